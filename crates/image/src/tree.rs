@@ -1,0 +1,461 @@
+//! The tree: directories own their entries, leaves live in a table beside them.
+//!
+//! A leaf is a file, a symbolic link or a special file. Two names of one leaf are hard links of
+//! each other; a directory has exactly one name. Paths are relative, UTF-8 and normal
+//! (`usr/bin/strace`), so that no path of a tree can ever mean something outside of it: there is
+//! no `..`, and nothing can be put below a leaf.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest name of one directory entry, in bytes; SquashFS itself stops at 256, Linux at 255.
+const MAX_NAME: usize = 255;
+/// Longest path, in bytes: Linux's `PATH_MAX` less its final NUL.
+const MAX_PATH: usize = 4095;
+/// Deepest nesting of directories. Readers and writers may recurse that deep.
+const MAX_DEPTH: usize = 128;
+
+/// What every inode has: permissions, owner, time and extended attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// Permission bits with set-user-id, set-group-id and sticky: `mode & 0o7777`.
+    pub mode: u16,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Modification time, in seconds since 1970 (SquashFS stores 32 bits, unsigned).
+    pub mtime: u32,
+    /// Extended attributes by full name, such as `security.capability`.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Stat {
+    /// Returns the attributes of a directory that nobody described: 0755, root, `mtime`.
+    ///
+    /// In a merged `/usr` an image's directory mode wins over the host's, so this is the mode that
+    /// does no harm.
+    pub fn implicit_directory(mtime: u32) -> Self {
+        Self {
+            mode: 0o755,
+            mtime,
+            ..Self::default()
+        }
+    }
+}
+
+/// Names a file's content: two leaves with equal ids hold the same bytes.
+///
+/// The text is `algorithm:hex`, as in `sha256:9f86…`. Whoever fills the tree guarantees that
+/// equal ids mean equal contents, since each id is packed once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentId(Arc<str>);
+
+impl ContentId {
+    /// Makes an id of its text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Special files. They are read from foreign images; the writer refuses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// A block device with its device number, as Linux encodes it in 32 bits.
+    Block(u32),
+    /// A character device with its device number. 0 is an overlayfs whiteout.
+    Character(u32),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+/// What a leaf holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A regular file of `size` bytes.
+    File {
+        /// Length in bytes.
+        size: u64,
+        /// Which bytes.
+        id: ContentId,
+    },
+    /// A symbolic link with its target as written.
+    Symlink(String),
+    /// A device, pipe or socket.
+    Special(Special),
+}
+
+/// A file, link or special file, apart from its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Owner, mode, time, attributes.
+    pub stat: Stat,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// Index of a [`Leaf`] in its [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeafId(usize);
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A directory below this one.
+    Directory(Directory),
+    /// A name of a leaf.
+    Leaf(LeafId),
+}
+
+/// A directory and all below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directory {
+    /// Owner, mode, time, attributes.
+    pub stat: Stat,
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Directory {
+    /// Returns the entries in byte order of their names.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&str, &Entry)> {
+        self.entries
+            .iter()
+            .map(|(name, entry)| (name.as_str(), entry))
+    }
+}
+
+/// Why a path could not be put into a tree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// The path is not relative and normal, or is too long.
+    #[error("path {path:?} {problem}")]
+    Path {
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A part of the path is a file or a link, so nothing can be below it.
+    #[error("{path:?} is below {ancestor:?}, which is not a directory")]
+    BelowLeaf {
+        /// The path that was to be added.
+        path: String,
+        /// The leaf above it.
+        ancestor: String,
+    },
+    /// The path is taken.
+    #[error("{0:?} is there already")]
+    Taken(String),
+}
+
+/// One step of [`Tree::walk`].
+#[derive(Clone, Copy, Debug)]
+pub enum Visit<'a> {
+    /// A directory, before what is in it.
+    Directory(&'a Directory),
+    /// A name of a leaf.
+    Leaf(LeafId, &'a Leaf),
+}
+
+impl Visit<'_> {
+    /// Returns the inode's attributes.
+    pub fn stat(&self) -> &Stat {
+        match self {
+            Self::Directory(directory) => &directory.stat,
+            Self::Leaf(_, leaf) => &leaf.stat,
+        }
+    }
+}
+
+/// A whole file system tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    root: Directory,
+    leaves: Vec<Leaf>,
+}
+
+impl Tree {
+    /// Returns an empty tree whose root directory has `stat`.
+    pub fn new(stat: Stat) -> Self {
+        Self {
+            root: Directory {
+                stat,
+                entries: BTreeMap::new(),
+            },
+            leaves: Vec::new(),
+        }
+    }
+
+    /// Returns the root directory.
+    pub fn root(&self) -> &Directory {
+        &self.root
+    }
+
+    /// Returns a leaf by its id.
+    pub fn leaf(&self, id: LeafId) -> &Leaf {
+        &self.leaves[id.0]
+    }
+
+    /// Returns how many leaves there are. Removed names leave theirs behind.
+    pub fn leaf_count(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Returns the position of a leaf in the table, below [`leaf_count`](Self::leaf_count).
+    pub fn leaf_index(id: LeafId) -> usize {
+        id.0
+    }
+
+    /// Returns what is at `path`; the empty path is the root.
+    pub fn get(&self, path: &str) -> Option<Visit<'_>> {
+        let mut directory = &self.root;
+        if path.is_empty() {
+            return Some(Visit::Directory(directory));
+        }
+        let mut parts = path.split('/').peekable();
+        while let Some(name) = parts.next() {
+            match directory.entries.get(name)? {
+                Entry::Directory(below) => directory = below,
+                Entry::Leaf(id) if parts.peek().is_none() => {
+                    return Some(Visit::Leaf(*id, self.leaf(*id)));
+                }
+                Entry::Leaf(_) => return None,
+            }
+        }
+        Some(Visit::Directory(directory))
+    }
+
+    /// Adds a directory, or gives the one that is there these attributes. Missing parents get
+    /// `implicit`.
+    pub fn insert_directory(
+        &mut self,
+        path: &str,
+        stat: Stat,
+        implicit: &Stat,
+    ) -> Result<(), TreeError> {
+        let (parent, name) = self.parent(path, implicit)?;
+        match parent.entries.entry(name.to_owned()).or_insert_with(|| {
+            Entry::Directory(Directory {
+                stat: stat.clone(),
+                entries: BTreeMap::new(),
+            })
+        }) {
+            Entry::Directory(directory) => {
+                directory.stat = stat;
+                Ok(())
+            }
+            Entry::Leaf(_) => Err(TreeError::Taken(path.to_owned())),
+        }
+    }
+
+    /// Adds a leaf under its first name. Missing parents get `implicit`.
+    pub fn insert_leaf(
+        &mut self,
+        path: &str,
+        leaf: Leaf,
+        implicit: &Stat,
+    ) -> Result<LeafId, TreeError> {
+        let id = LeafId(self.leaves.len());
+        self.link(path, id, implicit)?;
+        self.leaves.push(leaf);
+        Ok(id)
+    }
+
+    /// Adds a further name of a leaf: a hard link. Missing parents get `implicit`.
+    pub fn link(&mut self, path: &str, id: LeafId, implicit: &Stat) -> Result<(), TreeError> {
+        let (parent, name) = self.parent(path, implicit)?;
+        if parent.entries.contains_key(name) {
+            return Err(TreeError::Taken(path.to_owned()));
+        }
+        parent.entries.insert(name.to_owned(), Entry::Leaf(id));
+        Ok(())
+    }
+
+    /// Calls `visit` for every name, directories before what is in them, in byte order of names.
+    /// The root comes first, with the empty path.
+    pub fn walk(&self, visit: &mut dyn FnMut(&str, Visit<'_>)) {
+        self.walk_below(&self.root, &mut String::new(), visit);
+    }
+
+    fn walk_below(
+        &self,
+        directory: &Directory,
+        path: &mut String,
+        visit: &mut dyn FnMut(&str, Visit<'_>),
+    ) {
+        visit(path, Visit::Directory(directory));
+        let length = path.len();
+        for (name, entry) in &directory.entries {
+            if length > 0 {
+                path.push('/');
+            }
+            path.push_str(name);
+            match entry {
+                Entry::Directory(below) => self.walk_below(below, path, visit),
+                Entry::Leaf(id) => visit(path, Visit::Leaf(*id, self.leaf(*id))),
+            }
+            path.truncate(length);
+        }
+    }
+
+    /// Finds the directory that `path` goes into, making what is missing above it.
+    fn parent<'p>(
+        &mut self,
+        path: &'p str,
+        implicit: &Stat,
+    ) -> Result<(&mut Directory, &'p str), TreeError> {
+        check_path(path).map_err(|problem| TreeError::Path {
+            path: path.to_owned(),
+            problem,
+        })?;
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut directory = &mut self.root;
+        let mut end = 0;
+        for part in above.split('/').filter(|part| !part.is_empty()) {
+            end += part.len() + usize::from(end > 0);
+            match directory.entries.entry(part.to_owned()).or_insert_with(|| {
+                Entry::Directory(Directory {
+                    stat: implicit.clone(),
+                    entries: BTreeMap::new(),
+                })
+            }) {
+                Entry::Directory(below) => directory = below,
+                Entry::Leaf(_) => {
+                    return Err(TreeError::BelowLeaf {
+                        path: path.to_owned(),
+                        ancestor: above[..end].to_owned(),
+                    });
+                }
+            }
+        }
+        Ok((directory, name))
+    }
+}
+
+/// Says whether `path` can be a path of a tree: relative, normal, not too long or too deep.
+/// The error completes the sentence "path … ".
+pub fn check_path(path: &str) -> Result<(), &'static str> {
+    if path.is_empty() {
+        return Err("is empty");
+    }
+    if path.len() > MAX_PATH {
+        return Err("is longer than 4095 bytes");
+    }
+    let mut depth = 0;
+    for part in path.split('/') {
+        depth += 1;
+        match part {
+            "" => return Err("has an empty part, or starts or ends with a slash"),
+            "." | ".." => return Err("has a part that is . or .."),
+            _ if part.len() > MAX_NAME => return Err("has a part longer than 255 bytes"),
+            _ if part.contains('\0') => return Err("has a NUL"),
+            _ => {}
+        }
+    }
+    if depth > MAX_DEPTH {
+        Err("is more than 128 directories deep")
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Leaf {
+        Leaf {
+            stat: Stat {
+                mode: 0o644,
+                ..Stat::default()
+            },
+            content: Content::File {
+                size: 1,
+                id: ContentId::new(text),
+            },
+        }
+    }
+
+    #[test]
+    fn paths_that_are_refused() {
+        let deep = "a/".repeat(200) + "a";
+        let long = "a".repeat(256);
+        for (path, problem) in [
+            ("", "is empty"),
+            ("/usr", "has an empty part, or starts or ends with a slash"),
+            ("usr/", "has an empty part, or starts or ends with a slash"),
+            (
+                "usr//bin",
+                "has an empty part, or starts or ends with a slash",
+            ),
+            ("usr/../etc", "has a part that is . or .."),
+            ("./usr", "has a part that is . or .."),
+            ("usr/a\0b", "has a NUL"),
+            (&deep, "is more than 128 directories deep"),
+            (&long, "has a part longer than 255 bytes"),
+        ] {
+            assert_eq!(check_path(path), Err(problem), "{path:?}");
+        }
+        assert_eq!(check_path("usr/lib/...hidden"), Ok(()));
+    }
+
+    #[test]
+    fn nothing_goes_below_a_leaf() {
+        let implicit = Stat::implicit_directory(0);
+        let mut tree = Tree::new(implicit.clone());
+        let link = Leaf {
+            stat: Stat::default(),
+            content: Content::Symlink("/etc".into()),
+        };
+        tree.insert_leaf("usr/x", link, &implicit).unwrap();
+        assert_eq!(
+            tree.insert_leaf("usr/x/deep/passwd", file("a"), &implicit),
+            Err(TreeError::BelowLeaf {
+                path: "usr/x/deep/passwd".into(),
+                ancestor: "usr/x".into()
+            })
+        );
+        assert!(tree.get("usr/x/passwd").is_none());
+    }
+
+    #[test]
+    fn directories_may_be_described_after_they_are_needed() {
+        let implicit = Stat::implicit_directory(7);
+        let mut tree = Tree::new(implicit.clone());
+        let id = tree.insert_leaf("usr/bin/a", file("a"), &implicit).unwrap();
+        tree.link("usr/bin/b", id, &implicit).unwrap();
+        tree.insert_directory(
+            "usr/bin",
+            Stat {
+                mode: 0o700,
+                ..Stat::default()
+            },
+            &implicit,
+        )
+        .unwrap();
+        assert_eq!(tree.get("usr").unwrap().stat().mode, 0o755);
+        assert_eq!(tree.get("usr/bin").unwrap().stat().mode, 0o700);
+        assert_eq!(
+            tree.link("usr/bin/b", id, &implicit),
+            Err(TreeError::Taken("usr/bin/b".into()))
+        );
+        assert_eq!(
+            tree.insert_directory("usr/bin/a", Stat::default(), &implicit),
+            Err(TreeError::Taken("usr/bin/a".into()))
+        );
+    }
+}
