@@ -1,1 +1,63 @@
-fn main() {}
+//! Makes system extension images from RPM packages, without root, container or daemon.
+//!
+//! `pipeline` is the way of the data, in the order of its stages. CONTRIBUTING.md draws the house.
+
+mod architecture;
+mod base;
+mod check;
+mod cli;
+mod commands;
+mod compose;
+mod digest;
+mod failure;
+mod filter;
+mod inputs;
+mod metadata;
+mod overlay;
+mod pack;
+mod pipeline;
+mod report;
+mod spelling;
+mod unpack;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Output, Verb};
+use crate::commands::{build, generate, inspect, rules};
+use crate::failure::Result;
+use crate::report::Report;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let speech = match &cli.verb {
+        None => cli.build.speech,
+        Some(Verb::Build(arguments)) => arguments.speech,
+        Some(Verb::Inspect(arguments)) => arguments.speech,
+        Some(Verb::Rules(arguments)) => arguments.speech,
+        Some(Verb::Completions { .. } | Verb::Man { .. }) => Output::default(),
+    };
+    let report = Report::new(speech, inputs::plain_terminal());
+    match run(&cli, &report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report.failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: &Cli, report: &Report) -> Result<()> {
+    match &cli.verb {
+        None => build::run(&cli.build, report),
+        Some(Verb::Build(arguments)) => build::run(arguments, report),
+        Some(Verb::Inspect(arguments)) => inspect::run(arguments, report),
+        Some(Verb::Rules(_)) => rules::run(report),
+        Some(Verb::Completions { shell }) => {
+            generate::completions(*shell, report);
+            Ok(())
+        }
+        Some(Verb::Man { directory }) => generate::man(directory, report),
+    }
+}

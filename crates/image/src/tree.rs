@@ -287,15 +287,15 @@ impl Tree {
 
     /// Calls `visit` for every name, directories before what is in them, in byte order of names.
     /// The root comes first, with the empty path.
-    pub fn walk(&self, visit: &mut dyn FnMut(&str, Visit<'_>)) {
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&str, Visit<'a>)) {
         self.walk_below(&self.root, &mut String::new(), visit);
     }
 
-    fn walk_below(
-        &self,
-        directory: &Directory,
+    fn walk_below<'a>(
+        &'a self,
+        directory: &'a Directory,
         path: &mut String,
-        visit: &mut dyn FnMut(&str, Visit<'_>),
+        visit: &mut dyn FnMut(&str, Visit<'a>),
     ) {
         visit(path, Visit::Directory(directory));
         let length = path.len();
@@ -310,6 +310,31 @@ impl Tree {
             }
             path.truncate(length);
         }
+    }
+
+    /// Replaces the content ids of all files. `rename` gets a content's size in bytes and its id,
+    /// and is asked once for each id, in the order of the leaf table; its first error ends the
+    /// work and leaves the ids behind it as they are.
+    pub fn map_contents<E>(
+        &mut self,
+        rename: &mut dyn FnMut(u64, &ContentId) -> Result<ContentId, E>,
+    ) -> Result<(), E> {
+        let mut renamed: BTreeMap<ContentId, ContentId> = BTreeMap::new();
+        for leaf in &mut self.leaves {
+            let Content::File { size, id } = &mut leaf.content else {
+                continue;
+            };
+            let new = match renamed.get(id) {
+                Some(new) => new.clone(),
+                None => {
+                    let new = rename(*size, id)?;
+                    renamed.insert(id.clone(), new.clone());
+                    new
+                }
+            };
+            *id = new;
+        }
+        Ok(())
     }
 
     /// Finds the directory that `path` goes into, making what is missing above it.

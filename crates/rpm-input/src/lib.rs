@@ -1,1 +1,46 @@
-//! Placeholder
+//! RPM files as values.
+//!
+//! An RPM is read twice, and each reading has one purpose. [`Package::read`] takes the lead, the
+//! signature header and the header: a few milliseconds that tell the package's identity, its
+//! dependencies and every file with its path, mode, owner, size and digest. From these a program
+//! decides what it wants. [`Payload`] then passes over the whole file once, hands out the content
+//! of each regular file in the order in which it is stored, and checks all there is to check.
+//! Nothing is written anywhere, and no scriptlet is ever run.
+//!
+//! ```text
+//! lead  signature header  header                 payload: compressor(cpio archive)
+//! 96 B  digests of what   names, dependencies,   content of the files, in an order
+//!       follows           scriptlets, file list  of its own
+//! ├──────── Package::read ──────────┤
+//! ├──────────────────────────── Payload ───────────────────────────────────────┤
+//! ```
+//!
+//! All bytes are taken for hostile. `header` checks a header against the rules of librpm before
+//! the `rpm` crate may parse it, for that crate trusts the offsets and counts that it reads.
+//! `file_list` accepts only paths and targets that can be stored without a second thought. What
+//! the payload holds is measured against the header: an entry that the header does not know, one
+//! that is longer than the header says or one with another digest is an error, and whoever reads
+//! a content learns of it before the content has ended. Memory is bounded by constants and by the
+//! bytes of the headers that were really there.
+//!
+//! This crate does not verify signatures; it only shows that the file is the one its header
+//! speaks of.
+
+mod archive;
+mod capabilities;
+mod cpio;
+mod decompress;
+mod dependency;
+mod digest;
+mod error;
+mod file;
+mod file_list;
+mod header;
+mod package;
+mod payload;
+
+pub use dependency::{Dependency, Sense};
+pub use error::Error;
+pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
+pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat, Scriptlet};
+pub use payload::{Contents, Payload, Verified};

@@ -104,4 +104,47 @@ impl Superblock {
         }
         bytes
     }
+
+    /// Reads the 96 bytes of a superblock. What they say is not checked beyond the fields that
+    /// the value does not hold: magic, version, and the logarithm of the block size. The error
+    /// completes the sentence "superblock: ".
+    pub(super) fn parse(bytes: &[u8; SUPERBLOCK_SIZE]) -> Result<Self, &'static str> {
+        let word = |at| u32::from_le_bytes(field(bytes, at));
+        let half = |at| u16::from_le_bytes(field(bytes, at));
+        let long = |at| u64::from_le_bytes(field(bytes, at));
+        if word(0) != MAGIC {
+            return Err("does not start with hsqs, so this is no SquashFS image");
+        }
+        if (half(28), half(30)) != (4, 0) {
+            return Err("is not of SquashFS version 4.0");
+        }
+        let superblock = Self {
+            inode_count: word(4),
+            mkfs_time: word(8),
+            block_size: word(12),
+            fragment_count: word(16),
+            compressor: half(20),
+            flags: half(24),
+            id_count: half(26),
+            root_inode: long(32),
+            bytes_used: long(40),
+            id_table: long(48),
+            xattr_table: long(56),
+            inode_table: long(64),
+            directory_table: long(72),
+            fragment_table: long(80),
+            export_table: long(88),
+        };
+        if u32::from(half(22)) != superblock.block_size.trailing_zeros() {
+            return Err("its two statements of the block size differ");
+        }
+        Ok(superblock)
+    }
+}
+
+/// Returns the `N` bytes at a constant position of the superblock.
+fn field<const N: usize>(bytes: &[u8; SUPERBLOCK_SIZE], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[at..at + N]);
+    field
 }

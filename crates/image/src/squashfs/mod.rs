@@ -1,6 +1,45 @@
-//! SquashFS 4.0, little endian.
+//! SquashFS 4.0, little endian: a writer that is fed file contents as they come.
 //!
-//! [`format`](self::format) holds the constants and the superblock. Source of the format: the
-//! kernel's `fs/squashfs/squashfs_fs.h`, and the description that squashfs-tools-ng keeps.
+//! [`Packer`] takes contents one after the other, each under its [`ContentId`](crate::ContentId),
+//! and compresses them block by block. Once all are in, [`Packer::finish`] takes the
+//! [`Tree`](crate::Tree), writes the tables that describe it and puts the superblock in front.
+//! Nothing is staged on disk, and memory holds a bounded number of blocks.
+//!
+//! The same contents in the same order, the same tree and the same compressor and block size give
+//! the same bytes. The number of workers is not in them: one worker compresses on the calling
+//! thread, which is the reference for what the others write.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `format` | constants and the superblock |
+//! | `pack` | [`Packer`]: contents to blocks and fragment blocks |
+//! | `blocks` | the threads that compress blocks, and their order |
+//! | `place` | the output: where a block goes |
+//! | `probes` | marks of other file systems that must not appear in an image |
+//! | `compress` | the four compressors |
+//! | `contents` | which contents are packed, and where |
+//! | `metadata` | metadata blocks and the lookup tables made of them |
+//! | `inodes`, `directory` | the inode table and the directory table |
+//! | `xattr` | the xattr table |
+//!
+//! Source of the format: the kernel's `fs/squashfs/squashfs_fs.h`, and the description that
+//! squashfs-tools-ng keeps (`doc/format.adoc`).
 
+mod blocks;
+mod compress;
+mod contents;
+mod directory;
+mod error;
 mod format;
+mod inodes;
+mod metadata;
+mod pack;
+mod place;
+mod probes;
+mod read;
+mod xattr;
+
+pub use compress::Compressor;
+pub use error::Error;
+pub use pack::{Options, Packer, Summary};
+pub use read::{Contents, Facts, Image, ReadError};

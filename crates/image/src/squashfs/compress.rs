@@ -1,0 +1,313 @@
+//! The four compressors, each with a state that is made once per thread and used for many blocks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
+use zstd_safe::{CCtx, CParameter};
+
+use super::error::Error;
+
+/// Level that stands for plain `gzip`; mksquashfs's default too.
+const GZIP_LEVEL: u32 = 9;
+/// Level that stands for plain `xz`; mksquashfs's only one.
+const XZ_LEVEL: u32 = 6;
+/// Level that stands for plain `zstd`; mksquashfs's default too.
+const ZSTD_LEVEL: i32 = 15;
+/// Window of gzip blocks as the base 2 logarithm of its size: the largest.
+const GZIP_WINDOW: u16 = 15;
+/// The only LZ4 stream format there is in SquashFS: bare LZ4 blocks.
+const LZ4_LEGACY: u32 = 1;
+
+/// A compressor with its level.
+///
+/// As text it is a name and a level, as in `zstd:15`; the level may be left out. `lz4` has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compressor {
+    /// zlib streams.
+    Gzip {
+        /// 1 to 9; plain `gzip` means 9.
+        level: u32,
+    },
+    /// xz streams with a CRC32 and a dictionary of one block.
+    Xz {
+        /// Preset, 0 to 9; plain `xz` means 6.
+        level: u32,
+    },
+    /// LZ4 blocks.
+    Lz4,
+    /// Zstandard frames.
+    Zstd {
+        /// 1 to 22; plain `zstd` means 15.
+        level: i32,
+    },
+}
+
+impl Compressor {
+    /// Returns the compressor's name, without its level.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Gzip { .. } => "gzip",
+            Self::Xz { .. } => "xz",
+            Self::Lz4 => "lz4",
+            Self::Zstd { .. } => "zstd",
+        }
+    }
+
+    /// Returns the compressor's number in the superblock.
+    pub(super) fn number(&self) -> u16 {
+        match self {
+            Self::Gzip { .. } => 1,
+            Self::Xz { .. } => 4,
+            Self::Lz4 => 5,
+            Self::Zstd { .. } => 6,
+        }
+    }
+
+    /// Returns the options that follow the superblock. There are none where the reader's defaults
+    /// hold; mksquashfs decides the same way.
+    pub(super) fn options(&self) -> Option<Vec<u8>> {
+        match *self {
+            Self::Gzip { level: GZIP_LEVEL } | Self::Zstd { level: ZSTD_LEVEL } => None,
+            // The default dictionary is one block, and there are no filters.
+            Self::Xz { .. } => None,
+            Self::Gzip { level } => {
+                let mut bytes = level.to_le_bytes().to_vec();
+                bytes.extend(GZIP_WINDOW.to_le_bytes());
+                bytes.extend(0_u16.to_le_bytes()); // strategies: the default one
+                Some(bytes)
+            }
+            Self::Lz4 => {
+                let mut bytes = LZ4_LEGACY.to_le_bytes().to_vec();
+                bytes.extend(0_u32.to_le_bytes()); // flags: not the slow "high compression" mode
+                Some(bytes)
+            }
+            Self::Zstd { level } => Some(level.to_le_bytes().to_vec()),
+        }
+    }
+
+    /// Says whether the level is in range.
+    pub(super) fn is_valid(&self) -> bool {
+        match self {
+            Self::Gzip { level } => (1..=9).contains(level),
+            Self::Xz { level } => *level <= 9,
+            Self::Lz4 => true,
+            Self::Zstd { level } => (1..=22).contains(level),
+        }
+    }
+}
+
+impl fmt::Display for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Gzip { level } | Self::Xz { level } => write!(f, "{name}:{level}"),
+            Self::Lz4 => f.write_str(name),
+            Self::Zstd { level } => write!(f, "{name}:{level}"),
+        }
+    }
+}
+
+impl FromStr for Compressor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::Compressor(text.to_owned());
+        let (name, level) = match text.split_once(':') {
+            None => (text, None),
+            // `parse` would take a sign.
+            Some((name, level)) if level.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (name, Some(level.parse::<u8>().map_err(|_| wrong())?))
+            }
+            Some(_) => return Err(wrong()),
+        };
+        let compressor = match (name, level) {
+            ("gzip", level) => Self::Gzip {
+                level: level.map_or(GZIP_LEVEL, u32::from),
+            },
+            ("xz", level) => Self::Xz {
+                level: level.map_or(XZ_LEVEL, u32::from),
+            },
+            ("lz4", None) => Self::Lz4,
+            ("zstd", level) => Self::Zstd {
+                level: level.map_or(ZSTD_LEVEL, i32::from),
+            },
+            _ => return Err(wrong()),
+        };
+        if compressor.is_valid() {
+            Ok(compressor)
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+/// A compressor's state. What it makes of a block does not depend on the blocks before.
+pub(super) struct Encoder(State);
+
+enum State {
+    Gzip(flate2::Compress),
+    /// Liblzma has no state to use again, and its options cannot change threads.
+    Xz {
+        level: u32,
+        dictionary: u32,
+    },
+    Lz4,
+    Zstd(CCtx<'static>),
+}
+
+impl Encoder {
+    /// Makes the state for blocks of at most `block_size` bytes.
+    pub(super) fn new(compressor: Compressor, block_size: u32) -> Result<Self, Error> {
+        Ok(Self(match compressor {
+            Compressor::Gzip { level } => {
+                State::Gzip(flate2::Compress::new(flate2::Compression::new(level), true))
+            }
+            Compressor::Xz { level } => State::Xz {
+                level,
+                // The kernel takes no larger dictionary, and a larger one would find no more.
+                dictionary: block_size,
+            },
+            Compressor::Lz4 => State::Lz4,
+            Compressor::Zstd { level } => {
+                let mut context =
+                    CCtx::try_create().ok_or_else(|| failed("zstd", "out of memory"))?;
+                for parameter in [
+                    // Compressing in one call, zstd makes the window no larger than the block,
+                    // which is the most that the kernel takes.
+                    CParameter::CompressionLevel(level),
+                    CParameter::ContentSizeFlag(true),
+                    CParameter::ChecksumFlag(false),
+                    CParameter::DictIdFlag(false),
+                ] {
+                    context.set_parameter(parameter).map_err(zstd_failed)?;
+                }
+                State::Zstd(context)
+            }
+        }))
+    }
+
+    /// Compresses `input` into `output`, whose former content is lost. Returns whether that made
+    /// it shorter; if not, `output` is of no use and the block is to be stored as it is.
+    pub(super) fn compress(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<bool, Error> {
+        output.clear();
+        match &mut self.0 {
+            State::Gzip(state) => {
+                output.reserve_exact(input.len());
+                state.reset();
+                let status = state
+                    .compress_vec(input, output, flate2::FlushCompress::Finish)
+                    .map_err(|error| failed("gzip", error))?;
+                // Anything but the end means that it did not fit.
+                Ok(status == flate2::Status::StreamEnd && output.len() < input.len())
+            }
+            State::Xz { level, dictionary } => {
+                output.reserve_exact(input.len());
+                let mut options = LzmaOptions::new_preset(*level).map_err(xz_failed)?;
+                options.dict_size(*dictionary);
+                let mut filters = Filters::new();
+                filters.lzma2(&options);
+                // The kernel's decoder knows CRC32, not xz's default CRC64.
+                let mut stream =
+                    Stream::new_stream_encoder(&filters, Check::Crc32).map_err(xz_failed)?;
+                let status = stream
+                    .process_vec(input, output, Action::Finish)
+                    .map_err(xz_failed)?;
+                Ok(status == Status::StreamEnd && output.len() < input.len())
+            }
+            State::Lz4 => {
+                let bound = lz4_flex::block::get_maximum_output_size(input.len());
+                output.reserve_exact(bound);
+                output.resize(bound, 0);
+                let length = lz4_flex::block::compress_into(input, output)
+                    .map_err(|error| failed("lz4", error))?;
+                output.truncate(length);
+                Ok(length < input.len())
+            }
+            State::Zstd(context) => {
+                let bound = zstd_safe::compress_bound(input.len());
+                output.reserve_exact(bound);
+                output.resize(bound, 0);
+                let length = context
+                    .compress2(output.as_mut_slice(), input)
+                    .map_err(zstd_failed)?;
+                output.truncate(length);
+                Ok(length < input.len())
+            }
+        }
+    }
+}
+
+fn failed(compressor: &'static str, problem: impl fmt::Display) -> Error {
+    Error::Compression {
+        compressor,
+        problem: problem.to_string(),
+    }
+}
+
+fn xz_failed(error: liblzma::stream::Error) -> Error {
+    failed("xz", error)
+}
+
+fn zstd_failed(code: usize) -> Error {
+    failed("zstd", zstd_safe::get_error_name(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressors_as_text() {
+        for (text, compressor, canonical) in [
+            ("gzip", Compressor::Gzip { level: 9 }, "gzip:9"),
+            ("gzip:6", Compressor::Gzip { level: 6 }, "gzip:6"),
+            ("xz", Compressor::Xz { level: 6 }, "xz:6"),
+            ("xz:0", Compressor::Xz { level: 0 }, "xz:0"),
+            ("lz4", Compressor::Lz4, "lz4"),
+            ("zstd", Compressor::Zstd { level: 15 }, "zstd:15"),
+            ("zstd:22", Compressor::Zstd { level: 22 }, "zstd:22"),
+        ] {
+            assert_eq!(text.parse::<Compressor>().unwrap(), compressor);
+            assert_eq!(compressor.to_string(), canonical);
+        }
+        for text in [
+            "", "lzo", "ZSTD", "zstd:", "zstd:0", "zstd:23", "zstd:+3", "zstd:-1", "zstd:3 ",
+            "zstd:300", "gzip:0", "gzip:10", "xz:10", "lz4:1", "zstd:1:2",
+        ] {
+            assert!(
+                matches!(text.parse::<Compressor>(), Err(Error::Compressor(told)) if told == text),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_state_forgets_the_block_before() {
+        let first: Vec<u8> = (0..9000_u32).flat_map(u32::to_le_bytes).collect();
+        let second: Vec<u8> = (0..3000_u32).flat_map(|n| (n * n).to_be_bytes()).collect();
+        for text in ["gzip:6", "xz:1", "lz4", "zstd:3", "zstd:19"] {
+            let compressor: Compressor = text.parse().unwrap();
+            let mut fresh = Encoder::new(compressor, 1 << 17).unwrap();
+            let mut used = Encoder::new(compressor, 1 << 17).unwrap();
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            assert!(used.compress(&first, &mut other).unwrap(), "{text}");
+            used.compress(&[7; 5], &mut other).unwrap();
+            assert!(fresh.compress(&second, &mut one).unwrap(), "{text}");
+            assert!(used.compress(&second, &mut other).unwrap(), "{text}");
+            assert_eq!(one, other, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_said_to() {
+        for text in ["gzip", "xz", "lz4", "zstd"] {
+            let mut encoder = Encoder::new(text.parse().unwrap(), 4096).unwrap();
+            assert!(!encoder.compress(b"x", &mut Vec::new()).unwrap(), "{text}");
+            assert!(
+                encoder.compress(&[0; 4096], &mut Vec::new()).unwrap(),
+                "{text}"
+            );
+        }
+    }
+}

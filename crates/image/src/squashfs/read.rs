@@ -1,0 +1,154 @@
+//! Reading an image, whoever made it.
+//!
+//! The image may be hostile. Whatever its bytes are, reading ends with a value or an error: each
+//! offset is checked against the table it belongs to, each length against what is there before
+//! memory is taken for it, and the whole tree against a budget that grows with the image. What two
+//! readers could understand in two ways, such as unsorted directories or an inode number in two
+//! places, is an error and not a guess.
+//!
+//! Contents are another matter: holes cost nothing, so a few kilobytes can hold files of any
+//! number of terabytes. [`Contents`] delivers them without taking memory, and whoever reads them
+//! all should look at the sizes in the tree first.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `layout` | where the tables are, from the superblock |
+//! | `storage` | blocks by offset, unpacked; the cursor over metadata |
+//! | `decode` | the four compressors |
+//! | `inode`, `xattr` | inodes and extended attributes |
+//! | `walk`, `budget` | directories, and with them the tree |
+//! | `contents` | the bytes of a file |
+
+mod budget;
+mod contents;
+mod decode;
+mod error;
+mod inode;
+mod layout;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod xattr;
+
+use std::io::{Read, Seek, SeekFrom};
+
+pub use contents::Contents;
+pub use error::ReadError;
+
+use self::decode::Decoder;
+use self::inode::{Inode, Kind};
+use self::layout::Layout;
+use self::storage::{Storage, read_at};
+use self::xattr::Xattrs;
+use super::format::{SUPERBLOCK_SIZE, Superblock};
+use crate::tree::{ContentId, Tree};
+
+/// Starts the text of a content id: `at:` and the reference, in hexadecimal, of an inode whose
+/// content it is.
+const PLACE: &str = "at:";
+
+/// What the superblock says of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Name of the compressor: `gzip`, `xz`, `lz4` or `zstd`.
+    pub compressor: &'static str,
+    /// Size of an unpacked data block, in bytes.
+    pub block_size: u32,
+    /// Length of the image without its padding, in bytes.
+    pub bytes_used: u64,
+    /// When the image was made, in seconds since 1970.
+    pub mkfs_time: u32,
+    /// Number of inodes; hard links are one.
+    pub inode_count: u32,
+    /// Number of fragment blocks.
+    pub fragment_count: u32,
+}
+
+/// An image that is read. It needs [`Seek`] and does its own buffering.
+pub struct Image<R> {
+    facts: Facts,
+    storage: Storage<R>,
+    /// The id table: owners and groups by the index that inodes have.
+    ids: Vec<u32>,
+    xattrs: Option<Xattrs>,
+}
+
+impl<R: Read + Seek> Image<R> {
+    /// Reads superblock and id table of an image that starts at offset 0 of `input` and may be
+    /// followed by anything.
+    pub fn open(mut input: R) -> Result<Self, ReadError> {
+        let length = input
+            .seek(SeekFrom::End(0))
+            .map_err(|source| ReadError::Input {
+                offset: 0,
+                length: 0,
+                source,
+            })?;
+        if length < layout::FIRST_BYTE {
+            return Err(ReadError::Superblock(format!(
+                "has {SUPERBLOCK_SIZE} bytes, but the input only {length}"
+            )));
+        }
+        let bytes = read_at(&mut input, 0, SUPERBLOCK_SIZE)?;
+        let superblock = bytes
+            .first_chunk()
+            .ok_or("is cut off")
+            .and_then(Superblock::parse)
+            .map_err(|problem| ReadError::Superblock(problem.to_owned()))?;
+        let layout = Layout::new(&superblock, length)?;
+        let decoder = Decoder::new(superblock.compressor, superblock.block_size)?;
+        let mut storage = Storage::new(input, layout, decoder);
+        let xattrs = Xattrs::open(&mut storage)?;
+        let mut ids = Vec::new();
+        for number in 0..layout.ids.count {
+            ids.push(storage.entry(&layout.ids, number)?.u32(&mut storage)?);
+        }
+        Ok(Self {
+            facts: Facts {
+                compressor: storage.compressor(),
+                block_size: superblock.block_size,
+                bytes_used: superblock.bytes_used,
+                mkfs_time: superblock.mkfs_time,
+                inode_count: superblock.inode_count,
+                fragment_count: superblock.fragment_count,
+            },
+            storage,
+            ids,
+            xattrs,
+        })
+    }
+
+    /// Returns what the superblock says.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Reads all directories, inodes and extended attributes.
+    ///
+    /// Contents are not read. Each file's [`ContentId`] says where its bytes are stored: equal ids
+    /// are stored once. Such an id means something to [`content`](Self::content) of this image
+    /// only; [`Tree::map_contents`] can put digests in their place.
+    pub fn tree(&mut self) -> Result<Tree, ReadError> {
+        walk::read_tree(&mut self.storage, &self.ids, self.xattrs.as_ref())
+    }
+
+    /// Returns a stream of the bytes behind an id of this image's [`tree`](Self::tree).
+    pub fn content(&mut self, id: &ContentId) -> Result<Contents<'_, R>, ReadError> {
+        let no_content = || ReadError::NoContent(id.to_string());
+        let reference = id
+            .as_str()
+            .strip_prefix(PLACE)
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+            .ok_or_else(no_content)?;
+        match Inode::read(&mut self.storage, &self.ids, reference)?.kind {
+            Kind::File(file) => Ok(Contents::new(&mut self.storage, file)),
+            _ => Err(no_content()),
+        }
+    }
+}
+
+/// Makes the id of the content of the file whose inode is at `reference`.
+fn content_id(reference: u64) -> ContentId {
+    ContentId::new(format!("{PLACE}{reference:x}"))
+}

@@ -1,0 +1,49 @@
+//! How much memory the tree of an image may take.
+//!
+//! Metadata is compressed, inodes share extended attributes, and a file may have any number of
+//! names, so a small image can describe a tree that is larger by orders of magnitude. A real one
+//! takes less than a hundred times the length of its image even if all its files are empty.
+
+use super::error::ReadError;
+
+/// What every image may take, in bytes: some hundred thousand names.
+const LEAST: u64 = 16 << 20;
+/// What an image may take for each of its own bytes.
+const PER_BYTE: u64 = 256;
+/// What no image may take more than: some ten million names.
+const MOST: u64 = 1 << 30;
+/// What one name, attribute or inode takes beside its text, in bytes; an estimate.
+const FIXED: u64 = 64;
+
+/// Counts what is taken for a tree.
+pub(super) struct Budget {
+    limit: u64,
+    left: u64,
+}
+
+impl Budget {
+    /// Returns the budget of an image of `bytes_used` bytes.
+    pub(super) fn new(bytes_used: u64) -> Self {
+        let limit = bytes_used
+            .saturating_mul(PER_BYTE)
+            .saturating_add(LEAST)
+            .min(MOST);
+        Self { limit, left: limit }
+    }
+
+    /// Takes memory for one thing with `length` bytes of text.
+    pub(super) fn charge(&mut self, length: usize) -> Result<(), ReadError> {
+        self.take(FIXED.saturating_add(length as u64))
+    }
+
+    /// Takes exactly `length` bytes.
+    pub(super) fn take(&mut self, length: u64) -> Result<(), ReadError> {
+        match self.left.checked_sub(length) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(ReadError::TooLarge { limit: self.limit }),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What our writer packs is what we read.
+
+use super::*;
+use crate::dump::dump;
+use crate::squashfs::{Options, Packer};
+use crate::tree::{Content, Leaf, Stat};
+
+/// Makes a tree of files, links and attributes, and the contents of its files by id.
+fn sample() -> (Tree, BTreeMap<ContentId, Vec<u8>>) {
+    let mut noise = Noise(4);
+    let implicit = Stat::implicit_directory(1_700_000_000);
+    let mut contents = BTreeMap::new();
+    let mut tree = Tree::new(implicit.clone());
+    let shared = noise.bytes(2000);
+    let label = b"system_u:object_r:lib_t:s0\0".to_vec();
+    for number in 0..600_usize {
+        let mut bytes = match number % 6 {
+            0 => noise.bytes(number * 200),
+            1 => vec![b'a'; number * 300],
+            2 => vec![0; number * 300],
+            3 => noise.bytes(number % 70),
+            4 => noise.bytes(4096 * (number % 5)),
+            _ => b"the same in all of them".to_vec(),
+        };
+        if number % 12 == 2 {
+            bytes.extend(b"behind a hole");
+        }
+        let id = digest(&bytes);
+        let size = bytes.len() as u64;
+        contents.insert(id.clone(), bytes);
+        let mut stat = Stat {
+            mode: [0o644, 0o755, 0o4711, 0][number % 4],
+            uid: (number % 7) as u32 * 100_000,
+            gid: (number % 3) as u32,
+            mtime: u32::MAX - number as u32,
+            ..Stat::default()
+        };
+        stat.xattrs.insert("security.selinux".into(), label.clone());
+        if number % 50 == 0 {
+            let name = format!("user.shared-{}", number % 100);
+            stat.xattrs.insert(name, shared.clone());
+            stat.xattrs.insert("trusted.empty".into(), Vec::new());
+        }
+        let content = Content::File { size, id };
+        let path = format!("usr/lib/{}/file-{number}", number % 9);
+        let leaf = Leaf { stat, content };
+        let id = tree.insert_leaf(&path, leaf, &implicit).unwrap();
+        if number % 10 == 0 {
+            let path = format!("usr/share/links/{number}");
+            tree.link(&path, id, &implicit).unwrap();
+        }
+        if number % 25 == 0 {
+            let link = Leaf {
+                stat: Stat {
+                    mode: 0o777,
+                    ..Stat::default()
+                },
+                content: Content::Symlink(format!("../../lib/{number}")),
+            };
+            let path = format!("usr/share/\u{fc}/{number}");
+            tree.insert_leaf(&path, link, &implicit).unwrap();
+        }
+    }
+    tree.insert_directory("opt/nothing", Stat::default(), &implicit)
+        .unwrap();
+    (tree, contents)
+}
+
+#[test]
+fn reads_what_the_packer_writes() {
+    let (tree, contents) = sample();
+    let expected = dump(&tree);
+    for compressor in ["gzip:1", "xz:0", "lz4", "zstd:1"] {
+        for block_size in [4096, 131_072, 1_048_576] {
+            let options = Options {
+                compressor: compressor.parse().unwrap(),
+                block_size,
+                workers: 1,
+                mkfs_time: 12,
+            };
+            let mut packer = Packer::new(Bytes::new(Vec::new()), &options).unwrap();
+            for (id, bytes) in &contents {
+                packer
+                    .add(id, bytes.len() as u64, &mut bytes.as_slice())
+                    .unwrap();
+            }
+            let (out, summary) = packer.finish(&tree).unwrap();
+            let bytes = out.into_inner();
+            let facts = Image::open(Bytes::new(&bytes)).unwrap().facts().clone();
+            assert_eq!(compressor.split(':').next(), Some(facts.compressor));
+            assert_eq!(facts.block_size, block_size);
+            assert_eq!(facts.mkfs_time, 12);
+            assert_eq!(facts.inode_count, summary.inodes);
+            assert_eq!(facts.fragment_count, summary.fragments);
+            let (read, count) = read_with_digests(&bytes).unwrap();
+            let read = dump(&read);
+            for (read, expected) in read.lines().zip(expected.lines()) {
+                assert_eq!(read, expected, "{options:?}");
+            }
+            assert_eq!(read.len(), expected.len());
+            assert_eq!(count, contents.len());
+        }
+    }
+}

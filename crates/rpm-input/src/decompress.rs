@@ -1,0 +1,184 @@
+//! From the bytes of the file to the bytes of the archive: a source that hashes what it hands
+//! out, and the decompressors that RPM knows.
+
+use std::io::{self, BufRead, Read};
+
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+use sha2::{Digest, Sha256};
+
+use crate::digest::Hasher;
+
+/// The file is read in pieces of this size.
+const BUFFER: usize = 128 << 10;
+/// Memory that xz and lzma may take; `xz -9` needs 65 MiB.
+const MAX_LZMA_MEMORY: u64 = 128 << 20;
+/// Largest zstd window, as a power of two: 128 MiB, what `zstd --long` and level 22 ask for.
+const MAX_ZSTD_WINDOW: u32 = 27;
+
+/// The file as it is read, with the digests of what was read.
+pub(crate) struct Source<R: Read> {
+    input: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Digest of the whole file.
+    pub(crate) whole: Sha256,
+    /// Digests of the payload, in the order in which they are promised.
+    pub(crate) hashers: Vec<Hasher>,
+}
+
+impl<R: Read> Source<R> {
+    /// Goes on with `input` at the payload; `whole` and `hashers` have seen what stands before.
+    pub(crate) fn new(input: R, whole: Sha256, hashers: Vec<Hasher>) -> Self {
+        let buffer = vec![0; BUFFER].into_boxed_slice();
+        Self {
+            input,
+            buffer,
+            start: 0,
+            end: 0,
+            whole,
+            hashers,
+        }
+    }
+
+    /// Appends to the buffer what `input` gives next, and returns how much that is.
+    fn fetch(&mut self) -> io::Result<usize> {
+        let Some(free) = self.buffer.get_mut(self.end..) else {
+            return Ok(0);
+        };
+        let length = loop {
+            match self.input.read(free) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        let read = free.get(..length).unwrap_or_default();
+        self.whole.update(read);
+        for hasher in &mut self.hashers {
+            hasher.update(read);
+        }
+        self.end += read.len();
+        Ok(read.len())
+    }
+
+    /// Returns the first bytes of the payload, fewer than `length` only if there are no more.
+    fn peek(&mut self, length: usize) -> io::Result<&[u8]> {
+        while self.end - self.start < length && self.fetch()? > 0 {}
+        let bytes = self.buffer.get(self.start..self.end).unwrap_or_default();
+        Ok(bytes.get(..length).unwrap_or(bytes))
+    }
+
+    /// Reads to the end of the file, so that the digests have seen all of it.
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
+        loop {
+            let length = self.fill_buf()?.len();
+            if length == 0 {
+                return Ok(());
+            }
+            self.consume(length);
+        }
+    }
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(target)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl<R: Read> BufRead for Source<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            self.fetch()?;
+        }
+        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.start = self.start.saturating_add(length).min(self.end);
+    }
+}
+
+/// A payload being decompressed.
+pub(crate) enum Decoder<R: Read> {
+    Stored(Source<R>),
+    Gzip(Box<MultiGzDecoder<Source<R>>>),
+    Bzip2(Box<MultiBzDecoder<Source<R>>>),
+    Xz(Box<XzDecoder<Source<R>>>),
+    Lzma(Box<XzDecoder<Source<R>>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, Source<R>>>),
+}
+
+impl<R: Read> Decoder<R> {
+    /// Chooses the decompressor by the first bytes. `stated` is the header's word, which only
+    /// decides for lzma, since its files start with no magic.
+    ///
+    /// An error of kind `Unsupported` means that the first bytes are of no known format.
+    pub(crate) fn open(mut source: Source<R>, stated: Option<&str>) -> io::Result<Self> {
+        let start = source.peek(6)?;
+        Ok(match start {
+            [] => Self::Stored(source),
+            [b'0', b'7', b'0', b'7', ..] | [b'D', b'L', b'T', ..] => Self::Stored(source),
+            [0x1f, 0x8b, ..] => Self::Gzip(Box::new(MultiGzDecoder::new(source))),
+            [b'B', b'Z', b'h', ..] => Self::Bzip2(Box::new(MultiBzDecoder::new(source))),
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+                let stream = Stream::new_stream_decoder(MAX_LZMA_MEMORY, CONCATENATED)?;
+                Self::Xz(Box::new(XzDecoder::new_stream(source, stream)))
+            }
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
+                decoder.window_log_max(MAX_ZSTD_WINDOW)?;
+                Self::Zstd(Box::new(decoder))
+            }
+            _ if stated == Some("lzma") => {
+                let stream = Stream::new_lzma_decoder(MAX_LZMA_MEMORY)?;
+                Self::Lzma(Box::new(XzDecoder::new_stream(source, stream)))
+            }
+            other => {
+                let reason = format!("a payload that starts with {}", other.escape_ascii());
+                return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+            }
+        })
+    }
+
+    /// Returns the compressor's name as headers spell it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Stored(_) => "uncompressed",
+            Self::Gzip(_) => "gzip",
+            Self::Bzip2(_) => "bzip2",
+            Self::Xz(_) => "xz",
+            Self::Lzma(_) => "lzma",
+            Self::Zstd(_) => "zstd",
+        }
+    }
+
+    /// Gives the source back, wherever decompression ended.
+    pub(crate) fn into_source(self) -> Source<R> {
+        match self {
+            Self::Stored(source) => source,
+            Self::Gzip(decoder) => decoder.into_inner(),
+            Self::Bzip2(decoder) => decoder.into_inner(),
+            Self::Xz(decoder) | Self::Lzma(decoder) => decoder.into_inner(),
+            Self::Zstd(decoder) => decoder.finish(),
+        }
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stored(source) => source.read(target),
+            Self::Gzip(decoder) => decoder.read(target),
+            Self::Bzip2(decoder) => decoder.read(target),
+            Self::Xz(decoder) | Self::Lzma(decoder) => decoder.read(target),
+            Self::Zstd(decoder) => decoder.read(target),
+        }
+    }
+}

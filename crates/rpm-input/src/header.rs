@@ -1,0 +1,324 @@
+//! The bytes of a signature header or a header, read in bounded steps and checked before anyone
+//! looks into them.
+//!
+//! ```text
+//! 8e ad e8 01  00 00 00 00  il  dl  | il × (tag, type, offset, count) | dl bytes of values
+//! magic        reserved     u32 u32   4 × u32 each, big endian
+//! ```
+//!
+//! The rules are those of `hdrblobVerify` in librpm (`lib/header.cc`): counts and lengths have
+//! limits, the types are known, each value lies inside the data, aligned for its type, and the
+//! values follow each other without overlap in the order of the index. The last rule matters for
+//! memory as well: without it a small header could name the same megabytes thousands of times.
+//! The `rpm` crate checks none of this and panics or takes any amount of memory otherwise.
+
+use std::io::{BufRead, ErrorKind, Read};
+
+use crate::error::Error;
+
+/// Longest index that librpm accepts, in entries.
+const MAX_ENTRIES: u32 = 64 << 10;
+/// Longest data part of a header that librpm accepts, in bytes.
+const MAX_HEADER_LENGTH: u32 = 256 << 20;
+/// Longest data part of a signature header that librpm accepts, in bytes.
+const MAX_SIGNATURE_LENGTH: u32 = 64 << 20;
+/// Length of magic, reserved bytes and both lengths.
+const INTRODUCTION: usize = 16;
+/// Length of an index entry.
+const ENTRY: usize = 16;
+/// The lead of every RPM file.
+const LEAD: usize = 96;
+/// The first bytes of the lead.
+const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
+/// The first bytes of a header, with the version.
+const HEADER_MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
+/// Memory is taken in steps of this size while the bytes arrive.
+const STEP: u64 = 64 << 10;
+
+/// Types of values, by their number in the index.
+const TYPE_CHAR: u32 = 1;
+const TYPE_INT8: u32 = 2;
+const TYPE_INT16: u32 = 3;
+const TYPE_INT32: u32 = 4;
+const TYPE_INT64: u32 = 5;
+const TYPE_STRING: u32 = 6;
+const TYPE_BINARY: u32 = 7;
+const TYPE_STRING_ARRAY: u32 = 8;
+const TYPE_I18N_STRING: u32 = 9;
+
+/// Tags 61 to 63 describe a region of the header: a block that was once written as a whole.
+const REGION_TAGS: std::ops::RangeInclusive<u32> = 61..=63;
+
+/// Everything before the payload, checked.
+pub(crate) struct Prefix {
+    /// Lead, signature header, its padding and header, as they stand in the file.
+    pub(crate) bytes: Vec<u8>,
+    /// Offset of the header in `bytes`.
+    pub(crate) header_start: usize,
+    /// The index of the header.
+    entries: Vec<Entry>,
+}
+
+/// One entry of the index.
+#[derive(Clone, Copy)]
+struct Entry {
+    tag: u32,
+    kind: u32,
+    offset: u32,
+    count: u32,
+}
+
+impl Prefix {
+    /// Reads and checks what stands before the payload, and leaves `input` at the payload.
+    pub(crate) fn read(input: &mut impl BufRead, origin: &str) -> Result<Self, Error> {
+        let mut bytes = Vec::new();
+        read_lead(input, origin, &mut bytes)?;
+        let part = "signature header";
+        let signature_start = bytes.len();
+        read_header(input, origin, part, MAX_SIGNATURE_LENGTH, &mut bytes)?;
+        let padding = (bytes.len() - signature_start).next_multiple_of(8);
+        append(
+            input,
+            origin,
+            part,
+            &mut bytes,
+            (padding + signature_start) as u64,
+        )?;
+        let header_start = bytes.len();
+        let entries = read_header(input, origin, "header", MAX_HEADER_LENGTH, &mut bytes)?;
+        Ok(Self {
+            bytes,
+            header_start,
+            entries,
+        })
+    }
+
+    /// Returns the header as its digests see it: from the magic to the end of the data.
+    pub(crate) fn header(&self) -> &[u8] {
+        self.bytes.get(self.header_start..).unwrap_or_default()
+    }
+
+    /// Returns the strings of a tag as bytes, or nothing if the header has no such strings.
+    ///
+    /// The `rpm` crate replaces what is not UTF-8 in headers that do not state their encoding;
+    /// for a path that would be another path.
+    pub(crate) fn strings(&self, tag: u32) -> Option<Vec<&[u8]>> {
+        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
+        if !matches!(
+            entry.kind,
+            TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING
+        ) {
+            return None;
+        }
+        let data = self
+            .header()
+            .get(INTRODUCTION + ENTRY * self.entries.len()..)?;
+        let values = data.get(usize::try_from(entry.offset).ok()?..)?;
+        let count = usize::try_from(entry.count).ok()?;
+        Some(values.split(|byte| *byte == 0).take(count).collect())
+    }
+}
+
+/// Reads the lead, of which only the magic means something today.
+fn read_lead(input: &mut impl BufRead, origin: &str, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    let not_rpm = |reason: &str| Error::NotRpm {
+        origin: origin.to_owned(),
+        reason: reason.to_owned(),
+    };
+    match append(input, origin, "lead", bytes, LEAD as u64) {
+        Err(Error::Truncated { .. }) if bytes.is_empty() => return Err(not_rpm("it is empty")),
+        Err(Error::Truncated { .. }) if !bytes.starts_with(&LEAD_MAGIC) => {}
+        other => other?,
+    }
+    if !bytes.starts_with(&LEAD_MAGIC) {
+        return Err(not_rpm("no lead magic at offset 0"));
+    }
+    match bytes.get(4) {
+        Some(3 | 4) => Ok(()),
+        Some(other) => Err(not_rpm(&format!(
+            "its lead has version {other}, known are 3 and 4"
+        ))),
+        None => Err(not_rpm("it has no lead")),
+    }
+}
+
+/// Appends a header to `bytes` and returns its index.
+fn read_header(
+    input: &mut impl BufRead,
+    origin: &str,
+    part: &'static str,
+    max_length: u32,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<Entry>, Error> {
+    let refuse = |reason: String| Error::Header {
+        origin: origin.to_owned(),
+        part,
+        reason,
+    };
+    let start = bytes.len();
+    append(input, origin, part, bytes, (start + INTRODUCTION) as u64)?;
+    let introduction = bytes.get(start..).unwrap_or_default();
+    if !introduction.starts_with(&HEADER_MAGIC) {
+        return Err(refuse(format!("no header magic at offset {start}")));
+    }
+    let (Some(entries), Some(length)) = (number(introduction, 8), number(introduction, 12)) else {
+        return Err(refuse("no lengths".to_owned()));
+    };
+    if entries == 0 || entries > MAX_ENTRIES {
+        return Err(refuse(format!(
+            "index of {entries} entries, 1 to {MAX_ENTRIES} are allowed"
+        )));
+    }
+    if length > max_length {
+        return Err(refuse(format!(
+            "data of {length} bytes, {max_length} are allowed"
+        )));
+    }
+    let end = (start + INTRODUCTION) as u64 + u64::from(entries) * ENTRY as u64;
+    append(input, origin, part, bytes, end)?;
+    let data_start = bytes.len();
+    append(input, origin, part, bytes, end + u64::from(length))?;
+    let index = bytes
+        .get(start + INTRODUCTION..data_start)
+        .unwrap_or_default();
+    let data = bytes.get(data_start..).unwrap_or_default();
+    let entries: Vec<Entry> = index.chunks_exact(ENTRY).filter_map(Entry::parse).collect();
+    check(&entries, data).map_err(refuse)?;
+    Ok(entries)
+}
+
+impl Entry {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            tag: number(bytes, 0)?,
+            kind: number(bytes, 4)?,
+            offset: number(bytes, 8)?,
+            count: number(bytes, 12)?,
+        })
+    }
+
+    fn is_region(&self) -> bool {
+        REGION_TAGS.contains(&self.tag)
+    }
+}
+
+/// Checks an index against its data.
+fn check(entries: &[Entry], data: &[u8]) -> Result<(), String> {
+    let mut end = 0;
+    for (position, entry) in entries.iter().enumerate() {
+        let value_end = check_value(entry, data)?;
+        if entry.is_region() {
+            // It stands first, but its value, a copy of an index entry, ends the region.
+            if position != 0 || entry.kind != TYPE_BINARY || entry.count != ENTRY as u32 {
+                return Err(format!(
+                    "region tag {} at index entry {position}",
+                    entry.tag
+                ));
+            }
+            continue;
+        }
+        if entry.offset < end {
+            return Err(format!(
+                "value of tag {} overlaps the one before",
+                entry.tag
+            ));
+        }
+        end = value_end;
+    }
+    let mut tags: Vec<u32> = entries.iter().map(|entry| entry.tag).collect();
+    tags.sort_unstable();
+    match tags.windows(2).find(|pair| pair.first() == pair.last()) {
+        Some([tag, _]) => Err(format!("tag {tag} stands twice in the index")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks one value and returns the offset where it ends.
+fn check_value(entry: &Entry, data: &[u8]) -> Result<u32, String> {
+    let Entry {
+        tag,
+        kind,
+        offset,
+        count,
+    } = *entry;
+    let outside = || format!("value of tag {tag} lies outside of the data");
+    let values = usize::try_from(offset)
+        .ok()
+        .and_then(|offset| data.get(offset..));
+    let values = values.ok_or_else(outside)?;
+    if count == 0 {
+        return Err(format!("tag {tag} has no value"));
+    }
+    let width: u32 = match kind {
+        TYPE_CHAR | TYPE_INT8 | TYPE_BINARY => 1,
+        TYPE_INT16 => 2,
+        TYPE_INT32 => 4,
+        TYPE_INT64 => 8,
+        TYPE_STRING if count != 1 => return Err(format!("tag {tag} is {count} single strings")),
+        TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING => {
+            let length = strings_length(values, count)
+                .ok_or_else(|| format!("strings of tag {tag} do not end inside the data"))?;
+            return offset.checked_add(length).ok_or_else(outside);
+        }
+        other => return Err(format!("tag {tag} has unknown type {other}")),
+    };
+    if offset % width != 0 {
+        return Err(format!("value of tag {tag} is not aligned"));
+    }
+    let end = count
+        .checked_mul(width)
+        .and_then(|length| offset.checked_add(length));
+    match end {
+        Some(end) if end as usize <= data.len() => Ok(end),
+        _ => Err(outside()),
+    }
+}
+
+/// Returns the length of `count` strings with their NULs, if they are all there.
+fn strings_length(values: &[u8], count: u32) -> Option<u32> {
+    let mut rest = values;
+    for _ in 0..count {
+        let nul = rest.iter().position(|byte| *byte == 0)?;
+        rest = rest.get(nul + 1..)?;
+    }
+    u32::try_from(values.len() - rest.len()).ok()
+}
+
+/// Returns the big-endian number at `offset`.
+fn number(bytes: &[u8], offset: usize) -> Option<u32> {
+    let bytes = bytes.get(offset..)?.first_chunk()?;
+    Some(u32::from_be_bytes(*bytes))
+}
+
+/// Reads until `bytes` is `end` long. Memory grows with the bytes that arrive, not with `end`.
+fn append(
+    input: &mut impl BufRead,
+    origin: &str,
+    part: &'static str,
+    bytes: &mut Vec<u8>,
+    end: u64,
+) -> Result<(), Error> {
+    loop {
+        let missing = end.saturating_sub(bytes.len() as u64);
+        if missing == 0 {
+            return Ok(());
+        }
+        match input.by_ref().take(missing.min(STEP)).read_to_end(bytes) {
+            Ok(0) => {
+                return Err(Error::Truncated {
+                    origin: origin.to_owned(),
+                    part,
+                    offset: bytes.len() as u64,
+                });
+            }
+            Ok(_) => {}
+            Err(source) if source.kind() == ErrorKind::Interrupted => {}
+            Err(source) => {
+                return Err(Error::Io {
+                    origin: origin.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,532 @@
+//! What is read from good packages, and that bad ones are refused for the right reason: never a
+//! panic, never another content than the header promises, never memory for what is not there.
+
+mod sample;
+
+use std::io::{Read, Write};
+
+use rpm_input::{Contents, Error, File, FileKind, Package, Payload, Verified};
+use sample::{CONTENT, Entry, LINKED, Sample, Value, archive, entries, sha256, stripped, texts};
+
+/// Contents by their path.
+type Read_ = Vec<(String, Vec<u8>)>;
+
+fn content_of(content: &mut Contents<'_>) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    content
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.downcast().unwrap())?;
+    Ok(bytes)
+}
+
+fn read(rpm: &[u8]) -> Result<(Package, Read_, Verified), Error> {
+    let package = Package::read(&mut &rpm[..], "x.rpm")?;
+    let mut found = Vec::new();
+    let mut payload = Payload::open(rpm, &package)?;
+    while let Some(mut content) = payload.next_content()? {
+        let path = package.files[content.file].path.clone();
+        found.push((path, content_of(&mut content)?));
+    }
+    let verified = payload.finish()?;
+    Ok((package, found, verified))
+}
+
+fn refused(rpm: &[u8], part: &str) {
+    match read(rpm) {
+        Ok(_) => panic!("accepted, but expected {part:?}"),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(
+                text.contains(part) && text.contains("x.rpm"),
+                "{text}\nexpected {part:?}"
+            );
+        }
+    }
+}
+
+fn expected() -> Read_ {
+    vec![
+        ("/usr/bin/hello".to_owned(), CONTENT.to_vec()),
+        ("/usr/bin/one".to_owned(), LINKED.to_vec()),
+    ]
+}
+
+#[test]
+fn a_package_is_read() {
+    let rpm = Sample::new().build();
+    let (package, found, verified) = read(&rpm).unwrap();
+    assert_eq!(found, expected());
+    assert_eq!(package.nevra.to_string(), "hello-1.0-2.noarch");
+    assert_eq!(package.source_rpm.as_deref(), Some("hello-1.0-2.src.rpm"));
+    assert_eq!(package.provides[0].to_string(), "hello = 1.0-2");
+    let summary = |file: &File| {
+        (
+            file.path.clone(),
+            file.kind.clone(),
+            file.mode,
+            file.hard_link,
+        )
+    };
+    let files: Vec<_> = package.files.iter().map(summary).collect();
+    let target = FileKind::Symlink("hello".to_owned());
+    let expected = [
+        ("/usr/bin/hello", FileKind::Regular, 0o755, None),
+        ("/usr/bin/one", FileKind::Regular, 0o644, Some(1)),
+        ("/usr/bin/two", FileKind::Regular, 0o644, Some(1)),
+        ("/usr/bin/link", target, 0o777, None),
+        ("/usr/share/hello", FileKind::Directory, 0o755, None),
+    ];
+    let expected = expected.map(|(path, kind, mode, link)| (path.to_owned(), kind, mode, link));
+    assert_eq!(files, expected);
+    let whole: String = verified
+        .sha256
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(whole, sha256(&rpm));
+}
+
+#[test]
+fn reading_the_header_stops_at_the_payload() {
+    let sample = Sample::new();
+    let rpm = sample.build();
+    let mut input = &rpm[..];
+    Package::read(&mut input, "x.rpm").unwrap();
+    assert_eq!(input, sample.payload);
+}
+
+#[test]
+fn every_compressor_is_read_whatever_its_tag_says() {
+    let archive = Sample::new().archive;
+    let gzip = || {
+        let level = flate2::Compression::new(6);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+        encoder.write_all(&archive).unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(6));
+    bzip2.write_all(&archive).unwrap();
+    let bzip2 = bzip2.finish().unwrap();
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 6);
+    xz.write_all(&archive).unwrap();
+    let xz = xz.finish().unwrap();
+    let options = liblzma::stream::LzmaOptions::new_preset(6).unwrap();
+    let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+    let mut lzma = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    lzma.write_all(&archive).unwrap();
+    let lzma = lzma.finish().unwrap();
+    let zstd = zstd::stream::encode_all(&archive[..], 3).unwrap();
+    for (tag, payload) in [
+        ("gzip", gzip()),
+        ("bzip2", bzip2),
+        ("xz", xz),
+        ("lzma", lzma),
+        ("zstd", zstd),
+        ("zstd", gzip()),
+        ("gzip", archive.clone()),
+    ] {
+        let sample = Sample::new().with_payload(tag, payload.clone());
+        let (_, found, _) = read(&sample.build()).unwrap();
+        assert_eq!(found, expected(), "{tag}");
+        // Every shorter payload is refused.
+        for length in 0..payload.len() {
+            let sample = Sample::new().with_payload(tag, payload[..length].to_vec());
+            assert!(read(&sample.build()).is_err(), "{tag} at {length}");
+        }
+    }
+    refused(
+        &Sample::new()
+            .with_payload("zstd", b"\x01\x02\x03\x04\x05\x06".to_vec())
+            .build(),
+        "payload that starts with \\x01\\x02\\x03\\x04\\x05\\x06 is not supported",
+    );
+}
+
+#[test]
+fn stripped_archives_take_sizes_from_the_header() {
+    let good = [
+        stripped(0, CONTENT),
+        stripped(1, b""),
+        stripped(2, LINKED),
+        stripped(3, b"hello"),
+        stripped(4, b""),
+        sample::trailer(),
+    ];
+    let (_, found, _) = read(&Sample::new().with_archive(good.concat()).build()).unwrap();
+    assert_eq!(found, expected());
+    for (position, entry, part) in [
+        (1, stripped(9, b""), "00000009 is no index of a file"),
+        (1, stripped(0, b""), "/usr/bin/hello comes twice"),
+        (
+            3,
+            stripped(3, b"hullo"),
+            "/usr/bin/link points to hullo, in the header to hello",
+        ),
+    ] {
+        let mut bad = good.clone();
+        bad[position] = entry;
+        refused(&Sample::new().with_archive(bad.concat()).build(), part);
+    }
+}
+
+#[test]
+fn links_may_each_carry_the_content() {
+    let mut all = entries();
+    all[1] = all[2].clone();
+    all[1].name = b"/usr/bin/one\0".to_vec();
+    let (_, found, _) = read(&Sample::new().with_archive(archive(&all)).build()).unwrap();
+    assert_eq!(found, expected());
+    // The repeated one is checked as well.
+    all[2].content = b"other!".to_vec();
+    refused(
+        &Sample::new().with_archive(archive(&all)).build(),
+        "/usr/bin/two has SHA-256",
+    );
+    // And none is an error.
+    let mut none = entries();
+    none[2] = Entry::new("usr/bin/two", 0o100_644, b"");
+    let part = "no entry has the content of /usr/bin/one";
+    refused(&Sample::new().with_archive(archive(&none)).build(), part);
+}
+
+#[test]
+fn an_unread_content_is_checked_all_the_same() {
+    let mut bad = entries();
+    bad[0].content[5] ^= 1;
+    let rpm = Sample::new().with_archive(archive(&bad)).build();
+    let package = Package::read(&mut &rpm[..], "x.rpm").unwrap();
+    let mut payload = Payload::open(&rpm[..], &package).unwrap();
+    let mut start = [0; 3];
+    payload
+        .next_content()
+        .unwrap()
+        .unwrap()
+        .read_exact(&mut start)
+        .unwrap();
+    assert_eq!(&start, b"#!/");
+    let Err(Error::FileDigest { path, .. }) = payload.next_content() else {
+        panic!("accepted")
+    };
+    assert_eq!(path, "/usr/bin/hello");
+    assert!(payload.next_content().is_err(), "an error is for good");
+    assert!(payload.finish().is_err(), "an error is for good");
+}
+
+#[test]
+fn a_file_that_changed_in_between_is_refused() {
+    let rpm = Sample::new().build();
+    let package = Package::read(&mut &rpm[..], "x.rpm").unwrap();
+    for offset in [10, 100, 400] {
+        let mut other = rpm.clone();
+        other[offset] ^= 1;
+        let result = Payload::open(&other[..], &package);
+        assert!(matches!(result, Err(Error::Changed { .. })), "at {offset}");
+    }
+    let result = Payload::open(&rpm[..200], &package);
+    assert!(matches!(result, Err(Error::Changed { .. })));
+}
+
+#[test]
+fn archives_that_are_not_what_the_header_says_are_refused() {
+    type Change = fn(&mut Vec<Entry>);
+    let cases: [(Change, &str); 14] = [
+        (
+            |all| all[0].size = 4000,
+            "/usr/bin/hello has 4000 bytes, the header says 21",
+        ),
+        (
+            |all| all[0] = Entry::new("usr/bin/hello", 0o100_755, b""),
+            "has 0 bytes, the header",
+        ),
+        (
+            |all| all[0].content[0] = b'x',
+            "/usr/bin/hello has SHA-256 ",
+        ),
+        (
+            |all| all[0].name = b"./usr/bin/../bin/hello\0".to_vec(),
+            "the header does not know",
+        ),
+        (
+            |all| all[0].name = b"./etc/\xffpasswd\0".to_vec(),
+            "\"etc/\\\\xffpasswd\"",
+        ),
+        (
+            |all| all[0].name = vec![b'a'; 5000],
+            "an entry's name has 5000 bytes",
+        ),
+        (
+            |all| all[0].name = b"usr/bin/hello\0x\0".to_vec(),
+            "does not end in one NUL",
+        ),
+        (
+            |all| all[0].mode = 0o120_777,
+            "another type than in the header",
+        ),
+        (
+            |all| all[4].mode = 0o100_644,
+            "/usr/share/hello has mode 0o100644, another type",
+        ),
+        (
+            |all| all[3].content = b"hallo".to_vec(),
+            "/usr/bin/link points to hallo",
+        ),
+        (
+            |all| all[0].magic = b"070707",
+            "070707 is no magic of a cpio entry",
+        ),
+        (|all| all.push(all[0].clone()), "/usr/bin/hello comes twice"),
+        (
+            |all| drop(all.remove(4)),
+            "the archive ends without /usr/share/hello",
+        ),
+        (
+            |all| all[0].magic = b"070702",
+            "has the sum 0x6d4, its entry says 0x0",
+        ),
+    ];
+    for (change, part) in cases {
+        let mut all = entries();
+        change(&mut all);
+        refused(&Sample::new().with_archive(archive(&all)).build(), part);
+    }
+    let mut summed = entries();
+    summed[0].magic = b"070702";
+    summed[0].sum = CONTENT.iter().map(|byte| u32::from(*byte)).sum();
+    read(&Sample::new().with_archive(archive(&summed)).build()).unwrap();
+}
+
+#[test]
+fn only_a_bounded_number_of_zeros_follows_the_archive() {
+    let with = |more: &[u8]| {
+        let bytes = [archive(&entries()), more.to_vec()].concat();
+        Sample::new().with_archive(bytes).build()
+    };
+    read(&with(&[0; 512])).unwrap();
+    refused(&with(&[0, 0, 1]), "something follows the last entry");
+    refused(&with(&[0; 100 << 10]), "zeros at the end");
+    // A bomb: 4 GiB of zeros in half a megabyte.
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.write_all(&archive(&entries())).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..4096 {
+        encoder.write_all(&zeros).unwrap();
+    }
+    let bomb = Sample::new().with_payload("zstd", encoder.finish().unwrap());
+    refused(&bomb.build(), "zeros at the end");
+}
+
+#[test]
+fn payload_digests_are_compared() {
+    let zeros = "0".repeat(64);
+    let rpm = Sample::new().with(5092, texts(&[&zeros])).build();
+    refused(&rpm, &format!("the header says {zeros}"));
+    // The digest of the archive counts where there is no other.
+    let archive = sha256(&Sample::new().archive);
+    read(
+        &Sample::new()
+            .undigested()
+            .with(5097, texts(&[&archive]))
+            .build(),
+    )
+    .unwrap();
+    refused(
+        &Sample::new()
+            .undigested()
+            .with(5097, texts(&[&zeros]))
+            .build(),
+        "the uncompressed payload has SHA-256",
+    );
+    refused(
+        &Sample::new().with(5092, texts(&["12"])).build(),
+        "PAYLOADSHA256: \"12\" is no SHA",
+    );
+}
+
+#[test]
+fn file_lists_that_can_not_be_stored_are_refused() {
+    let base = |index: usize, name: &[u8]| {
+        let mut names = [&b"hello"[..], b"one", b"two", b"link", b"hello"];
+        names[index] = name;
+        Sample::new().with(1117, texts(&names))
+    };
+    let long = "a".repeat(256);
+    for (sample, part) in [
+        (base(0, b".."), "/usr/bin/..: the path has a part \"..\""),
+        (base(0, b"."), "the path has a part \".\""),
+        (base(0, b""), "/usr/bin/: the path has an empty part"),
+        (base(0, b"a/../../b"), "the path has a part \"..\""),
+        (base(0, b"a\xff"), "/usr/bin/a\\xff: the path is not UTF-8"),
+        (base(0, b"one"), "/usr/bin/one: stands twice"),
+        (base(0, long.as_bytes()), "a part longer than 255 bytes"),
+        (
+            Sample::new().with(1118, texts(&["usr/bin/", "/x/"])),
+            "the path is not absolute",
+        ),
+        (
+            Sample::new().with(1118, texts(&["/usr/bin", "/x/"])),
+            "does not end in a slash",
+        ),
+        (
+            Sample::new().with(1118, texts(&["/usr/bin/"])),
+            "DIRINDEXES: names directory 1",
+        ),
+        (
+            Sample::new().with(1116, Value::Number(vec![0; 4])),
+            "DIRINDEXES: has 4 values, 5 are",
+        ),
+        (
+            Sample::new().with(1030, Value::Short(vec![0; 5])),
+            "mode 0o0 has no known file type",
+        ),
+        (
+            Sample::new().with(1030, Value::Short(vec![0; 6])),
+            "FILEMODES: has 6 values, 5 are due",
+        ),
+        (Sample::new().without(1030), "FILEMODES: is missing"),
+        (
+            Sample::new().with(1030, Value::Number(vec![0; 5])),
+            "FILEMODES: ",
+        ),
+        (
+            Sample::new().with(1036, texts(&["", "", "", "", ""])),
+            "/usr/bin/link: the link has no",
+        ),
+        (
+            Sample::new().with(1036, texts(&["", "", "", "\u{e9}"])),
+            "FILELINKTOS: has 4 values",
+        ),
+        (
+            Sample::new().with(1035, texts(&["", "", "", "", ""])),
+            "/usr/bin/hello: has no digest",
+        ),
+        (
+            Sample::new().with(1035, texts(&["x", "", "", "", ""])),
+            "digest \"x\" is no SHA-256",
+        ),
+        (
+            Sample::new().with(5011, Value::Number(vec![3])),
+            "FILEDIGESTALGO: algorithm 3",
+        ),
+        (
+            Sample::new().with(5010, texts(&["cap_x=p", "", "", "", ""])),
+            "unknown capability",
+        ),
+        (Sample::new().without(1022), "tag ARCH: is missing"),
+        (
+            Sample::new().with(1000, Value::Text("../x")),
+            "tag NAME: \"../x\" can't be part",
+        ),
+        (
+            Sample::new().with(1124, Value::Text("drpm")),
+            "is a delta package (drpm)",
+        ),
+        (
+            Sample::new().with(1106, Value::Number(vec![1])),
+            "is a source package",
+        ),
+        (
+            Sample::new().with(1112, Value::Number(vec![8, 8])),
+            "PROVIDEFLAGS: has 2 values, 1",
+        ),
+    ] {
+        refused(&sample.build(), part);
+    }
+}
+
+#[test]
+fn headers_that_claim_what_is_not_there_are_refused() {
+    let rpm = Sample::new().build();
+    let signature_end = 96 + 16 + 32;
+    let put = |offset: usize, number: u32| {
+        let mut rpm = rpm.clone();
+        rpm[offset..offset + 4].copy_from_slice(&number.to_be_bytes());
+        rpm
+    };
+    assert!(signature_end < rpm.len());
+    for (bytes, part) in [
+        (b"".to_vec(), "is not an RPM: it is empty"),
+        (
+            b"PK\x03\x04".to_vec(),
+            "is not an RPM: no lead magic at offset 0",
+        ),
+        (vec![b'x'; 200], "is not an RPM: no lead magic at offset 0"),
+        (rpm[..50].to_vec(), "ends at offset 50, inside its lead"),
+        (put(4, 0x0900_0000), "its lead has version 9"),
+        (put(96, 0), "signature header: no header magic at offset 96"),
+        (put(96 + 8, u32::MAX), "index of 4294967295 entries"),
+        (put(96 + 8, 0), "index of 0 entries"),
+        (
+            put(96 + 12, u32::MAX),
+            "data of 4294967295 bytes, 67108864 are allowed",
+        ),
+        (put(96 + 12, 64 << 20), "inside its signature header"),
+        (put(96 + 16 + 4, 17), "tag 273 has unknown type 17"),
+        (
+            put(96 + 16 + 8, u32::MAX),
+            "value of tag 273 lies outside of the data",
+        ),
+        (
+            put(96 + 16 + 12, u32::MAX),
+            "strings of tag 273 do not end inside the data",
+        ),
+        (put(96 + 32 + 8, 66), "value of tag 1000 is not aligned"),
+        (
+            put(96 + 32 + 12, u32::MAX),
+            "value of tag 1000 lies outside of the data",
+        ),
+        (
+            put(96 + 32 + 8, 0),
+            "value of tag 1000 overlaps the one before",
+        ),
+        (put(96 + 32, 273), "tag 273 stands twice in the index"),
+    ] {
+        refused(&bytes, part);
+    }
+}
+
+/// Reads a package that may be damaged, and returns what it holds if it is accepted.
+fn survives(rpm: &[u8]) -> Option<Read_> {
+    let (package, found, _) = read(rpm).ok()?;
+    assert!(package.files.len() <= 5);
+    Some(found)
+}
+
+#[test]
+fn every_truncation_is_found() {
+    for sample in [Sample::new(), Sample::new().undigested()] {
+        let rpm = sample.build();
+        for length in 0..rpm.len() {
+            assert!(
+                survives(&rpm[..length]).is_none(),
+                "accepted at {length} of {}",
+                rpm.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_damaged_bit_changes_a_content() {
+    for sample in [Sample::new(), Sample::new().undigested()] {
+        let rpm = sample.build();
+        for offset in 0..rpm.len() {
+            for value in (0..8).map(|bit| rpm[offset] ^ (1 << bit)).chain([0, 0xff]) {
+                let mut damaged = rpm.clone();
+                damaged[offset] = value;
+                let found = survives(&damaged);
+                if let (Some(found), true) = (found, sample.digests) {
+                    assert_eq!(found, expected(), "byte {offset} set to {value:#x}");
+                }
+            }
+        }
+    }
+    // All of this fits into little memory, on systems that tell.
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kib < 256 << 10, "{kib} KiB at the highest");
+    }
+}

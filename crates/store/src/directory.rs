@@ -1,0 +1,252 @@
+//! The store's directory, opened: every step works on the open directory, so that it stays the
+//! same one when somebody renames it meanwhile.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::sums::{MAX_SUMS_SIZE, Sums};
+use crate::temporary::Temporary;
+
+/// Name of the list.
+pub(crate) const SUMS: &str = "SHA256SUMS";
+
+/// Bytes that are read at a time for hashing.
+const HASH_BUFFER: usize = 128 << 10;
+
+/// An open directory; it may hold the lock, which goes when the value is dropped.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    file: File,
+    path: PathBuf,
+}
+
+/// What is found under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The name is free.
+    Nothing,
+    /// A regular file with the bytes asked for.
+    Same,
+    /// Other bytes, or something that is no regular file.
+    Other,
+}
+
+impl Directory {
+    pub(crate) fn open(path: &Path) -> Result<Directory, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Directory {
+                file: File::from(fd),
+                path: path.to_owned(),
+            }),
+            Err(error) => Err(Error::Io {
+                action: "open directory",
+                path: path.to_owned(),
+                source: error.into(),
+            }),
+        }
+    }
+
+    /// Fails unless this process may make files here.
+    pub(crate) fn check_writable(&self) -> Result<(), Error> {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        // By effective ids, as the kernel will judge the writes themselves.
+        rustix::fs::accessat(&self.file, ".", access, AtFlags::EACCESS)
+            .map_err(|error| self.error("write to directory", "", error.into()))
+    }
+
+    /// Waits for the exclusive lock.
+    pub(crate) fn lock(&self) -> Result<(), Error> {
+        let locked = rustix::io::retry_on_intr(|| {
+            rustix::fs::flock(&self.file, FlockOperation::LockExclusive)
+        });
+        match locked {
+            Ok(()) => Ok(()),
+            // EBADF: NFS makes an exclusive flock from a write lock, which needs a file that is
+            // open for writing, and a directory never is.
+            Err(
+                error @ (Errno::OPNOTSUPP
+                | Errno::NOLCK
+                | Errno::NOSYS
+                | Errno::INVAL
+                | Errno::BADF),
+            ) => Err(Error::LockUnsupported {
+                path: self.path.clone(),
+                source: error.into(),
+            }),
+            Err(error) => Err(self.error("lock", "", error.into())),
+        }
+    }
+
+    pub(crate) fn temporary(&self) -> Result<Temporary, Error> {
+        Temporary::new(self.fd()).map_err(|e| self.error("make a temporary file in", "", e))
+    }
+
+    /// Makes a finished temporary file that holds `bytes`.
+    pub(crate) fn temporary_of(&self, bytes: &[u8]) -> Result<Temporary, Error> {
+        let mut temporary = self.temporary()?;
+        io::Write::write_all(&mut temporary, bytes)
+            .and_then(|()| temporary.finish())
+            .map_err(|e| self.error("write a temporary file in", "", e))?;
+        Ok(temporary)
+    }
+
+    /// Reads the list's bytes; no file is an empty list.
+    pub(crate) fn read_list(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let Some(file) = self.open_file(SUMS)? else {
+            return Ok(bytes);
+        };
+        file.take(MAX_SUMS_SIZE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| self.error("read", SUMS, e))?;
+        if u64::try_from(bytes.len()).is_ok_and(|size| size > MAX_SUMS_SIZE) {
+            let path = self.path.join(SUMS);
+            return Err(Error::SumsTooLarge { path });
+        }
+        Ok(bytes)
+    }
+
+    /// Parses and checks the bytes of the list.
+    pub(crate) fn parse_list(&self, bytes: &[u8]) -> Result<Sums, Error> {
+        let sums = Sums::parse(bytes).map_err(|(line, problem)| Error::Sums {
+            path: self.path.join(SUMS),
+            line,
+            problem,
+        })?;
+        self.check_prefixes(&sums)?;
+        Ok(sums)
+    }
+
+    /// Fails if a listed name begins with the name of a listed image.
+    pub(crate) fn check_prefixes(&self, sums: &Sums) -> Result<(), Error> {
+        match sums.image_prefix() {
+            Some((image, longer)) => Err(Error::ImagePrefix {
+                path: self.path.join(SUMS),
+                image: image.to_owned(),
+                longer: longer.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a regular file for reading; `None` if the name is free.
+    pub(crate) fn open_file(&self, name: &str) -> Result<Option<File>, Error> {
+        let not_a_file = || Error::NotAFile {
+            path: self.path.join(name),
+        };
+        // A symlink is not followed, and a FIFO does not keep us waiting.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.file, name, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP | Errno::NXIO) => return Err(not_a_file()),
+            Err(error) => return Err(self.error("open", name, error.into())),
+        };
+        let stat = file.metadata().map_err(|e| self.error("open", name, e))?;
+        if stat.is_file() {
+            Ok(Some(file))
+        } else {
+            Err(not_a_file())
+        }
+    }
+
+    /// Compares what is under `name` with a file of `size` bytes and hash `sha256`.
+    pub(crate) fn find(&self, name: &str, size: u64, sha256: &[u8; 32]) -> Result<Found, Error> {
+        let stat = match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(Found::Nothing),
+            Err(error) => return Err(self.error("look at", name, error.into())),
+        };
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if !is_file || u64::try_from(stat.st_size) != Ok(size) {
+            return Ok(Found::Other);
+        }
+        let Some(mut file) = self.open_file(name)? else {
+            return Ok(Found::Nothing);
+        };
+        let hash = hash(&mut file).map_err(|e| self.error("read", name, e))?;
+        Ok(if hash == *sha256 {
+            Found::Same
+        } else {
+            Found::Other
+        })
+    }
+
+    /// Puts all names on the disk.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let synced = self.file.sync_all();
+        synced.map_err(|e| self.error("sync directory", "", e))
+    }
+
+    /// Puts the bytes of the file `name` on the disk.
+    pub(crate) fn sync_file(&self, name: &str) -> Result<(), Error> {
+        match self.open_file(name)? {
+            Some(file) => file.sync_all().map_err(|e| self.error("sync", name, e)),
+            None => Err(self.error("sync", name, Errno::NOENT.into())),
+        }
+    }
+
+    /// Gives the file `name` the second name `other`.
+    pub(crate) fn link(&self, name: &str, other: &str) -> Result<(), Error> {
+        rustix::fs::linkat(&self.file, name, &self.file, other, AtFlags::empty())
+            .map_err(|error| self.error("keep a second name of", name, error.into()))
+    }
+
+    /// Renames `from` to `to`, in place of what has that name.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        rustix::fs::renameat(&self.file, from, &self.file, to)
+            .map_err(|error| self.error("give back its name to", to, error.into()))
+    }
+
+    /// Removes `name`, if it is there.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
+        match rustix::fs::unlinkat(&self.file, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.error("remove", name, error.into())),
+        }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An error about `name` in this directory, or about the directory if `name` is empty.
+    pub(crate) fn error(&self, action: &'static str, name: &str, source: io::Error) -> Error {
+        let path = if name.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.join(name)
+        };
+        Error::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+/// SHA-256 of all that is left to read.
+fn hash(file: &mut File) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; HASH_BUFFER];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What can go wrong with a store.
+
+use std::path::PathBuf;
+
+use crate::name::NameProblem;
+use crate::sums::{MAX_SUMS_SIZE, SumsProblem};
+
+/// An error of the store; every text names the file it is about.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("can't {action} {path}", path = .path.display())]
+    Io {
+        /// A verb phrase, such as `open` or `give a name to`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The directory lies in a file system that has no `flock` for directories.
+    #[error(
+        "can't lock {path}: its file system has no flock for directories (some NFS servers); \
+         without it two builds could lose each other's lines in SHA256SUMS, so keep the store on \
+         a local file system and copy it from there",
+        path = .path.display()
+    )]
+    LockUnsupported {
+        /// The directory.
+        path: PathBuf,
+        /// What `flock` said.
+        source: std::io::Error,
+    },
+    /// The name of an extension or of a file to be added is not usable.
+    #[error("name {name:?} {problem}")]
+    Name {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        problem: NameProblem,
+    },
+    /// The file names of extension, image and manifest don't belong together.
+    #[error(
+        "image {image:?} and manifest {manifest:?} of extension {name:?} don't belong together: \
+         clients expect \"{name}-VERSION.raw\" and \"{name}-VERSION.manifest.gz\""
+    )]
+    FileNames {
+        /// The name of the extension as given.
+        name: String,
+        /// The image's file name as given.
+        image: String,
+        /// The manifest's file name as given.
+        manifest: String,
+    },
+    /// A name is taken by a file with other bytes.
+    #[error("{path} exists and holds other bytes", path = .path.display())]
+    Exists {
+        /// The existing file.
+        path: PathBuf,
+    },
+    /// A line of `SHA256SUMS` that some systemd refuses, and with it the whole store.
+    #[error(
+        "{path}, line {line}: {problem}; systemd refuses the whole store for such a line, so \
+         correct or remove it",
+        path = .path.display()
+    )]
+    Sums {
+        /// Path of `SHA256SUMS`.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong with the line.
+        problem: SumsProblem,
+    },
+    /// `SHA256SUMS` is larger than any store needs.
+    #[error("{path} is larger than {MAX_SUMS_SIZE} bytes", path = .path.display())]
+    SumsTooLarge {
+        /// Path of `SHA256SUMS`.
+        path: PathBuf,
+    },
+    /// A listed name begins with the name of a listed image.
+    #[error(
+        "{path} can't list {longer:?} beside {image:?}: systemd 254 to 257 take every name that \
+         begins like an image for that image; rename {longer:?} or take it off the list",
+        path = .path.display()
+    )]
+    ImagePrefix {
+        /// Path of `SHA256SUMS`.
+        path: PathBuf,
+        /// The image.
+        image: String,
+        /// The name that begins with it.
+        longer: String,
+    },
+    /// What has to be a regular file is something else.
+    #[error("{path} is not a regular file", path = .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A manifest in the store can't be read, so the name of its extension is unknown.
+    #[error("{path}: {problem}", path = .path.display())]
+    Manifest {
+        /// Path of the manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Two extensions can't be served from one directory.
+    #[error(
+        "extensions {general:?} and {special:?} can't share {path}: the pattern \
+         \"{general}-@v.%a.raw\" by which clients look for {general:?} also fits {image:?}, and \
+         they would install it as {general:?}; put one of the two into another directory",
+        path = .path.display()
+    )]
+    NameCollision {
+        /// The store.
+        path: PathBuf,
+        /// The extension whose pattern fits too much, such as `gcc`.
+        general: String,
+        /// The extension whose image it fits, such as `gcc-32bit`.
+        special: String,
+        /// That image.
+        image: String,
+    },
+    /// Adding failed, and taking back what had been done failed too.
+    #[error("{failed}; and then the store could not be put back as it was: {undo}")]
+    Undo {
+        /// The error that came first.
+        failed: Box<Error>,
+        /// What could not be taken back; names the file that stays changed.
+        #[source]
+        undo: Box<Error>,
+    },
+}

@@ -1,0 +1,349 @@
+//! `SHA256SUMS`: bytes to values and back, without I/O.
+//!
+//! The format is that of coreutils' `sha256sum`, as narrow as systemd-sysupdate reads it
+//! (`sysupdate-resource.c`, `resource_load_from_web()`): 64 hex digits, a space, a space or `*`,
+//! a file name, a newline. There are no comments, no blank lines and no escapes, and one wrong
+//! line makes systemd refuse the whole list. So everything that is wrong for some systemd from
+//! 254 on is an error here, and what is written is the form that all clients read: lower case,
+//! two spaces (sysextmgr takes the `*` for a part of the name), sorted by the bytes of the names.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+use std::fmt::Write;
+use std::ops::Bound;
+
+/// Largest list that is read, in bytes: some half a million lines.
+pub(crate) const MAX_SUMS_SIZE: u64 = 64 << 20;
+
+/// What the name of every image ends in.
+pub(crate) const IMAGE_SUFFIX: &str = ".raw";
+
+/// Number of hex digits of a SHA-256.
+const HEX: usize = 64;
+
+/// Longest file name of Linux (`NAME_MAX`), in bytes.
+const MAX_NAME: usize = 255;
+
+/// A line of `SHA256SUMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The file's name; it holds no `/`.
+    pub name: String,
+    /// SHA-256 of the file's bytes.
+    pub sha256: [u8; 32],
+}
+
+/// What is wrong with a line of `SHA256SUMS`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SumsProblem {
+    /// Nothing between two newlines.
+    #[error("the line is blank")]
+    Blank,
+    /// A line that begins with `#`.
+    #[error("comments are not part of the format")]
+    Comment,
+    /// A carriage return before the newline.
+    #[error("the line ends in CR LF, not in LF alone")]
+    CarriageReturn,
+    /// Text after the last newline.
+    #[error("the newline at the end is missing")]
+    NoNewline,
+    /// Bytes that are not UTF-8.
+    #[error("the line is not UTF-8")]
+    NotUtf8,
+    /// Something other than 64 hex digits at the start.
+    #[error("the line does not begin with a hash of 64 hex digits")]
+    Hash,
+    /// Something other than two spaces, or a space and `*`, after the hash.
+    #[error("between hash and name must be two spaces, or a space and '*'")]
+    Separator,
+    /// A name that is no plain file name.
+    #[error("{0:?} is not a plain file name")]
+    Name(String),
+    /// A name with `%`.
+    #[error("the name {0:?} holds '%', for which systemd 262 refuses the list")]
+    Percent(String),
+    /// A name that an earlier line has.
+    #[error("{0:?} is listed twice")]
+    Duplicate(String),
+}
+
+/// A whole list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    hashes: BTreeMap<String, [u8; 32]>,
+}
+
+impl Sums {
+    /// Parses a whole file; the error holds the line's number, from 1.
+    ///
+    /// The empty file is an empty list. The order of lines is free.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Sums, (usize, SumsProblem)> {
+        let mut hashes = BTreeMap::new();
+        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let number = index + 1;
+            let entry = parse_line(line).map_err(|problem| (number, problem))?;
+            match hashes.entry(entry.name) {
+                btree_map::Entry::Occupied(taken) => {
+                    let name = taken.key().clone();
+                    return Err((number, SumsProblem::Duplicate(name)));
+                }
+                btree_map::Entry::Vacant(free) => free.insert(entry.sha256),
+            };
+        }
+        Ok(Sums { hashes })
+    }
+
+    /// The bytes of the file.
+    pub(crate) fn print(&self) -> Vec<u8> {
+        let mut text = String::new();
+        for (name, hash) in &self.hashes {
+            for byte in hash {
+                // Writing to a String can't fail.
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.push_str("  ");
+            text.push_str(name);
+            text.push('\n');
+        }
+        text.into_bytes()
+    }
+
+    /// An image and another listed name that begins with the image's name, if there are such two.
+    ///
+    /// systemd 254 to 257 don't anchor the end of a pattern, so that they install the other file
+    /// as the image.
+    pub(crate) fn image_prefix(&self) -> Option<(&str, &str)> {
+        // Whatever begins with a name comes right after it in byte order.
+        let names = self.hashes.keys();
+        names.clone().zip(names.skip(1)).find_map(|(name, next)| {
+            (name.ends_with(IMAGE_SUFFIX) && next.starts_with(name.as_str()))
+                .then_some((name.as_str(), next.as_str()))
+        })
+    }
+
+    /// The listed images whose names begin with `prefix`.
+    pub(crate) fn images_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.hashes
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .map(|(name, _)| name.as_str())
+            .take_while(move |name| name.starts_with(prefix))
+            .filter(|name| name.ends_with(IMAGE_SUFFIX))
+    }
+
+    /// The listed hash of `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8; 32]> {
+        self.hashes.get(name)
+    }
+
+    /// Lists `name`, in place of what was listed under that name.
+    pub(crate) fn insert(&mut self, name: &str, sha256: [u8; 32]) {
+        self.hashes.insert(name.to_owned(), sha256);
+    }
+
+    /// Takes `name` off the list; says whether it was on it.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        self.hashes.remove(name).is_some()
+    }
+
+    /// Whether nothing is listed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// All lines in name order.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        self.hashes
+            .into_iter()
+            .map(|(name, sha256)| Entry { name, sha256 })
+            .collect()
+    }
+}
+
+/// Parses one line, its newline included.
+fn parse_line(line: &[u8]) -> Result<Entry, SumsProblem> {
+    let line = line.strip_suffix(b"\n").ok_or(SumsProblem::NoNewline)?;
+    if line.is_empty() {
+        return Err(SumsProblem::Blank);
+    }
+    if line.ends_with(b"\r") {
+        return Err(SumsProblem::CarriageReturn);
+    }
+    if line.starts_with(b"#") {
+        return Err(SumsProblem::Comment);
+    }
+    let (hex, rest) = line.split_at_checked(HEX).ok_or(SumsProblem::Hash)?;
+    let sha256 = parse_hash(hex).ok_or(SumsProblem::Hash)?;
+    let name = rest
+        .strip_prefix(b"  ")
+        .or_else(|| rest.strip_prefix(b" *"))
+        .ok_or(SumsProblem::Separator)?;
+    // A third space would be a part of the name for systemd, and of the separator for sysextmgr.
+    if name.starts_with(b" ") {
+        return Err(SumsProblem::Separator);
+    }
+    let name = str::from_utf8(name).map_err(|_| SumsProblem::NotUtf8)?;
+    if matches!(name, "" | "." | "..")
+        || name.len() > MAX_NAME
+        || name.chars().any(|c| c == '/' || c.is_control())
+    {
+        return Err(SumsProblem::Name(name.to_owned()));
+    }
+    if name.contains('%') {
+        return Err(SumsProblem::Percent(name.to_owned()));
+    }
+    Ok(Entry {
+        name: name.to_owned(),
+        sha256,
+    })
+}
+
+/// Parses 64 hex digits of either case.
+fn parse_hash(hex: &[u8]) -> Option<[u8; 32]> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SHA-256 of the empty input.
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const ONES: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+
+    /// Parses, and prints the names or the error.
+    fn names(text: &[u8]) -> Result<String, (usize, SumsProblem)> {
+        let sums = Sums::parse(text)?;
+        Ok(sums.hashes.into_keys().collect::<Vec<_>>().join("|"))
+    }
+
+    #[test]
+    fn lines_that_every_systemd_reads() {
+        let upper = EMPTY.to_uppercase();
+        for (text, expected) in [
+            (String::new(), ""),
+            (format!("{EMPTY}  a.raw\n"), "a.raw"),
+            (format!("{EMPTY} *a.raw\n"), "a.raw"),
+            (format!("{upper}  a.raw\n"), "a.raw"),
+            (format!("{EMPTY}  b\n{EMPTY}  a\n"), "a|b"),
+            (format!("{EMPTY}  a b\n"), "a b"),
+            (format!("{EMPTY}  **\n"), "**"),
+            (format!("{EMPTY}  ü.raw\n"), "ü.raw"),
+            (
+                format!("{EMPTY}  BEST-BEFORE-2030-01-31\n{EMPTY}  a.raw\n"),
+                "BEST-BEFORE-2030-01-31|a.raw",
+            ),
+        ] {
+            assert_eq!(names(text.as_bytes()), Ok(expected.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_some_systemd_refuses() {
+        let bad_name = |name: &str| SumsProblem::Name(name.to_owned());
+        let long = "n".repeat(256);
+        for (line, expected) in [
+            ("\n".to_owned(), SumsProblem::Blank),
+            ("# images\n".to_owned(), SumsProblem::Comment),
+            (format!("{EMPTY}  a.raw\r\n"), SumsProblem::CarriageReturn),
+            ("\r\n".to_owned(), SumsProblem::CarriageReturn),
+            (format!("{EMPTY}  a.raw"), SumsProblem::NoNewline),
+            (" ".to_owned(), SumsProblem::NoNewline),
+            (" \n".to_owned(), SumsProblem::Hash),
+            (format!("{}  a.raw\n", &EMPTY[1..]), SumsProblem::Hash),
+            (format!("g{}  a.raw\n", &EMPTY[1..]), SumsProblem::Hash),
+            (format!("+{}  a.raw\n", &EMPTY[1..]), SumsProblem::Hash),
+            (format!("\\{EMPTY}  a\\\\b\n"), SumsProblem::Hash),
+            (format!(" {EMPTY}  a.raw\n"), SumsProblem::Hash),
+            (format!("{EMPTY}\n"), SumsProblem::Separator),
+            (format!("{EMPTY}0  a.raw\n"), SumsProblem::Separator),
+            (format!("{EMPTY} a.raw\n"), SumsProblem::Separator),
+            (format!("{EMPTY}\ta.raw\n"), SumsProblem::Separator),
+            (format!("{EMPTY}   a.raw\n"), SumsProblem::Separator),
+            (format!("{EMPTY} * a.raw\n"), SumsProblem::Separator),
+            (format!("{EMPTY}  \n"), bad_name("")),
+            (format!("{EMPTY} *\n"), bad_name("")),
+            (format!("{EMPTY}  .\n"), bad_name(".")),
+            (format!("{EMPTY}  ..\n"), bad_name("..")),
+            (format!("{EMPTY}  ./a.raw\n"), bad_name("./a.raw")),
+            (format!("{EMPTY}  sub/a.raw\n"), bad_name("sub/a.raw")),
+            (format!("{EMPTY}  a\tb\n"), bad_name("a\tb")),
+            (format!("{EMPTY}  a\0\n"), bad_name("a\0")),
+            (format!("{EMPTY}  a\u{7f}\n"), bad_name("a\u{7f}")),
+            (format!("{EMPTY}  {long}\n"), bad_name(&long)),
+            (
+                format!("{EMPTY}  a%v\n"),
+                SumsProblem::Percent("a%v".to_owned()),
+            ),
+            (
+                format!("{ONES} *good.raw\n"),
+                SumsProblem::Duplicate("good.raw".to_owned()),
+            ),
+        ] {
+            let text = format!("{EMPTY}  good.raw\n{line}");
+            assert_eq!(names(text.as_bytes()), Err((2, expected)), "{line:?}");
+        }
+        let not_utf8 = [EMPTY.as_bytes(), b"  a\xff.raw\n"].concat();
+        assert_eq!(names(&not_utf8), Err((1, SumsProblem::NotUtf8)));
+        let not_utf8_hash = [b"\xc3\xa9".as_slice(), &EMPTY.as_bytes()[2..], b"  a\n"].concat();
+        assert_eq!(names(&not_utf8_hash), Err((1, SumsProblem::Hash)));
+    }
+
+    #[test]
+    fn prints_lower_case_two_spaces_byte_order() {
+        let upper = EMPTY.to_uppercase();
+        let text = format!("{upper} *a.raw\n{ONES}  a-b.raw\n{EMPTY}  B.raw\n");
+        let sums = Sums::parse(text.as_bytes()).unwrap();
+        let expected = format!("{EMPTY}  B.raw\n{ONES}  a-b.raw\n{EMPTY}  a.raw\n");
+        assert_eq!(String::from_utf8(sums.print()).unwrap(), expected);
+        assert_eq!(Sums::parse(expected.as_bytes()), Ok(sums));
+    }
+
+    #[test]
+    fn hash_bytes_are_in_order() {
+        let hex = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
+        let expected: Vec<u8> = (0..32).collect();
+        assert_eq!(parse_hash(hex.as_bytes()).unwrap(), *expected);
+    }
+
+    #[test]
+    fn image_prefixes() {
+        for (listed, expected) in [
+            (&["a.raw", "a.manifest.gz"][..], None),
+            (&["a.raw", "a.raw.json"], Some(("a.raw", "a.raw.json"))),
+            (&["a.raw", "b.raw", "a.raw0"], Some(("a.raw", "a.raw0"))),
+            (&["a.raw", "a.raw.raw"], Some(("a.raw", "a.raw.raw"))),
+            (&["a.json", "a.json.gz"], None),
+            (&["a.raw", "a.rawhide"], Some(("a.raw", "a.rawhide"))),
+            (&["a.raw", "a-b.raw", "a.ra"], None),
+        ] {
+            let mut sums = Sums::default();
+            for name in listed {
+                sums.insert(name, [0; 32]);
+            }
+            assert_eq!(sums.image_prefix(), expected, "{listed:?}");
+        }
+    }
+
+    #[test]
+    fn images_by_prefix() {
+        let mut sums = Sums::default();
+        for name in [
+            "gcc-1.raw",
+            "gcc-1.manifest.gz",
+            "gcc-c-1.raw",
+            "gc.raw",
+            "gccgo-1.raw",
+        ] {
+            sums.insert(name, [0; 32]);
+        }
+        let found: Vec<_> = sums.images_with("gcc-").collect();
+        assert_eq!(found, ["gcc-1.raw", "gcc-c-1.raw"]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Builds that are killed at any moment.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{Scratch, add, content, publication, sha256};
+use crate::Store;
+
+/// Two children are killed in each round.
+const ROUNDS: u64 = 60;
+
+/// An image that shows by itself whether it is complete: 8 bytes decide the length and the rest.
+fn image(seed: u64) -> Vec<u8> {
+    let mut bytes = seed.to_le_bytes().to_vec();
+    let mut state = seed | 1;
+    for _ in 0..1000 + seed % 5000 {
+        // Xorshift (Marsaglia, 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes
+}
+
+fn is_complete(bytes: &[u8]) -> bool {
+    let seed = bytes.first_chunk().map(|seed| u64::from_le_bytes(*seed));
+    seed.is_some_and(|seed| bytes == image(seed))
+}
+
+#[test]
+#[ignore = "run by killed_builds_leave_a_list_that_holds, in a directory with a store"]
+fn child_that_adds_until_it_is_killed() {
+    let store = Store::open(Path::new("store")).unwrap();
+    let process = u64::from(std::process::id());
+    for step in 0.. {
+        // Two of three are new names, one replaces a name that the other child replaces too.
+        let seed = process * 1_000_003 + step;
+        let (name, stem, replace) = if step % 3 == 2 {
+            ("swap".to_owned(), format!("swap-{}", step % 2), true)
+        } else {
+            ("new".to_owned(), format!("new-{seed}"), false)
+        };
+        let publication = publication(&store, &name, &stem, &image(seed), replace);
+        store.add(publication).unwrap();
+    }
+}
+
+fn spawn(dir: &Path) -> Child {
+    let name = "tests::kill::child_that_adds_until_it_is_killed";
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--quiet", name])
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn kill(mut child: Child) {
+    assert_eq!(child.try_wait().unwrap(), None, "the child ended by itself");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Every listed file is there with its hash, and every image is complete; nothing else is left
+/// but what the next transaction removes.
+fn check(store: &Store) -> usize {
+    let mut content = content(store.dir());
+    content.remove("SHA256SUMS");
+    let entries = store.entries().unwrap();
+    for entry in &entries {
+        let bytes = content[&entry.name].as_deref().unwrap();
+        assert_eq!(entry.sha256, sha256(bytes), "{}", entry.name);
+    }
+    for (name, bytes) in &content {
+        if name.ends_with(".raw") {
+            assert!(is_complete(bytes.as_deref().unwrap()), "{name}");
+        } else if !name.ends_with(".manifest.gz") {
+            let fixed = ["new", "old-image", "old-manifest"];
+            let is_fixed = |fixed| *name == format!(".sysext-build-{fixed}.tmp");
+            assert!(fixed.into_iter().any(is_fixed), "{name}");
+        }
+    }
+    entries.len()
+}
+
+#[test]
+fn killed_builds_leave_a_list_that_holds() {
+    let scratch = Scratch::new();
+    let store = Store::create(&scratch.0.join("store")).unwrap();
+    let mut longest = 0;
+    for round in 0..ROUNDS {
+        let (one, two) = (spawn(&scratch.0), spawn(&scratch.0));
+        // Odd steps, in microseconds, so that the kills fall everywhere.
+        sleep(Duration::from_micros(3_000 + round * 7_919 % 40_000));
+        kill(one);
+        sleep(Duration::from_micros(round * 3_571 % 9_000));
+        kill(two);
+        longest = longest.max(check(&store));
+    }
+    assert!(
+        longest > 20,
+        "the children hardly added anything: {longest}"
+    );
+
+    add(&store, "last", "last-1", &image(0)).unwrap();
+    check(&store);
+    for entry in fs::read_dir(store.dir()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.starts_with(".sysext-build-"), "{name}");
+    }
+}

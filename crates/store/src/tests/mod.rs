@@ -1,0 +1,723 @@
+//! Tests of the store as a whole, in directories below the system's temporary one.
+
+mod kill;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use crate::directory::Directory;
+use crate::{Added, Entry, Error, Publication, Store, SumsProblem, Temporary};
+
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// A directory that goes with the value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sysext-store-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.0).unwrap()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.0.join(name), bytes).unwrap();
+    }
+
+    /// Every name, with the bytes of a file, and nothing for anything else.
+    fn content(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+        content(&self.0)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn content(dir: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut content = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let is_file = entry.file_type().unwrap().is_file();
+        let bytes = is_file.then(|| fs::read(entry.path()).unwrap());
+        content.insert(entry.file_name().into_string().unwrap(), bytes);
+    }
+    content
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    sha256(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A manifest of the extension `name`.
+fn manifest(name: &str) -> Vec<u8> {
+    gzip(format!(r#"{{"manifest_version":1,"config":{{"name":"{name}"}}}}"#).as_bytes())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// Fills a temporary file.
+fn filled(mut temporary: Temporary, name: String, bytes: &[u8]) -> (String, Temporary, [u8; 32]) {
+    temporary.write_all(bytes).unwrap();
+    (name, temporary, sha256(bytes))
+}
+
+/// `bytes` as the image `<stem>.raw` of the extension `name`.
+fn publication(store: &Store, name: &str, stem: &str, bytes: &[u8], replace: bool) -> Publication {
+    let temporary = || store.temporary().unwrap();
+    Publication {
+        name: name.to_owned(),
+        image: filled(temporary(), format!("{stem}.raw"), bytes),
+        manifest: filled(temporary(), format!("{stem}.manifest.gz"), &manifest(name)),
+        replace,
+    }
+}
+
+fn add(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
+    store.add(publication(store, name, stem, bytes, false))
+}
+
+fn replace(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
+    store.add(publication(store, name, stem, bytes, true))
+}
+
+/// The text of a list of these files.
+fn list(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let line = |(name, bytes): &(&str, &[u8])| format!("{}  {name}\n", hex(bytes));
+    files.iter().map(line).collect::<String>().into_bytes()
+}
+
+#[test]
+fn opening_makes_no_file_and_checks_the_directory() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    assert_eq!(store.entries().unwrap(), []);
+    let temporary = store.temporary().unwrap();
+    assert_eq!(scratch.content(), BTreeMap::new());
+    drop(temporary);
+
+    scratch.write("file", b"");
+    for missing in ["missing", "file"] {
+        let error = Store::open(&scratch.0.join(missing)).unwrap_err();
+        assert!(error.to_string().starts_with("can't open directory /"));
+        assert!(error.to_string().ends_with(missing), "{error}");
+    }
+    let made = scratch.0.join("a/b");
+    assert_eq!(Store::create(&made).unwrap().dir(), made);
+    assert_eq!(Store::create(&made).unwrap().dir(), made);
+}
+
+#[test]
+fn adds_files_and_list() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    assert_eq!(add(&store, "b", "b-1", b"image b").unwrap(), Added::New);
+    assert_eq!(add(&store, "a", "a-1", b"image a").unwrap(), Added::New);
+    let files: [(&str, &[u8]); 4] = [
+        ("a-1.manifest.gz", &manifest("a")),
+        ("a-1.raw", b"image a"),
+        ("b-1.manifest.gz", &manifest("b")),
+        ("b-1.raw", b"image b"),
+    ];
+    let mut expected: BTreeMap<_, _> = files
+        .iter()
+        .map(|(name, bytes)| ((*name).to_owned(), Some(bytes.to_vec())))
+        .collect();
+    expected.insert("SHA256SUMS".to_owned(), Some(list(&files)));
+    assert_eq!(scratch.content(), expected);
+    let entries = files.map(|(name, bytes)| Entry {
+        name: name.to_owned(),
+        sha256: sha256(bytes),
+    });
+    assert_eq!(store.entries().unwrap(), entries);
+}
+
+#[test]
+fn what_is_there_decides() {
+    let same: &[u8] = b"image";
+    let of_a = &manifest("a");
+    let lists = |bytes| list(&[("a-1.manifest.gz", of_a), ("a-1.raw", bytes)]);
+    for (about, image, listed, result, replaced) in [
+        ("nothing", None, None, "New", Added::New),
+        (
+            "all",
+            Some(same),
+            Some(lists(same)),
+            "Unchanged",
+            Added::Unchanged,
+        ),
+        ("not listed", Some(same), None, "New", Added::New),
+        ("lost", None, Some(lists(same)), "New", Added::New),
+        (
+            "wrong list",
+            Some(same),
+            Some(lists(b"other")),
+            "New",
+            Added::New,
+        ),
+        (
+            "other",
+            Some(b"other"),
+            Some(lists(b"other")),
+            "exists",
+            Added::Replaced,
+        ),
+        (
+            "other, not listed",
+            Some(b"longer"),
+            None,
+            "exists",
+            Added::Replaced,
+        ),
+        (
+            "damaged",
+            Some(b"imagE"),
+            Some(lists(same)),
+            "exists",
+            Added::Replaced,
+        ),
+        (
+            "cut",
+            Some(b"ima"),
+            Some(lists(same)),
+            "exists",
+            Added::Replaced,
+        ),
+    ] {
+        for is_replacing in [false, true] {
+            let scratch = Scratch::new();
+            let store = scratch.store();
+            if let Some(bytes) = image {
+                scratch.write("a-1.raw", bytes);
+                scratch.write("a-1.manifest.gz", of_a);
+            }
+            if let Some(listed) = &listed {
+                scratch.write("SHA256SUMS", listed);
+            }
+            let before = scratch.content();
+            let added = store.add(publication(&store, "a", "a-1", same, is_replacing));
+            let path = scratch.0.join("a-1.raw");
+            let expected = match (is_replacing, result) {
+                (true, _) => Ok(replaced),
+                (false, "New") => Ok(Added::New),
+                (false, "Unchanged") => Ok(Added::Unchanged),
+                (false, _) => Err(format!("{} exists and holds other bytes", path.display())),
+            };
+            assert_eq!(added.map_err(|e| e.to_string()), expected, "{about}");
+            let after = scratch.content();
+            if expected.is_err() {
+                assert_eq!(after, before, "{about}");
+                continue;
+            }
+            assert_eq!(after["a-1.raw"].as_deref(), Some(same), "{about}");
+            let text = &after["SHA256SUMS"];
+            assert_eq!(text.as_deref(), Some(&*lists(same)), "{about}");
+            assert_eq!(after.len(), 3, "{about}: {:?}", after.keys());
+        }
+    }
+}
+
+#[test]
+fn an_unchanged_store_is_not_written_to() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, "a", "a-1", b"image").unwrap();
+    let inode = |name| fs::metadata(scratch.0.join(name)).unwrap().ino();
+    let before = ["SHA256SUMS", "a-1.raw"].map(inode);
+    assert_eq!(
+        replace(&store, "a", "a-1", b"image").unwrap(),
+        Added::Unchanged
+    );
+    assert_eq!(["SHA256SUMS", "a-1.raw"].map(inode), before);
+}
+
+#[test]
+fn a_manifest_with_other_bytes_is_named() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, "a", "a-1", b"image").unwrap();
+    scratch.write("a-1.manifest.gz", b"other");
+    let before = scratch.content();
+    let error = add(&store, "a", "a-1", b"image").unwrap_err();
+    assert!(
+        matches!(&error, Error::Exists { path } if path.ends_with("a-1.manifest.gz")),
+        "{error}"
+    );
+    assert_eq!(scratch.content(), before);
+}
+
+#[test]
+fn links_and_directories_are_other_bytes() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    scratch.write("target", b"image");
+    symlink("target", scratch.0.join("a-1.raw")).unwrap();
+    assert!(matches!(
+        add(&store, "a", "a-1", b"image"),
+        Err(Error::Exists { .. })
+    ));
+    assert_eq!(
+        replace(&store, "a", "a-1", b"image").unwrap(),
+        Added::Replaced
+    );
+    let stat = fs::symlink_metadata(scratch.0.join("a-1.raw")).unwrap();
+    assert!(stat.is_file());
+}
+
+#[test]
+fn lines_of_others_are_kept() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let foreign = format!(
+        "{EMPTY}  BEST-BEFORE-2030-01-31\n{} *zz.tar\n",
+        EMPTY.to_uppercase()
+    );
+    scratch.write("SHA256SUMS", foreign.as_bytes());
+    add(&store, "a", "a-1", b"image").unwrap();
+    let expected = list(&[
+        ("BEST-BEFORE-2030-01-31", b""),
+        ("a-1.manifest.gz", &manifest("a")),
+        ("a-1.raw", b"image"),
+        ("zz.tar", b""),
+    ]);
+    assert_eq!(fs::read(scratch.0.join("SHA256SUMS")).unwrap(), expected);
+}
+
+#[test]
+fn a_list_that_systemd_refuses_is_never_rewritten() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let text = format!("{EMPTY}  a.tar\n# comment\n");
+    scratch.write("SHA256SUMS", text.as_bytes());
+    let before = scratch.content();
+    let error = replace(&store, "a", "a-1", b"image").unwrap_err();
+    let problem = SumsProblem::Comment;
+    assert!(matches!(&error, Error::Sums { line: 2, problem: p, .. } if *p == problem));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}/SHA256SUMS, line 2: comments are not part of the format; systemd refuses the \
+             whole store for such a line, so correct or remove it",
+            scratch.0.display()
+        )
+    );
+    assert!(matches!(store.entries(), Err(Error::Sums { .. })));
+    assert_eq!(scratch.content(), before);
+}
+
+#[test]
+fn a_list_that_is_no_file_is_refused() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    scratch.write("target", b"");
+    symlink("target", scratch.0.join("SHA256SUMS")).unwrap();
+    let added = add(&store, "a", "a-1", b"image");
+    assert!(matches!(added, Err(Error::NotAFile { .. })), "{added:?}");
+    fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
+    fs::create_dir(scratch.0.join("SHA256SUMS")).unwrap();
+    let added = add(&store, "a", "a-1", b"image");
+    assert!(matches!(added, Err(Error::NotAFile { .. })), "{added:?}");
+}
+
+#[test]
+fn a_list_is_bounded() {
+    let scratch = Scratch::new();
+    let file = fs::File::create(scratch.0.join("SHA256SUMS")).unwrap();
+    file.set_len(crate::sums::MAX_SUMS_SIZE + 1).unwrap();
+    let entries = scratch.store().entries();
+    assert!(matches!(entries, Err(Error::SumsTooLarge { .. })));
+}
+
+#[test]
+fn no_name_beginning_with_an_image_is_listed() {
+    for listed in ["a-1.raw.json", "a-1.rawhide"] {
+        let scratch = Scratch::new();
+        scratch.write("SHA256SUMS", &list(&[(listed, b"")]));
+        let before = scratch.content();
+        let error = add(&scratch.store(), "a", "a-1", b"image").unwrap_err();
+        assert!(
+            matches!(&error, Error::ImagePrefix { image, longer, .. }
+                if image == "a-1.raw" && longer == listed),
+            "{error}"
+        );
+        assert_eq!(scratch.content(), before);
+    }
+}
+
+#[test]
+fn names_that_clients_cannot_take() {
+    for (name, image, manifest, is_name) in [
+        ("a:b", "a-1.raw", "a-1.manifest.gz", true),
+        ("", "a-1.raw", "a-1.manifest.gz", true),
+        ("a", "../a-1.raw", "a-1.manifest.gz", true),
+        ("a", "a-1.raw", "SHA256SUMS", true),
+        ("a", "a-1.raw", "a-1.raw.json", false),
+        ("a", "a-1.raw", "a-2.manifest.gz", false),
+        ("a", "a-1.img", "a-1.manifest.gz", false),
+        ("a", "a.raw", "a.manifest.gz", false),
+        ("a", "b-1.raw", "b-1.manifest.gz", false),
+        ("a", "ab-1.raw", "ab-1.manifest.gz", false),
+    ] {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        let mut publication = publication(&store, name, "x", b"", false);
+        publication.image.0 = image.to_owned();
+        publication.manifest.0 = manifest.to_owned();
+        let error = store.add(publication).unwrap_err();
+        assert_eq!(matches!(error, Error::Name { .. }), is_name, "{error}");
+        assert_eq!(
+            matches!(error, Error::FileNames { .. }),
+            !is_name,
+            "{error}"
+        );
+        assert_eq!(scratch.content(), BTreeMap::new());
+    }
+}
+
+#[test]
+fn colliding_extensions() {
+    // Listed extension and stem, added extension and stem, and who collides: general, special,
+    // image.
+    for (listed, added, expected) in [
+        (("gcc", "gcc-14-1"), ("gcc", "gcc-15-1"), None),
+        (("gcc", "gcc-14-1"), ("gccgo", "gccgo-14-1"), None),
+        (
+            ("gcc", "gcc-14-1"),
+            ("gcc-32bit", "gcc-32bit-14-1"),
+            Some(("gcc", "gcc-32bit", "gcc-32bit-14-1.raw")),
+        ),
+        (
+            ("gcc-32bit", "gcc-32bit-14-1"),
+            ("gcc", "gcc-14-1"),
+            Some(("gcc", "gcc-32bit", "gcc-32bit-14-1.raw")),
+        ),
+        // Siblings: neither pattern fits the other.
+        (("gcc-a", "gcc-a-1"), ("gcc-b", "gcc-b-1"), None),
+        // A version that begins with a letter is not taken for a part of the name.
+        (("gcc", "gcc-git5-1"), ("gcc", "gcc-git6-1"), None),
+        (
+            ("gcc", "gcc-git5-1"),
+            ("gcc-git5", "gcc-git5-2"),
+            Some(("gcc-git5", "gcc", "gcc-git5-1.raw")),
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        add(&store, listed.0, listed.1, b"listed").unwrap();
+        let before = scratch.content();
+        let found = replace(&store, added.0, added.1, b"added");
+        let Some(expected) = expected else {
+            assert_eq!(found.unwrap(), Added::New, "{added:?} beside {listed:?}");
+            continue;
+        };
+        let error = found.unwrap_err();
+        let Error::NameCollision {
+            general,
+            special,
+            image,
+            ..
+        } = &error
+        else {
+            panic!("{added:?} beside {listed:?}: {error}");
+        };
+        assert_eq!((&**general, &**special, &**image), expected);
+        assert_eq!(scratch.content(), before);
+    }
+}
+
+#[test]
+fn images_without_a_manifest_go_by_their_file_name() {
+    for (added, is_collision) in [("gcc", false), ("gcc-c++", true), ("gccgo", false)] {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        scratch.write("gcc-14-1.raw", b"listed");
+        scratch.write("SHA256SUMS", &list(&[("gcc-14-1.raw", b"listed")]));
+        let found = add(&store, added, &format!("{added}-15-1"), b"added");
+        let is_refused = matches!(found, Err(Error::NameCollision { .. }));
+        assert_eq!(is_refused, is_collision, "{added}: {found:?}");
+    }
+}
+
+#[test]
+fn a_damaged_manifest_can_be_replaced() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, "gcc", "gcc-1", b"image").unwrap();
+    let good = scratch.content();
+    scratch.write("gcc-1.manifest.gz", b"no gzip");
+    assert_eq!(
+        replace(&store, "gcc", "gcc-1", b"image").unwrap(),
+        Added::Replaced
+    );
+    assert_eq!(scratch.content(), good);
+}
+
+#[test]
+fn only_manifests_that_matter_are_read() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    for name in ["gcc", "gdb"] {
+        add(&store, name, &format!("{name}-1"), b"image").unwrap();
+        scratch.write(&format!("{name}-1.manifest.gz"), b"no gzip");
+    }
+    let error = add(&store, "gcc-c++", "gcc-c++-1", b"image").unwrap_err();
+    assert!(
+        matches!(&error, Error::Manifest { path, .. } if path.ends_with("gcc-1.manifest.gz")),
+        "{error}"
+    );
+    add(&store, "strace", "strace-1", b"image").unwrap();
+}
+
+/// A failure after the image has its name: a directory can't get a second name, so it can't be
+/// replaced.
+#[test]
+fn a_failure_in_the_middle_leaves_the_directory_as_it_was() {
+    for (about, image, is_listed) in [
+        ("a new image", None, false),
+        ("a replaced image", Some(b"old"), true),
+        ("a replaced image that was not listed", Some(b"old"), false),
+    ] {
+        for others in [false, true] {
+            let scratch = Scratch::new();
+            let store = scratch.store();
+            if others {
+                add(&store, "b", "b-1", b"image").unwrap();
+            }
+            if let Some(image) = image {
+                add(&store, "a", "a-1", image).unwrap();
+                fs::remove_file(scratch.0.join("a-1.manifest.gz")).unwrap();
+                if !is_listed {
+                    fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
+                }
+            }
+            fs::create_dir(scratch.0.join("a-1.manifest.gz")).unwrap();
+            let before = scratch.content();
+            let error = replace(&store, "a", "a-1", b"new").unwrap_err();
+            assert!(
+                matches!(&error, Error::Io { action, path, .. }
+                    if action.starts_with("keep") && path.ends_with("a-1.manifest.gz")),
+                "{about}: {error}"
+            );
+            assert_eq!(scratch.content(), before, "{about}");
+        }
+    }
+}
+
+#[test]
+fn temporaries_with_a_name_do_the_same() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let directory = Directory::open(&scratch.0).unwrap();
+    let named = || Temporary::named(directory.fd()).unwrap();
+    let publication = |bytes: &[u8], replace| Publication {
+        name: "a".to_owned(),
+        image: filled(named(), "a-1.raw".to_owned(), bytes),
+        manifest: filled(named(), "a-1.manifest.gz".to_owned(), &manifest("a")),
+        replace,
+    };
+    let waiting = publication(b"one", false);
+    assert_eq!(scratch.content().len(), 2);
+    for name in scratch.content().keys() {
+        assert!(
+            name.starts_with(".sysext-build-") && name.ends_with(".tmp"),
+            "{name}"
+        );
+    }
+    drop(waiting);
+    assert_eq!(scratch.content().len(), 0);
+
+    assert_eq!(store.add(publication(b"one", false)).unwrap(), Added::New);
+    assert_eq!(
+        store.add(publication(b"one", false)).unwrap(),
+        Added::Unchanged
+    );
+    assert!(matches!(
+        store.add(publication(b"two", false)),
+        Err(Error::Exists { .. })
+    ));
+    assert_eq!(
+        store.add(publication(b"two", true)).unwrap(),
+        Added::Replaced
+    );
+    let names: Vec<_> = scratch.content().into_keys().collect();
+    assert_eq!(names, ["SHA256SUMS", "a-1.manifest.gz", "a-1.raw"]);
+
+    let mut late = filled(named(), String::new(), b"late").1;
+    let error = late.link(directory.fd(), "a-1.raw").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn what_a_kill_left_is_removed() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    for name in ["new", "old-image", "old-manifest"] {
+        scratch.write(&format!(".sysext-build-{name}.tmp"), b"left");
+    }
+    add(&store, "a", "a-1", b"image").unwrap();
+    let names: Vec<_> = scratch.content().into_keys().collect();
+    assert_eq!(names, ["SHA256SUMS", "a-1.manifest.gz", "a-1.raw"]);
+}
+
+#[test]
+fn threads_lose_no_line() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for version in 0..20 {
+                    let name = format!("e{thread}");
+                    let stem = format!("e{thread}-{version}");
+                    let added = add(store, &name, &stem, stem.as_bytes()).unwrap();
+                    assert_eq!(added, Added::New);
+                }
+            });
+        }
+    });
+    let entries = store.entries().unwrap();
+    assert_eq!(entries.len(), 8 * 20 * 2);
+    let content = scratch.content();
+    assert_eq!(content.len(), entries.len() + 1);
+    for entry in entries {
+        let bytes = content[&entry.name].as_deref().unwrap();
+        assert_eq!(entry.sha256, sha256(bytes), "{}", entry.name);
+    }
+}
+
+#[test]
+fn modes_do_not_depend_on_the_umask() {
+    let scratch = Scratch::new();
+    Store::create(&scratch.0.join("store")).unwrap();
+    let status = Command::new("sh")
+        .args(["-c", "umask 077; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "--ignored",
+            "--quiet",
+            "tests::child_with_a_umask",
+        ])
+        .current_dir(&scratch.0)
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{status:?}");
+    for name in ["SHA256SUMS", "a-1.manifest.gz", "a-1.raw"] {
+        let stat = fs::metadata(scratch.0.join("store").join(name)).unwrap();
+        assert_eq!(stat.permissions().mode() & 0o7777, 0o644, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "run by modes_do_not_depend_on_the_umask, in a directory with a store"]
+fn child_with_a_umask() {
+    let store = Store::open(Path::new("store")).unwrap();
+    fs::write("made", b"").unwrap();
+    let made = fs::metadata("made").unwrap();
+    assert_eq!(made.permissions().mode() & 0o7777, 0o600);
+    add(&store, "a", "a-1", b"image").unwrap();
+}
+
+/// A mounted tmpfs, unmounted with the value.
+struct Mounted<'a>(&'a Path);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let status = Command::new("umount").arg(self.0).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+/// Runs the mount program; says whether it worked.
+fn mount(options: &str, path: &Path) -> bool {
+    let mut command = Command::new("mount");
+    command
+        .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+        .arg(path);
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_full_disk_leaves_the_directory_as_it_was() {
+    let scratch = Scratch::new();
+    if !mount("size=1m,mode=0755", &scratch.0) {
+        eprintln!("skipped: a full disk needs a tmpfs, and only root may mount one");
+        return;
+    }
+    let mounted = Mounted(&scratch.0);
+    let store = scratch.store();
+    add(&store, "a", "a-1", b"old image").unwrap();
+    add(&store, "b", "b-1", b"other image").unwrap();
+
+    // No space: whatever fits, the list does not.
+    let fill = scratch.0.join("fill");
+    let next = publication(&store, "a", "a-2", b"next", false);
+    let mut file = fs::File::create(&fill).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    let before = scratch.content();
+    let error = store.add(next).unwrap_err();
+    assert!(is_full(&error), "{error}");
+    assert_eq!(scratch.content(), before);
+    drop(file);
+    fs::remove_file(&fill).unwrap();
+
+    // No inodes: each limit makes another step of a replacement fail (on tmpfs a second name
+    // costs one too), until at last there are enough.
+    let mut failures = 0;
+    for inodes in 1.. {
+        let next = publication(&store, "a", "a-1", b"new image", true);
+        let before = scratch.content();
+        let used = rustix::fs::statvfs(mounted.0).unwrap();
+        let limit = used.f_files - used.f_ffree + inodes - 1;
+        assert!(mount(&format!("remount,nr_inodes={limit}"), &scratch.0));
+        let added = store.add(next);
+        assert!(mount("remount,nr_inodes=1000", &scratch.0));
+        match added {
+            Ok(added) => {
+                assert_eq!(added, Added::Replaced);
+                break;
+            }
+            Err(error) => assert!(is_full(&error), "{error}"),
+        }
+        assert_eq!(scratch.content(), before);
+        failures += 1;
+    }
+    assert!(failures >= 3, "{failures}");
+    assert_eq!(
+        scratch.content()["a-1.raw"].as_deref(),
+        Some(&b"new image"[..])
+    );
+}
+
+fn is_full(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::StorageFull)
+}

@@ -1,0 +1,238 @@
+//! Findings: what is worth a word about an image before it is made.
+//!
+//! A fatal finding stops the build, a note does not, unless `--strict` is given. Each can be
+//! allowed by name, but for those that leave no image to speak of.
+
+use std::collections::BTreeSet;
+
+use rpm_input::Package;
+use serde::Serialize;
+
+use crate::architecture::Architecture;
+use crate::failure::{Failure, Result};
+use crate::metadata::Identity;
+use crate::spelling::check_known;
+
+/// What a finding does to the build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// It is said.
+    Note,
+    /// It stops the build, unless it is allowed.
+    Fatal,
+    /// It stops the build.
+    Always,
+}
+
+/// One kind of finding.
+pub struct FindingKind {
+    /// The name to type.
+    pub id: &'static str,
+    /// What it does.
+    pub severity: Severity,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// Every kind of finding.
+pub const FINDINGS: &[FindingKind] = &[
+    FindingKind {
+        id: "file-conflict",
+        severity: Severity::Fatal,
+        about: "two packages own one path with different files; allowed, the first one wins",
+    },
+    FindingKind {
+        id: "below-link",
+        severity: Severity::Always,
+        about: "a file is below a path that is a link or a file in another place of the image",
+    },
+    FindingKind {
+        id: "empty-image",
+        severity: Severity::Always,
+        about: "no file is left for /usr or /opt, so systemd would merge nothing",
+    },
+    FindingKind {
+        id: "architecture",
+        severity: Severity::Fatal,
+        about: "a package is for another architecture than the image",
+    },
+    FindingKind {
+        id: "link-over-directory",
+        severity: Severity::Fatal,
+        about: "a symbolic link stands where every base has a directory: merged, it hides all of it",
+    },
+    FindingKind {
+        id: "directory-mode",
+        severity: Severity::Note,
+        about: "a directory that every base has is not 0755 root:root; merged, the image's wins",
+    },
+    FindingKind {
+        id: "left-out",
+        severity: Severity::Note,
+        about: "a rule left files out that the packages' programs may miss",
+    },
+    FindingKind {
+        id: "moved",
+        severity: Severity::Note,
+        about: "a rule moved files",
+    },
+    FindingKind {
+        id: "owner",
+        severity: Severity::Note,
+        about: "files of another user or group were given to root",
+    },
+    FindingKind {
+        id: "set-uid",
+        severity: Severity::Note,
+        about: "a program is set-uid or set-gid, or has file capabilities: it keeps them",
+    },
+    FindingKind {
+        id: "scriptlet",
+        severity: Severity::Note,
+        about: "a package has scriptlets, which are never run",
+    },
+    FindingKind {
+        id: "overlay-replaces",
+        severity: Severity::Note,
+        about: "the overlay replaces a package's file",
+    },
+    FindingKind {
+        id: "any-architecture",
+        severity: Severity::Note,
+        about: "no package is for an architecture, so the image is for this machine's",
+    },
+    FindingKind {
+        id: "no-version-id",
+        severity: Severity::Note,
+        about: "the base has no VERSION_ID: systemd accepts the image, sysextmgr does not",
+    },
+];
+
+/// One finding of a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its kind's name.
+    pub id: &'static str,
+    /// What was found, in one line.
+    pub text: String,
+}
+
+impl Finding {
+    /// Makes a finding.
+    pub fn new(id: &'static str, text: impl Into<String>) -> Self {
+        debug_assert!(
+            FINDINGS.iter().any(|kind| kind.id == id),
+            "{id} is not in the table"
+        );
+        Self {
+            id,
+            text: text.into(),
+        }
+    }
+
+    /// Returns what this kind of finding does.
+    pub fn severity(&self) -> Severity {
+        FINDINGS
+            .iter()
+            .find(|kind| kind.id == self.id)
+            .map_or(Severity::Always, |kind| kind.severity)
+    }
+}
+
+/// Which findings do not stop the build.
+#[derive(Clone, Debug, Default)]
+pub struct Waivers {
+    allowed: BTreeSet<String>,
+    strict: bool,
+}
+
+impl Waivers {
+    /// Checks the names.
+    pub fn new(allow: &[String], strict: bool) -> Result<Self> {
+        let known: Vec<_> = FINDINGS.iter().map(|kind| kind.id).collect();
+        check_known("--allow", allow, &known)?;
+        if let Some(kind) = FINDINGS.iter().find(|kind| {
+            kind.severity == Severity::Always && allow.iter().any(|name| name == kind.id)
+        }) {
+            return Err(Failure::usage(format!(
+                "--allow {}: this finding can't be allowed, since there is no image without it",
+                kind.id
+            )));
+        }
+        Ok(Self {
+            allowed: allow.iter().cloned().collect(),
+            strict,
+        })
+    }
+
+    /// Says whether this finding stops the build.
+    pub fn stops(&self, finding: &Finding) -> bool {
+        match finding.severity() {
+            Severity::Always => true,
+            Severity::Fatal => !self.allowed.contains(finding.id),
+            Severity::Note => self.strict && !self.allowed.contains(finding.id),
+        }
+    }
+
+    /// Says whether the user allowed this kind of finding, and so knows of it.
+    pub fn allows(&self, finding: &Finding) -> bool {
+        self.allowed.contains(finding.id)
+    }
+}
+
+/// Looks at how the image is called against what is in it.
+pub fn identity(identity: &Identity, packages: &[Package]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in packages {
+        let arch = &package.nevra.arch;
+        let fits = arch == "noarch"
+            || Architecture::of_package(arch).is_some_and(|arch| identity.architecture.runs(arch));
+        if !fits {
+            let text = format!("{} is not for {}", package.nevra, identity.architecture);
+            findings.push(Finding::new("architecture", text));
+        }
+    }
+    if identity.assumed_architecture {
+        let text = format!(
+            "no package is for an architecture, so the image is for {}; --arch names another",
+            identity.architecture
+        );
+        findings.push(Finding::new("any-architecture", text));
+    }
+    if !identity.release.iter().any(|(key, _)| *key == "VERSION_ID") {
+        let text = "the base has no VERSION_ID; systemd accepts the image, sysextmgr does not";
+        findings.push(Finding::new("no-version-id", text));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_a_build() {
+        let allow = |names: &[&str], strict| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            Waivers::new(&names, strict)
+        };
+        for (id, allowed, strict, stops) in [
+            ("set-uid", &[][..], false, false),
+            ("set-uid", &[], true, true),
+            ("set-uid", &["set-uid"], true, false),
+            ("file-conflict", &[], false, true),
+            ("file-conflict", &["file-conflict"], false, false),
+            ("file-conflict", &["file-conflict"], true, false),
+            ("empty-image", &[], false, true),
+        ] {
+            let waivers = allow(allowed, strict).unwrap();
+            assert_eq!(
+                waivers.stops(&Finding::new(id, "")),
+                stops,
+                "{id} {allowed:?} {strict}"
+            );
+        }
+        assert!(allow(&["empty-image"], false).is_err());
+        assert!(allow(&["set-ui"], false).is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! All that a user can type.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
+pub const DEFAULT_COMPRESSION: &str = "zstd:9";
+/// The block size that is used where none is named.
+pub const DEFAULT_BLOCK_SIZE: &str = "128K";
+
+const EXAMPLES: &str = "\
+Examples:
+  sysext-build strace-6.11-1.1.x86_64.rpm
+      Makes ./strace-6.11-1.1.x86-64.raw for this host and lists it in ./SHA256SUMS
+  sysext-build --os-release microos/os-release -o store/ --name debug rpms/
+      Makes one image of all packages in rpms/, for another system
+  sysext-build --dry-run gdb.rpm libpython.rpm
+      Shows what would be in the image; reads the headers alone
+  sysext-build --overlay tree/ --name site-config --image-version 3 --match any
+      Makes an image of a prepared tree, for every system
+  sysext-build inspect strace-6.11-1.1.x86-64.raw
+      Shows what is in an image and what it needs
+
+On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.
+Exit codes: 0 done, 1 the input can't give a good image, 2 usage, 3 input or output failed.";
+
+/// Makes a system extension image from RPM packages
+#[derive(Debug, Parser)]
+#[command(name = "sysext-build", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do, if not to build.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// The default verb's arguments.
+    #[command(flatten)]
+    pub build: BuildArguments,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make an image from RPM packages (the default)
+    Build(Box<BuildArguments>),
+    /// Show what is in an image and what it needs of its base
+    Inspect(InspectArguments),
+    /// List the rules that decide what enters an image, and the findings that can stop it
+    Rules(RulesArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete in
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// Directory for the pages
+        directory: PathBuf,
+    },
+}
+
+/// How a verb speaks.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Output {
+    /// Print one JSON object on standard output and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: every file that a rule left out or moved
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+}
+
+/// The arguments of `build`.
+#[derive(Debug, Default, Args)]
+pub struct BuildArguments {
+    /// RPM files, or directories of them; the first package names the image
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Add a prepared tree: DIR/usr and DIR/opt; its files replace those of packages
+    #[arg(long, value_name = "DIR")]
+    pub overlay: Option<PathBuf>,
+
+    /// Name of the extension; where a package has that name, its version is the image's
+    #[arg(short, long, value_name = "NAME", help_heading = "Image")]
+    pub name: Option<String>,
+    /// Version of the image, instead of the main package's version and release
+    #[arg(long, value_name = "VERSION", help_heading = "Image")]
+    pub image_version: Option<String>,
+    /// Number that grows with each build of the same version: NAME-VERSION.N.ARCH.raw
+    #[arg(long, value_name = "N", help_heading = "Image")]
+    pub build_number: Option<u64>,
+    /// Architecture of the image, in systemd's or RPM's spelling
+    #[arg(long, value_name = "ARCH", help_heading = "Image")]
+    pub arch: Option<String>,
+    /// Where the image may be merged: words of system, portable, initrd
+    #[arg(
+        long,
+        value_name = "SCOPE",
+        help_heading = "Image",
+        default_value = "system"
+    )]
+    pub scope: String,
+
+    /// os-release of the base, instead of this host's
+    #[arg(long, value_name = "FILE", help_heading = "Base")]
+    pub os_release: Option<PathBuf>,
+    /// What of the base's os-release the client's must equal
+    #[arg(
+        long = "match",
+        value_name = "WHAT",
+        help_heading = "Base",
+        value_enum,
+        default_value_t
+    )]
+    pub matching: Matching,
+
+    /// Directory for the image, its manifest and SHA256SUMS
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        help_heading = "Result",
+        default_value = "."
+    )]
+    pub output: PathBuf,
+    /// Replace an image of the same file name that holds other bytes
+    #[arg(long, help_heading = "Result")]
+    pub replace: bool,
+    /// Show the plan and write nothing; reads the packages' headers alone
+    #[arg(long, help_heading = "Result")]
+    pub dry_run: bool,
+    /// Also write the image's tree into DIR, which must be empty or new
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = "Result",
+        conflicts_with = "dry_run"
+    )]
+    pub tree: Option<PathBuf>,
+
+    /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
+    #[arg(long, value_name = "TYPE", help_heading = "Packing", default_value = DEFAULT_COMPRESSION)]
+    pub compression: String,
+    /// Block size, a power of two from 4K to 1M
+    #[arg(long, value_name = "SIZE", help_heading = "Packing", default_value = DEFAULT_BLOCK_SIZE)]
+    pub block_size: String,
+    /// Number of compressing threads; the bytes do not depend on it [default: one a core]
+    #[arg(short, long, value_name = "N", help_heading = "Packing")]
+    pub jobs: Option<usize>,
+
+    /// Switch a rule off (see `sysext-build rules`)
+    #[arg(long, value_name = "RULE", help_heading = "Rules")]
+    pub keep: Vec<String>,
+    /// Switch an opt-in rule on, such as drop-docs
+    #[arg(long, value_name = "RULE", help_heading = "Rules")]
+    pub drop: Vec<String>,
+    /// Go on in spite of a finding that would stop the build
+    #[arg(long, value_name = "FINDING", help_heading = "Rules")]
+    pub allow: Vec<String>,
+    /// Let every note stop the build
+    #[arg(long, help_heading = "Rules")]
+    pub strict: bool,
+
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+/// What of the client's os-release must equal the image's extension-release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Matching {
+    /// ID and VERSION_ID
+    #[default]
+    VersionId,
+    /// ID and SYSEXT_LEVEL
+    SysextLevel,
+    /// Nothing: ID=_any
+    Any,
+}
+
+/// The arguments of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// The image
+    pub image: PathBuf,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+/// The arguments of `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArguments {
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}

@@ -1,0 +1,6 @@
+//! One module a verb.
+
+pub mod build;
+pub mod generate;
+pub mod inspect;
+pub mod rules;

@@ -1,0 +1,70 @@
+//! `rules`: the rules and findings that have names.
+
+use serde::Serialize;
+
+use crate::check::{FINDINGS, Severity};
+use crate::failure::Result;
+use crate::filter::{Default, RULES};
+use crate::report::Report;
+
+#[derive(Serialize)]
+struct Listing {
+    rules: Vec<Named>,
+    findings: Vec<Named>,
+}
+
+#[derive(Serialize)]
+struct Named {
+    name: &'static str,
+    state: &'static str,
+    about: &'static str,
+}
+
+/// Lists all rules and findings.
+pub fn run(report: &Report) -> Result<()> {
+    let listing = Listing {
+        rules: RULES
+            .iter()
+            .map(|rule| Named {
+                name: rule.name,
+                about: rule.about,
+                state: match rule.default {
+                    Default::Always => "always",
+                    Default::On => "on",
+                    Default::Base => "as the base",
+                    Default::Off => "off",
+                },
+            })
+            .collect(),
+        findings: FINDINGS
+            .iter()
+            .map(|kind| Named {
+                name: kind.id,
+                about: kind.about,
+                state: match kind.severity {
+                    Severity::Note => "note",
+                    Severity::Fatal => "fatal",
+                    Severity::Always => "always fatal",
+                },
+            })
+            .collect(),
+    };
+    if report.is_json() {
+        report.json(&listing);
+        return Ok(());
+    }
+    let table = |rows: &[Named]| -> String {
+        rows.iter()
+            .map(|row| format!("  {:<21} {:<12} {}\n", row.name, row.state, row.about))
+            .collect()
+    };
+    report.print(&format!(
+        "Rules, in the order in which they are tried. --keep RULE switches one off, --drop RULE on.\n\
+         {}\n\
+         Findings. Fatal ones stop a build, with --strict notes too; --allow FINDING lets it go on.\n\
+         {}",
+        table(&listing.rules),
+        table(&listing.findings)
+    ));
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Why a run ends without its image: what kind of failure, the reason, and what to type.
+
+use std::fmt;
+
+/// What went wrong, as far as the exit code tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The input can't give a good image. Exit code 1.
+    Refused,
+    /// The command line makes no sense. Exit code 2.
+    Usage,
+    /// The system failed: a file can't be read or written. Exit code 3.
+    Io,
+}
+
+/// A failed run.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// The reason, outermost first.
+    pub source: anyhow::Error,
+    /// What the user may do, each a sentence or a command.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// Refuses the input.
+    pub fn refused(source: impl Into<anyhow::Error>) -> Self {
+        Self {
+            kind: Kind::Refused,
+            source: source.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Refuses the command line.
+    pub fn usage(text: impl fmt::Display) -> Self {
+        Self {
+            kind: Kind::Usage,
+            source: anyhow::anyhow!("{text}"),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Reports that reading or writing failed; `doing` says what was being done, as in
+    /// "reading strace.rpm".
+    pub fn io(doing: impl fmt::Display, source: impl Into<anyhow::Error>) -> Self {
+        let source = source.into().context(doing.to_string());
+        Self {
+            kind: Kind::Io,
+            source,
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds what the user may do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Returns the exit code.
+    pub fn code(&self) -> u8 {
+        match self.kind {
+            Kind::Refused => 1,
+            Kind::Usage => 2,
+            Kind::Io => 3,
+        }
+    }
+}
+
+/// The result of everything that can end a run.
+pub type Result<T> = std::result::Result<T, Failure>;

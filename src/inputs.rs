@@ -1,0 +1,265 @@
+//! What the user typed and what the environment says, checked and defaulted.
+//!
+//! After [`Inputs`] no code asks "was it given?". This is the only module that reads the
+//! environment, and nothing reads the clock.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use crate::architecture::Architecture;
+use crate::base::BaseSource;
+use crate::check::Waivers;
+use crate::cli::{BuildArguments, Matching};
+use crate::failure::{Failure, Result};
+use crate::filter::RuleSet;
+use crate::metadata::{self, Naming};
+use crate::pack::Packing;
+
+/// Everything that decides what is built, and where to.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The RPM files in the order that decides: the first is the main package.
+    pub packages: Vec<PathBuf>,
+    /// A prepared tree to add.
+    pub overlay: Option<PathBuf>,
+    /// How the image is to be called.
+    pub naming: Naming,
+    /// Where the base is described.
+    pub base: BaseSource,
+    /// What of the base the client must equal.
+    pub matching: Matching,
+    /// The rules that decide what enters the image.
+    pub rules: RuleSet,
+    /// Which findings do not stop the build.
+    pub waivers: Waivers,
+    /// How the image is packed.
+    pub packing: Packing,
+    /// Where the image goes.
+    pub output: PathBuf,
+    /// An image of the same name may be replaced.
+    pub replace: bool,
+    /// Nothing is to be written.
+    pub dry_run: bool,
+    /// Where a copy of the tree goes.
+    pub tree: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970: no time in the image is later.
+    pub epoch: Option<u32>,
+}
+
+impl Inputs {
+    /// Checks the arguments and reads the environment.
+    pub fn new(arguments: &BuildArguments) -> Result<Self> {
+        if arguments.inputs.is_empty() && arguments.overlay.is_none() {
+            return Err(Failure::usage("no INPUT is given")
+                .hint("name an RPM, as in: sysext-build strace-6.11-1.1.x86_64.rpm")
+                .hint("sysext-build --help shows more"));
+        }
+        let naming = Naming {
+            name: arguments.name.clone(),
+            version: arguments.image_version.clone(),
+            build_number: arguments.build_number,
+            architecture: arguments.arch.as_deref().map(architecture).transpose()?,
+            scope: scope(&arguments.scope)?,
+        };
+        if let Some(name) = &naming.name {
+            store::check_name(name)
+                .map_err(|problem| Failure::usage(format!("--name {name:?} {problem}")))?;
+        }
+        if let Some(version) = &naming.version {
+            metadata::check_version(version).map_err(|problem| {
+                Failure::usage(format!("--image-version {version:?} {problem}"))
+            })?;
+        }
+        if arguments.inputs.is_empty() && (naming.name.is_none() || naming.version.is_none()) {
+            return Err(Failure::usage("an overlay alone has no name and version")
+                .hint("add --name NAME --image-version VERSION"));
+        }
+        if let Some(overlay) = &arguments.overlay
+            && !overlay.is_dir()
+        {
+            return Err(Failure::usage(format!(
+                "--overlay {} is not a directory",
+                overlay.display()
+            )));
+        }
+        let base = match (&arguments.os_release, arguments.matching) {
+            (Some(path), _) => BaseSource::OsRelease(path.clone()),
+            (None, Matching::Any) => BaseSource::None,
+            (None, _) => BaseSource::Host,
+        };
+        Ok(Self {
+            packages: packages(&arguments.inputs)?,
+            overlay: arguments.overlay.clone(),
+            naming,
+            base,
+            matching: arguments.matching,
+            rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
+            waivers: Waivers::new(&arguments.allow, arguments.strict)?,
+            packing: Packing {
+                compressor: arguments
+                    .compression
+                    .parse()
+                    .map_err(|error| Failure::usage(format!("--compression: {error}")))?,
+                block_size: block_size(&arguments.block_size)?,
+                workers: workers(arguments.jobs)?,
+            },
+            output: arguments.output.clone(),
+            replace: arguments.replace,
+            dry_run: arguments.dry_run,
+            tree: arguments.tree.clone(),
+            epoch: source_date_epoch()?,
+        })
+    }
+}
+
+/// Says whether the user asked for output without colour or motion, by `NO_COLOR` or a dumb
+/// terminal.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+pub fn plain_terminal() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Reads `SOURCE_DATE_EPOCH`; its meaning is that of reproducible-builds.org.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+fn source_date_epoch() -> Result<Option<u32>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    text.to_str()
+        .and_then(|text| text.trim().parse().ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "SOURCE_DATE_EPOCH is {text:?}, not a number of seconds from 0 to {}",
+                u32::MAX
+            ))
+        })
+}
+
+/// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order
+/// of their names.
+fn packages(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut packages = Vec::new();
+    let mut seen = BTreeSet::new();
+    for input in inputs {
+        let metadata = std::fs::metadata(input)
+            .map_err(|error| Failure::io(format!("reading {}", input.display()), error))?;
+        let found = if metadata.is_dir() {
+            packages_in(input)?
+        } else {
+            vec![input.clone()]
+        };
+        for package in found {
+            if seen.insert(package.clone()) {
+                packages.push(package);
+            }
+        }
+    }
+    Ok(packages)
+}
+
+fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let doing = || format!("reading the directory {}", directory.display());
+    let mut packages = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|error| Failure::io(doing(), error))? {
+        let path = entry.map_err(|error| Failure::io(doing(), error))?.path();
+        if path.extension().is_some_and(|extension| extension == "rpm") && path.is_file() {
+            packages.push(path);
+        }
+    }
+    packages.sort();
+    if packages.is_empty() {
+        return Err(Failure::refused(anyhow!(
+            "{} has no *.rpm",
+            directory.display()
+        )));
+    }
+    Ok(packages)
+}
+
+fn architecture(text: &str) -> Result<Architecture> {
+    Architecture::named(text).ok_or_else(|| {
+        let names = Architecture::names().collect::<Vec<_>>().join(", ");
+        Failure::usage(format!("--arch {text:?} is not known")).hint(format!("known are {names}"))
+    })
+}
+
+/// Checks a scope: systemd knows these three words, and takes several.
+fn scope(text: &str) -> Result<String> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    match words
+        .iter()
+        .find(|word| !["system", "portable", "initrd"].contains(word))
+    {
+        None if !words.is_empty() => Ok(words.join(" ")),
+        _ => Err(Failure::usage(format!(
+            "--scope {text:?} is not made of system, portable, initrd"
+        ))),
+    }
+}
+
+fn block_size(text: &str) -> Result<u32> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 1024),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 1024 * 1024),
+        _ => (text, 1),
+    };
+    digits
+        .parse::<u32>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|size| size.is_power_of_two() && (4096..=1024 * 1024).contains(size))
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "--block-size {text:?} is not a power of two from 4K to 1M"
+            ))
+        })
+}
+
+fn workers(jobs: Option<usize>) -> Result<usize> {
+    match jobs {
+        Some(jobs @ 1..=256) => Ok(jobs),
+        Some(jobs) => Err(Failure::usage(format!(
+            "--jobs {jobs} is not from 1 to 256"
+        ))),
+        None => Ok(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_sizes() {
+        for (text, size) in [
+            ("128K", Some(131_072)),
+            ("1M", Some(1_048_576)),
+            ("4096", Some(4096)),
+            ("2M", None),
+            ("2K", None),
+            ("100K", None),
+            ("", None),
+            ("K", None),
+            ("99999999999M", None),
+        ] {
+            assert_eq!(block_size(text).ok(), size, "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes() {
+        assert_eq!(scope("system  portable").unwrap(), "system portable");
+        assert!(scope("").is_err());
+        assert!(scope("host").is_err());
+    }
+}

@@ -1,0 +1,371 @@
+//! The stages of a build, in their order.
+
+use std::fs::File;
+use std::io::{BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use image::dump::dump;
+use rpm_input::Package;
+use serde::Serialize;
+use store::{Added, Publication, Store};
+
+use crate::base::Base;
+use crate::check::{self, Finding, Severity, Waivers};
+use crate::compose::{self, Plan, Times};
+use crate::digest::{hex, sha256};
+use crate::failure::{Failure, Result};
+use crate::inputs::Inputs;
+use crate::metadata::{self, Identity, Manifest, Origin};
+use crate::pack::{self, Source, package_failure};
+use crate::report::Report;
+use crate::{overlay, unpack};
+
+/// What a build made, or would make.
+#[derive(Debug, Serialize)]
+pub struct Built {
+    name: String,
+    version: String,
+    architecture: String,
+    image: PathBuf,
+    manifest: PathBuf,
+    /// Absent after a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Stored>,
+    extension: serde_json::Map<String, serde_json::Value>,
+    packages: Vec<String>,
+    requires: Vec<String>,
+    files: usize,
+    content_bytes: u64,
+    findings: Vec<Finding>,
+    left_out: Vec<compose::LeftOut>,
+    changed: Vec<compose::Changed>,
+    tree: Vec<String>,
+}
+
+/// What is in the store now.
+#[derive(Debug, Serialize)]
+struct Stored {
+    sha256: String,
+    bytes: u64,
+    added: &'static str,
+}
+
+/// Builds an image and adds it to its store; with `--dry-run`, plans it.
+pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
+    let base = Base::open(&inputs.base)?;
+    report.stage("base", &base.title);
+    let packages = read_headers(&inputs.packages)?;
+    report.stage("packages", &listed(&packages, inputs.overlay.as_deref()));
+    let overlay = inputs
+        .overlay
+        .as_deref()
+        .map(overlay::read)
+        .transpose()?
+        .unwrap_or_default();
+
+    let rules = inputs.rules.for_base(base.merged_sbin);
+    let times = Times::new(inputs.epoch, &packages);
+    let mut plan = compose::compose(&packages, &overlay, &rules, times)?;
+    let identity = Identity::new(
+        &inputs.naming,
+        &packages,
+        &base,
+        inputs.matching,
+        plan.has_units(),
+    )?;
+    plan.findings.extend(check::identity(&identity, &packages));
+    settle(&plan.findings, &inputs.waivers, report)?;
+    metadata::describe(&mut plan, &identity)?;
+    list_changes(&plan, report);
+
+    let requires = metadata::requires(&packages);
+    let result = if inputs.dry_run {
+        None
+    } else {
+        Some(make(
+            inputs, &identity, &base, &packages, &plan, &requires, report,
+        )?)
+    };
+    Ok(built(inputs, &identity, &packages, plan, requires, result))
+}
+
+/// Reads the headers of all packages.
+fn read_headers(files: &[PathBuf]) -> Result<Vec<Package>> {
+    files
+        .iter()
+        .map(|path| {
+            let doing = || format!("reading {}", path.display());
+            let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
+            let mut input = BufReader::with_capacity(64 * 1024, file);
+            Package::read(&mut input, &path.display().to_string()).map_err(package_failure)
+        })
+        .collect()
+}
+
+/// Packs the plan and adds the image to the store: all or nothing.
+fn make(
+    inputs: &Inputs,
+    identity: &Identity,
+    base: &Base,
+    packages: &[Package],
+    plan: &Plan,
+    requires: &[String],
+    report: &Report,
+) -> Result<Stored> {
+    let directory = NewDirectory::make(&inputs.output)?;
+    let store = Store::open(&inputs.output).map_err(store_failure)?;
+    let temporary = store.temporary().map_err(store_failure)?;
+    let sources: Vec<_> = packages
+        .iter()
+        .zip(&inputs.packages)
+        .map(|(package, file)| Source { package, file })
+        .collect();
+
+    let bar = report.bar(plan.size);
+    let packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
+        bar.inc(bytes)
+    })?;
+    bar.finish_and_clear();
+    let mut image = packed.output;
+    let rewound = |image: &mut store::Temporary| {
+        image
+            .seek(SeekFrom::Start(0))
+            .map_err(|error| Failure::io("reading the image back", error))
+    };
+    rewound(&mut image)?;
+    let (size, digest) =
+        sha256(&mut image).map_err(|error| Failure::io("reading the image back", error))?;
+    report.stage(
+        "pack",
+        &format!(
+            "{}, {} -> {}  {} in {} blocks, {}",
+            compose::counted(plan.files, "file"),
+            compose::bytes(plan.size),
+            compose::bytes(size),
+            inputs.packing.compressor,
+            compose::bytes(inputs.packing.block_size.into()),
+            compose::counted(inputs.packing.workers, "worker"),
+        ),
+    );
+    if let Some(directory) = &inputs.tree {
+        rewound(&mut image)?;
+        unpack::unpack(&mut image, directory)?;
+        report.stage("tree", &directory.display().to_string());
+    }
+
+    let origins = origins(&inputs.packages, &packed.digests);
+    let list = Manifest::new(identity, base, packages, &origins, requires.to_vec()).to_gzip()?;
+    let (_, list_digest) =
+        sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
+    let mut manifest = store.temporary().map_err(store_failure)?;
+    manifest
+        .write_all(&list)
+        .map_err(|error| Failure::io("writing the manifest", error))?;
+    let added = store
+        .add(Publication {
+            name: identity.name.clone(),
+            image: (identity.image_file(), image, digest),
+            manifest: (identity.manifest_file(), manifest, list_digest),
+            replace: inputs.replace,
+        })
+        .map_err(store_failure)?;
+    directory.keep();
+    let (added, words) = match added {
+        Added::New => ("new", "added to"),
+        Added::Unchanged => ("unchanged", "the same as before in"),
+        Added::Replaced => ("replaced", "replaced in"),
+    };
+    report.stage(
+        "store",
+        &format!(
+            "{}  {words} {}",
+            inputs.output.join(identity.image_file()).display(),
+            inputs.output.join("SHA256SUMS").display()
+        ),
+    );
+    Ok(Stored {
+        sha256: hex(&digest),
+        bytes: size,
+        added,
+    })
+}
+
+/// Says where each package came from.
+fn origins(files: &[PathBuf], digests: &[[u8; 32]]) -> Vec<Origin> {
+    let name = |path: &PathBuf| {
+        path.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    files
+        .iter()
+        .zip(digests)
+        .map(|(path, digest)| Origin {
+            file: name(path),
+            sha256: Some(*digest),
+        })
+        .collect()
+}
+
+/// Reports notes, and stops for what is fatal.
+fn settle(findings: &[Finding], waivers: &Waivers, report: &Report) -> Result<()> {
+    let (fatal, notes): (Vec<_>, Vec<_>) =
+        findings.iter().partition(|finding| waivers.stops(finding));
+    for finding in notes.iter().filter(|finding| !waivers.allows(finding)) {
+        report.note(finding);
+    }
+    if fatal.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = fatal
+        .iter()
+        .map(|finding| format!("{}: {}", finding.id, finding.text))
+        .collect();
+    let mut failure = Failure::refused(anyhow!("{}", lines.join("\n")));
+    let mut allowable: Vec<_> = fatal
+        .iter()
+        .filter(|finding| finding.severity() != Severity::Always)
+        .map(|finding| finding.id)
+        .collect();
+    allowable.dedup();
+    if allowable.len() == fatal.len() || !allowable.is_empty() {
+        allowable.sort_unstable();
+        allowable.dedup();
+        let options: Vec<_> = allowable.iter().map(|id| format!("--allow {id}")).collect();
+        failure = failure.hint(format!("to build all the same: {}", options.join(" ")));
+    }
+    Err(failure)
+}
+
+/// With `-v`, lists each path that a rule left out or changed.
+fn list_changes(plan: &Plan, report: &Report) {
+    if !report.is_verbose() {
+        return;
+    }
+    for left in &plan.left_out {
+        let size = compose::bytes(left.size);
+        report.stage(
+            "left out",
+            &format!("{} ({size}) of {} by {}", left.path, left.owner, left.rule),
+        );
+    }
+    for change in &plan.changed {
+        report.stage(
+            "changed",
+            &format!(
+                "{} of {} is {} by {}",
+                change.path, change.owner, change.became, change.rule
+            ),
+        );
+    }
+}
+
+fn listed(packages: &[Package], overlay: Option<&Path>) -> String {
+    const SHOWN: usize = 4;
+    let mut names: Vec<_> = packages
+        .iter()
+        .take(SHOWN)
+        .map(|package| package.nevra.to_string())
+        .collect();
+    if packages.len() > SHOWN {
+        names.push(format!("{} more", packages.len() - SHOWN));
+    }
+    names.extend(overlay.map(|path| format!("overlay {}", path.display())));
+    names.join(" + ")
+}
+
+fn built(
+    inputs: &Inputs,
+    identity: &Identity,
+    packages: &[Package],
+    plan: Plan,
+    requires: Vec<String>,
+    result: Option<Stored>,
+) -> Built {
+    Built {
+        name: identity.name.clone(),
+        version: identity.version.clone(),
+        architecture: identity.architecture.to_string(),
+        image: inputs.output.join(identity.image_file()),
+        manifest: inputs.output.join(identity.manifest_file()),
+        result,
+        extension: identity
+            .release
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
+            .collect(),
+        packages: packages
+            .iter()
+            .map(|package| package.nevra.to_string())
+            .collect(),
+        requires,
+        files: plan.files,
+        content_bytes: plan.size,
+        tree: dump(&plan.tree).lines().map(str::to_owned).collect(),
+        findings: plan.findings,
+        left_out: plan.left_out,
+        changed: plan.changed,
+    }
+}
+
+impl Built {
+    /// Returns the plan as text: what the image is called, what it says of itself, its tree.
+    pub fn plan_text(&self) -> String {
+        let mut text = format!("{}\n", self.image.display());
+        for (key, value) in &self.extension {
+            text += &format!("  {key}={}\n", value.as_str().unwrap_or_default());
+        }
+        text += &format!("packages: {}\n", self.packages.join(" "));
+        if !self.requires.is_empty() {
+            text += "requires of the base:\n";
+            for capability in &self.requires {
+                text += &format!("  {capability}\n");
+            }
+        }
+        text += "tree:\n";
+        for line in &self.tree {
+            text += &format!("{line}\n");
+        }
+        text
+    }
+}
+
+/// A directory that is gone again unless it is kept, where it was not there before.
+struct NewDirectory<'a>(Option<&'a Path>);
+
+impl<'a> NewDirectory<'a> {
+    fn make(path: &'a Path) -> Result<Self> {
+        if path.is_dir() {
+            return Ok(Self(None));
+        }
+        std::fs::create_dir_all(path).map_err(|error| {
+            Failure::io(format!("making the directory {}", path.display()), error)
+        })?;
+        Ok(Self(Some(path)))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for NewDirectory<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            // It is empty, or someone else has put something there, which must stay.
+            let _ = std::fs::remove_dir(path);
+        }
+    }
+}
+
+fn store_failure(error: store::Error) -> Failure {
+    match error {
+        store::Error::Io { .. }
+        | store::Error::LockUnsupported { .. }
+        | store::Error::Undo { .. } => Failure::io("writing the store", error),
+        store::Error::Exists { .. } => Failure::refused(error)
+            .hint("clients may have it already: give the new one a --build-number")
+            .hint("or replace it with --replace"),
+        other => Failure::refused(other),
+    }
+}

@@ -1,0 +1,112 @@
+//! What the user reads. Only this module speaks.
+//!
+//! What was asked for (a plan, an image's contents, JSON) goes to standard output; how it went
+//! (stages, notes, errors) goes to standard error. On a terminal a bar moves while an image is
+//! packed; in a log there are plain lines. With `--json` there is one JSON object and no word.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::check::Finding;
+use crate::cli::Output;
+use crate::failure::Failure;
+
+/// The user's ear.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    speech: Output,
+    /// A bar may move.
+    lively: bool,
+}
+
+/// A failure as JSON.
+#[derive(Serialize)]
+struct FailureText<'a> {
+    error: String,
+    hints: &'a [String],
+    exit_code: u8,
+}
+
+impl Report {
+    /// Makes a report that speaks as `speech` says; `plain` forbids motion.
+    pub fn new(speech: Output, plain: bool) -> Self {
+        let lively = !plain && !speech.json && !speech.quiet && std::io::stderr().is_terminal();
+        Self { speech, lively }
+    }
+
+    /// Says whether every single file is worth a line.
+    pub fn is_verbose(&self) -> bool {
+        self.speech.verbose && !self.speech.json
+    }
+
+    /// Says whether JSON is wanted.
+    pub fn is_json(&self) -> bool {
+        self.speech.json
+    }
+
+    /// Reports a stage: `pack      41 files, …`.
+    pub fn stage(&self, name: &str, text: &str) {
+        if !self.speech.json && !self.speech.quiet {
+            say(&format!("{name:<9} {text}"));
+        }
+    }
+
+    /// Reports a finding that does not stop the build.
+    pub fn note(&self, finding: &Finding) {
+        self.stage("note", &format!("{}: {}", finding.id, finding.text));
+    }
+
+    /// Reports a failure, with its hints.
+    pub fn failure(&self, failure: &Failure) {
+        let text = format!("{:#}", failure.source);
+        if self.speech.json {
+            let hints = &failure.hints;
+            self.json(&FailureText {
+                error: text,
+                hints,
+                exit_code: failure.code(),
+            });
+            return;
+        }
+        for line in text.lines() {
+            say(&format!("error: {line}"));
+        }
+        for hint in &failure.hints {
+            say(&format!("hint: {hint}"));
+        }
+    }
+
+    /// Prints what was asked for. A reader that has gone away is no error.
+    pub fn print(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Prints a value as JSON.
+    pub fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => self.print(&format!("{text}\n")),
+            Err(error) => say(&format!("error: {error}")),
+        }
+    }
+
+    /// Returns a bar over `total` bytes; it is hidden where nobody watches.
+    pub fn bar(&self, total: u64) -> ProgressBar {
+        if !self.lively {
+            return ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        }
+        let bar = ProgressBar::new(total);
+        let template = "pack      {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar
+    }
+}
+
+/// Writes a line to standard error, as far as anyone listens.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,242 @@
+//! Builds that are refused: the exit code, the reason, and that nothing is left.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::workshop::{Scratch, fixture, json, names, os_release, program, text};
+
+/// Runs with an output directory that is not there yet; it must not be there afterwards.
+fn refused(arguments: &[&str], rpms: &[&str]) -> (Option<i32>, String) {
+    let scratch = Scratch::new();
+    let outcome = program()
+        .current_dir(scratch.path())
+        .args(["-o", "store", "--os-release"])
+        .arg(os_release("debian-13"))
+        .args(arguments)
+        .args(rpms.iter().map(|name| fixture(name)))
+        .output()
+        .unwrap();
+    assert_eq!(
+        names(scratch.path()),
+        Vec::<String>::new(),
+        "{arguments:?} {rpms:?}"
+    );
+    assert_eq!(text(&outcome.stdout), "");
+    (outcome.status.code(), text(&outcome.stderr))
+}
+
+#[test]
+fn each_reason_has_its_exit_code_and_words() {
+    let noarch = ["--arch", "x86_64"];
+    for (arguments, rpms, code, words) in [
+        (
+            &[][..],
+            &[][..],
+            2,
+            &["no INPUT is given", "hint: name an RPM"][..],
+        ),
+        (&["--no-such-option"], &[], 2, &["--no-such-option"]),
+        (
+            &["--drop", "drop-doc"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["is drop-docs meant?"],
+        ),
+        (
+            &["--keep", "no-devices"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["can't be switched off"],
+        ),
+        (
+            &["--allow", "empty-image"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["can't be allowed"],
+        ),
+        (
+            &["--compression", "zstd:99"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["zstd:99"],
+        ),
+        (
+            &["--block-size", "3M"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["power of two"],
+        ),
+        (
+            &["--name", "a:b"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["a:b"],
+        ),
+        (
+            &["--image-version", "1~2"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["1-A.2"],
+        ),
+        (&["missing.rpm"], &[], 3, &["missing.rpm", "No such file"]),
+        (
+            &["--match", "sysext-level"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            1,
+            &["SYSEXT_LEVEL"],
+        ),
+        (
+            &noarch,
+            &["hello-noarch-0.5^git3-1.src.rpm"],
+            1,
+            &["is a source package"],
+        ),
+        (
+            &noarch,
+            &["clash-one-1-1.noarch.rpm", "clash-two-1-1.noarch.rpm"],
+            1,
+            &[
+                "file-conflict: /usr/share/clash/file",
+                "clash-one-1-1.noarch (SHA-256 ",
+                "clash-two-1-1.noarch (SHA-256 ",
+                "--allow file-conflict",
+            ],
+        ),
+        (&noarch, &["outside-1-1.noarch.rpm"], 1, &["empty-image"]),
+        (
+            &noarch,
+            &[
+                "belowlink-one-1-1.noarch.rpm",
+                "belowlink-two-1-1.noarch.rpm",
+            ],
+            1,
+            &[
+                "below-link: /usr/share/below/passwd of belowlink-two-1-1.noarch is below /usr/share/below",
+            ],
+        ),
+        (
+            &noarch,
+            &["usrlink-1-1.noarch.rpm"],
+            1,
+            &["link-over-directory: /usr/lib64"],
+        ),
+        (
+            &["--arch", "aarch64"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            1,
+            &["hello-sysext-1.0-1.x86_64 is not for arm64"],
+        ),
+        (
+            &["--strict"],
+            &["hello-tools-1.1~rc1-2.x86_64.rpm"],
+            1,
+            &["scriptlet: ", "moved: ", "--allow "],
+        ),
+    ] {
+        let (exit, said) = refused(arguments, rpms);
+        assert_eq!(exit, Some(code), "{arguments:?} {rpms:?}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in {said}");
+        }
+    }
+}
+
+#[test]
+fn what_may_be_allowed_is_built() {
+    for (finding, rpms) in [
+        (
+            "file-conflict",
+            &["clash-one-1-1.noarch.rpm", "clash-two-1-1.noarch.rpm"][..],
+        ),
+        ("link-over-directory", &["usrlink-1-1.noarch.rpm"]),
+    ] {
+        let scratch = Scratch::new();
+        let outcome = program()
+            .args([
+                "--match", "any", "--arch", "x86-64", "--allow", finding, "-o",
+            ])
+            .arg(scratch.path())
+            .args(rpms.iter().map(|name| fixture(name)))
+            .output()
+            .unwrap();
+        assert!(
+            outcome.status.success(),
+            "{finding}: {}",
+            text(&outcome.stderr)
+        );
+    }
+}
+
+#[test]
+fn json_failures_are_json() {
+    let outcome = program()
+        .args(["--json", "--match", "any", "--arch", "x86-64"])
+        .arg(fixture("outside-1-1.noarch.rpm"))
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    assert_eq!(text(&outcome.stderr), "");
+    let failure = json(&outcome);
+    assert_eq!(failure["exit_code"], 1);
+    assert!(
+        failure["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("empty-image: ")
+    );
+}
+
+#[test]
+fn a_store_that_clients_could_not_follow_is_refused() {
+    let scratch = Scratch::new();
+    let build = |name: &str| {
+        program()
+            .args(["--match", "any", "--name", name, "-o"])
+            .arg(scratch.path())
+            .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+            .output()
+            .unwrap()
+    };
+    assert!(build("gcc").status.success());
+    let sums = fs::read(scratch.join("SHA256SUMS")).unwrap();
+    let before = names(scratch.path());
+    let outcome = build("gcc-32bit");
+    assert_eq!(outcome.status.code(), Some(1));
+    let said = text(&outcome.stderr);
+    assert!(
+        said.contains("gcc-32bit") && said.contains("gcc-@v"),
+        "{said}"
+    );
+    assert_eq!(fs::read(scratch.join("SHA256SUMS")).unwrap(), sums);
+    assert_eq!(names(scratch.path()), before);
+
+    fs::write(scratch.join("SHA256SUMS"), "# mine\n").unwrap();
+    let outcome = build("other");
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        text(&outcome.stderr).contains("line 1"),
+        "{}",
+        text(&outcome.stderr)
+    );
+    assert_eq!(fs::read(scratch.join("SHA256SUMS")).unwrap(), b"# mine\n");
+}
+
+#[test]
+fn a_directory_without_packages_is_refused() {
+    let scratch = Scratch::new();
+    let outcome = program().arg(scratch.path()).output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(text(&outcome.stderr).contains("has no *.rpm"));
+}
+
+#[test]
+fn an_unwritable_or_full_place_is_an_io_failure() {
+    let output = PathBuf::from("/proc/no-such-directory");
+    let outcome = program()
+        .args(["--match", "any", "-o"])
+        .arg(output)
+        .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(3), "{}", text(&outcome.stderr));
+}

@@ -1,0 +1,399 @@
+//! Every file in an image is what the real `rpm` says of it: mode, owner, size, digest,
+//! capabilities, link target, except where a named rule changed it.
+//!
+//! The image is unpacked by `unsquashfs` and looked at with the file system's own eyes; digests
+//! are computed by coreutils, capabilities printed by `getcap`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::workshop::{
+    Scratch, fixture, has_oracle, is_root, json, os_release, output_of, program, shared, text,
+};
+
+const ORACLES: [&str; 3] = ["rpm", "unsquashfs", "getcap"];
+
+/// One file as `rpm` knows it.
+struct Known {
+    path: String,
+    mode: u32,
+    size: u64,
+    digest: String,
+    owner: String,
+    group: String,
+    target: String,
+    capabilities: String,
+    mtime: i64,
+    ghost: bool,
+}
+
+const FORMAT: &str = "[%{FILENAMES}\\t%{FILEMODES:octal}\\t%{LONGFILESIZES}\\t%{FILEDIGESTS}\\t\
+    %{FILEUSERNAME}\\t%{FILEGROUPNAME}\\t%{FILELINKTOS}\\t%|FILECAPS?{%{FILECAPS}}:{}|\\t\
+    %{FILEMTIMES}\\t%{FILEFLAGS:fflags}\\n]";
+
+fn known_files(rpm: &Path) -> Vec<Known> {
+    let listing = output_of(
+        Command::new("rpm")
+            .args(["-qp", "--nosignature", "--nodigest", "--qf", FORMAT])
+            .arg(rpm),
+    );
+    listing
+        .lines()
+        .filter(|line| line.contains('\t'))
+        .map(|line| {
+            let fields: Vec<_> = line.split('\t').collect();
+            let [
+                path,
+                mode,
+                size,
+                digest,
+                owner,
+                group,
+                target,
+                capabilities,
+                mtime,
+                flags,
+            ] = fields
+                .try_into()
+                .unwrap_or_else(|_| panic!("{}: {line:?}", rpm.display()));
+            Known {
+                path: path.to_owned(),
+                mode: u32::from_str_radix(mode, 8).unwrap() & 0xffff,
+                size: size.parse().unwrap(),
+                digest: digest.to_owned(),
+                owner: owner.to_owned(),
+                group: group.to_owned(),
+                target: target.to_owned(),
+                capabilities: capabilities.replace("(none)", ""),
+                mtime: mtime.parse().unwrap(),
+                ghost: flags.contains('g'),
+            }
+        })
+        .collect()
+}
+
+/// Builds an image of one package; the outcome's JSON, or the reason of the refusal.
+fn build(rpm: &Path, store: &Path) -> Result<Value, String> {
+    let outcome = program()
+        .args(["--json", "--arch", "x86_64", "--allow", "architecture"])
+        .args([
+            "--allow",
+            "link-over-directory",
+            "--name",
+            "subject",
+            "--image-version",
+            "1",
+        ])
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"))
+        .arg("-o")
+        .arg(store)
+        .arg(rpm)
+        .output()
+        .unwrap();
+    let said = json(&outcome);
+    assert_eq!(text(&outcome.stderr), "", "{}", rpm.display());
+    match outcome.status.code() {
+        Some(0) => Ok(said),
+        Some(1) => Err(said["error"].as_str().unwrap().to_owned()),
+        code => panic!("{}: {code:?} {said}", rpm.display()),
+    }
+}
+
+/// Compares an image with what `rpm` says; returns the number of files compared.
+fn compare(rpm: &Path, built: &Value, scratch: &Scratch) -> usize {
+    let name = rpm.file_name().unwrap().to_string_lossy().into_owned();
+    let tree = scratch.join("tree");
+    let image = built["image"].as_str().unwrap();
+    output_of(
+        Command::new("unsquashfs")
+            .args(["-no-progress", "-d"])
+            .arg(&tree)
+            .arg(image),
+    );
+
+    let list = |key: &str| built[key].as_array().unwrap().clone();
+    let field = |value: &Value, key: &str| value[key].as_str().unwrap().to_owned();
+    let left_out: BTreeMap<String, String> = list("left_out")
+        .iter()
+        .map(|left| (field(left, "path"), field(left, "rule")))
+        .collect();
+    let mut moved: BTreeMap<String, String> = BTreeMap::new();
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    for change in list("changed") {
+        let became = field(&change, "became");
+        match field(&change, "rule").as_str() {
+            "usr-merge" => drop(moved.insert(field(&change, "path"), became)),
+            "owner-to-root" => drop(owners.insert(field(&change, "path"), became)),
+            rule => panic!("{name}: rule {rule} was not expected"),
+        }
+    }
+
+    let mut digests: BTreeMap<&str, Vec<(PathBuf, String)>> = BTreeMap::new();
+    let mut expected = BTreeSet::new();
+    let mut compared = 0;
+    for file in known_files(rpm) {
+        if let Some(rule) = left_out.get(&file.path) {
+            check_left_out(&name, &file, rule);
+            continue;
+        }
+        let (path, target) = match moved.get(&file.path) {
+            None => (file.path.clone(), file.target.clone()),
+            Some(became) => match became.split_once(" -> ") {
+                Some((path, target)) => (path.to_owned(), target.to_owned()),
+                None => (became.clone(), file.target.clone()),
+            },
+        };
+        assert!(
+            path.starts_with("/usr") || path.starts_with("/opt"),
+            "{name}: {path}"
+        );
+        expected.insert(path.clone());
+        let place = tree.join(&path[1..]);
+        let found =
+            fs::symlink_metadata(&place).unwrap_or_else(|error| panic!("{name}: {path}: {error}"));
+        let mut mode = file.mode;
+        if let Some(became) = owners.get(&path) {
+            assert!(
+                file.owner != "root" || file.group != "root",
+                "{name}: {path}"
+            );
+            assert!(became.starts_with("root:root "), "{name}: {became}");
+            // rpm takes these bits off, too, when it does not know the name.
+            if file.owner != "root" {
+                mode &= !0o4000;
+            }
+            if file.group != "root" && mode & 0o170_000 != 0o040_000 {
+                mode &= !0o2000;
+            }
+        } else {
+            assert_eq!(
+                (file.owner.as_str(), file.group.as_str()),
+                ("root", "root"),
+                "{name}: {path}"
+            );
+        }
+        let kind = mode & 0o170_000;
+        if kind == 0o120_000 {
+            assert_eq!(
+                fs::read_link(&place).unwrap().to_str(),
+                Some(&*target),
+                "{name}: {path}"
+            );
+        } else {
+            assert_eq!(
+                found.mode(),
+                mode,
+                "{name}: {path}: mode {:o}",
+                found.mode()
+            );
+        }
+        assert_eq!((found.uid(), found.gid()), (0, 0), "{name}: {path}");
+        assert_eq!(found.mtime(), file.mtime & 0xffff_ffff, "{name}: {path}");
+        if kind == 0o100_000 {
+            assert_eq!(found.len(), file.size, "{name}: {path}");
+            let program = match file.digest.len() {
+                32 => "md5sum",
+                40 => "sha1sum",
+                64 => "sha256sum",
+                128 => "sha512sum",
+                length => panic!("{name}: {path}: a digest of {length} digits"),
+            };
+            digests
+                .entry(program)
+                .or_default()
+                .push((place.clone(), file.digest.clone()));
+            let capabilities = output_of(Command::new("getcap").arg("--").arg(&place));
+            let capabilities = capabilities
+                .trim_end()
+                .rsplit_once(' ')
+                .map_or("", |(_, caps)| caps);
+            assert_eq!(
+                normal(capabilities),
+                normal(&file.capabilities),
+                "{name}: {path}"
+            );
+        }
+        compared += 1;
+    }
+    for (program, files) in digests {
+        for files in files.chunks(500) {
+            let sums = output_of(
+                Command::new(program)
+                    .arg("--zero")
+                    .arg("--")
+                    .args(files.iter().map(|(path, _)| path)),
+            );
+            let sums: Vec<_> = sums.split_terminator('\0').collect();
+            assert_eq!(sums.len(), files.len());
+            for (sum, (path, digest)) in sums.iter().zip(files) {
+                assert_eq!(
+                    sum.split(' ').next().unwrap(),
+                    digest,
+                    "{name}: {}",
+                    path.display()
+                );
+            }
+        }
+    }
+    check_nothing_else(&name, &tree, &expected);
+    fs::remove_dir_all(&tree).unwrap();
+    compared
+}
+
+/// `cap_net_raw+ep` and `cap_net_raw=ep` are the same.
+fn normal(capabilities: &str) -> String {
+    capabilities
+        .trim()
+        .trim_start_matches("= ")
+        .replace('+', "=")
+}
+
+/// Says whether a rule had the right to leave this file out.
+fn check_left_out(name: &str, file: &Known, rule: &str) {
+    let below = |prefixes: &[&str]| {
+        prefixes.iter().any(|prefix| {
+            file.path
+                .strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    let right = match rule {
+        "no-ghosts" => file.ghost,
+        "hierarchy-only" => !below(&[
+            "/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+        ]),
+        "no-whiteouts" | "no-devices" => [0o020_000, 0o060_000].contains(&(file.mode & 0o170_000)),
+        "no-sockets" => [0o010_000, 0o140_000].contains(&(file.mode & 0o170_000)),
+        "drop-build-id" => below(&["/usr/lib/.build-id"]),
+        "no-rpmdb" => below(&["/usr/lib/sysimage/rpm", "/usr/share/rpm"]),
+        "no-os-release" => file.path == "/usr/lib/os-release" || file.path == "/lib/os-release",
+        "usr-merge" => file.mode & 0o170_000 == 0o120_000,
+        _ => false,
+    };
+    assert!(right, "{name}: {rule} left out {}", file.path);
+}
+
+/// Makes sure that what the image holds beyond the package's files is what an image must have.
+fn check_nothing_else(name: &str, tree: &Path, expected: &BTreeSet<String>) {
+    let mut waiting = vec![tree.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!(
+                "/{}",
+                entry.path().strip_prefix(tree).unwrap().to_str().unwrap()
+            );
+            if entry.file_type().unwrap().is_dir() {
+                if !expected.contains(&path) {
+                    let below = format!("{path}/");
+                    assert!(
+                        path.starts_with("/usr/lib")
+                            || expected.iter().any(|known| known.starts_with(&below)),
+                        "{name}: {path} was not expected"
+                    );
+                    let mode = entry.metadata().unwrap().mode() & 0o7777;
+                    assert_eq!(mode, 0o755, "{name}: {path} is nobody's");
+                }
+                waiting.push(entry.path());
+            } else if !path.starts_with("/usr/lib/extension-release.d/") {
+                assert!(expected.contains(&path), "{name}: {path} was not expected");
+            }
+        }
+    }
+}
+
+/// Why a real package is refused, for those that are.
+fn expected_refusal(name: &str, features: &str, arch: &str) -> Option<&'static [&'static str]> {
+    if name.ends_with(".delta.rpm") {
+        return Some(&["delta package"]);
+    }
+    if features.contains("HEADER-BAD") {
+        return Some(&["malformed", "is not an RPM", "ends at offset"]);
+    }
+    if arch == "src" || arch == "nosrc" || name.ends_with(".src.rpm") {
+        return Some(&["is a source package"]);
+    }
+    if features.contains("TRUNCATED") {
+        return Some(&["ends at offset"]);
+    }
+    if features.contains("no-files") {
+        return Some(&["empty-image"]);
+    }
+    REFUSED
+        .iter()
+        .find(|(refused, _)| *refused == name)
+        .map(|(_, reason)| *reason)
+}
+
+/// Packages with a reason of their own.
+const REFUSED: &[(&str, &[&str])] = &[];
+
+#[test]
+fn fixtures_are_what_rpm_says() {
+    if !ORACLES.iter().all(|oracle| has_oracle(oracle)) || !is_root() {
+        return;
+    }
+    let mut compared = 0;
+    for name in [
+        "hello-sysext-1.0-1.x86_64.rpm",
+        "hello-library-2.0-3.x86_64.rpm",
+        "hello-tools-1.1~rc1-2.x86_64.rpm",
+        "hello-noarch-0.5^git3-1.noarch.rpm",
+        "payload-gzip-1-1.noarch.rpm",
+        "payload-bzip2-1-1.noarch.rpm",
+        "payload-xz-1-1.noarch.rpm",
+        "payload-lzma-1-1.noarch.rpm",
+        "payload-zstd-1-1.noarch.rpm",
+        "payload-none-1-1.noarch.rpm",
+        "devices-1-1.noarch.rpm",
+        "os-release-1-1.noarch.rpm",
+    ] {
+        let scratch = Scratch::new();
+        let rpm = fixture(name);
+        let built = build(&rpm, &scratch.join("store")).unwrap();
+        compared += compare(&rpm, &built, &scratch);
+    }
+    assert!(compared > 40, "{compared}");
+}
+
+#[test]
+fn real_packages_are_what_rpm_says_or_are_refused_with_the_right_reason() {
+    let Some(shared) = shared() else { return };
+    if !ORACLES.iter().all(|oracle| has_oracle(oracle)) || !is_root() {
+        return;
+    }
+    let corpus = shared.join("corpus");
+    let table = fs::read_to_string(corpus.join("rpms.tsv")).unwrap();
+    let (mut built_packages, mut refused, mut compared, mut wrong) = (0, 0, 0, Vec::new());
+    for row in table.lines().skip(1) {
+        let columns: Vec<_> = row.split('\t').collect();
+        let (name, arch, features) = (columns[0], columns[2], columns[9]);
+        let rpm = corpus.join("rpms").join(name);
+        let scratch = Scratch::new();
+        let expected = expected_refusal(name, features, arch);
+        match (build(&rpm, &scratch.join("store")), expected) {
+            (Ok(built), None) => {
+                compared += compare(&rpm, &built, &scratch);
+                built_packages += 1;
+            }
+            (Err(said), Some(reasons)) if reasons.iter().any(|reason| said.contains(reason)) => {
+                refused += 1;
+            }
+            (Ok(_), Some(reasons)) => {
+                wrong.push(format!("{name}: built, not refused: {reasons:?}"))
+            }
+            (Err(said), _) => wrong.push(format!("{name} ({features}): {said}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        built_packages > 60 && compared > 3000,
+        "{built_packages} {refused} {compared}"
+    );
+}

@@ -1,0 +1,16 @@
+//! The program as a whole, run as users run it.
+//!
+//! What a crate can test alone is tested there. Here the binary is run on packages of `fixtures/`,
+//! and what it made is shown to programs by other hands: `unsquashfs`, `rpm`, `getcap`,
+//! `systemd-sysext`. Such a program that is missing is a failure in CI (where `CI` is set) and is
+//! skipped aloud elsewhere; so is the folder `../shared` with real packages and clients, which
+//! not everyone has.
+
+mod build;
+mod clients;
+mod determinism;
+mod hostile;
+mod interruption;
+mod refusal;
+mod rpm_oracle;
+mod workshop;
