@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::check::Finding;
 use crate::failure::{Failure, Result};
-use crate::filter::{Candidate, CandidateKind, RULES, RuleSet, Verdict};
+use crate::filter::{Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
 use crate::overlay::OverlayFile;
 
 /// Directories that every base has. A merged image's attributes win over the base's.
@@ -442,8 +442,8 @@ impl Composer<'_> {
     /// Looks at the whole, and counts it.
     fn note(&mut self) {
         let mut findings = Vec::new();
-        for rule in RULES.iter().filter(|rule| !rule.quiet) {
-            findings.extend(self.rule_finding(rule.name));
+        for rule in RULES {
+            findings.extend(self.rule_findings(rule));
         }
         for package in self.packages {
             let kinds: Vec<_> = package
@@ -506,45 +506,46 @@ impl Composer<'_> {
         self.plan.findings.extend(findings);
     }
 
-    /// Sums up in one line what a rule did.
-    fn rule_finding(&self, rule: &'static str) -> Option<Finding> {
-        let left_out: Vec<_> = self
-            .plan
-            .left_out
-            .iter()
-            .filter(|left| left.rule == rule)
+    /// Sums up in one line each what a rule left out and what it changed.
+    fn rule_findings(&self, rule: &Rule) -> Vec<Finding> {
+        let dots = |number: usize| if number > 1 { " ..." } else { "" };
+        let mut findings = Vec::new();
+        let left_out: Vec<_> = (self.plan.left_out.iter())
+            .filter(|left| left.rule == rule.name)
             .collect();
-        if let Some(first) = left_out.first() {
-            let size = left_out.iter().map(|left| left.size).sum();
+        if let Some(first) = left_out.first()
+            && !rule.quiet
+        {
             let text = format!(
-                "{rule} left out {}, {}: {}{}",
+                "{} left out {}, {}: {}{}",
+                rule.name,
                 counted(left_out.len(), "path"),
-                bytes(size),
+                bytes(left_out.iter().map(|left| left.size).sum()),
                 first.path,
-                if left_out.len() > 1 { " ..." } else { "" }
+                dots(left_out.len())
             );
-            return Some(Finding::new("left-out", text));
+            findings.push(Finding::new("left-out", text));
         }
-        let changed: Vec<_> = self
-            .plan
-            .changed
-            .iter()
-            .filter(|change| change.rule == rule)
+        let changed: Vec<_> = (self.plan.changed.iter())
+            .filter(|change| change.rule == rule.name)
             .collect();
-        let first = changed.first()?;
-        let id = if rule == "owner-to-root" {
-            "owner"
-        } else {
-            "moved"
-        };
-        let text = format!(
-            "{rule} changed {}: {} is now {}{}",
-            counted(changed.len(), "path"),
-            first.path,
-            first.became,
-            if changed.len() > 1 { " ..." } else { "" }
-        );
-        Some(Finding::new(id, text))
+        if let Some(first) = changed.first() {
+            let id = if rule.name == "owner-to-root" {
+                "owner"
+            } else {
+                "moved"
+            };
+            let text = format!(
+                "{} changed {}: {} is now {}{}",
+                rule.name,
+                counted(changed.len(), "path"),
+                first.path,
+                first.became,
+                dots(changed.len())
+            );
+            findings.push(Finding::new(id, text));
+        }
+        findings
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Rule {
     pub default: Default,
     /// What it does, and why.
     pub about: &'static str,
-    /// Nobody misses what it leaves out, so it is not worth a note.
+    /// Nobody misses what it leaves out, so that is not worth a note.
     pub quiet: bool,
     step: Step,
 }
@@ -115,7 +115,7 @@ pub const RULES: &[Rule] = &[
         name: "usr-merge",
         default: Default::On,
         about: "move /bin, /sbin, /lib, /lib32, /lib64 and /libx32 to below /usr",
-        quiet: false,
+        quiet: true,
         step: Step::Move(&[
             ("bin", "usr/bin"),
             ("sbin", "usr/sbin"),
@@ -129,7 +129,7 @@ pub const RULES: &[Rule] = &[
         name: "sbin-merge",
         default: Default::Base,
         about: "move /usr/sbin to /usr/bin, where the base has merged them",
-        quiet: false,
+        quiet: true,
         step: Step::Move(&[("usr/sbin", "usr/bin")]),
     },
     Rule {

@@ -134,7 +134,7 @@ fn make(
             .map_err(|error| Failure::io("reading the image back", error))
     };
     rewound(&mut image)?;
-    let (size, digest) =
+    let (_, digest) =
         sha256(&mut image).map_err(|error| Failure::io("reading the image back", error))?;
     report.stage(
         "pack",
@@ -142,7 +142,7 @@ fn make(
             "{}, {} -> {}  {} in {} blocks, {}",
             compose::counted(plan.files, "file"),
             compose::bytes(plan.size),
-            compose::bytes(size),
+            compose::bytes(packed.summary.bytes),
             inputs.packing.compressor,
             compose::bytes(inputs.packing.block_size.into()),
             compose::counted(inputs.packing.workers, "worker"),
@@ -186,7 +186,7 @@ fn make(
     );
     Ok(Stored {
         sha256: hex(&digest),
-        bytes: size,
+        bytes: packed.summary.bytes,
         added,
     })
 }

@@ -85,7 +85,7 @@ fn a_full_disk() {
     let disk = scratch.join("disk");
     fs::create_dir(&disk).unwrap();
     // In a mount namespace of its own, so that a failing test leaves no mount behind.
-    for kib in [4, 16, 64, 128, 200, 256] {
+    for kib in [4, 16, 64, 128, 180] {
         let script = format!(
             "mount -t tmpfs -o size={kib}k none \"$1\" && mkdir \"$1/store\" || exit 99
              \"$0\" --match any -o \"$1/store\" \"$2\"; code=$?

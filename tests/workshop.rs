@@ -27,9 +27,9 @@ pub fn fixture(name: &str) -> PathBuf {
     path
 }
 
-/// Returns the os-release file of this name from `fixtures`.
+/// Returns the os-release file of this name from `fixtures/os-release`.
 pub fn os_release(name: &str) -> PathBuf {
-    fixture(&format!("{name}.os-release"))
+    fixture(&format!("os-release/{name}.os-release"))
 }
 
 /// A directory that is gone when the test is over.

@@ -12,7 +12,7 @@ use crate::digest::is_digest;
 use crate::error::Error;
 use crate::file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
 use crate::header::Prefix;
-use crate::package::Tags;
+use crate::tags::Tags;
 
 /// Longest path that Linux takes, without its NUL.
 const MAX_PATH: usize = 4095;

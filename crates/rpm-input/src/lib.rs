@@ -38,9 +38,12 @@ mod file_list;
 mod header;
 mod package;
 mod payload;
+mod scriptlet;
+mod tags;
 
 pub use dependency::{Dependency, Sense};
 pub use error::Error;
 pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
-pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat, Scriptlet};
+pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat};
 pub use payload::{Contents, Payload, Verified};
+pub use scriptlet::Scriptlet;

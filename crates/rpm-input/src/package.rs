@@ -6,12 +6,14 @@ use std::io::BufRead;
 use rpm::{Header, IndexSignatureTag, IndexTag, PackageMetadata};
 use sha2::{Digest, Sha256};
 
-use crate::dependency::{Dependency, Sense};
+use crate::dependency::Dependency;
 use crate::digest::{digest_of, is_digest};
 use crate::error::Error;
 use crate::file::{DigestAlgorithm, File};
 use crate::file_list;
 use crate::header::Prefix;
+use crate::scriptlet::{self, Scriptlet};
+use crate::tags::Tags;
 
 /// Name, epoch, version, release and architecture: what identifies a package.
 ///
@@ -91,18 +93,6 @@ pub struct Package {
     pub(crate) prefix: PrefixDigest,
 }
 
-/// A program that RPM runs at some moment of a package's life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scriptlet {
-    /// The moment, as RPM spells it: `pre`, `posttrans`, `triggerin`, `transfiletriggerin`.
-    pub kind: &'static str,
-    /// Interpreter and its arguments, `/bin/sh` if the header names none. `<lua>` is the
-    /// interpreter inside of RPM.
-    pub program: Vec<String>,
-    /// Its text; of triggers, the texts of all of one kind after each other.
-    pub script: String,
-}
-
 /// How a payload is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadFormat {
@@ -173,10 +163,7 @@ impl Package {
                 origin: origin.to_owned(),
             });
         }
-        let header = Tags {
-            origin,
-            header: &metadata.header,
-        };
+        let header = Tags::new(origin, &metadata.header);
         check_payload_format(&header)?;
         check_header_digest(origin, &metadata.signature, prefix.header())?;
         let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
@@ -231,7 +218,7 @@ impl Package {
                 IndexTag::RPMTAG_ENHANCEFLAGS,
                 IndexTag::RPMTAG_ENHANCEVERSION,
             )?,
-            scriptlets: scriptlets(&header)?,
+            scriptlets: scriptlet::read(&header)?,
             payload: payload_format(&header, &metadata.signature)?,
             origin: origin.to_owned(),
             prefix: PrefixDigest {
@@ -241,201 +228,6 @@ impl Package {
             },
         })
     }
-}
-
-/// The tags of a header, with errors that name file and tag.
-pub(crate) struct Tags<'a> {
-    pub(crate) origin: &'a str,
-    header: &'a Header<IndexTag>,
-}
-
-impl Tags<'_> {
-    /// Returns the error that a tag is wrong.
-    pub(crate) fn wrong(&self, tag: IndexTag, reason: impl Into<String>) -> Error {
-        Error::Tag {
-            origin: self.origin.to_owned(),
-            tag: tag_name(tag),
-            reason: reason.into(),
-        }
-    }
-
-    /// Turns the answer for a missing tag into none.
-    fn optional<T>(&self, tag: IndexTag, value: Result<T, rpm::Error>) -> Result<Option<T>, Error> {
-        match value {
-            Ok(value) => Ok(Some(value)),
-            Err(rpm::Error::TagNotFound(_)) => Ok(None),
-            Err(error) => Err(self.wrong(tag, error.to_string())),
-        }
-    }
-
-    /// Returns a string, the untranslated one if there are several.
-    pub(crate) fn text(&self, tag: IndexTag) -> Result<Option<String>, Error> {
-        let plain = self.header.get_entry_data_as_string(tag);
-        let value = plain.or_else(|error| match error {
-            rpm::Error::TagNotFound(_) => Err(error),
-            _ => self.header.get_entry_data_as_i18n_string(tag),
-        });
-        Ok(self.optional(tag, value)?.map(str::to_owned))
-    }
-
-    /// Returns a number.
-    pub(crate) fn number(&self, tag: IndexTag) -> Result<Option<u32>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u32(tag))
-    }
-
-    /// Returns a number that is stored under another tag when it needs 64 bits.
-    fn wide_number(&self, tag: IndexTag, long: IndexTag) -> Result<Option<u64>, Error> {
-        match self.optional(long, self.header.get_entry_data_as_u64(long))? {
-            Some(value) => Ok(Some(value)),
-            None => Ok(self.number(tag)?.map(u64::from)),
-        }
-    }
-
-    /// Returns an array of strings.
-    pub(crate) fn texts(&self, tag: IndexTag) -> Result<Option<Vec<&str>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_string_array(tag))
-    }
-
-    /// Returns an array of 16-bit numbers.
-    pub(crate) fn short_numbers(&self, tag: IndexTag) -> Result<Option<Vec<u16>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u16_array(tag))
-    }
-
-    /// Returns an array of 32-bit numbers.
-    pub(crate) fn numbers(&self, tag: IndexTag) -> Result<Option<Vec<u32>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u32_array(tag))
-    }
-
-    /// Returns an array of 64-bit numbers.
-    pub(crate) fn long_numbers(&self, tag: IndexTag) -> Result<Option<Vec<u64>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u64_array(tag))
-    }
-
-    /// Returns a string that must be there and fit for a file name.
-    fn identity(&self, tag: IndexTag) -> Result<String, Error> {
-        let value = self
-            .text(tag)?
-            .ok_or_else(|| self.wrong(tag, "is missing"))?;
-        let allowed = |c: char| !c.is_control() && !c.is_whitespace() && c != '/';
-        if value.is_empty() || value.starts_with('.') || !value.chars().all(allowed) {
-            return Err(self.wrong(tag, format!("{value:?} can't be part of a package's name")));
-        }
-        Ok(value)
-    }
-
-    /// Returns the dependencies that stand in three arrays.
-    fn dependencies(
-        &self,
-        name_tag: IndexTag,
-        flags_tag: IndexTag,
-        version_tag: IndexTag,
-    ) -> Result<Vec<Dependency>, Error> {
-        let names = self.texts(name_tag)?.unwrap_or_default();
-        // Packages of RPM 2 have dependencies without versions.
-        let unversioned = || vec![0; names.len()];
-        let flags = self.numbers(flags_tag)?.unwrap_or_else(unversioned);
-        let versions = self
-            .texts(version_tag)?
-            .unwrap_or_else(|| vec![""; names.len()]);
-        for (tag, length) in [(flags_tag, flags.len()), (version_tag, versions.len())] {
-            if length != names.len() {
-                let names = names.len();
-                return Err(self.wrong(tag, format!("has {length} values, {names} are due")));
-            }
-        }
-        let rows = names.into_iter().zip(flags).zip(versions);
-        Ok(rows
-            .map(|((name, flags), evr)| Dependency {
-                name: name.to_owned(),
-                sense: Sense(flags),
-                evr: evr.to_owned(),
-            })
-            .collect())
-    }
-}
-
-/// Returns the name of a tag as RPM's documentation has it, without `RPMTAG_`.
-fn tag_name(tag: IndexTag) -> &'static str {
-    TAG_NAMES
-        .iter()
-        .find(|(known, _)| *known == tag)
-        .map_or("?", |(_, name)| name)
-}
-
-/// Makes the table from tags to their names.
-macro_rules! tag_names {
-    ($($tag:ident = $name:literal),* $(,)?) => {
-        const TAG_NAMES: &[(IndexTag, &str)] = &[$((IndexTag::$tag, $name)),*];
-    };
-}
-
-tag_names! {
-    RPMTAG_NAME = "NAME",
-    RPMTAG_EPOCH = "EPOCH",
-    RPMTAG_VERSION = "VERSION",
-    RPMTAG_RELEASE = "RELEASE",
-    RPMTAG_ARCH = "ARCH",
-    RPMTAG_BUILDTIME = "BUILDTIME",
-    RPMTAG_SOURCERPM = "SOURCERPM",
-    RPMTAG_LICENSE = "LICENSE",
-    RPMTAG_SUMMARY = "SUMMARY",
-    RPMTAG_VENDOR = "VENDOR",
-    RPMTAG_SIZE = "SIZE",
-    RPMTAG_LONGSIZE = "LONGSIZE",
-    RPMTAG_PAYLOADFORMAT = "PAYLOADFORMAT",
-    RPMTAG_PAYLOADCOMPRESSOR = "PAYLOADCOMPRESSOR",
-    RPMTAG_ARCHIVESIZE = "ARCHIVESIZE",
-    RPMTAG_LONGARCHIVESIZE = "LONGARCHIVESIZE",
-    RPMTAG_PAYLOADSIZEALT = "PAYLOADSIZEALT",
-    RPMTAG_PAYLOADSHA256 = "PAYLOADSHA256",
-    RPMTAG_PAYLOADSHA256ALGO = "PAYLOADSHA256ALGO",
-    RPMTAG_PAYLOADSHA256ALT = "PAYLOADSHA256ALT",
-    RPMTAG_PAYLOAD_SHA512 = "PAYLOADSHA512",
-    RPMTAG_PAYLOAD_SHA512_ALT = "PAYLOADSHA512ALT",
-    RPMTAG_BASENAMES = "BASENAMES",
-    RPMTAG_DIRNAMES = "DIRNAMES",
-    RPMTAG_DIRINDEXES = "DIRINDEXES",
-    RPMTAG_OLDFILENAMES = "OLDFILENAMES",
-    RPMTAG_FILEMODES = "FILEMODES",
-    RPMTAG_FILESIZES = "FILESIZES",
-    RPMTAG_LONGFILESIZES = "LONGFILESIZES",
-    RPMTAG_FILEMTIMES = "FILEMTIMES",
-    RPMTAG_FILEDIGESTS = "FILEDIGESTS",
-    RPMTAG_FILEDIGESTALGO = "FILEDIGESTALGO",
-    RPMTAG_FILELINKTOS = "FILELINKTOS",
-    RPMTAG_FILEFLAGS = "FILEFLAGS",
-    RPMTAG_FILEUSERNAME = "FILEUSERNAME",
-    RPMTAG_FILEGROUPNAME = "FILEGROUPNAME",
-    RPMTAG_FILERDEVS = "FILERDEVS",
-    RPMTAG_FILEDEVICES = "FILEDEVICES",
-    RPMTAG_FILEINODES = "FILEINODES",
-    RPMTAG_FILELANGS = "FILELANGS",
-    RPMTAG_FILECOLORS = "FILECOLORS",
-    RPMTAG_FILECAPS = "FILECAPS",
-    RPMTAG_PROVIDENAME = "PROVIDENAME",
-    RPMTAG_PROVIDEFLAGS = "PROVIDEFLAGS",
-    RPMTAG_PROVIDEVERSION = "PROVIDEVERSION",
-    RPMTAG_REQUIRENAME = "REQUIRENAME",
-    RPMTAG_REQUIREFLAGS = "REQUIREFLAGS",
-    RPMTAG_REQUIREVERSION = "REQUIREVERSION",
-    RPMTAG_CONFLICTNAME = "CONFLICTNAME",
-    RPMTAG_CONFLICTFLAGS = "CONFLICTFLAGS",
-    RPMTAG_CONFLICTVERSION = "CONFLICTVERSION",
-    RPMTAG_OBSOLETENAME = "OBSOLETENAME",
-    RPMTAG_OBSOLETEFLAGS = "OBSOLETEFLAGS",
-    RPMTAG_OBSOLETEVERSION = "OBSOLETEVERSION",
-    RPMTAG_RECOMMENDNAME = "RECOMMENDNAME",
-    RPMTAG_RECOMMENDFLAGS = "RECOMMENDFLAGS",
-    RPMTAG_RECOMMENDVERSION = "RECOMMENDVERSION",
-    RPMTAG_SUGGESTNAME = "SUGGESTNAME",
-    RPMTAG_SUGGESTFLAGS = "SUGGESTFLAGS",
-    RPMTAG_SUGGESTVERSION = "SUGGESTVERSION",
-    RPMTAG_SUPPLEMENTNAME = "SUPPLEMENTNAME",
-    RPMTAG_SUPPLEMENTFLAGS = "SUPPLEMENTFLAGS",
-    RPMTAG_SUPPLEMENTVERSION = "SUPPLEMENTVERSION",
-    RPMTAG_ENHANCENAME = "ENHANCENAME",
-    RPMTAG_ENHANCEFLAGS = "ENHANCEFLAGS",
-    RPMTAG_ENHANCEVERSION = "ENHANCEVERSION",
 }
 
 fn nevra(header: &Tags<'_>) -> Result<Nevra, Error> {
@@ -561,171 +353,18 @@ fn payload_format(
             hex: crate::digest::hex(md5),
         });
     }
-    let stated = header
+    let long = signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE);
+    let short = signature.get_entry_data_as_u32(IndexSignatureTag::RPMSIGTAG_PAYLOADSIZE);
+    let archive_size = header
         .wide_number(
             IndexTag::RPMTAG_ARCHIVESIZE,
             IndexTag::RPMTAG_PAYLOADSIZEALT,
         )?
-        .map(Ok)
-        .or_else(|| {
-            let size =
-                signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE);
-            let short = signature.get_entry_data_as_u32(IndexSignatureTag::RPMSIGTAG_PAYLOADSIZE);
-            size.or_else(|_| short.map(u64::from)).ok().map(Ok)
-        })
-        .transpose()?;
+        .or_else(|| long.ok())
+        .or_else(|| short.ok().map(u64::from));
     Ok(PayloadFormat {
         compressor: header.text(IndexTag::RPMTAG_PAYLOADCOMPRESSOR)?,
-        archive_size: stated,
+        archive_size,
         digests,
     })
-}
-
-/// Tags of the plain scriptlets: the moment, the text, the interpreter.
-const SCRIPTLETS: [(&str, IndexTag, IndexTag); 9] = [
-    (
-        "pretrans",
-        IndexTag::RPMTAG_PRETRANS,
-        IndexTag::RPMTAG_PRETRANSPROG,
-    ),
-    ("pre", IndexTag::RPMTAG_PREIN, IndexTag::RPMTAG_PREINPROG),
-    ("post", IndexTag::RPMTAG_POSTIN, IndexTag::RPMTAG_POSTINPROG),
-    ("preun", IndexTag::RPMTAG_PREUN, IndexTag::RPMTAG_PREUNPROG),
-    (
-        "postun",
-        IndexTag::RPMTAG_POSTUN,
-        IndexTag::RPMTAG_POSTUNPROG,
-    ),
-    (
-        "posttrans",
-        IndexTag::RPMTAG_POSTTRANS,
-        IndexTag::RPMTAG_POSTTRANSPROG,
-    ),
-    (
-        "preuntrans",
-        IndexTag::RPMTAG_PREUNTRANS,
-        IndexTag::RPMTAG_PREUNTRANSPROG,
-    ),
-    (
-        "postuntrans",
-        IndexTag::RPMTAG_POSTUNTRANS,
-        IndexTag::RPMTAG_POSTUNTRANSPROG,
-    ),
-    (
-        "verify",
-        IndexTag::RPMTAG_VERIFYSCRIPT,
-        IndexTag::RPMTAG_VERIFYSCRIPTPROG,
-    ),
-];
-
-/// Tags of triggers: texts, interpreters, and for each condition its flags and its text's index.
-struct TriggerTags {
-    /// Prefix of the kind's name.
-    prefix: &'static str,
-    scripts: IndexTag,
-    programs: IndexTag,
-    flags: IndexTag,
-    indexes: IndexTag,
-    /// Names of the kinds: prein, in, un, postun.
-    kinds: [&'static str; 4],
-}
-
-const TRIGGERS: [TriggerTags; 3] = [
-    TriggerTags {
-        prefix: "trigger",
-        scripts: IndexTag::RPMTAG_TRIGGERSCRIPTS,
-        programs: IndexTag::RPMTAG_TRIGGERSCRIPTPROG,
-        flags: IndexTag::RPMTAG_TRIGGERFLAGS,
-        indexes: IndexTag::RPMTAG_TRIGGERINDEX,
-        kinds: ["triggerprein", "triggerin", "triggerun", "triggerpostun"],
-    },
-    TriggerTags {
-        prefix: "filetrigger",
-        scripts: IndexTag::RPMTAG_FILETRIGGERSCRIPTS,
-        programs: IndexTag::RPMTAG_FILETRIGGERSCRIPTPROG,
-        flags: IndexTag::RPMTAG_FILETRIGGERFLAGS,
-        indexes: IndexTag::RPMTAG_FILETRIGGERINDEX,
-        kinds: [
-            "filetriggerprein",
-            "filetriggerin",
-            "filetriggerun",
-            "filetriggerpostun",
-        ],
-    },
-    TriggerTags {
-        prefix: "transfiletrigger",
-        scripts: IndexTag::RPMTAG_TRANSFILETRIGGERSCRIPTS,
-        programs: IndexTag::RPMTAG_TRANSFILETRIGGERSCRIPTPROG,
-        flags: IndexTag::RPMTAG_TRANSFILETRIGGERFLAGS,
-        indexes: IndexTag::RPMTAG_TRANSFILETRIGGERINDEX,
-        kinds: [
-            "transfiletriggerprein",
-            "transfiletriggerin",
-            "transfiletriggerun",
-            "transfiletriggerpostun",
-        ],
-    },
-];
-
-/// The bits of a condition's flags that tell its kind, in the order of `TriggerTags::kinds`.
-const TRIGGER_KINDS: [u32; 4] = [1 << 25, 1 << 16, 1 << 17, 1 << 18];
-
-/// Returns all scriptlets, then one entry for each kind of trigger.
-fn scriptlets(header: &Tags<'_>) -> Result<Vec<Scriptlet>, Error> {
-    let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-    let mut found = Vec::new();
-    for (kind, script, program) in SCRIPTLETS {
-        let (script, program) = (header.text(script)?, header.texts(program)?);
-        if script.is_some() || program.is_some() {
-            found.push(Scriptlet {
-                kind,
-                program: program.map_or_else(|| vec!["/bin/sh".to_owned()], owned),
-                script: script.unwrap_or_default(),
-            });
-        }
-    }
-    for tags in &TRIGGERS {
-        found.extend(triggers(header, tags)?);
-    }
-    Ok(found)
-}
-
-fn triggers(header: &Tags<'_>, tags: &TriggerTags) -> Result<Vec<Scriptlet>, Error> {
-    let Some(scripts) = header.texts(tags.scripts)? else {
-        return Ok(Vec::new());
-    };
-    let programs = header.texts(tags.programs)?.unwrap_or_default();
-    let flags = header.numbers(tags.flags)?.unwrap_or_default();
-    let indexes = header.numbers(tags.indexes)?.unwrap_or_default();
-    let mut found = Vec::new();
-    for (kind, bit) in tags.kinds.into_iter().zip(TRIGGER_KINDS) {
-        let of_kind = flags
-            .iter()
-            .zip(&indexes)
-            .filter(|(flags, _)| **flags & bit != 0);
-        let mut positions: Vec<usize> = of_kind
-            .filter_map(|(_, index)| usize::try_from(*index).ok())
-            .collect();
-        positions.sort_unstable();
-        positions.dedup();
-        let texts: Vec<&str> = positions
-            .iter()
-            .filter_map(|position| scripts.get(*position).copied())
-            .collect();
-        let program = positions
-            .first()
-            .and_then(|position| programs.get(*position));
-        if texts.len() != positions.len() {
-            let reason = format!("a {} has no script of its index", tags.prefix);
-            return Err(header.wrong(tags.indexes, reason));
-        }
-        if !texts.is_empty() {
-            found.push(Scriptlet {
-                kind,
-                program: vec![program.copied().unwrap_or("/bin/sh").to_owned()],
-                script: texts.join("\n"),
-            });
-        }
-    }
-    Ok(found)
 }

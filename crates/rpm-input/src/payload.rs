@@ -249,8 +249,7 @@ impl<'p, R: Read> Payload<'p, R> {
             if magic.starts_with(b"DLT") {
                 return Err(Error::DeltaPackage {
                     origin: self.package.origin.clone(),
-                    format: "cpio-DLT".to_owned()
-                        + &magic.get(3..4).unwrap_or(b"?").escape_ascii().to_string(),
+                    format: format!("cpio-{}", magic.get(..4).unwrap_or_default().escape_ascii()),
                 });
             }
             let reason = format!("{} is no magic of a cpio entry", magic.escape_ascii());
@@ -313,10 +312,7 @@ impl<'p, R: Read> Payload<'p, R> {
             return Ok(None);
         }
         let Some(&index) = self.paths.get(path) else {
-            let reason = format!(
-                "the header does not know {:?}",
-                path.escape_ascii().to_string()
-            );
+            let reason = format!("the header does not know {}", path.escape_ascii());
             return Err(self.archive.wrong(reason));
         };
         let package = self.package;

@@ -135,6 +135,8 @@ pub struct Sample {
     pub payload: Vec<u8>,
     /// Whether header and payload get their digests.
     pub digests: bool,
+    /// Whether header and payload get the digest of old packages.
+    pub md5: bool,
 }
 
 pub const CONTENT: &[u8] = b"#!/bin/sh\necho hello\n";
@@ -200,6 +202,7 @@ impl Sample {
             payload: archive.clone(),
             archive,
             digests: true,
+            md5: false,
         }
     }
 
@@ -245,6 +248,10 @@ impl Sample {
         let mut signature = vec![(1000, Value::Number(vec![1]))];
         if self.digests {
             signature.insert(0, (273, texts(&[sha256(&header_bytes)])));
+        }
+        if self.md5 {
+            let both = [&header_bytes[..], &self.payload].concat();
+            signature.push((1004, Value::Binary(md5::Md5::digest(&both).to_vec())));
         }
         join(&header(&signature), &header_bytes, &self.payload)
     }

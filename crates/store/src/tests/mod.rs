@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -610,6 +610,33 @@ fn threads_lose_no_line() {
         let bytes = content[&entry.name].as_deref().unwrap();
         assert_eq!(entry.sha256, sha256(bytes), "{}", entry.name);
     }
+}
+
+/// What a client sees, and what a kill at that moment would leave.
+#[test]
+fn no_list_has_the_hash_of_bytes_that_were_replaced() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for version in 0..200_u32 {
+                replace(&store, "a", "a-1", &version.to_le_bytes()).unwrap();
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+        let read = |name| fs::read(scratch.0.join(name)).unwrap_or_default();
+        while !is_done.load(Ordering::Relaxed) {
+            // No two versions have one list: the same before and after was there in between.
+            let (before, image, after) = (read("SHA256SUMS"), read("a-1.raw"), read("SHA256SUMS"));
+            let line = format!("{}  a-1.raw\n", hex(&image));
+            let text = String::from_utf8(before.clone()).unwrap();
+            assert!(
+                before != after || !text.contains("a-1.raw") || text.ends_with(&line),
+                "{text} has not {line}"
+            );
+        }
+    });
 }
 
 #[test]
