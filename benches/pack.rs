@@ -260,18 +260,16 @@ fn pure(work: &Path, level: i32, block_size: usize, cores: usize) -> Run {
             if !seen.insert(<[u8; 32]>::from(Sha256::digest(&bytes))) {
                 continue;
             }
-            if bytes.len() < block_size {
-                if fragment.len() + bytes.len() > block_size {
-                    compress(&fragment);
-                    fragment.clear();
-                }
-                fragment.extend(bytes);
-            } else {
-                bytes
-                    .chunks(block_size)
-                    .filter(|block| block.iter().any(|b| *b != 0))
-                    .for_each(&mut compress);
+            let (whole, tail) = bytes.split_at(bytes.len() / block_size * block_size);
+            whole
+                .chunks(block_size)
+                .filter(|block| block.iter().any(|byte| *byte != 0))
+                .for_each(&mut compress);
+            if fragment.len() + tail.len() > block_size {
+                compress(&fragment);
+                fragment.clear();
             }
+            fragment.extend(tail);
         }
     }
     compress(&fragment);

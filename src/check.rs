@@ -89,7 +89,7 @@ pub const FINDINGS: &[FindingKind] = &[
     FindingKind {
         id: "scriptlet",
         severity: Severity::Note,
-        about: "a package has scriptlets, which are never run",
+        about: "a package has scriptlets that an installation would have run; none ever is",
     },
     FindingKind {
         id: "overlay-replaces",

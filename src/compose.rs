@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
-use rpm_input::{File, FileDigest, FileKind, Package};
+use rpm_input::{File, FileDigest, FileKind, Package, Scriptlet};
 use serde::Serialize;
 
 use crate::check::Finding;
@@ -446,9 +446,8 @@ impl Composer<'_> {
             findings.extend(self.rule_findings(rule));
         }
         for package in self.packages {
-            let kinds: Vec<_> = package
-                .scriptlets
-                .iter()
+            let kinds: Vec<_> = (package.scriptlets.iter())
+                .filter(|script| is_missed(script))
                 .map(|script| script.kind)
                 .collect();
             if !kinds.is_empty() {
@@ -553,6 +552,25 @@ impl Composer<'_> {
 enum Contest {
     First(Option<Finding>),
     Second(Option<Finding>),
+}
+
+/// Says whether an image may lack what a scriptlet would have done. One that runs when a package
+/// goes never would have; and the loader finds its default directories without `ldconfig`.
+fn is_missed(script: &Scriptlet) -> bool {
+    let goes = ["un", "verify"]
+        .iter()
+        .any(|end| script.kind.ends_with(end))
+        || script.kind.ends_with("postuntrans")
+        || script.kind.ends_with("preuntrans");
+    let is_ldconfig = |program: &str| program.rsplit('/').next() == Some("ldconfig");
+    let only_ldconfig = script.script.trim().is_empty()
+        && script
+            .program
+            .first()
+            .is_some_and(|program| is_ldconfig(program))
+        || !script.script.trim().is_empty()
+            && script.script.lines().all(|line| is_ldconfig(line.trim()));
+    !goes && !only_ldconfig
 }
 
 /// Says whether two packages bring the same file, as RPM asks: mode, owner, and what is in it.

@@ -6,6 +6,11 @@
 //! skipped aloud elsewhere; so is the folder `../shared` with real packages and clients, which
 //! not everyone has.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "outside of its #[test] functions, too, a test may fail by a panic"
+)]
+
 mod build;
 mod clients;
 mod determinism;
