@@ -237,30 +237,27 @@ fn give_name(directory: &Directory, part: &mut Part, done: &mut Vec<Done>) -> Re
 
 /// Takes back all steps, the last one first, and returns the error to report.
 ///
-/// Goes on after a step that can't be taken back, to leave as little as possible.
+/// Goes on after a step that can't be taken back, to leave as little as possible; but the former
+/// list comes back only if all that it lists did.
 fn undo(directory: &Directory, done: Vec<Done>, failed: Error) -> Error {
     // Of several failures the first explains the others.
     let mut first = None;
-    let mut note = |result: Result<(), Error>| {
-        if let Err(error) = result {
-            first.get_or_insert(error);
-        }
-    };
     for step in done.into_iter().rev() {
-        note(match step {
+        let undone = match step {
             Done::Named { name } => directory.remove(&name),
             // If the new file had not come yet, both are names of one file, and renaming one to
             // the other does nothing; hence the removal.
             Done::Replaced { name, old_name } => directory
                 .rename(old_name, &name)
                 .and_then(|()| directory.remove(old_name)),
+            Done::Listed(_) if first.is_some() => Ok(()),
             Done::Listed(mut former) => former
                 .rename_over(directory.fd(), SUMS)
                 .map_err(|e| directory.error("put back", SUMS, e)),
-        });
+        };
+        first = first.or(undone.err());
     }
-    note(directory.sync());
-    match first {
+    match first.or(directory.sync().err()) {
         None => failed,
         Some(undo) => Error::Undo {
             failed: Box::new(failed),
@@ -377,6 +374,43 @@ mod tests {
         assert_eq!(scratch.list(), Some(list));
         assert_eq!(fs::read(scratch.0.join("a-1.raw")).unwrap(), b"old");
         assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_list_stays_short_when_a_file_of_it_does_not_come_back() {
+        let scratch = Scratch::new("stays-short");
+        let (gone, kept) = (format!("{OLD}  a-1.raw\n"), format!("{OLD}  b-1.raw\n"));
+        fs::write(scratch.0.join(SUMS), gone + &kept).unwrap();
+        fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
+        let directory = Directory::open(&scratch.0).unwrap();
+        let former = directory.read_list().unwrap();
+        let before = directory.parse_list(&former).unwrap();
+        let mut parts = [part(&directory, Found::Other)];
+        let mut done = Vec::new();
+        delist(&directory, &parts, &before, &former, &mut done).unwrap();
+        give_name(&directory, &mut parts[0], &mut done).unwrap();
+        fs::remove_file(scratch.0.join(OLD_IMAGE)).unwrap();
+
+        let failed = directory.error("test", "", std::io::ErrorKind::Other.into());
+        let failed = undo(&directory, done, failed);
+        assert!(matches!(failed, Error::Undo { .. }), "{failed}");
+        assert_eq!(scratch.list(), Some(kept));
+    }
+
+    #[test]
+    fn a_file_that_was_not_replaced_yet_loses_its_second_name() {
+        let scratch = Scratch::new("second-name");
+        let directory = Directory::open(&scratch.0).unwrap();
+        fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
+        directory.link("a-1.raw", OLD_IMAGE).unwrap();
+        let done = vec![Done::Replaced {
+            name: "a-1.raw".to_owned(),
+            old_name: OLD_IMAGE,
+        }];
+        let failed = directory.error("test", "", std::io::ErrorKind::Other.into());
+        assert!(matches!(undo(&directory, done, failed), Error::Io { .. }));
+        assert_eq!(fs::read(scratch.0.join("a-1.raw")).unwrap(), b"old");
+        assert!(!scratch.0.join(OLD_IMAGE).exists());
     }
 
     #[test]

@@ -30,7 +30,7 @@
 //! killed while it replaced files: the old or the new bytes under their name, not listed, and
 //! `.sysext-build-*.tmp` under the fixed names above, which the next [`Store::add`] removes. Only
 //! a file named after a process id stays until someone deletes it. An error, unlike a kill,
-//! leaves the directory as it was.
+//! leaves the directory as it was; and if it can't, no file is listed that did not come back.
 
 mod add;
 mod collision;

@@ -47,3 +47,24 @@ impl Budget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_with_the_image_and_ends() {
+        for (bytes_used, limit) in [
+            (0, 16 << 20),
+            (4096, (16 << 20) + (1 << 20)),
+            (1 << 30, 1 << 30),
+            (u64::MAX, 1 << 30),
+        ] {
+            let mut budget = Budget::new(bytes_used);
+            budget.take(limit - 65).unwrap();
+            budget.charge(1).unwrap();
+            let error = budget.take(1).unwrap_err();
+            assert!(matches!(error, ReadError::TooLarge { limit: told } if told == limit));
+        }
+    }
+}
