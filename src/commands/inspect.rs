@@ -1,6 +1,6 @@
 //! `inspect`: what is in an image, and what it needs of its base.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ use crate::report::Report;
 const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
 /// An extension-release file that is longer is not read.
 const MAX_RELEASE: u64 = 64 * 1024;
+/// Contents may be this many times as long as their image.
+const MAX_RATIO: u64 = 1000;
+/// Contents of this length are read whatever the image's: 1 GiB.
+const MAX_SMALL: u64 = 1 << 30;
 const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 
 /// What there is to say of an image.
@@ -68,9 +72,17 @@ fn inspect(path: &Path) -> Result<Inspection> {
     let mut image = Image::open(file).map_err(refused)?;
     let mut tree = image.tree().map_err(refused)?;
     let extension = extension_release(&mut image, &tree).map_err(|error| failed(path, error))?;
-    let mut content_bytes = 0;
-    tree.map_contents(&mut |size, id| {
-        content_bytes += size;
+    // Holes cost nothing, so a hostile image of a few kilobytes can hold terabytes of zeros.
+    let content_bytes = content_bytes(&tree);
+    if content_bytes > MAX_RATIO.saturating_mul(length).max(MAX_SMALL) {
+        return Err(Failure::refused(anyhow!(
+            "{}: {} hold {}, which no honest image does",
+            path.display(),
+            bytes(length),
+            bytes(content_bytes)
+        )));
+    }
+    tree.map_contents(&mut |_, id| {
         let mut content = image.content(id)?;
         let (_, digest) = sha256(&mut content)?;
         Ok(sha256_id(&digest))
@@ -96,6 +108,21 @@ fn inspect(path: &Path) -> Result<Inspection> {
         requires: of_manifest("requires"),
         tree: dump(&tree).lines().map(str::to_owned).collect(),
     })
+}
+
+/// Returns the size of all files, hard links counted once.
+fn content_bytes(tree: &Tree) -> u64 {
+    let mut leaves = BTreeSet::new();
+    let mut total: u64 = 0;
+    tree.walk(&mut |_, visit| {
+        if let Visit::Leaf(id, leaf) = visit
+            && let Content::File { size, .. } = leaf.content
+            && leaves.insert(id)
+        {
+            total = total.saturating_add(size);
+        }
+    });
+    total
 }
 
 /// Sorts an error by whether the image or the system is at fault.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::dependency::Dependency;
 use crate::digest::{digest_of, is_digest};
 use crate::error::Error;
-use crate::file::{DigestAlgorithm, File};
+use crate::file::{DigestAlgorithm, File, FileKind};
 use crate::file_list;
 use crate::header::Prefix;
 use crate::scriptlet::{self, Scriptlet};
@@ -167,6 +167,9 @@ impl Package {
         check_payload_format(&header)?;
         check_header_digest(origin, &metadata.signature, prefix.header())?;
         let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        let files = file_list::read(&header, &prefix)?;
+        let payload = payload_format(&header, &metadata.signature)?;
+        check_vouched(&header, &files, &payload)?;
         Ok(Self {
             nevra: nevra(&header)?,
             build_time: header.number(IndexTag::RPMTAG_BUILDTIME)?,
@@ -177,7 +180,7 @@ impl Package {
             installed_size: header
                 .wide_number(IndexTag::RPMTAG_SIZE, IndexTag::RPMTAG_LONGSIZE)?
                 .unwrap_or(0),
-            files: file_list::read(&header, &prefix)?,
+            files,
             provides: header.dependencies(
                 IndexTag::RPMTAG_PROVIDENAME,
                 IndexTag::RPMTAG_PROVIDEFLAGS,
@@ -219,7 +222,7 @@ impl Package {
                 IndexTag::RPMTAG_ENHANCEVERSION,
             )?,
             scriptlets: scriptlet::read(&header)?,
-            payload: payload_format(&header, &metadata.signature)?,
+            payload,
             origin: origin.to_owned(),
             prefix: PrefixDigest {
                 length: length(prefix.bytes.len()),
@@ -289,6 +292,26 @@ fn check_header_digest(
         return Ok(());
     }
     Ok(())
+}
+
+/// Refuses a package with contents of which no digest speaks, neither its own nor the payload's.
+fn check_vouched(header: &Tags<'_>, files: &[File], payload: &PayloadFormat) -> Result<(), Error> {
+    let unvouched = |file: &&File| {
+        file.kind == FileKind::Regular
+            && file.size > 0
+            && file.digest.is_none()
+            && !file.flags.is_ghost()
+    };
+    match files.iter().find(unvouched) {
+        Some(file) if payload.digests.is_empty() => {
+            let reason = format!(
+                "is missing, and no digest of the payload covers {}",
+                file.path
+            );
+            Err(header.wrong(IndexTag::RPMTAG_FILEDIGESTS, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns how the payload is stored and which digests of it will be checked.

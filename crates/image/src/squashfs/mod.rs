@@ -1,4 +1,4 @@
-//! SquashFS 4.0, little endian: a writer that is fed file contents as they come.
+//! SquashFS 4.0, little endian: a writer that is fed file contents as they come, and a reader.
 //!
 //! [`Packer`] takes contents one after the other, each under its [`ContentId`](crate::ContentId),
 //! and compresses them block by block. Once all are in, [`Packer::finish`] takes the
@@ -21,6 +21,7 @@
 //! | `metadata` | metadata blocks and the lookup tables made of them |
 //! | `inodes`, `directory` | the inode table and the directory table |
 //! | `xattr` | the xattr table |
+//! | `read` | [`Image`]: the way back, from images that may be hostile |
 //!
 //! Source of the format: the kernel's `fs/squashfs/squashfs_fs.h`, and the description that
 //! squashfs-tools-ng keeps (`doc/format.adoc`).

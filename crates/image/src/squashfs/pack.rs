@@ -2,8 +2,9 @@
 //!
 //! A content that is shorter than a block goes into a fragment block with others, in the order of
 //! their coming. A longer one gets blocks of its own, the last of them short. Its end could go into
-//! a fragment block too, but over 260 MB of distribution packages that made images 0.05% larger,
-//! with 128 KiB and with 1 MiB blocks, and a reader would have to unpack other files' bytes for it.
+//! a fragment block too, but over 260 MB of distribution packages (zstd 3, 9 and 15; blocks of
+//! 128 KiB and 1 MiB) that made images from 0.01% smaller to 0.05% larger, and a reader would have
+//! to unpack other files' bytes for it.
 
 use std::io::{Read, Seek, Write};
 
