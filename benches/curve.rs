@@ -3,7 +3,7 @@
 //! cold caches.
 //!
 //! ```text
-//! cargo bench --bench curve -- DIRECTORY-OF-RPMS LIBRARY-DIRECTORY COMMAND...
+//! cargo bench --bench curve -- [--only zstd:6,zstd:9] DIRECTORY-OF-RPMS LIBRARY-DIRECTORY COMMAND...
 //! ```
 //!
 //! Each COMMAND, such as `usr/bin/gdb --version`, is run from the mounted tree with
@@ -24,11 +24,21 @@ use std::time::Instant;
 /// First runs of each program, of which the median counts.
 const RUNS: usize = 7;
 
+/// What is tried where nothing else is asked for.
+const COMPRESSORS: [&str; 9] = [
+    "zstd:3", "zstd:6", "zstd:9", "zstd:12", "zstd:15", "zstd:19", "gzip:9", "lz4", "xz",
+];
+
 fn main() {
-    let arguments: Vec<_> = std::env::args()
+    let mut arguments: Vec<_> = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
+    let mut compressors: Vec<_> = COMPRESSORS.iter().map(|name| (*name).to_owned()).collect();
+    if arguments.first().is_some_and(|first| first == "--only") && arguments.len() > 1 {
+        compressors = arguments[1].split(',').map(str::to_owned).collect();
+        arguments.drain(..2);
+    }
     let [rpms, libraries, programs @ ..] = arguments.as_slice() else {
         println!("usage: cargo bench --bench curve -- RPMS LIBRARY-DIRECTORY COMMAND...");
         return;
@@ -40,9 +50,7 @@ fn main() {
         programs.join(", ")
     );
     println!("|---|---|---|---|---|");
-    for compression in [
-        "zstd:3", "zstd:6", "zstd:9", "zstd:12", "zstd:15", "zstd:19", "gzip:9", "lz4", "xz",
-    ] {
+    for compression in &compressors {
         for block in ["128K", "256K", "512K", "1M"] {
             let (seconds, size) = build(&work, rpms, compression, block);
             let runs: Vec<_> = programs

@@ -634,7 +634,7 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Returns a size for people: `812 bytes`, `2.9 MiB`.
+/// Returns a size for people: `812 bytes`, `128 KiB`, `2.9 MiB`.
 pub fn bytes(size: u64) -> String {
     let mut value = size as f64;
     let mut unit = "bytes";
@@ -645,11 +645,8 @@ pub fn bytes(size: u64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    if unit == "bytes" {
-        format!("{size} {unit}")
-    } else {
-        format!("{value:.1} {unit}")
-    }
+    let text = format!("{value:.1}");
+    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 fn candidate(file: &File) -> Candidate {

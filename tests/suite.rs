@@ -16,6 +16,7 @@ mod clients;
 mod determinism;
 mod hostile;
 mod interruption;
+mod readme;
 mod refusal;
 mod rpm_oracle;
 mod workshop;

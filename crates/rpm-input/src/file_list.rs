@@ -124,6 +124,59 @@ pub(crate) fn read(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<File>, Erro
     Ok(files)
 }
 
+/// State of a file that was left out at installation, as documentation under `--excludedocs`.
+const STATE_NOT_INSTALLED: u8 = 2;
+/// State of a file that was left out for one of a better ELF class.
+const STATE_WRONG_COLOR: u8 = 4;
+
+/// Drops the files that an installed package does not have on disk, by its FILESTATES
+/// (`rpmfileState` of librpm). Replaced files and those on a shared network path stay: something
+/// is there.
+pub(crate) fn retain_installed(
+    header: &Tags<'_>,
+    prefix: &Prefix,
+    files: &mut Vec<File>,
+) -> Result<(), Error> {
+    let tag = IndexTag::RPMTAG_FILESTATES;
+    let Some(states) = prefix.octets(tag as u32) else {
+        return Ok(());
+    };
+    Table {
+        header,
+        count: files.len(),
+    }
+    .check_length(tag, states.len())?;
+    let mut states = states.iter();
+    files.retain(|_| {
+        !matches!(
+            states.next(),
+            Some(&(STATE_NOT_INSTALLED | STATE_WRONG_COLOR))
+        )
+    });
+    renumber_hard_links(files);
+    Ok(())
+}
+
+/// Gives each set of hard links the lowest index of those that are left, and none to a file that
+/// is left alone.
+fn renumber_hard_links(files: &mut [File]) {
+    let mut sets: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (position, file) in files.iter().enumerate() {
+        if let Some(number) = file.hard_link {
+            sets.entry(number).or_default().push(position);
+        }
+    }
+    for members in sets.into_values() {
+        let lowest = members.first().and_then(|first| u32::try_from(*first).ok());
+        let number = lowest.filter(|_| members.len() > 1);
+        for member in members {
+            if let Some(file) = files.get_mut(member) {
+                file.hard_link = number;
+            }
+        }
+    }
+}
+
 /// Returns the error that a file of the package can't be used.
 fn file_error(origin: &str, path: &[u8], reason: String) -> Error {
     Error::File {

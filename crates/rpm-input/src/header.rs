@@ -11,7 +11,12 @@
 //! values follow each other without overlap in the order of the index. The last rule matters for
 //! memory as well: without it a small header could name the same megabytes thousands of times.
 //! The `rpm` crate checks none of this and panics or takes any amount of memory otherwise.
+//!
+//! The database of installed packages holds headers too, without magic and reserved bytes, and
+//! with entries behind the region that RPM added at installation: when, and which files. They
+//! are called dribbles, and one of them may replace an entry of the region.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, ErrorKind, Read};
 
 use crate::error::Error;
@@ -24,6 +29,8 @@ const MAX_HEADER_LENGTH: u32 = 256 << 20;
 const MAX_SIGNATURE_LENGTH: u32 = 64 << 20;
 /// Length of magic, reserved bytes and both lengths.
 const INTRODUCTION: usize = 16;
+/// Length of both lengths.
+const LENGTHS: usize = 8;
 /// Length of an index entry.
 const ENTRY: usize = 16;
 /// The lead of every RPM file.
@@ -57,6 +64,15 @@ pub(crate) struct Prefix {
     pub(crate) header_start: usize,
     /// The index of the header.
     entries: Vec<Entry>,
+}
+
+/// A header from the database of installed packages, checked.
+pub(crate) struct InstalledHeader {
+    /// The header behind a lead and a signature header that are empty, so that it is parsed
+    /// as that of a file is. Entries that were replaced at installation are gone.
+    pub(crate) prefix: Prefix,
+    /// The header as it was in the package, if the database still has it whole.
+    pub(crate) original: Option<Vec<u8>>,
 }
 
 /// One entry of the index.
@@ -98,6 +114,24 @@ impl Prefix {
         self.bytes.get(self.header_start..).unwrap_or_default()
     }
 
+    /// Returns the bytes of a tag, or nothing if the header has no such bytes.
+    pub(crate) fn octets(&self, tag: u32) -> Option<&[u8]> {
+        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
+        if !matches!(entry.kind, TYPE_CHAR | TYPE_INT8 | TYPE_BINARY) {
+            return None;
+        }
+        let values = self.values(entry)?;
+        values.get(..usize::try_from(entry.count).ok()?)
+    }
+
+    /// Returns the data from the value of an entry on.
+    fn values(&self, entry: &Entry) -> Option<&[u8]> {
+        let data = self
+            .header()
+            .get(INTRODUCTION + ENTRY * self.entries.len()..)?;
+        data.get(usize::try_from(entry.offset).ok()?..)
+    }
+
     /// Returns the strings of a tag as bytes, or nothing if the header has no such strings.
     ///
     /// The `rpm` crate replaces what is not UTF-8 in headers that do not state their encoding;
@@ -110,13 +144,162 @@ impl Prefix {
         ) {
             return None;
         }
-        let data = self
-            .header()
-            .get(INTRODUCTION + ENTRY * self.entries.len()..)?;
-        let values = data.get(usize::try_from(entry.offset).ok()?..)?;
+        let values = self.values(entry)?;
         let count = usize::try_from(entry.count).ok()?;
         Some(values.split(|byte| *byte == 0).take(count).collect())
     }
+}
+
+impl InstalledHeader {
+    /// Checks a header as the database holds it: lengths, index and data.
+    pub(crate) fn parse(blob: &[u8], origin: &str) -> Result<Self, Error> {
+        Self::check_and_complete(blob).map_err(|reason| Error::Header {
+            origin: origin.to_owned(),
+            part: "header",
+            reason,
+        })
+    }
+
+    fn check_and_complete(blob: &[u8]) -> Result<Self, String> {
+        let (Some(count), Some(length)) = (number(blob, 0), number(blob, 4)) else {
+            return Err(format!("{} bytes hold no lengths", blob.len()));
+        };
+        check_lengths(count, length, MAX_HEADER_LENGTH)?;
+        let expected = LENGTHS as u64 + u64::from(count) * ENTRY as u64 + u64::from(length);
+        if blob.len() as u64 != expected {
+            return Err(format!(
+                "it is {} bytes long, its lengths say {expected}",
+                blob.len()
+            ));
+        }
+        let rest = blob.get(LENGTHS..).unwrap_or_default();
+        let (index, data) = rest.split_at(rest.len().min(ENTRY * count as usize));
+        let mut entries = parse_index(index);
+        check_values(&entries, data)?;
+        let region = Region::find(&entries, data)?;
+        let (original, dribbles) = entries.split_at(region.entries.min(entries.len()));
+        check_distinct(original)?;
+        check_distinct(dribbles)?;
+        let original = region.length.and_then(|length| {
+            let index = index.get(..ENTRY * region.entries)?;
+            let header = header_bytes(index, data.get(..length)?)?;
+            Some(header)
+        });
+        let replaced: BTreeSet<u32> = dribbles.iter().map(|entry| entry.tag).collect();
+        let mut position = 0;
+        entries.retain(|entry| {
+            position += 1;
+            position > region.entries || !replaced.contains(&entry.tag)
+        });
+        let index: Vec<u8> = entries.iter().flat_map(Entry::to_bytes).collect();
+
+        let mut bytes = LEAD_MAGIC.to_vec();
+        // Lead version 3.0; a zero type stands for a binary package.
+        bytes.push(3);
+        bytes.resize(LEAD, 0);
+        bytes.extend(header_bytes(&[], &[]).unwrap_or_default());
+        let header_start = bytes.len();
+        bytes.extend(header_bytes(&index, data).unwrap_or_default());
+        Ok(Self {
+            prefix: Prefix {
+                bytes,
+                header_start,
+                entries,
+            },
+            original,
+        })
+    }
+}
+
+/// The part of an installed header that came with the package.
+struct Region {
+    /// Number of index entries, with that of the region itself.
+    entries: usize,
+    /// Length of the data in bytes, if the header has a region.
+    length: Option<usize>,
+}
+
+impl Region {
+    /// Reads how far the region goes and checks that no value crosses its end. A header without
+    /// a region, of a package older than RPM 4, is taken as a whole.
+    fn find(entries: &[Entry], data: &[u8]) -> Result<Self, String> {
+        let Some(region) = entries.first().filter(|entry| entry.is_region()) else {
+            return Ok(Self {
+                entries: entries.len(),
+                length: None,
+            });
+        };
+        // `check_values` has seen that the 16 bytes are there.
+        let start = region.offset as usize;
+        let end = start + ENTRY;
+        let trailer = data.get(start..).and_then(Entry::parse);
+        let trailer = trailer.ok_or("the region has no end")?;
+        // The offset is negative: from the end of the index back to the region's first entry.
+        let back = trailer.offset.wrapping_neg() as usize;
+        let count = back / ENTRY;
+        if !trailer.is_region()
+            || trailer.kind != TYPE_BINARY
+            || trailer.count != ENTRY as u32
+            || !back.is_multiple_of(ENTRY)
+            || count == 0
+            || count > entries.len()
+        {
+            return Err(format!("the end of the region at offset {start} is wrong"));
+        }
+        let (inside, outside) = entries.split_at(count);
+        let crossing = inside
+            .iter()
+            .skip(1)
+            .find(|entry| entry.offset as usize >= start)
+            .or_else(|| outside.iter().find(|entry| (entry.offset as usize) < end));
+        match crossing {
+            Some(entry) => Err(format!(
+                "value of tag {} lies on the wrong side of the region's end",
+                entry.tag
+            )),
+            None => Ok(Self {
+                entries: count,
+                length: Some(end),
+            }),
+        }
+    }
+}
+
+/// Returns a header of an index and data, with magic and lengths.
+fn header_bytes(index: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+    let entries = u32::try_from(index.len() / ENTRY).ok()?;
+    let length = u32::try_from(data.len()).ok()?;
+    Some(
+        [
+            &HEADER_MAGIC[..],
+            &[0; 4],
+            &entries.to_be_bytes(),
+            &length.to_be_bytes(),
+            index,
+            data,
+        ]
+        .concat(),
+    )
+}
+
+/// Checks the lengths of index and data against their limits.
+fn check_lengths(entries: u32, length: u32, max_length: u32) -> Result<(), String> {
+    if entries == 0 || entries > MAX_ENTRIES {
+        return Err(format!(
+            "index of {entries} entries, 1 to {MAX_ENTRIES} are allowed"
+        ));
+    }
+    if length > max_length {
+        return Err(format!(
+            "data of {length} bytes, {max_length} are allowed"
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the entries of an index.
+fn parse_index(index: &[u8]) -> Vec<Entry> {
+    index.chunks_exact(ENTRY).filter_map(Entry::parse).collect()
 }
 
 /// Reads the lead, of which only the magic means something today.
@@ -164,16 +347,7 @@ fn read_header(
     let (Some(entries), Some(length)) = (number(introduction, 8), number(introduction, 12)) else {
         return Err(refuse("no lengths".to_owned()));
     };
-    if entries == 0 || entries > MAX_ENTRIES {
-        return Err(refuse(format!(
-            "index of {entries} entries, 1 to {MAX_ENTRIES} are allowed"
-        )));
-    }
-    if length > max_length {
-        return Err(refuse(format!(
-            "data of {length} bytes, {max_length} are allowed"
-        )));
-    }
+    check_lengths(entries, length, max_length).map_err(&refuse)?;
     let end = (start + INTRODUCTION) as u64 + u64::from(entries) * ENTRY as u64;
     append(input, origin, part, bytes, end)?;
     let data_start = bytes.len();
@@ -182,8 +356,10 @@ fn read_header(
         .get(start + INTRODUCTION..data_start)
         .unwrap_or_default();
     let data = bytes.get(data_start..).unwrap_or_default();
-    let entries: Vec<Entry> = index.chunks_exact(ENTRY).filter_map(Entry::parse).collect();
-    check(&entries, data).map_err(refuse)?;
+    let entries = parse_index(index);
+    check_values(&entries, data)
+        .and_then(|()| check_distinct(&entries))
+        .map_err(refuse)?;
     Ok(entries)
 }
 
@@ -197,13 +373,20 @@ impl Entry {
         })
     }
 
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.tag, self.kind, self.offset, self.count]
+            .into_iter()
+            .flat_map(u32::to_be_bytes)
+            .collect()
+    }
+
     fn is_region(&self) -> bool {
         REGION_TAGS.contains(&self.tag)
     }
 }
 
 /// Checks an index against its data.
-fn check(entries: &[Entry], data: &[u8]) -> Result<(), String> {
+fn check_values(entries: &[Entry], data: &[u8]) -> Result<(), String> {
     let mut end = 0;
     for (position, entry) in entries.iter().enumerate() {
         let value_end = check_value(entry, data)?;
@@ -225,6 +408,11 @@ fn check(entries: &[Entry], data: &[u8]) -> Result<(), String> {
         }
         end = value_end;
     }
+    Ok(())
+}
+
+/// Checks that no tag stands twice in an index.
+fn check_distinct(entries: &[Entry]) -> Result<(), String> {
     let mut tags: Vec<u32> = entries.iter().map(|entry| entry.tag).collect();
     tags.sort_unstable();
     match tags.windows(2).find(|pair| pair.first() == pair.last()) {

@@ -11,7 +11,7 @@ use crate::digest::{digest_of, is_digest};
 use crate::error::Error;
 use crate::file::{DigestAlgorithm, File, FileKind};
 use crate::file_list;
-use crate::header::Prefix;
+use crate::header::{InstalledHeader, Prefix};
 use crate::scriptlet::{self, Scriptlet};
 use crate::tags::Tags;
 
@@ -151,13 +151,7 @@ impl Package {
     /// stored; see [`Error`].
     pub fn read(input: &mut impl BufRead, origin: &str) -> Result<Self, Error> {
         let prefix = Prefix::read(input, origin)?;
-        let metadata = PackageMetadata::parse(&mut prefix.bytes.as_slice()).map_err(|error| {
-            Error::Header {
-                origin: origin.to_owned(),
-                part: "header",
-                reason: error.to_string(),
-            }
-        })?;
+        let metadata = parse(&prefix, origin)?;
         if metadata.is_source_package() || metadata.lead.package_type() == 1 {
             return Err(Error::SourcePackage {
                 origin: origin.to_owned(),
@@ -166,12 +160,43 @@ impl Package {
         let header = Tags::new(origin, &metadata.header);
         check_payload_format(&header)?;
         check_header_digest(origin, &metadata.signature, prefix.header())?;
-        let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         let files = file_list::read(&header, &prefix)?;
         let payload = payload_format(&header, &metadata.signature)?;
         check_vouched(&header, &files, &payload)?;
+        Self::assemble(&header, &prefix, files, payload)
+    }
+
+    /// Reads a package from a header as the database of installed packages holds it.
+    ///
+    /// Returns nothing for a public key, which RPM keeps as a package of this name without files
+    /// or architecture.
+    pub(crate) fn read_installed(blob: &[u8], origin: &str) -> Result<Option<Self>, Error> {
+        let installed = InstalledHeader::parse(blob, origin)?;
+        let prefix = installed.prefix;
+        if prefix.strings(IndexTag::RPMTAG_NAME as u32) == Some(vec![b"gpg-pubkey"]) {
+            return Ok(None);
+        }
+        let metadata = parse(&prefix, origin)?;
+        let header = Tags::new(origin, &metadata.header);
+        if let Some(original) = installed.original {
+            check_original_digest(&header, &original)?;
+        }
+        let mut files = file_list::read(&header, &prefix)?;
+        file_list::retain_installed(&header, &prefix, &mut files)?;
+        let payload = payload_format(&header, &metadata.signature)?;
+        Self::assemble(&header, &prefix, files, payload).map(Some)
+    }
+
+    /// Puts a package together from its checked header.
+    fn assemble(
+        header: &Tags<'_>,
+        prefix: &Prefix,
+        files: Vec<File>,
+        payload: PayloadFormat,
+    ) -> Result<Self, Error> {
+        let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         Ok(Self {
-            nevra: nevra(&header)?,
+            nevra: nevra(header)?,
             build_time: header.number(IndexTag::RPMTAG_BUILDTIME)?,
             source_rpm: header.text(IndexTag::RPMTAG_SOURCERPM)?,
             licence: header.text(IndexTag::RPMTAG_LICENSE)?.unwrap_or_default(),
@@ -221,9 +246,9 @@ impl Package {
                 IndexTag::RPMTAG_ENHANCEFLAGS,
                 IndexTag::RPMTAG_ENHANCEVERSION,
             )?,
-            scriptlets: scriptlet::read(&header)?,
+            scriptlets: scriptlet::read(header)?,
             payload,
-            origin: origin.to_owned(),
+            origin: header.origin.to_owned(),
             prefix: PrefixDigest {
                 length: length(prefix.bytes.len()),
                 header_start: length(prefix.header_start),
@@ -231,6 +256,15 @@ impl Package {
             },
         })
     }
+}
+
+/// Parses what stands before a payload.
+fn parse(prefix: &Prefix, origin: &str) -> Result<PackageMetadata, Error> {
+    PackageMetadata::parse(&mut prefix.bytes.as_slice()).map_err(|error| Error::Header {
+        origin: origin.to_owned(),
+        part: "header",
+        reason: error.to_string(),
+    })
 }
 
 fn nevra(header: &Tags<'_>) -> Result<Nevra, Error> {
@@ -284,6 +318,31 @@ fn check_header_digest(
         if found != expected {
             return Err(Error::HeaderDigest {
                 origin: origin.to_owned(),
+                algorithm: algorithm.name(),
+                found,
+                expected,
+            });
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// Checks the header that an installed package came with against the best digest of it, which RPM
+/// copies from the signature header into the installed one.
+fn check_original_digest(header: &Tags<'_>, original: &[u8]) -> Result<(), Error> {
+    for (tag, algorithm) in [
+        (IndexTag::RPMTAG_SHA256HEADER, DigestAlgorithm::Sha256),
+        (IndexTag::RPMTAG_SHA1HEADER, DigestAlgorithm::Sha1),
+    ] {
+        let Some(expected) = header.text(tag)? else {
+            continue;
+        };
+        let expected = expected.to_ascii_lowercase();
+        let found = digest_of(algorithm, original);
+        if found != expected {
+            return Err(Error::HeaderDigest {
+                origin: header.origin.to_owned(),
                 algorithm: algorithm.name(),
                 found,
                 expected,
