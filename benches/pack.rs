@@ -6,8 +6,8 @@
 //!
 //! Peers: (a) the shell pipeline `rpm2cpio | cpio` and `mksquashfs` with the same compressor, level
 //! and block size; (b) the pure compression time of the same blocks, divided by the cores; (c) the
-//! pipeline with `mksquashfs -comp zstd` as it comes, against this program as it comes. Rounds
-//! alternate between the two sides; medians count. Needs rpm2cpio, cpio, mksquashfs, GNU time.
+//! pipeline with `mksquashfs -comp zstd` as it comes, against this program as it comes. The sides
+//! are run in turn; medians count. Needs rpm2cpio, cpio, mksquashfs, GNU time.
 
 #![expect(
     clippy::print_stdout,
@@ -55,38 +55,55 @@ fn main() {
             "{name}: {} packages, {cores} cores, median of {rounds}",
             packages(rpms).len()
         );
-        for (label, level, block) in [("(a) zstd 15, 128K", 15, 128), ("(a) zstd 9, 128K", 9, 128)]
-        {
+        let mut defaults_of_peer = Vec::new();
+        for (level, block, is_default) in [
+            (15, 128, false),
+            (9, 128, false),
+            (DEFAULT_LEVEL, DEFAULT_BLOCK / 1024, true),
+        ] {
             let options = [format!("zstd:{level}"), format!("{block}K")];
-            let ours = || {
-                ours(
+            let (mut a, mut b, mut bound) = (Vec::new(), Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                if !is_default {
+                    b.push(pipeline(rpms, &work, level, block));
+                }
+                let ours_as_set = ["--compression", &options[0], "--block-size", &options[1]];
+                a.push(ours(
                     rpms,
                     &work,
-                    &["--compression", &options[0], "--block-size", &options[1]],
-                )
-            };
-            let theirs = || pipeline(rpms, &work, Some((level, block)));
-            print_pair(label, alternate(rounds, &ours, &theirs));
-            let bound = || pure(&work, level, block * 1024, cores);
-            // The unpacked tree of the last pipeline run is still there.
-            print_pair(
-                &label.replace("(a)", "(b)"),
-                alternate(rounds, &ours, &bound),
-            );
+                    if is_default { &[] } else { &ours_as_set },
+                ));
+                // The unpacked tree of the last pipeline run is still there.
+                bound.push(pure(&work, level, block * 1024, cores));
+            }
+            let label = format!("{}, {}", options[0], options[1]);
+            if is_default {
+                print_pair(
+                    &format!("(c) {label}"),
+                    median(a.clone()),
+                    median(defaults_of_peer.clone()),
+                );
+            } else {
+                print_pair(
+                    &format!("(a) {label}"),
+                    median(a.clone()),
+                    median(b.clone()),
+                );
+            }
+            print_pair(&format!("(b) {label}"), median(a), median(bound));
+            if defaults_of_peer.is_empty() {
+                // Zstandard 15 in 128 KiB blocks is what mksquashfs takes for -comp zstd.
+                defaults_of_peer = b;
+            }
         }
-        let ours = || ours(rpms, &work, &[]);
-        let theirs = || pipeline(rpms, &work, None);
-        print_pair("(c) defaults", alternate(rounds, &ours, &theirs));
-        let bound = || pure(&work, DEFAULT_LEVEL, DEFAULT_BLOCK, cores);
-        print_pair("(b) defaults", alternate(rounds, &ours, &bound));
         let _ = fs::remove_dir_all(&work);
     }
 }
 
 /// The program's default level, for peer (b).
-const DEFAULT_LEVEL: i32 = 9;
+const DEFAULT_LEVEL: i32 = 7;
 /// The program's default block size in bytes, for peer (b).
-const DEFAULT_BLOCK: usize = 128 * 1024;
+const DEFAULT_BLOCK: usize = 1024 * 1024;
 
 fn packages(directory: &Path) -> Vec<PathBuf> {
     let mut packages: Vec<_> = fs::read_dir(directory)
@@ -98,21 +115,13 @@ fn packages(directory: &Path) -> Vec<PathBuf> {
     packages
 }
 
-/// Runs both sides in turn and returns the median of each.
-fn alternate(rounds: usize, ours: &dyn Fn() -> Run, theirs: &dyn Fn() -> Run) -> (Run, Run) {
-    let (mut a, mut b) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        b.push(theirs());
-        a.push(ours());
-    }
-    let median = |mut runs: Vec<Run>| {
-        runs.sort_by(|x, y| x.wall.total_cmp(&y.wall));
-        runs[runs.len() / 2]
-    };
-    (median(a), median(b))
+/// Returns the run of the median wall time.
+fn median(mut runs: Vec<Run>) -> Run {
+    runs.sort_by(|x, y| x.wall.total_cmp(&y.wall));
+    runs[runs.len() / 2]
 }
 
-fn print_pair(label: &str, (ours, theirs): (Run, Run)) {
+fn print_pair(label: &str, ours: Run, theirs: Run) {
     print!(
         "  {label:<20} wall {:.2} s / {:.2} s = {:.2}   processor {:.2} s / {:.2} s",
         ours.wall,
@@ -197,19 +206,16 @@ fn ours(rpms: &Path, work: &Path, options: &[&str]) -> Run {
 }
 
 /// Runs the shell pipeline, on the same hierarchies.
-fn pipeline(rpms: &Path, work: &Path, settings: Option<(i32, usize)>) -> Run {
+fn pipeline(rpms: &Path, work: &Path, level: i32, block: usize) -> Run {
     let tree = work.join("tree");
     let _ = fs::remove_dir_all(&tree);
     fs::create_dir_all(&tree).unwrap();
     let image = work.join("pipeline.raw");
     let _ = fs::remove_file(&image);
-    let options = settings.map_or(String::new(), |(level, block)| {
-        format!("-Xcompression-level {level} -b {block}K")
-    });
     let script = format!(
         "set -e; cd \"$1\"; for rpm in \"$2\"/*.rpm; do rpm2cpio \"$rpm\" | cpio -idmu --quiet; done
          rm -rf etc var root usr/lib/.build-id
-         mksquashfs . \"$3\" -comp zstd {options} -all-root -no-progress -quiet"
+         mksquashfs . \"$3\" -comp zstd -Xcompression-level {level} -b {block}K -all-root -no-progress -quiet"
     );
     let arguments = [&tree, &rpms.canonicalize().unwrap(), &image]
         .map(|path| path.to_str().unwrap().to_owned());

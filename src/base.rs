@@ -1,15 +1,16 @@
 //! The base: the operating system that an image extends.
 //!
-//! What is known of it now is its `os-release`, which decides the image's extension-release, and
-//! whether its `/usr/sbin` is a link to `/usr/bin`.
+//! What is known of it: its `os-release`, which decides the image's extension-release; whether its
+//! `/usr/sbin` is a link to `/usr/bin`; and, where it has an RPM database, its packages.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use rpm_input::{Package, database};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, package_failure};
 
 /// An os-release file longer than this is none.
 const MAX_OS_RELEASE: u64 = 64 * 1024;
@@ -19,6 +20,8 @@ const MAX_OS_RELEASE: u64 = 64 * 1024;
 pub enum BaseSource {
     /// The machine that this program runs on.
     Host,
+    /// The root directory of a base, and an os-release file to take instead of its own.
+    Root(PathBuf, Option<PathBuf>),
     /// An os-release file that the user named.
     OsRelease(PathBuf),
     /// Nothing: the image is to fit every base.
@@ -88,6 +91,8 @@ pub struct Base {
     pub title: String,
     /// `/usr/sbin` is a link to `/usr/bin`.
     pub merged_sbin: bool,
+    /// The packages that it has; `None` where they are not known.
+    pub packages: Option<Vec<Package>>,
 }
 
 impl Base {
@@ -102,32 +107,63 @@ impl Base {
                 let os_release = read_os_release(path)?;
                 let merged_sbin = merged_by_release(&os_release);
                 let title = format!("{}: {}", path.display(), described(&os_release));
+                let packages = None;
                 Ok(Self {
                     os_release,
                     title,
                     merged_sbin,
+                    packages,
                 })
+            }
+            BaseSource::Root(root, os_release) => {
+                let base = Self::from_root(root, os_release.as_deref())?;
+                if base.packages.is_none() {
+                    return Err(Failure::refused(anyhow!(
+                        "{} has no RPM database",
+                        root.display()
+                    ))
+                    .hint("name its os-release alone with --os-release FILE"));
+                }
+                let title = format!("{}: {}", root.display(), base.title);
+                Ok(Self { title, ..base })
             }
             BaseSource::Host => {
-                let path = ["/etc/os-release", "/usr/lib/os-release"]
-                    .into_iter()
-                    .map(Path::new)
-                    .find(|path| path.exists())
-                    .ok_or_else(|| {
-                        Failure::refused(anyhow!("this host has no /etc/os-release"))
-                            .hint("name the base's with --os-release FILE, or use --match any")
-                    })?;
-                let os_release = read_os_release(path)?;
-                // A link in /usr/sbin's place is what the distributions that merged it have.
-                let merged_sbin = Path::new("/usr/sbin").is_symlink();
-                let title = format!("this host: {}", described(&os_release));
-                Ok(Self {
-                    os_release,
-                    title,
-                    merged_sbin,
-                })
+                let base = Self::from_root(Path::new("/"), None)?;
+                let title = format!("this host: {}", base.title);
+                Ok(Self { title, ..base })
             }
         }
+    }
+
+    /// Reads a base that has files. One without an RPM database has packages that are not known;
+    /// so has one whose database is empty, which is what `rpm` leaves on systems of another kind.
+    fn from_root(root: &Path, os_release: Option<&Path>) -> Result<Self> {
+        let own = ["etc/os-release", "usr/lib/os-release"].map(|path| root.join(path));
+        let path = os_release.or(own.iter().map(PathBuf::as_path).find(|path| path.exists()));
+        let path = path.ok_or_else(|| {
+            Failure::refused(anyhow!("{} has no /etc/os-release", root.display()))
+                .hint("name the base's with --os-release FILE, or use --match any")
+        })?;
+        let os_release = read_os_release(path)?;
+        let packages = database::find(root)
+            .map(|path| {
+                database::read(&path)
+                    .map_err(|error| package_failure(error).hint("--os-release FILE does without"))
+            })
+            .transpose()?
+            .filter(|packages| !packages.is_empty());
+        let mut title = described(&os_release);
+        if let Some(packages) = &packages {
+            title += &format!(", {} packages", packages.len());
+        }
+        // A link in /usr/sbin's place is what the distributions that merged it have.
+        let merged_sbin = root.join("usr/sbin").is_symlink();
+        Ok(Self {
+            os_release,
+            title,
+            merged_sbin,
+            packages,
+        })
     }
 }
 

@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
-pub const DEFAULT_COMPRESSION: &str = "zstd:9";
+pub const DEFAULT_COMPRESSION: &str = "zstd:7";
 /// The block size that is used where none is named.
-pub const DEFAULT_BLOCK_SIZE: &str = "128K";
+pub const DEFAULT_BLOCK_SIZE: &str = "1M";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,6 +104,9 @@ pub struct BuildArguments {
     )]
     pub scope: String,
 
+    /// Root directory of the base: its packages must provide what the image requires
+    #[arg(long, value_name = "ROOT", help_heading = "Base")]
+    pub base: Option<PathBuf>,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,

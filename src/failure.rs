@@ -73,3 +73,11 @@ impl Failure {
 
 /// The result of everything that can end a run.
 pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Sorts a package's error by whether the package or the system is at fault.
+pub fn package_failure(error: rpm_input::Error) -> Failure {
+    match error {
+        rpm_input::Error::Io { origin, source } => Failure::io(format!("reading {origin}"), source),
+        other => Failure::refused(other),
+    }
+}

@@ -84,10 +84,11 @@ impl Inputs {
                 overlay.display()
             )));
         }
-        let base = match (&arguments.os_release, arguments.matching) {
-            (Some(path), _) => BaseSource::OsRelease(path.clone()),
-            (None, Matching::Any) => BaseSource::None,
-            (None, _) => BaseSource::Host,
+        let base = match (&arguments.base, &arguments.os_release, arguments.matching) {
+            (Some(root), path, _) => BaseSource::Root(root.clone(), path.clone()),
+            (None, Some(path), _) => BaseSource::OsRelease(path.clone()),
+            (None, None, Matching::Any) => BaseSource::None,
+            (None, None, _) => BaseSource::Host,
         };
         Ok(Self {
             packages: packages(&arguments.inputs)?,

@@ -20,12 +20,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::compose::Plan;
 use crate::digest::sha256_id;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, package_failure};
 
 /// Length of a piece that a decompressing thread hands over, in bytes.
 const PIECE: usize = 128 * 1024;
-/// Pieces that may wait in the queue of one package: 4 MiB.
-const PIECES_AHEAD: usize = 32;
+/// Pieces that may wait in the queue of one package: 2 MiB.
+const PIECES_AHEAD: usize = 16;
 /// Threads that decompress packages.
 const READERS: usize = 2;
 /// Packages that are being read or wait to be, the one in use included.
@@ -371,14 +371,6 @@ impl Read for Hashed {
         let length = self.content.read(buffer)?;
         self.hash.update(&buffer[..length]);
         Ok(length)
-    }
-}
-
-/// Sorts a package's error by whether the package or the system is at fault.
-pub fn package_failure(error: rpm_input::Error) -> Failure {
-    match error {
-        rpm_input::Error::Io { origin, source } => Failure::io(format!("reading {origin}"), source),
-        other => Failure::refused(other),
     }
 }
 

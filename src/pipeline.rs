@@ -14,10 +14,10 @@ use crate::base::Base;
 use crate::check::{self, Finding, Severity, Waivers};
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, package_failure};
 use crate::inputs::Inputs;
 use crate::metadata::{self, Identity, Manifest, Origin};
-use crate::pack::{self, Source, package_failure};
+use crate::pack::{self, Source};
 use crate::report::Report;
 use crate::{overlay, unpack};
 
@@ -75,6 +75,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         plan.has_units(),
     )?;
     plan.findings.extend(check::identity(&identity, &packages));
+    plan.findings.extend(check::against_base(&packages, &base));
     settle(&plan.findings, &inputs.waivers, report)?;
     metadata::describe(&mut plan, &identity)?;
     list_changes(&plan, report);

@@ -14,6 +14,14 @@ const GZIP_LEVEL: u32 = 9;
 const XZ_LEVEL: u32 = 6;
 /// Level that stands for plain `zstd`; mksquashfs's default too.
 const ZSTD_LEVEL: i32 = 15;
+/// Levels at which zstd looks for matches of 5 bytes and more, if the input is longer than
+/// [`ZSTD_LONG_MATCHES_ABOVE`]. Programs are full of repeated 32-bit words, and those of 4 bytes make an
+/// image 1% smaller for 5% more time.
+const ZSTD_LAZY_LEVELS: std::ops::RangeInclusive<i32> = 6..=12;
+/// Input length in bytes above which zstd's tables ask for longer matches.
+const ZSTD_LONG_MATCHES_ABOVE: u32 = 256 * 1024;
+/// Shortest match at those levels, in bytes.
+const ZSTD_SHORTEST_MATCH: u32 = 4;
 /// Window of gzip blocks as the base 2 logarithm of its size: the largest.
 const GZIP_WINDOW: u16 = 15;
 /// The only LZ4 stream format there is in SquashFS: bare LZ4 blocks.
@@ -181,6 +189,11 @@ impl Encoder {
                     CParameter::DictIdFlag(false),
                 ] {
                     context.set_parameter(parameter).map_err(zstd_failed)?;
+                }
+                if ZSTD_LAZY_LEVELS.contains(&level) && block_size > ZSTD_LONG_MATCHES_ABOVE {
+                    context
+                        .set_parameter(CParameter::MinMatch(ZSTD_SHORTEST_MATCH))
+                        .map_err(zstd_failed)?;
                 }
                 State::Zstd(context)
             }

@@ -3,7 +3,11 @@
 //! A fatal finding stops the build, a note does not, unless `--strict` is given. Each can be
 //! allowed by name, but for those that leave no image to speak of.
 
+mod base;
+
 use std::collections::BTreeSet;
+
+pub use base::against_base;
 
 use rpm_input::Package;
 use serde::Serialize;
@@ -55,6 +59,21 @@ pub const FINDINGS: &[FindingKind] = &[
         id: "architecture",
         severity: Severity::Fatal,
         about: "a package is for another architecture than the image",
+    },
+    FindingKind {
+        id: "unmet-requirement",
+        severity: Severity::Fatal,
+        about: "neither the base nor a package of the image provides what a package requires",
+    },
+    FindingKind {
+        id: "conflict",
+        severity: Severity::Fatal,
+        about: "a package of the image and one of the base conflict, as one of them says",
+    },
+    FindingKind {
+        id: "in-base",
+        severity: Severity::Note,
+        about: "the base has the package already, in this version or another",
     },
     FindingKind {
         id: "link-over-directory",
