@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use rpm_input::{Package, database};
 
 use crate::failure::{Failure, Result, package_failure};
+use crate::quantity::counted;
 
 /// An os-release file longer than this is none.
 const MAX_OS_RELEASE: u64 = 64 * 1024;
@@ -154,7 +155,7 @@ impl Base {
             .filter(|packages| !packages.is_empty());
         let mut title = described(&os_release);
         if let Some(packages) = &packages {
-            title += &format!(", {} packages", packages.len());
+            title += &format!(", {}", counted(packages.len(), "package"));
         }
         // A link in /usr/sbin's place is what the distributions that merged it have.
         let merged_sbin = root.join("usr/sbin").is_symlink();

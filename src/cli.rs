@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   sysext-build strace-6.11-1.1.x86_64.rpm
       Makes ./strace-6.11-1.1.x86-64.raw for this host and lists it in ./SHA256SUMS
-  sysext-build --os-release microos/os-release -o store/ --name debug rpms/
+  sysext-build --base /mnt/microos -o store/ --name debug rpms/
       Makes one image of all packages in rpms/, for another system
   sysext-build --dry-run gdb.rpm libpython.rpm
       Shows what would be in the image; reads the headers alone

@@ -16,6 +16,7 @@ use crate::check::Finding;
 use crate::failure::{Failure, Result};
 use crate::filter::{Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
 use crate::overlay::OverlayFile;
+use crate::quantity::{bytes, counted};
 
 /// Directories that every base has. A merged image's attributes win over the base's.
 const BASE_DIRECTORIES: &[&str] = &[
@@ -627,26 +628,6 @@ fn regular_size(file: &File) -> u64 {
     } else {
         0
     }
-}
-
-/// Returns a number with its noun: `1 path`, `2 paths`.
-pub fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Returns a size for people: `812 bytes`, `128 KiB`, `2.9 MiB`.
-pub fn bytes(size: u64) -> String {
-    let mut value = size as f64;
-    let mut unit = "bytes";
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    let text = format!("{value:.1}");
-    format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 fn candidate(file: &File) -> Candidate {

@@ -16,6 +16,7 @@ mod metadata;
 mod overlay;
 mod pack;
 mod pipeline;
+mod quantity;
 mod report;
 mod spelling;
 mod unpack;

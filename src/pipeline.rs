@@ -18,6 +18,7 @@ use crate::failure::{Failure, Result, package_failure};
 use crate::inputs::Inputs;
 use crate::metadata::{self, Identity, Manifest, Origin};
 use crate::pack::{self, Source};
+use crate::quantity::{bytes, counted};
 use crate::report::Report;
 use crate::{overlay, unpack};
 
@@ -141,12 +142,12 @@ fn make(
         "pack",
         &format!(
             "{}, {} -> {}  {} in {} blocks, {}",
-            compose::counted(plan.files, "file"),
-            compose::bytes(plan.size),
-            compose::bytes(packed.summary.bytes),
+            counted(plan.files, "file"),
+            bytes(plan.size),
+            bytes(packed.summary.bytes),
             inputs.packing.compressor,
-            compose::bytes(inputs.packing.block_size.into()),
-            compose::counted(inputs.packing.workers, "worker"),
+            bytes(inputs.packing.block_size.into()),
+            counted(inputs.packing.workers, "worker"),
         ),
     );
     if let Some(directory) = &inputs.tree {
@@ -228,10 +229,9 @@ fn settle(findings: &[Finding], waivers: &Waivers, report: &Report) -> Result<()
         .filter(|finding| finding.severity() != Severity::Always)
         .map(|finding| finding.id)
         .collect();
+    allowable.sort_unstable();
     allowable.dedup();
-    if allowable.len() == fatal.len() || !allowable.is_empty() {
-        allowable.sort_unstable();
-        allowable.dedup();
+    if !allowable.is_empty() {
         let options: Vec<_> = allowable.iter().map(|id| format!("--allow {id}")).collect();
         failure = failure.hint(format!("to build all the same: {}", options.join(" ")));
     }
@@ -244,7 +244,7 @@ fn list_changes(plan: &Plan, report: &Report) {
         return;
     }
     for left in &plan.left_out {
-        let size = compose::bytes(left.size);
+        let size = bytes(left.size);
         report.stage(
             "left out",
             &format!("{} ({size}) of {} by {}", left.path, left.owner, left.rule),

@@ -11,6 +11,7 @@
     reason = "outside of its #[test] functions, too, a test may fail by a panic"
 )]
 
+mod base;
 mod build;
 mod clients;
 mod determinism;

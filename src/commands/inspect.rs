@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use crate::base::OsRelease;
 use crate::cli::InspectArguments;
-use crate::compose::bytes;
 use crate::digest::{sha256, sha256_id};
 use crate::failure::{Failure, Result};
+use crate::quantity::bytes;
 use crate::report::Report;
 
 /// A manifest that unpacks to more is not read: a bound for hostile ones.
