@@ -25,8 +25,8 @@ use std::time::Instant;
 const RUNS: usize = 7;
 
 /// What is tried where nothing else is asked for.
-const COMPRESSORS: [&str; 9] = [
-    "zstd:3", "zstd:6", "zstd:9", "zstd:12", "zstd:15", "zstd:19", "gzip:9", "lz4", "xz",
+const COMPRESSORS: [&str; 10] = [
+    "zstd:3", "zstd:6", "zstd:7", "zstd:9", "zstd:12", "zstd:15", "zstd:19", "gzip:9", "lz4", "xz",
 ];
 
 fn main() {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -247,10 +247,10 @@ fn wanted<'a>(
         .filter(|id| first.get(id) == Some(&package))
 }
 
-fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, BufReader<File>>> {
+fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, File>> {
     let doing = || format!("reading {}", source.file.display());
     let file = File::open(source.file).map_err(|error| Failure::io(doing(), error))?;
-    Payload::open(BufReader::with_capacity(PIECE, file), source.package).map_err(package_failure)
+    Payload::open(file, source.package).map_err(package_failure)
 }
 
 /// What a decompressing thread hands over.

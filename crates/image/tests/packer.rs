@@ -241,6 +241,7 @@ fn what_the_summary_counts() {
             data_in: 12_289 + 4096 + 8192 + 3000 + 3000,
             data_out: summary.data_out,
             blocks: 5,
+            holes: 2,
             fragments: 2,
             raw_blocks: 3, // the lone byte and the noise
         }

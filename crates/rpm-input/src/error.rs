@@ -1,9 +1,9 @@
-//! What can be wrong with an RPM file. Every variant names the file as the caller named it
-//! (`origin`), so that one line of output says all that a person needs.
+//! What can be wrong with an RPM file or a database of installed packages. Every variant names the
+//! file as the caller named it (`origin`), so that one line of output says all that a person needs.
 
 use std::io;
 
-/// Why an RPM file was refused.
+/// Why an RPM file or a database was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read; the cause lies outside of the RPM.
@@ -155,6 +155,24 @@ pub enum Error {
         origin: String,
         /// Offset in the uncompressed archive, in bytes.
         offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The file is no database of installed packages, or none that this crate reads.
+    #[error("{origin} is not an rpm database that can be read: {reason}")]
+    NotDatabase {
+        /// Path of the file.
+        origin: String,
+        /// What was looked for and not found, and what can be done.
+        reason: String,
+    },
+    /// A database of installed packages is damaged.
+    #[error("{origin}: {place}: {reason}")]
+    Database {
+        /// Path of the file.
+        origin: String,
+        /// The page, slot or offset in bytes.
+        place: String,
         /// What is wrong there.
         reason: String,
     },

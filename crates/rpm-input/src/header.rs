@@ -180,26 +180,28 @@ impl InstalledHeader {
         let (original, dribbles) = entries.split_at(region.entries.min(entries.len()));
         check_distinct(original)?;
         check_distinct(dribbles)?;
-        let original = region.length.and_then(|length| {
-            let index = index.get(..ENTRY * region.entries)?;
-            let header = header_bytes(index, data.get(..length)?)?;
-            Some(header)
-        });
+        let original = match region.length {
+            Some(length) => Some(header_bytes(
+                index.get(..ENTRY * region.entries).unwrap_or_default(),
+                data.get(..length).unwrap_or_default(),
+            )?),
+            None => None,
+        };
         let replaced: BTreeSet<u32> = dribbles.iter().map(|entry| entry.tag).collect();
         let mut position = 0;
         entries.retain(|entry| {
             position += 1;
             position > region.entries || !replaced.contains(&entry.tag)
         });
-        let index: Vec<u8> = entries.iter().flat_map(Entry::to_bytes).collect();
+        let index: Vec<u8> = entries.iter().copied().flat_map(Entry::to_bytes).collect();
 
         let mut bytes = LEAD_MAGIC.to_vec();
         // Lead version 3.0; a zero type stands for a binary package.
         bytes.push(3);
         bytes.resize(LEAD, 0);
-        bytes.extend(header_bytes(&[], &[]).unwrap_or_default());
+        bytes.extend(header_bytes(&[], &[])?);
         let header_start = bytes.len();
-        bytes.extend(header_bytes(&index, data).unwrap_or_default());
+        bytes.extend(header_bytes(&index, data)?);
         Ok(Self {
             prefix: Prefix {
                 bytes,
@@ -266,20 +268,13 @@ impl Region {
 }
 
 /// Returns a header of an index and data, with magic and lengths.
-fn header_bytes(index: &[u8], data: &[u8]) -> Option<Vec<u8>> {
-    let entries = u32::try_from(index.len() / ENTRY).ok()?;
-    let length = u32::try_from(data.len()).ok()?;
-    Some(
-        [
-            &HEADER_MAGIC[..],
-            &[0; 4],
-            &entries.to_be_bytes(),
-            &length.to_be_bytes(),
-            index,
-            data,
-        ]
-        .concat(),
-    )
+fn header_bytes(index: &[u8], data: &[u8]) -> Result<Vec<u8>, String> {
+    let number = |length: usize| {
+        u32::try_from(length).map_err(|_| format!("a part of {length} bytes is too long"))
+    };
+    let entries = number(index.len() / ENTRY)?.to_be_bytes();
+    let length = number(data.len())?.to_be_bytes();
+    Ok([&HEADER_MAGIC[..], &[0; 4], &entries, &length, index, data].concat())
 }
 
 /// Checks the lengths of index and data against their limits.
@@ -290,9 +285,7 @@ fn check_lengths(entries: u32, length: u32, max_length: u32) -> Result<(), Strin
         ));
     }
     if length > max_length {
-        return Err(format!(
-            "data of {length} bytes, {max_length} are allowed"
-        ));
+        return Err(format!("data of {length} bytes, {max_length} are allowed"));
     }
     Ok(())
 }
@@ -373,7 +366,7 @@ impl Entry {
         })
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    fn to_bytes(self) -> Vec<u8> {
         [self.tag, self.kind, self.offset, self.count]
             .into_iter()
             .flat_map(u32::to_be_bytes)

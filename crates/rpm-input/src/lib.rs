@@ -23,12 +23,16 @@
 //! a content learns of it before the content has ended. Memory is bounded by constants and by the
 //! bytes of the headers that were really there.
 //!
+//! [`database`] reads what a system has installed from its rpm database, whose headers pass the
+//! same checks.
+//!
 //! This crate does not verify signatures; it only shows that the file is the one its header
 //! speaks of.
 
 mod archive;
 mod capabilities;
 mod cpio;
+pub mod database;
 mod decompress;
 mod dependency;
 mod digest;

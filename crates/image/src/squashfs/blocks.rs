@@ -70,7 +70,8 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
         workers: usize,
     ) -> Result<Self, Error> {
         let way = if workers > 1 {
-            Way::Threads(Threads::start(output, compressor, block_size, workers)?)
+            let encoders = (0..workers).map(|_| Encoder::new(compressor, block_size));
+            Way::Threads(Threads::start(output, encoders)?)
         } else {
             Way::Serial(Box::new(Serial {
                 encoder: Encoder::new(compressor, block_size)?,
@@ -129,17 +130,15 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
 }
 
 impl<W: Write + Seek + Send + 'static> Threads<W> {
+    /// Starts a worker for each encoder, and the writer.
     fn start(
         output: Output<W>,
-        compressor: Compressor,
-        block_size: u32,
-        workers: usize,
+        encoders: impl ExactSizeIterator<Item = Result<Encoder, Error>>,
     ) -> Result<Self, Error> {
         // Two for each worker, so that one waits while the other is compressed, and the two that
         // the caller fills; the rest lets the writer wait for a slow block.
-        let buffers = 2 * workers + 4;
+        let buffers = 2 * encoders.len() + 4;
         let (job_sender, jobs) = sync_channel(buffers);
-        let (done_sender, done) = sync_channel(buffers);
         let (buffer_sender, free) = sync_channel(buffers);
         for _ in 0..buffers {
             // The receiver is at hand and there is room.
@@ -150,16 +149,19 @@ impl<W: Write + Seek + Send + 'static> Threads<W> {
         let mut threads = Self {
             jobs: Some(job_sender),
             buffers: free,
-            workers: Vec::with_capacity(workers),
+            workers: Vec::with_capacity(encoders.len()),
             writer: None,
         };
-        // If one of them cannot be started, dropping `threads` ends the others.
+        // If a thread cannot be started, dropping `threads` waits for those that were. The writer
+        // ends when the last sender is gone, so this one has to be dropped before `threads`, that
+        // is, declared after it.
+        let (done_sender, done) = sync_channel(buffers);
         threads.writer = Some(spawn("squashfs-writer", move || {
             write_in_order(output, &done, &buffer_sender)
         })?);
         let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..workers {
-            let encoder = Encoder::new(compressor, block_size)?;
+        for encoder in encoders {
+            let encoder = encoder?;
             let (jobs, done) = (Arc::clone(&jobs), done_sender.clone());
             threads.workers.push(spawn("squashfs-worker", move || {
                 compress_jobs(encoder, &jobs, &done);
@@ -289,4 +291,39 @@ fn seal(
 fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer.clear();
     buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn when_a_worker_cannot_be_started_the_others_end() {
+        for good in [0, 1, 3] {
+            let (told, end) = std::sync::mpsc::channel();
+            // On a thread of its own, so that waiting for ever fails the test.
+            std::thread::spawn(move || {
+                let output = Output::new(Cursor::new(Vec::new()), &[]).unwrap();
+                let encoders: Vec<_> = (0..=good)
+                    .map(|number| {
+                        if number < good {
+                            Encoder::new(Compressor::Lz4, 4096)
+                        } else {
+                            Err(Error::Thread(std::io::Error::other("no more threads")))
+                        }
+                    })
+                    .collect();
+                let error = Threads::start(output, encoders.into_iter()).err();
+                told.send(error.map(|error| error.to_string())).unwrap();
+            });
+            assert_eq!(
+                end.recv_timeout(Duration::from_secs(30)).unwrap().unwrap(),
+                "cannot start a thread: no more threads",
+                "after {good} workers"
+            );
+        }
+    }
 }

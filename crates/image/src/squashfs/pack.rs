@@ -47,6 +47,8 @@ pub struct Summary {
     pub data_out: u64,
     /// Number of data blocks, holes not counted.
     pub blocks: u64,
+    /// Number of blocks that are all zeros and take no room in the image.
+    pub holes: u64,
     /// Number of fragment blocks.
     pub fragments: u32,
     /// Data and fragment blocks that are stored as they are, since they would not shrink.
@@ -151,12 +153,15 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
             .iter()
             .map(|number| self.contents.placed[*number])
             .collect();
-        let holes = self.contents.placed.iter().filter(|block| block.word == 0);
+        let holes = (self.contents.placed.iter())
+            .filter(|block| block.word == 0)
+            .count();
         let mut summary = self.summary;
+        summary.holes = holes as u64;
         summary.data_out = (self.contents.placed.iter())
             .map(|block| u64::from(block.length()))
             .sum();
-        summary.blocks = (self.contents.placed.len() - holes.count() - fragments.len()) as u64;
+        summary.blocks = (self.contents.placed.len() - holes - fragments.len()) as u64;
         summary.fragments =
             u32::try_from(fragments.len()).map_err(|_| Error::TooMany("fragment blocks"))?;
         summary.raw_blocks = output.raw_blocks();

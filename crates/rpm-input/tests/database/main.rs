@@ -1,0 +1,508 @@
+//! Databases of installed packages: real ones, those that `rpm` makes here, and damaged ones.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may fail by a panic, in its functions too"
+)]
+
+mod build;
+mod damage;
+mod installed;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use build::ndb_of;
+use rpm_input::{Package, database};
+
+/// Says aloud that something is not tested, which only a desk may do.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+#[expect(clippy::disallowed_methods, reason = "tests may know where they run")]
+fn skip(missing: &str) {
+    assert!(std::env::var_os("CI").is_none(), "missing: {missing}");
+    eprintln!("skipped: no {missing}");
+}
+
+/// A directory of one test, empty at its start and gone at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("database-{name}"));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a program and returns its output, or nothing if it is not installed.
+fn output_of(command: &mut Command) -> Option<String> {
+    match command.output() {
+        Ok(output) => {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{command:?}: {errors}");
+            Some(String::from_utf8(output.stdout).unwrap())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{command:?}: {error}"),
+    }
+}
+
+fn rpm(directory: &Path) -> Command {
+    let mut command = Command::new("rpm");
+    command
+        .arg("--dbpath")
+        .arg(directory)
+        .args(["--define", "_db_backend sqlite"]);
+    command
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.to_str().unwrap();
+            name.ends_with(".rpm") && !name.ends_with(".src.rpm")
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Makes a database of the fixtures with the real `rpm`; false if there is none.
+fn install_fixtures(directory: &Path, options: &[&str]) -> bool {
+    let made = output_of(
+        rpm(directory)
+            .args(["-i", "--justdb", "--nodeps", "--noscripts", "--ignorearch"])
+            .args(["--force", "--ignoreos", "--nosignature"])
+            .args(options)
+            .args(fixtures()),
+    );
+    if made.is_none() {
+        skip("rpm");
+    }
+    made.is_some()
+}
+
+fn names(packages: &[Package]) -> Vec<String> {
+    let mut names: Vec<String> = packages
+        .iter()
+        .map(|package| package.nevra.to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Returns sorted lines without public keys, which are no packages.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| !line.starts_with("gpg-pubkey-"))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn message(path: &Path) -> String {
+    database::read(path).unwrap_err().to_string()
+}
+
+#[test]
+fn real_databases_have_the_packages_that_rpm_lists() {
+    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/rpmdb");
+    if !corpus.is_dir() {
+        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("skipped: no corpus in {}", corpus.display());
+        }
+        return;
+    }
+    // The numbers of files are those whose state is `normal` by `rpm -qa --qf`.
+    for (name, packages, files) in [
+        ("cs9", 137, 8573),
+        ("fedora44", 146, 24954),
+        ("mariner2", 129, 7269),
+        ("sle15-bci", 35, 2759),
+        ("snyk-ndb", 3, 857),
+    ] {
+        let directory = corpus.join(name);
+        let found = database::read(&database::find(&directory).unwrap()).unwrap();
+        let expected = fs::read_to_string(directory.join("nevra.txt")).unwrap();
+        assert_eq!(names(&found), lines(&expected), "{name}");
+        assert_eq!(found.len(), packages, "{name}");
+        let found: usize = found.iter().map(|package| package.files.len()).sum();
+        assert_eq!(found, files, "{name}");
+    }
+}
+
+#[test]
+fn a_database_of_rpm_reads_as_rpm_reads_it() {
+    let scratch = Scratch::new("rpm");
+    for (name, options, erased) in [
+        ("plain", &[][..], None),
+        ("nodocs", &["--excludedocs"], None),
+        // The paths then stand behind the region and replace those inside of it.
+        ("moved", &["--relocate", "/usr=/srv", "--badreloc"], None),
+        ("erased", &[], Some("hello-library")),
+    ] {
+        let directory = scratch.0.join(name);
+        if !install_fixtures(&directory, options) {
+            return;
+        }
+        if let Some(erased) = erased {
+            output_of(rpm(&directory).args(["-e", "--justdb", "--nodeps", "--noscripts", erased]));
+        }
+        let query = |format: &str| {
+            lines(&output_of(rpm(&directory).args(["-qa", "--qf", format])).unwrap())
+        };
+        let found = database::read(&directory).unwrap();
+        assert_eq!(names(&found), query("%{NEVRA}\\n"), "{name}");
+        assert!(found.len() >= fixtures().len() - 1, "{name}");
+        let mut files: Vec<String> = found
+            .iter()
+            .flat_map(|package| &package.files)
+            .map(|file| format!("{} {:o}", file.path, file.mode))
+            .collect();
+        files.sort();
+        let expected: Vec<String> =
+            query("[%{FILENAMES} %{FILEMODES:octal} %{FILESTATES:fstate}\\n]")
+                .iter()
+                .filter_map(|line| {
+                    line.strip_suffix(" normal")
+                        .or(line.strip_suffix(" replaced"))
+                })
+                .map(|line| {
+                    let (path, mode) = line.rsplit_once(' ').unwrap();
+                    let mode = u32::from_str_radix(mode, 8).unwrap() & 0o7777;
+                    format!("{path} {mode:o}")
+                })
+                .collect();
+        assert_eq!(files, expected, "{name}");
+        let moved = files.iter().any(|file| file.starts_with("/srv/"));
+        assert_eq!(moved, name == "moved");
+    }
+}
+
+/// Makes a database of the fixtures and runs `sqlite3` on it; false if a program is missing.
+fn edit_with_sqlite3(path: &Path, commands: &[&str]) -> bool {
+    if !install_fixtures(path.parent().unwrap(), &[]) {
+        return false;
+    }
+    let edited = output_of(
+        Command::new("sqlite3")
+            .arg("-bail")
+            .arg(path)
+            .args(commands),
+    );
+    if edited.is_none() {
+        skip("sqlite3");
+    }
+    edited.is_some()
+}
+
+#[test]
+fn every_page_size_reads_alike() {
+    let scratch = Scratch::new("pages");
+    for reserved in [0, 12, 255] {
+        for shift in 9..=16 {
+            // SQLite reserves no more than leaves 480 bytes of a page.
+            let size = 1 << shift;
+            if size - reserved < 480 {
+                continue;
+            }
+            let path = scratch.0.join(format!("{size}-{reserved}/rpmdb.sqlite"));
+            let commands = [
+                "PRAGMA journal_mode=delete",
+                &format!("PRAGMA page_size={size}"),
+                &format!(".filectrl reserve_bytes {reserved}"),
+                "VACUUM",
+            ];
+            if !edit_with_sqlite3(&path, &commands) {
+                return;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let stored = u16::from_be_bytes([bytes[16], bytes[17]]);
+            assert_eq!(stored, u16::try_from(size).unwrap_or(1));
+            assert_eq!(i32::from(bytes[20]), reserved);
+            let found = database::read(&path).unwrap();
+            assert_eq!(found.len(), fixtures().len(), "{size} {reserved}");
+        }
+    }
+}
+
+#[test]
+fn the_log_counts_up_to_its_last_commit() {
+    let scratch = Scratch::new("wal");
+    let path = scratch.0.join("rpmdb.sqlite");
+    let wal = scratch.0.join("rpmdb.sqlite-wal");
+    let copy = |name: &str| {
+        let target = scratch.0.join(name);
+        format!(
+            ".shell mkdir {0} && cp {1} {2} {0}",
+            target.display(),
+            path.display(),
+            wal.display()
+        )
+    };
+    let commands = [
+        "PRAGMA journal_mode=delete",
+        "PRAGMA page_size=4096",
+        "VACUUM",
+        "PRAGMA journal_mode=wal",
+        "PRAGMA wal_autocheckpoint=0",
+        "PRAGMA cache_size=1",
+        "DELETE FROM Packages WHERE hnum = 1",
+        &copy("committed"),
+        "BEGIN",
+        "UPDATE Packages SET blob = blob || zeroblob(100000)",
+        "DELETE FROM Packages",
+        &copy("uncommitted"),
+        "ROLLBACK",
+        "PRAGMA wal_checkpoint(full)",
+        "DELETE FROM Packages WHERE hnum = 2",
+        &copy("restarted"),
+    ];
+    if !edit_with_sqlite3(&path, &commands) {
+        return;
+    }
+    let all = fixtures().len();
+    let count = |name: &str| database::read(&scratch.0.join(name)).unwrap().len();
+    let log_of = |name: &str| scratch.0.join(name).join("rpmdb.sqlite-wal");
+    let committed = fs::read(log_of("committed")).unwrap();
+    let uncommitted = fs::read(log_of("uncommitted")).unwrap();
+    assert!(uncommitted.len() > committed.len());
+    for (name, expected) in [
+        ("committed", all - 1),
+        ("uncommitted", all - 1),
+        // The log starts anew; behind its new frames stand those of before.
+        ("restarted", all - 2),
+    ] {
+        assert_eq!(count(name), expected, "{name}");
+    }
+    let flip = |offset: usize| {
+        let mut log = committed.clone();
+        log[offset] ^= 1;
+        log
+    };
+    for (name, log) in [
+        ("no log", Vec::new()),
+        ("only a header", committed[..32].to_vec()),
+        (
+            "the last byte is missing",
+            committed[..committed.len() - 1].to_vec(),
+        ),
+        ("magic", flip(0)),
+        ("checksum of the header", flip(24)),
+        ("salt of the first frame", flip(32 + 8)),
+        ("checksum of the first frame", flip(32 + 16)),
+        ("content of the first frame", flip(32 + 24)),
+    ] {
+        fs::write(log_of("committed"), log).unwrap();
+        assert_eq!(count("committed"), all, "{name}");
+    }
+    fs::write(log_of("committed"), &committed).unwrap();
+
+    let other = scratch.0.join("other/rpmdb.sqlite");
+    let copied = scratch.0.join("copied");
+    let commands = [
+        "PRAGMA journal_mode=delete",
+        "PRAGMA page_size=512",
+        "VACUUM",
+        "PRAGMA journal_mode=wal",
+        "DELETE FROM Packages WHERE hnum = 1",
+        &format!(".shell cp {}-wal {}", other.display(), copied.display()),
+    ];
+    assert!(edit_with_sqlite3(&other, &commands));
+    fs::copy(&copied, log_of("committed")).unwrap();
+    let message = message(&scratch.0.join("committed"));
+    assert!(
+        message.ends_with("offset 8: pages of 512 bytes, those of the database have 4096"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_can_not_be_read_is_refused_with_a_reason() {
+    let scratch = Scratch::new("refused");
+    let berkeley = [&[0; 12][..], &0x0006_1561_u32.to_le_bytes(), &[0; 100]].concat();
+    let sqlite = |edits: &[(usize, &[u8])]| {
+        let mut page = vec![0; 512];
+        page[..16].copy_from_slice(b"SQLite format 3\0");
+        page[16..24].copy_from_slice(&[2, 0, 1, 1, 0, 64, 32, 32]);
+        page[100] = 13;
+        for (offset, bytes) in edits {
+            page[*offset..offset + bytes.len()].copy_from_slice(bytes);
+        }
+        page
+    };
+    let ndb = |edits: &[(usize, &[u8])]| {
+        let mut file = ndb_of(&[b"x".to_vec()]);
+        for (offset, bytes) in edits {
+            file[*offset..offset + bytes.len()].copy_from_slice(bytes);
+        }
+        file
+    };
+    for (bytes, expected) in [
+        (Vec::new(), "no magic of SQLite or ndb at offset 0"),
+        (berkeley, "rpmdb --rebuilddb"),
+        (
+            b"SQLite format 3\0".to_vec(),
+            "offset 16: the file ends here",
+        ),
+        (sqlite(&[]), "it has no table Packages"),
+        (sqlite(&[(16, &[3, 0])]), "offset 16: page size 768 is not"),
+        (sqlite(&[(19, &[3])]), "format 3"),
+        (sqlite(&[(20, &[33])]), "page 1: only 479 bytes"),
+        (sqlite(&[(21, &[65])]), "page 1: the fractions"),
+        (sqlite(&[(56, &[0, 0, 0, 2])]), "UTF-16"),
+        (
+            sqlite(&[(28, &[0, 0, 0, 2])]),
+            "page 1: 2 pages are stored, 1 are there",
+        ),
+        (sqlite(&[(100, &[10])]), "page 1: kind 10 of the page"),
+        (sqlite(&[(103, &[1, 0])]), "page 1: 256 cells do not fit"),
+        (sqlite(&[(103, &[0, 1])]), "page 1: a cell at offset 0"),
+        (
+            sqlite(&[(100, &[5]), (111, &[1])]),
+            "page 1: the page is used twice",
+        ),
+        (
+            sqlite(&[(100, &[5]), (111, &[2])]),
+            "page 2: there is no such page",
+        ),
+        (
+            // Two cells that are one.
+            sqlite(&[(103, &[0, 2]), (108, &[1, 0, 1, 0]), (256, &[1, 7, 1])]),
+            "page 1: row 7: it follows row 7",
+        ),
+        (
+            sqlite(&[
+                (103, &[0, 1]),
+                (108, &[1, 0]),
+                (256, &[0xc0, 0x80, 0x80, 0x80, 0, 7]),
+            ]),
+            "page 1: cell at offset 256: payload of 17179869184 bytes",
+        ),
+        (
+            sqlite(&[(103, &[0, 1]), (108, &[1, 0]), (256, &[0x84, 0x58, 7])]),
+            "page 1: cell at offset 256: payload ends after 92 of 600 bytes",
+        ),
+        (
+            sqlite(&[(103, &[0, 1]), (108, &[1, 0]), (256, &[2, 7, 1])]),
+            "it has no table Packages",
+        ),
+        (
+            sqlite(&[(103, &[0, 1]), (108, &[1, 0]), (256, &[2, 7, 2, 10])]),
+            "page 1: cell at offset 256: the columns do not fit",
+        ),
+        (b"RpmP".to_vec(), "offset 4: the file ends here"),
+        (ndb(&[(4, &[1])]), "version 1 of ndb"),
+        (ndb(&[(12, &[0])]), "offset 12: 0 pages of slots"),
+        (ndb(&[(12, &[9])]), "offset 12: 9 pages of slots"),
+        (ndb(&[(48, b"s")]), "offset 48: no magic of a slot"),
+        (
+            ndb(&[(36, &[0])]),
+            "slot at offset 32: its blob at block 256 has index 0",
+        ),
+        (
+            ndb(&[(36, &[2])]),
+            "offset 4100: blob of package 1, the slot says 2",
+        ),
+        (ndb(&[(41, &[0]), (40, &[1])]), "starts inside the slots"),
+        (ndb(&[(44, &[3])]), "lies behind the end of the file"),
+        (
+            ndb(&[(44, &[1])]),
+            "has 16 bytes, 28 to 268435456 are allowed",
+        ),
+        (
+            ndb(&[(44, &[0])]),
+            "has 0 bytes, 28 to 268435456 are allowed",
+        ),
+        (
+            ndb(&[(48, b"Slot\x02\0\0\0\0\x01\0\0\x02\0\0\0")]),
+            "slot at offset 48: its blob at block 256 overlaps another blob",
+        ),
+        (ndb(&[(4096, b"b")]), "offset 4096: no magics"),
+        (ndb(&[(4108, &[8])]), "offset 4108: blob length 8 is wrong"),
+        (ndb(&[(4112, b"y")]), "offset 4116: blob has Adler-32"),
+        (
+            ndb(&[]),
+            "header 1: malformed header: 1 bytes hold no lengths",
+        ),
+    ] {
+        let path = scratch.0.join("Packages");
+        fs::write(&path, bytes).unwrap();
+        let found = message(&path);
+        assert!(found.starts_with(path.to_str().unwrap()), "{found}");
+        assert!(found.contains(expected), "{found:?} has no {expected:?}");
+    }
+    let path = scratch.0.join("Packages");
+    fs::File::create(&path)
+        .unwrap()
+        .set_len((1 << 30) + 1)
+        .unwrap();
+    assert!(message(&path).contains("it has 1073741825 bytes, 1073741824 are allowed"));
+    fs::remove_file(&path).unwrap();
+    assert!(message(&scratch.0).ends_with("it is not a file"));
+
+    fs::write(scratch.0.join("rpmdb.sqlite"), sqlite(&[])).unwrap();
+    let journal = scratch.0.join("rpmdb.sqlite-journal");
+    fs::write(&journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on").unwrap();
+    assert!(message(&scratch.0).contains("its last transaction was interrupted"));
+    fs::write(&journal, [0; 512]).unwrap();
+    assert!(message(&scratch.0).contains("it has no table Packages"));
+}
+
+#[test]
+fn a_database_is_found_where_distributions_have_it() {
+    let scratch = Scratch::new("find");
+    let root = scratch.0.join("root");
+    let add = |path: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        path
+    };
+    assert_eq!(database::find(&root), None);
+    // From the last in the order to the first: each one is preferred to those before.
+    for place in [
+        "root/.rpmdb/rpmdb.sqlite",
+        "usr/share/rpm/rpmdb.sqlite",
+        "var/lib/rpm/Packages",
+        "var/lib/rpm/Packages.db",
+        "var/lib/rpm/rpmdb.sqlite",
+        "usr/lib/sysimage/rpm/Packages.db",
+        "rpmdb.sqlite",
+    ] {
+        let path = add(place);
+        assert_eq!(database::find(&root), Some(path.clone()), "{place}");
+        assert_eq!(database::find(&path), Some(path.clone()), "{place}");
+        assert_eq!(
+            database::find(path.parent().unwrap()),
+            Some(path),
+            "{place}"
+        );
+    }
+
+    let outside = scratch.0.join("root");
+    let image = scratch.0.join("image");
+    fs::create_dir_all(image.join("var/lib")).unwrap();
+    symlink(outside.join("var/lib/rpm"), image.join("var/lib/rpm")).unwrap();
+    assert_eq!(database::find(&image), None, "an absolute link");
+    fs::create_dir_all(image.join("usr/share/rpm")).unwrap();
+    fs::write(image.join("usr/share/rpm/Packages.db"), "").unwrap();
+    fs::create_dir_all(image.join("usr/lib/sysimage")).unwrap();
+    symlink("../../share/rpm", image.join("usr/lib/sysimage/rpm")).unwrap();
+    let found = image.join("usr/lib/sysimage/rpm/Packages.db");
+    assert_eq!(database::find(&image), Some(found), "a link inside");
+}
