@@ -26,6 +26,13 @@ pub struct Candidate {
     pub ghost: bool,
 }
 
+impl Candidate {
+    /// Makes a candidate of which no package says anything special.
+    pub fn new(path: String, kind: CandidateKind) -> Self {
+        Self { path, kind, doc: false, licence: false, localized: false, ghost: false }
+    }
+}
+
 /// What a candidate is, as far as the rules ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CandidateKind {
@@ -386,16 +393,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> Candidate {
-        let kind = CandidateKind::File;
-        let path = path.to_owned();
-        Candidate {
-            path,
-            kind,
-            doc: false,
-            licence: false,
-            localized: false,
-            ghost: false,
-        }
+        Candidate::new(path.to_owned(), CandidateKind::File)
     }
 
     fn link(path: &str, target: &str) -> Candidate {

@@ -77,14 +77,7 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
             _ => (0, None),
         };
         files.push(OverlayFile {
-            candidate: Candidate {
-                path,
-                kind,
-                doc: false,
-                licence: false,
-                localized: false,
-                ghost: false,
-            },
+            candidate: Candidate::new(path, kind),
             mode: (metadata.mode() & 0o7777) as u16,
             size,
             content,

@@ -1,0 +1,18 @@
+//! A SquashFS image: its tree, and the start of each content. Errors are fine, panics are bugs.
+
+#![no_main]
+
+use std::io::{Cursor, Read as _};
+
+use image::squashfs::Image;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(mut image) = Image::open(Cursor::new(bytes)) else { return };
+    let Ok(mut tree) = image.tree() else { return };
+    let _ = tree.map_contents(&mut |_, id| {
+        let content = image.content(id)?;
+        std::io::copy(&mut content.take(1 << 20), &mut std::io::sink())?;
+        Ok::<_, std::io::Error>(id.clone())
+    });
+});
