@@ -1,7 +1,7 @@
 //! How fast an image is made, as ratios against peers that are measured in the same run.
 //!
 //! ```text
-//! cargo bench --bench pack -- [--rounds N] NAME=DIRECTORY-OF-RPMS...
+//! cargo bench --bench pack -- [--rounds N] [--levels 15,9] NAME=DIRECTORY-OF-RPMS...
 //! ```
 //!
 //! Peers: (a) the shell pipeline `rpm2cpio | cpio` and `mksquashfs` with the same compressor, level
@@ -34,6 +34,7 @@ struct Run {
 
 fn main() {
     let mut rounds = 3;
+    let mut levels = vec![15, 9];
     let mut sets = Vec::new();
     let mut arguments = std::env::args()
         .skip(1)
@@ -41,6 +42,12 @@ fn main() {
     while let Some(argument) = arguments.next() {
         if argument == "--rounds" {
             rounds = arguments.next().unwrap().parse().unwrap();
+        } else if argument == "--levels" {
+            let list = arguments.next().unwrap();
+            levels = list
+                .split(',')
+                .map(|level| level.parse().unwrap())
+                .collect();
         } else if let Some((name, directory)) = argument.split_once('=') {
             sets.push((name.to_owned(), PathBuf::from(directory)));
         }
@@ -56,11 +63,9 @@ fn main() {
             packages(rpms).len()
         );
         let mut defaults_of_peer = Vec::new();
-        for (level, block, is_default) in [
-            (15, 128, false),
-            (9, 128, false),
-            (DEFAULT_LEVEL, DEFAULT_BLOCK / 1024, true),
-        ] {
+        let asked = levels.iter().map(|level| (*level, 128, false));
+        for (level, block, is_default) in asked.chain([(DEFAULT_LEVEL, DEFAULT_BLOCK / 1024, true)])
+        {
             let options = [format!("zstd:{level}"), format!("{block}K")];
             let (mut a, mut b, mut bound) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..rounds {
@@ -77,7 +82,7 @@ fn main() {
                 bound.push(pure(&work, level, block * 1024, cores));
             }
             let label = format!("{}, {}", options[0], options[1]);
-            if is_default {
+            if is_default && !defaults_of_peer.is_empty() {
                 print_pair(
                     &format!("(c) {label}"),
                     median(a.clone()),
@@ -91,7 +96,7 @@ fn main() {
                 );
             }
             print_pair(&format!("(b) {label}"), median(a), median(bound));
-            if defaults_of_peer.is_empty() {
+            if level == 15 && block == 128 {
                 // Zstandard 15 in 128 KiB blocks is what mksquashfs takes for -comp zstd.
                 defaults_of_peer = b;
             }

@@ -29,7 +29,14 @@ pub struct Candidate {
 impl Candidate {
     /// Makes a candidate of which no package says anything special.
     pub fn new(path: String, kind: CandidateKind) -> Self {
-        Self { path, kind, doc: false, licence: false, localized: false, ghost: false }
+        Self {
+            path,
+            kind,
+            doc: false,
+            licence: false,
+            localized: false,
+            ghost: false,
+        }
     }
 }
 

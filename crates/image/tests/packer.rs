@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -369,10 +370,104 @@ fn unsquashfs_reads_the_same_tree() {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+/// Kinds of inode and sets of attributes that file systems can hold too: ext4 has 4 KiB for each.
+#[test]
+fn unsquashfs_reads_the_same_attributes() {
+    for (program, argument) in [("unsquashfs", "-version"), ("getfattr", "--version")] {
+        if Command::new(program).arg(argument).output().is_err() {
+            missing_oracle(program);
+            return;
+        }
+    }
+    if std::fs::metadata("/proc/self").map_or(true, |own| own.uid() != 0) {
+        skipped("only root may set trusted and security attributes");
+        return;
+    }
+    let label: (&str, &[u8]) = ("security.selinux", b"system_u:object_r:bin_t:s0\0");
+    let capability: (&str, &[u8]) = (
+        "security.capability",
+        b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    );
+    let mut sample = Sample::new();
+    for (path, stat) in [
+        ("usr/a", stat(0o755, 0, 0, &[label])),
+        ("usr/b", stat(0o755, 0, 0, &[label, capability])),
+        (
+            "usr/c",
+            stat(0o644, 0, 0, &[("trusted.t", b""), ("user.x", b"\0")]),
+        ),
+        ("usr/d", stat(0o644, 0, 0, &[])),
+        (
+            "usr/e",
+            stat(0o644, 0, 0, &[("user.long", &[b'v'; 3000]), label]),
+        ),
+    ] {
+        sample.file(path, stat, prose(5000, path.len()));
+    }
+    sample.link("usr/a-too", "usr/a");
+    let target = Content::Symlink("a".to_owned());
+    sample.leaf("usr/l", stat(0o777, 0, 0, &[label]), target);
+    let directory = stat(0o700, 0, 0, &[label, ("user.dir", b"yes")]);
+    sample
+        .tree
+        .insert_directory("usr/directory", directory, &Stat::default())
+        .unwrap();
+
+    for compressor in ["lz4", "zstd:3"] {
+        let (bytes, _) = sample.pack(compressor, 4096, 2);
+        let scratch =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("attributes-{compressor}"));
+        let _ = std::fs::remove_dir_all(&scratch);
+        std::fs::create_dir_all(&scratch).unwrap();
+        let image = scratch.join("image");
+        std::fs::write(&image, bytes).unwrap();
+        let out = scratch.join("out");
+        unsquashfs(
+            &["-xattrs", "-q", "-n", "-d", out.to_str().unwrap()],
+            &image,
+        );
+        let mut expected = BTreeSet::new();
+        sample.tree.walk(&mut |path, visit| {
+            for (name, value) in &visit.stat().xattrs {
+                let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+                expected.insert(format!("{path} {name} {value}"));
+            }
+        });
+        assert_eq!(attributes(&out), expected, "{compressor}");
+        std::fs::remove_dir_all(&scratch).unwrap();
+    }
+}
+
+/// Returns `path name value` of each extended attribute below `root`, the value in hexadecimal.
+fn attributes(root: &Path) -> BTreeSet<String> {
+    let output = Command::new("getfattr")
+        .args(["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "."])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut path = String::new();
+    let mut lines = BTreeSet::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        if let Some(of) = line.strip_prefix("# file: ") {
+            path = of.to_owned();
+        } else if !line.is_empty() {
+            let (name, value) = line.split_once('=').unwrap_or((line, ""));
+            let value = value.strip_prefix("0x").unwrap_or(value);
+            lines.insert(format!("{path} {name} {value}"));
+        }
+    }
+    lines
+}
+
 fn missing_oracle(program: &str) {
     assert!(option_env!("CI").is_none(), "{program} is missing");
-    eprintln!("skipped: {program} is missing");
+    skipped(&format!("{program} is missing"));
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 fn unsquashfs(arguments: &[&str], image: &PathBuf) -> String {
@@ -596,6 +691,37 @@ fn a_full_disk_is_an_error_of_the_output() {
                 "{workers} workers, room for {room}: {error}"
             );
             assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        }
+    }
+}
+
+#[test]
+fn a_packer_that_is_dropped_ends_its_threads() {
+    let small = noise(700, 1);
+    let big = prose(100_000, 2);
+    for workers in [1, 2, 8] {
+        for contents in [
+            &[][..],
+            &[&small],
+            &[&big],
+            &[&big, &small, &big, &big, &small],
+        ] {
+            let dropped = Arc::new(AtomicU64::new(0));
+            let out = Full {
+                inner: Cursor::new(Vec::new()),
+                room: u64::MAX,
+                dropped: Arc::clone(&dropped),
+            };
+            let mut packer = Packer::new(out, &options("zstd:3", 4096, workers)).unwrap();
+            for (n, bytes) in contents.iter().enumerate() {
+                let id = ContentId::new(format!("{n}"));
+                packer
+                    .add(&id, bytes.len() as u64, &mut bytes.as_slice())
+                    .unwrap();
+            }
+            assert_eq!(dropped.load(Ordering::SeqCst), 0);
+            drop(packer);
+            assert_eq!(dropped.load(Ordering::SeqCst), 1, "{workers} workers");
         }
     }
 }

@@ -104,6 +104,9 @@ impl<'a> Parser<'a> {
             "and" | "or" | "with" => {
                 let mut operands = vec![first, second];
                 while !self.closes() {
+                    if self.rest.is_empty() {
+                        return Err(self.malformed("`)` is missing"));
+                    }
                     if self.word() != operator {
                         return Err(self.malformed("operators are mixed without parentheses"));
                     }
@@ -214,7 +217,7 @@ mod tests {
             (">= 1", "a name is missing"),
             ("a b", "something follows its end"),
             ("(a", "a name is missing"),
-            ("(a or b", "operators are mixed without parentheses"),
+            ("(a or b", "`)` is missing"),
             ("(a or b and c)", "operators are mixed without parentheses"),
             ("(a nor b)", "unknown operator"),
             ("(a if b or c)", "`else` or `)` is missing"),
@@ -232,10 +235,7 @@ mod tests {
     fn depth_and_number_are_bounded() {
         let nested = |depth| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
         assert!(parse(&nested(16)).is_ok());
-        assert!(matches!(
-            parse(&nested(17)),
-            Err(Error::TooComplex { .. })
-        ));
+        assert!(matches!(parse(&nested(17)), Err(Error::TooComplex { .. })));
         let wide = |number| format!("({})", vec!["a"; number].join(" or "));
         assert!(parse(&wide(256)).is_ok());
         assert!(matches!(parse(&wide(257)), Err(Error::TooComplex { .. })));

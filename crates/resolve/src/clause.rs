@@ -1,0 +1,309 @@
+//! Dependencies as clauses: what a dependency asks of the packages that may still be added.
+//!
+//! The base is fixed, so a capability that it offers is simply true. What remains of a dependency
+//! is brought into conjunctive normal form: a list of clauses, each of which says "if all of
+//! `unless` are added, so is one of `any`". No clause at all means that nothing is left to ask; a
+//! clause with two empty lists can't be met.
+
+use std::collections::BTreeMap;
+
+use crate::dependency::{Capability, Dependency, Rich};
+use crate::pool::{Id, Pool};
+use crate::prefer;
+use crate::solvable::Nevra;
+
+/// Clauses that one dependency may turn into. `(a if b)` makes as many as `b` has providers, and
+/// alternatives multiply.
+const MAX_CLAUSES: usize = 4096;
+/// Packages named by all clauses of one dependency.
+const MAX_LITERALS: usize = 1 << 20;
+
+/// If all of `unless` are added, one of `any` must be; the earlier, the better.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Clause {
+    pub(crate) unless: Vec<Id>,
+    pub(crate) any: Vec<Id>,
+}
+
+/// The dependency turns into more clauses than [`MAX_CLAUSES`].
+#[derive(Debug)]
+pub(crate) struct TooComplex;
+
+/// How a package stands to the dependency that is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stance {
+    /// It requires it, and may satisfy it itself.
+    Requires(Id),
+    /// It conflicts with it, and never with itself.
+    Conflicts(Id),
+    /// Someone outside asks: the request or the base.
+    Outside,
+}
+
+impl Stance {
+    fn package(self) -> Option<Id> {
+        match self {
+            Self::Requires(id) | Self::Conflicts(id) => Some(id),
+            Self::Outside => None,
+        }
+    }
+}
+
+/// The packages that may be added in one run: those of the pool that the base and the lock admit.
+#[derive(Debug)]
+pub(crate) struct Admission<'a> {
+    pub(crate) pool: &'a Pool,
+    /// What the lock says, by name.
+    locked: BTreeMap<&'a str, Vec<&'a Nevra>>,
+}
+
+impl<'a> Admission<'a> {
+    pub(crate) fn new(pool: &'a Pool, lock: &'a [Nevra]) -> Self {
+        let mut locked: BTreeMap<&str, Vec<&Nevra>> = BTreeMap::new();
+        for nevra in lock {
+            locked.entry(&nevra.name).or_default().push(nevra);
+        }
+        Self { pool, locked }
+    }
+
+    /// Returns whether the lock names other packages of this one's name only.
+    pub(crate) fn is_locked_out(&self, id: Id) -> bool {
+        let nevra = &self.pool.solvable(id).nevra;
+        (self.locked.get(nevra.name.as_str()))
+            .is_some_and(|admitted| !admitted.iter().any(|other| other.is(nevra)))
+    }
+
+    /// Returns whether the package is on offer and may be added.
+    pub(crate) fn admits(&self, id: Id) -> bool {
+        !self.pool.is_base(id) && self.pool.exclusion(id).is_none() && !self.is_locked_out(id)
+    }
+
+    /// Returns what `dependency` asks for.
+    pub(crate) fn demand(
+        &self,
+        dependency: &Dependency,
+        stance: Stance,
+    ) -> Result<Vec<Clause>, TooComplex> {
+        let wanted = !matches!(stance, Stance::Conflicts(_));
+        self.clauses(dependency, wanted, stance)
+    }
+
+    /// Returns the clauses of `dependency`, or of its opposite if it is not `wanted`.
+    fn clauses(
+        &self,
+        dependency: &Dependency,
+        wanted: bool,
+        stance: Stance,
+    ) -> Result<Vec<Clause>, TooComplex> {
+        let rich = match dependency {
+            Dependency::Simple(_) => return self.leaf(dependency, wanted, stance),
+            Dependency::Rich(rich) => rich.as_ref(),
+        };
+        let part = |part: &Dependency, wanted| self.clauses(part, wanted, stance);
+        let parts = |operands: &[Dependency]| -> Result<Vec<_>, TooComplex> {
+            operands
+                .iter()
+                .map(|operand| part(operand, wanted))
+                .collect()
+        };
+        match (rich, wanted) {
+            (Rich::With(_) | Rich::Without(..), _) => self.leaf(dependency, wanted, stance),
+            (Rich::And(operands), true) | (Rich::Or(operands), false) => all(parts(operands)?),
+            (Rich::And(operands), false) | (Rich::Or(operands), true) => any(parts(operands)?),
+            (Rich::If(a, b, None), true) => any(vec![part(a, true)?, part(b, false)?]),
+            (Rich::If(a, b, None), false) => all(vec![part(a, false)?, part(b, true)?]),
+            (Rich::Unless(a, b, None), true) => all(vec![part(a, true)?, part(b, false)?]),
+            (Rich::Unless(a, b, None), false) => any(vec![part(a, false)?, part(b, true)?]),
+            // Both are a choice by `b`, and the opposite of a choice chooses among opposites.
+            (Rich::If(a, b, Some(c)), _) | (Rich::Unless(c, b, Some(a)), _) => all(vec![
+                any(vec![part(a, wanted)?, part(b, false)?])?,
+                any(vec![part(c, wanted)?, part(b, true)?])?,
+            ]),
+        }
+    }
+
+    /// Returns the clauses of a dependency that one package can satisfy.
+    fn leaf(
+        &self,
+        dependency: &Dependency,
+        wanted: bool,
+        stance: Stance,
+    ) -> Result<Vec<Clause>, TooComplex> {
+        let mut providers = positive(self.pool, dependency);
+        let own = match stance {
+            Stance::Requires(id) => {
+                providers.contains(&id)
+                    || dependency.simple().is_some_and(|capability| {
+                        is_own_configuration(capability, &self.pool.solvable(id).nevra.name)
+                    })
+            }
+            Stance::Conflicts(id) => {
+                providers.retain(|&provider| provider != id);
+                false
+            }
+            Stance::Outside => false,
+        };
+        let given = own
+            || dependency.simple().is_some_and(is_rpmlib)
+            || providers
+                .iter()
+                .any(|&provider| self.pool.is_base(provider));
+        if given {
+            return Ok(if wanted {
+                Vec::new()
+            } else {
+                vec![Clause::default()]
+            });
+        }
+        providers.retain(|&provider| self.admits(provider));
+        if !wanted {
+            let without = |id| Clause {
+                unless: vec![id],
+                any: Vec::new(),
+            };
+            return match providers.len() {
+                ..=MAX_CLAUSES => Ok(providers.into_iter().map(without).collect()),
+                _ => Err(TooComplex),
+            };
+        }
+        let name = dependency
+            .simple()
+            .map_or("", |capability| &capability.name);
+        prefer::sort(self.pool, &mut providers, name, stance.package());
+        Ok(vec![Clause {
+            unless: Vec::new(),
+            any: providers,
+        }])
+    }
+
+    /// Returns whether `dependency` holds if exactly the packages that `added` names are added.
+    pub(crate) fn holds(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
+        let Dependency::Rich(rich) = dependency else {
+            return dependency.simple().is_some_and(is_rpmlib) || self.is_there(dependency, added);
+        };
+        let holds = |part: &Dependency| self.holds(part, added);
+        match rich.as_ref() {
+            Rich::And(operands) => operands.iter().all(holds),
+            Rich::Or(operands) => operands.iter().any(holds),
+            Rich::If(a, b, None) => holds(a) || !holds(b),
+            Rich::Unless(a, b, None) => holds(a) && !holds(b),
+            Rich::If(a, b, Some(c)) | Rich::Unless(c, b, Some(a)) => {
+                if holds(b) {
+                    holds(a)
+                } else {
+                    holds(c)
+                }
+            }
+            Rich::With(_) | Rich::Without(..) => self.is_there(dependency, added),
+        }
+    }
+
+    fn is_there(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
+        let providers = positive(self.pool, dependency);
+        providers
+            .into_iter()
+            .any(|id| self.pool.is_base(id) || added(id))
+    }
+}
+
+/// Returns whether this is a feature of rpm itself, as `rpmlib(PayloadIsZstd)`. Whoever reads the
+/// package has it, or refuses the package.
+fn is_rpmlib(capability: &Capability) -> bool {
+    capability.name.starts_with("rpmlib(")
+}
+
+/// Returns whether this is the `config(name)` that rpm makes for a package's own configuration.
+/// Lists of packages, unlike databases, don't say that a package provides it.
+fn is_own_configuration(capability: &Capability, name: &str) -> bool {
+    let inner = capability.name.strip_prefix("config(");
+    inner.and_then(|rest| rest.strip_suffix(')')) == Some(name)
+}
+
+/// Returns the packages of which one alone satisfies `dependency`, or a part of it that is not a
+/// condition; by number and each once.
+pub(crate) fn positive(pool: &Pool, dependency: &Dependency) -> Vec<Id> {
+    let rich = match dependency {
+        Dependency::Simple(capability) => return pool.satisfying_capability(capability),
+        Dependency::Rich(rich) => rich.as_ref(),
+    };
+    let sets = |operands: &[Dependency]| -> Vec<Vec<Id>> {
+        operands
+            .iter()
+            .map(|operand| positive(pool, operand))
+            .collect()
+    };
+    let mut found = match rich {
+        Rich::And(operands) | Rich::Or(operands) => sets(operands).concat(),
+        Rich::If(a, _, c) | Rich::Unless(a, _, c) => {
+            let mut found = positive(pool, a);
+            found.extend(c.iter().flat_map(|c| positive(pool, c)));
+            found
+        }
+        Rich::With(operands) => {
+            let mut sets = sets(operands).into_iter();
+            let mut found = sets.next().unwrap_or_default();
+            for set in sets {
+                found.retain(|id| set.binary_search(id).is_ok());
+            }
+            found
+        }
+        Rich::Without(a, b) => {
+            let (mut found, without) = (positive(pool, a), positive(pool, b));
+            found.retain(|id| without.binary_search(id).is_err());
+            found
+        }
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Returns the clauses of "all of these".
+fn all(parts: Vec<Vec<Clause>>) -> Result<Vec<Clause>, TooComplex> {
+    bounded(parts.concat())
+}
+
+/// Returns the clauses of "at least one of these": each clause of the one with each of the other.
+fn any(parts: Vec<Vec<Clause>>) -> Result<Vec<Clause>, TooComplex> {
+    let mut result = vec![Clause::default()];
+    for part in parts {
+        if result.len().saturating_mul(part.len()) > MAX_CLAUSES {
+            return Err(TooComplex);
+        }
+        let mut product = Vec::new();
+        let mut literals = 0usize;
+        for left in &result {
+            for right in &part {
+                let mut clause = left.clone();
+                extend(&mut clause.unless, &right.unless);
+                extend(&mut clause.any, &right.any);
+                literals += clause.unless.len() + clause.any.len();
+                if literals > MAX_LITERALS {
+                    return Err(TooComplex);
+                }
+                // "If it is added, it is added" asks for nothing.
+                if !clause.unless.iter().any(|id| clause.any.contains(id)) {
+                    product.push(clause);
+                }
+            }
+        }
+        result = product;
+    }
+    bounded(result)
+}
+
+fn bounded(clauses: Vec<Clause>) -> Result<Vec<Clause>, TooComplex> {
+    match clauses.len() {
+        ..=MAX_CLAUSES => Ok(clauses),
+        _ => Err(TooComplex),
+    }
+}
+
+/// Appends what is not yet in `list`, and keeps the order.
+fn extend(list: &mut Vec<Id>, more: &[Id]) {
+    for id in more {
+        if !list.contains(id) {
+            list.push(*id);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What is asked for, and which packages are meant by it.
+
+use std::fmt;
+
+use crate::clause::{Admission, Clause, Stance};
+use crate::dependency::Dependency;
+use crate::pool::{Id, Package, Pool};
+use crate::prefer;
+use crate::problem::{Rule, of_exclusions, of_requirement};
+use crate::resolution::Already;
+use crate::solvable::Nevra;
+use crate::solve::{Cause, Demand};
+
+/// What is to be added to the base.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// What must be there in the end, in the base or added to it.
+    pub install: Vec<Wanted>,
+    /// Whether to add what added packages recommend, and what supplements them, if possible.
+    pub recommends: bool,
+    /// A lock: of a name that occurs here, no other package than these may be added.
+    pub locked: Vec<Nevra>,
+}
+
+/// One thing that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// What a person types: a package by `name`, `name.arch`, `name-version`,
+    /// `name-version-release` or NEVRA; else a path, a capability or a rich dependency.
+    Text(String),
+    /// A package by its name alone.
+    Name(String),
+    /// Whatever satisfies the dependency.
+    Capability(Dependency),
+    /// This very package of those on offer, by its index.
+    Available(usize),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) | Self::Name(text) => f.write_str(text),
+            Self::Capability(dependency) => dependency.fmt(f),
+            Self::Available(index) => write!(f, "package number {index}"),
+        }
+    }
+}
+
+/// What a request comes to.
+pub(crate) enum Meaning<'a> {
+    /// The base has it.
+    Already(Already),
+    /// It has to be added.
+    Demands(Vec<Demand<'a>>),
+    /// It can't be met, whatever else is asked.
+    Impossible(Vec<Rule>),
+}
+
+/// Returns what the request of that number comes to.
+pub(crate) fn interpret<'a>(
+    admission: &Admission<'_>,
+    number: usize,
+    wanted: &Wanted,
+) -> Meaning<'a> {
+    let pool = admission.pool;
+    match wanted {
+        Wanted::Name(name) => one_of(admission, number, name, pool.named(name)),
+        Wanted::Available(index) => match pool.id_of_available(*index) {
+            Some(id) => this(admission, number, id),
+            None => Meaning::Impossible(vec![Rule::NothingProvides {
+                dependency: wanted.to_string(),
+                by: None,
+            }]),
+        },
+        Wanted::Capability(dependency) => satisfy(admission, number, dependency),
+        Wanted::Text(text) => {
+            let found = by_text(pool, text.trim());
+            if !found.is_empty() {
+                return one_of(admission, number, text.trim(), found);
+            }
+            match Dependency::parse(text) {
+                Ok(dependency) => satisfy(admission, number, &dependency),
+                Err(error) => Meaning::Impossible(vec![Rule::Malformed {
+                    reason: error.to_string(),
+                }]),
+            }
+        }
+    }
+}
+
+/// Returns the packages that a person means by `text`.
+fn by_text(pool: &Pool, text: &str) -> Vec<Id> {
+    let found = pool.named(text);
+    if !found.is_empty() || text.starts_with(['/', '(']) {
+        return found;
+    }
+    let separators = text.match_indices(['-', '.']).map(|(offset, _)| offset);
+    let names = separators.filter_map(|offset| text.get(..offset));
+    let mut found: Vec<Id> = names
+        .flat_map(|name| pool.named(name))
+        .filter(|&id| is_meant(&pool.solvable(id).nevra, text))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// Returns whether `text` is one of the ways to write `nevra` that are more than its name.
+fn is_meant(nevra: &Nevra, text: &str) -> bool {
+    let Nevra { name, evr, arch } = nevra;
+    let Some(rest) = text.strip_prefix(name.as_str()) else {
+        return false;
+    };
+    let rest = match rest.strip_suffix(arch.as_str()) {
+        Some(".") => return true,
+        Some(rest) => rest.strip_suffix('.').unwrap_or(rest),
+        None => rest,
+    };
+    let Some(rest) = rest.strip_prefix('-') else {
+        return false;
+    };
+    let rest = match rest.split_once(':') {
+        Some((epoch, rest)) if epoch.parse() == Ok(evr.epoch.unwrap_or(0)) => rest,
+        Some(_) => return false,
+        None => rest,
+    };
+    rest == evr.version
+        || (rest.strip_prefix(evr.version.as_str()))
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|rest| rest == evr.release)
+}
+
+/// Returns the meaning of "one of these packages".
+fn one_of<'a>(admission: &Admission<'_>, number: usize, text: &str, found: Vec<Id>) -> Meaning<'a> {
+    let pool = admission.pool;
+    if let Some(&id) = found.iter().find(|&&id| pool.is_base(id)) {
+        return already(pool, number, Some(id));
+    }
+    let mut any: Vec<Id> = found
+        .iter()
+        .copied()
+        .filter(|&id| admission.admits(id))
+        .collect();
+    if any.is_empty() {
+        return Meaning::Impossible(match found.is_empty() {
+            true => vec![Rule::NothingProvides {
+                dependency: text.to_owned(),
+                by: None,
+            }],
+            false => of_exclusions(admission, &found),
+        });
+    }
+    prefer::sort(pool, &mut any, "", None);
+    Meaning::Demands(vec![demand(
+        number,
+        Clause {
+            unless: Vec::new(),
+            any,
+        },
+    )])
+}
+
+/// Returns the meaning of "this package".
+fn this<'a>(admission: &Admission<'_>, number: usize, id: Id) -> Meaning<'a> {
+    let pool = admission.pool;
+    let nevra = &pool.solvable(id).nevra;
+    let in_base = |&other: &Id| pool.is_base(other) && pool.solvable(other).nevra.is(nevra);
+    match pool.named(&nevra.name).into_iter().find(in_base) {
+        Some(same) => already(pool, number, Some(same)),
+        None => one_of(admission, number, &nevra.to_string(), vec![id]),
+    }
+}
+
+/// Returns the meaning of "what satisfies this dependency".
+fn satisfy<'a>(admission: &Admission<'_>, number: usize, dependency: &Dependency) -> Meaning<'a> {
+    let Ok(clauses) = admission.demand(dependency, Stance::Outside) else {
+        return Meaning::Impossible(vec![Rule::TooComplex {
+            package: None,
+            dependency: dependency.to_string(),
+        }]);
+    };
+    if clauses.is_empty() {
+        let providers = admission.pool.satisfying(dependency).into_iter();
+        let by = providers.take(1).find(|&id| admission.pool.is_base(id));
+        return already(admission.pool, number, by);
+    }
+    if clauses.contains(&Clause::default()) {
+        return Meaning::Impossible(of_requirement(admission, dependency, None));
+    }
+    Meaning::Demands(
+        clauses
+            .into_iter()
+            .map(|clause| demand(number, clause))
+            .collect(),
+    )
+}
+
+fn demand<'a>(number: usize, clause: Clause) -> Demand<'a> {
+    Demand {
+        by: None,
+        cause: Cause::Request(number),
+        clause,
+    }
+}
+
+fn already<'a>(pool: &Pool, request: usize, by: Option<Id>) -> Meaning<'a> {
+    let base = by.and_then(|id| match pool.package(id) {
+        Package::Base(index) => Some(index),
+        Package::Available(_) => None,
+    });
+    Meaning::Already(Already { request, base })
+}

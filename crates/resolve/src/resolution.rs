@@ -1,0 +1,316 @@
+//! The answer to a request: the packages to add, each with its reason.
+//!
+//! Hard dependencies are solved first and at once. Then, if it was asked for, weak ones are added
+//! in rounds: everything that the packages so far recommend, and everything that supplements
+//! them, as if it had been requested too, with the packages so far held fast. If that has no
+//! solution, the halves of the list are tried one after the other, down to single wishes; one that
+//! can't be met is dropped in silence, as RPM has it.
+
+use std::collections::BTreeSet;
+
+use crate::clause::{Admission, Clause, Stance};
+use crate::dependency::Dependency;
+use crate::explain::explain;
+use crate::pool::{Id, Package, Pool};
+use crate::problem::Problem;
+use crate::reasons;
+use crate::request::{Meaning, Request, interpret};
+use crate::solve::{Cause, Demand, solve};
+
+/// The packages to add to the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// What to add: what was requested, followed by what that needs, breadth first.
+    pub chosen: Vec<Chosen>,
+    /// What was requested and is in the base.
+    pub already: Vec<Already>,
+}
+
+/// A package to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Index into what is available.
+    pub index: usize,
+    /// Why it is added; the first reason if there are several.
+    pub reason: Reason,
+}
+
+/// Why a package is added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It satisfies the request of that number.
+    Requested(usize),
+    /// Another package requires it; one of the base can do so by a rich dependency.
+    Requires {
+        /// Who requires it.
+        by: Package,
+        /// The dependency.
+        dependency: String,
+    },
+    /// Another package that is added recommends it.
+    Recommends {
+        /// Who recommends it.
+        by: Package,
+        /// The dependency.
+        dependency: String,
+    },
+    /// It says of itself that it should be added to what is there.
+    Supplements {
+        /// The dependency.
+        dependency: String,
+    },
+}
+
+/// A request that needs nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Already {
+    /// Number of the request.
+    pub request: usize,
+    /// The package of the base that satisfies it; none if no single one does.
+    pub base: Option<usize>,
+}
+
+/// A weak dependency that can be met by adding something.
+pub(crate) struct Wish<'a> {
+    pub(crate) package: Id,
+    pub(crate) dependency: &'a Dependency,
+    /// Whether the package wishes itself to be added.
+    pub(crate) supplements: bool,
+    pub(crate) demands: Vec<Demand<'a>>,
+}
+
+/// Returns what to add to the base so that the request is met.
+///
+/// # Errors
+///
+/// If there is no way to meet all of the request without a change to the base.
+pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
+    let admission = &Admission::new(pool, &request.locked);
+    let mut already = Vec::new();
+    let mut demands = Vec::new();
+    let mut impossible = Vec::new();
+    for (number, wanted) in request.install.iter().enumerate() {
+        match interpret(admission, number, wanted) {
+            Meaning::Already(found) => already.push(found),
+            Meaning::Demands(more) => demands.extend(more),
+            Meaning::Impossible(rules) => impossible.extend(rules),
+        }
+    }
+    if !impossible.is_empty() {
+        return Err(Problem::new(impossible));
+    }
+    if demands.is_empty() {
+        return Ok(Resolution {
+            chosen: Vec::new(),
+            already,
+        });
+    }
+    demands.extend(demands_of_base(admission));
+    let mut chosen = solve(admission, &demands).map_err(|_| {
+        let requested: Vec<String> = request.install.iter().map(ToString::to_string).collect();
+        Problem::explain(admission, &explain(admission, &demands), &requested)
+    })?;
+    let mut granted = Vec::new();
+    if request.recommends {
+        chosen = reasons::needed(admission, &chosen, &demands, &granted);
+        add_weak(admission, &demands, &mut chosen, &mut granted);
+    }
+    let chosen = reasons::give(admission, &chosen, &demands, &granted);
+    Ok(Resolution { chosen, already })
+}
+
+/// Returns what packages of the base demand of packages that are added: their rich dependencies.
+///
+/// What a package of the base lacks already is not asked for: the base is as it is.
+fn demands_of_base<'a>(admission: &Admission<'a>) -> Vec<Demand<'a>> {
+    let pool: &'a Pool = admission.pool;
+    let mut demands = Vec::new();
+    for (by, solvable) in (0..).zip(pool.base()) {
+        let requires = solvable.requires.iter().map(|dependency| {
+            (
+                dependency,
+                Cause::Requires(dependency),
+                Stance::Requires(by),
+            )
+        });
+        let conflicts = solvable.conflicts.iter().map(|dependency| {
+            (
+                dependency,
+                Cause::Conflicts(dependency),
+                Stance::Conflicts(by),
+            )
+        });
+        let rich = |dependency: &Dependency| dependency.simple().is_none();
+        for (dependency, cause, stance) in requires.chain(conflicts).filter(|(d, ..)| rich(d)) {
+            let clauses = admission.demand(dependency, stance).unwrap_or_default();
+            let conditional = clauses
+                .into_iter()
+                .filter(|clause| !clause.unless.is_empty());
+            demands.extend(conditional.map(|clause| Demand {
+                by: Some(by),
+                cause,
+                clause,
+            }));
+        }
+    }
+    demands
+}
+
+/// Adds what is recommended, round by round until nothing more is wished for.
+fn add_weak<'a>(
+    admission: &'a Admission<'a>,
+    demands: &[Demand<'a>],
+    chosen: &mut Vec<Id>,
+    granted: &mut Vec<Wish<'a>>,
+) {
+    let mut asked: BTreeSet<(Id, &Dependency)> = BTreeSet::new();
+    loop {
+        let mut wishes = wishes(admission, chosen);
+        wishes.retain(|wish| asked.insert((wish.package, wish.dependency)));
+        if wishes.is_empty() {
+            return;
+        }
+        // The last list of the stack is the next to be tried.
+        let mut untried = vec![wishes];
+        while let Some(mut wishes) = untried.pop() {
+            let mut attempt = demands.to_vec();
+            attempt.extend(chosen.iter().map(|&id| only(id)));
+            attempt.extend(wishes.iter().flat_map(|wish| wish.demands.clone()));
+            if let Ok(found) = solve(admission, &attempt) {
+                granted.append(&mut wishes);
+                *chosen = reasons::needed(admission, &found, demands, granted);
+            } else if wishes.len() > 1 {
+                let second = wishes.split_off(wishes.len() / 2);
+                untried.extend([second, wishes]);
+            }
+        }
+    }
+}
+
+/// Returns the demand that holds a package fast that was chosen before.
+fn only<'a>(id: Id) -> Demand<'a> {
+    Demand {
+        by: None,
+        cause: Cause::SameName,
+        clause: Clause {
+            unless: Vec::new(),
+            any: vec![id],
+        },
+    }
+}
+
+/// Returns the weak dependencies that are not met and might be.
+fn wishes<'a>(admission: &Admission<'a>, chosen: &[Id]) -> Vec<Wish<'a>> {
+    let pool: &'a Pool = admission.pool;
+    let added = |id: Id| chosen.binary_search(&id).is_ok();
+    let mut wishes = Vec::new();
+    for &package in chosen {
+        for dependency in &pool.solvable(package).recommends {
+            if admission.holds(dependency, &added) {
+                continue;
+            }
+            let clauses = admission.demand(dependency, Stance::Requires(package));
+            let clauses = clauses.unwrap_or_else(|_| vec![Clause::default()]);
+            if clauses.contains(&Clause::default()) {
+                continue;
+            }
+            let demand = |clause| Demand {
+                by: None,
+                cause: Cause::Requires(dependency),
+                clause,
+            };
+            let demands = clauses.into_iter().map(demand).collect();
+            wishes.push(Wish {
+                package,
+                dependency,
+                supplements: false,
+                demands,
+            });
+        }
+    }
+    for &package in &pool.supplementing {
+        if added(package) || !admission.admits(package) {
+            continue;
+        }
+        // What supplements the base alone was left out of the base by whoever made it.
+        let meant = (pool.solvable(package).supplements.iter()).find(|dependency| {
+            admission.holds(dependency, &added) && !admission.holds(dependency, &|_| false)
+        });
+        if let Some(dependency) = meant {
+            let demands = vec![only(package)];
+            wishes.push(Wish {
+                package,
+                dependency,
+                supplements: true,
+                demands,
+            });
+        }
+    }
+    wishes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Options;
+    use crate::request::Wanted;
+    use crate::solvable::{Nevra, Solvable};
+
+    #[test]
+    fn each_package_has_its_reason_in_the_order_of_need() {
+        let package = |name: &str, requires: &[&str], recommends: &[&str], supplements: &[&str]| {
+            let list = |texts: &[&str]| {
+                let parsed = texts.iter().map(|text| Dependency::parse(text).unwrap());
+                parsed.collect()
+            };
+            Solvable {
+                nevra: Nevra::parse(&format!("{name}-1-1.noarch")).unwrap(),
+                requires: list(requires),
+                recommends: list(recommends),
+                supplements: list(supplements),
+                ..Solvable::default()
+            }
+        };
+        let available = vec![
+            package("extra", &[], &[], &["tool"]),
+            package("doc", &["viewer"], &[], &[]),
+            package("viewer", &[], &[], &[]),
+            package("lib", &[], &[], &[]),
+            package("plugin", &[], &[], &[]),
+            package("tool", &["lib"], &["doc"], &[]),
+        ];
+        let base = vec![package("desktop", &["(plugin if tool)"], &[], &[])];
+        let pool = Pool::new(base, available, Options::default());
+        let request = Request {
+            install: vec![Wanted::Name("tool".to_owned())],
+            recommends: true,
+            locked: Vec::new(),
+        };
+        let requires = |by, dependency: &str| Reason::Requires {
+            by,
+            dependency: dependency.to_owned(),
+        };
+        let tool = Package::Available(5);
+        let expected = [
+            (5, Reason::Requested(0)),
+            (4, requires(Package::Base(0), "(plugin if tool)")),
+            (3, requires(tool, "lib")),
+            (
+                1,
+                Reason::Recommends {
+                    by: tool,
+                    dependency: "doc".to_owned(),
+                },
+            ),
+            (2, requires(Package::Available(1), "viewer")),
+            (
+                0,
+                Reason::Supplements {
+                    dependency: "tool".to_owned(),
+                },
+            ),
+        ];
+        let expected = expected.map(|(index, reason)| Chosen { index, reason });
+        assert_eq!(resolve(&pool, &request).unwrap().chosen, expected);
+    }
+}

@@ -1,0 +1,12 @@
+# Packages that require each other come together.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: b
+#>=Pkg: b 1 1 noarch
+#>=Req: a
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available

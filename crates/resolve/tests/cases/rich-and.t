@@ -1,0 +1,13 @@
+# Both parts are required.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: (b and c)
+#>=Pkg: b 1 1 noarch
+#>=Pkg: c 1 1 noarch
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available
+#>install c-1-1.noarch@available

@@ -1,0 +1,17 @@
+# A condition that an added package fulfils.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: (b if c)
+#>=Req: d
+#>=Pkg: b 1 1 noarch
+#>=Pkg: c 1 1 noarch
+#>=Pkg: d 1 1 noarch
+#>=Req: c
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available
+#>install c-1-1.noarch@available
+#>install d-1-1.noarch@available

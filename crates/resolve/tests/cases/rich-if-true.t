@@ -1,0 +1,12 @@
+# A condition that the base fulfils.
+repo system 0 testtags <inline>
+#>=Pkg: c 1 1 noarch
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: (b if c)
+#>=Pkg: b 1 1 noarch
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available

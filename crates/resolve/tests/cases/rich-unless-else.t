@@ -1,0 +1,13 @@
+# The third part takes the place of the first if the second is there.
+repo system 0 testtags <inline>
+#>=Pkg: c 1 1 noarch
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: (b unless c else d)
+#>=Pkg: b 1 1 noarch
+#>=Pkg: d 1 1 noarch
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install d-1-1.noarch@available

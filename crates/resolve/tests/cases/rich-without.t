@@ -1,0 +1,15 @@
+# The second capability must not come from the same package.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: (x without y)
+#>=Pkg: b 1 1 noarch
+#>=Prv: x
+#>=Prv: y
+#>=Pkg: zz 1 1 noarch
+#>=Prv: x
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install zz-1-1.noarch@available

@@ -1,0 +1,11 @@
+# A missing epoch is 0.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: b >= 5
+#>=Pkg: b 1:2 1 noarch
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1:2-1.noarch@available

@@ -1,0 +1,14 @@
+# Ranges on both sides need only overlap.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: x < 3
+#>=Pkg: b 1 1 noarch
+#>=Prv: x >= 2
+#>=Pkg: c 1 1 noarch
+#>=Prv: x >= 3
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available

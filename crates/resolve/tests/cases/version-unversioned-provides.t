@@ -1,0 +1,12 @@
+# A provides without a version satisfies every version.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Req: x >= 7
+#>=Pkg: b 1 1 noarch
+#>=Prv: x
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available

@@ -1,0 +1,16 @@
+# Recommended packages are added.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Rec: b
+#>=Sug: c
+#>=Pkg: b 1 1 noarch
+#>=Rec: d
+#>=Pkg: c 1 1 noarch
+#>=Pkg: d 1 1 noarch
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-1-1.noarch@available
+#>install d-1-1.noarch@available
