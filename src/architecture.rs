@@ -80,6 +80,15 @@ impl Architecture {
         TABLE.iter().map(|(name, _)| *name)
     }
 
+    /// Returns RPM's spelling.
+    pub fn of_rpm(self) -> &'static str {
+        TABLE
+            .iter()
+            .find(|(name, _)| *name == self.0)
+            .and_then(|(_, rpm)| rpm.first())
+            .unwrap_or(&"noarch")
+    }
+
     /// Says whether a machine of this architecture also runs packages of `other`: 32-bit
     /// libraries beside 64-bit ones.
     pub fn runs(self, other: Self) -> bool {

@@ -76,7 +76,7 @@ pub struct Output {
 /// The arguments of `build`.
 #[derive(Debug, Default, Args)]
 pub struct BuildArguments {
-    /// RPM files, or directories of them; the first package names the image
+    /// RPM files, directories of them, or with --repo names; the first package names the image
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Add a prepared tree: DIR/usr and DIR/opt; its files replace those of packages
@@ -107,6 +107,9 @@ pub struct BuildArguments {
     /// Root directory of the base: its packages must provide what the image requires
     #[arg(long, value_name = "ROOT", help_heading = "Base")]
     pub base: Option<PathBuf>,
+    /// Directory of RPM files to choose from what the inputs require and the base lacks
+    #[arg(long, value_name = "DIR", help_heading = "Base")]
+    pub repo: Vec<PathBuf>,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,

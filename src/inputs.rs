@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use crate::architecture::Architecture;
 use crate::base::BaseSource;
 use crate::check::Waivers;
+use crate::choose;
 use crate::cli::{BuildArguments, Matching};
 use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
@@ -22,6 +23,10 @@ use crate::pack::Packing;
 pub struct Inputs {
     /// The RPM files in the order that decides: the first is the main package.
     pub packages: Vec<PathBuf>,
+    /// Packages that are asked for by name, to be found in `repositories`.
+    pub names: Vec<String>,
+    /// RPM files to choose from.
+    pub repositories: Vec<PathBuf>,
     /// A prepared tree to add.
     pub overlay: Option<PathBuf>,
     /// How the image is to be called.
@@ -90,8 +95,15 @@ impl Inputs {
             (None, None, Matching::Any) => BaseSource::None,
             (None, None, _) => BaseSource::Host,
         };
+        let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
+            .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
+        let names = names
+            .into_iter()
+            .map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
-            packages: packages(&arguments.inputs)?,
+            packages: packages(&files)?,
+            names: names.collect(),
+            repositories: packages(&arguments.repo)?,
             overlay: arguments.overlay.clone(),
             naming,
             base,

@@ -5,6 +5,7 @@
 mod architecture;
 mod base;
 mod check;
+mod choose;
 mod cli;
 mod commands;
 mod compose;

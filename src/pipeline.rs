@@ -10,8 +10,10 @@ use rpm_input::Package;
 use serde::Serialize;
 use store::{Added, Publication, Store};
 
+use crate::architecture::Architecture;
 use crate::base::Base;
 use crate::check::{self, Finding, Severity, Waivers};
+use crate::choose::{Offer, choose};
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result, package_failure};
@@ -56,7 +58,7 @@ struct Stored {
 pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
-    let packages = read_headers(&inputs.packages)?;
+    let (packages, files, already) = packages(inputs, &base, report)?;
     report.stage("packages", &listed(&packages, inputs.overlay.as_deref()));
     let overlay = inputs
         .overlay
@@ -77,6 +79,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     )?;
     plan.findings.extend(check::identity(&identity, &packages));
     plan.findings.extend(check::against_base(&packages, &base));
+    plan.findings.extend(already);
     settle(&plan.findings, &inputs.waivers, report)?;
     metadata::describe(&mut plan, &identity)?;
     list_changes(&plan, report);
@@ -85,31 +88,74 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let result = if inputs.dry_run {
         None
     } else {
+        let sources: Vec<_> = (packages.iter().zip(&files))
+            .map(|(package, file)| Source { package, file })
+            .collect();
         Some(make(
-            inputs, &identity, &base, &packages, &plan, &requires, report,
+            inputs, &identity, &base, &sources, &packages, &plan, &requires, report,
         )?)
     };
     Ok(built(inputs, &identity, &packages, plan, requires, result))
 }
 
+/// Returns the packages of the image with their files: those that were named, and with `--repo`
+/// what they require. What was asked for and is in the base comes back as findings.
+fn packages(
+    inputs: &Inputs,
+    base: &Base,
+    report: &Report,
+) -> Result<(Vec<Package>, Vec<PathBuf>, Vec<Finding>)> {
+    let named = read_headers(&inputs.packages)?;
+    if inputs.repositories.is_empty() {
+        let packages = named.into_iter().map(|offer| offer.package).collect();
+        return Ok((packages, inputs.packages.clone(), Vec::new()));
+    }
+    let architecture = (inputs.naming.architecture)
+        .or_else(Architecture::of_this_machine)
+        .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))?;
+    let offered = read_headers(&inputs.repositories)?;
+    let choice = choose(named, &inputs.names, offered, base, architecture.of_rpm())?;
+    for (offer, reason) in choice.offers.iter().zip(&choice.reasons) {
+        if !reason.is_empty() {
+            report.stage("resolve", &format!("{}  ({reason})", offer.package.nevra));
+        }
+    }
+    let (packages, files) = choice
+        .offers
+        .into_iter()
+        .map(|offer| (offer.package, offer.file))
+        .unzip();
+    Ok((packages, files, choice.findings))
+}
+
 /// Reads the headers of all packages.
-fn read_headers(files: &[PathBuf]) -> Result<Vec<Package>> {
+fn read_headers(files: &[PathBuf]) -> Result<Vec<Offer>> {
     files
         .iter()
         .map(|path| {
             let doing = || format!("reading {}", path.display());
             let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
             let mut input = BufReader::with_capacity(64 * 1024, file);
-            Package::read(&mut input, &path.display().to_string()).map_err(package_failure)
+            let package =
+                Package::read(&mut input, &path.display().to_string()).map_err(package_failure)?;
+            Ok(Offer {
+                file: path.clone(),
+                package,
+            })
         })
         .collect()
 }
 
 /// Packs the plan and adds the image to the store: all or nothing.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what the stages before have made"
+)]
 fn make(
     inputs: &Inputs,
     identity: &Identity,
     base: &Base,
+    sources: &[Source<'_>],
     packages: &[Package],
     plan: &Plan,
     requires: &[String],
@@ -118,14 +164,9 @@ fn make(
     let directory = NewDirectory::make(&inputs.output)?;
     let store = Store::open(&inputs.output).map_err(store_failure)?;
     let temporary = store.temporary().map_err(store_failure)?;
-    let sources: Vec<_> = packages
-        .iter()
-        .zip(&inputs.packages)
-        .map(|(package, file)| Source { package, file })
-        .collect();
 
     let bar = report.bar(plan.size);
-    let packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
+    let packed = pack::pack(plan, sources, &inputs.packing, temporary, &mut |bytes| {
         bar.inc(bytes)
     })?;
     bar.finish_and_clear();
@@ -156,7 +197,7 @@ fn make(
         report.stage("tree", &directory.display().to_string());
     }
 
-    let origins = origins(&inputs.packages, &packed.digests);
+    let origins = origins(sources, &packed.digests);
     let list = Manifest::new(identity, base, packages, &origins, requires.to_vec()).to_gzip()?;
     let (_, list_digest) =
         sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
@@ -194,16 +235,14 @@ fn make(
 }
 
 /// Says where each package came from.
-fn origins(files: &[PathBuf], digests: &[[u8; 32]]) -> Vec<Origin> {
-    let name = |path: &PathBuf| {
+fn origins(sources: &[Source<'_>], digests: &[[u8; 32]]) -> Vec<Origin> {
+    let name = |path: &Path| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
-    files
-        .iter()
-        .zip(digests)
-        .map(|(path, digest)| Origin {
-            file: name(path),
+    (sources.iter().zip(digests))
+        .map(|(source, digest)| Origin {
+            file: name(source.file),
             sha256: Some(*digest),
         })
         .collect()

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::workshop::{Scratch, fixture, has_oracle, os_release, output_of, program, text};
+use crate::workshop::{Scratch, fixture, has_oracle, json, os_release, output_of, program, text};
 
 /// Makes the root directory of a base with these packages in the database of the real `rpm`.
 fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
@@ -19,13 +19,110 @@ fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
     };
     output_of(rpm().arg("--initdb"));
     if !packages.is_empty() {
+        // A name with a slash is a package that the test has made itself.
+        let files = packages.iter().map(|name| match name.contains('/') {
+            true => PathBuf::from(name),
+            false => fixture(name),
+        });
         output_of(
             rpm()
                 .args(["-i", "--justdb", "--nodeps", "--noscripts", "--ignorearch"])
-                .args(packages.iter().map(|name| fixture(name))),
+                .args(files),
         );
     }
     root
+}
+
+/// Makes a package that provides what every system has.
+fn system_package(scratch: &Scratch) -> String {
+    let spec = scratch.join("system.spec");
+    let provides = ["libc.so.6()(64bit)", "libc.so.6(GLIBC_2.2.5)(64bit)"]
+        .into_iter()
+        .chain(["libc.so.6(GLIBC_2.34)(64bit)", "rtld(GNU_HASH)", "/bin/sh"])
+        .map(|capability| format!("Provides: {capability}\n"))
+        .collect::<String>();
+    let text = format!(
+        "Name: system\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         {provides}%description\nx\n%files\n"
+    );
+    fs::write(&spec, text).unwrap();
+    output_of(
+        Command::new("rpmbuild")
+            .args(["-bb", "--define"])
+            .arg(format!("_topdir {}", scratch.join("build").display()))
+            .arg(&spec),
+    );
+    scratch
+        .join("build/RPMS/noarch/system-1-1.noarch.rpm")
+        .display()
+        .to_string()
+}
+
+#[test]
+fn what_a_package_requires_is_chosen_from_a_repository() {
+    if !has_oracle("rpm") || !has_oracle("rpmbuild") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let root = base(&scratch, &[&system_package(&scratch)]);
+    let repo = scratch.join("repo");
+    fs::create_dir(&repo).unwrap();
+    for name in [TOOLS, LIBRARY, "clash-one-1-1.noarch.rpm"] {
+        fs::copy(fixture(name), repo.join(name)).unwrap();
+    }
+    let run = |wanted: &str, more: &[&str]| {
+        program()
+            .arg("--base")
+            .arg(&root)
+            .arg("--repo")
+            .arg(&repo)
+            .arg("-o")
+            .arg(scratch.join("store"))
+            .args(["--arch", "x86_64"])
+            .args(more)
+            .arg(wanted)
+            .output()
+            .unwrap()
+    };
+    let by_file = fixture(TOOLS).display().to_string();
+    for wanted in ["hello-tools", "hello-tools.x86_64", &by_file] {
+        let outcome = run(wanted, &[]);
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{wanted}: {said}");
+        let reason = "resolve   hello-library-2.0-3.x86_64  (";
+        assert!(said.contains(reason), "{wanted}: {said}");
+        assert!(
+            said.contains(" needed by hello-tools-1.1~rc1-2.x86_64)"),
+            "{said}"
+        );
+        assert!(
+            scratch
+                .join("store/hello-tools-1.1-A.rc.1-2.x86-64.raw")
+                .exists()
+        );
+    }
+    let plan = json(&run("hello-tools", &["--dry-run", "--json"]));
+    let chosen = ["hello-tools-1.1~rc1-2.x86_64", "hello-library-2.0-3.x86_64"];
+    assert_eq!(plan["packages"], serde_json::json!(chosen));
+
+    for (wanted, reason) in [
+        ("nosuch", "nothing provides requested nosuch"),
+        ("system", "system-1-1.noarch is already in the base"),
+    ] {
+        let outcome = run(wanted, &[]);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
+    // Without the library on offer, the reason names it.
+    fs::remove_file(repo.join(LIBRARY)).unwrap();
+    let outcome = run("hello-tools", &[]);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("needed by hello-tools-1.1~rc1-2.x86_64"),
+        "{said}"
+    );
 }
 
 fn build(scratch: &Scratch, base: &PathBuf, arguments: &[&str], rpm: &str) -> Output {

@@ -1,0 +1,170 @@
+//! Chooses the packages of an image: what was asked for, and what that requires and the base lacks.
+//!
+//! Offers come from directories of RPM files. The base's packages are fixed: what they provide
+//! satisfies a requirement first, and none of them is ever replaced.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use resolve::{
+    Capability, Comparison, Dependency, Evr, Nevra, Options, Pool, Reason, Request, Solvable,
+    Wanted, resolve,
+};
+use rpm_input::Package;
+
+use crate::base::Base;
+use crate::check::Finding;
+use crate::failure::{Failure, Result};
+
+/// A package with the file that it is read from.
+pub struct Offer {
+    /// The RPM file.
+    pub file: PathBuf,
+    /// What its header says.
+    pub package: Package,
+}
+
+/// What was chosen.
+pub struct Choice {
+    /// What was asked for, then what that requires.
+    pub offers: Vec<Offer>,
+    /// Why each was chosen, in words, parallel to `offers`; empty for what was asked for.
+    pub reasons: Vec<String>,
+    /// What was asked for and is in the base.
+    pub findings: Vec<Finding>,
+}
+
+/// Chooses from `named`, all of which are wanted, and `offered` what `names` and these require.
+pub fn choose(
+    named: Vec<Offer>,
+    names: &[String],
+    offered: Vec<Offer>,
+    base: &Base,
+    architecture: &str,
+) -> Result<Choice> {
+    let installed = base.packages.as_ref().ok_or_else(|| {
+        Failure::usage("--repo needs a base whose packages are known")
+            .hint("name its root directory with --base ROOT")
+    })?;
+    let solvables = |packages: &mut dyn Iterator<Item = (&Package, usize)>| {
+        packages
+            .map(|(package, repository)| solvable(package, repository))
+            .collect()
+    };
+    let base_solvables: Result<Vec<_>> =
+        solvables(&mut installed.iter().map(|package| (package, 0)));
+    let wanted = (0..named.len()).map(Wanted::Available);
+    let install = wanted
+        .chain(names.iter().cloned().map(Wanted::Text))
+        .collect();
+    let mut offers: Vec<Option<Offer>> = named.into_iter().chain(offered).map(Some).collect();
+    let available: Result<Vec<_>> =
+        solvables(&mut offers.iter().flatten().map(|offer| (&offer.package, 0)));
+    let options = Options {
+        architecture: architecture.to_owned(),
+        multilib: true,
+        priorities: vec![0],
+    };
+    let pool = Pool::new(base_solvables?, available?, options);
+    let request = Request {
+        install,
+        ..Request::default()
+    };
+    let resolution = resolve(&pool, &request).map_err(|problem| {
+        Failure::refused(anyhow!("{problem}"))
+            .hint("another --repo may have what is missing, or another base")
+    })?;
+    let mut choice = Choice {
+        offers: Vec::new(),
+        reasons: Vec::new(),
+        findings: Vec::new(),
+    };
+    for chosen in &resolution.chosen {
+        let Some(offer) = offers.get_mut(chosen.index).and_then(Option::take) else {
+            continue;
+        };
+        choice.reasons.push(match &chosen.reason {
+            Reason::Requested(_) => String::new(),
+            Reason::Requires { by, dependency } | Reason::Recommends { by, dependency } => {
+                let by = pool
+                    .get(*by)
+                    .map(|by| by.nevra.to_string())
+                    .unwrap_or_default();
+                format!("{dependency} needed by {by}")
+            }
+            Reason::Supplements { dependency } => format!("it supplements {dependency}"),
+        });
+        choice.offers.push(offer);
+    }
+    for already in &resolution.already {
+        let asked = request
+            .install
+            .get(already.request)
+            .map(ToString::to_string);
+        let has = already.base.and_then(|index| installed.get(index));
+        let what = has
+            .map(|package| package.nevra.to_string())
+            .or(asked)
+            .unwrap_or_default();
+        let text = format!("{what} is already in the base");
+        choice.findings.push(Finding::new("in-base", text));
+    }
+    if choice.offers.is_empty() {
+        let lines: Vec<_> = choice
+            .findings
+            .iter()
+            .map(|finding| finding.text.as_str())
+            .collect();
+        return Err(Failure::refused(anyhow!(
+            "nothing is left to add: {}",
+            lines.join(", ")
+        )));
+    }
+    Ok(choice)
+}
+
+/// Reads a package as the solver sees it.
+fn solvable(package: &Package, repository: usize) -> Result<Solvable> {
+    let all = |dependencies: &[rpm_input::Dependency]| -> Result<Vec<Dependency>> {
+        dependencies
+            .iter()
+            .map(|one| dependency(one, &package.nevra.to_string()))
+            .collect()
+    };
+    Ok(Solvable {
+        nevra: Nevra {
+            name: package.nevra.name.clone(),
+            evr: Evr::parse(&package.nevra.evr()),
+            arch: package.nevra.arch.clone(),
+        },
+        provides: all(&package.provides)?,
+        requires: all(&package.requires)?,
+        conflicts: all(&package.conflicts)?,
+        obsoletes: all(&package.obsoletes)?,
+        recommends: all(&package.recommends)?,
+        suggests: all(&package.suggests)?,
+        supplements: all(&package.supplements)?,
+        enhances: all(&package.enhances)?,
+        files: package.files.iter().map(|file| file.path.clone()).collect(),
+        repository,
+    })
+}
+
+fn dependency(one: &rpm_input::Dependency, nevra: &str) -> Result<Dependency> {
+    if one.is_rich() {
+        return Dependency::parse(&one.name)
+            .map_err(|error| Failure::refused(anyhow!("{nevra}: dependency {one}: {error}")));
+    }
+    let comparison = Comparison::parse(one.sense.comparison());
+    Ok(Dependency::Simple(Capability {
+        name: one.name.clone(),
+        range: comparison.map(|comparison| (comparison, Evr::parse(&one.evr))),
+    }))
+}
+
+/// Says whether an input of the command line names a package and not a file.
+pub fn is_name(input: &Path) -> bool {
+    !input.exists()
+        && !input.as_os_str().as_encoded_bytes().contains(&b'/')
+        && input.extension().is_none_or(|extension| extension != "rpm")
+}
