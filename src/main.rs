@@ -14,6 +14,7 @@ mod failure;
 mod filter;
 mod inputs;
 mod metadata;
+mod offers;
 mod overlay;
 mod pack;
 mod pipeline;

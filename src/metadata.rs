@@ -16,6 +16,7 @@ use crate::cli::Matching;
 use crate::compose::Plan;
 use crate::digest::{hex, sha256, sha256_id};
 use crate::failure::{Failure, Result};
+use crate::offers::Offers;
 
 /// The longest file name that Linux takes, in bytes.
 const MAX_FILE_NAME: usize = 255;
@@ -390,8 +391,7 @@ struct ManifestPackage {
     architecture: String,
     size: u64,
     nevra: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
+    sha256: String,
     origin: String,
 }
 
@@ -400,8 +400,8 @@ struct ManifestPackage {
 pub struct Origin {
     /// The RPM's file name, without its directory: that is the build machine's own.
     pub file: String,
-    /// SHA-256 of the RPM file; `None` where it was not read to its end.
-    pub sha256: Option<[u8; 32]>,
+    /// SHA-256 of the RPM file.
+    pub sha256: [u8; 32],
 }
 
 impl Manifest {
@@ -423,7 +423,7 @@ impl Manifest {
                 architecture: package.nevra.arch.clone(),
                 size: package.installed_size,
                 nevra: package.nevra.to_string(),
-                sha256: origin.sha256.as_ref().map(|digest| hex(digest)),
+                sha256: hex(&origin.sha256),
                 origin: origin.file.clone(),
             })
             .collect();
@@ -460,25 +460,11 @@ impl Manifest {
 /// Returns what the packages require and do not provide among themselves: the capabilities that
 /// the base must have. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not running.
 pub fn requires(packages: &[Package]) -> Vec<String> {
-    let mut provides: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for provide in packages.iter().flat_map(|package| &package.provides) {
-        provides.entry(&provide.name).or_default().push(provide);
-    }
-    let paths: BTreeSet<&str> = packages
-        .iter()
-        .flat_map(|package| &package.files)
-        .map(|file| file.path.as_str())
-        .collect();
+    let offers = Offers::new(packages.iter());
     let missing: BTreeSet<String> = packages
         .iter()
         .flat_map(|package| &package.requires)
-        .filter(|need| !need.is_rpmlib() && !need.is_config())
-        .filter(|need| !(need.is_file() && paths.contains(need.name.as_str())))
-        .filter(|need| {
-            !provides
-                .get(need.name.as_str())
-                .is_some_and(|offers| offers.iter().any(|offer| need.satisfied_by(offer)))
-        })
+        .filter(|need| !need.is_rpmlib() && !need.is_config() && !offers.provide(need))
         .map(ToString::to_string)
         .collect();
     missing.into_iter().collect()

@@ -78,16 +78,16 @@ pub fn pack<W: io::Write + io::Seek + Send + 'static>(
     let mut intake = Intake {
         packer: Packer::new(output, &options).map_err(packer_failure)?,
         plan,
-        first: first_packages(plan),
         progress,
     };
+    let first = first_packages(plan);
     for (id, bytes) in &plan.inline {
         intake.add(id, bytes.len() as u64, &mut bytes.as_slice())?;
     }
     let digests = if packing.workers > 1 && !sources.is_empty() {
-        intake.take_ahead(sources)?
+        intake.take_ahead(sources, &first)?
     } else {
-        intake.take_in_turn(sources)?
+        intake.take_in_turn(sources, &first)?
     };
     for (id, size, path) in &plan.overlay {
         intake.take_overlay(id, *size, path)?;
@@ -100,8 +100,11 @@ pub fn pack<W: io::Write + io::Seek + Send + 'static>(
     })
 }
 
-/// Returns which package each content is taken from: the first that has it.
-fn first_packages(plan: &Plan) -> BTreeMap<ContentId, usize> {
+/// Which package each content is taken from.
+type First = BTreeMap<ContentId, usize>;
+
+/// Returns for each content the first package that has it.
+fn first_packages(plan: &Plan) -> First {
     let mut first = BTreeMap::new();
     for (package, contents) in plan.contents.iter().enumerate() {
         for id in contents.iter().flatten() {
@@ -115,7 +118,6 @@ fn first_packages(plan: &Plan) -> BTreeMap<ContentId, usize> {
 struct Intake<'a, W: io::Write + io::Seek + Send + 'static> {
     packer: Packer<W>,
     plan: &'a Plan,
-    first: BTreeMap<ContentId, usize>,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -134,12 +136,12 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
     }
 
     /// Reads one package after the other on this thread.
-    fn take_in_turn(&mut self, sources: &[Source<'_>]) -> Result<Vec<[u8; 32]>> {
+    fn take_in_turn(&mut self, sources: &[Source<'_>], first: &First) -> Result<Vec<[u8; 32]>> {
         let mut digests = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             let mut payload = open(source)?;
             while let Some(mut content) = payload.next_content().map_err(package_failure)? {
-                if let Some(id) = wanted(self.plan, &self.first, index, content.file) {
+                if let Some(id) = wanted(self.plan, first, index, content.file) {
                     self.add(id, content.size, &mut content)?;
                 }
             }
@@ -149,9 +151,9 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
     }
 
     /// Reads packages ahead on threads, and takes their contents in order.
-    fn take_ahead(&mut self, sources: &[Source<'_>]) -> Result<Vec<[u8; 32]>> {
-        let (plan, first) = (self.plan, self.first.clone());
-        let (first, mut digests) = (&first, Vec::new());
+    fn take_ahead(&mut self, sources: &[Source<'_>], first: &First) -> Result<Vec<[u8; 32]>> {
+        let plan = self.plan;
+        let mut digests = Vec::new();
         let (jobs, waiting) = sync_channel::<(usize, SyncSender<Piece>)>(PACKAGES_AHEAD);
         let waiting = &Mutex::new(waiting);
         std::thread::scope(|scope| {
@@ -212,15 +214,15 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
 
     /// Reads one file of an overlay, and makes sure that it is still the one that was planned.
     fn take_overlay(&mut self, id: &ContentId, size: u64, path: &PathBuf) -> Result<()> {
+        if self.packer.contains(id) {
+            return Ok(());
+        }
         let doing = || format!("reading {}", path.display());
         let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
         let mut hashed = Hashed {
             content: file,
             hash: Sha256::new(),
         };
-        if self.packer.contains(id) {
-            return Ok(());
-        }
         self.add(id, size, &mut hashed).map_err(|failure| Failure {
             source: failure.source.context(doing()),
             ..failure
@@ -236,12 +238,7 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
 }
 
 /// Returns the id of a content that is to be taken from this file of this package.
-fn wanted<'a>(
-    plan: &'a Plan,
-    first: &BTreeMap<ContentId, usize>,
-    package: usize,
-    file: usize,
-) -> Option<&'a ContentId> {
+fn wanted<'a>(plan: &'a Plan, first: &First, package: usize, file: usize) -> Option<&'a ContentId> {
     plan.contents[package][file]
         .as_ref()
         .filter(|id| first.get(id) == Some(&package))
@@ -268,7 +265,7 @@ fn read_ahead(
     waiting: &Mutex<Receiver<(usize, SyncSender<Piece>)>>,
     sources: &[Source<'_>],
     plan: &Plan,
-    first: &BTreeMap<ContentId, usize>,
+    first: &First,
 ) {
     loop {
         let job = match waiting.lock() {

@@ -243,7 +243,7 @@ fn origins(sources: &[Source<'_>], digests: &[[u8; 32]]) -> Vec<Origin> {
     (sources.iter().zip(digests))
         .map(|(source, digest)| Origin {
             file: name(source.file),
-            sha256: Some(*digest),
+            sha256: *digest,
         })
         .collect()
 }

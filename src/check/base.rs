@@ -4,16 +4,13 @@
 //! The words are libsolv's, which users of dnf and zypper know. Rich dependencies, such as
 //! `(a or b)`, are not judged here; they stay in the image's list of requirements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rpm_input::{Dependency, Package};
 
 use super::Finding;
 use crate::base::Base;
-
-/// Directories that are links on every system that a system extension fits; a requirement may
-/// name a file by either path.
-const MERGED: [&str; 4] = ["/bin/", "/sbin/", "/lib/", "/lib64/"];
+use crate::offers::Offers;
 
 /// Looks at the packages of an image against those of its base.
 pub fn against_base(packages: &[Package], base: &Base) -> Vec<Finding> {
@@ -90,47 +87,4 @@ fn conflicts(package: &Package, others: &[Package]) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// All that packages provide, by name.
-struct Offers<'a> {
-    capabilities: BTreeMap<&'a str, Vec<&'a Dependency>>,
-    files: BTreeSet<&'a str>,
-}
-
-impl<'a> Offers<'a> {
-    fn new(packages: impl Iterator<Item = &'a Package> + Clone) -> Self {
-        let mut capabilities: BTreeMap<&str, Vec<&Dependency>> = BTreeMap::new();
-        for provide in packages.clone().flat_map(|package| &package.provides) {
-            capabilities.entry(&provide.name).or_default().push(provide);
-        }
-        let files = packages
-            .flat_map(|package| &package.files)
-            .map(|file| file.path.as_str());
-        Self {
-            capabilities,
-            files: files.collect(),
-        }
-    }
-
-    fn meet(&self, need: &Dependency) -> bool {
-        let provided = self
-            .capabilities
-            .get(need.name.as_str())
-            .is_some_and(|offers| offers.iter().any(|offer| need.satisfied_by(offer)));
-        provided || need.is_file() && self.has_file(&need.name)
-    }
-
-    /// Says whether a path is there, also where `/bin` is a link to `/usr/bin`.
-    fn has_file(&self, path: &str) -> bool {
-        let below_usr = || format!("/usr{path}");
-        let above_usr = || path.strip_prefix("/usr").filter(|path| is_merged(path));
-        self.files.contains(path)
-            || is_merged(path) && self.files.contains(below_usr().as_str())
-            || above_usr().is_some_and(|path| self.files.contains(path))
-    }
-}
-
-fn is_merged(path: &str) -> bool {
-    MERGED.iter().any(|directory| path.starts_with(directory))
 }
