@@ -1,77 +1,15 @@
-//! All that a user can type.
+//! What can be typed after `build`, the default verb.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::{Args, ValueEnum};
+
+use super::Output;
 
 /// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
-pub const DEFAULT_COMPRESSION: &str = "zstd:7";
+const DEFAULT_COMPRESSION: &str = "zstd:7";
 /// The block size that is used where none is named.
-pub const DEFAULT_BLOCK_SIZE: &str = "1M";
-
-const EXAMPLES: &str = "\
-Examples:
-  sysext-build strace-6.11-1.1.x86_64.rpm
-      Makes ./strace-6.11-1.1.x86-64.raw for this host and lists it in ./SHA256SUMS
-  sysext-build --base /mnt/microos -o store/ --name debug rpms/
-      Makes one image of all packages in rpms/, for another system
-  sysext-build --dry-run gdb.rpm libpython.rpm
-      Shows what would be in the image; reads the headers alone
-  sysext-build --overlay tree/ --name site-config --image-version 3 --match any
-      Makes an image of a prepared tree, for every system
-  sysext-build inspect strace-6.11-1.1.x86-64.raw
-      Shows what is in an image and what it needs
-
-On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.
-Exit codes: 0 done, 1 the input can't give a good image, 2 usage, 3 input or output failed.";
-
-/// Makes a system extension image from RPM packages
-#[derive(Debug, Parser)]
-#[command(name = "sysext-build", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-pub struct Cli {
-    /// What to do, if not to build.
-    #[command(subcommand)]
-    pub verb: Option<Verb>,
-    /// The default verb's arguments.
-    #[command(flatten)]
-    pub build: BuildArguments,
-}
-
-/// What can be done.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    /// Make an image from RPM packages (the default)
-    Build(Box<BuildArguments>),
-    /// Show what is in an image and what it needs of its base
-    Inspect(InspectArguments),
-    /// List the rules that decide what enters an image, and the findings that can stop it
-    Rules(RulesArguments),
-    /// Print a completion script for a shell
-    Completions {
-        /// The shell to complete in
-        shell: Shell,
-    },
-    /// Write the manual pages into a directory
-    Man {
-        /// Directory for the pages
-        directory: PathBuf,
-    },
-}
-
-/// How a verb speaks.
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub struct Output {
-    /// Print one JSON object on standard output and nothing else
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Say nothing but errors
-    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Say more: every file that a rule left out or moved
-    #[arg(short, long, help_heading = "Output")]
-    pub verbose: bool,
-}
+const DEFAULT_BLOCK_SIZE: &str = "1M";
 
 /// The arguments of `build`.
 #[derive(Debug, Default, Args)]
@@ -185,22 +123,4 @@ pub enum Matching {
     SysextLevel,
     /// Nothing: ID=_any
     Any,
-}
-
-/// The arguments of `inspect`.
-#[derive(Debug, Args)]
-pub struct InspectArguments {
-    /// The image
-    pub image: PathBuf,
-    /// How to speak.
-    #[command(flatten)]
-    pub speech: Output,
-}
-
-/// The arguments of `rules`.
-#[derive(Debug, Args)]
-pub struct RulesArguments {
-    /// How to speak.
-    #[command(flatten)]
-    pub speech: Output,
 }
