@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::workshop::{Scratch, fixture, has_oracle, is_root, os_release, program, shared, text};
+use crate::workshop::{
+    Scratch, cache, fixture, has_oracle, is_root, os_release, program, shared, text,
+};
 
 /// Builds the greeting program's image for Tumbleweed.
 fn image(scratch: &Scratch) -> PathBuf {
@@ -28,14 +30,7 @@ fn systemd_merges_the_image_and_the_program_runs() {
     let scratch = Scratch::new();
     let image = image(&scratch);
     let mut roots = vec![PathBuf::from("/")];
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the trees of newer systemds are kept there"
-    )]
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let trixie = home.join(".cache/sysext-clients/roots/trixie");
+    let trixie = cache().unwrap_or_default().join("roots/trixie");
     if trixie.is_dir() {
         roots.push(trixie);
     } else {

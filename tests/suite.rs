@@ -18,6 +18,7 @@ mod determinism;
 mod hostile;
 mod interruption;
 mod readme;
+mod real;
 mod refusal;
 mod rpm_oracle;
 mod workshop;

@@ -1,10 +1,12 @@
 //! What every test needs: the program, the fixtures, a place to work, and the word on what is
 //! missing.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
@@ -129,6 +131,80 @@ pub fn shared() -> Option<PathBuf> {
     }
     eprintln!("SKIPPED: the folder ../shared is missing");
     None
+}
+
+/// Returns a repository of real software as `../shared/tools/deb2rpm.sh` makes it: RPMs in
+/// directories named for their architecture, `repodata`, and `base-packages.txt`, the names of a
+/// base. `SYSEXT_BUILD_RPMS` says where it is; else it is where `.ci/run` keeps it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where a large repository lies is for the machine to say"
+)]
+pub fn real_packages() -> Option<PathBuf> {
+    let named = std::env::var_os("SYSEXT_BUILD_RPMS").map(PathBuf::from);
+    let kept = || Some(cache()?.join("rpms"));
+    let path = named.or_else(kept)?;
+    let whole = path.join("repodata/repomd.xml").is_file();
+    (whole || shared().is_some() && missing(&format!("the repository {}", path.display())))
+        .then_some(path)
+}
+
+/// Returns the root directory of the base of [`real_packages`], with its RPM database and every
+/// file. It is made once for all test runs; that needs root and `rpm`.
+pub fn real_base(packages: &Path) -> Option<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    if !is_root() || !has_oracle("rpm") {
+        return None;
+    }
+    let _guard = ONE_AT_A_TIME.lock().unwrap();
+    let version = sha256sum(&packages.join("repodata/repomd.xml"));
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("base-{version}"));
+    if root.exists() {
+        return Some(root);
+    }
+    let list = fs::read_to_string(packages.join("base-packages.txt")).unwrap();
+    let names: BTreeSet<_> = list.lines().collect();
+    let files = rpms_below(packages).into_iter().filter(|file| {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let name = name.rsplitn(3, '-').nth(2).unwrap();
+        names.contains(name)
+    });
+    let unfinished = root.with_extension("unfinished");
+    let _ = fs::remove_dir_all(&unfinished);
+    output_of(
+        Command::new("rpm")
+            .arg("--root")
+            .arg(&unfinished)
+            .args(["--dbpath", "/usr/lib/sysimage/rpm", "-i", "--nodeps"])
+            .args(["--noscripts", "--nosignature"])
+            .args(files),
+    );
+    fs::rename(&unfinished, &root).unwrap();
+    Some(root)
+}
+
+/// Returns the RPM files of a repository, sorted.
+pub fn rpms_below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rpms_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rpm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Returns the directory in which clients and packages by other hands are kept between runs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the trees of newer systemds are kept there"
+)]
+pub fn cache() -> Option<PathBuf> {
+    Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/sysext-clients"))
 }
 
 /// Says whether this is root, which mounts need.

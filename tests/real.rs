@@ -1,0 +1,77 @@
+//! A real debugger from a repository of real software, over the base that it was made for: the
+//! packages that are chosen are what makes it run.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::workshop::{
+    Scratch, has_oracle, program, real_base, real_packages, rpms_below, shared, text,
+};
+
+/// Merges the image over the base with the real client and runs `gdb --version` there.
+fn run_gdb(client: &Path, base: &Path, image: &Path) -> Output {
+    Command::new(client)
+        .arg(image)
+        .arg("gdb")
+        .arg(base.join("usr/lib/os-release"))
+        .args(["gdb", "--version"])
+        .env("SYSEXT_ROOT", base)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn what_is_chosen_makes_a_debugger_run() {
+    let (Some(shared), Some(packages)) = (shared(), real_packages()) else {
+        return;
+    };
+    let Some(base) = real_base(&packages) else {
+        return;
+    };
+    if !has_oracle("systemd-sysext") {
+        return;
+    }
+    let client = shared.join("clients/merge-test.sh");
+    let scratch = Scratch::new();
+    let gdb = rpms_below(&packages).into_iter().find(|file| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        name.starts_with("gdb-") && name.as_bytes()[4].is_ascii_digit()
+    });
+    let alone = scratch.join("alone");
+    let chosen = scratch.join("chosen");
+    let build = |store: &Path| {
+        let mut build = program();
+        build.arg("--base").arg(&base).arg("-o").arg(store);
+        build.args(["--name", "gdb", "--image-version", "1"]);
+        build
+    };
+    let mut whole = build(&chosen);
+    for directory in ["x86_64", "noarch"] {
+        whole.arg("--repo").arg(packages.join(directory));
+    }
+    let outcomes = [
+        build(&alone)
+            .args(["--allow", "unmet-requirement"])
+            .arg(gdb.unwrap())
+            .output()
+            .unwrap(),
+        whole.arg("gdb").output().unwrap(),
+    ];
+    for outcome in outcomes {
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    }
+    // It merges, and the loader does not find what nobody chose.
+    let image = "gdb-1.x86-64.raw";
+    let outcome = run_gdb(&client, &base, &alone.join(image));
+    let said = text(&outcome.stdout) + &text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("error while loading shared libraries"),
+        "{said}"
+    );
+
+    let outcome = run_gdb(&client, &base, &chosen.join(image));
+    let said = text(&outcome.stdout) + &text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    assert!(said.contains("GNU gdb"), "{said}");
+}
