@@ -34,19 +34,26 @@
 
 mod add;
 mod collision;
+mod definition;
 mod directory;
 mod error;
 mod name;
 mod sums;
+mod tarball;
 mod temporary;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use definition::{
+    DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery, IMAGE_DIRECTORY, LINK_DIRECTORY,
+    MAX_INSTANCES, StoreUrl,
+};
 pub use error::Error;
 pub use name::{NameProblem, check_name};
 pub use sums::{Entry, SumsProblem};
+pub use tarball::{KEYRING_FILE, write_tarball};
 pub use temporary::Temporary;
 
 use directory::Directory;

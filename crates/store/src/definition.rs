@@ -1,0 +1,533 @@
+//! What `systemd-sysupdate` is told about an extension: where it is published, and where it goes.
+//!
+//! Each extension is a *component* of its own, with its own directory of definitions, because all
+//! definitions of one directory are one update: only versions that every one of them has would
+//! count. The directory holds three files.
+//!
+//! ```text
+//! sysupdate.strace.d/
+//! ├── strace.transfer     read by systemd 257 and newer
+//! ├── strace.conf         the same bytes, read by systemd 254 to 256, which know no *.transfer
+//! └── strace.feature      lets an administrator switch the extension off (systemd 257 and newer)
+//! ```
+//!
+//! A transfer that names a feature is switched off where the feature's file is missing, so the
+//! three are always delivered together. systemd before 257 reports the key as unknown and goes on.
+//!
+//! **Where images go.** `/var/lib/sysext-store`, which is not searched for extensions: there they
+//! may have their full names, and several versions may lie side by side. The one to merge is what
+//! `/etc/extensions/<name>.raw` links to. A client removes old images by the same pattern by which
+//! it finds new ones, so that an extension `gcc` would also remove those of `gcc-32bit`; where
+//! the store allows such names beside each other, each has a directory of its own on the client,
+//! too. systemd 254 makes neither of these directories, and 257 not `/etc/extensions`.
+//!
+//! **Text.** The syntax is that of unit files, with `%` specifiers, and patterns are lists of
+//! quoted words. What would mean something there is refused in names and URLs, except `%`, whose
+//! rules [`StoreUrl`] tells.
+
+use std::fmt;
+
+use crate::name::{NameProblem, check_name};
+
+/// Where clients keep images, outside of what systemd-sysext searches.
+pub const IMAGE_DIRECTORY: &str = "/var/lib/sysext-store";
+/// Where the links are that systemd-sysext merges.
+pub const LINK_DIRECTORY: &str = "/etc/extensions";
+/// Images that a client keeps of an extension, if nothing else is said: the newest and the one
+/// before, to which the link can be set back.
+pub const DEFAULT_INSTANCES: u32 = 2;
+/// Most images that a client can be told to keep of an extension.
+pub const MAX_INSTANCES: u32 = 100;
+
+/// Longest URL, in bytes: what common servers and proxies take.
+const MAX_URL: usize = 2000;
+/// Specifiers of sysupdate.d(5) that tell systems apart: architecture, IMAGE_VERSION, BUILD_ID,
+/// IMAGE_ID, ID, VERSION_ID and VARIANT_ID.
+const SPECIFIERS: &str = "aABMowW";
+
+/// Why a value can't be written into a definition; the text completes "the URL … " or
+/// "the name … ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DefinitionProblem {
+    /// The name can't be that of an extension.
+    #[error(transparent)]
+    Name(#[from] NameProblem),
+    /// The name of the directory would be longer than a file name may be.
+    #[error("is too long for the directory sysupdate.NAME.d")]
+    LongName,
+    /// Clients would have to keep fewer than two images, or very many.
+    #[error("would keep {0} images; from 2 to {MAX_INSTANCES} are possible")]
+    Instances(u32),
+    /// Not the URL of a directory on a web server.
+    #[error("does not begin with https://, http:// or a placeholder such as @@STORE_URL@@")]
+    Scheme,
+    /// Nothing between `://` and the path.
+    #[error("names no host")]
+    Host,
+    /// Longer than servers take.
+    #[error("is longer than {MAX_URL} bytes")]
+    LongUrl,
+    /// A character that ends a URL's path or a word of a definition.
+    #[error("holds {0:?}; write it as %{hex}", hex = percent_encoded(*.0))]
+    Character(char),
+    /// `?` or `#`: the path would not be the last part.
+    #[error("holds {0:?}, but clients append file names to it")]
+    NotADirectory(char),
+    /// A user name or a password, which everyone would read.
+    #[error("holds a user name or a password, which definitions would publish")]
+    Credentials,
+    /// A `%` that is neither a specifier nor the start of an encoded byte.
+    #[error(
+        "holds \"%{0}\", which is neither an encoded byte such as %20 nor one of the specifiers \
+         %a %A %B %M %o %w %W"
+    )]
+    Specifier(String),
+}
+
+fn percent_encoded(character: char) -> String {
+    let mut buffer = [0; 4];
+    let bytes = character.encode_utf8(&mut buffer).bytes();
+    let hex: Vec<_> = bytes.map(|byte| format!("{byte:02X}")).collect();
+    hex.join("%")
+}
+
+/// The URL of a store: a directory on a web server.
+///
+/// It may hold specifiers that each client replaces by what its os-release says, for stores that
+/// have a directory for each system: `https://example.org/sysext/%o/%w/`. Encoded bytes (`%20`)
+/// stay what they are. Where both readings are possible, as in `%ab`, it is an encoded byte.
+///
+/// In place of scheme and host there may be a placeholder between two `@@`, for definitions that
+/// are completed by whoever deploys them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUrl {
+    /// With one `/` at its end, as a person writes it.
+    plain: String,
+    /// The same with `%` doubled where it is no specifier.
+    escaped: String,
+}
+
+impl StoreUrl {
+    /// Checks a URL.
+    ///
+    /// # Errors
+    /// The first problem found.
+    pub fn new(text: &str) -> Result<StoreUrl, DefinitionProblem> {
+        if text.len() > MAX_URL {
+            return Err(DefinitionProblem::LongUrl);
+        }
+        check_authority(text)?;
+        if let Some(found) = text.chars().find(|c| matches!(c, '?' | '#')) {
+            return Err(DefinitionProblem::NotADirectory(found));
+        }
+        let is_plain = |c: &char| c.is_ascii_graphic() && !"\"'\\<>`{}|^;".contains(*c);
+        if let Some(found) = text.chars().find(|c| !is_plain(c)) {
+            return Err(DefinitionProblem::Character(found));
+        }
+        let plain = format!("{}/", text.trim_end_matches('/'));
+        let escaped = escape_percent(&plain)?;
+        Ok(StoreUrl { plain, escaped })
+    }
+
+    /// The URL of the directory `name` inside this one.
+    #[must_use]
+    pub fn join(&self, name: &str) -> StoreUrl {
+        // A name is free of what means something in a URL, except in other alphabets.
+        let encoded: String = name
+            .chars()
+            .map(|c| match c {
+                c if c.is_ascii() => c.to_string(),
+                c => format!("%{}", percent_encoded(c)),
+            })
+            .collect();
+        StoreUrl {
+            plain: format!("{}{encoded}/", self.plain),
+            escaped: format!("{}{}/", self.escaped, encoded.replace('%', "%%")),
+        }
+    }
+
+    /// Whether each client makes a URL of its own of this one.
+    #[must_use]
+    pub fn has_specifiers(&self) -> bool {
+        // Every other `%` comes in pairs.
+        self.escaped.replace("%%", "").contains('%')
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    /// Writes the URL as it was given, with a `/` at its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plain)
+    }
+}
+
+/// Checks what comes before the path.
+fn check_authority(text: &str) -> Result<(), DefinitionProblem> {
+    if let Some(rest) = text.strip_prefix("@@") {
+        let word = rest.split_once("@@").map(|(word, _)| word);
+        let is_word = |word: &str| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        return match word {
+            Some(word) if is_word(word) => Ok(()),
+            _ => Err(DefinitionProblem::Scheme),
+        };
+    }
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .ok_or(DefinitionProblem::Scheme)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(DefinitionProblem::Credentials);
+    }
+    if authority.is_empty() {
+        return Err(DefinitionProblem::Host);
+    }
+    Ok(())
+}
+
+/// Doubles each `%` that begins an encoded byte, and checks the others.
+fn escape_percent(text: &str) -> Result<String, DefinitionProblem> {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_byte = part
+            .as_bytes()
+            .get(..2)
+            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let is_specifier = part.starts_with(|c: char| SPECIFIERS.contains(c));
+        if !is_byte && !is_specifier {
+            let shown = part.chars().take(2).collect();
+            return Err(DefinitionProblem::Specifier(shown));
+        }
+        out.push_str(if is_byte { "%%" } else { "%" });
+        out.push_str(part);
+    }
+    Ok(out)
+}
+
+/// What every definition of a store has in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The store.
+    pub url: StoreUrl,
+    /// Whether each extension has a directory of its own, in the store and on the client.
+    pub per_name: bool,
+    /// Whether clients refuse what is not signed by a key of their keyring.
+    pub verify: bool,
+    /// How many images a client keeps of each extension, from 2 to [`MAX_INSTANCES`].
+    pub instances: u32,
+}
+
+/// The definition of one extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    name: String,
+    source: StoreUrl,
+    documentation: StoreUrl,
+    directory: String,
+    verify: bool,
+    instances: u32,
+}
+
+impl Definition {
+    /// Defines the extension `name`, which `delivery` tells of.
+    ///
+    /// # Errors
+    /// The name or the number of images is not possible.
+    pub fn new(name: &str, delivery: &Delivery) -> Result<Definition, DefinitionProblem> {
+        check_name(name)?;
+        // Each would end or quote a word of a pattern, or of the commands that people copy.
+        if let Some(found) = name.chars().find(|c| "\"'`;&<>(){}=".contains(*c)) {
+            return Err(NameProblem::Holds(found).into());
+        }
+        if name.len() + "sysupdate..d".len() > 255 {
+            return Err(DefinitionProblem::LongName);
+        }
+        if !(2..=MAX_INSTANCES).contains(&delivery.instances) {
+            return Err(DefinitionProblem::Instances(delivery.instances));
+        }
+        let (source, directory) = if delivery.per_name {
+            (delivery.url.join(name), format!("{IMAGE_DIRECTORY}/{name}"))
+        } else {
+            (delivery.url.clone(), IMAGE_DIRECTORY.to_owned())
+        };
+        Ok(Definition {
+            name: name.to_owned(),
+            source,
+            documentation: delivery.url.clone(),
+            directory,
+            verify: delivery.verify,
+            instances: delivery.instances,
+        })
+    }
+
+    /// The extension's name, which is the component's: `systemd-sysupdate -C NAME`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the directory that holds the files, in `/etc` or in `/usr/lib`.
+    #[must_use]
+    pub fn directory_name(&self) -> String {
+        directory_name(&self.name)
+    }
+
+    /// Directories that must be there on the client, each absolute.
+    #[must_use]
+    pub fn client_directories(&self) -> Vec<&str> {
+        let mut directories = vec![LINK_DIRECTORY, IMAGE_DIRECTORY];
+        if self.directory != IMAGE_DIRECTORY {
+            directories.push(&self.directory);
+        }
+        directories
+    }
+
+    /// The files: their names inside the directory, and their texts.
+    #[must_use]
+    pub fn files(&self) -> [(String, String); 3] {
+        let name = &self.name;
+        [
+            (format!("{name}.conf"), self.transfer()),
+            (format!("{name}.feature"), self.feature()),
+            (format!("{name}.transfer"), self.transfer()),
+        ]
+    }
+
+    fn transfer(&self) -> String {
+        let Definition {
+            name,
+            source,
+            directory,
+            instances,
+            ..
+        } = self;
+        let source = &source.escaped;
+        let verify = if self.verify { "yes" } else { "no" };
+        format!(
+            "\
+# Where systemd-sysupdate finds the system extension {name}: systemd-sysupdate -C {name} update
+# {name}.transfer is for systemd 257 and newer, {name}.conf for older ones; they are equal.
+[Transfer]
+Features={name}
+Verify={verify}
+
+[Source]
+Type=url-file
+Path={source}
+MatchPattern={name}-@v.%a.raw
+
+[Target]
+Type=regular-file
+Path={directory}
+MatchPattern={name}-@v.%a.raw
+Mode=0644
+CurrentSymlink={LINK_DIRECTORY}/{name}.raw
+InstancesMax={instances}
+"
+        )
+    }
+
+    fn feature(&self) -> String {
+        let Definition {
+            name,
+            documentation,
+            ..
+        } = self;
+        format!(
+            "\
+# Switched off, {name} is no longer updated, and systemd-sysupdate -C {name} vacuum removes it.
+[Feature]
+Description=System extension {name}
+Documentation={}
+Enabled=yes
+",
+            documentation.escaped
+        )
+    }
+}
+
+/// The name of the directory that holds the definition of the extension `name`.
+pub(crate) fn directory_name(name: &str) -> String {
+    format!("sysupdate.{name}.d")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(url: &str) -> Delivery {
+        Delivery {
+            url: StoreUrl::new(url).unwrap(),
+            per_name: false,
+            verify: true,
+            instances: DEFAULT_INSTANCES,
+        }
+    }
+
+    #[test]
+    fn the_three_files() {
+        let definition = Definition::new("strace", &delivery("https://example.org/x")).unwrap();
+        assert_eq!(definition.directory_name(), "sysupdate.strace.d");
+        let [
+            (conf, conf_text),
+            (feature, feature_text),
+            (transfer, transfer_text),
+        ] = definition.files();
+        assert_eq!(
+            [&*conf, &*feature, &*transfer],
+            ["strace.conf", "strace.feature", "strace.transfer"]
+        );
+        assert_eq!(conf_text, transfer_text);
+        assert_eq!(
+            conf_text,
+            "\
+# Where systemd-sysupdate finds the system extension strace: systemd-sysupdate -C strace update
+# strace.transfer is for systemd 257 and newer, strace.conf for older ones; they are equal.
+[Transfer]
+Features=strace
+Verify=yes
+
+[Source]
+Type=url-file
+Path=https://example.org/x/
+MatchPattern=strace-@v.%a.raw
+
+[Target]
+Type=regular-file
+Path=/var/lib/sysext-store
+MatchPattern=strace-@v.%a.raw
+Mode=0644
+CurrentSymlink=/etc/extensions/strace.raw
+InstancesMax=2
+"
+        );
+        assert_eq!(
+            feature_text,
+            "\
+# Switched off, strace is no longer updated, and systemd-sysupdate -C strace vacuum removes it.
+[Feature]
+Description=System extension strace
+Documentation=https://example.org/x/
+Enabled=yes
+"
+        );
+    }
+
+    #[test]
+    fn directories_per_name() {
+        let delivery = Delivery {
+            per_name: true,
+            verify: false,
+            instances: 5,
+            ..delivery("http://[::1]:80/%o/a%20b//")
+        };
+        let definition = Definition::new("gcc-32bit", &delivery).unwrap();
+        assert_eq!(
+            definition.client_directories(),
+            [
+                "/etc/extensions",
+                "/var/lib/sysext-store",
+                "/var/lib/sysext-store/gcc-32bit"
+            ]
+        );
+        let text = definition.transfer();
+        for line in [
+            "Verify=no",
+            "Path=http://[::1]:80/%o/a%%20b/gcc-32bit/",
+            "Path=/var/lib/sysext-store/gcc-32bit",
+            "InstancesMax=5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        use DefinitionProblem::{
+            Character, Credentials, Host, LongUrl, NotADirectory, Scheme, Specifier,
+        };
+        let long = format!("https://{}", "x".repeat(MAX_URL));
+        for (text, expected) in [
+            ("https://a.example", Ok(("https://a.example/", false))),
+            ("http://a:8080/x///", Ok(("http://a:8080/x/", false))),
+            ("http://a/@x/~y/", Ok(("http://a/@x/~y/", false))),
+            ("https://a/%o/%w", Ok(("https://a/%o/%w/", true))),
+            ("https://a/%a/", Ok(("https://a/%a/", true))),
+            ("https://a/%C3%A9/", Ok(("https://a/%%C3%%A9/", false))),
+            ("https://a/%ab/", Ok(("https://a/%%ab/", false))),
+            ("https://a/%25w/", Ok(("https://a/%%25w/", false))),
+            ("@@STORE_URL@@", Ok(("@@STORE_URL@@/", false))),
+            ("@@A@@/%w/", Ok(("@@A@@/%w/", true))),
+            ("@@@@", Err(Scheme)),
+            ("@@a b@@", Err(Scheme)),
+            ("@@a", Err(Scheme)),
+            ("", Err(Scheme)),
+            ("ftp://a/", Err(Scheme)),
+            ("/srv/store", Err(Scheme)),
+            ("https:///x", Err(Host)),
+            ("https://", Err(Host)),
+            ("https://u:p@a/", Err(Credentials)),
+            ("https://u@a?x", Err(Credentials)),
+            ("https://a/?x", Err(NotADirectory('?'))),
+            ("https://a/#x", Err(NotADirectory('#'))),
+            ("https://a/ b", Err(Character(' '))),
+            ("https://a/\n[Source]", Err(Character('\n'))),
+            ("https://a/é", Err(Character('é'))),
+            ("https://a/\\", Err(Character('\\'))),
+            ("https://a/\"", Err(Character('"'))),
+            ("https://a/%", Err(Specifier("/".into()))),
+            ("https://a/%v/", Err(Specifier("v/".into()))),
+            ("https://a/%%/", Err(Specifier(String::new()))),
+            (&*long, Err(LongUrl)),
+        ] {
+            let found = StoreUrl::new(text);
+            let found = found
+                .as_ref()
+                .map(|url| (url.escaped.as_str(), url.has_specifiers()));
+            assert_eq!(found, expected.as_ref().copied(), "{text}");
+        }
+        let url = StoreUrl::new("https://a/%20%w").unwrap();
+        assert_eq!(url.to_string(), "https://a/%20%w/");
+        assert_eq!(url.join("é").escaped, "https://a/%%20%w/%%C3%%A9/");
+    }
+
+    #[test]
+    fn what_is_refused_says_what_to_write() {
+        let refusal = StoreUrl::new("https://a/é").unwrap_err();
+        assert_eq!(refusal.to_string(), "holds 'é'; write it as %C3%A9");
+    }
+
+    #[test]
+    fn names_and_counts() {
+        let longest = "n".repeat(243);
+        let too_long = "n".repeat(244);
+        for (name, instances, problem) in [
+            ("libstdc++6", 2, None),
+            (&*longest, 100, None),
+            (&*too_long, 2, Some("is too long")),
+            ("", 2, Some("is empty")),
+            ("a%b", 2, Some("holds '%'")),
+            ("a\nb", 2, Some("holds '\\n'")),
+            ("a/b", 2, Some("holds '/'")),
+            ("a\"b", 2, Some("holds '\"'")),
+            ("a;b", 2, Some("holds ';'")),
+            ("a", 1, Some("would keep 1 images")),
+            ("a", 101, Some("would keep 101 images")),
+        ] {
+            let delivery = Delivery {
+                instances,
+                ..delivery("https://a/")
+            };
+            let found = Definition::new(name, &delivery).err();
+            let found = found.map(|problem| problem.to_string());
+            match (&found, problem) {
+                (None, None) => {}
+                (Some(text), Some(start)) if text.starts_with(start) => {}
+                _ => panic!("{name} {instances}: {found:?}, not {problem:?}"),
+            }
+        }
+    }
+}

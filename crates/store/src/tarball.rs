@@ -1,0 +1,193 @@
+//! Definitions packed for clients: `tar -x -C /`.
+//!
+//! The archive has the definitions below `etc/`, the directories that older clients do not make
+//! themselves, and the keyring where systemd looks for it. Directories that a client has anyway,
+//! such as `etc/`, are not in it, since unpacking would give them the archive's owner and mode. The
+//! bytes depend on the definitions, the keyring and the time alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use tar::{Builder, EntryType, Header, HeaderMode};
+
+use crate::definition::Definition;
+
+/// Where systemd 254 and newer look for the public keys, without the leading `/`.
+pub const KEYRING_FILE: &str = "etc/systemd/import-pubring.gpg";
+
+/// Writes an archive of `definitions`, in the order of their names.
+///
+/// `keyring` are the bytes of a binary OpenPGP keyring, `time` is that of all entries in seconds
+/// since 1970.
+///
+/// # Errors
+/// What `out` reports.
+pub fn write_tarball(
+    definitions: &[Definition],
+    keyring: Option<&[u8]>,
+    time: u32,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut directories = BTreeSet::new();
+    let mut files = BTreeMap::new();
+    for definition in definitions {
+        for directory in definition.client_directories() {
+            directories.insert(directory.trim_start_matches('/').to_owned());
+        }
+        let directory = format!("etc/{}", definition.directory_name());
+        for (name, text) in definition.files() {
+            files.insert(format!("{directory}/{name}"), text.into_bytes());
+        }
+        directories.insert(directory);
+    }
+    if let Some(keyring) = keyring {
+        files.insert(KEYRING_FILE.to_owned(), keyring.to_vec());
+    }
+
+    let mut archive = Builder::new(out);
+    archive.mode(HeaderMode::Deterministic);
+    for directory in directories {
+        let mut header = header(EntryType::Directory, 0o755, 0, time);
+        archive.append_data(&mut header, format!("{directory}/"), io::empty())?;
+    }
+    for (path, bytes) in files {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let mut header = header(EntryType::Regular, 0o644, size, time);
+        archive.append_data(&mut header, path, bytes.as_slice())?;
+    }
+    archive.finish()
+}
+
+fn header(kind: EntryType, mode: u32, size: u64, time: u32) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_mtime(time.into());
+    header.set_uid(0);
+    header.set_gid(0);
+    // Fails only for names that are too long.
+    let _ = header.set_username("root");
+    let _ = header.set_groupname("root");
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use sha2::{Digest, Sha256};
+    use tar::Archive;
+
+    use super::*;
+    use crate::definition::{Delivery, StoreUrl};
+
+    fn definitions(names: &[&str], per_name: bool) -> Vec<Definition> {
+        let delivery = Delivery {
+            url: StoreUrl::new("https://example.org/").unwrap(),
+            per_name,
+            verify: true,
+            instances: 2,
+        };
+        let define = |name: &&str| Definition::new(name, &delivery).unwrap();
+        names.iter().map(define).collect()
+    }
+
+    fn tarball(definitions: &[Definition], keyring: Option<&[u8]>, time: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_tarball(definitions, keyring, time, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// Mode, owner, time, size and path of every entry.
+    fn listed(bytes: &[u8]) -> Vec<String> {
+        let mut archive = Archive::new(bytes);
+        let lines = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            format!(
+                "{:o} {}:{} {} {} {}",
+                header.mode().unwrap(),
+                header.username().unwrap().unwrap(),
+                header.uid().unwrap() + header.gid().unwrap(),
+                header.mtime().unwrap(),
+                entry.size(),
+                entry.path().unwrap().display()
+            )
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn what_is_in_it() {
+        let text = |name: &str, at: usize| {
+            let files = definitions(&[name], true)[0].files();
+            files[at].1.len()
+        };
+        let expected = [
+            "755 root:0 7 0 etc/extensions/".to_owned(),
+            "755 root:0 7 0 etc/sysupdate.a.d/".to_owned(),
+            "755 root:0 7 0 etc/sysupdate.a-b.d/".to_owned(),
+            "755 root:0 7 0 var/lib/sysext-store/".to_owned(),
+            "755 root:0 7 0 var/lib/sysext-store/a/".to_owned(),
+            "755 root:0 7 0 var/lib/sysext-store/a-b/".to_owned(),
+            "644 root:0 7 3 etc/systemd/import-pubring.gpg".to_owned(),
+            format!("644 root:0 7 {} etc/sysupdate.a.d/a.conf", text("a", 0)),
+            format!("644 root:0 7 {} etc/sysupdate.a.d/a.feature", text("a", 1)),
+            format!("644 root:0 7 {} etc/sysupdate.a.d/a.transfer", text("a", 2)),
+        ];
+        let found = listed(&tarball(&definitions(&["a-b", "a"], true), Some(b"key"), 7));
+        for line in &expected {
+            assert!(found.contains(line), "{line} is not in {found:#?}");
+        }
+        assert_eq!(found.len(), expected.len() + 3);
+    }
+
+    #[test]
+    fn a_directory_comes_before_what_is_in_it() {
+        let found = listed(&tarball(&definitions(&["a"], false), None, 0));
+        let paths: Vec<_> = found
+            .iter()
+            .map(|line| line.rsplit(' ').next().unwrap())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "etc/extensions/",
+                "etc/sysupdate.a.d/",
+                "var/lib/sysext-store/",
+                "etc/sysupdate.a.d/a.conf",
+                "etc/sysupdate.a.d/a.feature",
+                "etc/sysupdate.a.d/a.transfer",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_longest_name() {
+        let name = "n".repeat(243);
+        let bytes = tarball(&definitions(&[&name], true), None, 0);
+        let mut archive = Archive::new(bytes.as_slice());
+        let path = format!("etc/sysupdate.{name}.d/{name}.transfer");
+        let found = archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .find(|entry| entry.path_bytes() == path.as_bytes());
+        let mut text = String::new();
+        found.unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.contains(&format!("CurrentSymlink=/etc/extensions/{name}.raw")));
+    }
+
+    #[test]
+    fn the_same_bytes_every_time() {
+        let bytes = tarball(&definitions(&["strace"], false), Some(b"key"), 1);
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        // If what is written was changed on purpose, this is the value to change, too.
+        assert_eq!(
+            hex,
+            "e33c8ef9ea3ef63b86e13a97513cf86e6d4034a692133eb9edfc8c632d6e7138"
+        );
+    }
+}
