@@ -116,15 +116,20 @@ pub(crate) enum Decoder<R: Read> {
 }
 
 impl<R: Read> Decoder<R> {
-    /// Chooses the decompressor by the first bytes. `stated` is the header's word, which only
+    /// Chooses the decompressor by the first bytes; `stored` are those of what may come without
+    /// compression. `stated` is the header's word, which only
     /// decides for lzma, since its files start with no magic.
     ///
     /// An error of kind `Unsupported` means that the first bytes are of no known format.
-    pub(crate) fn open(mut source: Source<R>, stated: Option<&str>) -> io::Result<Self> {
+    pub(crate) fn open(
+        mut source: Source<R>,
+        stored: &[&[u8]],
+        stated: Option<&str>,
+    ) -> io::Result<Self> {
         let start = source.peek(6)?;
         Ok(match start {
             [] => Self::Stored(source),
-            [b'0', b'7', b'0', b'7', ..] | [b'D', b'L', b'T', ..] => Self::Stored(source),
+            start if stored.iter().any(|magic| start.starts_with(magic)) => Self::Stored(source),
             [0x1f, 0x8b, ..] => Self::Gzip(Box::new(MultiGzDecoder::new(source))),
             [b'B', b'Z', b'h', ..] => Self::Bzip2(Box::new(MultiBzDecoder::new(source))),
             [0xfd, b'7', b'z', b'X', b'Z', 0] => {
@@ -141,7 +146,7 @@ impl<R: Read> Decoder<R> {
                 Self::Lzma(Box::new(XzDecoder::new_stream(source, stream)))
             }
             other => {
-                let reason = format!("a payload that starts with {}", other.escape_ascii());
+                let reason = format!("starts with {}", other.escape_ascii());
                 return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
             }
         })

@@ -176,6 +176,28 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// A file of a repository's metadata is malformed.
+    #[error("{origin}: at byte {offset}: {reason}")]
+    Metadata {
+        /// Path or URL of the file.
+        origin: String,
+        /// Offset in the decompressed file, in bytes.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A file of a repository's metadata is not the one that `repomd.xml` speaks of.
+    #[error("{origin} has {algorithm} {found}, repomd.xml says {expected}")]
+    MetadataChecksum {
+        /// Path or URL of the file.
+        origin: String,
+        /// Name of the digest algorithm.
+        algorithm: &'static str,
+        /// Checksum of the file as read, in hex.
+        found: String,
+        /// Checksum that was promised, in hex.
+        expected: String,
+    },
     /// The lead and headers are no longer those that the package was read from.
     #[error("{origin} has changed since its header was read")]
     Changed {

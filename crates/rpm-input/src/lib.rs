@@ -26,6 +26,8 @@
 //! [`database`] reads what a system has installed from its rpm database, whose headers pass the
 //! same checks.
 //!
+//! [`repodata`] reads what a repository offers, from its metadata.
+//!
 //! This crate does not verify signatures; it only shows that the file is the one its header
 //! speaks of.
 
@@ -42,6 +44,7 @@ mod file_list;
 mod header;
 mod package;
 mod payload;
+pub mod repodata;
 mod scriptlet;
 mod tags;
 

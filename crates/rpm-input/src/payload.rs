@@ -22,6 +22,8 @@ use crate::error::Error;
 use crate::file::{File, FileKind};
 use crate::package::{DigestScope, Package, PayloadDigest};
 
+/// What a payload that is not compressed starts with: the magic of cpio, or of a delta.
+const ARCHIVES: &[&[u8]] = &[b"0707", b"DLT"];
 /// What nobody reads is skipped in pieces of this size.
 const SKIP: usize = 64 << 10;
 /// Longest name of an entry: the longest path with `.` before it and NUL after it.
@@ -110,11 +112,11 @@ impl<'p, R: Read> Payload<'p, R> {
         let compressed = compressed.into_iter().map(|(_, hasher)| hasher).collect();
         let uncompressed = hashers(false).map(|(_, hasher)| hasher).collect();
         let source = Source::new(input, whole, compressed);
-        let decoder = Decoder::open(source, package.payload.compressor.as_deref());
+        let decoder = Decoder::open(source, ARCHIVES, package.payload.compressor.as_deref());
         let decoder = decoder.map_err(|source| match source.kind() {
             io::ErrorKind::Unsupported => Error::Unsupported {
                 origin: package.origin.clone(),
-                feature: source.to_string(),
+                feature: format!("a payload that {source}"),
             },
             _ => Error::Io {
                 origin: package.origin.clone(),

@@ -1,0 +1,276 @@
+//! A metadata file that lists packages: decompressed, checked and cut at its `</package>` tags.
+//!
+//! Such a file is a root element with nothing in it but `<package>` elements, up to gigabytes of
+//! them. Looking for their end tags is a hundred times faster than parsing, and lets everything
+//! that is parsed borrow from one piece of text. A comment or a CDATA section that holds the text
+//! `</package` would be cut, too; no program writes one, and it is an error, not a misreading.
+
+use std::io::{self, Read};
+
+use memchr::memmem;
+use sha2::{Digest as _, Sha256};
+
+use super::checksum::{Checksum, ChecksumHasher};
+use super::repomd::MetadataFile;
+use super::xml::{Xml, malformed};
+use super::{MAX_ELEMENT, MAX_OPEN_SIZE, MAX_PACKAGES};
+use crate::decompress::{Decoder, Source};
+use crate::digest::{Hasher, hex};
+use crate::error::Error;
+use crate::file::DigestAlgorithm;
+
+/// The decompressed file is read in pieces of this size.
+const PIECE: usize = 256 << 10;
+/// How the end tag of a package starts.
+const END_TAG: &[u8] = b"</package";
+
+/// What the first bytes of a file that is not compressed may be.
+pub(crate) const STORED: &[&[u8]] = &[b"<", b"\xef\xbb\xbf<", b" ", b"\n", b"\r"];
+
+/// A list of packages being read.
+pub(super) struct Document<'r> {
+    origin: String,
+    root: &'static str,
+    /// Nothing once the file is over and checked.
+    decoder: Option<Decoder<Box<dyn Read + 'r>>>,
+    checksum: Checksum,
+    open: Option<(Checksum, ChecksumHasher)>,
+    limit: u64,
+    limit_is_stated: bool,
+    /// Bytes from `start` on are still to be parsed; those before `searched` hold no end tag.
+    buffer: Vec<u8>,
+    start: usize,
+    searched: usize,
+    /// Offset of the buffer in the decompressed file.
+    offset: u64,
+    packages: u64,
+    finder: memmem::Finder<'static>,
+}
+
+impl<'r> Document<'r> {
+    /// Opens the file that `listed` describes, whose root element is called `root`.
+    pub(super) fn open(
+        input: Box<dyn Read + 'r>,
+        origin: &str,
+        listed: &MetadataFile,
+        root: &'static str,
+    ) -> Result<Self, Error> {
+        let checksum = listed.checksum.clone();
+        // The source makes a SHA-256 in any case.
+        let hashers = match checksum.algorithm() {
+            DigestAlgorithm::Sha256 => Vec::new(),
+            other => vec![Hasher::new(other)],
+        };
+        let source = Source::new(input, Sha256::new(), hashers);
+        let decoder = Decoder::open(source, STORED, None).map_err(|error| match error.kind() {
+            io::ErrorKind::Unsupported => malformed(
+                origin,
+                0,
+                format!("it is neither XML nor compressed by gzip, zstd, xz or bzip2: it {error}"),
+            ),
+            _ => failed(origin, "", 0, error),
+        })?;
+        // The checksum of the file says all that is needed, unless it is one that can be forged.
+        let weak = matches!(
+            checksum.algorithm(),
+            DigestAlgorithm::Md5 | DigestAlgorithm::Sha1
+        );
+        let open = (listed.open_checksum.clone().filter(|_| weak))
+            .map(|promised| (promised.clone(), ChecksumHasher::like(&promised)));
+        let stated = listed.open_size.filter(|size| *size <= MAX_OPEN_SIZE);
+        Ok(Self {
+            origin: origin.to_owned(),
+            root,
+            decoder: Some(decoder),
+            checksum,
+            open,
+            limit: stated.unwrap_or(MAX_OPEN_SIZE),
+            limit_is_stated: stated.is_some(),
+            buffer: Vec::new(),
+            start: 0,
+            searched: 0,
+            offset: 0,
+            packages: 0,
+            finder: memmem::Finder::new(END_TAG),
+        })
+    }
+
+    /// Returns the XML of the next package, from its start tag to its end tag.
+    pub(super) fn next_package(&mut self) -> Result<Option<Xml<'_>>, Error> {
+        if self.decoder.is_none() {
+            return Ok(None);
+        }
+        let Some(mut end) = self.find_end()? else {
+            self.finish()?;
+            return Ok(None);
+        };
+        let mut start = self.start;
+        if self.packages == 0 {
+            (start, end) = self.enter(start, end)?;
+        }
+        self.packages += 1;
+        if self.packages > MAX_PACKAGES {
+            let reason = format!("it lists more than {MAX_PACKAGES} packages");
+            return Err(malformed(&self.origin, self.offset_of(start), reason));
+        }
+        (self.start, self.searched) = (end, end);
+        let offset = self.offset_of(start);
+        let piece = self.buffer.get(start..end).unwrap_or_default();
+        Xml::new(piece, &self.origin, offset).map(Some)
+    }
+
+    fn offset_of(&self, place: usize) -> u64 {
+        self.offset
+            .saturating_add(u64::try_from(place).unwrap_or(u64::MAX))
+    }
+
+    /// Goes past what stands before the first package: the root's start tag.
+    fn enter(&self, start: usize, end: usize) -> Result<(usize, usize), Error> {
+        let piece = self.buffer.get(start..end).unwrap_or_default();
+        let first = memmem::find(piece, b"<package").unwrap_or(piece.len());
+        let before = piece.get(..first).unwrap_or_default();
+        let mut xml = Xml::new(before, &self.origin, self.offset_of(start))?;
+        xml.open_root(self.root)?;
+        Ok((start + first, end))
+    }
+
+    /// Returns the place after the next end tag of a package; nothing if there is none.
+    fn find_end(&mut self) -> Result<Option<usize>, Error> {
+        loop {
+            let rest = self.buffer.get(self.searched..).unwrap_or_default();
+            if let Some(found) = self.finder.find(rest) {
+                let after = self.searched + found + END_TAG.len();
+                let tail = self.buffer.get(after..).unwrap_or_default();
+                let end = tail.iter().position(|byte| !byte.is_ascii_whitespace());
+                match end.and_then(|end| Some((end, tail.get(end)?))) {
+                    Some((end, b'>')) => return Ok(Some(after + end + 1)),
+                    // The start of a longer name.
+                    Some(_) => {
+                        self.searched = after;
+                        continue;
+                    }
+                    None => self.searched += found,
+                }
+            } else {
+                let kept = self.buffer.len().saturating_sub(END_TAG.len() - 1);
+                self.searched = self.searched.max(kept);
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads more of the file; says whether there was more.
+    fn fill(&mut self) -> Result<bool, Error> {
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(false);
+        };
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.offset = self
+                .offset
+                .saturating_add(u64::try_from(self.start).unwrap_or(u64::MAX));
+            self.searched = self.searched.saturating_sub(self.start);
+            self.start = 0;
+        }
+        let length = self.buffer.len();
+        if length > MAX_ELEMENT {
+            let reason = format!("a package takes more than {MAX_ELEMENT} bytes");
+            return Err(malformed(&self.origin, self.offset, reason));
+        }
+        self.buffer.resize(length + PIECE, 0);
+        let target = self.buffer.get_mut(length..).unwrap_or_default();
+        let read = read_full(decoder, target);
+        let read = read.map_err(|error| {
+            let offset = self
+                .offset
+                .saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+            failed(&self.origin, decoder.name(), offset, error)
+        })?;
+        self.buffer.truncate(length + read);
+        if let Some((_, hasher)) = &mut self.open {
+            hasher.update(self.buffer.get(length..).unwrap_or_default());
+        }
+        let total = self.offset_of(self.buffer.len());
+        if total > self.limit {
+            let reason = match self.limit_is_stated {
+                true => format!(
+                    "it is longer than the {} bytes that repomd.xml says",
+                    self.limit
+                ),
+                false => format!("it is longer than {} bytes", self.limit),
+            };
+            return Err(malformed(&self.origin, self.limit, reason));
+        }
+        Ok(read > 0)
+    }
+
+    /// Checks what follows the last package, and that the file is the one that was promised.
+    fn finish(&mut self) -> Result<(), Error> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let offset = self.offset_of(self.start);
+        let Some(decoder) = self.decoder.take() else {
+            return Ok(());
+        };
+        let compressor = decoder.name();
+        let mut source = decoder.into_source();
+        source
+            .drain()
+            .map_err(|error| failed(&self.origin, compressor, offset, error))?;
+        let found = match source.hashers.pop() {
+            Some(hasher) => hasher.finish(),
+            None => hex(&source.whole.finalize()),
+        };
+        check(&self.origin, &self.checksum, &found)?;
+        if let Some((promised, hasher)) = self.open.take() {
+            check(&self.origin, &promised, hasher.finish().hex())?;
+        }
+        let mut xml = Xml::new(rest, &self.origin, offset)?;
+        match self.packages {
+            0 => xml.empty_root(self.root),
+            _ => xml.close_root(self.root),
+        }
+    }
+}
+
+fn check(origin: &str, promised: &Checksum, found: &str) -> Result<(), Error> {
+    if promised.hex() == found {
+        return Ok(());
+    }
+    Err(Error::MetadataChecksum {
+        origin: origin.to_owned(),
+        algorithm: promised.algorithm().name(),
+        found: found.to_owned(),
+        expected: promised.hex().to_owned(),
+    })
+}
+
+/// Fills `target` as far as the input goes.
+fn read_full(input: &mut dyn Read, mut target: &mut [u8]) -> io::Result<usize> {
+    let length = target.len();
+    while !target.is_empty() {
+        match input.read(target) {
+            Ok(0) => break,
+            Ok(read) => target = target.get_mut(read..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length - target.len())
+}
+
+/// Sorts an error of reading by whether the file or the system is at fault.
+fn failed(origin: &str, compressor: &str, offset: u64, error: io::Error) -> Error {
+    if error.raw_os_error().is_some() || compressor.is_empty() {
+        return Error::Io {
+            origin: origin.to_owned(),
+            source: error,
+        };
+    }
+    malformed(
+        origin,
+        offset,
+        format!("{compressor} data are damaged: {error}"),
+    )
+}

@@ -1,0 +1,45 @@
+//! Repository metadata (rpm-md): what a repository has on offer, from its XML files.
+//!
+//! ```text
+//! repodata/
+//! ├── repomd.xml                 the list: each file below with checksum, size and length when open
+//! ├── repomd.xml.asc             a detached signature of the list; whoever trusts it trusts the rest
+//! ├── HASH-primary.xml.gz        every package: identity, where it lies, dependencies, common files
+//! ├── HASH-filelists.xml.zst     every path of every package; read only if a path is asked for
+//! └── ...                        changelogs, groups, databases: not looked at
+//! ```
+//!
+//! [`Repomd`] is parsed from bytes, for it is small. [`Primary`] and [`Filelists`] are read from a
+//! stream, package by package: the file is hashed and decompressed on the way, one package's XML
+//! is in memory at a time, and what is handed out borrows from it. `Ok(None)` at the end means that
+//! the whole file was there and is the one that `repomd.xml` speaks of; what was handed out before
+//! must not be kept if an error comes instead.
+//!
+//! The XML is taken for hostile. There are no entities but the five that XML itself has and no
+//! document types, so nothing expands; elements nest [`MAX_DEPTH`] deep at most; a package takes up
+//! to [`MAX_ELEMENT`] bytes; a file that is open longer than `repomd.xml` says is cut off there.
+
+mod checksum;
+mod document;
+mod filelists;
+mod primary;
+mod repomd;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+pub use checksum::{Checksum, ChecksumHasher};
+pub use filelists::{FileList, Filelists};
+pub use primary::{Entry, Listing, Primary, Relation};
+pub use repomd::{Kind, MetadataFile, Repomd};
+
+/// How deep elements may nest. Metadata have five levels.
+pub(crate) const MAX_DEPTH: usize = 16;
+/// Longest XML of one package, in bytes. A list of 200 000 files has some 16 MiB.
+pub(crate) const MAX_ELEMENT: usize = 64 << 20;
+/// Longest value of an attribute or of a text that is kept, in bytes.
+pub(crate) const MAX_VALUE: usize = 64 << 10;
+/// Longest metadata file when open, in bytes, whatever `repomd.xml` says.
+pub(crate) const MAX_OPEN_SIZE: u64 = 4 << 30;
+/// Most packages in one file.
+pub(crate) const MAX_PACKAGES: u64 = 1 << 20;
