@@ -17,6 +17,7 @@ use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
 use crate::metadata::{self, Naming};
 use crate::pack::Packing;
+use store::BestBefore;
 
 /// Everything that decides what is built, and where to.
 #[derive(Clone, Debug)]
@@ -45,6 +46,10 @@ pub struct Inputs {
     pub output: PathBuf,
     /// An image of the same name may be replaced.
     pub replace: bool,
+    /// An image that is not the newest of its name may be added.
+    pub allow_older: bool,
+    /// The last day on which clients may take the list.
+    pub best_before: Option<BestBefore>,
     /// Nothing is to be written.
     pub dry_run: bool,
     /// Where a copy of the tree goes.
@@ -120,6 +125,8 @@ impl Inputs {
             },
             output: arguments.output.clone(),
             replace: arguments.replace,
+            allow_older: arguments.allow_older,
+            best_before: arguments.best_before,
             dry_run: arguments.dry_run,
             tree: arguments.tree.clone(),
             epoch: source_date_epoch()?,

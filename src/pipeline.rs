@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use image::dump::dump;
 use rpm_input::Package;
 use serde::Serialize;
-use store::{Added, Publication, Store};
+use store::{Added, Listing, Publication, Store};
 
 use crate::architecture::Architecture;
 use crate::base::Base;
@@ -206,12 +206,19 @@ fn make(
         .write_all(&list)
         .map_err(|error| Failure::io("writing the manifest", error))?;
     let added = store
-        .add(Publication {
-            name: identity.name.clone(),
-            image: (identity.image_file(), image, digest),
-            manifest: (identity.manifest_file(), manifest, list_digest),
-            replace: inputs.replace,
-        })
+        .add(
+            Publication {
+                name: identity.name.clone(),
+                image: (identity.image_file(), image, digest),
+                manifest: (identity.manifest_file(), manifest, list_digest),
+                replace: inputs.replace,
+                allow_older: inputs.allow_older,
+            },
+            Listing {
+                sign: None,
+                best_before: inputs.best_before,
+            },
+        )
         .map_err(store_failure)?;
     directory.keep();
     let (added, words) = match added {
@@ -406,6 +413,11 @@ fn store_failure(error: store::Error) -> Failure {
         store::Error::Exists { .. } => Failure::refused(error)
             .hint("clients may have it already: give the new one a --build-number")
             .hint("or replace it with --replace"),
+        store::Error::Older { .. } => Failure::refused(error)
+            .hint("clients would go on using the newer one; to add it all the same: --allow-older"),
+        store::Error::Unsigned { .. } => {
+            Failure::refused(error).hint("name the key to sign with: --sign-key KEY")
+        }
         other => Failure::refused(other),
     }
 }

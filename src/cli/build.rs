@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use store::BestBefore;
 
 use super::Output;
 
@@ -73,6 +74,12 @@ pub struct BuildArguments {
     /// Replace an image of the same file name that holds other bytes
     #[arg(long, help_heading = "Result")]
     pub replace: bool,
+    /// Add the image even if clients see a newer one of its name in DIR
+    #[arg(long, help_heading = "Result")]
+    pub allow_older: bool,
+    /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
+    #[arg(long, value_name = "DAY", help_heading = "Result")]
+    pub best_before: Option<BestBefore>,
     /// Show the plan and write nothing; reads the packages' headers alone
     #[arg(long, help_heading = "Result")]
     pub dry_run: bool,

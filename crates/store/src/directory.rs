@@ -11,11 +11,14 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::publish::MAX_SIGNATURE_SIZE;
 use crate::sums::{MAX_SUMS_SIZE, Sums};
 use crate::temporary::Temporary;
 
 /// Name of the list.
 pub(crate) const SUMS: &str = "SHA256SUMS";
+/// Name of its detached signature; a store that has one is signed.
+pub(crate) const SIGNATURE: &str = "SHA256SUMS.gpg";
 
 /// Bytes that are read at a time for hashing.
 const HASH_BUFFER: usize = 128 << 10;
@@ -100,18 +103,29 @@ impl Directory {
 
     /// Reads the list's bytes; no file is an empty list.
     pub(crate) fn read_list(&self) -> Result<Vec<u8>, Error> {
+        let bytes = self.read_bounded(SUMS, MAX_SUMS_SIZE)?;
+        Ok(bytes.unwrap_or_default())
+    }
+
+    /// Reads the bytes of the signature; `None` if the store is not signed.
+    pub(crate) fn read_signature(&self) -> Result<Option<Vec<u8>>, Error> {
+        self.read_bounded(SIGNATURE, MAX_SIGNATURE_SIZE)
+    }
+
+    /// Reads a file that has at most `limit` bytes; `None` if the name is free.
+    pub(crate) fn read_bounded(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let mut bytes = Vec::new();
-        let Some(file) = self.open_file(SUMS)? else {
-            return Ok(bytes);
+        let Some(file) = self.open_file(name)? else {
+            return Ok(None);
         };
-        file.take(MAX_SUMS_SIZE + 1)
+        file.take(limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(|e| self.error("read", SUMS, e))?;
-        if u64::try_from(bytes.len()).is_ok_and(|size| size > MAX_SUMS_SIZE) {
-            let path = self.path.join(SUMS);
-            return Err(Error::SumsTooLarge { path });
+            .map_err(|e| self.error("read", name, e))?;
+        if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
+            let path = self.path.join(name);
+            return Err(Error::TooLarge { path, limit });
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// Parses and checks the bytes of the list.
@@ -204,6 +218,31 @@ impl Directory {
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
         rustix::fs::renameat(&self.file, from, &self.file, to)
             .map_err(|error| self.error("give back its name to", to, error.into()))
+    }
+
+    /// Renames `from` to `to`, in place of what has that name, if `from` is there.
+    pub(crate) fn rename_if_there(&self, from: &str, to: &str) -> Result<(), Error> {
+        match rustix::fs::renameat(&self.file, from, &self.file, to) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.error("replace", to, error.into())),
+        }
+    }
+
+    /// Makes the empty file `name`, which must not be there.
+    pub(crate) fn create(&self, name: &str) -> Result<(), Error> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)
+            .map(drop)
+            .map_err(|error| self.error("make", name, error.into()))
+    }
+
+    /// Whether anything has the name `name`.
+    pub(crate) fn exists(&self, name: &str) -> Result<bool, Error> {
+        match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.error("look at", name, error.into())),
+        }
     }
 
     /// Removes `name`, if it is there.

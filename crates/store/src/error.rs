@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::freshness::BestBefore;
 use crate::name::NameProblem;
-use crate::sums::{MAX_SUMS_SIZE, SumsProblem};
+use crate::sums::SumsProblem;
+
+/// Why a signer could not sign.
+pub type SignError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error of the store; every text names the file it is about.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,31 @@ pub enum Error {
         /// The existing file.
         path: PathBuf,
     },
+    /// Clients would not see the image as the newest.
+    #[error(
+        "{image} would not be the newest: for {order}, {version} is not above {newest} of {path}",
+        path = .path.display()
+    )]
+    Older {
+        /// The newest image so far.
+        path: PathBuf,
+        /// The image to be added.
+        image: String,
+        /// Whose order of versions it is.
+        order: &'static str,
+        /// The image's version.
+        version: String,
+        /// The version of the newest image so far.
+        newest: String,
+    },
+    /// The list counts for longer than the day that was given.
+    #[error("the list is good until {listed} already, and {day} is earlier")]
+    Freshness {
+        /// The day that is listed.
+        listed: BestBefore,
+        /// The day that was given.
+        day: BestBefore,
+    },
     /// A line of `SHA256SUMS` that some systemd refuses, and with it the whole store.
     #[error(
         "{path}, line {line}: {problem}; systemd refuses the whole store for such a line, so \
@@ -72,11 +101,37 @@ pub enum Error {
         /// What is wrong with the line.
         problem: SumsProblem,
     },
-    /// `SHA256SUMS` is larger than any store needs.
-    #[error("{path} is larger than {MAX_SUMS_SIZE} bytes", path = .path.display())]
-    SumsTooLarge {
+    /// A file is larger than any store needs, or than clients read.
+    #[error("{path} is larger than {limit} bytes", path = .path.display())]
+    TooLarge {
+        /// Path of `SHA256SUMS` or its signature.
+        path: PathBuf,
+        /// Bytes that it may have.
+        limit: u64,
+    },
+    /// There is nothing to sign.
+    #[error("{path} lists nothing", path = .path.display())]
+    NoList {
         /// Path of `SHA256SUMS`.
         path: PathBuf,
+    },
+    /// The store is signed, and the change came without a signer.
+    #[error(
+        "{path} exists, so the store is signed, and a change without a signature would make every \
+         client that verifies refuse the store",
+        path = .path.display()
+    )]
+    Unsigned {
+        /// Path of the signature.
+        path: PathBuf,
+    },
+    /// The list could not be signed.
+    #[error("can't sign {path}", path = .path.display())]
+    Sign {
+        /// Path of `SHA256SUMS`.
+        path: PathBuf,
+        /// The signer's reason.
+        source: SignError,
     },
     /// A listed name begins with the name of a listed image.
     #[error(

@@ -3,60 +3,75 @@
 //! ```text
 //! store/
 //! ├── SHA256SUMS                          what clients may fetch: hash and name, sorted by name
+//! ├── SHA256SUMS.gpg                      its detached signature, if the store is signed
 //! ├── strace-6.11-1.1.x86-64.raw          an image, listed
 //! ├── strace-6.11-1.1.x86-64.manifest.gz  its manifest (gzip'd JSON), listed
-//! ├── .sysext-build-new.tmp               for a moment, under the lock: a file on its way to its name
-//! ├── .sysext-build-old-image.tmp         for a moment, under the lock: what `replace` replaces
-//! ├── .sysext-build-old-manifest.tmp
+//! │                                       for a moment, under the lock:
+//! ├── .sysext-build-new.tmp                 a file on its way to its name
+//! ├── .sysext-build-old-*.tmp               what `replace` replaces
+//! ├── .sysext-build-next-list.tmp           list and signature on their way to their names,
+//! ├── .sysext-build-next-signature.tmp        and the mark that they belong there
+//! ├── .sysext-build-committed.tmp             (`publish` says how)
 //! └── .sysext-build-<pid>-<n>.tmp         only where the file system has no files without a name
 //! ```
 //!
 //! **Files.** A name is given to complete bytes only: they are written to a [`Temporary`], synced,
 //! and then linked. `SHA256SUMS` is replaced by rename, after everything that it lists is on the
-//! disk. Names that are taken keep their bytes, unless the caller asks to replace them. All names
-//! lie in one directory, and a client of `gcc` looks for `gcc-@v.%a.raw` there; so an extension
-//! whose images fit the pattern of another is refused. Lines and files that others
-//! put there are kept; a `SHA256SUMS` that some systemd would refuse is an error and is never
-//! rewritten.
+//! disk, and its signature by the rename before that one. Names that are taken keep their bytes,
+//! unless the caller asks to replace them. All names lie in one directory, and a client of `gcc`
+//! looks for `gcc-@v.%a.raw` there; so an extension whose images fit the pattern of another is
+//! refused. Lines and files that others put there are kept; a `SHA256SUMS` that some systemd would
+//! refuse is an error and is never rewritten.
 //!
-//! **Locks.** [`Store::add`] holds an exclusive `flock` on the directory itself from before it
-//! reads `SHA256SUMS` until after it has replaced it, and waits for as long as another holds it.
-//! There is no lock file, and the kernel drops the lock of a killed process. Readers
+//! **Locks.** A change holds an exclusive `flock` on the directory itself from before it reads
+//! `SHA256SUMS` until after it has replaced it, and waits for as long as another holds it. There
+//! is no lock file, and the kernel drops the lock of a killed process. Readers
 //! ([`Store::entries`], web servers, clients) take no lock: the rename shows them the old list or
-//! the new one.
+//! the new one. Of a signed store they see the new signature beside the old list between the two
+//! renames; they refuse it then, and it is over in microseconds.
 //!
 //! **What a kill leaves.** A list that holds, and every listed file complete. Perhaps an image or
 //! a manifest that is complete and not listed; adding the same bytes again lists it. If it was
-//! killed while it replaced files: the old or the new bytes under their name, not listed, and
-//! `.sysext-build-*.tmp` under the fixed names above, which the next [`Store::add`] removes. Only
-//! a file named after a process id stays until someone deletes it. An error, unlike a kill,
-//! leaves the directory as it was; and if it can't, no file is listed that did not come back.
+//! killed while it replaced files: the old or the new bytes under their name, not listed. And
+//! `.sysext-build-*.tmp` under the fixed names above, which the next change removes, or completes
+//! where it was killed between the two renames. Only a file named after a process id stays until
+//! someone deletes it. An error, unlike a kill, leaves the directory as it was; and if it can't,
+//! no file is listed that did not come back.
 
 mod add;
 mod collision;
 mod definition;
 mod directory;
 mod error;
+mod freshness;
+mod manifest;
 mod name;
+pub mod order;
+mod publish;
 mod sums;
 mod tarball;
 mod temporary;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use definition::{
     DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery, IMAGE_DIRECTORY, LINK_DIRECTORY,
     MAX_INSTANCES, StoreUrl,
 };
-pub use error::Error;
+pub use error::{Error, SignError};
+pub use freshness::{BestBefore, NotADay};
+pub use manifest::{Config, Manifest, Package};
 pub use name::{NameProblem, check_name};
 pub use sums::{Entry, SumsProblem};
 pub use tarball::{KEYRING_FILE, write_tarball};
 pub use temporary::Temporary;
 
-use directory::Directory;
+use directory::{Directory, SIGNATURE, SUMS};
+use transaction::Transaction;
 
 /// A directory of images with one `SHA256SUMS`.
 ///
@@ -82,6 +97,30 @@ pub struct Publication {
     pub manifest: (String, Temporary, [u8; 32]),
     /// Whether files of these names that hold other bytes are replaced.
     pub replace: bool,
+    /// Whether an image that is not the newest of its extension is added all the same.
+    pub allow_older: bool,
+}
+
+/// Makes the detached OpenPGP signature of the bytes of a list, binary or armored.
+pub type Sign<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>, SignError> + 'a;
+
+/// How a changed list is published.
+#[derive(Default)]
+pub struct Listing<'a> {
+    /// Signs the list. It is called before anything in the store changes, and twice where files
+    /// are replaced. A store that is signed takes no change without it.
+    pub sign: Option<&'a mut Sign<'a>>,
+    /// The last day on which clients may take the list, in place of an earlier one.
+    pub best_before: Option<BestBefore>,
+}
+
+impl fmt::Debug for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing")
+            .field("sign", &self.sign.is_some())
+            .field("best_before", &self.best_before)
+            .finish()
+    }
 }
 
 /// What [`Store::add`] did.
@@ -153,8 +192,36 @@ impl Store {
     /// After any of them but [`Error::Undo`] the directory is as it was. One exception: when only
     /// the last step fails, the sync of the directory after the new list is in place, the image
     /// is in the store, and may or may not survive a power failure.
-    pub fn add(&self, publication: Publication) -> Result<Added, Error> {
-        add::add(&self.dir, publication)
+    pub fn add(&self, publication: Publication, listing: Listing<'_>) -> Result<Added, Error> {
+        add::add(&self.dir, publication, listing)
+    }
+
+    /// Signs the list anew, and extends its freshness if a day is given; without a signer only
+    /// the latter, and only where the store is not signed.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the list and the signature, [`Error::Freshness`], and
+    /// [`Error::NoList`] when nothing is listed.
+    pub fn sign(&self, listing: Listing<'_>) -> Result<(), Error> {
+        let transaction = Transaction::begin(&self.dir)?;
+        let mut after = transaction.before().clone();
+        if after.is_empty() {
+            return Err(Error::NoList {
+                path: self.dir.join(SUMS),
+            });
+        }
+        if let Some(day) = listing.best_before {
+            freshness::extend(&mut after, day)?;
+        }
+        transaction.commit(Vec::new(), &after, listing)
+    }
+
+    /// Whether the store has a `SHA256SUMS.gpg`, so that every change needs a signer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn is_signed(&self) -> Result<bool, Error> {
+        Directory::open(&self.dir)?.exists(SIGNATURE)
     }
 
     /// Reads `SHA256SUMS`, in name order; no file is an empty list.

@@ -7,11 +7,6 @@
 //! 254 on is an error here, and what is written is the form that all clients read: lower case,
 //! two spaces (sysextmgr takes the `*` for a part of the name), sorted by the bytes of the names.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
-use std::fmt::Write;
-use std::ops::Bound;
-
 /// Largest list that is read, in bytes: some half a million lines.
 pub(crate) const MAX_SUMS_SIZE: u64 = 64 << 20;
 
@@ -68,10 +63,13 @@ pub enum SumsProblem {
     Duplicate(String),
 }
 
-/// A whole list.
+/// A whole list, sorted by the bytes of the names, each name once.
+///
+/// A list of 20 000 lines is parsed, changed and printed for every image that is added; so it is a
+/// sorted vector, which is read in one go where the file is sorted, as ours are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
-    hashes: BTreeMap<String, [u8; 32]>,
+    entries: Vec<Entry>,
 }
 
 impl Sums {
@@ -79,34 +77,44 @@ impl Sums {
     ///
     /// The empty file is an empty list. The order of lines is free.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Sums, (usize, SumsProblem)> {
-        let mut hashes = BTreeMap::new();
+        let mut lines = Vec::new();
         for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
             let number = index + 1;
-            let entry = parse_line(line).map_err(|problem| (number, problem))?;
-            match hashes.entry(entry.name) {
-                btree_map::Entry::Occupied(taken) => {
-                    let name = taken.key().clone();
-                    return Err((number, SumsProblem::Duplicate(name)));
-                }
-                btree_map::Entry::Vacant(free) => free.insert(entry.sha256),
-            };
+            lines.push((
+                number,
+                parse_line(line).map_err(|problem| (number, problem))?,
+            ));
         }
-        Ok(Sums { hashes })
+        // Equal names stay in the order of their lines.
+        lines.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        let twice = lines
+            .windows(2)
+            .filter(|pair| matches!(pair, [(_, a), (_, b)] if a.name == b.name))
+            .filter_map(|pair| pair.last())
+            .min_by_key(|(number, _)| *number);
+        match twice {
+            Some((number, entry)) => Err((*number, SumsProblem::Duplicate(entry.name.clone()))),
+            None => Ok(Sums {
+                entries: lines.into_iter().map(|(_, entry)| entry).collect(),
+            }),
+        }
     }
 
     /// The bytes of the file.
     pub(crate) fn print(&self) -> Vec<u8> {
-        let mut text = String::new();
-        for (name, hash) in &self.hashes {
-            for byte in hash {
-                // Writing to a String can't fail.
-                let _ = write!(text, "{byte:02x}");
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = Vec::with_capacity(self.entries.len() * 128);
+        for Entry { name, sha256 } in &self.entries {
+            for byte in sha256 {
+                for digit in [byte >> 4, byte & 0xf] {
+                    text.extend(DIGITS.get(usize::from(digit)));
+                }
             }
-            text.push_str("  ");
-            text.push_str(name);
-            text.push('\n');
+            text.extend_from_slice(b"  ");
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'\n');
         }
-        text.into_bytes()
+        text
     }
 
     /// An image and another listed name that begins with the image's name, if there are such two.
@@ -115,48 +123,76 @@ impl Sums {
     /// as the image.
     pub(crate) fn image_prefix(&self) -> Option<(&str, &str)> {
         // Whatever begins with a name comes right after it in byte order.
-        let names = self.hashes.keys();
-        names.clone().zip(names.skip(1)).find_map(|(name, next)| {
-            (name.ends_with(IMAGE_SUFFIX) && next.starts_with(name.as_str()))
-                .then_some((name.as_str(), next.as_str()))
+        self.entries.windows(2).find_map(|pair| match pair {
+            [one, next] => (one.is_image() && next.name.starts_with(&one.name))
+                .then_some((one.name.as_str(), next.name.as_str())),
+            _ => None,
         })
     }
 
+    /// All lines in name order.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// The listed images whose names begin with `prefix`.
-    pub(crate) fn images_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.hashes
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .map(|(name, _)| name.as_str())
-            .take_while(move |name| name.starts_with(prefix))
-            .filter(|name| name.ends_with(IMAGE_SUFFIX))
+    pub(crate) fn images_with<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'p> {
+        let start = (self.entries).partition_point(|entry| entry.name.as_str() < prefix);
+        let entries = self.entries.get(start..).unwrap_or_default();
+        entries
+            .iter()
+            .take_while(move |entry| entry.name.starts_with(prefix))
+            .filter(|entry| entry.is_image())
+            .map(|entry| entry.name.as_str())
     }
 
     /// The listed hash of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8; 32]> {
-        self.hashes.get(name)
+        let entry = self.entries.get(self.find(name).ok()?)?;
+        Some(&entry.sha256)
     }
 
     /// Lists `name`, in place of what was listed under that name.
     pub(crate) fn insert(&mut self, name: &str, sha256: [u8; 32]) {
-        self.hashes.insert(name.to_owned(), sha256);
+        let name = name.to_owned();
+        let entry = Entry { name, sha256 };
+        match self.find(&entry.name) {
+            Ok(at) => {
+                if let Some(taken) = self.entries.get_mut(at) {
+                    *taken = entry;
+                }
+            }
+            Err(at) => self.entries.insert(at, entry),
+        }
     }
 
-    /// Takes `name` off the list; says whether it was on it.
-    pub(crate) fn remove(&mut self, name: &str) -> bool {
-        self.hashes.remove(name).is_some()
+    /// Takes off the list all names for which `keep` is false.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.entries.retain(|entry| keep(&entry.name));
     }
 
     /// Whether nothing is listed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.entries.is_empty()
     }
 
     /// All lines in name order.
     pub(crate) fn into_entries(self) -> Vec<Entry> {
-        self.hashes
-            .into_iter()
-            .map(|(name, sha256)| Entry { name, sha256 })
-            .collect()
+        self.entries
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        (self.entries).binary_search_by(|entry| entry.name.as_str().cmp(name))
+    }
+}
+
+impl Entry {
+    /// Whether the line is an image's.
+    pub(crate) fn is_image(&self) -> bool {
+        self.name.ends_with(IMAGE_SUFFIX)
     }
 }
 
@@ -200,11 +236,16 @@ fn parse_line(line: &[u8]) -> Result<Entry, SumsProblem> {
 
 /// Parses 64 hex digits of either case.
 fn parse_hash(hex: &[u8]) -> Option<[u8; 32]> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let digit = |byte: &u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
     let mut hash = [0; 32];
     for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
+        *byte = digit(high)? << 4 | digit(low)?;
     }
     Some(hash)
 }
@@ -220,7 +261,8 @@ mod tests {
     /// Parses, and prints the names or the error.
     fn names(text: &[u8]) -> Result<String, (usize, SumsProblem)> {
         let sums = Sums::parse(text)?;
-        Ok(sums.hashes.into_keys().collect::<Vec<_>>().join("|"))
+        let names: Vec<_> = sums.entries.into_iter().map(|entry| entry.name).collect();
+        Ok(names.join("|"))
     }
 
     #[test]

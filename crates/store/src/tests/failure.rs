@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Scratch, add, publication, replace};
-use crate::{Added, Error};
+use crate::{Added, Error, Listing};
 
 /// A failure after the image has its name: a directory can't get a second name, so it can't be
 /// replaced.
@@ -81,7 +81,7 @@ fn a_full_disk_leaves_the_directory_as_it_was() {
     let mut file = fs::File::create(&fill).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     let before = scratch.content();
-    let error = store.add(next).unwrap_err();
+    let error = store.add(next, Listing::default()).unwrap_err();
     assert!(is_full(&error), "{error}");
     assert_eq!(scratch.content(), before);
     drop(file);
@@ -96,7 +96,7 @@ fn a_full_disk_leaves_the_directory_as_it_was() {
         let used = rustix::fs::statvfs(mounted.0).unwrap();
         let limit = used.f_files - used.f_ffree + inodes - 1;
         assert!(mount(&format!("remount,nr_inodes={limit}"), &scratch.0));
-        let added = store.add(next);
+        let added = store.add(next, Listing::default());
         assert!(mount("remount,nr_inodes=1000", &scratch.0));
         match added {
             Ok(added) => {

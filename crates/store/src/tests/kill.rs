@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::{Scratch, add, content, publication, sha256};
-use crate::Store;
+use crate::{Listing, Store};
 
 /// Two children are killed in each round.
 const ROUNDS: u64 = 60;
@@ -45,7 +45,7 @@ fn child_that_adds_until_it_is_killed() {
             ("new".to_owned(), format!("new-{seed}"), false)
         };
         let publication = publication(&store, &name, &stem, &image(seed), replace);
-        store.add(publication).unwrap();
+        store.add(publication, Listing::default()).unwrap();
     }
 }
 

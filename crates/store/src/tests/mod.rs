@@ -2,6 +2,9 @@
 
 mod failure;
 mod kill;
+mod newest;
+mod orders;
+mod signature;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +19,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use crate::directory::Directory;
-use crate::{Added, Entry, Error, Publication, Store, SumsProblem, Temporary};
+use crate::{Added, Entry, Error, Listing, Publication, Store, SumsProblem, Temporary};
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -97,15 +100,22 @@ fn publication(store: &Store, name: &str, stem: &str, bytes: &[u8], replace: boo
         image: filled(temporary(), format!("{stem}.raw"), bytes),
         manifest: filled(temporary(), format!("{stem}.manifest.gz"), &manifest(name)),
         replace,
+        allow_older: false,
     }
 }
 
 fn add(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
-    store.add(publication(store, name, stem, bytes, false))
+    store.add(
+        publication(store, name, stem, bytes, false),
+        Listing::default(),
+    )
 }
 
 fn replace(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
-    store.add(publication(store, name, stem, bytes, true))
+    store.add(
+        publication(store, name, stem, bytes, true),
+        Listing::default(),
+    )
 }
 
 /// The text of a list of these files.
@@ -222,7 +232,10 @@ fn what_is_there_decides() {
                 scratch.write("SHA256SUMS", listed);
             }
             let before = scratch.content();
-            let added = store.add(publication(&store, "a", "a-1", same, is_replacing));
+            let added = store.add(
+                publication(&store, "a", "a-1", same, is_replacing),
+                Listing::default(),
+            );
             let path = scratch.0.join("a-1.raw");
             let expected = match (is_replacing, result) {
                 (true, _) => Ok(replaced),
@@ -352,7 +365,7 @@ fn a_list_is_bounded() {
     let file = fs::File::create(scratch.0.join("SHA256SUMS")).unwrap();
     file.set_len(crate::sums::MAX_SUMS_SIZE + 1).unwrap();
     let entries = scratch.store().entries();
-    assert!(matches!(entries, Err(Error::SumsTooLarge { .. })));
+    assert!(matches!(entries, Err(Error::TooLarge { .. })));
 }
 
 #[test]
@@ -390,7 +403,7 @@ fn names_that_clients_cannot_take() {
         let mut publication = publication(&store, name, "x", b"", false);
         publication.image.0 = image.to_owned();
         publication.manifest.0 = manifest.to_owned();
-        let error = store.add(publication).unwrap_err();
+        let error = store.add(publication, Listing::default()).unwrap_err();
         assert_eq!(matches!(error, Error::Name { .. }), is_name, "{error}");
         assert_eq!(
             matches!(error, Error::FileNames { .. }),
@@ -506,6 +519,7 @@ fn temporaries_with_a_name_do_the_same() {
         image: filled(named(), "a-1.raw".to_owned(), bytes),
         manifest: filled(named(), "a-1.manifest.gz".to_owned(), &manifest("a")),
         replace,
+        allow_older: false,
     };
     let waiting = publication(b"one", false);
     assert_eq!(scratch.content().len(), 2);
@@ -518,17 +532,26 @@ fn temporaries_with_a_name_do_the_same() {
     drop(waiting);
     assert_eq!(scratch.content().len(), 0);
 
-    assert_eq!(store.add(publication(b"one", false)).unwrap(), Added::New);
     assert_eq!(
-        store.add(publication(b"one", false)).unwrap(),
+        store
+            .add(publication(b"one", false), Listing::default())
+            .unwrap(),
+        Added::New
+    );
+    assert_eq!(
+        store
+            .add(publication(b"one", false), Listing::default())
+            .unwrap(),
         Added::Unchanged
     );
     assert!(matches!(
-        store.add(publication(b"two", false)),
+        store.add(publication(b"two", false), Listing::default()),
         Err(Error::Exists { .. })
     ));
     assert_eq!(
-        store.add(publication(b"two", true)).unwrap(),
+        store
+            .add(publication(b"two", true), Listing::default())
+            .unwrap(),
         Added::Replaced
     );
     let names: Vec<_> = scratch.content().into_keys().collect();

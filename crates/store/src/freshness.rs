@@ -1,0 +1,139 @@
+//! The day after which a list is too old.
+//!
+//! A mirror that no longer follows, or an attacker who replays an old list, serves a store that
+//! is genuine and out of date. A line `BEST-BEFORE-YYYY-MM-DD`, with the hash of the empty input,
+//! makes systemd 260 and later refuse the list after that day; earlier ones take it for a file
+//! that no pattern fits (`sysupdate-resource.c`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
+use crate::sums::Sums;
+
+/// What the name of the line begins with.
+pub(crate) const PREFIX: &str = "BEST-BEFORE-";
+
+/// SHA-256 of the empty input.
+const EMPTY: [u8; 32] = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+/// The last day on which a list counts, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BestBefore {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+/// A text that is no day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a day of the form YYYY-MM-DD")]
+pub struct NotADay;
+
+impl FromStr for BestBefore {
+    type Err = NotADay;
+
+    fn from_str(text: &str) -> Result<BestBefore, NotADay> {
+        let digits = |range| {
+            let digits: &str = text.get(range).unwrap_or_default();
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number
+                .then(|| digits.parse().ok())
+                .flatten()
+                .ok_or(NotADay)
+        };
+        let (year, month, day): (u16, u16, u16) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let last = match month {
+            4 | 6 | 9 | 11 => 30,
+            2 if is_leap => 29,
+            2 => 28,
+            _ => 31,
+        };
+        let dashes = [4, 7].map(|at| text.as_bytes().get(at)) == [Some(&b'-'); 2];
+        if text.len() != 10 || !dashes || !(1..=12).contains(&month) || !(1..=last).contains(&day) {
+            return Err(NotADay);
+        }
+        let byte = |number| u8::try_from(number).map_err(|_| NotADay);
+        Ok(BestBefore {
+            year,
+            month: byte(month)?,
+            day: byte(day)?,
+        })
+    }
+}
+
+impl fmt::Display for BestBefore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// The day that a listed name stands for, if it does.
+pub(crate) fn day_of(name: &str) -> Option<BestBefore> {
+    name.strip_prefix(PREFIX)?.parse().ok()
+}
+
+/// Puts the day on the list in place of those before it.
+pub(crate) fn extend(sums: &mut Sums, day: BestBefore) -> Result<(), Error> {
+    let latest = (sums.entries().iter()).filter_map(|entry| day_of(&entry.name));
+    if let Some(listed) = latest.max()
+        && listed > day
+    {
+        return Err(Error::Freshness { listed, day });
+    }
+    sums.retain(|name| !name.starts_with(PREFIX));
+    sums.insert(&format!("{PREFIX}{day}"), EMPTY);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days() {
+        for (text, is_day) in [
+            ("2030-01-31", true),
+            ("2028-02-29", true),
+            ("2000-02-29", true),
+            ("2030-02-29", false),
+            ("2100-02-29", false),
+            ("2030-04-31", false),
+            ("2030-00-01", false),
+            ("2030-13-01", false),
+            ("2030-01-00", false),
+            ("2030-1-31", false),
+            ("2030/01/31", false),
+            ("+030-01-31", false),
+            ("2030-01-311", false),
+            ("", false),
+            ("2030-01-é", false),
+        ] {
+            let day = text.parse::<BestBefore>();
+            assert_eq!(day.is_ok(), is_day, "{text}");
+            if let Ok(day) = day {
+                assert_eq!(day.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_later_day_takes_the_place_of_all_others() {
+        let day = |text: &str| text.parse::<BestBefore>().unwrap();
+        let mut sums = Sums::default();
+        sums.insert("BEST-BEFORE-2030-01-01", EMPTY);
+        sums.insert("BEST-BEFORE-2030-03-01", EMPTY);
+        sums.insert("a-1.raw", [0; 32]);
+        assert!(matches!(
+            extend(&mut sums, day("2030-02-01")),
+            Err(Error::Freshness { .. })
+        ));
+        extend(&mut sums, day("2030-04-01")).unwrap();
+        let names: Vec<_> = sums.entries().iter().map(|entry| &entry.name).collect();
+        assert_eq!(names, ["BEST-BEFORE-2030-04-01", "a-1.raw"]);
+    }
+}

@@ -1,0 +1,219 @@
+//! The list and its signature, put in place together.
+//!
+//! Two files can't be renamed in one step. So both get hidden names first, then an empty file says
+//! that they belong in place, and only then come the two renames, with nothing between them:
+//!
+//! ```text
+//! .sysext-build-next-list.tmp  .sysext-build-next-signature.tmp    synced, the directory too
+//! .sysext-build-committed.tmp                                      the directory synced again
+//! rename next-signature -> SHA256SUMS.gpg
+//! rename next-list      -> SHA256SUMS                              the directory synced
+//! remove committed
+//! ```
+//!
+//! Whoever takes the lock next finds out by `committed` what a killed process meant: with it, what
+//! still has a hidden name is renamed, which needs no space, no key and no order of the renames on
+//! the disk; without it, nothing had been touched, and the hidden files go.
+//!
+//! The signature comes first, as it does at the services whose clients are many: between the
+//! renames a client refuses the old list, and asks again, and never trusts a wrong one.
+
+use crate::Listing;
+use crate::directory::{Directory, SIGNATURE, SUMS};
+use crate::error::Error;
+use crate::sums::Sums;
+use crate::temporary::{NEW, Temporary};
+
+/// A list on its way to its name.
+const NEXT_LIST: &str = ".sysext-build-next-list.tmp";
+/// Its signature on the way to its name.
+const NEXT_SIGNATURE: &str = ".sysext-build-next-signature.tmp";
+/// Empty; while it is there, the two above belong in place.
+const COMMITTED: &str = ".sysext-build-committed.tmp";
+
+/// Second names of the files that a transaction replaces, until the new list is in place.
+pub(crate) const OLD: [&str; 4] = [
+    ".sysext-build-old-image.tmp",
+    ".sysext-build-old-manifest.tmp",
+    ".sysext-build-old-image-sum.tmp",
+    ".sysext-build-old-manifest-sum.tmp",
+];
+
+/// Largest signature that clients read, in bytes (systemd's `pull-common.c`).
+pub(crate) const MAX_SIGNATURE_SIZE: u64 = 1 << 20;
+
+/// What happens to a file that may be replaced.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// It stays as it is.
+    Leave,
+    /// It goes.
+    Remove,
+    /// These finished bytes take its place.
+    Put(Temporary),
+}
+
+/// A list and its signature, on the disk and without names.
+#[derive(Debug)]
+pub(crate) struct Issue {
+    list: Change,
+    signature: Change,
+    /// The bytes of a signature that is put in place.
+    pub(crate) signature_bytes: Option<Vec<u8>>,
+}
+
+impl Issue {
+    /// Prints and signs `sums`; `former` are the bytes of the list that it takes the place of.
+    ///
+    /// An empty list is no file, because systemd 254 and 257 refuse an empty one. Its signature
+    /// stays then: it says that the store is signed.
+    pub(crate) fn prepare(
+        directory: &Directory,
+        sums: &Sums,
+        former: &[u8],
+        listing: &mut Listing<'_>,
+    ) -> Result<Issue, Error> {
+        if sums.is_empty() {
+            return Ok(Issue {
+                list: Change::Remove,
+                signature: Change::Leave,
+                signature_bytes: None,
+            });
+        }
+        let bytes = sums.print();
+        let signature_bytes = match listing.sign.as_mut() {
+            Some(sign) => Some(signature(directory, sign, &bytes)?),
+            None => None,
+        };
+        let signature = match &signature_bytes {
+            Some(bytes) => Change::Put(directory.temporary_of(bytes)?),
+            None => Change::Leave,
+        };
+        let list = if bytes == former {
+            Change::Leave
+        } else {
+            Change::Put(directory.temporary_of(&bytes)?)
+        };
+        Ok(Issue {
+            list,
+            signature,
+            signature_bytes,
+        })
+    }
+
+    /// What puts back a list of the bytes `list`, with its signature if that is to change.
+    pub(crate) fn former(
+        directory: &Directory,
+        list: &[u8],
+        signature: Change,
+    ) -> Result<Issue, Error> {
+        let list = if list.is_empty() {
+            Change::Remove
+        } else {
+            Change::Put(directory.temporary_of(list)?)
+        };
+        Ok(Issue {
+            list,
+            signature,
+            signature_bytes: None,
+        })
+    }
+
+    /// Whether the signature changes.
+    pub(crate) fn is_signed(&self) -> bool {
+        matches!(self.signature, Change::Put(_))
+    }
+
+    /// Puts list and signature in place; [`settle`] must follow.
+    ///
+    /// After an error the signature may have changed, the list has not, and what [`abandon`]
+    /// removes may be left.
+    pub(crate) fn publish(self, directory: &Directory) -> Result<(), Error> {
+        match (self.signature, self.list) {
+            (Change::Put(mut signature), Change::Put(mut list)) => {
+                for (file, name, target) in [
+                    (&mut signature, NEXT_SIGNATURE, SIGNATURE),
+                    (&mut list, NEXT_LIST, SUMS),
+                ] {
+                    file.link(directory.fd(), name)
+                        .map_err(|e| directory.error("replace", target, e))?;
+                }
+                directory.sync()?;
+                directory.create(COMMITTED)?;
+                directory.sync()?;
+                rename_both(directory)
+            }
+            (signature, list) => {
+                put(directory, signature, SIGNATURE)?;
+                put(directory, list, SUMS)
+            }
+        }
+    }
+}
+
+/// Signs `bytes`, and checks that clients will read the signature.
+fn signature(
+    directory: &Directory,
+    sign: &mut crate::Sign<'_>,
+    bytes: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let path = || directory.path().join(SUMS);
+    let signature = sign(bytes).map_err(|source| Error::Sign {
+        path: path(),
+        source,
+    })?;
+    let size = u64::try_from(signature.len()).unwrap_or(u64::MAX);
+    if signature.is_empty() || size > MAX_SIGNATURE_SIZE {
+        let source = format!(
+            "the signature has {size} bytes, and clients read from 1 to {MAX_SIGNATURE_SIZE}"
+        );
+        return Err(Error::Sign {
+            path: path(),
+            source: source.into(),
+        });
+    }
+    Ok(signature)
+}
+
+/// Makes one change.
+pub(crate) fn put(directory: &Directory, change: Change, name: &str) -> Result<(), Error> {
+    match change {
+        Change::Leave => Ok(()),
+        Change::Remove => directory.remove(name),
+        Change::Put(mut file) => file
+            .rename_over(directory.fd(), name)
+            .map_err(|e| directory.error("replace", name, e)),
+    }
+}
+
+/// Renames what has not been renamed yet.
+fn rename_both(directory: &Directory) -> Result<(), Error> {
+    directory.rename_if_there(NEXT_SIGNATURE, SIGNATURE)?;
+    directory.rename_if_there(NEXT_LIST, SUMS)
+}
+
+/// Puts on the disk what was published.
+pub(crate) fn settle(directory: &Directory) -> Result<(), Error> {
+    directory.sync()?;
+    directory.remove(COMMITTED)
+}
+
+/// Gives up a publication that failed; what was renamed stays so.
+pub(crate) fn abandon(directory: &Directory) -> Result<(), Error> {
+    [COMMITTED, NEXT_LIST, NEXT_SIGNATURE]
+        .into_iter()
+        .try_for_each(|name| directory.remove(name))
+}
+
+/// Under the lock: completes or takes back what a killed process left half done.
+pub(crate) fn recover(directory: &Directory) -> Result<(), Error> {
+    if directory.exists(COMMITTED)? {
+        rename_both(directory)?;
+        settle(directory)?;
+    }
+    let names = [NEW, NEXT_LIST, NEXT_SIGNATURE];
+    names
+        .into_iter()
+        .chain(OLD)
+        .try_for_each(|name| directory.remove(name))
+}

@@ -1,0 +1,202 @@
+//! Signed stores: list and signature change together, whenever a process ends.
+
+use std::fs;
+
+use super::{Scratch, add, hex, list, manifest, publication};
+use crate::{Added, BestBefore, Error, Listing, SignError};
+
+/// Stands in for a signature: it shows which list it is of.
+pub(super) fn sign(list: &[u8]) -> Result<Vec<u8>, SignError> {
+    Ok(format!("signature of {}", hex(list)).into_bytes())
+}
+
+/// Adds an image to a signed store.
+fn add_signed(scratch: &Scratch, name: &str, bytes: &[u8], replace: bool) -> Result<Added, Error> {
+    let store = scratch.store();
+    let publication = publication(&store, name, &format!("{name}-1"), bytes, replace);
+    let listing = Listing {
+        sign: Some(&mut sign),
+        best_before: None,
+    };
+    store.add(publication, listing)
+}
+
+/// Whether the signature is of the list.
+fn is_signed(scratch: &Scratch) -> bool {
+    let read = |name| fs::read(scratch.0.join(name)).unwrap_or_default();
+    read("SHA256SUMS.gpg") == sign(&read("SHA256SUMS")).unwrap()
+}
+
+#[test]
+fn every_change_is_signed() {
+    let scratch = Scratch::new();
+    let day = |text: &str| Some(text.parse::<BestBefore>().unwrap());
+    assert!(!scratch.store().is_signed().unwrap());
+    assert_eq!(
+        add_signed(&scratch, "a", b"one", false).unwrap(),
+        Added::New
+    );
+    assert!(scratch.store().is_signed().unwrap() && is_signed(&scratch));
+    assert_eq!(
+        add_signed(&scratch, "a", b"two", true).unwrap(),
+        Added::Replaced
+    );
+    assert!(is_signed(&scratch));
+    let signed = |day| {
+        let listing = Listing {
+            sign: Some(&mut sign),
+            best_before: day,
+        };
+        scratch.store().sign(listing)
+    };
+    signed(day("2030-01-31")).unwrap();
+    assert!(is_signed(&scratch));
+    let expected = list(&[
+        ("BEST-BEFORE-2030-01-31", b""),
+        ("a-1.manifest.gz", &manifest("a")),
+        ("a-1.raw", b"two"),
+    ]);
+    assert_eq!(fs::read(scratch.0.join("SHA256SUMS")).unwrap(), expected);
+    assert_eq!(scratch.content().len(), 4);
+
+    let before = scratch.content();
+    let unsigned = Listing {
+        sign: None,
+        best_before: day("2031-01-31"),
+    };
+    let error = scratch.store().sign(unsigned).unwrap_err();
+    assert!(matches!(error, Error::Unsigned { .. }), "{error}");
+    let error = signed(day("2029-01-31")).unwrap_err();
+    assert!(matches!(error, Error::Freshness { .. }), "{error}");
+    assert_eq!(scratch.content(), before);
+}
+
+#[test]
+fn signing_a_store_that_is_there() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let listing = Listing {
+        sign: Some(&mut sign),
+        best_before: None,
+    };
+    let error = store.sign(listing).unwrap_err();
+    assert!(matches!(error, Error::NoList { .. }), "{error}");
+    add(&store, "a", "a-1", b"image").unwrap();
+    let before = fs::read(scratch.0.join("SHA256SUMS")).unwrap();
+    let listing = Listing {
+        sign: Some(&mut sign),
+        best_before: None,
+    };
+    store.sign(listing).unwrap();
+    assert!(is_signed(&scratch));
+    assert_eq!(fs::read(scratch.0.join("SHA256SUMS")).unwrap(), before);
+}
+
+#[test]
+fn nothing_is_written_without_a_signature() {
+    let scratch = Scratch::new();
+    add_signed(&scratch, "a", b"image", false).unwrap();
+    let before = scratch.content();
+    let store = scratch.store();
+    let error = add(&store, "b", "b-1", b"image").unwrap_err();
+    assert!(matches!(error, Error::Unsigned { .. }), "{error}");
+    // What changes nothing needs no signature.
+    assert_eq!(add(&store, "a", "a-1", b"image").unwrap(), Added::Unchanged);
+    for (signature, expected) in [
+        (Err("wrong passphrase"), "wrong passphrase"),
+        (Ok(Vec::new()), "the signature has 0 bytes"),
+        (
+            Ok(vec![0; (1 << 20) + 1]),
+            "the signature has 1048577 bytes",
+        ),
+    ] {
+        let mut sign = |_: &[u8]| signature.clone().map_err(SignError::from);
+        let listing = Listing {
+            sign: Some(&mut sign),
+            best_before: None,
+        };
+        let publication = publication(&store, "b", "b-1", b"image", false);
+        let Err(Error::Sign { source, .. }) = store.add(publication, listing) else {
+            panic!("{expected}");
+        };
+        assert!(source.to_string().starts_with(expected), "{source}");
+        assert_eq!(scratch.content(), before);
+    }
+}
+
+/// Each state that a kill between two steps leaves, in the order of the steps, and what becomes
+/// of it: the old list before the mark is there, the new one from then on.
+#[test]
+fn a_half_done_change_is_completed_or_taken_back() {
+    let hidden = |name: &str| format!(".sysext-build-{name}.tmp");
+    for (about, signature_is_hidden, list_is_hidden, is_marked, is_new) in [
+        ("one name", true, false, false, false),
+        ("both names", true, true, false, false),
+        ("marked", true, true, true, true),
+        ("between the renames", false, true, true, true),
+        ("both renamed", false, false, true, true),
+    ] {
+        let scratch = Scratch::new();
+        add_signed(&scratch, "a", b"image", false).unwrap();
+        let (old_list, new_list) = (
+            fs::read(scratch.0.join("SHA256SUMS")).unwrap(),
+            list(&[("z", b"")]),
+        );
+        let new_signature = sign(&new_list).unwrap();
+        let signature = match signature_is_hidden {
+            true => hidden("next-signature"),
+            false => "SHA256SUMS.gpg".to_owned(),
+        };
+        scratch.write(&signature, &new_signature);
+        if list_is_hidden {
+            scratch.write(&hidden("next-list"), &new_list);
+        } else if is_marked {
+            scratch.write("SHA256SUMS", &new_list);
+        }
+        if is_marked {
+            scratch.write(&hidden("committed"), b"");
+        }
+        scratch.write(&hidden("old-image"), b"old");
+
+        let now = fs::read(scratch.0.join("SHA256SUMS")).unwrap();
+        let added = add_signed(&scratch, "a", b"image", true).unwrap();
+        let expected = if is_new { &new_list } else { &old_list };
+        assert_eq!(now == *expected, !list_is_hidden || !is_marked, "{about}");
+        assert_eq!(added == Added::Unchanged, !is_new, "{about}");
+        assert!(is_signed(&scratch), "{about}");
+        let text = fs::read_to_string(scratch.0.join("SHA256SUMS")).unwrap();
+        assert_eq!(text.contains("  z\n"), is_new, "{about}");
+        for name in scratch.content().keys() {
+            assert!(!name.starts_with('.'), "{about}: {name}");
+        }
+    }
+}
+
+/// The rename of the list fails after that of the signature: a directory is in its place.
+#[test]
+fn a_failure_between_the_renames_puts_the_signature_back() {
+    let scratch = Scratch::new();
+    add_signed(&scratch, "a", b"image", false).unwrap();
+    let store = scratch.store();
+    let publication = publication(&store, "b", "b-1", b"image", false);
+    let path = scratch.0.join("SHA256SUMS");
+    let mut sign = |list: &[u8]| {
+        fs::rename(&path, scratch.0.join("kept")).unwrap();
+        fs::create_dir(&path).unwrap();
+        sign(list)
+    };
+    let before = scratch.content();
+    let listing = Listing {
+        sign: Some(&mut sign),
+        best_before: None,
+    };
+    let error = store.add(publication, listing).unwrap_err();
+    assert!(
+        matches!(&error, Error::Io { action: "replace", path, .. } if path.ends_with("SHA256SUMS")),
+        "{error}"
+    );
+    fs::remove_dir(&path).unwrap();
+    fs::rename(scratch.0.join("kept"), &path).unwrap();
+    assert_eq!(scratch.content(), before);
+    assert!(is_signed(&scratch));
+}

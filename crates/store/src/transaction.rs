@@ -1,0 +1,439 @@
+//! One change of the store under its lock: files get their names, then the list changes.
+//!
+//! All that can fail for want of space or of a key is done while nothing has a name yet: the files
+//! are synced, the new list is written and signed. Then come names, a sync of the directory, and
+//! the list and its signature, from which moment on clients see the change.
+//!
+//! Two files can't be replaced in one step with the list that has their hashes. So whatever is
+//! listed with another hash is taken off the list first, and in between it is not listed at all;
+//! at no moment does the list have a hash that is not that of the file which was just named.
+
+use std::path::Path;
+
+use crate::Listing;
+use crate::directory::{Directory, Found, SIGNATURE};
+use crate::error::Error;
+use crate::publish::{self, Change, Issue, OLD};
+use crate::sums::Sums;
+use crate::temporary::Temporary;
+
+/// A file to be named.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    file: Temporary,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) found: Found,
+}
+
+/// A step that was taken, and how to take it back.
+enum Done {
+    /// `name` was given to a new file.
+    Named { name: String },
+    /// `name` may have got a new file; the old one has the name `old_name` too.
+    Replaced {
+        name: String,
+        old_name: &'static str,
+    },
+    /// The list and its signature may have been replaced; what they were, byte for byte.
+    Listed(Issue),
+    /// The signature may have been replaced, and the list has not; what it was.
+    Signed(Change),
+}
+
+/// The locked directory, and what its list was when the lock was taken.
+pub(crate) struct Transaction {
+    directory: Directory,
+    former: Vec<u8>,
+    former_signature: Option<Vec<u8>>,
+    before: Sums,
+}
+
+impl Transaction {
+    /// Waits for the lock, completes what a killed process left half done, and reads the list.
+    pub(crate) fn begin(path: &Path) -> Result<Transaction, Error> {
+        let directory = Directory::open(path)?;
+        directory.lock()?;
+        publish::recover(&directory)?;
+        let former = directory.read_list()?;
+        let before = directory.parse_list(&former)?;
+        let former_signature = directory.read_signature()?;
+        Ok(Transaction {
+            directory,
+            former,
+            former_signature,
+            before,
+        })
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The list as it was when the lock was taken.
+    pub(crate) fn before(&self) -> &Sums {
+        &self.before
+    }
+
+    /// Looks for what has the name of a file to be named.
+    pub(crate) fn part(
+        &self,
+        (name, file, sha256): (String, Temporary, [u8; 32]),
+    ) -> Result<Part, Error> {
+        let stat = file.file().metadata();
+        let stat = stat.map_err(|e| self.directory.error("look at the bytes for", &name, e))?;
+        let found = self.directory.find(&name, stat.len(), &sha256)?;
+        Ok(Part {
+            name,
+            file,
+            sha256,
+            found,
+        })
+    }
+
+    /// Names `parts` (at most as many as there are names in [`OLD`]) and makes `after` the list,
+    /// all or nothing.
+    pub(crate) fn commit(
+        self,
+        mut parts: Vec<Part>,
+        after: &Sums,
+        mut listing: Listing<'_>,
+    ) -> Result<(), Error> {
+        let Self { directory, .. } = &self;
+        if listing.sign.is_none() && self.former_signature.is_some() {
+            return Err(Error::Unsigned {
+                path: directory.path().join(SIGNATURE),
+            });
+        }
+        for part in &parts {
+            // Whoever put the same bytes there may have left them in memory alone.
+            match part.found {
+                Found::Same => directory.sync_file(&part.name)?,
+                Found::Nothing | Found::Other => {
+                    (part.file.finish()).map_err(|e| directory.error("write", &part.name, e))?
+                }
+            }
+        }
+        let meanwhile = self.meanwhile(&parts);
+        let delisting = match &meanwhile {
+            Some(sums) => Some(Issue::prepare(directory, sums, &self.former, &mut listing)?),
+            None => None,
+        };
+        let before = meanwhile.map_or_else(|| self.former.clone(), |sums| sums.print());
+        let issue = Issue::prepare(directory, after, &before, &mut listing)?;
+
+        let mut done = Vec::new();
+        let change = self.change(&mut parts, delisting, issue, &mut done);
+        if let Err(failed) = change {
+            return Err(undo(directory, done, failed));
+        }
+        // From here on the change is made, whatever happens.
+        publish::settle(directory)?;
+        for step in &done {
+            if let Done::Replaced { old_name, .. } = step {
+                // Not a failure of this transaction; the next one tries again, and reports it.
+                let _ = directory.remove(old_name);
+            }
+        }
+        Ok(())
+    }
+
+    fn change(
+        &self,
+        parts: &mut [Part],
+        delisting: Option<Issue>,
+        issue: Issue,
+        done: &mut Vec<Done>,
+    ) -> Result<(), Error> {
+        let directory = &self.directory;
+        let put_or_remove = |signature: &Option<Vec<u8>>| match signature {
+            Some(bytes) => directory.temporary_of(bytes).map(Change::Put),
+            None => Ok(Change::Remove),
+        };
+        let mut signature = self.former_signature.clone();
+        if let Some(mut delisting) = delisting {
+            let former = match issue.is_signed() {
+                true => put_or_remove(&signature)?,
+                false => Change::Leave,
+            };
+            let former = Issue::former(directory, &self.former, former)?;
+            done.push(Done::Listed(former));
+            signature = delisting.signature_bytes.take().or(signature);
+            delisting.publish(directory)?;
+            publish::settle(directory)?;
+        }
+        for (part, old_name) in parts.iter_mut().zip(OLD) {
+            give_name(directory, part, old_name, done)?;
+        }
+        directory.sync()?;
+        if issue.is_signed() {
+            done.push(Done::Signed(put_or_remove(&signature)?));
+        }
+        issue.publish(directory)
+    }
+
+    /// The list without what it lists with another hash than the one about to come: a file about
+    /// to be replaced, or one that was listed and got lost. `None` if there is nothing such.
+    fn meanwhile(&self, parts: &[Part]) -> Option<Sums> {
+        let is_wrong = |part: &Part| {
+            let listed = self.before.get(&part.name);
+            listed.is_some_and(|sha256| *sha256 != part.sha256)
+        };
+        if !parts.iter().any(is_wrong) {
+            return None;
+        }
+        let mut meanwhile = self.before.clone();
+        meanwhile.retain(|name| !parts.iter().any(|part| part.name == name && is_wrong(part)));
+        Some(meanwhile)
+    }
+}
+
+/// Gives `part` its name, in place of other bytes if there are any.
+fn give_name(
+    directory: &Directory,
+    part: &mut Part,
+    old_name: &'static str,
+    done: &mut Vec<Done>,
+) -> Result<(), Error> {
+    let name = part.name.clone();
+    let named = match part.found {
+        Found::Same => return Ok(()),
+        Found::Nothing => {
+            let named = part.file.link(directory.fd(), &name);
+            if named.is_ok() {
+                done.push(Done::Named { name: name.clone() });
+            }
+            named
+        }
+        Found::Other => {
+            directory.link(&name, old_name)?;
+            done.push(Done::Replaced {
+                name: name.clone(),
+                old_name,
+            });
+            part.file.rename_over(directory.fd(), &name)
+        }
+    };
+    named.map_err(|e| directory.error("give a name to", &name, e))
+}
+
+/// Takes back all steps, the last one first, and returns the error to report.
+///
+/// Goes on after a step that can't be taken back, to leave as little as possible; but the former
+/// list comes back only if all that it lists did.
+fn undo(directory: &Directory, done: Vec<Done>, failed: Error) -> Error {
+    // Of several failures the first explains the others.
+    let mut first = publish::abandon(directory).err();
+    for step in done.into_iter().rev() {
+        let undone = match step {
+            Done::Named { name } => directory.remove(&name),
+            // If the new file had not come yet, both are names of one file, and renaming one to
+            // the other does nothing; hence the removal.
+            Done::Replaced { name, old_name } => directory
+                .rename(old_name, &name)
+                .and_then(|()| directory.remove(old_name)),
+            Done::Signed(former) => publish::put(directory, former, SIGNATURE),
+            Done::Listed(_) if first.is_some() => Ok(()),
+            Done::Listed(former) => former
+                .publish(directory)
+                .and_then(|()| publish::settle(directory)),
+        };
+        first = first.or(undone.err());
+    }
+    match first.or(directory.sync().err()) {
+        None => failed,
+        Some(undo) => Error::Undo {
+            failed: Box::new(failed),
+            undo: Box::new(undo),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::directory::SUMS;
+
+    const OLD_HASH: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    const NEW_HASH: [u8; 32] = [0xab; 32];
+
+    /// A directory of its own for each test, gone with the value.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(test: &str) -> Scratch {
+            let name = format!("sysext-store-transaction-{}-{test}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir(&path).unwrap();
+            Scratch(path)
+        }
+
+        fn list(&self) -> Option<String> {
+            fs::read_to_string(self.0.join(SUMS)).ok()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    /// The image `a-1.raw`, about to come with the hash [`NEW_HASH`].
+    fn part(directory: &Directory, found: Found) -> Part {
+        Part {
+            name: "a-1.raw".to_owned(),
+            file: directory.temporary_of(b"new").unwrap(),
+            sha256: NEW_HASH,
+            found,
+        }
+    }
+
+    fn failure(directory: &Directory) -> Error {
+        directory.error("test", "", std::io::ErrorKind::Other.into())
+    }
+
+    /// Takes `parts` off the list, as a transaction does before it names them.
+    fn delist(transaction: &Transaction, parts: &[Part], done: &mut Vec<Done>) {
+        let Some(sums) = transaction.meanwhile(parts) else {
+            return;
+        };
+        let (directory, former) = (&transaction.directory, &transaction.former);
+        let listing = &mut Listing::default();
+        let issue = Issue::prepare(directory, &sums, former, listing).unwrap();
+        let former = Issue::former(directory, former, Change::Leave).unwrap();
+        done.push(Done::Listed(former));
+        issue.publish(directory).unwrap();
+        publish::settle(directory).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_hash_is_taken_off_the_list_before_the_file_comes() {
+        let new = format!("{}  a-1.raw\n", "AB".repeat(32));
+        let old = format!("{OLD_HASH}  a-1.raw\n");
+        let other = format!("{OLD_HASH}  b-1.raw\n");
+        for (about, list, expected) in [
+            ("no list", None, None),
+            ("not listed", Some(other.clone()), Some(other.clone())),
+            ("the only line", Some(old.clone()), None),
+            ("one of two", Some(old + &other), Some(other)),
+            ("right, kept as it is", Some(new.clone()), Some(new)),
+        ] {
+            for found in [Found::Nothing, Found::Same, Found::Other] {
+                let scratch = Scratch::new("delist");
+                if let Some(list) = &list {
+                    fs::write(scratch.0.join(SUMS), list).unwrap();
+                }
+                let transaction = Transaction::begin(&scratch.0).unwrap();
+                let directory = &transaction.directory;
+                let mut done = Vec::new();
+                delist(&transaction, &[part(directory, found)], &mut done);
+                assert_eq!(scratch.list(), expected, "{about}, {found:?}");
+
+                let failed = undo(directory, done, failure(directory)).to_string();
+                assert!(failed.starts_with("can't test /"), "{failed}");
+                assert_eq!(scratch.list(), list, "{about}, {found:?}");
+            }
+        }
+    }
+
+    /// An upper-case hash, a `*`, lines in no order: what was there comes back as it was, and the
+    /// signature too.
+    #[test]
+    fn a_list_of_others_comes_back_byte_for_byte() {
+        for is_signed in [false, true] {
+            let scratch = Scratch::new("undo");
+            let list = format!(
+                "{}  z\n{OLD_HASH} *a-1.raw\n{OLD_HASH}  b\n",
+                "AB".repeat(32)
+            );
+            fs::write(scratch.0.join(SUMS), &list).unwrap();
+            fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
+            if is_signed {
+                fs::write(scratch.0.join(SIGNATURE), "signature").unwrap();
+            }
+            // A directory can't get a second name, so replacing the manifest fails.
+            fs::create_dir(scratch.0.join("a-1.manifest.gz")).unwrap();
+            let transaction = Transaction::begin(&scratch.0).unwrap();
+            let part = |name: &str| {
+                let file = transaction.directory.temporary_of(b"new").unwrap();
+                transaction.part((name.to_owned(), file, NEW_HASH)).unwrap()
+            };
+            let parts = vec![part("a-1.raw"), part("a-1.manifest.gz")];
+            let mut after = transaction.before().clone();
+            after.insert("a-1.raw", NEW_HASH);
+            let mut sign = |_: &[u8]| Ok(b"new signature".to_vec());
+            let listing = Listing {
+                sign: is_signed.then_some(&mut sign as &mut crate::Sign<'_>),
+                best_before: None,
+            };
+            let failed = transaction.commit(parts, &after, listing).unwrap_err();
+            assert!(
+                matches!(&failed, Error::Io { action, .. } if action.starts_with("keep")),
+                "{failed}"
+            );
+            assert_eq!(scratch.list(), Some(list));
+            assert_eq!(fs::read(scratch.0.join("a-1.raw")).unwrap(), b"old");
+            let signature = fs::read(scratch.0.join(SIGNATURE)).ok();
+            assert_eq!(signature, is_signed.then(|| b"signature".to_vec()));
+            let count = 3 + usize::from(is_signed);
+            assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), count);
+        }
+    }
+
+    #[test]
+    fn a_list_stays_short_when_a_file_of_it_does_not_come_back() {
+        let scratch = Scratch::new("stays-short");
+        let (gone, kept) = (
+            format!("{OLD_HASH}  a-1.raw\n"),
+            format!("{OLD_HASH}  b-1.raw\n"),
+        );
+        fs::write(scratch.0.join(SUMS), gone + &kept).unwrap();
+        fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
+        let transaction = Transaction::begin(&scratch.0).unwrap();
+        let directory = &transaction.directory;
+        let mut parts = [part(directory, Found::Other)];
+        let mut done = Vec::new();
+        delist(&transaction, &parts, &mut done);
+        give_name(directory, &mut parts[0], OLD[0], &mut done).unwrap();
+        fs::remove_file(scratch.0.join(OLD[0])).unwrap();
+
+        let failed = undo(directory, done, failure(directory));
+        assert!(matches!(failed, Error::Undo { .. }), "{failed}");
+        assert_eq!(scratch.list(), Some(kept));
+    }
+
+    #[test]
+    fn a_file_that_was_not_replaced_yet_loses_its_second_name() {
+        let scratch = Scratch::new("second-name");
+        let directory = Directory::open(&scratch.0).unwrap();
+        fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
+        directory.link("a-1.raw", OLD[0]).unwrap();
+        let done = vec![Done::Replaced {
+            name: "a-1.raw".to_owned(),
+            old_name: OLD[0],
+        }];
+        let failed = undo(&directory, done, failure(&directory));
+        assert!(matches!(failed, Error::Io { .. }));
+        assert_eq!(fs::read(scratch.0.join("a-1.raw")).unwrap(), b"old");
+        assert!(!scratch.0.join(OLD[0]).exists());
+    }
+
+    #[test]
+    fn a_replaced_file_gets_its_name_back() {
+        let scratch = Scratch::new("give-back");
+        let directory = Directory::open(&scratch.0).unwrap();
+        fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
+        let mut done = Vec::new();
+        let mut part = part(&directory, Found::Other);
+        give_name(&directory, &mut part, OLD[0], &mut done).unwrap();
+        assert_eq!(fs::read(scratch.0.join("a-1.raw")).unwrap(), b"new");
+        assert_eq!(fs::read(scratch.0.join(OLD[0])).unwrap(), b"old");
+        undo(&directory, done, failure(&directory));
+        assert_eq!(fs::read(scratch.0.join("a-1.raw")).unwrap(), b"old");
+        assert!(!scratch.0.join(OLD[0]).exists());
+    }
+}
