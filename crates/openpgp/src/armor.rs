@@ -1,0 +1,57 @@
+//! ASCII armor: blocks of base64 in text.
+//!
+//! A file may hold several blocks with any text around them, as the key files of distributions do;
+//! each is cut out here by its first and last line, and decoded by the `pgp` crate.
+
+use std::io::Read as _;
+
+use pgp::armor::Dearmor;
+
+/// What the first line of a block begins with.
+const BEGIN: &[u8] = b"-----BEGIN PGP ";
+/// What the last line of a block begins with.
+const END: &[u8] = b"-----END PGP ";
+
+/// Returns the bytes of all blocks of these kinds, in their order; binary input is returned as it
+/// is.
+///
+/// # Errors
+///
+/// The reason, if the input is neither binary OpenPGP nor armor.
+pub(crate) fn decode(input: &[u8], kinds: &[&str]) -> Result<Vec<u8>, String> {
+    // The first byte of each packet has the highest bit set, which no ASCII has.
+    match input.first() {
+        None => return Err("it is empty".to_owned()),
+        Some(byte) if byte & 0x80 != 0 => return Ok(input.to_vec()),
+        Some(_) => {}
+    }
+    let mut decoded = Vec::new();
+    let mut block: Option<Vec<u8>> = None;
+    let mut found = false;
+    for line in input.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(BEGIN) {
+            let kind = line.get(BEGIN.len()..).unwrap_or_default();
+            let wanted = kinds.iter().any(|name| kind.starts_with(name.as_bytes()));
+            block = wanted.then(Vec::new);
+        }
+        let Some(lines) = &mut block else { continue };
+        // Blanks at the end of a line, which mail programs leave, are none of the block's.
+        lines.extend_from_slice(line.trim_ascii_end());
+        lines.push(b'\n');
+        if line.starts_with(END) {
+            found = true;
+            Dearmor::new(lines.as_slice())
+                .read_to_end(&mut decoded)
+                .map_err(|error| format!("its armor can't be decoded: {error}"))?;
+            block = None;
+        }
+    }
+    match (found, block) {
+        (_, Some(_)) => Err("its armor has no end".to_owned()),
+        (false, None) => Err(format!(
+            "it is neither binary OpenPGP nor armor with \"-----BEGIN PGP {}\"",
+            kinds.first().unwrap_or(&"")
+        )),
+        (true, None) => Ok(decoded),
+    }
+}
