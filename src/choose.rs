@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use resolve::{
-    Capability, Comparison, Dependency, Evr, Nevra, Options, Pool, Reason, Request, Solvable,
-    Wanted, resolve,
+    Available, Capability, Catalog, Comparison, Dependency, Evr, Nevra, Options, Pool, Reason,
+    Repository, Request, Solvable, Wanted, resolve,
 };
 use rpm_input::Package;
 
@@ -46,26 +46,31 @@ pub fn choose(
         Failure::usage("--repo needs a base whose packages are known")
             .hint("name its root directory with --base ROOT")
     })?;
-    let solvables = |packages: &mut dyn Iterator<Item = (&Package, usize)>| {
-        packages
-            .map(|(package, repository)| solvable(package, repository))
-            .collect()
+    let base_solvables: Result<Vec<_>> = installed.iter().map(solvable).collect();
+    let offered_here = |index| Available {
+        repository: 0,
+        index,
     };
-    let base_solvables: Result<Vec<_>> =
-        solvables(&mut installed.iter().map(|package| (package, 0)));
-    let wanted = (0..named.len()).map(Wanted::Available);
+    let wanted = (0..named.len()).map(|index| Wanted::Available(offered_here(index)));
     let install = wanted
         .chain(names.iter().cloned().map(Wanted::Text))
         .collect();
     let mut offers: Vec<Option<Offer>> = named.into_iter().chain(offered).map(Some).collect();
-    let available: Result<Vec<_>> =
-        solvables(&mut offers.iter().flatten().map(|offer| (&offer.package, 0)));
+    let available: Result<Vec<_>> = offers
+        .iter()
+        .flatten()
+        .map(|offer| solvable(&offer.package))
+        .collect();
+    let repository = Repository {
+        catalog: Catalog::of(&available?).map_err(|error| Failure::refused(anyhow!(error)))?,
+        priority: 0,
+        files: Vec::new(),
+    };
     let options = Options {
         architecture: architecture.to_owned(),
         multilib: true,
-        priorities: vec![0],
     };
-    let pool = Pool::new(base_solvables?, available?, options);
+    let pool = Pool::new(base_solvables?, vec![repository], options);
     let request = Request {
         install,
         ..Request::default()
@@ -80,7 +85,7 @@ pub fn choose(
         findings: Vec::new(),
     };
     for chosen in &resolution.chosen {
-        let Some(offer) = offers.get_mut(chosen.index).and_then(Option::take) else {
+        let Some(offer) = offers.get_mut(chosen.package.index).and_then(Option::take) else {
             continue;
         };
         choice.reasons.push(match &chosen.reason {
@@ -124,7 +129,7 @@ pub fn choose(
 }
 
 /// Reads a package as the solver sees it.
-fn solvable(package: &Package, repository: usize) -> Result<Solvable> {
+fn solvable(package: &Package) -> Result<Solvable> {
     let all = |dependencies: &[rpm_input::Dependency]| -> Result<Vec<Dependency>> {
         dependencies
             .iter()
@@ -146,7 +151,6 @@ fn solvable(package: &Package, repository: usize) -> Result<Solvable> {
         supplements: all(&package.supplements)?,
         enhances: all(&package.enhances)?,
         files: package.files.iter().map(|file| file.path.clone()).collect(),
-        repository,
     })
 }
 

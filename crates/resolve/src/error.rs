@@ -1,7 +1,7 @@
-//! What can be wrong with a dependency's text. Requests that can't be met are no errors but a
-//! [`Problem`](crate::Problem).
+//! What can be wrong with a dependency's text or a catalog's bytes. Requests that can't be met are
+//! no errors but a [`Problem`](crate::Problem).
 
-/// Why a text is no dependency.
+/// Why a text is no dependency, or bytes are no catalog.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text breaks the grammar.
@@ -17,6 +17,18 @@ pub enum Error {
     TooComplex {
         /// The beginning of the dependency as it was given.
         text: String,
+        /// The bound that is exceeded.
+        reason: &'static str,
+    },
+    /// The bytes are no catalog that this version can use.
+    #[error("damaged catalog of packages: {reason}")]
+    DamagedCatalog {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// More packages, or longer words, than the format holds.
+    #[error("too much for a catalog of packages: {reason}")]
+    CatalogTooLarge {
         /// The bound that is exceeded.
         reason: &'static str,
     },

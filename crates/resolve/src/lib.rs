@@ -1,6 +1,7 @@
 //! Dependency semantics of RPM, and a solver that adds packages to a fixed base.
 //!
-//! A [`Pool`] is made of the packages of a base and of the packages on offer; [`resolve`] answers
+//! A [`Pool`] is made of the packages of a base and of what repositories offer, each of them a
+//! [`Catalog`]; [`resolve`] answers
 //! a [`Request`] with a [`Resolution`], the packages to add with the reason for each, or with a
 //! [`Problem`], the rules that stand in the way. Nothing here reads a file, a clock or the
 //! environment, and the same input gives the same answer.
@@ -20,6 +21,7 @@
 //! search; the `prefer` module lists it. The search itself is resolvo's.
 
 mod architecture;
+mod catalog;
 mod clause;
 mod dependency;
 mod error;
@@ -36,10 +38,11 @@ mod resolution;
 mod solvable;
 mod solve;
 
+pub use catalog::{Catalog, CatalogBuilder, Kind};
 pub use dependency::{Capability, Dependency, Rich};
 pub use error::Error;
 pub use evr::{Comparison, Evr};
-pub use pool::{Options, Package, Pool};
+pub use pool::{Available, Options, Package, Pool, Repository};
 pub use problem::{Problem, Rule};
 pub use request::{Request, Wanted};
 pub use resolution::{Already, Chosen, Reason, Resolution, resolve};

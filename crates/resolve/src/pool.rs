@@ -1,10 +1,15 @@
 //! The pool: the base's packages, the packages on offer, and what each of them offers.
 //!
-//! A package is known by one number all over the crate ([`Id`]): the base comes first, then what
-//! is available, in the order given. Everything that does not depend on a request is decided here,
-//! once: which packages can't be added to this base, and why.
+//! A package is known by one number all over the crate ([`Id`]): the base comes first, then the
+//! repositories in the order given. Everything that does not depend on a request is decided here,
+//! once: which packages can't be added to this base, and why. A package on offer is read from its
+//! catalog when it is looked at for the first time; most never are.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::architecture::Architectures;
+use crate::catalog::{Catalog, Kind};
 use crate::dependency::{Capability, Dependency};
 use crate::index::{Index, OWN_NAME};
 use crate::solvable::Solvable;
@@ -12,13 +17,35 @@ use crate::solvable::Solvable;
 /// A package of the pool.
 pub(crate) type Id = u32;
 
-/// A package of the pool, by its place in one of the two lists that the pool was made of.
+/// A package of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Package {
     /// An index into the base.
     Base(usize),
-    /// An index into what is available.
-    Available(usize),
+    /// A package on offer.
+    Available(Available),
+}
+
+/// A package on offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Available {
+    /// Index of the repository that has it.
+    pub repository: usize,
+    /// Index of the package in that one's catalog.
+    pub index: usize,
+}
+
+/// Packages on offer from one place.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// Its packages.
+    pub catalog: Catalog,
+    /// The higher one wins, as in libsolv. zypper's and dnf's numbers, of which the lower one
+    /// wins, must be negated.
+    pub priority: i32,
+    /// Files that are not in the catalog: index of the package and absolute path. See
+    /// [`Pool::unlisted_paths`].
+    pub files: Vec<(usize, String)>,
 }
 
 /// What a pool needs to know beside the packages.
@@ -28,9 +55,6 @@ pub struct Options {
     pub architecture: String,
     /// Whether 32-bit packages of that system are candidates too.
     pub multilib: bool,
-    /// Priority of each repository; the higher one wins, as in libsolv. zypper's and dnf's
-    /// numbers, of which the lower one wins, must be negated. A missing one is 0.
-    pub priorities: Vec<i32>,
 }
 
 /// Why a package on offer can't be added to the base, whatever is asked for.
@@ -57,49 +81,114 @@ pub(crate) enum Exclusion {
 /// Packages, ready to be chosen from.
 #[derive(Debug)]
 pub struct Pool {
-    solvables: Vec<Solvable>,
-    base: Id,
+    base: Vec<Solvable>,
+    /// Names and provides of the base.
     index: Index,
+    /// Files of the base; there are hundreds of thousands, and most runs ask for none.
+    files: OnceCell<Index>,
+    shelves: Vec<Shelf>,
     pub(crate) architectures: Architectures,
-    priorities: Vec<i32>,
-    exclusions: Vec<Option<Exclusion>>,
+    exclusions: BTreeMap<Id, Exclusion>,
     /// Packages on offer with something in `supplements`.
     pub(crate) supplementing: Vec<Id>,
+    unlisted: RefCell<BTreeSet<String>>,
+}
+
+/// A repository in the pool.
+#[derive(Debug)]
+struct Shelf {
+    /// The number of its first package.
+    start: Id,
+    catalog: Catalog,
+    priority: i32,
+    /// The packages that have been looked at.
+    solvables: Vec<OnceCell<Box<Solvable>>>,
+    files: BTreeMap<String, Vec<Id>>,
+}
+
+impl Shelf {
+    /// Returns the number of a package of the pool in the catalog.
+    fn number(&self, id: Id) -> u32 {
+        id.saturating_sub(self.start)
+    }
+
+    fn end(&self) -> Id {
+        let length = Id::try_from(self.solvables.len()).unwrap_or(Id::MAX);
+        self.start.saturating_add(length)
+    }
+
+    /// Returns the packages that satisfy `wanted`, by number.
+    fn providers<'a>(&'a self, wanted: &'a Capability) -> impl Iterator<Item = Id> {
+        let known = self
+            .catalog
+            .providers(wanted)
+            .map(|number| self.start.saturating_add(number));
+        let further = self.files.get(&wanted.name).into_iter().flatten().copied();
+        known.filter(|id| *id < self.end()).chain(further)
+    }
 }
 
 impl Pool {
-    /// Returns the pool of what the base has and what is available beside it.
+    /// Returns the pool of what the base has and what repositories offer beside it.
     ///
-    /// Packages over 2^32 - 2 in number are left out.
-    pub fn new(base: Vec<Solvable>, available: Vec<Solvable>, options: Options) -> Self {
-        let base_length = Id::try_from(base.len()).unwrap_or(Id::MAX);
-        let mut solvables = base;
-        solvables.extend(available);
-        solvables.truncate(usize::try_from(Id::MAX - 1).unwrap_or(usize::MAX));
-        let index = Index::new((0..).zip(&solvables).flat_map(|(id, solvable)| {
-            let provided = (solvable.provides.iter())
+    /// Packages over 2^31 - 2 in number are left out.
+    pub fn new(base: Vec<Solvable>, repositories: Vec<Repository>, options: Options) -> Self {
+        // The solver has two numbers for each package.
+        let most = place(Id::MAX / 2 - 1);
+        let mut base = base;
+        base.truncate(most);
+        let mut end = base.len();
+        let mut shelves = Vec::new();
+        for Repository {
+            catalog,
+            priority,
+            files,
+        } in repositories
+        {
+            let length = catalog.len().min(most - end);
+            let start = Id::try_from(end).unwrap_or(Id::MAX);
+            let mut by_path: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+            for (index, path) in files.into_iter().filter(|(index, _)| *index < length) {
+                let id = Id::try_from(end + index).unwrap_or(Id::MAX);
+                by_path.entry(path).or_default().push(id);
+            }
+            shelves.push(Shelf {
+                start,
+                catalog,
+                priority,
+                solvables: std::iter::repeat_with(OnceCell::new).take(length).collect(),
+                files: by_path,
+            });
+            end += length;
+        }
+        let index = Index::new((0..).zip(&base).flat_map(|(id, solvable)| {
+            let provided = solvable.provides.iter();
+            let words = provided
                 .map(|dependency| dependency.simple().map_or("", |offer| offer.name.as_str()));
-            let offered = provided.chain(solvable.files.iter().map(String::as_str));
             let own = (solvable.nevra.name.as_str(), id, OWN_NAME);
-            (0..OWN_NAME)
-                .zip(offered)
+            let numbered = (0..OWN_NAME).zip(words);
+            numbered
                 .map(move |(position, word)| (word, id, position))
                 .chain([own])
         }));
         let mut pool = Self {
-            exclusions: vec![None; solvables.len()],
-            solvables,
-            base: base_length,
+            base,
             index,
+            files: OnceCell::new(),
+            shelves,
             architectures: Architectures::of(&options.architecture, options.multilib),
-            priorities: options.priorities,
+            exclusions: BTreeMap::new(),
             supplementing: Vec::new(),
+            unlisted: RefCell::default(),
         };
         pool.exclude();
-        pool.supplementing = (pool.base..)
-            .zip(pool.available())
-            .filter(|(_, solvable)| !solvable.supplements.is_empty())
-            .map(|(id, _)| id)
+        let supplementing = pool.shelves.iter().flat_map(|shelf| {
+            let numbers = shelf.catalog.supplementing();
+            numbers
+                .map(|number| shelf.start.saturating_add(number))
+                .filter(|id| *id < shelf.end())
+        });
+        pool.supplementing = supplementing
             .filter(|&id| pool.exclusion(id).is_none())
             .collect();
         pool
@@ -108,20 +197,19 @@ impl Pool {
     /// Returns the package, if there is one.
     pub fn get(&self, package: Package) -> Option<&Solvable> {
         match package {
-            Package::Base(index) => self.base().get(index),
-            Package::Available(index) => self.available().get(index),
+            Package::Base(index) => self.base.get(index),
+            Package::Available(package) => self.id_of(package).map(|id| self.solvable(id)),
         }
     }
 
     /// Returns the packages of the base.
     pub fn base(&self) -> &[Solvable] {
-        let end = self.solvables.len().min(place(self.base));
-        self.solvables.get(..end).unwrap_or_default()
+        &self.base
     }
 
-    /// Returns the packages on offer.
-    pub fn available(&self) -> &[Solvable] {
-        self.solvables.get(place(self.base)..).unwrap_or_default()
+    /// Returns the catalogs, by the index of their repository.
+    pub fn catalogs(&self) -> impl Iterator<Item = &Catalog> {
+        self.shelves.iter().map(|shelf| &shelf.catalog)
     }
 
     /// Returns the packages that satisfy `dependency`: of a rich one, those that satisfy any part
@@ -131,76 +219,161 @@ impl Pool {
         found.into_iter().map(|id| self.package(id)).collect()
     }
 
+    /// Returns the absolute paths that were asked for so far, that the base does not have, and
+    /// that repositories don't list in their primary metadata: it has only what lies below `/etc`
+    /// or in a `bin` directory. Who has these is in the file lists, which are large.
+    ///
+    /// So a caller that has file lists at hand calls [`resolve`](crate::resolve()), asks for these
+    /// paths, looks them up in the file lists, and, if there are some that it has not looked up
+    /// before, makes the pool again with what it found as [`Repository::files`]. That may lead to
+    /// other packages and further paths.
+    pub fn unlisted_paths(&self) -> Vec<String> {
+        self.unlisted.borrow().iter().cloned().collect()
+    }
+
     pub(crate) fn package(&self, id: Id) -> Package {
-        match id.checked_sub(self.base) {
-            Some(index) => Package::Available(place(index)),
+        match self.shelf(id) {
+            Some((repository, shelf)) => Package::Available(Available {
+                repository,
+                index: place(shelf.number(id)),
+            }),
             None => Package::Base(place(id)),
         }
     }
 
     /// Returns the number of a package on offer.
-    pub(crate) fn id_of_available(&self, index: usize) -> Option<Id> {
-        let id = Id::try_from(index).ok()?.checked_add(self.base)?;
-        (place(id) < self.solvables.len()).then_some(id)
+    pub(crate) fn id_of(&self, package: Available) -> Option<Id> {
+        let shelf = self.shelves.get(package.repository)?;
+        let id = shelf.start.checked_add(Id::try_from(package.index).ok()?)?;
+        (id < shelf.end()).then_some(id)
+    }
+
+    /// Returns the repository that has the package, none if the base does.
+    fn shelf(&self, id: Id) -> Option<(usize, &Shelf)> {
+        let index = self
+            .shelves
+            .partition_point(|shelf| shelf.start <= id)
+            .checked_sub(1)?;
+        Some((index, self.shelves.get(index)?))
     }
 
     #[expect(
         clippy::indexing_slicing,
-        reason = "an Id is made from an index into this list only"
+        reason = "an Id is made from an index into these lists only"
     )]
     pub(crate) fn solvable(&self, id: Id) -> &Solvable {
-        &self.solvables[place(id)]
+        let Some((_, shelf)) = self.shelf(id) else {
+            return &self.base[place(id)];
+        };
+        let index = place(shelf.number(id));
+        shelf.solvables[index]
+            .get_or_init(|| Box::new(shelf.catalog.solvable(index).unwrap_or_default()))
     }
 
     pub(crate) fn is_base(&self, id: Id) -> bool {
-        id < self.base
+        place(id) < self.base.len()
     }
 
     pub(crate) fn exclusion(&self, id: Id) -> Option<Exclusion> {
-        self.exclusions.get(place(id)).copied().flatten()
+        let (_, shelf) = self.shelf(id)?;
+        if self
+            .architectures
+            .rank(shelf.catalog.arch(shelf.number(id)))
+            .is_none()
+        {
+            return Some(Exclusion::Architecture);
+        }
+        self.exclusions.get(&id).copied()
     }
 
     pub(crate) fn priority(&self, id: Id) -> i32 {
-        let repository = self.solvable(id).repository;
-        self.priorities.get(repository).copied().unwrap_or(0)
-    }
-
-    /// Returns one more than the last number in use.
-    pub(crate) fn end(&self) -> Id {
-        Id::try_from(self.solvables.len()).unwrap_or(Id::MAX)
+        self.shelf(id).map_or(0, |(_, shelf)| shelf.priority)
     }
 
     /// Returns all packages that satisfy `wanted`, by number and each once.
     pub(crate) fn satisfying_capability(&self, wanted: &Capability) -> Vec<Id> {
+        let mut found = self.base_satisfying(wanted);
+        let is_path = wanted.name.starts_with('/');
+        if is_path && found.is_empty() && !is_listed(&wanted.name) {
+            self.unlisted.borrow_mut().insert(wanted.name.clone());
+        }
+        for shelf in &self.shelves {
+            let before = found.len();
+            found.extend(shelf.providers(wanted));
+            if is_path && let Some(added) = found.get_mut(before..) {
+                added.sort_unstable();
+            }
+        }
+        found.dedup();
+        found
+    }
+
+    /// Returns the packages of the base that satisfy `wanted`.
+    fn base_satisfying(&self, wanted: &Capability) -> Vec<Id> {
         let mut found = Vec::new();
         for (id, position) in self.index.find(&wanted.name) {
-            if found.last() != Some(&id) && self.offers(id, position, wanted) {
+            let Some(solvable) = self.base.get(place(id)) else {
+                continue;
+            };
+            let satisfies = match solvable.provides.get(place(position)) {
+                Some(Dependency::Simple(offer)) => wanted.satisfied_by(offer),
+                Some(Dependency::Rich(_)) => false,
+                None => wanted.matches_package(&solvable.nevra.name, &solvable.nevra.evr),
+            };
+            if satisfies && found.last() != Some(&id) {
                 found.push(id);
             }
+        }
+        if wanted.name.starts_with('/') {
+            let has = |&(id, position): &(Id, u32)| {
+                let files = self.base.get(place(id)).map(|solvable| &solvable.files);
+                files.and_then(|files| files.get(place(position))) == Some(&wanted.name)
+            };
+            found.extend(
+                self.base_files()
+                    .find(&wanted.name)
+                    .filter(has)
+                    .map(|(id, _)| id),
+            );
+            found.sort_unstable();
+            found.dedup();
         }
         found
     }
 
-    fn offers(&self, id: Id, position: u32, wanted: &Capability) -> bool {
-        let solvable = self.solvable(id);
-        if position == OWN_NAME {
-            return wanted.matches_package(&solvable.nevra.name, &solvable.nevra.evr);
-        }
-        let position = place(position);
-        match solvable.provides.get(position) {
-            Some(Dependency::Simple(offer)) => wanted.satisfied_by(offer),
-            Some(Dependency::Rich(_)) => false,
-            None => (solvable.files.get(position - solvable.provides.len()))
-                .is_some_and(|path| *path == wanted.name),
-        }
+    fn base_files(&self) -> &Index {
+        self.files.get_or_init(|| {
+            let files = (0..).zip(&self.base).flat_map(|(id, solvable)| {
+                let numbered = (0..OWN_NAME).zip(&solvable.files);
+                numbered.map(move |(position, path)| (path.as_str(), id, position))
+            });
+            Index::new(files)
+        })
     }
 
     /// Returns all packages of that name, by number.
     pub(crate) fn named(&self, name: &str) -> Vec<Id> {
-        (self.index.find(name))
-            .filter(|&(id, position)| position == OWN_NAME && self.solvable(id).nevra.name == name)
-            .map(|(id, _)| id)
-            .collect()
+        let is_named = |id: Id| {
+            self.base
+                .get(place(id))
+                .is_some_and(|solvable| solvable.nevra.name == name)
+        };
+        let base = (self.index.find(name))
+            .filter(|&(id, position)| position == OWN_NAME && is_named(id))
+            .map(|(id, _)| id);
+        base.chain(self.offered_named(name)).collect()
+    }
+
+    /// Returns the packages of that name on offer, by number.
+    fn offered_named(&self, name: &str) -> Vec<Id> {
+        let of_shelf = |shelf: &Shelf| -> Vec<Id> {
+            let numbers = shelf.catalog.named(name).into_iter();
+            let ids = numbers.filter_map(|number| Id::try_from(number).ok());
+            ids.map(|number| shelf.start.saturating_add(number))
+                .filter(|id| *id < shelf.end())
+                .collect()
+        };
+        self.shelves.iter().flat_map(of_shelf).collect()
     }
 
     /// Returns the packages that `dependency`, an obsoletes, names.
@@ -209,7 +382,10 @@ impl Pool {
             return Vec::new();
         };
         let mut found = self.named(&wanted.name);
-        found.retain(|&id| wanted.matches_package(&wanted.name, &self.solvable(id).nevra.evr));
+        found.retain(|&id| {
+            wanted.range.is_none()
+                || wanted.matches_package(&wanted.name, &self.solvable(id).nevra.evr)
+        });
         found
     }
 
@@ -220,60 +396,110 @@ impl Pool {
         a.name == b.name && (a.arch == b.arch || colour(&a.arch) & colour(&b.arch) != 0)
     }
 
-    /// Finds the packages on offer that can't be added to the base.
+    /// Finds the packages on offer that can't be added to the base. The reason that is kept is the
+    /// first one: that of a name, then that of the base, then its own.
     fn exclude(&mut self) {
-        let mut exclusions = std::mem::take(&mut self.exclusions);
-        let mut set = |id: Id, reason| {
-            if let Some(exclusion) = exclusions.get_mut(place(id)).filter(|slot| slot.is_none()) {
-                *exclusion = Some(reason);
-            }
-        };
-        for id in self.base..self.end() {
-            let solvable = self.solvable(id);
-            if self.architectures.rank(&solvable.nevra.arch).is_none() {
-                set(id, Exclusion::Architecture);
-            }
-        }
-        for base in 0..self.base {
-            for id in self.named(&self.solvable(base).nevra.name) {
-                if !self.is_base(id) && self.same_name(base, id) {
-                    set(id, Exclusion::SameName(base));
+        let mut found = BTreeMap::new();
+        for (base, solvable) in (0..).zip(&self.base) {
+            for id in self.offered_named(&solvable.nevra.name) {
+                if self.same_name(base, id) {
+                    found.entry(id).or_insert(Exclusion::SameName(base));
                 }
             }
         }
-        for source in 0..self.end() {
-            let solvable = self.solvable(source);
-            let from_base = self.is_base(source);
-            let crosses = |id: &Id| self.is_base(*id) != from_base;
-            for (dependency, wanted) in solvable.conflicts.iter().enumerate() {
-                let Some(wanted) = wanted.simple() else {
-                    continue;
-                };
-                for target in self
-                    .satisfying_capability(wanted)
+        for (source, solvable) in (0..).zip(&self.base) {
+            for (dependency, conflict) in solvable.conflicts.iter().enumerate() {
+                let targets = conflict
+                    .simple()
+                    .map(|wanted| self.satisfying_capability(wanted));
+                for target in targets
                     .into_iter()
-                    .filter(crosses)
+                    .flatten()
+                    .filter(|&id| !self.is_base(id))
                 {
-                    let reason = Exclusion::Conflicts {
+                    found.entry(target).or_insert(Exclusion::Conflicts {
                         source,
                         dependency,
                         target,
-                    };
-                    set(if from_base { target } else { source }, reason);
+                    });
                 }
             }
-            for (dependency, wanted) in solvable.obsoletes.iter().enumerate() {
-                for target in self.obsoleted_by(wanted).into_iter().filter(crosses) {
-                    let reason = Exclusion::Obsoletes {
-                        source,
-                        dependency,
-                        target,
-                    };
-                    set(if from_base { target } else { source }, reason);
+            for (dependency, obsolete) in solvable.obsoletes.iter().enumerate() {
+                for target in self.obsoleted_by(obsolete) {
+                    if !self.is_base(target) {
+                        found.entry(target).or_insert(Exclusion::Obsoletes {
+                            source,
+                            dependency,
+                            target,
+                        });
+                    }
                 }
             }
         }
-        self.exclusions = exclusions;
+        // The other direction starts from what the base offers: that is less than what packages
+        // on offer object to.
+        let provided = (self.base.iter().flat_map(|solvable| &solvable.provides))
+            .filter_map(|dependency| dependency.simple().map(|offer| offer.name.as_str()));
+        let mut words: Vec<&str> = provided
+            .chain(
+                self.base
+                    .iter()
+                    .map(|solvable| solvable.nevra.name.as_str()),
+            )
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        for shelf in &self.shelves {
+            let paths = shelf.catalog.paths_objected_to();
+            let of = |word: &&str| {
+                let objections = shelf.catalog.objections(word);
+                objections.collect::<Vec<_>>()
+            };
+            let mut objections: Vec<(u32, u32)> = words
+                .iter()
+                .flat_map(of)
+                .chain(paths.iter().flat_map(of))
+                .collect();
+            objections.sort_unstable();
+            objections.dedup();
+            for (package, number) in objections {
+                let source = shelf.start.saturating_add(package);
+                if source < shelf.end()
+                    && !found.contains_key(&source)
+                    && let Some(reason) = self.objection(shelf, source, number)
+                {
+                    found.insert(source, reason);
+                }
+            }
+        }
+        self.exclusions = found;
+    }
+
+    /// Returns what the package's conflicts or obsoletes of that number in the catalog means for
+    /// the base, if anything.
+    fn objection(&self, shelf: &Shelf, source: Id, number: u32) -> Option<Exclusion> {
+        let (kind, dependency, wanted) = shelf.catalog.dependency(shelf.number(source), number)?;
+        let wanted = wanted.simple()?;
+        let mut targets = self.base_satisfying(wanted).into_iter();
+        match kind {
+            Kind::Conflicts => targets.next().map(|target| Exclusion::Conflicts {
+                source,
+                dependency,
+                target,
+            }),
+            Kind::Obsoletes => {
+                let is_meant = |&id: &Id| {
+                    let nevra = self.base.get(place(id)).map(|solvable| &solvable.nevra);
+                    nevra.is_some_and(|nevra| wanted.matches_package(&nevra.name, &nevra.evr))
+                };
+                targets.find(is_meant).map(|target| Exclusion::Obsoletes {
+                    source,
+                    dependency,
+                    target,
+                })
+            }
+            _ => None,
+        }
     }
 
     /// Returns the packages of which one alone satisfies `dependency` or a part of it that is not
@@ -281,6 +507,11 @@ impl Pool {
     pub(crate) fn satisfying(&self, dependency: &Dependency) -> Vec<Id> {
         crate::clause::positive(self, dependency)
     }
+}
+
+/// Returns whether primary metadata lists a file of that path, by createrepo's rule.
+fn is_listed(path: &str) -> bool {
+    path.starts_with("/etc/") || path.contains("bin/") || path == "/usr/lib/sendmail"
 }
 
 /// Returns an [`Id`] as an index.

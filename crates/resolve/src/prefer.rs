@@ -11,7 +11,7 @@
 //! 6. a package that the requiring one recommends or suggests, or that supplements or enhances
 //!    something of the base;
 //! 7. the shorter name, then the name in the order of bytes;
-//! 8. the repository that was given first, then the package that was given first.
+//! 8. the repository that was given first, then the package that comes first in it.
 //!
 //! That a package which is added anyhow, or is in the base, satisfies the requirement needs no
 //! criterion: the solver only chooses if none does.
@@ -65,11 +65,6 @@ pub(crate) fn sort(pool: &Pool, ids: &mut [Id], capability: &str, requirer: Opti
         (left.name.cmp(&right.name))
             .then_with(|| quality(a).cmp(&quality(b)))
             .then_with(|| right.evr.compare(&left.evr))
-            .then_with(|| {
-                pool.solvable(a)
-                    .repository
-                    .cmp(&pool.solvable(b).repository)
-            })
             .then_with(|| a.cmp(&b))
     });
     let mut place_in_name = 0usize;

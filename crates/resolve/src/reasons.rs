@@ -72,7 +72,7 @@ pub(crate) fn needed(
     granted: &[Wish<'_>],
 ) -> Vec<Id> {
     let kept = give(admission, chosen, demands, granted).into_iter();
-    let ids = kept.filter_map(|kept| admission.pool.id_of_available(kept.index));
+    let ids = kept.filter_map(|kept| admission.pool.id_of(kept.package));
     let mut ids: Vec<Id> = ids.collect();
     ids.sort_unstable();
     ids
@@ -149,11 +149,11 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, id: Id, reason: Reason) {
-        if let Package::Available(index) = self.admission.pool.package(id)
+        if let Package::Available(package) = self.admission.pool.package(id)
             && self.seen.insert(id)
         {
             self.ids.push(id);
-            self.list.push(Chosen { index, reason });
+            self.list.push(Chosen { package, reason });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::clause::{Admission, Clause, Stance};
 use crate::dependency::Dependency;
-use crate::pool::{Id, Package, Pool};
+use crate::pool::{Available, Id, Package, Pool};
 use crate::prefer;
 use crate::problem::{Rule, of_exclusions, of_requirement};
 use crate::resolution::Already;
@@ -32,8 +32,8 @@ pub enum Wanted {
     Name(String),
     /// Whatever satisfies the dependency.
     Capability(Dependency),
-    /// This very package of those on offer, by its index.
-    Available(usize),
+    /// This very package of those on offer.
+    Available(Available),
 }
 
 impl fmt::Display for Wanted {
@@ -41,7 +41,12 @@ impl fmt::Display for Wanted {
         match self {
             Self::Text(text) | Self::Name(text) => f.write_str(text),
             Self::Capability(dependency) => dependency.fmt(f),
-            Self::Available(index) => write!(f, "package number {index}"),
+            Self::Available(Available { repository, index }) => {
+                write!(
+                    f,
+                    "package number {index} of repository number {repository}"
+                )
+            }
         }
     }
 }
@@ -65,7 +70,7 @@ pub(crate) fn interpret<'a>(
     let pool = admission.pool;
     match wanted {
         Wanted::Name(name) => one_of(admission, number, name, pool.named(name)),
-        Wanted::Available(index) => match pool.id_of_available(*index) {
+        Wanted::Available(package) => match pool.id_of(*package) {
             Some(id) => this(admission, number, id),
             None => Meaning::Impossible(vec![Rule::NothingProvides {
                 dependency: wanted.to_string(),

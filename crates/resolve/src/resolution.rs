@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::clause::{Admission, Clause, Stance};
 use crate::dependency::Dependency;
 use crate::explain::explain;
-use crate::pool::{Id, Package, Pool};
+use crate::pool::{Available, Id, Package, Pool};
 use crate::problem::Problem;
 use crate::reasons;
 use crate::request::{Meaning, Request, interpret};
@@ -29,8 +29,8 @@ pub struct Resolution {
 /// A package to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// Index into what is available.
-    pub index: usize,
+    /// Which package it is.
+    pub package: Available,
     /// Why it is added; the first reason if there are several.
     pub reason: Reason,
 }
@@ -252,7 +252,8 @@ fn wishes<'a>(admission: &Admission<'a>, chosen: &[Id]) -> Vec<Wish<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::Options;
+    use crate::catalog::Catalog;
+    use crate::pool::{Options, Repository};
     use crate::request::Wanted;
     use crate::solvable::{Nevra, Solvable};
 
@@ -280,7 +281,12 @@ mod tests {
             package("tool", &["lib"], &["doc"], &[]),
         ];
         let base = vec![package("desktop", &["(plugin if tool)"], &[], &[])];
-        let pool = Pool::new(base, available, Options::default());
+        let repository = Repository {
+            catalog: Catalog::of(&available).unwrap(),
+            priority: 0,
+            files: Vec::new(),
+        };
+        let pool = Pool::new(base, vec![repository], Options::default());
         let request = Request {
             install: vec![Wanted::Name("tool".to_owned())],
             recommends: true,
@@ -290,7 +296,11 @@ mod tests {
             by,
             dependency: dependency.to_owned(),
         };
-        let tool = Package::Available(5);
+        let number = |index| Available {
+            repository: 0,
+            index,
+        };
+        let tool = Package::Available(number(5));
         let expected = [
             (5, Reason::Requested(0)),
             (4, requires(Package::Base(0), "(plugin if tool)")),
@@ -302,7 +312,7 @@ mod tests {
                     dependency: "doc".to_owned(),
                 },
             ),
-            (2, requires(Package::Available(1), "viewer")),
+            (2, requires(Package::Available(number(1)), "viewer")),
             (
                 0,
                 Reason::Supplements {
@@ -310,7 +320,10 @@ mod tests {
                 },
             ),
         ];
-        let expected = expected.map(|(index, reason)| Chosen { index, reason });
+        let expected = expected.map(|(index, reason)| Chosen {
+            package: number(index),
+            reason,
+        });
         assert_eq!(resolve(&pool, &request).unwrap().chosen, expected);
     }
 }

@@ -76,8 +76,6 @@ pub struct Solvable {
     pub enhances: Vec<Dependency>,
     /// Absolute paths of its files, as far as dependencies may name them.
     pub files: Vec<String>,
-    /// Which repository it is from: an index into [`Options::priorities`](crate::Options).
-    pub repository: usize,
 }
 
 impl Default for Nevra {

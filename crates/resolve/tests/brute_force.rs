@@ -10,7 +10,8 @@
 )]
 
 use resolve::{
-    Capability, Dependency, Nevra, Options, Pool, Request, Rich, Solvable, Wanted, resolve,
+    Capability, Catalog, Dependency, Nevra, Options, Pool, Repository, Request, Rich, Solvable,
+    Wanted, resolve,
 };
 
 /// A generator of numbers (xorshift64), seeded by the number of the pool.
@@ -224,13 +225,23 @@ fn answers_are_those_of_an_exhaustive_search() {
             let there = Installed(there);
             there.is_consistent(base.len()) && wanted.iter().all(|wanted| there.has(wanted, None))
         };
-        let pool = Pool::new(base.clone(), available.clone(), options);
+        // Two repositories of one priority are as good as one.
+        let (left, right) = available.split_at(available.len() / 2);
+        let repository = |packages| Repository {
+            catalog: Catalog::of(packages).unwrap(),
+            priority: 0,
+            files: Vec::new(),
+        };
+        let repositories = vec![repository(left), repository(right)];
+        let pool = Pool::new(base.clone(), repositories, options);
         let answer = resolve(&pool, &request);
         let again = resolve(&pool, &request);
         assert_eq!(answer, again, "pool {number}");
         match answer {
             Ok(resolution) => {
-                let chosen: Vec<usize> = resolution.chosen.iter().map(|one| one.index).collect();
+                let place =
+                    |one: &resolve::Chosen| one.package.repository * left.len() + one.package.index;
+                let chosen: Vec<usize> = resolution.chosen.iter().map(place).collect();
                 assert!(
                     judge(&|index| chosen.contains(&index)),
                     "pool {number}: {chosen:?} is no solution of\n{}",

@@ -28,13 +28,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use resolve::{Dependency, Nevra, Options, Pool, Request, Solvable, Wanted, resolve};
+use resolve::{
+    Available, Catalog, Dependency, Nevra, Options, Pool, Repository, Request, Solvable, Wanted,
+    resolve,
+};
 
 #[derive(Default)]
 struct Case {
-    repositories: Vec<String>,
     base: Vec<Solvable>,
-    available: Vec<Solvable>,
+    /// Name, priority and packages of each repository.
+    repositories: Vec<(String, i32, Vec<Solvable>)>,
     options: Options,
     request: Request,
     expected: BTreeSet<String>,
@@ -57,10 +60,8 @@ impl Case {
         for line in text.lines().map(str::trim) {
             if let Some(line) = line.strip_prefix("#>") {
                 match inline {
-                    Inline::Base => tag(&mut case.base, line, 0),
-                    Inline::Available => {
-                        tag(&mut case.available, line, case.repositories.len() - 1);
-                    }
+                    Inline::Base => tag(&mut case.base, line),
+                    Inline::Available => tag(&mut case.repositories.last_mut().unwrap().2, line),
                     Inline::Result => {
                         assert!(case.expected.insert(line.to_owned()), "twice: {line}");
                     }
@@ -72,14 +73,11 @@ impl Case {
             match words.as_slice() {
                 [] => {}
                 [first, ..] if first.starts_with('#') => {}
+                ["repo", "system", _, "testtags", "<inline>"] => inline = Inline::Base,
                 ["repo", name, priority, "testtags", "<inline>"] => {
-                    inline = if *name == "system" {
-                        Inline::Base
-                    } else {
-                        Inline::Available
-                    };
-                    case.repositories.push((*name).to_owned());
-                    case.options.priorities.push(priority.parse().unwrap());
+                    inline = Inline::Available;
+                    let repository = ((*name).to_owned(), priority.parse().unwrap(), Vec::new());
+                    case.repositories.push(repository);
                 }
                 ["system", architecture, "rpm", "system"] => {
                     case.options.architecture = (*architecture).to_owned();
@@ -106,32 +104,50 @@ impl Case {
                 _ => panic!("not understood: {line}"),
             }
         }
-        for package in wanted_packages {
-            let found = (0..case.available.len()).find(|&index| case.name_of(index) == package);
+        for wanted in wanted_packages {
+            let found = case
+                .packages()
+                .into_iter()
+                .find(|&one| case.name_of(one) == wanted);
             case.request.install.push(Wanted::Available(found.unwrap()));
         }
         case
     }
 
-    fn name_of(&self, index: usize) -> String {
-        let solvable = &self.available[index];
-        format!(
-            "{}@{}",
-            solvable.nevra, self.repositories[solvable.repository]
-        )
+    fn packages(&self) -> Vec<Available> {
+        let of = |(repository, (_, _, packages)): (usize, &(_, _, Vec<_>))| {
+            (0..packages.len()).map(move |index| Available { repository, index })
+        };
+        self.repositories.iter().enumerate().flat_map(of).collect()
+    }
+
+    fn name_of(&self, package: Available) -> String {
+        let (name, _, packages) = &self.repositories[package.repository];
+        format!("{}@{name}", packages[package.index].nevra)
     }
 
     fn run(&self) -> BTreeSet<String> {
+        let repository = |(_, priority, packages): &(String, i32, Vec<Solvable>)| Repository {
+            catalog: Catalog::of(packages).unwrap(),
+            priority: *priority,
+            files: Vec::new(),
+        };
         let pool = Pool::new(
             self.base.clone(),
-            self.available.clone(),
+            self.repositories.iter().map(repository).collect(),
             self.options.clone(),
         );
         match resolve(&pool, &self.request) {
             Ok(resolution) => {
-                let install = |index| format!("install {}", self.name_of(index));
-                let already = |number: usize| format!("already {}", self.request.install[number]);
-                let chosen = resolution.chosen.iter().map(|chosen| install(chosen.index));
+                let install = |package| format!("install {}", self.name_of(package));
+                let already = |number: usize| match &self.request.install[number] {
+                    Wanted::Available(package) => format!("already {}", self.name_of(*package)),
+                    other => format!("already {other}"),
+                };
+                let chosen = resolution
+                    .chosen
+                    .iter()
+                    .map(|chosen| install(chosen.package));
                 let given = resolution
                     .already
                     .iter()
@@ -149,7 +165,7 @@ impl Case {
 }
 
 /// Adds a line of the testtags format to the last package, or begins a package.
-fn tag(solvables: &mut Vec<Solvable>, line: &str, repository: usize) {
+fn tag(solvables: &mut Vec<Solvable>, line: &str) {
     let (key, value) = line.split_once(' ').unwrap_or((line, ""));
     if key == "=Pkg:" {
         let words: Vec<&str> = value.split(' ').collect();
@@ -159,7 +175,6 @@ fn tag(solvables: &mut Vec<Solvable>, line: &str, repository: usize) {
         let nevra = Nevra::parse(&format!("{name}-{version}-{release}.{arch}")).unwrap();
         solvables.push(Solvable {
             nevra,
-            repository,
             ..Solvable::default()
         });
         return;

@@ -6,4 +6,4 @@ repo available 0 testtags <inline>
 system x86_64 rpm system
 job install pkg a-1-1.noarch@available
 result transaction,problems <inline>
-#>already package number 0
+#>already a-1-1.noarch@available
