@@ -81,3 +81,21 @@ pub fn package_failure(error: rpm_input::Error) -> Failure {
         other => Failure::refused(other),
     }
 }
+
+/// Sorts a store's error by whether what it holds or the system is at fault.
+pub fn store_failure(error: store::Error) -> Failure {
+    match error {
+        store::Error::Io { .. }
+        | store::Error::LockUnsupported { .. }
+        | store::Error::Undo { .. } => Failure::io("using the store", error),
+        store::Error::Exists { .. } => Failure::refused(error)
+            .hint("clients may have it already: give the new one a --build-number")
+            .hint("or replace it with --replace"),
+        store::Error::Older { .. } => Failure::refused(error)
+            .hint("clients would go on using the newer one; to add it all the same: --allow-older"),
+        store::Error::Unsigned { .. } => {
+            Failure::refused(error).hint("name the key to sign with: --sign-key KEY")
+        }
+        other => Failure::refused(other),
+    }
+}

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         None => cli.build.speech,
         Some(Verb::Build(arguments)) => arguments.speech,
         Some(Verb::Inspect(arguments)) => arguments.speech,
+        Some(Verb::Store(arguments)) => arguments.verb.speech(),
         Some(Verb::Rules(arguments)) => arguments.speech,
         Some(Verb::Completions { .. } | Verb::Man { .. }) => Output::default(),
     };
@@ -56,6 +57,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         None => build::run(&cli.build, report),
         Some(Verb::Build(arguments)) => build::run(arguments, report),
         Some(Verb::Inspect(arguments)) => inspect::run(arguments, report),
+        Some(Verb::Store(arguments)) => commands::store::run(&arguments.verb, report),
         Some(Verb::Rules(_)) => rules::run(report),
         Some(Verb::Completions { shell }) => {
             generate::completions(*shell, report);

@@ -16,7 +16,7 @@ use crate::check::{self, Finding, Severity, Waivers};
 use crate::choose::{Offer, choose};
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
-use crate::failure::{Failure, Result, package_failure};
+use crate::failure::{Failure, Result, package_failure, store_failure};
 use crate::inputs::Inputs;
 use crate::metadata::{self, Identity, Manifest, Origin};
 use crate::pack::{self, Source};
@@ -402,22 +402,5 @@ impl Drop for NewDirectory<'_> {
             // It is empty, or someone else has put something there, which must stay.
             let _ = std::fs::remove_dir(path);
         }
-    }
-}
-
-fn store_failure(error: store::Error) -> Failure {
-    match error {
-        store::Error::Io { .. }
-        | store::Error::LockUnsupported { .. }
-        | store::Error::Undo { .. } => Failure::io("writing the store", error),
-        store::Error::Exists { .. } => Failure::refused(error)
-            .hint("clients may have it already: give the new one a --build-number")
-            .hint("or replace it with --replace"),
-        store::Error::Older { .. } => Failure::refused(error)
-            .hint("clients would go on using the newer one; to add it all the same: --allow-older"),
-        store::Error::Unsigned { .. } => {
-            Failure::refused(error).hint("name the key to sign with: --sign-key KEY")
-        }
-        other => Failure::refused(other),
     }
 }

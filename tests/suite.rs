@@ -21,4 +21,5 @@ mod readme;
 mod real;
 mod refusal;
 mod rpm_oracle;
+mod store;
 mod workshop;

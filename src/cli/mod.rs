@@ -1,6 +1,7 @@
 //! All that a user can type.
 
 mod build;
+pub mod store;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching};
+pub use store::StoreArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +46,8 @@ pub enum Verb {
     Build(Box<BuildArguments>),
     /// Show what is in an image and what it needs of its base
     Inspect(InspectArguments),
+    /// Look after a directory that images are served from
+    Store(StoreArguments),
     /// List the rules that decide what enters an image, and the findings that can stop it
     Rules(RulesArguments),
     /// Print a completion script for a shell

@@ -4,3 +4,4 @@ pub mod build;
 pub mod generate;
 pub mod inspect;
 pub mod rules;
+pub mod store;

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -169,6 +169,34 @@ impl Directory {
             Ok(Some(file))
         } else {
             Err(not_a_file())
+        }
+    }
+
+    /// All names in byte order, but `.` and `..`. What is not UTF-8 is shown with replacement
+    /// characters; clients can't ask for it.
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
+        let failed = |error: Errno| self.error("read directory", "", error.into());
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.file).map_err(failed)? {
+            let name = entry.map_err(failed)?;
+            let name = name.file_name().to_string_lossy().into_owned();
+            if !matches!(name.as_str(), "." | "..") {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The size of the regular file `name` in bytes; `None` if there is no such file.
+    pub(crate) fn size(&self, name: &str) -> Result<Option<u64>, Error> {
+        match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+                Ok(is_file.then(|| u64::try_from(stat.st_size).unwrap_or_default()))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.error("look at", name, error.into())),
         }
     }
 

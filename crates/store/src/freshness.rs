@@ -77,6 +77,14 @@ pub(crate) fn day_of(name: &str) -> Option<BestBefore> {
     name.strip_prefix(PREFIX)?.parse().ok()
 }
 
+/// The first of the days that the list has: the one after which clients refuse it.
+pub(crate) fn of(sums: &Sums) -> Option<BestBefore> {
+    sums.entries()
+        .iter()
+        .filter_map(|entry| day_of(&entry.name))
+        .min()
+}
+
 /// Puts the day on the list in place of those before it.
 pub(crate) fn extend(sums: &mut Sums, day: BestBefore) -> Result<(), Error> {
     let latest = (sums.entries().iter()).filter_map(|entry| day_of(&entry.name));
@@ -128,6 +136,7 @@ mod tests {
         sums.insert("BEST-BEFORE-2030-01-01", EMPTY);
         sums.insert("BEST-BEFORE-2030-03-01", EMPTY);
         sums.insert("a-1.raw", [0; 32]);
+        assert_eq!(of(&sums), Some(day("2030-01-01")));
         assert!(matches!(
             extend(&mut sums, day("2030-02-01")),
             Err(Error::Freshness { .. })

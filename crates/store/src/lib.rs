@@ -44,6 +44,7 @@ mod definition;
 mod directory;
 mod error;
 mod freshness;
+mod inventory;
 mod manifest;
 mod name;
 pub mod order;
@@ -64,6 +65,7 @@ pub use definition::{
 };
 pub use error::{Error, SignError};
 pub use freshness::{BestBefore, NotADay};
+pub use inventory::{ListedImage, directories};
 pub use manifest::{Config, Manifest, Package};
 pub use name::{NameProblem, check_name};
 pub use sums::{Entry, SumsProblem};
@@ -148,6 +150,17 @@ impl Store {
         })
     }
 
+    /// Opens the store in `dir`, which this process may only read: nothing can be added.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when `dir` is missing or no directory.
+    pub fn open_for_reading(dir: &Path) -> Result<Store, Error> {
+        Directory::open(dir)?;
+        Ok(Store {
+            dir: dir.to_owned(),
+        })
+    }
+
     /// Makes the directory `dir` (and its parents) unless it is there, then opens it.
     ///
     /// # Errors
@@ -222,6 +235,26 @@ impl Store {
     /// [`Error::Io`].
     pub fn is_signed(&self) -> Result<bool, Error> {
         Directory::open(&self.dir)?.exists(SIGNATURE)
+    }
+
+    /// Reads what is listed and what the manifests say: by name, and of each name the newest first.
+    ///
+    /// # Errors
+    /// Those of [`Store::entries`].
+    pub fn images(&self) -> Result<Vec<ListedImage>, Error> {
+        let directory = Directory::open(&self.dir)?;
+        let list = directory.read_list()?;
+        inventory::images(&directory, &directory.parse_list(&list)?)
+    }
+
+    /// The last day on which clients take the list, if it has one.
+    ///
+    /// # Errors
+    /// Those of [`Store::entries`].
+    pub fn best_before(&self) -> Result<Option<BestBefore>, Error> {
+        let directory = Directory::open(&self.dir)?;
+        let list = directory.read_list()?;
+        Ok(freshness::of(&directory.parse_list(&list)?))
     }
 
     /// Reads `SHA256SUMS`, in name order; no file is an empty list.

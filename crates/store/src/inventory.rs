@@ -1,0 +1,101 @@
+//! What a store offers, and which directories are stores.
+
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
+
+use crate::directory::{Directory, SUMS};
+use crate::error::Error;
+use crate::manifest::{self, Manifest};
+use crate::order;
+use crate::sums::{IMAGE_SUFFIX, Sums};
+
+/// A listed image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedImage {
+    /// File name.
+    pub file: String,
+    /// SHA-256 as listed.
+    pub sha256: [u8; 32],
+    /// Size in bytes; `None` if the file is gone.
+    pub bytes: Option<u64>,
+    /// File name of its manifest, if that is listed.
+    pub manifest_file: Option<String>,
+    /// What its manifest says; `None` if there is none that can be read.
+    pub manifest: Option<Manifest>,
+}
+
+impl ListedImage {
+    /// Name of the extension: what the manifest says, or what the file name lets one guess.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.manifest {
+            Some(manifest) => &manifest.config.name,
+            None => manifest::guess_name(&self.file),
+        }
+    }
+
+    /// The version as clients see it in the file name, and what comes after it there:
+    /// `6.11-1.1` and `.x86-64.raw`. Without a manifest the two can't be told apart.
+    #[must_use]
+    pub fn version(&self) -> Option<(&str, &str)> {
+        let (_, version, suffix) = self.manifest.as_ref()?.split(&self.file)?;
+        Some((version, suffix))
+    }
+
+    /// Orders images by name, then by what comes after the version, then the newest first, in the
+    /// order of systemd-sysupdate.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> Ordering {
+        let key = |image: &'_ Self| match image.version() {
+            Some((version, suffix)) => (suffix.to_owned(), version.to_owned()),
+            None => (String::new(), image.file.clone()),
+        };
+        let ((suffix, version), (other_suffix, other_version)) = (key(self), key(other));
+        (self.name().cmp(other.name()))
+            .then(suffix.cmp(&other_suffix))
+            .then(order::systemd(&other_version, &version))
+            .then(self.file.cmp(&other.file))
+    }
+}
+
+/// Reads what `sums` lists.
+pub(crate) fn images(directory: &Directory, sums: &Sums) -> Result<Vec<ListedImage>, Error> {
+    let mut images = Vec::new();
+    for entry in sums.entries().iter().filter(|entry| entry.is_image()) {
+        let manifest_file = manifest::file_name(&entry.name);
+        images.push(ListedImage {
+            file: entry.name.clone(),
+            sha256: entry.sha256,
+            bytes: directory.size(&entry.name)?,
+            manifest_file: (sums.get(&manifest_file).is_some()).then_some(manifest_file),
+            // What can't be read is for `verify` to tell.
+            manifest: manifest::read(directory, &entry.name).ok().flatten(),
+        });
+    }
+    images.sort_by(ListedImage::order);
+    Ok(images)
+}
+
+/// Returns the directories of a store: `root` itself where all extensions share it, or the
+/// directories below it that have a list or images, where each extension has its own; in byte
+/// order.
+///
+/// # Errors
+/// [`Error::Io`] when `root` can't be read.
+pub fn directories(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let below = (Directory::open(root)?.names()?.into_iter())
+        .filter(|name| !name.starts_with('.'))
+        .map(|name| root.join(name))
+        .filter(|path| path.is_dir() && is_store(path));
+    let mut found: Vec<_> = below.collect();
+    if found.is_empty() || is_store(root) {
+        found.insert(0, root.to_owned());
+    }
+    Ok(found)
+}
+
+/// Whether a directory has a list or an image. One that can't be read has none.
+fn is_store(path: &Path) -> bool {
+    let names = Directory::open(path).and_then(|directory| directory.names());
+    names.is_ok_and(|names| (names.iter()).any(|name| name == SUMS || name.ends_with(IMAGE_SUFFIX)))
+}

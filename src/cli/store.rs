@@ -1,0 +1,41 @@
+//! The verbs on a store.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Output;
+
+/// The arguments of `store`.
+#[derive(Debug, Args)]
+pub struct StoreArguments {
+    /// What to do with the store.
+    #[command(subcommand)]
+    pub verb: StoreVerb,
+}
+
+/// What can be done with a store.
+#[derive(Debug, Subcommand)]
+pub enum StoreVerb {
+    /// List the images that clients are offered
+    List(ListArguments),
+}
+
+impl StoreVerb {
+    /// How the verb speaks.
+    pub fn speech(&self) -> Output {
+        match self {
+            Self::List(arguments) => arguments.speech,
+        }
+    }
+}
+
+/// The arguments of `store list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}

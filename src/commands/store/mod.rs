@@ -1,0 +1,21 @@
+//! `store`: the directory that images are served from. One module a verb.
+
+mod list;
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::store::StoreVerb;
+use crate::failure::{Result, store_failure};
+use crate::report::Report;
+
+/// Does what was asked.
+pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
+    match verb {
+        StoreVerb::List(arguments) => list::run(arguments, report),
+    }
+}
+
+/// Returns the directories that a store is made of: one, or one for each extension.
+fn directories(root: &Path) -> Result<Vec<PathBuf>> {
+    store::directories(root).map_err(store_failure)
+}
