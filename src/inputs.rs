@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use crate::architecture::Architecture;
-use crate::base::BaseSource;
+use crate::base::{BaseSource, PackageSource};
 use crate::check::Waivers;
 use crate::choose;
 use crate::cli::{BuildArguments, Matching};
@@ -28,6 +28,8 @@ pub struct Inputs {
     pub names: Vec<String>,
     /// RPM files to choose from.
     pub repositories: Vec<PathBuf>,
+    /// Whether to add what packages recommend.
+    pub recommends: bool,
     /// A prepared tree to add.
     pub overlay: Option<PathBuf>,
     /// How the image is to be called.
@@ -94,12 +96,11 @@ impl Inputs {
                 overlay.display()
             )));
         }
-        let base = match (&arguments.base, &arguments.os_release, arguments.matching) {
-            (Some(root), path, _) => BaseSource::Root(root.clone(), path.clone()),
-            (None, Some(path), _) => BaseSource::OsRelease(path.clone()),
-            (None, None, Matching::Any) => BaseSource::None,
-            (None, None, _) => BaseSource::Host,
-        };
+        if !arguments.base_install.is_empty() && arguments.repo.is_empty() {
+            return Err(
+                Failure::usage("--base-install needs repositories").hint("name one with --repo")
+            );
+        }
         let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
             .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
         let names = names
@@ -111,7 +112,8 @@ impl Inputs {
             repositories: packages(&arguments.repo)?,
             overlay: arguments.overlay.clone(),
             naming,
-            base,
+            base: base(arguments),
+            recommends: arguments.recommends,
             matching: arguments.matching,
             rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
             waivers: Waivers::new(&arguments.allow, arguments.strict)?,
@@ -131,6 +133,23 @@ impl Inputs {
             tree: arguments.tree.clone(),
             epoch: source_date_epoch()?,
         })
+    }
+}
+
+/// Says where the base is described. What is not said is this host, unless nothing of it would be
+/// looked at.
+fn base(arguments: &BuildArguments) -> BaseSource {
+    let is_one_system = arguments.matching != Matching::Any;
+    let packages = match (&arguments.base, &arguments.base_install[..]) {
+        (Some(path), _) => PackageSource::At(path.clone()),
+        (None, names @ [_, ..]) => PackageSource::Install(names.to_vec()),
+        (None, []) if arguments.os_release.is_none() && is_one_system => PackageSource::Host,
+        (None, []) => PackageSource::Unknown,
+    };
+    BaseSource {
+        packages,
+        os_release: arguments.os_release.clone(),
+        is_one_system,
     }
 }
 

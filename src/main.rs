@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod compose;
 mod digest;
+mod document;
 mod failure;
 mod filter;
 mod inputs;

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use crate::workshop::{Scratch, fixture, has_oracle, json, os_release, output_of, program, text};
 
 /// Makes the root directory of a base with these packages in the database of the real `rpm`.
-fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
+pub fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
     let root = scratch.join("base");
     let database = root.join("usr/lib/sysimage/rpm");
     fs::create_dir_all(&database).unwrap();
@@ -34,7 +34,7 @@ fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
 }
 
 /// Makes a package that provides what every system has.
-fn system_package(scratch: &Scratch) -> String {
+pub fn system_package(scratch: &Scratch) -> String {
     let spec = scratch.join("system.spec");
     let provides = ["libc.so.6()(64bit)", "libc.so.6(GLIBC_2.2.5)(64bit)"]
         .into_iter()
@@ -137,8 +137,8 @@ fn build(scratch: &Scratch, base: &PathBuf, arguments: &[&str], rpm: &str) -> Ou
         .unwrap()
 }
 
-const TOOLS: &str = "hello-tools-1.1~rc1-2.x86_64.rpm";
-const LIBRARY: &str = "hello-library-2.0-3.x86_64.rpm";
+pub const TOOLS: &str = "hello-tools-1.1~rc1-2.x86_64.rpm";
+pub const LIBRARY: &str = "hello-library-2.0-3.x86_64.rpm";
 
 #[test]
 fn what_nothing_provides_stops_the_build() {
@@ -189,4 +189,124 @@ fn a_base_without_a_database_is_refused() {
     let outcome = build(&scratch, &root, &[], LIBRARY);
     assert_eq!(outcome.status.code(), Some(1));
     assert!(text(&outcome.stderr).contains("has no RPM database"));
+}
+
+#[test]
+fn a_base_is_told_by_looking_at_it() {
+    if !has_oracle("rpm") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let root = base(&scratch, &[LIBRARY, "outside-1-1.noarch.rpm"]);
+    let database = root.join("usr/lib/sysimage/rpm");
+    let write = |name: &str, contents: &[u8]| {
+        let path = scratch.join(name);
+        fs::write(&path, contents).unwrap();
+        path
+    };
+    let list = write(
+        "rpm-qa",
+        b"hello-library-2.0-3.x86_64\noutside-1-1.noarch\n",
+    );
+    let manifest = "{\"manifest_version\": 1, \"config\": {\"distribution\": \"fedora\", \
+                    \"release\": \"42\"}, \"packages\": [{\"type\": \"rpm\", \
+                    \"name\": \"hello-library\", \"version\": \"2.0-3\", \"architecture\": \"x86_64\"}]}";
+    let manifest = write("os.manifest", manifest.as_bytes());
+    let compressed = scratch.join("os.manifest.gz");
+    let gzip = Command::new("gzip").arg("-c").arg(&manifest).output();
+    fs::write(&compressed, gzip.unwrap().stdout).unwrap();
+    let kiwi = write(
+        "os.packages",
+        b"hello-library|(none)|2.0|3|x86_64|obs://x|MIT\noutside|(none)|1|1|noarch|obs://x|MIT\n",
+    );
+    let host = os_release("tumbleweed");
+    let given = ["--os-release", host.to_str().unwrap()];
+    let any = ["--match", "any"];
+    let plan = |base: &PathBuf, more: &[&str]| {
+        let mut plan = program();
+        plan.arg("--dry-run").arg("--base").arg(base).args(more);
+        plan.args(["--allow", "unmet-requirement"]);
+        plan.arg(fixture(TOOLS)).output().unwrap()
+    };
+    for (base, more, title) in [
+        (
+            &root,
+            &[][..],
+            ": openSUSE Tumbleweed 20260304, 2 packages\n",
+        ),
+        (
+            &database,
+            &given,
+            ": openSUSE Tumbleweed 20260304, 2 packages\n",
+        ),
+        (
+            &database.join("rpmdb.sqlite"),
+            &given,
+            ": openSUSE Tumbleweed 20260304, 2 packages\n",
+        ),
+        (
+            &list,
+            &given,
+            ": openSUSE Tumbleweed 20260304, 2 packages by name\n",
+        ),
+        (&kiwi, &any, ": 2 packages by name\n"),
+        (&manifest, &[], ": fedora 42, 1 package by name\n"),
+        (&compressed, &[], ": fedora 42, 1 package by name\n"),
+    ] {
+        let outcome = plan(base, more);
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{}: {said}", base.display());
+        let title = format!("base      {}{title}", base.display());
+        assert!(said.starts_with(&title), "{title}{said}");
+    }
+    // 100 MB of zeros, and what else is none.
+    let bomb = scratch.join("bomb.gz");
+    let zeros = "head -c 100M /dev/zero | gzip -1 > \"$0\"";
+    output_of(Command::new("sh").args(["-c", zeros]).arg(&bomb));
+    let package = fixture(LIBRARY);
+    let empty = scratch.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let mut berkeley = vec![0; 4096];
+    berkeley[12..16].copy_from_slice(&0x0006_1561_u32.to_le_bytes());
+    for (base, code, problem) in [
+        (&list, 2, "rpm-qa: it is not known which system this is"),
+        (&database, 2, "rpm: it is not known which system this is"),
+        (&scratch.join("nosuch"), 3, "nosuch: No such file"),
+        (&bomb, 1, "bomb.gz holds more than 64 MiB"),
+        (&package, 1, "hello-library-2.0-3.x86_64.rpm is no base"),
+        (&empty, 1, "empty is no base"),
+        (&write("image", b"hsqs"), 1, "image is no base"),
+        (
+            &write("binary", &[0, 159, 146, 150]),
+            1,
+            "binary is no base",
+        ),
+        (
+            &write("words", b"hello\n"),
+            1,
+            "words: line 1: \"hello\" is not name-version-release.arch",
+        ),
+        (
+            &write("json", b"{\"a\": 1}"),
+            1,
+            "json: it is not mkosi's manifest: missing field",
+        ),
+        (
+            &write("Packages", &berkeley),
+            1,
+            "it is a Berkeley DB; convert it",
+        ),
+    ] {
+        let outcome = plan(base, &[]);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{said}");
+        assert!(said.contains(problem), "{said}");
+        assert!(outcome.stdout.is_empty());
+        if problem.ends_with("is no base") {
+            assert!(
+                said.contains("hint: a base is a root directory, an RPM database"),
+                "{said}"
+            );
+        }
+    }
 }

@@ -43,15 +43,29 @@ pub struct BuildArguments {
     )]
     pub scope: String,
 
-    /// Root directory of the base: its packages must provide what the image requires
-    #[arg(long, value_name = "ROOT", help_heading = "Base")]
+    /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
+    /// .packages) or mkosi's manifest; its packages must provide what the image requires
+    #[arg(long, value_name = "BASE", help_heading = "Base")]
     pub base: Option<PathBuf>,
+    /// Take as the base what an installation of these packages from the repositories would have,
+    /// recommended packages included
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Base",
+        value_delimiter = ',',
+        conflicts_with = "base"
+    )]
+    pub base_install: Vec<String>,
     /// Directory of RPM files to choose from what the inputs require and the base lacks
     #[arg(long, value_name = "DIR", help_heading = "Base")]
     pub repo: Vec<PathBuf>,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,
+    /// Add what the packages recommend, too, where it can be added
+    #[arg(long, help_heading = "Base")]
+    pub recommends: bool,
     /// What of the base's os-release the client's must equal
     #[arg(
         long = "match",

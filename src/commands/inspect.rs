@@ -6,7 +6,6 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use flate2::read::GzDecoder;
 use image::dump::dump;
 use image::squashfs::{Image, ReadError};
 use image::{Content, Tree, Visit};
@@ -16,6 +15,7 @@ use serde_json::Value;
 use crate::base::OsRelease;
 use crate::cli::InspectArguments;
 use crate::digest::{sha256, sha256_id};
+use crate::document;
 use crate::failure::{Failure, Result};
 use crate::quantity::bytes;
 use crate::report::Report;
@@ -163,20 +163,18 @@ fn extension_release<R: Read + Seek>(
 }
 
 /// Reads the manifest beside an image, if it is there.
-fn manifest(image: &Path) -> Result<Option<Value>> {
+pub fn manifest(image: &Path) -> Result<Option<Value>> {
     let path = image.with_extension("manifest.gz");
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::io(format!("reading {}", path.display()), error)),
-    };
-    let mut json = Vec::new();
-    GzDecoder::new(file)
-        .take(MAX_MANIFEST)
-        .read_to_end(&mut json)
-        .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
+    if !path.try_exists().is_ok_and(|exists| exists) {
+        return Ok(None);
+    }
+    json(&path).map(Some)
+}
+
+/// Reads a manifest, or another document of this program, as JSON.
+pub fn json(path: &Path) -> Result<Value> {
+    let json = document::read(path, MAX_MANIFEST)?;
     serde_json::from_slice(&json)
-        .map(Some)
         .map_err(|error| Failure::refused(anyhow!("{} is not a manifest: {error}", path.display())))
 }
 

@@ -125,16 +125,24 @@ pub fn read(path: &Path) -> Result<Vec<Package>, Error> {
     Ok(packages)
 }
 
+/// Returns whether a file that starts with these bytes, 16 or more, is a database of one of the
+/// kinds that RPM has had. A Berkeley DB is one, too, although [`read`] refuses it.
+pub fn is_database(start: &[u8]) -> bool {
+    start.starts_with(&sqlite::MAGIC) || start.starts_with(&ndb::MAGIC) || is_berkeley(start)
+}
+
+fn is_berkeley(start: &[u8]) -> bool {
+    /// Magics at offset 12, in the byte order of the machine that wrote it.
+    const MAGICS: [u32; 2] = [0x0006_1561, 0x0005_3162];
+    let magic = start.get(12..).and_then(<[u8]>::first_chunk);
+    magic.is_some_and(|magic| {
+        MAGICS.contains(&u32::from_be_bytes(*magic)) || MAGICS.contains(&u32::from_le_bytes(*magic))
+    })
+}
+
 /// Says why a file that starts like this is not read.
 fn not_known(start: &[u8]) -> &'static str {
-    /// Magics of Berkeley DB at offset 12, in the byte order of the machine that wrote it.
-    const BERKELEY: [u32; 2] = [0x0006_1561, 0x0005_3162];
-    let magic = start.get(12..).and_then(<[u8]>::first_chunk);
-    let is_berkeley = magic.is_some_and(|magic| {
-        BERKELEY.contains(&u32::from_be_bytes(*magic))
-            || BERKELEY.contains(&u32::from_le_bytes(*magic))
-    });
-    if is_berkeley {
+    if is_berkeley(start) {
         "it is a Berkeley DB; convert it on that system with `rpmdb --rebuilddb` (RPM 4.16 or \
          newer), or give the list that `rpm -qa` prints there instead"
     } else {

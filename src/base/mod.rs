@@ -1,0 +1,293 @@
+//! The base: the operating system that an image extends.
+//!
+//! What is known of it: its `os-release`, which decides the image's extension-release; whether its
+//! `/usr/sbin` is a link to `/usr/bin`; and its packages. Of these there is a header each where
+//! the base has an RPM database. A base that was only written down, in a list or a manifest, has
+//! packages with a name; what they provide must be looked up in repositories.
+
+mod list;
+mod manifest;
+mod os_release;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use rpm_input::{FileKind, Package, database};
+
+pub use list::Listed;
+pub use os_release::OsRelease;
+
+use crate::document;
+use crate::failure::{Failure, Result, package_failure};
+use crate::quantity::counted;
+
+/// A list or manifest that is longer, unpacked, is none.
+const MAX_LIST: u64 = 64 * 1024 * 1024;
+/// Enough of a file to tell what it is.
+const LONGEST_MAGIC: u64 = 64;
+/// What `--base` takes, for whoever gave it something else.
+const KINDS: &str = "a base is a root directory, an RPM database (rpmdb.sqlite, Packages.db or its \
+                     directory), a list of packages as `rpm -qa` and KIWI write it, or mkosi's manifest";
+
+/// Where the base is described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseSource {
+    /// What says which packages it has.
+    pub packages: PackageSource,
+    /// An os-release file that the user named.
+    pub os_release: Option<PathBuf>,
+    /// Whether the image is for one system, so that it must be known which.
+    pub is_one_system: bool,
+}
+
+/// What says which packages a base has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageSource {
+    /// The RPM database of the machine that this program runs on, if it has one.
+    Host,
+    /// What is at this path; looking at it tells what it is.
+    At(PathBuf),
+    /// Packages that are installed, for the purpose, from the repositories.
+    Install(Vec<String>),
+    /// Nothing.
+    Unknown,
+}
+
+/// The operating system that the image extends.
+#[derive(Clone, Debug, Default)]
+pub struct Base {
+    /// What its os-release says.
+    pub os_release: OsRelease,
+    /// How to call it in a message: "this host: Fedora Linux 42".
+    pub title: String,
+    /// `/usr/sbin` is a link to `/usr/bin`.
+    pub merged_sbin: bool,
+    /// The packages that it has, where their headers are known.
+    pub packages: Option<Vec<Package>>,
+    /// The packages that it has, where nothing but their names is known.
+    pub named: Named,
+}
+
+/// Packages that must be looked up in repositories.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Named {
+    /// There are none.
+    #[default]
+    None,
+    /// These are installed.
+    Listed(Vec<Listed>),
+    /// These are installed, with what they require and recommend.
+    Install(Vec<String>),
+}
+
+/// What a file or directory says of a base.
+#[derive(Default)]
+struct Found {
+    packages: Option<Vec<Package>>,
+    named: Named,
+    os_release: Option<OsRelease>,
+    merged_sbin: Option<bool>,
+}
+
+impl Base {
+    /// Reads what there is to know of the base.
+    pub fn open(source: &BaseSource) -> Result<Self> {
+        let (prefix, found) = match &source.packages {
+            PackageSource::Host => ("this host".to_owned(), host()?),
+            PackageSource::At(path) => (path.display().to_string(), at(path)?),
+            PackageSource::Install(names) => {
+                let found = Found {
+                    named: Named::Install(names.clone()),
+                    ..Found::default()
+                };
+                (format!("an installation of {}", names.join(", ")), found)
+            }
+            PackageSource::Unknown => {
+                let named = source.os_release.as_deref();
+                let prefix = named.map_or_else(
+                    || "any (nothing of a base is looked at)".to_owned(),
+                    |path| path.display().to_string(),
+                );
+                (prefix, Found::default())
+            }
+        };
+        let os_release = match (&source.os_release, found.os_release) {
+            (Some(path), _) => Some(OsRelease::read(path)?),
+            (None, own) => own,
+        };
+        if os_release.is_none() && source.is_one_system {
+            return Err(
+                Failure::usage(format!("{prefix}: it is not known which system this is"))
+                    .hint("name its os-release file with --os-release FILE, or use --match any"),
+            );
+        }
+        let mut words = Vec::new();
+        words.extend(os_release.as_ref().map(OsRelease::described));
+        words.extend(match (&found.packages, &found.named) {
+            (Some(packages), _) => Some(counted(packages.len(), "package")),
+            (None, Named::Listed(listed)) => Some(counted(listed.len(), "package") + " by name"),
+            (None, Named::Install(_) | Named::None) => None,
+        });
+        let title = match words.is_empty() {
+            true => prefix,
+            false => format!("{prefix}: {}", words.join(", ")),
+        };
+        let os_release = os_release.unwrap_or_default();
+        Ok(Self {
+            title,
+            merged_sbin: found
+                .merged_sbin
+                .unwrap_or_else(|| os_release.merges_sbin()),
+            os_release,
+            packages: found.packages,
+            named: found.named,
+        })
+    }
+}
+
+/// Looks at what the user calls a base.
+fn at(path: &Path) -> Result<Found> {
+    let metadata = std::fs::metadata(path)
+        .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
+    match metadata.is_dir() {
+        true => directory(path),
+        false => file(path),
+    }
+}
+
+/// Reads a directory: a root, or that of an RPM database.
+fn directory(path: &Path) -> Result<Found> {
+    let database = database::find(path);
+    if let Some(database) = &database
+        && database.parent() == Some(path)
+    {
+        return only_database(database);
+    }
+    let os_release = own_os_release(path)?;
+    let packages = database.as_deref().map(installed).transpose()?;
+    // An empty database is what `rpm` leaves on systems of another kind.
+    match packages.filter(|packages| !packages.is_empty()) {
+        Some(packages) => Ok(root(path, os_release, Some(packages))),
+        None if os_release.is_some() || path.join("usr").is_dir() => Err(Failure::refused(
+            anyhow!("{} has no RPM database", path.display()),
+        )
+        .hint("name its os-release alone with --os-release FILE")),
+        None => Err(not_a_base(path)),
+    }
+}
+
+/// Reads the machine that this is. Its packages are not known where `rpm` has none installed.
+fn host() -> Result<Found> {
+    let path = Path::new("/");
+    let os_release = own_os_release(path)?;
+    let packages = database::find(path)
+        .as_deref()
+        .map(installed)
+        .transpose()?
+        .filter(|packages| !packages.is_empty());
+    Ok(root(path, os_release, packages))
+}
+
+fn root(path: &Path, os_release: Option<OsRelease>, packages: Option<Vec<Package>>) -> Found {
+    Found {
+        packages,
+        named: Named::None,
+        os_release,
+        // A link in /usr/sbin's place is what the distributions that merged it have.
+        merged_sbin: Some(path.join("usr/sbin").is_symlink()),
+    }
+}
+
+/// Reads the os-release file of a root directory. A link that leads out of it, to the file of the
+/// machine that looks at it, is passed over.
+fn own_os_release(root: &Path) -> Result<Option<OsRelease>> {
+    let Ok(real_root) = root.canonicalize() else {
+        return Ok(None);
+    };
+    ["etc/os-release", "usr/lib/os-release"]
+        .map(|path| root.join(path))
+        .iter()
+        .find(|path| {
+            path.canonicalize()
+                .is_ok_and(|real| real.starts_with(&real_root))
+        })
+        .map(|path| OsRelease::read(path))
+        .transpose()
+}
+
+fn installed(database: &Path) -> Result<Vec<Package>> {
+    database::read(database).map_err(|error| {
+        package_failure(error).hint("--os-release FILE does without the packages of a base")
+    })
+}
+
+/// Reads a database that is all that is there of a base.
+fn only_database(path: &Path) -> Result<Found> {
+    let packages = installed(path)?;
+    if packages.is_empty() {
+        return Err(Failure::refused(anyhow!(
+            "{}: no package is installed",
+            path.display()
+        )));
+    }
+    let mut files = packages.iter().flat_map(|package| &package.files);
+    let sbin = files.find(|file| file.path == "/usr/sbin");
+    Ok(Found {
+        merged_sbin: sbin.map(|sbin| matches!(sbin.kind, FileKind::Symlink { .. })),
+        packages: Some(packages),
+        ..Found::default()
+    })
+}
+
+/// Reads a file: an RPM database, or a list or manifest, perhaps compressed by gzip.
+fn file(path: &Path) -> Result<Found> {
+    let doing = || format!("reading {}", path.display());
+    let failed = |error: std::io::Error| Failure::io(doing(), error);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut start = Vec::new();
+    (&mut file)
+        .take(LONGEST_MAGIC)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
+    if database::is_database(&start) {
+        return only_database(path);
+    }
+    if start.starts_with(b"hsqs") || start.starts_with(&[0xed, 0xab, 0xee, 0xdb]) {
+        return Err(not_a_base(path));
+    }
+    let bytes = document::read(path, MAX_LIST)?;
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        let described =
+            manifest::parse(&bytes).map_err(|problem| refused(path, &as_manifest(&problem)))?;
+        return Ok(Found {
+            named: Named::Listed(described.packages),
+            os_release: described.os_release,
+            ..Found::default()
+        });
+    }
+    let Some(text) = String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+    else {
+        return Err(not_a_base(path));
+    };
+    let listed = list::parse(&text).map_err(|problem| refused(path, &problem))?;
+    Ok(Found {
+        named: Named::Listed(listed),
+        ..Found::default()
+    })
+}
+
+fn as_manifest(problem: &str) -> String {
+    format!("it is not mkosi's manifest: {problem}")
+}
+
+fn refused(path: &Path, problem: &str) -> Failure {
+    Failure::refused(anyhow!("{}: {problem}", path.display())).hint(KINDS)
+}
+
+fn not_a_base(path: &Path) -> Failure {
+    Failure::refused(anyhow!("{} is no base", path.display())).hint(KINDS)
+}

@@ -1,0 +1,55 @@
+//! Texts that are read whole: lists, manifests, plans, locks.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::anyhow;
+use flate2::read::GzDecoder;
+
+use crate::failure::{Failure, Result};
+use crate::quantity::bytes;
+
+/// How a file that gzip has compressed starts.
+pub const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Reads a file of at most `limit` bytes. One that gzip has compressed is decompressed, and the
+/// limit is that of what comes out.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let doing = || format!("reading {}", path.display());
+    let failed = |error: std::io::Error| Failure::io(doing(), error);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut start = Vec::new();
+    let mut contents = Vec::new();
+    (&mut file)
+        .take(GZIP.len() as u64)
+        .read_to_end(&mut start)
+        .map_err(failed)?;
+    let whole = start.as_slice().chain(file);
+    if start == GZIP {
+        GzDecoder::new(whole)
+            .take(limit + 1)
+            .read_to_end(&mut contents)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::InvalidInput
+                | std::io::ErrorKind::InvalidData
+                | std::io::ErrorKind::UnexpectedEof => {
+                    Failure::refused(anyhow!("{}: damaged gzip data: {error}", path.display()))
+                }
+                _ => failed(error),
+            })?;
+    } else {
+        whole
+            .take(limit + 1)
+            .read_to_end(&mut contents)
+            .map_err(failed)?;
+    }
+    if contents.len() as u64 > limit {
+        return Err(Failure::refused(anyhow!(
+            "{} holds more than {}",
+            path.display(),
+            bytes(limit)
+        )));
+    }
+    Ok(contents)
+}
