@@ -3,18 +3,20 @@
 //! Offers come from directories of RPM files. The base's packages are fixed: what they provide
 //! satisfies a requirement first, and none of them is ever replaced.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use resolve::{
-    Available, Capability, Catalog, Comparison, Dependency, Evr, Nevra, Options, Pool, Reason,
-    Repository, Request, Solvable, Wanted, resolve,
+    Available, Capability, Catalog, Comparison, Dependency, Evr, Nevra, Options, Pool, Repository,
+    Request, Resolution, Solvable, Wanted, resolve,
 };
 use rpm_input::Package;
 
-use crate::base::Base;
+use crate::base::{Base, Named};
 use crate::check::Finding;
 use crate::failure::{Failure, Result};
+use crate::reason::{Reason, ReliedOn};
 
 /// A package with the file that it is read from.
 pub struct Offer {
@@ -28,8 +30,10 @@ pub struct Offer {
 pub struct Choice {
     /// What was asked for, then what that requires.
     pub offers: Vec<Offer>,
-    /// Why each was chosen, in words, parallel to `offers`; empty for what was asked for.
-    pub reasons: Vec<String>,
+    /// Why each was chosen, parallel to `offers`.
+    pub reasons: Vec<Reason>,
+    /// What of the base they need.
+    pub relies_on: Vec<ReliedOn>,
     /// What was asked for and is in the base.
     pub findings: Vec<Finding>,
 }
@@ -40,11 +44,15 @@ pub fn choose(
     names: &[String],
     offered: Vec<Offer>,
     base: &Base,
+    recommends: bool,
     architecture: &str,
 ) -> Result<Choice> {
     let installed = base.packages.as_ref().ok_or_else(|| {
-        Failure::usage("--repo needs a base whose packages are known")
-            .hint("name its root directory with --base ROOT")
+        let text = match base.named {
+            Named::None => "--repo needs a base whose packages are known",
+            _ => "--repo needs a base of which more is known than names",
+        };
+        Failure::usage(text).hint("name its root directory with --base ROOT")
     })?;
     let base_solvables: Result<Vec<_>> = installed.iter().map(solvable).collect();
     let offered_here = |index| Available {
@@ -73,6 +81,7 @@ pub fn choose(
     let pool = Pool::new(base_solvables?, vec![repository], options);
     let request = Request {
         install,
+        recommends,
         ..Request::default()
     };
     let resolution = resolve(&pool, &request).map_err(|problem| {
@@ -82,23 +91,14 @@ pub fn choose(
     let mut choice = Choice {
         offers: Vec::new(),
         reasons: Vec::new(),
+        relies_on: relies_on(&pool, &resolution),
         findings: Vec::new(),
     };
     for chosen in &resolution.chosen {
         let Some(offer) = offers.get_mut(chosen.package.index).and_then(Option::take) else {
             continue;
         };
-        choice.reasons.push(match &chosen.reason {
-            Reason::Requested(_) => String::new(),
-            Reason::Requires { by, dependency } | Reason::Recommends { by, dependency } => {
-                let by = pool
-                    .get(*by)
-                    .map(|by| by.nevra.to_string())
-                    .unwrap_or_default();
-                format!("{dependency} needed by {by}")
-            }
-            Reason::Supplements { dependency } => format!("it supplements {dependency}"),
-        });
+        choice.reasons.push(reason(&pool, &chosen.reason));
         choice.offers.push(offer);
     }
     for already in &resolution.already {
@@ -126,6 +126,61 @@ pub fn choose(
         )));
     }
     Ok(choice)
+}
+
+/// Returns a reason as it is recorded: with names in place of numbers.
+fn reason(pool: &Pool, reason: &resolve::Reason) -> Reason {
+    let name = |package: resolve::Package| {
+        let solvable = pool.get(package);
+        solvable
+            .map(|solvable| solvable.nevra.to_string())
+            .unwrap_or_default()
+    };
+    match reason {
+        resolve::Reason::Requested(_) => Reason::Requested,
+        resolve::Reason::Requires { by, dependency } => Reason::Requires {
+            capability: dependency.clone(),
+            by: name(*by),
+        },
+        resolve::Reason::Recommends { by, dependency } => Reason::Recommends {
+            capability: dependency.clone(),
+            by: name(*by),
+        },
+        resolve::Reason::Supplements { dependency } => Reason::Supplements {
+            capability: dependency.clone(),
+        },
+    }
+}
+
+/// Returns the packages of the base that satisfy what the chosen ones require and don't provide
+/// among themselves.
+fn relies_on(pool: &Pool, resolution: &Resolution) -> Vec<ReliedOn> {
+    let chosen: BTreeSet<resolve::Package> = (resolution.chosen.iter())
+        .map(|chosen| resolve::Package::Available(chosen.package))
+        .collect();
+    let needs: BTreeSet<&Dependency> = (chosen.iter())
+        .filter_map(|package| pool.get(*package))
+        .flat_map(|solvable| &solvable.requires)
+        .collect();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for need in needs {
+        let providers = pool.providers(need);
+        let first = providers.first().copied();
+        if providers.iter().any(|provider| chosen.contains(provider)) {
+            continue;
+        }
+        if let Some(package @ resolve::Package::Base(_)) = first
+            && let Some(solvable) = pool.get(package)
+        {
+            let nevra = solvable.nevra.to_string();
+            found.entry(nevra).or_default().insert(need.to_string());
+        }
+    }
+    let relied_on = found.into_iter().map(|(nevra, provides)| ReliedOn {
+        nevra,
+        provides: provides.into_iter().collect(),
+    });
+    relied_on.collect()
 }
 
 /// Reads a package as the solver sees it.

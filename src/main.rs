@@ -20,6 +20,7 @@ mod overlay;
 mod pack;
 mod pipeline;
 mod quantity;
+mod reason;
 mod report;
 mod spelling;
 mod unpack;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Output, Verb};
-use crate::commands::{build, generate, inspect, rules};
+use crate::commands::{build, generate, inspect, rules, why};
 use crate::failure::Result;
 use crate::report::Report;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Some(Verb::Build(arguments)) => arguments.speech,
         Some(Verb::Inspect(arguments)) => arguments.speech,
         Some(Verb::Store(arguments)) => arguments.verb.speech(),
+        Some(Verb::Why(arguments)) => arguments.speech,
         Some(Verb::Rules(arguments)) => arguments.speech,
         Some(Verb::Completions { .. } | Verb::Man { .. }) => Output::default(),
     };
@@ -59,6 +61,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Build(arguments)) => build::run(arguments, report),
         Some(Verb::Inspect(arguments)) => inspect::run(arguments, report),
         Some(Verb::Store(arguments)) => commands::store::run(&arguments.verb, report),
+        Some(Verb::Why(arguments)) => why::run(arguments, report),
         Some(Verb::Rules(_)) => rules::run(report),
         Some(Verb::Completions { shell }) => {
             generate::completions(*shell, report);

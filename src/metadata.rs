@@ -17,6 +17,7 @@ use crate::compose::Plan;
 use crate::digest::{hex, sha256, sha256_id};
 use crate::failure::{Failure, Result};
 use crate::offers::Offers;
+use crate::reason::{Explained, ReliedOn};
 
 /// The longest file name that Linux takes, in bytes.
 const MAX_FILE_NAME: usize = 255;
@@ -360,7 +361,8 @@ fn encoded(version: &str) -> String {
 }
 
 /// The package list of an image, in the format of mkosi's manifest version 1, with keys of our
-/// own: `nevra`, `sha256` and `origin` of each package, and `requires`.
+/// own: `nevra`, `sha256`, `origin`, `reason` and `provides` of each package, `requires` and
+/// `relies_on`.
 #[derive(Debug, Serialize)]
 pub struct Manifest {
     manifest_version: u32,
@@ -368,6 +370,8 @@ pub struct Manifest {
     packages: Vec<ManifestPackage>,
     extension: BTreeMap<&'static str, String>,
     requires: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    relies_on: Vec<ReliedOn>,
 }
 
 #[derive(Debug, Serialize)]
@@ -390,9 +394,10 @@ struct ManifestPackage {
     version: String,
     architecture: String,
     size: u64,
-    nevra: String,
     sha256: String,
     origin: String,
+    #[serde(flatten)]
+    explained: Explained,
 }
 
 /// Where a package came from.
@@ -405,29 +410,32 @@ pub struct Origin {
 }
 
 impl Manifest {
-    /// Lists what went into an image. `origins` is parallel to `packages`.
+    /// Lists what went into an image. `origins` and `explained` are parallel to `packages`.
     pub fn new(
         identity: &Identity,
         base: &Base,
         packages: &[Package],
         origins: &[Origin],
+        explained: &[Explained],
         requires: Vec<String>,
+        relies_on: Vec<ReliedOn>,
     ) -> Self {
         let mut listed: Vec<_> = packages
             .iter()
             .zip(origins)
-            .map(|(package, origin)| ManifestPackage {
+            .zip(explained)
+            .map(|((package, origin), explained)| ManifestPackage {
                 r#type: "rpm",
                 name: package.nevra.name.clone(),
                 version: package.nevra.evr(),
                 architecture: package.nevra.arch.clone(),
                 size: package.installed_size,
-                nevra: package.nevra.to_string(),
                 sha256: hex(&origin.sha256),
                 origin: origin.file.clone(),
+                explained: explained.clone(),
             })
             .collect();
-        listed.sort_by(|a, b| a.nevra.cmp(&b.nevra));
+        listed.sort_by(|a, b| a.explained.nevra.cmp(&b.explained.nevra));
         Self {
             manifest_version: 1,
             config: Config {
@@ -441,6 +449,7 @@ impl Manifest {
             packages: listed,
             extension: identity.release.iter().cloned().collect(),
             requires,
+            relies_on,
         }
     }
 

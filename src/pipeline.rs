@@ -21,6 +21,7 @@ use crate::inputs::Inputs;
 use crate::metadata::{self, Identity, Manifest, Origin};
 use crate::pack::{self, Source};
 use crate::quantity::{bytes, counted};
+use crate::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
 use crate::{overlay, unpack};
 
@@ -37,7 +38,12 @@ pub struct Built {
     result: Option<Stored>,
     extension: serde_json::Map<String, serde_json::Value>,
     packages: Vec<String>,
+    /// Why each package is there.
+    resolution: Vec<Explained>,
     requires: Vec<String>,
+    /// What of the base meets these requirements, where its packages are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    relies_on: Vec<ReliedOn>,
     files: usize,
     content_bytes: u64,
     findings: Vec<Finding>,
@@ -54,12 +60,25 @@ struct Stored {
     added: &'static str,
 }
 
+/// The packages of an image, and how they were chosen.
+struct Selection {
+    packages: Vec<Package>,
+    /// The file of each package.
+    files: Vec<PathBuf>,
+    /// Why each package is there.
+    explained: Vec<Explained>,
+    /// What of the base they need.
+    relies_on: Vec<ReliedOn>,
+    findings: Vec<Finding>,
+}
+
 /// Builds an image and adds it to its store; with `--dry-run`, plans it.
 pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
-    let (packages, files, already) = packages(inputs, &base, report)?;
-    report.stage("packages", &listed(&packages, inputs.overlay.as_deref()));
+    let selection = select(inputs, &base, report)?;
+    let packages = &selection.packages;
+    report.stage("packages", &listed(packages, inputs.overlay.as_deref()));
     let overlay = inputs
         .overlay
         .as_deref()
@@ -68,64 +87,82 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         .unwrap_or_default();
 
     let rules = inputs.rules.for_base(base.merged_sbin);
-    let times = Times::new(inputs.epoch, &packages);
-    let mut plan = compose::compose(&packages, &overlay, &rules, times)?;
+    let times = Times::new(inputs.epoch, packages);
+    let mut plan = compose::compose(packages, &overlay, &rules, times)?;
     let identity = Identity::new(
         &inputs.naming,
-        &packages,
+        packages,
         &base,
         inputs.matching,
         plan.has_units(),
     )?;
-    plan.findings.extend(check::identity(&identity, &packages));
-    plan.findings.extend(check::against_base(&packages, &base));
-    plan.findings.extend(already);
+    plan.findings.extend(check::identity(&identity, packages));
+    plan.findings.extend(check::against_base(packages, &base));
+    plan.findings.extend(selection.findings.iter().cloned());
     settle(&plan.findings, &inputs.waivers, report)?;
     metadata::describe(&mut plan, &identity)?;
     list_changes(&plan, report);
 
-    let requires = metadata::requires(&packages);
+    let requires = metadata::requires(packages);
     let result = if inputs.dry_run {
         None
     } else {
-        let sources: Vec<_> = (packages.iter().zip(&files))
-            .map(|(package, file)| Source { package, file })
-            .collect();
         Some(make(
-            inputs, &identity, &base, &sources, &packages, &plan, &requires, report,
+            inputs, &identity, &base, &selection, &plan, &requires, report,
         )?)
     };
-    Ok(built(inputs, &identity, &packages, plan, requires, result))
+    Ok(built(inputs, &identity, selection, plan, requires, result))
 }
 
-/// Returns the packages of the image with their files: those that were named, and with `--repo`
-/// what they require. What was asked for and is in the base comes back as findings.
-fn packages(
-    inputs: &Inputs,
-    base: &Base,
-    report: &Report,
-) -> Result<(Vec<Package>, Vec<PathBuf>, Vec<Finding>)> {
+/// Returns the packages of the image: those that were named, and with `--repo` what they require.
+/// What was asked for and is in the base comes back as findings.
+fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     let named = read_headers(&inputs.packages)?;
     if inputs.repositories.is_empty() {
-        let packages = named.into_iter().map(|offer| offer.package).collect();
-        return Ok((packages, inputs.packages.clone(), Vec::new()));
+        let reasons = vec![Reason::Requested; named.len()];
+        return Ok(Selection::new(named, reasons, Vec::new()));
     }
     let architecture = (inputs.naming.architecture)
         .or_else(Architecture::of_this_machine)
         .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))?;
     let offered = read_headers(&inputs.repositories)?;
-    let choice = choose(named, &inputs.names, offered, base, architecture.of_rpm())?;
+    let recommends = inputs.recommends;
+    let of_rpm = architecture.of_rpm();
+    let choice = choose(named, &inputs.names, offered, base, recommends, of_rpm)?;
     for (offer, reason) in choice.offers.iter().zip(&choice.reasons) {
-        if !reason.is_empty() {
-            report.stage("resolve", &format!("{}  ({reason})", offer.package.nevra));
+        if let Some(words) = reason.words() {
+            report.stage("resolve", &format!("{}  ({words})", offer.package.nevra));
         }
     }
-    let (packages, files) = choice
-        .offers
-        .into_iter()
-        .map(|offer| (offer.package, offer.file))
-        .unzip();
-    Ok((packages, files, choice.findings))
+    let relies_on = choice.relies_on;
+    Ok(Selection {
+        relies_on,
+        ..Selection::new(choice.offers, choice.reasons, choice.findings)
+    })
+}
+
+impl Selection {
+    /// Takes packages with the reasons for them, one each.
+    fn new(offers: Vec<Offer>, reasons: Vec<Reason>, findings: Vec<Finding>) -> Self {
+        let explained = (offers.iter().zip(reasons))
+            .map(|(Offer { package, .. }, reason)| Explained {
+                nevra: package.nevra.to_string(),
+                reason,
+                provides: package.provides.iter().map(ToString::to_string).collect(),
+            })
+            .collect();
+        let (packages, files) = offers
+            .into_iter()
+            .map(|offer| (offer.package, offer.file))
+            .unzip();
+        Self {
+            packages,
+            files,
+            explained,
+            relies_on: Vec::new(),
+            findings,
+        }
+    }
 }
 
 /// Reads the headers of all packages.
@@ -147,26 +184,24 @@ fn read_headers(files: &[PathBuf]) -> Result<Vec<Offer>> {
 }
 
 /// Packs the plan and adds the image to the store: all or nothing.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what the stages before have made"
-)]
 fn make(
     inputs: &Inputs,
     identity: &Identity,
     base: &Base,
-    sources: &[Source<'_>],
-    packages: &[Package],
+    selection: &Selection,
     plan: &Plan,
     requires: &[String],
     report: &Report,
 ) -> Result<Stored> {
+    let sources: Vec<_> = (selection.packages.iter().zip(&selection.files))
+        .map(|(package, file)| Source { package, file })
+        .collect();
     let directory = NewDirectory::make(&inputs.output)?;
     let store = Store::open(&inputs.output).map_err(store_failure)?;
     let temporary = store.temporary().map_err(store_failure)?;
 
     let bar = report.bar(plan.size);
-    let packed = pack::pack(plan, sources, &inputs.packing, temporary, &mut |bytes| {
+    let packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
         bar.inc(bytes)
     })?;
     bar.finish_and_clear();
@@ -197,8 +232,17 @@ fn make(
         report.stage("tree", &directory.display().to_string());
     }
 
-    let origins = origins(sources, &packed.digests);
-    let list = Manifest::new(identity, base, packages, &origins, requires.to_vec()).to_gzip()?;
+    let origins = origins(&sources, &packed.digests);
+    let list = Manifest::new(
+        identity,
+        base,
+        &selection.packages,
+        &origins,
+        &selection.explained,
+        requires.to_vec(),
+        selection.relies_on.clone(),
+    )
+    .to_gzip()?;
     let (_, list_digest) =
         sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
     let mut manifest = store.temporary().map_err(store_failure)?;
@@ -324,7 +368,7 @@ fn listed(packages: &[Package], overlay: Option<&Path>) -> String {
 fn built(
     inputs: &Inputs,
     identity: &Identity,
-    packages: &[Package],
+    selection: Selection,
     plan: Plan,
     requires: Vec<String>,
     result: Option<Stored>,
@@ -341,11 +385,12 @@ fn built(
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
             .collect(),
-        packages: packages
-            .iter()
-            .map(|package| package.nevra.to_string())
+        packages: (selection.explained.iter())
+            .map(|package| package.nevra.clone())
             .collect(),
+        resolution: selection.explained,
         requires,
+        relies_on: selection.relies_on,
         files: plan.files,
         content_bytes: plan.size,
         tree: dump(&plan.tree).lines().map(str::to_owned).collect(),

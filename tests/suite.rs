@@ -22,4 +22,5 @@ mod real;
 mod refusal;
 mod rpm_oracle;
 mod store;
+mod why;
 mod workshop;

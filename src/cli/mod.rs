@@ -2,6 +2,7 @@
 
 mod build;
 pub mod store;
+mod why;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching};
 pub use store::StoreArguments;
+pub use why::WhyArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +50,8 @@ pub enum Verb {
     Inspect(InspectArguments),
     /// Look after a directory that images are served from
     Store(StoreArguments),
+    /// Show why a package is in an image: who required it, up to what was asked for
+    Why(WhyArguments),
     /// List the rules that decide what enters an image, and the findings that can stop it
     Rules(RulesArguments),
     /// Print a completion script for a shell

@@ -5,3 +5,4 @@ pub mod generate;
 pub mod inspect;
 pub mod rules;
 pub mod store;
+pub mod why;

@@ -1,0 +1,21 @@
+//! What can be typed after `why`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Output;
+
+/// The arguments of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArguments {
+    /// An image with its manifest beside it, a manifest, or what --dry-run --json printed
+    #[arg(value_name = "IMAGE|PLAN")]
+    pub document: PathBuf,
+    /// A package, by name or NEVRA, or a capability such as 'libz.so.1()(64bit)'
+    #[arg(value_name = "PACKAGE|CAPABILITY")]
+    pub what: String,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}

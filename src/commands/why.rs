@@ -1,0 +1,374 @@
+//! `why`: how a package came into an image.
+//!
+//! The reasons were recorded when the packages were chosen, see [`crate::reason`]; nothing is
+//! solved again.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::anyhow;
+use resolve::{Dependency, Nevra};
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
+
+use super::inspect;
+use crate::cli::WhyArguments;
+use crate::document;
+use crate::failure::{Failure, Result};
+use crate::reason::{Explained, Reason, ReliedOn};
+use crate::report::Report;
+use crate::spelling::nearest;
+
+/// What a manifest or a plan records.
+#[derive(Debug, Default)]
+struct Record {
+    packages: Vec<Explained>,
+    base: Vec<ReliedOn>,
+    /// What the image requires of its base, whichever package provides it.
+    requires: Vec<String>,
+}
+
+/// The answer.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Answer {
+    what: String,
+    /// For each package that is or provides it, the way from it to what was asked for.
+    chains: Vec<Vec<Link>>,
+    /// Packages of the base that are or provide it.
+    base: Vec<ReliedOn>,
+    /// It is required of the base, and it is not known which package of it provides it.
+    required_of_base: bool,
+}
+
+/// One package on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Link {
+    nevra: String,
+    reason: Reason,
+}
+
+/// Prints why a package is in an image.
+pub fn run(arguments: &WhyArguments, report: &Report) -> Result<()> {
+    let record = Record::read(&arguments.document)?;
+    let Some(answer) = record.ask(&arguments.what) else {
+        return Err(record.nothing(&arguments.what, &arguments.document));
+    };
+    if report.is_json() {
+        report.json(&answer);
+    } else {
+        report.print(&answer.text());
+    }
+    Ok(())
+}
+
+impl Record {
+    /// Reads what is recorded of an image, or by a plan.
+    fn read(path: &Path) -> Result<Self> {
+        let manifest = if is_json(path)? {
+            inspect::json(path)?
+        } else {
+            inspect::manifest(path)?.ok_or_else(|| {
+                let beside = path.with_extension("manifest.gz");
+                Failure::refused(anyhow!(
+                    "{} is not beside {}",
+                    beside.display(),
+                    path.display()
+                ))
+                .hint("give the manifest, or what --dry-run --json printed")
+            })?
+        };
+        Self::parse(&manifest).map_err(|problem| {
+            Failure::refused(anyhow!("{}: {problem}", path.display()))
+                .hint("images and plans of this program's own builds record their reasons")
+        })
+    }
+
+    fn parse(document: &Value) -> std::result::Result<Self, String> {
+        let list = |key: &str| document.get(key).and_then(Value::as_array);
+        let packages = list("resolution").or(list("packages"));
+        let packages = packages.ok_or("it lists no packages")?;
+        let packages = packages.iter().map(|package| {
+            let named = package.get("nevra").and_then(Value::as_str);
+            Explained::deserialize(package).map_err(|_| {
+                let named = named.unwrap_or("a package");
+                format!("it records no reason for {named}")
+            })
+        });
+        let base = match document.get("relies_on") {
+            Some(base) => Vec::deserialize(base).map_err(|error| format!("relies_on: {error}"))?,
+            None => Vec::new(),
+        };
+        let requires = list("requires").into_iter().flatten();
+        Ok(Self {
+            packages: packages.collect::<std::result::Result<_, _>>()?,
+            base,
+            requires: requires
+                .filter_map(|capability| capability.as_str().map(str::to_owned))
+                .collect(),
+        })
+    }
+
+    /// Looks for a package of that name, then for one that provides such a capability.
+    fn ask(&self, what: &str) -> Option<Answer> {
+        let what = what.trim();
+        let wanted = Dependency::parse(what).ok();
+        let provide = |provides: &[String]| {
+            provides.iter().any(|offer| offer == what)
+                || wanted
+                    .as_ref()
+                    .is_some_and(|wanted| satisfy(wanted, provides))
+        };
+        // A file is in no list of capabilities; it may have been a reason.
+        let was_reason = |package: &&Explained| {
+            let cause = match &package.reason {
+                Reason::Requires { capability, .. } | Reason::Recommends { capability, .. } => {
+                    Some(capability)
+                }
+                _ => None,
+            };
+            cause.is_some_and(|capability| capability == what)
+        };
+        let caused = Answer {
+            chains: (self.packages.iter().filter(was_reason))
+                .map(|package| self.chain(package))
+                .collect(),
+            ..Answer::default()
+        };
+        let required = Answer {
+            required_of_base: provide(&self.requires),
+            ..Answer::default()
+        };
+        let answers = [
+            self.collect(&|nevra, _| is_meant(nevra, what)),
+            self.collect(&|_, provides| provide(provides)),
+            caused,
+            required,
+        ];
+        let is_one = |answer: &Answer| *answer != Answer::default();
+        answers.into_iter().find(is_one).map(|answer| Answer {
+            what: what.to_owned(),
+            ..answer
+        })
+    }
+
+    /// Answers with the packages, of the image and of its base, that `is_meant` picks by NEVRA and
+    /// provides.
+    fn collect(&self, is_meant: &dyn Fn(&str, &[String]) -> bool) -> Answer {
+        let packages = self.packages.iter();
+        let base = self.base.iter();
+        Answer {
+            chains: packages
+                .filter(|package| is_meant(&package.nevra, &package.provides))
+                .map(|package| self.chain(package))
+                .collect(),
+            base: base
+                .filter(|package| is_meant(&package.nevra, &package.provides))
+                .cloned()
+                .collect(),
+            ..Answer::default()
+        }
+    }
+
+    /// Follows the reasons up to what was asked for.
+    fn chain(&self, start: &Explained) -> Vec<Link> {
+        let mut chain = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut next = Some(start);
+        while let Some(package) = next.filter(|package| seen.insert(package.nevra.as_str())) {
+            chain.push(Link {
+                nevra: package.nevra.clone(),
+                reason: package.reason.clone(),
+            });
+            next = match &package.reason {
+                Reason::Requested => None,
+                Reason::Requires { by, .. } | Reason::Recommends { by, .. } => {
+                    self.packages.iter().find(|other| other.nevra == *by)
+                }
+                Reason::Supplements { capability } => {
+                    let wanted = Dependency::parse(capability).ok();
+                    self.packages.iter().find(|other| {
+                        other.nevra != package.nevra
+                            && wanted
+                                .as_ref()
+                                .is_some_and(|wanted| satisfy(wanted, &other.provides))
+                    })
+                }
+            };
+        }
+        chain
+    }
+
+    /// Says that nothing was found, and what has a similar name.
+    fn nothing(&self, what: &str, path: &Path) -> Failure {
+        let failure = Failure::refused(anyhow!("nothing in {} provides {what}", path.display()));
+        let nevras = self.packages.iter().map(|package| package.nevra.as_str());
+        let names: Vec<String> = nevras
+            .filter_map(|nevra| Some(Nevra::parse(nevra)?.name))
+            .collect();
+        match nearest(what, names.iter().map(String::as_str)) {
+            Some(name) => failure.hint(format!("is {name} meant?")),
+            None => failure,
+        }
+    }
+}
+
+/// Says whether a file is a document, and not an image.
+fn is_json(path: &Path) -> Result<bool> {
+    let failed = |error| Failure::io(format!("reading {}", path.display()), error);
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(16).read_to_end(&mut start).map_err(failed)?;
+    Ok(start.trim_ascii_start().starts_with(b"{") || start.starts_with(&document::GZIP))
+}
+
+/// Says whether these words are a way to write the package: its name, with or without version,
+/// release and architecture.
+fn is_meant(nevra: &str, what: &str) -> bool {
+    let Some(Nevra { name, evr, arch }) = Nevra::parse(nevra) else {
+        return nevra == what;
+    };
+    let version = &evr.version;
+    [
+        nevra.to_owned(),
+        format!("{name}.{arch}"),
+        format!("{name}-{version}"),
+        format!("{name}-{evr}"),
+        format!("{name}-{version}-{}", evr.release),
+        name,
+    ]
+    .contains(&what.to_owned())
+}
+
+/// Says whether one of these capabilities satisfies a dependency.
+fn satisfy(wanted: &Dependency, provides: &[String]) -> bool {
+    let Dependency::Simple(wanted) = wanted else {
+        return false;
+    };
+    provides.iter().any(|offer| {
+        // Most are of another name, which needs no parsing.
+        offer.starts_with(wanted.name.as_str())
+            && matches!(Dependency::parse(offer), Ok(Dependency::Simple(offer)) if wanted.satisfied_by(&offer))
+    })
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for chain in &self.chains {
+            for link in chain {
+                let words = link.reason.words();
+                let words = words.unwrap_or_else(|| "asked for".to_owned());
+                text += &format!("{}: {words}\n", link.nevra);
+            }
+        }
+        for package in &self.base {
+            text += &format!("{}: in the base; the image needs of it\n", package.nevra);
+            for capability in &package.provides {
+                text += &format!("  {capability}\n");
+            }
+        }
+        if self.required_of_base {
+            text += &format!("{}: required of the base\n", self.what);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let document = serde_json::json!({
+            "packages": [
+                {"nevra": "tool-1:2-3.x86_64", "reason": {"kind": "requested"},
+                 "provides": ["tool = 1:2-3"]},
+                {"nevra": "lib-1-1.x86_64", "provides": ["lib = 1-1", "lib.so.1()(64bit)"],
+                 "reason": {"kind": "requires", "capability": "lib.so.1()(64bit)",
+                            "by": "tool-1:2-3.x86_64"}},
+                {"nevra": "deep-1-1.x86_64", "provides": [],
+                 "reason": {"kind": "requires", "capability": "/usr/bin/deep",
+                            "by": "lib-1-1.x86_64"}},
+                {"nevra": "extra-1-1.noarch", "provides": [],
+                 "reason": {"kind": "supplements", "capability": "lib >= 1"}},
+                {"nevra": "loop-1-1.noarch", "provides": [],
+                 "reason": {"kind": "recommends", "capability": "loop", "by": "loop-1-1.noarch"}},
+                {"nevra": "plugin-1-1.noarch", "provides": [],
+                 "reason": {"kind": "requires", "capability": "(plugin if tool)",
+                            "by": "desktop-1-1.noarch"}},
+            ],
+            "relies_on": [{"nevra": "glibc-2-1.x86_64", "provides": ["libc.so.6()(64bit)"]}],
+            "requires": ["libc.so.6()(64bit)", "/bin/sh", "other >= 3"],
+        });
+        Record::parse(&document).unwrap()
+    }
+
+    #[test]
+    fn the_way_from_a_package_to_what_was_asked_for() {
+        let record = record();
+        let asked = "tool-1:2-3.x86_64: asked for\n";
+        let lib = format!("lib-1-1.x86_64: lib.so.1()(64bit) needed by tool-1:2-3.x86_64\n{asked}");
+        let deep = format!("deep-1-1.x86_64: /usr/bin/deep needed by lib-1-1.x86_64\n{lib}");
+        let glibc = "glibc-2-1.x86_64: in the base; the image needs of it\n  libc.so.6()(64bit)\n";
+        for (what, text) in [
+            ("tool", asked),
+            ("tool-1:2-3", asked),
+            ("tool-2-3", asked),
+            ("tool = 1:2", asked),
+            ("lib", &lib),
+            ("lib.x86_64", &lib),
+            ("lib.so.1()(64bit)", &lib),
+            ("lib >= 1", &lib),
+            ("deep", &deep),
+            ("/usr/bin/deep", &deep),
+            (
+                "extra",
+                &format!("extra-1-1.noarch: it supplements lib >= 1\n{lib}"),
+            ),
+            (
+                "loop",
+                "loop-1-1.noarch: loop recommended by loop-1-1.noarch\n",
+            ),
+            (
+                "plugin",
+                "plugin-1-1.noarch: (plugin if tool) needed by desktop-1-1.noarch\n",
+            ),
+            ("glibc", glibc),
+            ("libc.so.6()(64bit)", glibc),
+            ("/bin/sh", "/bin/sh: required of the base\n"),
+            ("other >= 3", "other >= 3: required of the base\n"),
+        ] {
+            let answer = record.ask(what).map(|answer| answer.text());
+            assert_eq!(answer.as_deref(), Some(text), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there() {
+        let record = record();
+        for what in ["nosuch", "lib >= 2", "tool-3", "", "lib.so"] {
+            assert_eq!(record.ask(what), None, "{what}");
+        }
+        let failure = record.nothing("plugins", Path::new("x.raw"));
+        assert_eq!(
+            failure.source.to_string(),
+            "nothing in x.raw provides plugins"
+        );
+        assert_eq!(failure.hints, ["is plugin meant?"]);
+        for (document, problem) in [
+            (serde_json::json!({}), "it lists no packages"),
+            (
+                serde_json::json!({"packages": [{"nevra": "a-1-1.noarch"}]}),
+                "it records no reason for a-1-1.noarch",
+            ),
+            (
+                serde_json::json!({"packages": ["a"]}),
+                "it records no reason for a package",
+            ),
+        ] {
+            assert_eq!(Record::parse(&document).unwrap_err(), problem);
+        }
+    }
+}
