@@ -15,6 +15,8 @@ const MAX_NAME: usize = 255;
 const MAX_PATH: usize = 4095;
 /// Deepest nesting of directories. Readers and writers may recurse that deep.
 const MAX_DEPTH: usize = 128;
+/// Most symbolic links on the way to one path, as in Linux.
+const MAX_LINKS: usize = 40;
 
 /// What every inode has: permissions, owner, time and extended attributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,6 +241,46 @@ impl Tree {
         Some(Visit::Directory(directory))
     }
 
+    /// Returns what `path` leads to when symbolic links are followed, with the path that it has
+    /// then. Links are resolved as if the tree were the root: an absolute target starts there, and
+    /// nothing leads out of it. `None` where the way ends, and where links go in circles.
+    pub fn resolve(&self, path: &str) -> Option<(String, Visit<'_>)> {
+        let mut place: Vec<String> = Vec::new();
+        let mut ahead: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+        let mut links = 0;
+        while let Some(part) = ahead.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    place.pop();
+                    continue;
+                }
+                _ => place.push(part),
+            }
+            let visit = self.get(&place.join("/"))?;
+            if let Visit::Leaf(_, leaf) = visit {
+                match &leaf.content {
+                    Content::Symlink(target) => {
+                        links += 1;
+                        if links > MAX_LINKS {
+                            return None;
+                        }
+                        place.pop();
+                        if target.starts_with('/') {
+                            place.clear();
+                        }
+                        ahead.extend(target.rsplit('/').map(str::to_owned));
+                    }
+                    _ if !ahead.is_empty() => return None,
+                    _ => {}
+                }
+            }
+        }
+        let path = place.join("/");
+        let visit = self.get(&path)?;
+        Some((path, visit))
+    }
+
     /// Adds a directory, or gives the one that is there these attributes. Missing parents get
     /// `implicit`.
     pub fn insert_directory(
@@ -455,6 +497,45 @@ mod tests {
             })
         );
         assert!(tree.get("usr/x/passwd").is_none());
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree() {
+        let implicit = Stat::implicit_directory(0);
+        let mut tree = Tree::new(implicit.clone());
+        tree.insert_leaf("usr/lib/a", file("a"), &implicit).unwrap();
+        for (path, target) in [
+            ("lib", "usr/lib"),
+            ("usr/b", "../lib/a"),
+            ("usr/c", "/usr/b"),
+            ("usr/out", "../../../../usr/lib/a"),
+            ("usr/loop", "loop"),
+            ("usr/gone", "lib/x"),
+            ("usr/below", "lib/a/x"),
+            ("usr/self", "."),
+        ] {
+            let link = Leaf {
+                stat: Stat::default(),
+                content: Content::Symlink(target.into()),
+            };
+            tree.insert_leaf(path, link, &implicit).unwrap();
+        }
+        for (path, found) in [
+            ("usr/lib/a", Some("usr/lib/a")),
+            ("/lib/a", Some("usr/lib/a")),
+            ("usr/b", Some("usr/lib/a")),
+            ("usr/c", Some("usr/lib/a")),
+            ("usr/out", Some("usr/lib/a")),
+            ("usr/self/lib/", Some("usr/lib")),
+            ("usr/lib/a/b", None),
+            ("usr/loop", None),
+            ("usr/gone", None),
+            ("usr/below", None),
+            ("", Some("")),
+        ] {
+            let path_found = tree.resolve(path).map(|(path, _)| path);
+            assert_eq!(path_found.as_deref(), found, "{path}");
+        }
     }
 
     #[test]

@@ -43,4 +43,4 @@ mod xattr;
 pub use compress::Compressor;
 pub use error::Error;
 pub use pack::{Options, Packer, Summary};
-pub use read::{Contents, Facts, Image, ReadError};
+pub use read::{Contents, Facts, Image, Outline, ReadError};

@@ -65,6 +65,29 @@ pub struct Facts {
     pub fragment_count: u32,
 }
 
+/// What the first bytes of an image say, whether or not it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Name of the compressor, among those that have a number in the format; `unknown` for others.
+    pub compressor: &'static str,
+    /// Length of the image without its padding, in bytes.
+    pub bytes_used: u64,
+}
+
+impl Outline {
+    /// Reads the superblock at the start of `bytes`; `None` where there is none of SquashFS 4.0.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        /// Compressors by their number in the superblock.
+        const COMPRESSORS: [&str; 7] = ["unknown", "gzip", "lzma", "lzo", "xz", "lz4", "zstd"];
+        let superblock = Superblock::parse(bytes.first_chunk()?).ok()?;
+        let name = COMPRESSORS.get(usize::from(superblock.compressor));
+        Some(Self {
+            compressor: name.unwrap_or(&COMPRESSORS[0]),
+            bytes_used: superblock.bytes_used,
+        })
+    }
+}
+
 /// An image that is read. It needs [`Seek`] and does its own buffering.
 pub struct Image<R> {
     facts: Facts,

@@ -1,0 +1,75 @@
+//! What clients look at in an image.
+
+use crate::release::Release;
+
+/// How the bytes of an image file are arranged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// SquashFS.
+    Squashfs {
+        /// Size of the file, in bytes.
+        length: u64,
+        /// Size of the file system in it, in bytes, as its superblock says.
+        bytes_used: u64,
+        /// Name of the compressor, such as `zstd`.
+        compressor: String,
+    },
+    /// A manifest alone was read: the image is taken for a whole one.
+    Assumed,
+    /// No file system that systemd knows, or one that can't be read. The text completes the
+    /// sentence "the image …".
+    Broken(String),
+}
+
+/// A file `usr/lib/extension-release.d/extension-release.NAME` of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseFile {
+    /// Its name after `extension-release.`.
+    pub name: String,
+    /// It is a regular file, and not a link to one.
+    pub is_regular: bool,
+    /// Value of its extended attribute `user.extension-release.strict`.
+    pub strict: Option<Vec<u8>>,
+    /// Its bytes, through links as far as they lead somewhere in the image.
+    pub text: Option<Vec<u8>>,
+}
+
+impl ReleaseFile {
+    /// Returns its keys, none if systemd can't read it.
+    pub(crate) fn release(&self) -> Release {
+        let text = self.text.as_deref().unwrap_or_default();
+        Release::parse(text).unwrap_or_default()
+    }
+
+    /// Says whether the attribute allows other names, as systemd's `parse_boolean` reads it.
+    pub(crate) fn is_lenient(&self) -> bool {
+        let off = ["0", "no", "n", "false", "f", "off"];
+        let value = self.strict.as_deref().map(String::from_utf8_lossy);
+        value.is_some_and(|value| off.iter().any(|word| value.eq_ignore_ascii_case(word)))
+    }
+}
+
+/// An image, as far as clients look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// File name in the store, such as `strace-6.11-1.1.x86-64.raw`.
+    pub file: String,
+    /// Name of the link in `/etc/extensions` without `.raw`, such as `strace`.
+    pub link: String,
+    /// How its bytes are arranged.
+    pub container: Container,
+    /// Its extension-release files, in any order.
+    pub releases: Vec<ReleaseFile>,
+    /// It has `/usr/lib/os-release`, which would be the merged system's.
+    pub has_usr_os_release: bool,
+    /// It has `/etc/os-release`, which is never merged but makes it look like a whole system.
+    pub has_etc_os_release: bool,
+}
+
+impl Image {
+    /// Returns the file name without `.raw`.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        self.file.strip_suffix(".raw").unwrap_or(&self.file)
+    }
+}

@@ -1,0 +1,190 @@
+//! The clients of system extension images, and what each does with an image on a host.
+//!
+//! `systemd-sysext` merges an image, passes over it, or refuses it, and one that is refused keeps
+//! all others from being merged. It rarely says which, and its exit code is 0 in most cases. The
+//! rules differ from version to version; here they are replayed, for the versions of [`Systemd`],
+//! from the image's extension-release files and the host's os-release, without either program.
+//! So are the rules of sysextmgr, and what systemd-sysupdate and importctl make of file names.
+//!
+//! Everything here is a function of its arguments: no file is read, no program is run. What an
+//! image holds comes in as an [`Image`], which whoever reads images fills.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `release` | files in the syntax of os-release(5), read as systemd reads them |
+//! | `image` | what clients look at in an image |
+//! | `verdict` | what a client does with it, and why |
+//! | `systemd` | `systemd-sysext merge` |
+//! | `sysextmgr` | the extension manager of openSUSE MicroOS |
+//! | `names` | `systemd-sysupdate` and `importctl`: what file names mean to them |
+//!
+//! The rules were read from the programs' sources (systemd's `os-util.c`, `extension-util.c`,
+//! `sysext.c`, `dissect-image.c`, `sysupdate-pattern.c`; sysextmgr 1.0.0) and are compared with
+//! the programs themselves in the tests of the program that uses this crate.
+
+mod image;
+mod names;
+mod release;
+mod sysextmgr;
+mod systemd;
+mod verdict;
+
+use std::fmt;
+
+pub use image::{Container, Image, ReleaseFile};
+pub use names::{Pattern, version_problem};
+pub use release::Release;
+pub use verdict::{Outcome, Verdict};
+
+/// A version of systemd whose rules are known.
+///
+/// The rules changed in these versions; one in between behaves like the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Systemd {
+    /// 252, of Debian 12.
+    V252,
+    /// 254.
+    V254,
+    /// 257 in its later point releases (257.13), which know `ID_LIKE`; of Debian 13.
+    V257,
+    /// 262.
+    V262,
+}
+
+impl Systemd {
+    /// Every version, oldest first.
+    pub const ALL: [Self; 4] = [Self::V252, Self::V254, Self::V257, Self::V262];
+
+    /// Returns the number.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Self::V252 => 252,
+            Self::V254 => 254,
+            Self::V257 => 257,
+            Self::V262 => 262,
+        }
+    }
+}
+
+/// A program that takes images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Client {
+    /// `systemd-sysext merge`, with the image linked as `NAME.raw`.
+    Sysext(Systemd),
+    /// sysextmgr 1.0.0, which lists, installs and updates images under their full file names.
+    Sysextmgr,
+    /// `systemd-sysupdate` with the pattern `NAME-@v.%a.raw`.
+    Sysupdate(Systemd),
+    /// `importctl pull-raw --class=sysext`, which keeps the file name's stem as the name.
+    Importctl(Systemd),
+}
+
+impl Client {
+    /// Returns every client, in the order in which they are listed.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        // Debian 12's systemd 252 has no sysupdate; importctl came with 256.
+        let sysupdate = &Systemd::ALL[1..];
+        let importctl = &Systemd::ALL[2..];
+        let mut all: Vec<_> = Systemd::ALL.map(Self::Sysext).to_vec();
+        all.push(Self::Sysextmgr);
+        all.extend(sysupdate.iter().copied().map(Self::Sysupdate));
+        all.extend(importctl.iter().copied().map(Self::Importctl));
+        all
+    }
+
+    /// Returns the client of this name, such as `systemd-257` or `sysextmgr`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all()
+            .into_iter()
+            .find(|client| client.to_string() == name)
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sysext(version) => write!(f, "systemd-{}", version.number()),
+            Self::Sysextmgr => f.write_str("sysextmgr"),
+            Self::Sysupdate(version) => write!(f, "sysupdate-{}", version.number()),
+            Self::Importctl(version) => write!(f, "importctl-{}", version.number()),
+        }
+    }
+}
+
+/// The host that an image is to be merged on.
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'a> {
+    /// Its os-release.
+    pub os_release: &'a Release,
+    /// Its architecture in systemd's spelling, such as `x86-64`; `None` where it is not known, and
+    /// every architecture that systemd knows is taken for the host's.
+    pub architecture: Option<&'a str>,
+}
+
+/// Returns what `client` does with `image` on `host`.
+#[must_use]
+pub fn judge(client: Client, image: &Image, host: Host<'_>) -> Verdict {
+    match client {
+        Client::Sysext(version) => systemd::merge(version, image, &image.link, host),
+        Client::Sysextmgr => sysextmgr::judge(image, host),
+        Client::Sysupdate(version) => names::sysupdate(version, image, host),
+        Client::Importctl(version) => {
+            let problem = names::importctl(image);
+            problem.unwrap_or_else(|| systemd::merge(version, image, image.stem(), host))
+        }
+    }
+}
+
+/// Architectures in systemd's spelling: what `ARCHITECTURE=` and `%a` can be.
+pub(crate) const ARCHITECTURES: &[&str] = &[
+    "x86-64",
+    "x86",
+    "arm64",
+    "arm64-be",
+    "arm",
+    "arm-be",
+    "alpha",
+    "arc",
+    "arc-be",
+    "cris",
+    "ia64",
+    "loongarch64",
+    "m68k",
+    "mips",
+    "mips-le",
+    "mips64",
+    "mips64-le",
+    "nios2",
+    "parisc",
+    "parisc64",
+    "ppc",
+    "ppc-le",
+    "ppc64",
+    "ppc64-le",
+    "riscv32",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sh",
+    "sh64",
+    "sparc",
+    "sparc64",
+    "tilegx",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_have_names() {
+        for client in Client::all() {
+            assert_eq!(Client::named(&client.to_string()), Some(client));
+        }
+        assert_eq!(Client::named("systemd-251"), None);
+        assert_eq!(Client::named("importctl-254"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! What file names mean to `systemd-sysupdate` and `importctl`.
+//!
+//! sysupdate finds the versions of `NAME` by the pattern `NAME-@v.%a.raw`, in which `@v` takes any
+//! text that can be a version, and `%a` is the host's architecture. A file whose version has a
+//! letter that the client does not take is invisible to it, without a word.
+
+use crate::image::Image;
+use crate::verdict::{Outcome, Verdict};
+use crate::{ARCHITECTURES, Host, Systemd};
+
+/// The pattern `NAME-@v.ARCHITECTURE.raw` of one extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern<'a> {
+    /// Name of the extension.
+    pub name: &'a str,
+    /// Architecture in systemd's spelling.
+    pub architecture: &'a str,
+}
+
+impl Pattern<'_> {
+    /// Returns the version that `file` has by this pattern, whether or not it is valid.
+    ///
+    /// systemd up to 257 does not look at what follows `.raw`; neither does this.
+    #[must_use]
+    pub fn version_of<'f>(&self, file: &'f str) -> Option<&'f str> {
+        let rest = file.strip_prefix(self.name)?.strip_prefix('-')?;
+        let end = rest.find(&format!(".{}.raw", self.architecture))?;
+        rest.get(..end).filter(|version| !version.is_empty())
+    }
+}
+
+/// Returns what keeps a client from seeing a version, as the character that it does not take.
+#[must_use]
+pub fn version_problem(systemd: Systemd, version: &str) -> Option<char> {
+    let more = match systemd {
+        Systemd::V262 => "~^",
+        _ => ",",
+    };
+    version
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c) && !more.contains(*c))
+}
+
+/// Returns what `systemd-sysupdate` makes of an image's file name.
+pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verdict {
+    let file = image.file.as_str();
+    if systemd >= Systemd::V262 && file.contains('%') {
+        let words = "a name with '%' makes it refuse the whole SHA256SUMS";
+        return Verdict::new(Outcome::Refused, "name", words).between(Some(file), None);
+    }
+    let of_host = host.architecture;
+    let known = ARCHITECTURES
+        .iter()
+        .copied()
+        .filter(|known| of_host.is_none_or(|of_host| of_host == *known));
+    let version = known
+        .filter_map(|architecture| {
+            let pattern = Pattern {
+                name: &image.link,
+                architecture,
+            };
+            pattern.version_of(file)
+        })
+        .next();
+    let asked = format!(
+        "{}-@v.{}.raw",
+        image.link,
+        host.architecture.unwrap_or("%a")
+    );
+    let Some(version) = version else {
+        let words = "the file name does not fit the pattern";
+        return Verdict::new(Outcome::Ignored, "name", words).between(Some(file), Some(&asked));
+    };
+    match version_problem(systemd, version) {
+        Some(character) => Verdict::new(
+            Outcome::Ignored,
+            "version",
+            format!("a version with {character:?} is not seen"),
+        ),
+        None => Verdict::new(Outcome::Accepted, "version", "the version is seen"),
+    }
+    .between(Some(version), Some(&asked))
+}
+
+/// Returns a verdict on a name that `importctl` does not take.
+pub(crate) fn importctl(image: &Image) -> Option<Verdict> {
+    let stem = image.stem();
+    let valid = !stem.is_empty()
+        && stem.len() <= 255
+        && !stem.starts_with('.')
+        && !stem.contains('/')
+        && !stem.chars().any(char::is_control);
+    (!valid).then(|| {
+        let words = "Local image name is not valid";
+        Verdict::new(Outcome::Ignored, "name", words).between(Some(stem), None)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_by_pattern() {
+        let pattern = Pattern {
+            name: "gcc",
+            architecture: "x86-64",
+        };
+        for (file, version) in [
+            ("gcc-14-1.1.x86-64.raw", Some("14-1.1")),
+            // The trap: another package's image, as a version that is above all others.
+            ("gcc-32bit-14-1.1.x86-64.raw", Some("32bit-14-1.1")),
+            ("gcc-14-1.1.x86-64.raw.json", Some("14-1.1")),
+            ("gcc-14-1.1.arm64.raw", None),
+            ("gcc-.x86-64.raw", None),
+            ("gcc.raw", None),
+            ("gc-14-1.1.x86-64.raw", None),
+        ] {
+            assert_eq!(pattern.version_of(file), version, "{file}");
+        }
+    }
+
+    #[test]
+    fn letters_of_versions() {
+        for (version, old, new) in [
+            ("6.11-1.1", None, None),
+            ("1+2_3", None, None),
+            ("1~rc1", Some('~'), None),
+            ("1^git", Some('^'), None),
+            ("1,2", None, Some(',')),
+            ("1:2", Some(':'), Some(':')),
+        ] {
+            assert_eq!(version_problem(Systemd::V257, version), old, "{version}");
+            assert_eq!(version_problem(Systemd::V262, version), new, "{version}");
+        }
+    }
+}

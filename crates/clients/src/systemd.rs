@@ -1,0 +1,283 @@
+//! `systemd-sysext merge`.
+//!
+//! Every image goes through two gates. The first reads the metadata of all images in the search
+//! path; an image that can't be read, or is neither a system nor an extension of its name, ends
+//! the run there, and nothing is merged. The second mounts each image, looks up its
+//! extension-release file and compares it with the host; one that does not fit is passed over.
+//!
+//! The file is looked up by the name of the entry in the search path, not by that of the file
+//! that it links to. Without a file of that name, another counts if its attribute
+//! `user.extension-release.strict` is off, or (254 and later) if both names are equal up to the
+//! first `_` or `+`; two such files are one too many.
+
+use crate::image::{Container, Image, ReleaseFile};
+use crate::release::Release;
+use crate::verdict::{Outcome, Verdict};
+use crate::{ARCHITECTURES, Host, Systemd};
+
+/// Size of the sectors of a loop device, in bytes. A last one that is not full is not there.
+const SECTOR: u64 = 512;
+/// Compressors that Linux reads.
+const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
+/// The image may be merged here when it does not say where.
+const DEFAULT_SCOPE: &str = "system portable";
+
+/// Returns what `systemd-sysext merge` does with an image that is linked as `link`.raw.
+pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>) -> Verdict {
+    if link.starts_with('.') {
+        let words = format!("a name that begins with '.' is not looked at: {link:?}");
+        return Verdict::new(Outcome::Ignored, "name", words);
+    }
+    if let Some(verdict) = container(&image.container, link) {
+        return verdict;
+    }
+    let name = known_as(version, link);
+    let found = match look_up(version, &image.releases, name) {
+        // What looks like a whole system passes the first gate and falls at the second.
+        Found::Nothing if !image.has_etc_os_release && !image.has_usr_os_release => {
+            return nothing_found(image, name);
+        }
+        found => found,
+    };
+    if host.os_release.get("ID").is_none() {
+        let words = "'ID' field not found or empty in 'os-release' data of OS tree '/'";
+        return Verdict::new(Outcome::Refused, "ID", words);
+    }
+    // 252 ends the run for what later versions pass over.
+    let passed_over = if version == Systemd::V252 {
+        Outcome::Refused
+    } else {
+        Outcome::Ignored
+    };
+    if image.has_usr_os_release {
+        let words = if version == Systemd::V252 {
+            "Extension image contains /usr/lib/os-release file, which is not allowed \
+             (it may carry /etc/os-release), refusing."
+        } else {
+            "Extension contains '/usr/lib/os-release', which is not allowed, refusing."
+        };
+        return Verdict::new(passed_over, "os-release", words);
+    }
+    match found {
+        Found::Nothing => {
+            let verdict = nothing_found(image, name);
+            Verdict {
+                outcome: passed_over,
+                ..verdict
+            }
+        }
+        Found::TooMany(one, two) => Verdict::new(
+            Outcome::Refused,
+            "extension-release",
+            format!(
+                "Failed to read metadata for image {name}: Name not unique on network \
+                 (extension-release.{one} and extension-release.{two} both count)"
+            ),
+        ),
+        Found::File(file) => match layers(link) {
+            Some(verdict) => verdict,
+            None => validate(version, &file.release(), name, host),
+        },
+    }
+}
+
+/// Returns a verdict on bytes that can't be mounted.
+fn container(container: &Container, link: &str) -> Option<Verdict> {
+    let refused = |problem: String| {
+        let words = format!("Failed to read metadata for image {link}: {problem}");
+        Some(Verdict::new(Outcome::Refused, "format", words))
+    };
+    match container {
+        Container::Assumed => None,
+        Container::Broken(problem) => refused(format!("the image {problem}")),
+        Container::Squashfs { compressor, .. } if !COMPRESSORS.contains(&compressor.as_str()) => {
+            refused(format!("Linux does not read the compressor {compressor}"))
+        }
+        Container::Squashfs {
+            length, bytes_used, ..
+        } => {
+            let visible = length / SECTOR * SECTOR;
+            if visible >= *bytes_used {
+                return None;
+            }
+            let problem = if length >= bytes_used {
+                format!(
+                    "the image has {length} bytes, which is no multiple of {SECTOR}: \
+                     the loop device drops the last {}",
+                    length - visible
+                )
+            } else {
+                format!("the image has {length} bytes, but its file system {bytes_used}")
+            };
+            refused(problem)
+        }
+    }
+}
+
+/// Returns the name under which an entry of the search path is known.
+fn known_as(version: Systemd, link: &str) -> &str {
+    match link.strip_suffix(".sysext") {
+        Some(name) if version >= Systemd::V257 && !name.is_empty() => name,
+        _ => link,
+    }
+}
+
+/// Returns a verdict on a name that overlayfs can't take as part of its options.
+fn layers(link: &str) -> Option<Verdict> {
+    let character = link.chars().find(|c| matches!(c, ':' | ','))?;
+    let words = format!(
+        "Failed to mount overlay: the name {link} holds {character:?}, which separates its layers"
+    );
+    Some(Verdict::new(Outcome::Refused, "name", words))
+}
+
+fn nothing_found(image: &Image, name: &str) -> Verdict {
+    let mut names: Vec<_> = image
+        .releases
+        .iter()
+        .map(|file| format!("extension-release.{}", file.name))
+        .collect();
+    names.sort();
+    let words = format!("Failed to read metadata for image {name}: No medium found");
+    let has = (!names.is_empty()).then(|| names.join(", "));
+    Verdict::new(Outcome::Refused, "extension-release", words)
+        .between(has.as_deref(), Some(&format!("extension-release.{name}")))
+}
+
+/// What a look-up finds.
+enum Found<'a> {
+    Nothing,
+    File(&'a ReleaseFile),
+    TooMany(&'a str, &'a str),
+}
+
+fn look_up<'a>(version: Systemd, files: &'a [ReleaseFile], name: &str) -> Found<'a> {
+    let exact = files.iter().find(|file| file.name == name);
+    if let Some(file) = exact.filter(|file| file.text.is_some()) {
+        return Found::File(file);
+    }
+    let by_prefix =
+        |file: &ReleaseFile| version >= Systemd::V254 && truncated(&file.name) == truncated(name);
+    let mut others = files
+        .iter()
+        .filter(|file| file.is_regular && (file.is_lenient() || by_prefix(file)));
+    match (others.next(), others.next()) {
+        (None, _) => Found::Nothing,
+        (Some(file), None) => Found::File(file),
+        (Some(one), Some(two)) => Found::TooMany(&one.name, &two.name),
+    }
+}
+
+/// Returns a name up to what may be a version.
+fn truncated(name: &str) -> &str {
+    name.split(['_', '+']).next().unwrap_or(name)
+}
+
+/// Compares the keys, in systemd's order.
+fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> Verdict {
+    let file = if version == Systemd::V252 {
+        "extension-release"
+    } else {
+        "release file"
+    };
+    let ignored = |field, words: String| Verdict::new(Outcome::Ignored, field, words);
+    let accepted = |field, words: String| Verdict::new(Outcome::Accepted, field, words);
+    if release.is_empty() {
+        let words = format!("Extension '{name}' carries no release data, ignoring.");
+        return ignored("extension-release", words);
+    }
+    let scope = release.given("SYSEXT_SCOPE");
+    let scopes = scope.unwrap_or(DEFAULT_SCOPE);
+    if !scopes.split_whitespace().any(|word| word == "system") {
+        let words = format!("Extension '{name}' is not suitable for scope system, ignoring");
+        return ignored("SYSEXT_SCOPE", words).between(scope, Some("system"));
+    }
+    if let Some(wanted) = release
+        .get("ARCHITECTURE")
+        .filter(|wanted| *wanted != "_any")
+    {
+        let fits = host
+            .architecture
+            .map_or(ARCHITECTURES.contains(&wanted), |known| known == wanted);
+        if !fits {
+            let known = host
+                .architecture
+                .unwrap_or("none that systemd knows by that name");
+            let words = format!(
+                "Extension '{name}' is for architecture '{wanted}', but deployed on top of '{known}'."
+            );
+            return ignored("ARCHITECTURE", words).between(Some(wanted), host.architecture);
+        }
+    }
+    let host_id = host.os_release.get("ID").unwrap_or_default();
+    let Some(id) = release.get("ID") else {
+        let words = format!(
+            "Extension '{name}' does not contain ID in {file} but requested to match '{host_id}' or be '_any'"
+        );
+        return ignored("ID", words).between(None, Some(host_id));
+    };
+    if id == "_any" {
+        let words = format!("Extension '{name}' matches '_any' OS.");
+        return accepted("ID", words).between(Some(id), Some(host_id));
+    }
+    if id != host_id && !(version >= Systemd::V257 && is_like(host.os_release, id)) {
+        let words =
+            format!("Extension '{name}' is for OS '{id}', but deployed on top of '{host_id}'");
+        return ignored("ID", words).between(Some(id), Some(host_id));
+    }
+    let host_version = host.os_release.get("VERSION_ID");
+    let host_level = host.os_release.get("SYSEXT_LEVEL");
+    let own_version = release.get("VERSION_ID");
+    let own_level = release.get("SYSEXT_LEVEL");
+    if host_version.is_none() && host_level.is_none() {
+        let words =
+            format!("No version info on the host (rolling release?), but ID in {name} matched.");
+        return accepted("ID", words).between(Some(id), Some(host_id));
+    }
+    let matches = || format!("Version info of extension '{name}' matches host.");
+    if let (Some(own), Some(of_host)) = (own_level, host_level) {
+        if own == of_host {
+            return accepted("SYSEXT_LEVEL", matches()).between(own_level, host_level);
+        }
+        let api = if version == Systemd::V252 {
+            "sysext API"
+        } else {
+            "API"
+        };
+        let words = format!(
+            "Extension '{name}' is for {api} level '{own}', but running on {api} level '{of_host}'"
+        );
+        return ignored("SYSEXT_LEVEL", words).between(own_level, host_level);
+    }
+    let Some(of_host) = host_version else {
+        // The host has a level and no version, the image no level: nothing is left to compare.
+        return accepted("SYSEXT_LEVEL", matches()).between(own_level, host_level);
+    };
+    match own_version {
+        Some(own) if own == of_host => {
+            accepted("VERSION_ID", matches()).between(own_version, host_version)
+        }
+        Some(own) => {
+            let words = format!(
+                "Extension '{name}' is for OS '{own}', but deployed on top of '{of_host}'."
+            );
+            ignored("VERSION_ID", words).between(own_version, host_version)
+        }
+        None => {
+            let words = format!(
+                "Extension '{name}' does not contain VERSION_ID in {file} but requested to match '{of_host}'"
+            );
+            ignored("VERSION_ID", words).between(None, host_version)
+        }
+    }
+}
+
+/// Says whether the host calls itself like this system.
+fn is_like(os_release: &Release, id: &str) -> bool {
+    os_release
+        .get("ID_LIKE")
+        .is_some_and(|like| like.split_whitespace().any(|word| word == id))
+}
+
+#[cfg(test)]
+mod tests;
