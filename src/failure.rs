@@ -22,6 +22,8 @@ pub struct Failure {
     pub source: anyhow::Error,
     /// What the user may do, each a sentence or a command.
     pub hints: Vec<String>,
+    /// With `--json`, the answer that was printed says it already.
+    pub is_answered: bool,
 }
 
 impl Failure {
@@ -31,6 +33,7 @@ impl Failure {
             kind: Kind::Refused,
             source: source.into(),
             hints: Vec::new(),
+            is_answered: false,
         }
     }
 
@@ -40,6 +43,7 @@ impl Failure {
             kind: Kind::Usage,
             source: anyhow::anyhow!("{text}"),
             hints: Vec::new(),
+            is_answered: false,
         }
     }
 
@@ -51,6 +55,7 @@ impl Failure {
             kind: Kind::Io,
             source,
             hints: Vec::new(),
+            is_answered: false,
         }
     }
 
@@ -58,6 +63,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Says that the answer of a `--json` run has the failure in it, and nothing is to be added.
+    #[must_use]
+    pub fn said_in_json(mut self) -> Self {
+        self.is_answered = true;
         self
     }
 

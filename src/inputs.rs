@@ -225,7 +225,8 @@ fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(packages)
 }
 
-fn architecture(text: &str) -> Result<Architecture> {
+/// Returns the architecture that the user named.
+pub fn architecture(text: &str) -> Result<Architecture> {
     Architecture::named(text).ok_or_else(|| {
         let names = Architecture::names().collect::<Vec<_>>().join(", ");
         Failure::usage(format!("--arch {text:?} is not known")).hint(format!("known are {names}"))
@@ -264,7 +265,8 @@ fn block_size(text: &str) -> Result<u32> {
         })
 }
 
-fn workers(jobs: Option<usize>) -> Result<usize> {
+/// Returns the number of threads: what the user wants, else one a core.
+pub fn workers(jobs: Option<usize>) -> Result<usize> {
     match jobs {
         Some(jobs @ 1..=256) => Ok(jobs),
         Some(jobs) => Err(Failure::usage(format!(

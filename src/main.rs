@@ -22,6 +22,7 @@ mod pipeline;
 mod quantity;
 mod reason;
 mod report;
+mod specimen;
 mod spelling;
 mod unpack;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some(Verb::Inspect(arguments)) => arguments.speech,
         Some(Verb::Store(arguments)) => arguments.verb.speech(),
         Some(Verb::Why(arguments)) => arguments.speech,
+        Some(Verb::Check(arguments)) => arguments.speech,
         Some(Verb::Rules(arguments)) => arguments.speech,
         Some(Verb::Completions { .. } | Verb::Man { .. }) => Output::default(),
     };
@@ -62,6 +64,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Inspect(arguments)) => inspect::run(arguments, report),
         Some(Verb::Store(arguments)) => commands::store::run(&arguments.verb, report),
         Some(Verb::Why(arguments)) => why::run(arguments, report),
+        Some(Verb::Check(arguments)) => commands::check::run(arguments, report),
         Some(Verb::Rules(_)) => rules::run(report),
         Some(Verb::Completions { shell }) => {
             generate::completions(*shell, report);

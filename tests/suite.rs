@@ -22,5 +22,6 @@ mod real;
 mod refusal;
 mod rpm_oracle;
 mod store;
+mod verdicts;
 mod why;
 mod workshop;

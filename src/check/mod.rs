@@ -4,6 +4,7 @@
 //! allowed by name, but for those that leave no image to speak of.
 
 mod base;
+pub mod survey;
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,7 @@
 //! All that a user can type.
 
 mod build;
+mod check;
 pub mod store;
 mod why;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching};
+pub use check::CheckArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;
 
@@ -52,6 +54,8 @@ pub enum Verb {
     Store(StoreArguments),
     /// Show why a package is in an image: who required it, up to what was asked for
     Why(WhyArguments),
+    /// Say what clients do with images on other hosts, and why
+    Check(CheckArguments),
     /// List the rules that decide what enters an image, and the findings that can stop it
     Rules(RulesArguments),
     /// Print a completion script for a shell

@@ -1,34 +1,22 @@
 //! `inspect`: what is in an image, and what it needs of its base.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use clients::ReleaseFile;
 use image::dump::dump;
 use image::squashfs::{Image, ReadError};
-use image::{Content, Tree, Visit};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::base::OsRelease;
 use crate::cli::InspectArguments;
 use crate::digest::{sha256, sha256_id};
-use crate::document;
 use crate::failure::{Failure, Result};
 use crate::quantity::bytes;
 use crate::report::Report;
-
-/// A manifest that unpacks to more is not read: a bound for hostile ones.
-const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
-/// An extension-release file that is longer is not read.
-const MAX_RELEASE: u64 = 64 * 1024;
-/// Contents may be this many times as long as their image.
-const MAX_RATIO: u64 = 1000;
-/// Contents of this length are read whatever the image's: 1 GiB.
-const MAX_SMALL: u64 = 1 << 30;
-const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
+use crate::specimen::{beside, check_content_size, image_failure, read_manifest, release_files};
 
 /// What there is to say of an image.
 #[derive(Serialize)]
@@ -68,28 +56,20 @@ fn inspect(path: &Path) -> Result<Inspection> {
         .metadata()
         .map_err(|error| Failure::io(doing(), error))?
         .len();
-    let refused = |error: ReadError| failed(path, error.into());
+    let refused = |error: ReadError| image_failure(path, error);
     let mut image = Image::open(file).map_err(refused)?;
     let mut tree = image.tree().map_err(refused)?;
-    let extension = extension_release(&mut image, &tree).map_err(|error| failed(path, error))?;
-    // Holes cost nothing, so a hostile image of a few kilobytes can hold terabytes of zeros.
-    let content_bytes = content_bytes(&tree);
-    if content_bytes > MAX_RATIO.saturating_mul(length).max(MAX_SMALL) {
-        return Err(Failure::refused(anyhow!(
-            "{}: {} hold {}, which no honest image does",
-            path.display(),
-            bytes(length),
-            bytes(content_bytes)
-        )));
-    }
+    let files = release_files(&mut image, &tree).map_err(|error| image_failure(path, error))?;
+    let extension = extension_release(&files);
+    let content_bytes = check_content_size(path, length, &tree)?;
     tree.map_contents(&mut |_, id| {
         let mut content = image.content(id)?;
         let (_, digest) = sha256(&mut content)?;
         Ok(sha256_id(&digest))
     })
-    .map_err(|error: io::Error| failed(path, error))?;
+    .map_err(|error: io::Error| image_failure(path, error))?;
     let facts = image.facts();
-    let manifest = manifest(path)?;
+    let manifest: Option<Value> = read_manifest(&beside(path))?;
     let of_manifest = |key: &str| {
         manifest
             .as_ref()
@@ -110,72 +90,15 @@ fn inspect(path: &Path) -> Result<Inspection> {
     })
 }
 
-/// Returns the size of all files, hard links counted once.
-fn content_bytes(tree: &Tree) -> u64 {
-    let mut leaves = BTreeSet::new();
-    let mut total: u64 = 0;
-    tree.walk(&mut |_, visit| {
-        if let Visit::Leaf(id, leaf) = visit
-            && let Content::File { size, .. } = leaf.content
-            && leaves.insert(id)
-        {
-            total = total.saturating_add(size);
-        }
-    });
-    total
-}
-
-/// Sorts an error by whether the image or the system is at fault.
-fn failed(path: &Path, error: io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::InvalidData => Failure::refused(anyhow!("{}: {error}", path.display())),
-        _ => Failure::io(format!("reading {}", path.display()), error),
-    }
-}
-
-/// Returns the keys of the first extension-release file.
-fn extension_release<R: Read + Seek>(
-    image: &mut Image<R>,
-    tree: &Tree,
-) -> io::Result<BTreeMap<String, String>> {
-    let mut file = None;
-    if let Some(Visit::Directory(directory)) = tree.get(RELEASE_DIRECTORY) {
-        for (name, _) in directory.entries() {
-            if let Some(Visit::Leaf(_, leaf)) = tree.get(&format!("{RELEASE_DIRECTORY}/{name}"))
-                && let Content::File { id, .. } = &leaf.content
-            {
-                file = file.or(Some(id.clone()));
-            }
-        }
-    }
-    let Some(id) = file else {
-        return Ok(BTreeMap::new());
-    };
-    let mut text = String::new();
-    image
-        .content(&id)?
-        .take(MAX_RELEASE)
-        .read_to_string(&mut text)?;
-    // A file that is none of ours may be anything; then it says nothing.
-    Ok(OsRelease::parse(&text)
-        .map(OsRelease::into_keys)
-        .unwrap_or_default())
-}
-
-/// Reads the manifest beside an image, if it is there.
-pub fn manifest(image: &Path) -> Result<Option<Value>> {
-    let path = image.with_extension("manifest.gz");
-    if !path.try_exists().is_ok_and(|exists| exists) {
-        return Ok(None);
-    }
-    json(&path).map(Some)
-}
-
-/// Reads a manifest, or another document of this program, as JSON.
-pub fn json(path: &Path) -> Result<Value> {
-    let json = document::read(path, MAX_MANIFEST)?;
-    serde_json::from_slice(&json)
-        .map_err(|error| Failure::refused(anyhow!("{} is not a manifest: {error}", path.display())))
+/// Returns the keys of the first extension-release file. One that is none of ours may hold
+/// anything; then it says nothing.
+fn extension_release(files: &[ReleaseFile]) -> BTreeMap<String, String> {
+    files
+        .iter()
+        .find(|file| file.is_regular)
+        .and_then(|file| file.keys.as_ref())
+        .map(|release| release.keys().clone())
+        .unwrap_or_default()
 }
 
 impl Inspection {

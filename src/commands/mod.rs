@@ -1,6 +1,7 @@
 //! One module a verb.
 
 pub mod build;
+pub mod check;
 pub mod generate;
 pub mod inspect;
 pub mod rules;

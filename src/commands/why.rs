@@ -13,12 +13,12 @@ use resolve::{Dependency, Nevra};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use super::inspect;
 use crate::cli::WhyArguments;
 use crate::document;
 use crate::failure::{Failure, Result};
 use crate::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
+use crate::specimen::{beside, read_json, read_manifest};
 use crate::spelling::nearest;
 
 /// What a manifest or a plan records.
@@ -67,9 +67,9 @@ impl Record {
     /// Reads what is recorded of an image, or by a plan.
     fn read(path: &Path) -> Result<Self> {
         let manifest = if is_json(path)? {
-            inspect::json(path)?
+            read_json(path)?
         } else {
-            inspect::manifest(path)?.ok_or_else(|| {
+            read_manifest(&beside(path))?.ok_or_else(|| {
                 let beside = path.with_extension("manifest.gz");
                 Failure::refused(anyhow!(
                     "{} is not beside {}",

@@ -30,17 +30,12 @@ pub struct ReleaseFile {
     pub is_regular: bool,
     /// Value of its extended attribute `user.extension-release.strict`.
     pub strict: Option<Vec<u8>>,
-    /// Its bytes, through links as far as they lead somewhere in the image.
-    pub text: Option<Vec<u8>>,
+    /// Its keys, through links; `None` where they lead nowhere in the image. What systemd can't
+    /// read has none.
+    pub keys: Option<Release>,
 }
 
 impl ReleaseFile {
-    /// Returns its keys, none if systemd can't read it.
-    pub(crate) fn release(&self) -> Release {
-        let text = self.text.as_deref().unwrap_or_default();
-        Release::parse(text).unwrap_or_default()
-    }
-
     /// Says whether the attribute allows other names, as systemd's `parse_boolean` reads it.
     pub(crate) fn is_lenient(&self) -> bool {
         let off = ["0", "no", "n", "false", "f", "off"];

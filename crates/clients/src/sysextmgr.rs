@@ -24,10 +24,7 @@ pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
             .between(short.as_deref(), Some(&image.link));
     }
     let exact = image.releases.iter().find(|file| file.name == stem);
-    let Some(release) = exact
-        .filter(|file| file.text.is_some())
-        .map(crate::image::ReleaseFile::release)
-    else {
+    let Some(release) = exact.and_then(|file| file.keys.as_ref()) else {
         let words =
             format!("there is no extension-release.{stem}, the only name that it looks for");
         return Verdict::new(Outcome::Refused, "extension-release", words);
@@ -39,7 +36,7 @@ pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
             return Verdict::new(Outcome::Refused, key, words);
         }
     }
-    compare(&release, host)
+    compare(release, host)
 }
 
 fn compare(release: &Release, host: Host<'_>) -> Verdict {

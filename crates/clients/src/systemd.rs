@@ -7,7 +7,7 @@
 //!
 //! The file is looked up by the name of the entry in the search path, not by that of the file
 //! that it links to. Without a file of that name, another counts if its attribute
-//! `user.extension-release.strict` is off, or (254 and later) if both names are equal up to the
+//! `user.extension-release.strict` is off, or (254 and later) if its name is the entry's up to the
 //! first `_` or `+`; two such files are one too many.
 
 use crate::image::{Container, Image, ReleaseFile};
@@ -17,6 +17,8 @@ use crate::{ARCHITECTURES, Host, Systemd};
 
 /// Size of the sectors of a loop device, in bytes. A last one that is not full is not there.
 const SECTOR: u64 = 512;
+/// Files of at most this many bytes are not looked at for a file system (libblkid).
+const TINY: u64 = 1024;
 /// Compressors that Linux reads.
 const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
 /// The image may be merged here when it does not say where.
@@ -24,10 +26,6 @@ const DEFAULT_SCOPE: &str = "system portable";
 
 /// Returns what `systemd-sysext merge` does with an image that is linked as `link`.raw.
 pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>) -> Verdict {
-    if link.starts_with('.') {
-        let words = format!("a name that begins with '.' is not looked at: {link:?}");
-        return Verdict::new(Outcome::Ignored, "name", words);
-    }
     if let Some(verdict) = container(&image.container, link) {
         return verdict;
     }
@@ -60,11 +58,8 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
     }
     match found {
         Found::Nothing => {
-            let verdict = nothing_found(image, name);
-            Verdict {
-                outcome: passed_over,
-                ..verdict
-            }
+            let words = format!("Extension '{name}' carries no release data, ignoring.");
+            Verdict::new(Outcome::Ignored, "extension-release", words)
         }
         Found::TooMany(one, two) => Verdict::new(
             Outcome::Refused,
@@ -74,9 +69,9 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
                  (extension-release.{one} and extension-release.{two} both count)"
             ),
         ),
-        Found::File(file) => match layers(link) {
+        Found::Keys(keys) => match layers(link) {
             Some(verdict) => verdict,
-            None => validate(version, &file.release(), name, host),
+            None => validate(version, keys, name, host),
         },
     }
 }
@@ -97,10 +92,12 @@ fn container(container: &Container, link: &str) -> Option<Verdict> {
             length, bytes_used, ..
         } => {
             let visible = length / SECTOR * SECTOR;
-            if visible >= *bytes_used {
+            if visible >= *bytes_used && visible > TINY {
                 return None;
             }
-            let problem = if length >= bytes_used {
+            let problem = if visible >= *bytes_used {
+                format!("the image has {visible} bytes, which is too short to be looked at")
+            } else if length >= bytes_used {
                 format!(
                     "the image has {length} bytes, which is no multiple of {SECTOR}: \
                      the loop device drops the last {}",
@@ -147,24 +144,24 @@ fn nothing_found(image: &Image, name: &str) -> Verdict {
 /// What a look-up finds.
 enum Found<'a> {
     Nothing,
-    File(&'a ReleaseFile),
+    Keys(&'a Release),
     TooMany(&'a str, &'a str),
 }
 
 fn look_up<'a>(version: Systemd, files: &'a [ReleaseFile], name: &str) -> Found<'a> {
     let exact = files.iter().find(|file| file.name == name);
-    if let Some(file) = exact.filter(|file| file.text.is_some()) {
-        return Found::File(file);
+    if let Some(keys) = exact.and_then(|file| file.keys.as_ref()) {
+        return Found::Keys(keys);
     }
-    let by_prefix =
-        |file: &ReleaseFile| version >= Systemd::V254 && truncated(&file.name) == truncated(name);
+    let by_prefix = |file: &ReleaseFile| version >= Systemd::V254 && file.name == truncated(name);
     let mut others = files
         .iter()
-        .filter(|file| file.is_regular && (file.is_lenient() || by_prefix(file)));
+        .filter(|file| file.is_regular && (file.is_lenient() || by_prefix(file)))
+        .filter_map(|file| Some((file.name.as_str(), file.keys.as_ref()?)));
     match (others.next(), others.next()) {
         (None, _) => Found::Nothing,
-        (Some(file), None) => Found::File(file),
-        (Some(one), Some(two)) => Found::TooMany(&one.name, &two.name),
+        (Some((_, keys)), None) => Found::Keys(keys),
+        (Some((one, _)), Some((two, _))) => Found::TooMany(one, two),
     }
 }
 

@@ -11,7 +11,7 @@ fn file(name: &str, strict: Option<&str>, text: &str) -> ReleaseFile {
         name: name.to_owned(),
         is_regular: true,
         strict: strict.map(|value| value.as_bytes().to_vec()),
-        text: Some(text.as_bytes().to_vec()),
+        keys: Release::parse(text.as_bytes()),
     }
 }
 
@@ -94,7 +94,7 @@ fn look_ups() {
     };
     let dangling = ReleaseFile {
         is_regular: false,
-        text: None,
+        keys: None,
         ..file("x", None, "")
     };
     for (name, releases, expected) in [
@@ -118,12 +118,12 @@ fn look_ups() {
         ("x", vec![link], "rrrr"),
         ("x", vec![dangling, file("b", Some("0"), RIGHT)], "aaaa"),
         ("x_1", vec![file("x", None, RIGHT)], "raaa"),
-        ("x+1", vec![file("x_2", None, RIGHT)], "raaa"),
+        ("x+1", vec![file("x_2", None, RIGHT)], "rrrr"),
         ("x-1", vec![file("x", None, RIGHT)], "rrrr"),
         ("x.sysext", vec![file("x", None, RIGHT)], "rraa"),
         ("x.sysext", vec![file("x.sysext", None, RIGHT)], "aarr"),
         ("x:y", vec![file("x:y", None, RIGHT)], "rrrr"),
-        (".x", vec![file(".x", None, RIGHT)], "iiii"),
+        (".x", vec![file(".x", None, RIGHT)], "aaaa"),
     ] {
         let image = image(name, releases);
         assert_eq!(outcomes(&image, HOST), expected, "{image:?}");
@@ -135,7 +135,7 @@ fn a_system_is_no_extension() {
     for (usr, etc, has_release, expected) in [
         (true, false, true, "riii"),
         (false, true, true, "aaaa"),
-        (false, true, false, "riii"),
+        (false, true, false, "iiii"),
         (true, false, false, "riii"),
     ] {
         let releases = has_release.then(|| file("x", None, RIGHT));
@@ -164,6 +164,7 @@ fn bytes() {
         (squashfs(4100, 3000, "lzo"), "aaaa"),
         (squashfs(3000, 3000, "zstd"), "rrrr"),
         (squashfs(3072, 3072, "zstd"), "aaaa"),
+        (squashfs(1024, 1000, "zstd"), "rrrr"),
         (squashfs(2048, 3000, "zstd"), "rrrr"),
         (squashfs(4096, 3000, "lzma"), "rrrr"),
         (Container::Broken("is empty".to_owned()), "rrrr"),

@@ -1,0 +1,61 @@
+//! The arguments of `check`, `explain` and `diff`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Output;
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  sysext-build check store/*.raw --os-release fedora-42 --os-release fedora-43
+      Shows a table: images down, hosts across, and the reasons below it
+  sysext-build check store/*.raw --base new-snapshot/
+      Says which images still work there, and which break, by what
+  sysext-build check tool.raw --as tool --client systemd-252,sysextmgr
+      Asks what these clients do with an image that is linked as tool.raw
+
+Exit code 1 where an image would not work on a host.";
+
+/// The arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct CheckArguments {
+    /// Images, or their manifests (NAME.manifest.gz) where the images are elsewhere
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<PathBuf>,
+    /// Read the manifests beside the images, and not the images
+    #[arg(long)]
+    pub manifests: bool,
+    /// Name of the client's link without .raw [default: the image's own name]
+    #[arg(long = "as", value_name = "NAME")]
+    pub link: Option<String>,
+
+    /// The base that the images are to work on: a root directory, an RPM database, a list of
+    /// packages (rpm -qa, KIWI's .packages) or mkosi's manifest
+    #[arg(long, value_name = "BASE", help_heading = "Hosts")]
+    pub base: Option<PathBuf>,
+    /// os-release of a host, as often as there are hosts, or that of the base [default: this
+    /// host's]
+    #[arg(long, value_name = "FILE", help_heading = "Hosts")]
+    pub os_release: Vec<PathBuf>,
+    /// Architecture of the hosts, in systemd's or RPM's spelling [default: the images' own]
+    #[arg(long, value_name = "ARCH", help_heading = "Hosts")]
+    pub arch: Option<String>,
+    /// Clients to ask, such as systemd-257, sysextmgr, sysupdate-257, importctl-262
+    /// [default: every systemd-*]
+    #[arg(
+        long,
+        value_name = "CLIENT",
+        help_heading = "Hosts",
+        value_delimiter = ','
+    )]
+    pub client: Vec<String>,
+
+    /// Number of images that are read at once [default: one a core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
