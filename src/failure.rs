@@ -106,7 +106,7 @@ pub fn store_failure(error: store::Error) -> Failure {
         store::Error::Older { .. } => Failure::refused(error)
             .hint("clients would go on using the newer one; to add it all the same: --allow-older"),
         store::Error::Unsigned { .. } => {
-            Failure::refused(error).hint("name the key to sign with: --sign-key KEY")
+            Failure::refused(error).hint("name the key: --sign-key FILE or --gpg-key KEY")
         }
         other => Failure::refused(other),
     }

@@ -1,7 +1,7 @@
 //! What the user typed and what the environment says, checked and defaulted.
 //!
 //! After [`Inputs`] no code asks "was it given?". This is the only module that reads the
-//! environment, and nothing reads the clock.
+//! environment. It reads the clock for one thing alone, the time of a signature.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,12 @@ use crate::architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
 use crate::check::Waivers;
 use crate::choose;
-use crate::cli::{BuildArguments, Matching};
+use crate::cli::{BuildArguments, Matching, SigningArguments};
 use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
 use crate::metadata::{self, Naming};
 use crate::pack::Packing;
+use crate::signing::{KeySource, Passphrase, PassphraseSource};
 use store::BestBefore;
 
 /// Everything that decides what is built, and where to.
@@ -52,6 +53,10 @@ pub struct Inputs {
     pub allow_older: bool,
     /// The last day on which clients may take the list.
     pub best_before: Option<BestBefore>,
+    /// What signs the list.
+    pub key: Option<KeySource>,
+    /// The time of a signature, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
+    pub signature_time: u64,
     /// Nothing is to be written.
     pub dry_run: bool,
     /// Where a copy of the tree goes.
@@ -129,6 +134,8 @@ impl Inputs {
             replace: arguments.replace,
             allow_older: arguments.allow_older,
             best_before: arguments.best_before,
+            key: key(&arguments.signing)?,
+            signature_time: signature_time()?,
             dry_run: arguments.dry_run,
             tree: arguments.tree.clone(),
             epoch: source_date_epoch()?,
@@ -162,6 +169,46 @@ fn base(arguments: &BuildArguments) -> BaseSource {
 pub fn plain_terminal() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Returns what signs, if anything was named.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+pub fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
+    const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
+    if let Some(name) = &arguments.gpg_key {
+        return Ok(Some(KeySource::Gpg(name.clone())));
+    }
+    let Some(path) = &arguments.sign_key else {
+        return Ok(None);
+    };
+    let passphrase = match (&arguments.passphrase_file, std::env::var_os(VARIABLE)) {
+        (Some(file), _) => PassphraseSource::File(file.clone()),
+        (None, Some(value)) => match value.into_string() {
+            Ok(text) => PassphraseSource::Given(Passphrase::new(text)),
+            Err(_) => return Err(Failure::usage(format!("{VARIABLE} is not UTF-8"))),
+        },
+        (None, None) => PassphraseSource::Terminal,
+    };
+    Ok(Some(KeySource::File(path.clone(), passphrase)))
+}
+
+/// Returns the time of a signature, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now. It is the
+/// one time that has to be true: whoever checks a signature compares it with the key's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signature states when it was made"
+)]
+pub fn signature_time() -> Result<u64> {
+    if let Some(epoch) = source_date_epoch()? {
+        return Ok(epoch.into());
+    }
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map(|time| time.as_secs())
+        .map_err(|error| Failure::io("reading the clock", error))
 }
 
 /// Reads `SOURCE_DATE_EPOCH`; its meaning is that of reproducible-builds.org.

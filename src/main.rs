@@ -22,6 +22,7 @@ mod pipeline;
 mod quantity;
 mod reason;
 mod report;
+mod signing;
 mod specimen;
 mod spelling;
 mod unpack;

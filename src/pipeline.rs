@@ -23,6 +23,7 @@ use crate::pack::{self, Source};
 use crate::quantity::{bytes, counted};
 use crate::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
+use crate::signing::{self, Signer};
 use crate::{overlay, unpack};
 
 /// What a build made, or would make.
@@ -58,6 +59,9 @@ struct Stored {
     sha256: String,
     bytes: u64,
     added: &'static str,
+    /// Fingerprint of the key that signs the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
 }
 
 /// The packages of an image, and how they were chosen.
@@ -74,6 +78,10 @@ struct Selection {
 
 /// Builds an image and adds it to its store; with `--dry-run`, plans it.
 pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
+    let signer = match inputs.dry_run {
+        true => None,
+        false => signing::open(inputs.key.as_ref(), inputs.signature_time, &inputs.output)?,
+    };
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
     let selection = select(inputs, &base, report)?;
@@ -99,6 +107,8 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     plan.findings.extend(check::identity(&identity, packages));
     plan.findings.extend(check::against_base(packages, &base));
     plan.findings.extend(selection.findings.iter().cloned());
+    plan.findings
+        .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
     settle(&plan.findings, &inputs.waivers, report)?;
     metadata::describe(&mut plan, &identity)?;
     list_changes(&plan, report);
@@ -108,7 +118,13 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         None
     } else {
         Some(make(
-            inputs, &identity, &base, &selection, &plan, &requires, report,
+            inputs,
+            signer.as_ref(),
+            &identity,
+            &base,
+            &selection,
+            &plan,
+            report,
         )?)
     };
     Ok(built(inputs, &identity, selection, plan, requires, result))
@@ -186,11 +202,11 @@ fn read_headers(files: &[PathBuf]) -> Result<Vec<Offer>> {
 /// Packs the plan and adds the image to the store: all or nothing.
 fn make(
     inputs: &Inputs,
+    signer: Option<&Signer>,
     identity: &Identity,
     base: &Base,
     selection: &Selection,
     plan: &Plan,
-    requires: &[String],
     report: &Report,
 ) -> Result<Stored> {
     let sources: Vec<_> = (selection.packages.iter().zip(&selection.files))
@@ -239,7 +255,7 @@ fn make(
         &selection.packages,
         &origins,
         &selection.explained,
-        requires.to_vec(),
+        metadata::requires(&selection.packages),
         selection.relies_on.clone(),
     )
     .to_gzip()?;
@@ -249,6 +265,7 @@ fn make(
     manifest
         .write_all(&list)
         .map_err(|error| Failure::io("writing the manifest", error))?;
+    let mut sign = signer.map(|signer| |list: &[u8]| signer.sign(list));
     let added = store
         .add(
             Publication {
@@ -259,12 +276,15 @@ fn make(
                 allow_older: inputs.allow_older,
             },
             Listing {
-                sign: None,
+                sign: sign.as_mut().map(|sign| sign as _),
                 best_before: inputs.best_before,
             },
         )
         .map_err(store_failure)?;
     directory.keep();
+    if let Some(signer) = signer {
+        signer.publish_key(&store)?;
+    }
     let (added, words) = match added {
         Added::New => ("new", "added to"),
         Added::Unchanged => ("unchanged", "the same as before in"),
@@ -278,10 +298,16 @@ fn make(
             inputs.output.join("SHA256SUMS").display()
         ),
     );
+    if let Some(signer) = signer {
+        let file = inputs.output.join("SHA256SUMS.gpg");
+        let print = signer.fingerprint();
+        report.stage("sign", &format!("{}  by key {print}", file.display()));
+    }
     Ok(Stored {
         sha256: hex(&digest),
         bytes: packed.summary.bytes,
         added,
+        signed_by: signer.map(Signer::fingerprint),
     })
 }
 

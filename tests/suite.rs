@@ -21,6 +21,7 @@ mod readme;
 mod real;
 mod refusal;
 mod rpm_oracle;
+mod signing;
 mod store;
 mod verdicts;
 mod why;

@@ -16,6 +16,7 @@ pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sysext-build"));
     command
         .env_remove("SOURCE_DATE_EPOCH")
+        .env_remove("SYSEXT_BUILD_PASSPHRASE")
         .env_remove("NO_COLOR");
     command
 }

@@ -117,6 +117,11 @@ pub const FINDINGS: &[FindingKind] = &[
         about: "the overlay replaces a package's file",
     },
     FindingKind {
+        id: "key-file-mode",
+        severity: Severity::Note,
+        about: "the file of the secret key that signs can be read by others",
+    },
+    FindingKind {
         id: "any-architecture",
         severity: Severity::Note,
         about: "no package is for an architecture, so the image is for this machine's",

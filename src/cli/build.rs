@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use store::BestBefore;
 
-use super::Output;
+use super::{Output, SigningArguments};
 
 /// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
 const DEFAULT_COMPRESSION: &str = "zstd:7";
@@ -105,6 +105,10 @@ pub struct BuildArguments {
         conflicts_with = "dry_run"
     )]
     pub tree: Option<PathBuf>,
+
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
 
     /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
     #[arg(long, value_name = "TYPE", help_heading = "Packing", default_value = DEFAULT_COMPRESSION)]

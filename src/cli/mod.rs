@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod signing;
 pub mod store;
 mod why;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching};
 pub use check::CheckArguments;
+pub use signing::SigningArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;
 

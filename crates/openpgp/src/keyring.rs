@@ -139,6 +139,12 @@ impl Keyring {
         }
     }
 
+    /// Removes the key of this fingerprint, if it is there.
+    pub fn remove(&mut self, print: &str) {
+        self.certificates
+            .retain(|certificate| fingerprint(&certificate.primary) != print);
+    }
+
     /// Says whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.certificates.is_empty()

@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 use crate::collision;
-use crate::directory::{Directory, Found};
+use crate::directory::{Directory, Found, SIGNATURE};
 use crate::error::Error;
 use crate::freshness;
 use crate::manifest::{self, MANIFEST_SUFFIX, Manifest};
@@ -59,7 +59,9 @@ pub(crate) fn add(
     if let Some(day) = listing.best_before {
         freshness::extend(&mut after, day)?;
     }
-    if added != Added::Unchanged || after != *before {
+    // A store is signed as soon as there is a key, even if it has nothing new.
+    let is_to_sign = listing.sign.is_some() && !directory.exists(SIGNATURE)?;
+    if added != Added::Unchanged || after != *before || is_to_sign {
         transaction.commit(parts, &after, listing)?;
     }
     Ok(added)
