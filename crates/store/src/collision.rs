@@ -11,6 +11,8 @@
 //! `-` are of that extension. So one manifest answers for all of them, however many there are,
 //! and adding to a store of 10 000 images reads a handful; `verify` reads them all.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::manifest;
@@ -80,4 +82,23 @@ pub(crate) fn fits(image: &str, name: &str) -> bool {
     image
         .strip_prefix(name)
         .is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// All pairs of extensions that can't share a directory, given the extension of each image:
+/// general, special, and an image of the special one.
+pub(crate) fn all<'a>(images: &BTreeMap<&'a str, &'a str>) -> Vec<(&'a str, &'a str, &'a str)> {
+    let extensions: BTreeSet<&str> = images.values().copied().collect();
+    let mut found = BTreeMap::new();
+    for (image, special) in images {
+        for (at, _) in image.match_indices('-') {
+            let general = image.get(..at).unwrap_or_default();
+            if let Some(general) = extensions.get(general)
+                && general != special
+            {
+                found.entry((*general, *special)).or_insert(*image);
+            }
+        }
+    }
+    let triple = |((general, special), image)| (general, special, image);
+    found.into_iter().map(triple).collect()
 }

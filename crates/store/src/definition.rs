@@ -84,6 +84,22 @@ pub enum DefinitionProblem {
     Specifier(String),
 }
 
+/// Whether `name` is that of something that is delivered beside images: definitions, pages, keys.
+pub(crate) fn is_delivered(name: &str) -> bool {
+    let is_definitions = name.starts_with("sysupdate.") && name.ends_with(".d");
+    let suffixes = [
+        ".transfer",
+        ".conf",
+        ".feature",
+        ".html",
+        ".json",
+        ".tar",
+        ".gpg",
+        ".pgp",
+    ];
+    is_definitions || suffixes.iter().any(|suffix| name.ends_with(suffix))
+}
+
 fn percent_encoded(character: char) -> String {
     let mut buffer = [0; 4];
     let bytes = character.encode_utf8(&mut buffer).bytes();

@@ -214,7 +214,7 @@ impl Directory {
         let Some(mut file) = self.open_file(name)? else {
             return Ok(Found::Nothing);
         };
-        let hash = hash(&mut file).map_err(|e| self.error("read", name, e))?;
+        let hash = hash(&mut file, &mut |_| {}).map_err(|e| self.error("read", name, e))?;
         Ok(if hash == *sha256 {
             Found::Same
         } else {
@@ -304,14 +304,17 @@ impl Directory {
     }
 }
 
-/// SHA-256 of all that is left to read.
-fn hash(file: &mut File) -> io::Result<[u8; 32]> {
+/// SHA-256 of all that is left to read; `progress` is told the number of bytes of each piece.
+pub(crate) fn hash(file: &mut File, progress: &mut dyn FnMut(u64)) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; HASH_BUFFER];
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(hasher.finalize().into()),
-            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+            Ok(count) => {
+                hasher.update(buffer.get(..count).unwrap_or_default());
+                progress(u64::try_from(count).unwrap_or_default());
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -55,6 +55,7 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod verify;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ pub use name::{NameProblem, check_name};
 pub use sums::{Entry, SumsProblem};
 pub use tarball::{KEYRING_FILE, write_tarball};
 pub use temporary::Temporary;
+pub use verify::{
+    CheckSignature, Examination, FINDINGS, Finding, FindingKind, LookInside, Severity, Verdict,
+};
 
 use sha2::{Digest as _, Sha256};
 

@@ -9,6 +9,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::directory::Directory;
 use crate::error::Error;
@@ -107,6 +108,35 @@ pub(crate) fn parse(gzip: impl Read) -> Result<Manifest, String> {
         .map_err(|error| format!("is not a manifest with the key config.name: {error}"))
 }
 
+/// Parses a manifest as strictly as sysextmgr does (`mkosi-manifest.c`, `json-common.c`).
+pub(crate) fn parse_strictly(gzip: impl Read) -> Result<Manifest, String> {
+    let json = unpack(gzip)?;
+    let value: Value =
+        serde_json::from_slice(&json).map_err(|error| format!("is not JSON: {error}"))?;
+    if !value.get("manifest_version").is_some_and(Value::is_number) {
+        return Err("has no number manifest_version".to_owned());
+    }
+    for (object, keys) in [
+        ("config", &["name", "version", "architecture"][..]),
+        ("extension", &["SYSEXT_VERSION_ID", "ARCHITECTURE", "ID"]),
+    ] {
+        let Some(members) = value.get(object).and_then(Value::as_object) else {
+            return Err(format!("has no object {object}"));
+        };
+        for key in keys {
+            match members.get(*key) {
+                Some(Value::String(_)) => {}
+                Some(_) => return Err(format!("has {object}.{key}, which is not a string")),
+                None => return Err(format!("has no {object}.{key}")),
+            }
+        }
+        if let Some((key, _)) = members.iter().find(|(_, value)| value.is_null()) {
+            return Err(format!("has {object}.{key}, which is null"));
+        }
+    }
+    serde_json::from_value(value).map_err(|error| format!("is not a manifest: {error}"))
+}
+
 /// Unpacks a gzip stream within bounds: the packed size too, since a stream may go on without
 /// unpacking to anything.
 fn unpack(gzip: impl Read) -> Result<Vec<u8>, String> {
@@ -172,6 +202,33 @@ mod tests {
                 (Err(problem), Err(start)) => assert!(problem.starts_with(start), "{problem}"),
                 (found, expected) => panic!("{found:?}, not {expected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_sysextmgr_takes() {
+        let good = r#"{"manifest_version":1,"config":{"name":"a","version":"1","architecture":"x86-64"},
+            "extension":{"ID":"_any","SYSEXT_VERSION_ID":"1","ARCHITECTURE":"x86-64"}}"#;
+        for (from, to, expected) in [
+            ("", "", Ok(())),
+            ("\"version\":\"1\",", "", Err("has no config.version")),
+            (":1,", ":null,", Err("has no number manifest_version")),
+            ("\"config\"", "\"x\"", Err("has no object config")),
+            ("\"extension\":{", "\"x\":{", Err("has no object extension")),
+            (
+                "\"name\":\"a\"",
+                "\"name\":\"a\",\"release\":null",
+                Err("has config.release, which is null"),
+            ),
+            (
+                "\"ARCHITECTURE\":\"x86-64\"",
+                "\"ARCHITECTURE\":1",
+                Err("has extension.ARCHITECTURE, which is not a string"),
+            ),
+        ] {
+            let json = good.replacen(from, to, 1);
+            let parsed = parse_strictly(&*gzip(json.as_bytes())).map(drop);
+            assert_eq!(parsed, expected.map_err(str::to_owned), "{json}");
         }
     }
 

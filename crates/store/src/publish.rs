@@ -29,7 +29,7 @@ const NEXT_LIST: &str = ".sysext-build-next-list.tmp";
 /// Its signature on the way to its name.
 const NEXT_SIGNATURE: &str = ".sysext-build-next-signature.tmp";
 /// Empty; while it is there, the two above belong in place.
-const COMMITTED: &str = ".sysext-build-committed.tmp";
+pub(crate) const COMMITTED: &str = ".sysext-build-committed.tmp";
 
 /// Second names of the files that a transaction replaces, until the new list is in place.
 pub(crate) const OLD: [&str; 4] = [
@@ -216,4 +216,19 @@ pub(crate) fn recover(directory: &Directory) -> Result<(), Error> {
         .into_iter()
         .chain(OLD)
         .try_for_each(|name| directory.remove(name))
+}
+
+/// Whether a killed process left the list and its signature on their way.
+pub(crate) fn is_half_done(directory: &Directory) -> Result<bool, Error> {
+    directory.exists(COMMITTED)
+}
+
+/// Whether `name` is one that only a transaction uses, and that [`recover`] deals with.
+pub(crate) fn is_fixed_name(name: &str) -> bool {
+    [NEW, NEXT_LIST, NEXT_SIGNATURE, COMMITTED].contains(&name) || OLD.contains(&name)
+}
+
+/// Whether `name` is one that a half-done publication will be completed from.
+pub(crate) fn is_completed(name: &str) -> bool {
+    [NEXT_LIST, NEXT_SIGNATURE, COMMITTED].contains(&name)
 }

@@ -11,11 +11,18 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+
+use crate::directory::Directory;
+use crate::error::Error;
 
 /// Under the lock: the name that a file without a name takes before it is renamed over another.
 pub(crate) const NEW: &str = ".sysext-build-new.tmp";
+
+/// What the name of a named temporary file begins and ends with.
+const PREFIX: &str = ".sysext-build-";
+const SUFFIX: &str = ".tmp";
 
 /// Makes the names of one process differ.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -43,6 +50,29 @@ impl Drop for Temporary {
             // Nothing can be done about a failure here, and the name says what the file is.
             let _ = rustix::fs::unlinkat(&named.directory, &named.name, AtFlags::empty());
         }
+    }
+}
+
+/// Whether `name` is one that [`Temporary::named`] gives.
+pub(crate) fn is_own_name(name: &str) -> bool {
+    let numbers = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_suffix(SUFFIX))
+        .and_then(|numbers| numbers.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
+}
+
+/// Whether nobody writes to the named temporary file any more. Its writer holds a lock on it,
+/// which tells more than the process id in its name: that may be of another container.
+pub(crate) fn is_abandoned(directory: &Directory, name: &str) -> Result<bool, Error> {
+    let Some(file) = directory.open_file(name)? else {
+        return Ok(false);
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(directory.error("lock", name, error.into())),
     }
 }
 
@@ -76,9 +106,11 @@ impl Temporary {
         let process = std::process::id();
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let name = format!(".sysext-build-{process}-{number}.tmp");
+            let name = format!("{PREFIX}{process}-{number}{SUFFIX}");
             match rustix::fs::openat(directory, &name, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(fd) => {
+                    // Says that somebody is still writing it; `verify` asks.
+                    let _ = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive);
                     let directory = directory.try_clone_to_owned()?;
                     return Ok(Temporary {
                         file: File::from(fd),

@@ -1,0 +1,304 @@
+//! What is wrong with what was seen.
+
+use std::collections::BTreeMap;
+
+use super::survey::{Looks, Survey};
+use super::{Examination, Finding, Verdict};
+use crate::collision;
+use crate::definition::is_delivered;
+use crate::directory::{Directory, SIGNATURE, SUMS};
+use crate::error::Error;
+use crate::freshness;
+use crate::manifest::{self, Manifest};
+use crate::name::check_name;
+use crate::order;
+use crate::publish;
+use crate::sums::{IMAGE_SUFFIX, Sums};
+use crate::temporary;
+
+/// What comes after the name of a file in the name of its own list (`sha256sum f > f.sha256`).
+pub(super) const SUM_SUFFIX: &str = ".sha256";
+
+pub(super) fn judge(
+    directory: &Directory,
+    survey: &Survey,
+    looks: &Looks,
+    examination: &Examination<'_>,
+) -> Result<Verdict, Error> {
+    let mut findings = Vec::new();
+    if survey.is_half_done {
+        let text = format!("is on its way to {SUMS}, and was left there");
+        findings.push(Finding::new("half-published", publish::COMMITTED, text));
+    }
+    let nothing = Sums::default();
+    let sums = match &survey.sums {
+        Ok(sums) => sums,
+        Err(Error::Sums { line, problem, .. }) => {
+            let text = format!("line {line}: {problem}");
+            findings.push(Finding::new("list-unreadable", SUMS, text));
+            &nothing
+        }
+        Err(error) => {
+            findings.push(Finding::new("list-unreadable", SUMS, format!(": {error}")));
+            &nothing
+        }
+    };
+    let is_readable = survey.sums.is_ok();
+    list(survey, sums, looks, &mut findings);
+    let images = images(sums, looks, &mut findings);
+    names(sums, &images, &mut findings);
+    versions(&images, &mut findings);
+    signature(survey, examination, &mut findings);
+    for name in survey.files.keys() {
+        if let Some(finding) = other(directory, survey, sums, name)? {
+            // Of a list that can't be read nobody knows what is listed.
+            if is_readable || finding.id == "leftover" {
+                findings.push(finding);
+            }
+        }
+    }
+    findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    Ok(Verdict {
+        findings,
+        images: sums
+            .entries()
+            .iter()
+            .filter(|entry| entry.is_image())
+            .count(),
+        bytes: (survey.files.iter())
+            .filter(|(name, _)| looks.contains_key(*name))
+            .map(|(_, stamp)| stamp.size)
+            .sum(),
+    })
+}
+
+/// The list against the files.
+fn list(survey: &Survey, sums: &Sums, looks: &Looks, findings: &mut Vec<Finding>) {
+    if let Some((image, longer)) = sums.image_prefix() {
+        let text = format!("begins like {image}");
+        findings.push(Finding::new("list-prefix", longer, text));
+    }
+    for entry in sums.entries() {
+        let name = &entry.name;
+        if freshness::day_of(name).is_some() {
+            continue;
+        }
+        let hash = looks.get(name).and_then(|look| look.sha256);
+        match hash.filter(|_| survey.files.contains_key(name)) {
+            None => findings.push(Finding::new(
+                "file-missing",
+                name,
+                "is listed and not there",
+            )),
+            Some(hash) if hash != entry.sha256 => {
+                let text = "has another SHA-256 than the one listed";
+                findings.push(Finding::new("digest-mismatch", name, text));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The listed images against their manifests; returns those whose manifests are good.
+fn images<'a>(
+    sums: &'a Sums,
+    looks: &'a Looks,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<&'a str, &'a Manifest> {
+    let mut good = BTreeMap::new();
+    for entry in sums.entries().iter().filter(|entry| entry.is_image()) {
+        let image = entry.name.as_str();
+        if let Err(problem) = check_name(image) {
+            findings.push(Finding::new("name-unusable", image, problem));
+        }
+        let Some(look) = looks.get(image) else {
+            continue;
+        };
+        findings.extend(look.inside.iter().cloned());
+        let manifest_name = manifest::file_name(image);
+        match &look.manifest {
+            None => {
+                let text = format!("has no {manifest_name} beside it");
+                findings.push(Finding::new("manifest-missing", image, text));
+                continue;
+            }
+            Some(Err(problem)) => {
+                findings.push(Finding::new("manifest-invalid", &manifest_name, problem));
+                continue;
+            }
+            Some(Ok(manifest)) => drop(good.insert(image, manifest)),
+        }
+        if sums.get(&manifest_name).is_none() {
+            let text = format!("has a {manifest_name}, which is not listed");
+            findings.push(Finding::new("manifest-missing", image, text));
+        }
+    }
+    for (image, manifest) in &good {
+        if let Some(problem) = mismatch(image, manifest) {
+            let name = manifest::file_name(image);
+            findings.push(Finding::new("manifest-mismatch", &name, problem));
+        }
+    }
+    good
+}
+
+/// What a manifest says that its image's file name or itself does not.
+fn mismatch(image: &str, manifest: &Manifest) -> Option<String> {
+    let config = &manifest.config;
+    let version = config.version.as_deref().unwrap_or_default();
+    let architecture = config.architecture.as_deref().unwrap_or_default();
+    let Some((_, _, suffix)) = manifest.split(image) else {
+        return Some(format!(
+            "is about {} in version {version}, and the image is {image}",
+            config.name
+        ));
+    };
+    let end = format!("{architecture}{IMAGE_SUFFIX}");
+    if !suffix.ends_with(&end) || !suffix.starts_with(['.', '-']) {
+        return Some(format!(
+            "is about an image for {architecture}, and the image is {image}"
+        ));
+    }
+    let extension = |key: &str| manifest.extension.get(key).map_or("", String::as_str);
+    [
+        ("SYSEXT_VERSION_ID", version),
+        ("ARCHITECTURE", architecture),
+    ]
+    .into_iter()
+    .find(|(key, expected)| extension(key) != *expected)
+    .map(|(key, expected)| {
+        let found = extension(key);
+        format!("has {key}={found} for the image and {expected} in its config")
+    })
+}
+
+/// Names that some client takes for others.
+fn names(sums: &Sums, images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
+    let extensions = (sums.entries().iter())
+        .filter(|entry| entry.is_image())
+        .map(|entry| {
+            let image = entry.name.as_str();
+            let name = match images.get(image) {
+                Some(manifest) => manifest.config.name.as_str(),
+                None => manifest::guess_name(image),
+            };
+            (image, name)
+        })
+        .collect();
+    for (general, special, image) in collision::all(&extensions) {
+        let text = format!("of {special} also fits {general}-@v.%a.raw, the pattern of {general}");
+        findings.push(Finding::new("name-collision", image, text));
+    }
+}
+
+/// An image among those with which a client compares it.
+struct Version<'a> {
+    image: &'a str,
+    /// As systemd-sysupdate sees it.
+    shown: &'a str,
+    /// As sysextmgr sees it.
+    inside: &'a str,
+    /// As RPM sees it.
+    evr: &'a str,
+}
+
+/// Versions, by the order of each client.
+fn versions(images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
+    let mut groups: BTreeMap<_, Vec<Version<'_>>> = BTreeMap::new();
+    for (image, manifest) in images {
+        let Some((prefix, shown, suffix)) = manifest.split(image) else {
+            continue;
+        };
+        if !order::is_seen_by_all(shown) {
+            let text = format!("has the version {shown:?}, which not every client sees");
+            findings.push(Finding::new("version-unseen", image, text));
+        }
+        let inside = manifest.extension.get("SYSEXT_VERSION_ID");
+        groups.entry((prefix, suffix)).or_default().push(Version {
+            image,
+            shown,
+            inside: inside.map_or(shown, String::as_str),
+            evr: manifest.evr().unwrap_or(shown),
+        });
+    }
+    for group in groups.values_mut() {
+        group.sort_by(|a, b| order::rpm(a.evr, b.evr).then(order::systemd(a.shown, b.shown)));
+        let Some(newest) = group.last() else { continue };
+        let by_systemd = group.iter().max_by(|a, b| order::systemd(a.shown, b.shown));
+        let by_glibc = group.iter().max_by(|a, b| order::glibc(a.inside, b.inside));
+        let mut is_same = true;
+        for (client, other) in [("systemd-sysupdate", by_systemd), ("sysextmgr", by_glibc)] {
+            if let Some(other) = other
+                && order::rpm(other.evr, newest.evr).is_lt()
+            {
+                is_same = false;
+                let text = format!(
+                    "is the newest for {client}, and {} for RPM ({} < {})",
+                    newest.image, other.evr, newest.evr
+                );
+                findings.push(Finding::new("newest-differs", other.image, text));
+            }
+        }
+        let twisted = group.windows(2).find_map(|pair| match pair {
+            [a, b] => (order::systemd(a.shown, b.shown).is_ge()).then_some((a, b)),
+            _ => None,
+        });
+        if let Some((a, b)) = twisted
+            && is_same
+        {
+            let text = format!("is not below {} for systemd-sysupdate", b.image);
+            findings.push(Finding::new("order-differs", a.image, text));
+        }
+    }
+}
+
+fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<Finding>) {
+    let finding = match (&survey.signature, examination.check_signature) {
+        (None, _) if survey.list.is_empty() => None,
+        (None, _) => Some(Finding::new("unsigned", SUMS, "has no SHA256SUMS.gpg")),
+        (Some(_), None) => Some(Finding::new("signature-unchecked", SIGNATURE, "is there")),
+        (Some(signature), Some(check)) => check(&survey.list, signature)
+            .err()
+            .map(|problem| Finding::new("signature-invalid", SIGNATURE, problem)),
+    };
+    findings.extend(finding);
+}
+
+/// What there is to say of a file that may not be listed.
+fn other(
+    directory: &Directory,
+    survey: &Survey,
+    sums: &Sums,
+    name: &str,
+) -> Result<Option<Finding>, Error> {
+    let is_completed = survey.is_half_done && publish::is_completed(name);
+    if name == SUMS || name == SIGNATURE || sums.get(name).is_some() || is_completed {
+        return Ok(None);
+    }
+    if publish::is_fixed_name(name)
+        || (temporary::is_own_name(name) && temporary::is_abandoned(directory, name)?)
+    {
+        return Ok(Some(Finding::new(
+            "leftover",
+            name,
+            "is of a killed process",
+        )));
+    }
+    if temporary::is_own_name(name) {
+        return Ok(None);
+    }
+    if name.ends_with(IMAGE_SUFFIX) {
+        return Ok(Some(Finding::new("not-listed", name, "is not listed")));
+    }
+    if let Some(file) = name.strip_suffix(SUM_SUFFIX)
+        && sums.get(file).is_some()
+    {
+        let text = format!("takes the place of {SUMS} for {file}");
+        return Ok(Some(Finding::new("bare-sha256", name, text)));
+    }
+    let is_manifest = name
+        .strip_suffix(manifest::MANIFEST_SUFFIX)
+        .is_some_and(|stem| survey.files.contains_key(&format!("{stem}{IMAGE_SUFFIX}")));
+    let is_known = is_manifest || is_delivered(name);
+    Ok((!is_known).then(|| Finding::new("stray", name, "is not listed")))
+}

@@ -1,0 +1,83 @@
+//! Repairs that lose nothing.
+
+use super::Finding;
+use super::judge::SUM_SUFFIX;
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::sums::Sums;
+use crate::temporary;
+use crate::transaction::Transaction;
+use crate::{Listing, Store};
+
+/// Largest `.sha256` file that is read, in bytes: one line.
+const MAX_SUM_SIZE: u64 = 4096;
+
+impl Store {
+    /// Repairs what can be repaired without losing anything; returns the findings that are gone.
+    ///
+    /// Everything is looked at again under the lock. Completes a half-published list, removes what
+    /// killed processes left, takes the lines of files off the list that are gone, and removes
+    /// each `NAME.sha256` that says what the list says.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the list: a list that can't be read is not changed, and a
+    /// signed one only with a signer.
+    pub fn repair(
+        &self,
+        findings: &[Finding],
+        listing: Listing<'_>,
+    ) -> Result<Vec<Finding>, Error> {
+        let transaction = Transaction::begin(self.dir())?;
+        let directory = transaction.directory();
+        let mut after = transaction.before().clone();
+        let mut repaired = Vec::new();
+        for finding in findings {
+            let is_gone = match finding.id {
+                // Whoever takes the lock completes it.
+                "half-published" => true,
+                "leftover" => remove_leftover(directory, &finding.file)?,
+                "file-missing" => delist(directory, &mut after, &finding.file)?,
+                "bare-sha256" => remove_sum(directory, &after, &finding.file)?,
+                _ => false,
+            };
+            if is_gone {
+                repaired.push(finding.clone());
+            }
+        }
+        directory.sync()?;
+        if after != *transaction.before() {
+            transaction.commit(Vec::new(), &after, listing)?;
+        }
+        Ok(repaired)
+    }
+}
+
+fn remove_leftover(directory: &Directory, name: &str) -> Result<bool, Error> {
+    // What has a fixed name went when the lock was taken.
+    if temporary::is_own_name(name) && temporary::is_abandoned(directory, name)? {
+        directory.remove(name)?;
+    }
+    Ok(!directory.exists(name)?)
+}
+
+fn delist(directory: &Directory, sums: &mut Sums, name: &str) -> Result<bool, Error> {
+    let is_missing = !directory.exists(name)?;
+    if is_missing {
+        sums.retain(|listed| listed != name);
+    }
+    Ok(is_missing)
+}
+
+fn remove_sum(directory: &Directory, sums: &Sums, name: &str) -> Result<bool, Error> {
+    let file = name.strip_suffix(SUM_SUFFIX).unwrap_or_default();
+    let Some(bytes) = directory.read_bounded(name, MAX_SUM_SIZE)? else {
+        return Ok(true);
+    };
+    let says_the_same = Sums::parse(&bytes).is_ok_and(|own| {
+        own.entries().len() == 1 && own.get(file).is_some() && own.get(file) == sums.get(file)
+    });
+    if says_the_same {
+        directory.remove(name)?;
+    }
+    Ok(says_the_same)
+}
