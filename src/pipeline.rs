@@ -216,7 +216,7 @@ fn make(
     let store = Store::open(&inputs.output).map_err(store_failure)?;
     let temporary = store.temporary().map_err(store_failure)?;
 
-    let bar = report.bar(plan.size);
+    let bar = report.bar("pack", plan.size);
     let packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
         bar.inc(bytes)
     })?;

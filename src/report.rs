@@ -95,14 +95,16 @@ impl Report {
         }
     }
 
-    /// Returns a bar over `total` bytes; it is hidden where nobody watches.
-    pub fn bar(&self, total: u64) -> ProgressBar {
+    /// Returns a bar over `total` bytes of a stage; it is hidden where nobody watches.
+    pub fn bar(&self, stage: &str, total: u64) -> ProgressBar {
         if !self.lively {
             return ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         }
         let bar = ProgressBar::new(total);
-        let template = "pack      {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
+        let template = format!(
+            "{stage:<9} {{bar:30}} {{bytes}}/{{total_bytes}}  {{bytes_per_sec}}  {{eta}} left"
+        );
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
         bar

@@ -31,7 +31,7 @@ const MAX_RATIO: u64 = 1000;
 /// Contents of this length are read whatever the image's: 1 GiB.
 const MAX_SMALL: u64 = 1 << 30;
 /// Where an image says what it is for.
-const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
+pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 /// How much of a file is read to see what it is.
 const START: u64 = 4096;
 

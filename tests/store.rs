@@ -1,9 +1,10 @@
 //! The verbs on a store.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 
-use crate::workshop::{Scratch, build, fixture, json, run, text};
+use crate::workshop::{Scratch, build, fixture, json, run, sha256sum, text};
 
 /// Adds the fixture `rpm` as an image of `version`, for every system.
 fn add(store: &Path, rpm: &str, version: &str, more: &[&str]) {
@@ -76,4 +77,77 @@ fn what_is_not_the_newest_needs_a_word() {
     assert!(words.contains("for systemd-sysupdate, 1.9 is not above 1.10"));
     assert!(words.contains("--allow-older"), "{words}");
     add(scratch.path(), HELLO, "1.9", &["--allow-older"]);
+}
+
+#[test]
+fn verify_names_what_is_wrong_and_repairs_what_loses_nothing() {
+    let scratch = Scratch::new();
+    let store = scratch.path();
+    for version in ["1.9", "1.10"] {
+        add(store, HELLO, version, &[]);
+    }
+    add(store, TOOLS, "1", &[]);
+    let directory = store.to_str().unwrap();
+    let ids = |arguments: &[&str]| {
+        let outcome = run(["store", "verify", "--json", directory]
+            .iter()
+            .chain(arguments));
+        let shelf = json(&outcome)["directories"][0].clone();
+        let ids = |key: &str| -> Vec<String> {
+            (shelf[key].as_array().unwrap().iter())
+                .map(|row| {
+                    format!(
+                        "{} {}",
+                        row["id"].as_str().unwrap(),
+                        row["file"].as_str().unwrap()
+                    )
+                })
+                .collect()
+        };
+        (outcome.status.code(), ids("findings"), ids("repaired"))
+    };
+    let unsigned = "unsigned SHA256SUMS".to_owned();
+    assert_eq!(ids(&[]), (Some(0), vec![unsigned.clone()], vec![]));
+
+    let image = |version: &str| store.join(format!("hello-sysext-{version}.x86-64.raw"));
+    fs::remove_file(image("1.9")).unwrap();
+    let sum = sha256sum(&image("1.10"));
+    let name = "hello-sysext-1.10.x86-64.raw.sha256";
+    fs::write(
+        store.join(name),
+        format!("{sum}  hello-sysext-1.10.x86-64.raw\n"),
+    )
+    .unwrap();
+    fs::write(store.join(".sysext-build-7-0.tmp"), "left").unwrap();
+    fs::write(store.join("notes.txt"), "").unwrap();
+    let mut wrong = vec![
+        "file-missing hello-sysext-1.9.x86-64.raw".to_owned(),
+        unsigned.clone(),
+        format!("bare-sha256 {name}"),
+        "leftover .sysext-build-7-0.tmp".to_owned(),
+        "stray notes.txt".to_owned(),
+    ];
+    assert_eq!(ids(&[]), (Some(1), wrong.clone(), vec![]));
+    wrong.retain(|id| !id.starts_with("unsigned") && !id.starts_with("stray"));
+    let left = vec![unsigned.clone(), "stray notes.txt".to_owned()];
+    assert_eq!(ids(&["--fix"]), (Some(0), left.clone(), wrong));
+    assert_eq!(ids(&[]), (Some(0), left, vec![]));
+
+    // An image of another is under this name: the hash is right, all else is not.
+    fs::copy(store.join("hello-tools-1.x86-64.raw"), image("1.10")).unwrap();
+    let outcome = run(["store", "verify", directory]);
+    assert_eq!(outcome.status.code(), Some(1));
+    let words = text(&outcome.stdout);
+    assert!(
+        words.contains(
+            "error     digest-mismatch: hello-sysext-1.10.x86-64.raw has another SHA-256"
+        )
+    );
+    assert!(words.contains("release-missing: hello-sysext-1.10.x86-64.raw has no usr/lib/extension-release.d/extension-release.hello-sysext-1.10.x86-64, which sysextmgr asks for"), "{words}");
+    fs::write(image("1.10"), "no image").unwrap();
+    let words = text(&run(["store", "verify", directory]).stdout);
+    assert!(
+        words.contains("error     image-unreadable: hello-sysext-1.10.x86-64.raw"),
+        "{words}"
+    );
 }

@@ -19,6 +19,8 @@ pub struct StoreArguments {
 pub enum StoreVerb {
     /// List the images that clients are offered
     List(ListArguments),
+    /// Look for everything that is wrong with a store
+    Verify(VerifyArguments),
 }
 
 impl StoreVerb {
@@ -26,6 +28,7 @@ impl StoreVerb {
     pub fn speech(&self) -> Output {
         match self {
             Self::List(arguments) => arguments.speech,
+            Self::Verify(arguments) => arguments.speech,
         }
     }
 }
@@ -35,6 +38,22 @@ impl StoreVerb {
 pub struct ListArguments {
     /// Directory of the store
     pub directory: PathBuf,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+/// The arguments of `store verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// Repair what can be repaired without losing anything
+    #[arg(long)]
+    pub fix: bool,
+    /// Number of reading threads [default: one a core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// How to speak.
     #[command(flatten)]
     pub speech: Output,

@@ -1,6 +1,7 @@
 //! `store`: the directory that images are served from. One module a verb.
 
 mod list;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use crate::report::Report;
 pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
     match verb {
         StoreVerb::List(arguments) => list::run(arguments, report),
+        StoreVerb::Verify(arguments) => verify::run(arguments, report),
     }
 }
 
