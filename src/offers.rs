@@ -4,10 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rpm_input::{Dependency, Package};
 
-/// Directories that are links on every system that a system extension fits; a requirement may
-/// name a file by either path.
-const MERGED: [&str; 4] = ["/bin/", "/sbin/", "/lib/", "/lib64/"];
-
 /// All that packages provide, by name.
 pub struct Offers<'a> {
     capabilities: BTreeMap<&'a str, Vec<&'a Dependency>>,
@@ -38,21 +34,4 @@ impl<'a> Offers<'a> {
             .is_some_and(|offers| offers.iter().any(|offer| need.satisfied_by(offer)));
         provided || need.is_file() && self.files.contains(need.name.as_str())
     }
-
-    /// Says the same of an installed system, where `/bin` is a link to `/usr/bin`.
-    pub fn meet(&self, need: &Dependency) -> bool {
-        self.provide(need) || need.is_file() && self.has_file_elsewhere(&need.name)
-    }
-
-    /// Says whether a path is there under its other name.
-    fn has_file_elsewhere(&self, path: &str) -> bool {
-        let below_usr = || format!("/usr{path}");
-        let above_usr = || path.strip_prefix("/usr").filter(|path| is_merged(path));
-        is_merged(path) && self.files.contains(below_usr().as_str())
-            || above_usr().is_some_and(|path| self.files.contains(path))
-    }
-}
-
-fn is_merged(path: &str) -> bool {
-    MERGED.iter().any(|directory| path.starts_with(directory))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use image::dump::dump;
+use resolve::Available;
 use rpm_input::Package;
 use serde::Serialize;
 use store::{Added, Listing, Publication, Store};
@@ -13,7 +14,7 @@ use store::{Added, Listing, Publication, Store};
 use crate::architecture::Architecture;
 use crate::base::Base;
 use crate::check::{self, Finding, Severity, Waivers};
-use crate::choose::{Offer, choose};
+use crate::choose::{Question, choose, judge, repository};
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result, package_failure, store_failure};
@@ -64,6 +65,12 @@ struct Stored {
     signed_by: Option<String>,
 }
 
+/// A package with the file that it is read from.
+struct Offer {
+    file: PathBuf,
+    package: Package,
+}
+
 /// The packages of an image, and how they were chosen.
 struct Selection {
     packages: Vec<Package>,
@@ -105,7 +112,6 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         plan.has_units(),
     )?;
     plan.findings.extend(check::identity(&identity, packages));
-    plan.findings.extend(check::against_base(packages, &base));
     plan.findings.extend(selection.findings.iter().cloned());
     plan.findings
         .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
@@ -136,30 +142,61 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     let named = read_headers(&inputs.packages)?;
     if inputs.repositories.is_empty() {
         let reasons = vec![Reason::Requested; named.len()];
-        return Ok(Selection::new(named, reasons, Vec::new()));
+        let mut selection = Selection::new(named, reasons);
+        let judgement = judge(&selection.packages, base)?;
+        selection.relies_on = judgement.relies_on;
+        selection.findings = check::against_base(&selection.packages, base, &judgement.rules);
+        return Ok(selection);
     }
     let architecture = (inputs.naming.architecture)
         .or_else(Architecture::of_this_machine)
         .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))?;
+    let wanted = (0..named.len()).map(|index| Available {
+        repository: 0,
+        index,
+    });
     let offered = read_headers(&inputs.repositories)?;
-    let recommends = inputs.recommends;
-    let of_rpm = architecture.of_rpm();
-    let choice = choose(named, &inputs.names, offered, base, recommends, of_rpm)?;
-    for (offer, reason) in choice.offers.iter().zip(&choice.reasons) {
+    let of = |offers: &[Offer]| repository(offers.iter().map(|offer| &offer.package));
+    let choice = choose(Question {
+        base,
+        wanted: wanted.collect(),
+        repositories: vec![of(&named)?, of(&offered)?],
+        names: &inputs.names,
+        recommends: inputs.recommends,
+        architecture,
+    })?;
+    let mut shelves =
+        [named, offered].map(|offers| offers.into_iter().map(Some).collect::<Vec<_>>());
+    let mut offers = Vec::new();
+    let mut reasons = Vec::new();
+    for (Available { repository, index }, reason) in choice.chosen {
+        let slot = (shelves.get_mut(repository)).and_then(|shelf| shelf.get_mut(index));
+        let Some(offer) = slot.and_then(Option::take) else {
+            continue;
+        };
         if let Some(words) = reason.words() {
             report.stage("resolve", &format!("{}  ({words})", offer.package.nevra));
         }
+        offers.push(offer);
+        reasons.push(reason);
     }
-    let relies_on = choice.relies_on;
+    if !choice.not_added.is_empty() {
+        let wishes = choice.not_added.join(", ");
+        report.stage(
+            "resolve",
+            &format!("recommended, and not added without --recommends: {wishes}"),
+        );
+    }
     Ok(Selection {
-        relies_on,
-        ..Selection::new(choice.offers, choice.reasons, choice.findings)
+        relies_on: choice.relies_on,
+        findings: choice.findings,
+        ..Selection::new(offers, reasons)
     })
 }
 
 impl Selection {
     /// Takes packages with the reasons for them, one each.
-    fn new(offers: Vec<Offer>, reasons: Vec<Reason>, findings: Vec<Finding>) -> Self {
+    fn new(offers: Vec<Offer>, reasons: Vec<Reason>) -> Self {
         let explained = (offers.iter().zip(reasons))
             .map(|(Offer { package, .. }, reason)| Explained {
                 nevra: package.nevra.to_string(),
@@ -176,7 +213,7 @@ impl Selection {
             files,
             explained,
             relies_on: Vec::new(),
-            findings,
+            findings: Vec::new(),
         }
     }
 }

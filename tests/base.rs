@@ -310,3 +310,109 @@ fn a_base_is_told_by_looking_at_it() {
         }
     }
 }
+
+#[test]
+fn a_base_by_name_has_what_repositories_say() {
+    if !has_oracle("rpmbuild") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let repo = scratch.join("repo");
+    fs::create_dir(&repo).unwrap();
+    for name in [TOOLS, LIBRARY] {
+        fs::copy(fixture(name), repo.join(name)).unwrap();
+    }
+    let system = system_package(&scratch);
+    fs::copy(&system, repo.join("system.rpm")).unwrap();
+    let list = scratch.join("list");
+    let run = |packages: &str, base: &[&str]| {
+        fs::write(&list, packages).unwrap();
+        let mut build = program();
+        build.args(["--os-release", os_release("tumbleweed").to_str().unwrap()]);
+        build
+            .args(["--dry-run", "--json", "--arch", "x86_64"])
+            .args(base);
+        build
+            .arg("--repo")
+            .arg(&repo)
+            .arg("hello-tools")
+            .output()
+            .unwrap()
+    };
+    let by_list = ["--base", list.to_str().unwrap()];
+    let both = ["hello-tools-1.1~rc1-2.x86_64", "hello-library-2.0-3.x86_64"];
+    let unknown = "no repository has 1 of the base's 2 packages, so it is not known what they \
+                   provide: other-1-1.noarch";
+    for (packages, base, chosen, finding) in [
+        ("system-1-1.noarch", &by_list[..], &both[..], None),
+        (
+            "system-1-1.noarch\nother-1-1.noarch",
+            &by_list,
+            &both,
+            Some(unknown),
+        ),
+        (
+            "system-1-1.noarch\nhello-library-2.0-3.x86_64",
+            &by_list,
+            &both[..1],
+            None,
+        ),
+        ("", &["--base-install", "system"], &both, None),
+        (
+            "",
+            &["--base-install", "system,hello-library"],
+            &both[..1],
+            None,
+        ),
+    ] {
+        let outcome = run(packages, base);
+        assert!(
+            outcome.status.success(),
+            "{packages}: {}",
+            text(&outcome.stdout)
+        );
+        let plan = json(&outcome);
+        assert_eq!(
+            plan["packages"],
+            serde_json::json!(chosen),
+            "{packages} {base:?}"
+        );
+        assert!(plan["relies_on"][0]["nevra"].is_string());
+        let findings = plan["findings"].as_array().unwrap().iter();
+        let found = findings
+            .clone()
+            .find(|finding| finding["id"] == "unknown-in-base");
+        assert_eq!(
+            found.map(|finding| finding["text"].as_str().unwrap()),
+            finding
+        );
+    }
+    for (packages, base, problem) in [
+        // Of another version than the one that is installed.
+        (
+            "system-1-1.noarch\nhello-library-1.0-1.x86_64",
+            &by_list[..],
+            "a base that has hello-library-2.0-3.x86_64 in place of",
+        ),
+        (
+            "",
+            &["--base-install", "nosuch"],
+            "--base-install: nothing provides requested nosuch",
+        ),
+    ] {
+        let outcome = run(packages, base);
+        let said = text(&outcome.stdout);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        assert!(said.contains(problem), "{said}");
+    }
+}
+
+#[test]
+fn a_base_to_be_installed_needs_a_repository() {
+    let outcome = program()
+        .args(["--base-install", "system", "x.rpm"])
+        .output();
+    let outcome = outcome.unwrap();
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(text(&outcome.stderr).contains("--base-install needs repositories"));
+}

@@ -6,6 +6,7 @@
 //! packages with a name; what they provide must be looked up in repositories.
 
 mod list;
+pub mod look_up;
 mod manifest;
 mod os_release;
 

@@ -72,6 +72,11 @@ pub const FINDINGS: &[FindingKind] = &[
         about: "a package of the image and one of the base conflict, as one of them says",
     },
     FindingKind {
+        id: "unknown-in-base",
+        severity: Severity::Note,
+        about: "the base is known by its packages' names, and no repository has one of them",
+    },
+    FindingKind {
         id: "in-base",
         severity: Severity::Note,
         about: "the base has the package already, in this version or another",

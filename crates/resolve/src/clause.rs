@@ -214,7 +214,7 @@ fn is_rpmlib(capability: &Capability) -> bool {
 
 /// Returns whether this is the `config(name)` that rpm makes for a package's own configuration.
 /// Lists of packages, unlike databases, don't say that a package provides it.
-fn is_own_configuration(capability: &Capability, name: &str) -> bool {
+pub(crate) fn is_own_configuration(capability: &Capability, name: &str) -> bool {
     let inner = capability.name.strip_prefix("config(");
     inner.and_then(|rest| rest.strip_suffix(')')) == Some(name)
 }

@@ -62,7 +62,8 @@ impl Dependency {
         })
     }
 
-    pub(crate) fn simple(&self) -> Option<&Capability> {
+    /// Returns the capability, if it is not a rich dependency.
+    pub fn simple(&self) -> Option<&Capability> {
         match self {
             Self::Simple(capability) => Some(capability),
             Self::Rich(_) => None,

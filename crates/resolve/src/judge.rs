@@ -1,0 +1,231 @@
+//! What is wrong with a set of packages that someone else has chosen.
+//!
+//! Where [`resolve`](crate::resolve()) asks which packages to add, this asks whether these can be
+//! added, all of them and no other, and finds everything that stands against it. The meaning of a
+//! dependency is the same.
+
+use std::collections::BTreeSet;
+
+use crate::clause::{Admission, is_own_configuration};
+use crate::dependency::Dependency;
+use crate::pool::{Available, Id, Pool};
+use crate::problem::Rule;
+
+/// Returns every rule that is broken if exactly these packages are added to the base: what they
+/// require and nobody has, conflicts and obsoletes among them and with the base.
+///
+/// A package that shares its name with another one breaks no rule here; whoever chose it may want
+/// the base's to be hidden.
+pub fn judge(pool: &Pool, packages: &[Available]) -> Vec<Rule> {
+    let added: BTreeSet<Id> = packages.iter().filter_map(|one| pool.id_of(*one)).collect();
+    let judge = Judge {
+        admission: Admission::new(pool, &[]),
+        added,
+    };
+    let mut rules = Vec::new();
+    for &id in &judge.added {
+        judge.requires(id, &mut rules);
+        judge.objects(id, &mut rules);
+    }
+    for (id, _) in (0..).zip(pool.base()) {
+        judge.base_requires(id, &mut rules);
+        judge.objects(id, &mut rules);
+    }
+    rules.sort();
+    rules.dedup();
+    rules
+}
+
+struct Judge<'a> {
+    admission: Admission<'a>,
+    added: BTreeSet<Id>,
+}
+
+impl Judge<'_> {
+    /// Finds what an added package lacks.
+    fn requires(&self, id: Id, rules: &mut Vec<Rule>) {
+        let solvable = self.admission.pool.solvable(id);
+        let name = &solvable.nevra.name;
+        for dependency in &solvable.requires {
+            let own = (dependency.simple()).is_some_and(|it| is_own_configuration(it, name));
+            if !own && !self.holds(dependency, &|id| self.added.contains(&id)) {
+                rules.push(self.lacks(id, dependency));
+            }
+        }
+    }
+
+    /// Finds what a package of the base lacks because of what is added: `(langpack if office)`.
+    fn base_requires(&self, id: Id, rules: &mut Vec<Rule>) {
+        let solvable = self.admission.pool.solvable(id);
+        let rich = (solvable.requires.iter()).filter(|dependency| dependency.simple().is_none());
+        for dependency in rich {
+            if self.holds(dependency, &|_| false)
+                && !self.holds(dependency, &|id| self.added.contains(&id))
+            {
+                rules.push(self.lacks(id, dependency));
+            }
+        }
+    }
+
+    /// Finds what a package conflicts with or obsoletes, on the other side of what is added.
+    fn objects(&self, id: Id, rules: &mut Vec<Rule>) {
+        let pool = self.admission.pool;
+        let solvable = pool.solvable(id);
+        let from_base = pool.is_base(id);
+        let concerns = |other: &Id| {
+            *other != id && (self.added.contains(other) || !from_base && pool.is_base(*other))
+        };
+        for dependency in &solvable.conflicts {
+            let conflicts = |other: Option<Id>| Rule::Conflicts {
+                package: solvable.nevra.clone(),
+                dependency: dependency.to_string(),
+                other: other.map(|other| pool.solvable(other).nevra.clone()),
+            };
+            match dependency {
+                Dependency::Simple(wanted) => {
+                    let found = pool.satisfying_capability(wanted).into_iter();
+                    rules.extend(found.filter(concerns).map(|other| conflicts(Some(other))));
+                }
+                Dependency::Rich(_) => {
+                    let others = |other| other != id && self.added.contains(&other);
+                    let before = from_base && self.holds(dependency, &|_| false);
+                    if !before && self.holds(dependency, &others) {
+                        rules.push(conflicts(None));
+                    }
+                }
+            }
+        }
+        for dependency in &solvable.obsoletes {
+            for other in pool.obsoleted_by(dependency).into_iter().filter(concerns) {
+                rules.push(Rule::Obsoletes {
+                    package: solvable.nevra.clone(),
+                    base: from_base,
+                    dependency: dependency.to_string(),
+                    other: pool.solvable(other).nevra.clone(),
+                });
+            }
+        }
+    }
+
+    fn holds(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
+        self.admission.holds(dependency, added)
+    }
+
+    fn lacks(&self, id: Id, dependency: &Dependency) -> Rule {
+        Rule::NothingProvides {
+            dependency: dependency.to_string(),
+            by: Some(self.admission.pool.solvable(id).nevra.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::pool::{Options, Repository};
+    use crate::solvable::{Nevra, Solvable};
+
+    fn package(nevra: &str, lists: &[(&str, &str)]) -> Solvable {
+        let mut solvable = Solvable {
+            nevra: Nevra::parse(nevra).unwrap(),
+            ..Solvable::default()
+        };
+        for (kind, text) in lists {
+            let dependency = Dependency::parse(text).unwrap();
+            match *kind {
+                "R" => solvable.requires.push(dependency),
+                "P" => solvable.provides.push(dependency),
+                "C" => solvable.conflicts.push(dependency),
+                "O" => solvable.obsoletes.push(dependency),
+                other => panic!("{other}"),
+            }
+        }
+        solvable
+    }
+
+    #[test]
+    fn every_broken_rule_is_found() {
+        let base = [
+            package(
+                "glibc-2-1.noarch",
+                &[("P", "libc"), ("C", "musl"), ("C", "(a and b)")],
+            ),
+            package(
+                "office-1-1.noarch",
+                &[("R", "(pack if tool)"), ("O", "older < 2")],
+            ),
+        ];
+        for (added, expected) in [
+            (
+                package(
+                    "a-1-1.noarch",
+                    &[
+                        ("R", "libc"),
+                        ("R", "rpmlib(X) <= 1"),
+                        ("R", "config(a) = 1-1"),
+                    ],
+                ),
+                &[][..],
+            ),
+            (
+                package(
+                    "a-1-1.noarch",
+                    &[
+                        ("R", "x"),
+                        ("R", "libc >= 2"),
+                        ("R", "(x or y)"),
+                        ("R", "x"),
+                    ],
+                ),
+                &[
+                    "nothing provides (x or y) needed by a-1-1.noarch",
+                    "nothing provides x needed by a-1-1.noarch",
+                ],
+            ),
+            (
+                package("a-1-1.noarch", &[("R", "(x if y)"), ("P", "a"), ("C", "a")]),
+                &[],
+            ),
+            (
+                package("tool-1-1.noarch", &[]),
+                &["nothing provides (pack if tool) needed by office-1-1.noarch"],
+            ),
+            (
+                package("musl-1-1.noarch", &[("C", "libc")]),
+                &[
+                    "package glibc-2-1.noarch conflicts with musl provided by musl-1-1.noarch",
+                    "package musl-1-1.noarch conflicts with libc provided by glibc-2-1.noarch",
+                ],
+            ),
+            (
+                package("older-1-1.noarch", &[("O", "office")]),
+                &[
+                    "installed package office-1-1.noarch obsoletes older < 2 provided by older-1-1.noarch",
+                    "package older-1-1.noarch obsoletes office provided by office-1-1.noarch",
+                ],
+            ),
+            (package("older-2-1.noarch", &[]), &[]),
+            (
+                package("a-1-1.noarch", &[("P", "b")]),
+                &["package glibc-2-1.noarch conflicts with (a and b)"],
+            ),
+            (package("glibc-3-1.noarch", &[]), &[]),
+        ] {
+            let repository = Repository {
+                catalog: Catalog::of([&added]).unwrap(),
+                priority: 0,
+                files: Vec::new(),
+            };
+            let pool = Pool::new(base.to_vec(), vec![repository], Options::default());
+            let package = Available {
+                repository: 0,
+                index: 0,
+            };
+            let rules = judge(&pool, &[package]);
+            let mut said: Vec<_> = rules.iter().map(ToString::to_string).collect();
+            said.sort();
+            assert_eq!(said, expected, "{}", added.nevra);
+        }
+    }
+}
