@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use crate::workshop::{Scratch, build, fixture, json, run, sha256sum, text};
+use serde_json::json;
+
+use crate::workshop::{Scratch, build, fixture, json, names, run, sha256sum, text};
 
 /// Adds the fixture `rpm` as an image of `version`, for every system.
 fn add(store: &Path, rpm: &str, version: &str, more: &[&str]) {
@@ -149,5 +151,52 @@ fn verify_names_what_is_wrong_and_repairs_what_loses_nothing() {
     assert!(
         words.contains("error     image-unreadable: hello-sysext-1.10.x86-64.raw"),
         "{words}"
+    );
+}
+
+#[test]
+fn prune_keeps_the_newest_of_each_name_and_system() {
+    let scratch = Scratch::new();
+    let store = scratch.path();
+    for version in ["1.9", "1.10", "1.11"] {
+        add(store, HELLO, version, &[]);
+    }
+    add(store, TOOLS, "1", &[]);
+    let directory = store.to_str().unwrap();
+    let before = names(store);
+    let prune = |more: &[&str]| {
+        let outcome = run(["store", "prune", directory, "--json"].iter().chain(more));
+        assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+        json(&outcome)["directories"][0]["removed"].clone()
+    };
+    let surplus = [
+        "hello-sysext-1.10.x86-64.raw",
+        "hello-sysext-1.9.x86-64.raw",
+    ];
+    assert_eq!(prune(&["--keep", "1", "--dry-run"]), json!(surplus));
+    assert_eq!(names(store), before);
+    assert_eq!(prune(&["--keep", "2"]), json!(surplus[1..]));
+    assert_eq!(prune(&["--keep", "2"]), json!([]));
+    assert_eq!(
+        prune(&["--keep", "1", "--per", "level"]),
+        json!(surplus[..1])
+    );
+    assert_eq!(
+        names(store),
+        [
+            "SHA256SUMS",
+            "hello-sysext-1.11.x86-64.manifest.gz",
+            "hello-sysext-1.11.x86-64.raw",
+            "hello-tools-1.x86-64.manifest.gz",
+            "hello-tools-1.x86-64.raw",
+        ]
+    );
+    let outcome = run(["store", "verify", directory]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+    assert_eq!(
+        run(["store", "prune", directory, "--keep", "0"])
+            .status
+            .code(),
+        Some(2)
     );
 }

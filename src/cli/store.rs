@@ -1,8 +1,9 @@
 //! The verbs on a store.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Output;
 
@@ -21,6 +22,8 @@ pub enum StoreVerb {
     List(ListArguments),
     /// Look for everything that is wrong with a store
     Verify(VerifyArguments),
+    /// Remove old images
+    Prune(PruneArguments),
 }
 
 impl StoreVerb {
@@ -29,6 +32,7 @@ impl StoreVerb {
         match self {
             Self::List(arguments) => arguments.speech,
             Self::Verify(arguments) => arguments.speech,
+            Self::Prune(arguments) => arguments.speech,
         }
     }
 }
@@ -57,4 +61,32 @@ pub struct VerifyArguments {
     /// How to speak.
     #[command(flatten)]
     pub speech: Output,
+}
+
+/// The arguments of `store prune`.
+#[derive(Debug, Args)]
+pub struct PruneArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// How many images of each name and architecture are kept, the newest first
+    #[arg(long, value_name = "N")]
+    pub keep: NonZero<usize>,
+    /// Keep as many for each value of a key of extension-release, too
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub per: Option<PruneKey>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+/// A key of extension-release that tells apart for which systems an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PruneKey {
+    /// VERSION_ID
+    VersionId,
+    /// SYSEXT_LEVEL
+    Level,
 }

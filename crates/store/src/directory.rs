@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -188,16 +188,27 @@ impl Directory {
         Ok(names)
     }
 
-    /// The size of the regular file `name` in bytes; `None` if there is no such file.
-    pub(crate) fn size(&self, name: &str) -> Result<Option<u64>, Error> {
+    /// What the file system says of the regular file `name`; `None` if there is no such file.
+    pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>, Error> {
         match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
                 let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-                Ok(is_file.then(|| u64::try_from(stat.st_size).unwrap_or_default()))
+                Ok(is_file.then_some(stat))
             }
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(self.error("look at", name, error.into())),
         }
+    }
+
+    /// The size of the regular file `name` in bytes; `None` if there is no such file.
+    pub(crate) fn size(&self, name: &str) -> Result<Option<u64>, Error> {
+        let stat = self.stat(name)?;
+        Ok(stat.map(|stat| u64::try_from(stat.st_size).unwrap_or_default()))
+    }
+
+    /// The inode of the regular file `name`; `None` if there is no such file.
+    pub(crate) fn inode(&self, name: &str) -> Result<Option<u64>, Error> {
+        Ok(self.stat(name)?.map(|stat| stat.st_ino))
     }
 
     /// Compares what is under `name` with a file of `size` bytes and hash `sha256`.

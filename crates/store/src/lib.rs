@@ -12,6 +12,7 @@
 //! ├── .sysext-build-next-list.tmp           list and signature on their way to their names,
 //! ├── .sysext-build-next-signature.tmp        and the mark that they belong there
 //! ├── .sysext-build-committed.tmp             (`publish` says how)
+//! ├── .sysext-build-pending.tmp             files that go unless they are listed (`pending`)
 //! └── .sysext-build-<pid>-<n>.tmp         only where the file system has no files without a name
 //! ```
 //!
@@ -30,11 +31,11 @@
 //! the new one. Of a signed store they see the new signature beside the old list between the two
 //! renames; they refuse it then, and it is over in microseconds.
 //!
-//! **What a kill leaves.** A list that holds, and every listed file complete. Perhaps an image or
-//! a manifest that is complete and not listed; adding the same bytes again lists it. If it was
-//! killed while it replaced files: the old or the new bytes under their name, not listed. And
-//! `.sysext-build-*.tmp` under the fixed names above, which the next change removes, or completes
-//! where it was killed between the two renames. Only a file named after a process id stays until
+//! **What a kill leaves.** A list that holds, and every listed file complete. The rest is under the
+//! fixed names above, and the next change completes it or takes it back: what was to be added and
+//! was not listed yet goes, what was taken off the list goes, a list whose signature is in place
+//! gets its name. If it was killed while it replaced files: the old or the new bytes under their
+//! name, not listed; adding lists them again. Only a file named after a process id stays until
 //! someone deletes it. An error, unlike a kill, leaves the directory as it was; and if it can't,
 //! no file is listed that did not come back.
 
@@ -48,6 +49,8 @@ mod inventory;
 mod manifest;
 mod name;
 pub mod order;
+mod pending;
+mod prune;
 mod publish;
 mod sums;
 mod tarball;
@@ -69,6 +72,7 @@ pub use freshness::{BestBefore, NotADay};
 pub use inventory::{ListedImage, directories};
 pub use manifest::{Config, Manifest, Package};
 pub use name::{NameProblem, check_name};
+pub use prune::{Per, Pruning};
 pub use sums::{Entry, SumsProblem};
 pub use tarball::{KEYRING_FILE, write_tarball};
 pub use temporary::Temporary;
@@ -256,6 +260,20 @@ impl Store {
             .rename_over(directory.fd(), name)
             .map_err(|error| directory.error("replace", name, error))?;
         directory.sync()
+    }
+
+    /// Removes all images but the newest, with their manifests, and returns them; a dry run only
+    /// returns them. The list changes first, so that no client is sent to what is gone.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the list and the signature.
+    pub fn prune(
+        &self,
+        pruning: Pruning,
+        is_dry_run: bool,
+        listing: Listing<'_>,
+    ) -> Result<Vec<ListedImage>, Error> {
+        prune::prune(&self.dir, pruning, is_dry_run, listing)
     }
 
     /// Whether the store has a `SHA256SUMS.gpg`, so that every change needs a signer.

@@ -21,6 +21,7 @@
 use crate::Listing;
 use crate::directory::{Directory, SIGNATURE, SUMS};
 use crate::error::Error;
+use crate::pending::PENDING;
 use crate::sums::Sums;
 use crate::temporary::{NEW, Temporary};
 
@@ -225,7 +226,7 @@ pub(crate) fn is_half_done(directory: &Directory) -> Result<bool, Error> {
 
 /// Whether `name` is one that only a transaction uses, and that [`recover`] deals with.
 pub(crate) fn is_fixed_name(name: &str) -> bool {
-    [NEW, NEXT_LIST, NEXT_SIGNATURE, COMMITTED].contains(&name) || OLD.contains(&name)
+    [NEW, NEXT_LIST, NEXT_SIGNATURE, COMMITTED, PENDING].contains(&name) || OLD.contains(&name)
 }
 
 /// Whether `name` is one that a half-done publication will be completed from.

@@ -8,11 +8,13 @@
 //! listed with another hash is taken off the list first, and in between it is not listed at all;
 //! at no moment does the list have a hash that is not that of the file which was just named.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::Listing;
 use crate::directory::{Directory, Found, SIGNATURE};
 use crate::error::Error;
+use crate::pending::{self, PENDING};
 use crate::publish::{self, Change, Issue, OLD};
 use crate::sums::Sums;
 use crate::temporary::Temporary;
@@ -22,6 +24,7 @@ use crate::temporary::Temporary;
 pub(crate) struct Part {
     pub(crate) name: String,
     file: Temporary,
+    inode: u64,
     pub(crate) sha256: [u8; 32],
     pub(crate) found: Found,
 }
@@ -47,6 +50,8 @@ pub(crate) struct Transaction {
     former: Vec<u8>,
     former_signature: Option<Vec<u8>>,
     before: Sums,
+    /// Inode and name of files that go once they are no longer listed.
+    going: Vec<(u64, String)>,
 }
 
 impl Transaction {
@@ -57,12 +62,14 @@ impl Transaction {
         publish::recover(&directory)?;
         let former = directory.read_list()?;
         let before = directory.parse_list(&former)?;
+        pending::resolve(&directory, &before)?;
         let former_signature = directory.read_signature()?;
         Ok(Transaction {
             directory,
             former,
             former_signature,
             before,
+            going: Vec::new(),
         })
     }
 
@@ -73,6 +80,14 @@ impl Transaction {
     /// The list as it was when the lock was taken.
     pub(crate) fn before(&self) -> &Sums {
         &self.before
+    }
+
+    /// Lets a file go, which must not be in the list that is committed.
+    pub(crate) fn remove(&mut self, name: String) -> Result<(), Error> {
+        if let Some(inode) = self.directory.inode(&name)? {
+            self.going.push((inode, name));
+        }
+        Ok(())
     }
 
     /// Looks for what has the name of a file to be named.
@@ -86,6 +101,7 @@ impl Transaction {
         Ok(Part {
             name,
             file,
+            inode: stat.ino(),
             sha256,
             found,
         })
@@ -125,10 +141,14 @@ impl Transaction {
         let mut done = Vec::new();
         let change = self.change(&mut parts, delisting, issue, &mut done);
         if let Err(failed) = change {
-            return Err(undo(directory, done, failed));
+            let failed = undo(directory, done, failed);
+            // What stays has been reported; it must not go because of the note.
+            let _ = directory.remove(PENDING);
+            return Err(failed);
         }
         // From here on the change is made, whatever happens.
         publish::settle(directory)?;
+        pending::resolve(directory, after)?;
         for step in &done {
             if let Done::Replaced { old_name, .. } = step {
                 // Not a failure of this transaction; the next one tries again, and reports it.
@@ -162,6 +182,11 @@ impl Transaction {
             delisting.publish(directory)?;
             publish::settle(directory)?;
         }
+        let coming = (parts.iter())
+            .filter(|part| part.found == Found::Nothing)
+            .map(|part| (part.inode, part.name.as_str()));
+        let going = (self.going.iter()).map(|(inode, name)| (*inode, name.as_str()));
+        pending::note(directory, coming.chain(going))?;
         for (part, old_name) in parts.iter_mut().zip(OLD) {
             give_name(directory, part, old_name, done)?;
         }
@@ -287,6 +312,7 @@ mod tests {
         Part {
             name: "a-1.raw".to_owned(),
             file: directory.temporary_of(b"new").unwrap(),
+            inode: 0,
             sha256: NEW_HASH,
             found,
         }

@@ -1,6 +1,7 @@
 //! `store`: the directory that images are served from. One module a verb.
 
 mod list;
+mod prune;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::report::Report;
 pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
     match verb {
         StoreVerb::List(arguments) => list::run(arguments, report),
+        StoreVerb::Prune(arguments) => prune::run(arguments, report),
         StoreVerb::Verify(arguments) => verify::run(arguments, report),
     }
 }

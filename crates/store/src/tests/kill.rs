@@ -79,7 +79,7 @@ fn check(store: &Store) -> usize {
         if name.ends_with(".raw") {
             assert!(is_complete(bytes.as_deref().unwrap()), "{name}");
         } else if !name.ends_with(".manifest.gz") {
-            let fixed = ["new", "old-image", "old-manifest"];
+            let fixed = ["new", "old-image", "old-manifest", "pending"];
             let is_fixed = |fixed| *name == format!(".sysext-build-{fixed}.tmp");
             assert!(fixed.into_iter().any(is_fixed), "{name}");
         }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::Stat;
 
 use super::{Examination, Finding, LookInside};
 use crate::directory::{self, Directory, SUMS};
@@ -39,8 +39,9 @@ impl Survey {
     pub(super) fn new(directory: &Directory) -> Result<Survey, Error> {
         let mut files = BTreeMap::new();
         for name in directory.names()? {
-            if let Some(stamp) = stamp(directory, &name)? {
-                files.insert(name, stamp);
+            // A file may have gone meanwhile.
+            if let Some(stat) = directory.stat(&name)? {
+                files.insert(name, Stamp::new(&stat));
             }
         }
         let (list, sums) = match directory.read_list() {
@@ -77,20 +78,14 @@ impl Survey {
     }
 }
 
-/// The stamp of a regular file; `None` for anything else.
-fn stamp(directory: &Directory, name: &str) -> Result<Option<Stamp>, Error> {
-    let stat = match rustix::fs::statat(directory.fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        // It went meanwhile, or its name is not UTF-8.
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(directory.error("look at", name, error.into())),
-    };
-    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    Ok(is_file.then_some(Stamp {
-        inode: stat.st_ino,
-        size: u64::try_from(stat.st_size).unwrap_or_default(),
-        changed: (stat.st_ctime, stat.st_ctime_nsec),
-    }))
+impl Stamp {
+    fn new(stat: &Stat) -> Stamp {
+        Stamp {
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
 }
 
 /// What is in a listed file.

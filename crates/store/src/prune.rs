@@ -1,0 +1,82 @@
+//! Old images go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::path::Path;
+
+use crate::Listing;
+use crate::error::Error;
+use crate::inventory::{self, ListedImage};
+use crate::manifest;
+use crate::transaction::Transaction;
+
+/// Among which images the newest are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Per {
+    /// Those of one extension and architecture.
+    #[default]
+    Name,
+    /// Of these, those that are for one `VERSION_ID`.
+    VersionId,
+    /// Of these, those that are for one `SYSEXT_LEVEL`.
+    Level,
+}
+
+/// Which images are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Pruning {
+    /// How many of each group, the newest first in the order of systemd-sysupdate.
+    pub keep: NonZero<usize>,
+    /// What makes a group.
+    pub per: Per,
+}
+
+impl Pruning {
+    /// The images that go. An image whose version is not known stays.
+    ///
+    /// `images` are in the order of [`ListedImage::order`].
+    fn surplus<'a>(&self, images: &'a [ListedImage]) -> Vec<&'a ListedImage> {
+        let mut kept: BTreeMap<_, usize> = BTreeMap::new();
+        let is_surplus = |image: &&ListedImage| {
+            let (Some(manifest), Some((_, suffix))) = (&image.manifest, image.version()) else {
+                return false;
+            };
+            let key = match self.per {
+                Per::Name => None,
+                Per::VersionId => manifest.extension.get("VERSION_ID"),
+                Per::Level => manifest.extension.get("SYSEXT_LEVEL"),
+            };
+            let group = (image.name().to_owned(), suffix.to_owned(), key.cloned());
+            let count = kept.entry(group).or_default();
+            *count += 1;
+            *count > self.keep.get()
+        };
+        images.iter().filter(is_surplus).collect()
+    }
+}
+
+/// Takes images off the list, then removes them with their manifests: in this order, since readers
+/// must not meet a list that has what is gone.
+pub(crate) fn prune(
+    path: &Path,
+    pruning: Pruning,
+    is_dry_run: bool,
+    listing: Listing<'_>,
+) -> Result<Vec<ListedImage>, Error> {
+    let mut transaction = Transaction::begin(path)?;
+    let images = inventory::images(transaction.directory(), transaction.before())?;
+    let surplus: Vec<_> = pruning.surplus(&images).into_iter().cloned().collect();
+    if is_dry_run || surplus.is_empty() {
+        return Ok(surplus);
+    }
+    let names: BTreeSet<_> = (surplus.iter())
+        .flat_map(|image| [image.file.clone(), manifest::file_name(&image.file)])
+        .collect();
+    let mut after = transaction.before().clone();
+    after.retain(|name| !names.contains(name));
+    for name in names {
+        transaction.remove(name)?;
+    }
+    transaction.commit(Vec::new(), &after, listing)?;
+    Ok(surplus)
+}

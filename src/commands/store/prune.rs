@@ -1,0 +1,79 @@
+//! `store prune`: old images go.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use store::{Listing, Per, Pruning, Store};
+
+use crate::cli::store::{PruneArguments, PruneKey};
+use crate::failure::{Result, store_failure};
+use crate::quantity::{bytes, counted};
+use crate::report::Report;
+
+#[derive(Serialize)]
+struct Pruned {
+    dry_run: bool,
+    directories: Vec<Shelf>,
+}
+
+/// What went from one directory.
+#[derive(Serialize)]
+struct Shelf {
+    directory: PathBuf,
+    removed: Vec<String>,
+    bytes: u64,
+}
+
+/// Removes all images but the newest, or shows which.
+pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
+    let pruning = Pruning {
+        keep: arguments.keep,
+        per: match arguments.per {
+            None => Per::Name,
+            Some(PruneKey::VersionId) => Per::VersionId,
+            Some(PruneKey::Level) => Per::Level,
+        },
+    };
+    let mut pruned = Pruned {
+        dry_run: arguments.dry_run,
+        directories: Vec::new(),
+    };
+    for directory in super::directories(&arguments.directory)? {
+        let removed = Store::open(&directory)
+            .and_then(|store| store.prune(pruning, arguments.dry_run, Listing::default()))
+            .map_err(store_failure)?;
+        pruned.directories.push(Shelf {
+            directory,
+            bytes: removed.iter().filter_map(|image| image.bytes).sum(),
+            removed: removed.into_iter().map(|image| image.file).collect(),
+        });
+    }
+    if report.is_json() {
+        report.json(&pruned);
+    } else {
+        report.print(&pruned.text());
+    }
+    Ok(())
+}
+
+impl Pruned {
+    fn text(&self) -> String {
+        let word = match self.dry_run {
+            true => "would remove",
+            false => "removed",
+        };
+        let mut text = String::new();
+        for shelf in &self.directories {
+            for file in &shelf.removed {
+                text += &format!("{word}  {file}\n");
+            }
+            text += &format!(
+                "{}: {word} {}, {}\n",
+                shelf.directory.display(),
+                counted(shelf.removed.len(), "image"),
+                bytes(shelf.bytes)
+            );
+        }
+        text
+    }
+}
