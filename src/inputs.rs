@@ -1,7 +1,7 @@
 //! What the user typed and what the environment says, checked and defaulted.
 //!
 //! After [`Inputs`] no code asks "was it given?". This is the only module that reads the
-//! environment. It reads the clock for one thing alone, the time of a signature.
+//! environment. It reads the clock for signatures alone.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ pub struct Inputs {
     pub repositories: Vec<PathBuf>,
     /// Whether to add what packages recommend.
     pub recommends: bool,
+    /// Files of keys, by one of which each package must be signed; none if it need not be.
+    pub keyrings: Vec<PathBuf>,
     /// A prepared tree to add.
     pub overlay: Option<PathBuf>,
     /// How the image is to be called.
@@ -55,8 +57,9 @@ pub struct Inputs {
     pub best_before: Option<BestBefore>,
     /// What signs the list.
     pub key: Option<KeySource>,
-    /// The time of a signature, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
-    pub signature_time: u64,
+    /// The time of a signature that is made, and of the check of others, in seconds since 1970:
+    /// `SOURCE_DATE_EPOCH`, else now.
+    pub now: u64,
     /// Nothing is to be written.
     pub dry_run: bool,
     /// Where a copy of the tree goes.
@@ -115,6 +118,7 @@ impl Inputs {
             packages: packages(&files)?,
             names: names.collect(),
             repositories: packages(&arguments.repo)?,
+            keyrings: arguments.keyring.clone(),
             overlay: arguments.overlay.clone(),
             naming,
             base: base(arguments),
@@ -135,7 +139,7 @@ impl Inputs {
             allow_older: arguments.allow_older,
             best_before: arguments.best_before,
             key: key(&arguments.signing)?,
-            signature_time: signature_time()?,
+            now: now()?,
             dry_run: arguments.dry_run,
             tree: arguments.tree.clone(),
             epoch: source_date_epoch()?,
@@ -195,13 +199,13 @@ pub fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
     Ok(Some(KeySource::File(path.clone(), passphrase)))
 }
 
-/// Returns the time of a signature, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now. It is the
-/// one time that has to be true: whoever checks a signature compares it with the key's.
+/// Returns the time, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of the clock. It is the time
+/// of signatures, which has to be true: whoever checks one compares it with the key's.
 #[expect(
     clippy::disallowed_methods,
     reason = "a signature states when it was made"
 )]
-pub fn signature_time() -> Result<u64> {
+pub fn now() -> Result<u64> {
     if let Some(epoch) = source_date_epoch()? {
         return Ok(epoch.into());
     }

@@ -25,6 +25,7 @@ mod report;
 mod signing;
 mod specimen;
 mod spelling;
+mod trust;
 mod unpack;
 
 use std::process::ExitCode;

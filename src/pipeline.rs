@@ -25,7 +25,7 @@ use crate::quantity::{bytes, counted};
 use crate::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
 use crate::signing::{self, Signer};
-use crate::{overlay, unpack};
+use crate::{overlay, trust, unpack};
 
 /// What a build made, or would make.
 #[derive(Debug, Serialize)]
@@ -87,7 +87,7 @@ struct Selection {
 pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let signer = match inputs.dry_run {
         true => None,
-        false => signing::open(inputs.key.as_ref(), inputs.signature_time, &inputs.output)?,
+        false => signing::open(inputs.key.as_ref(), inputs.now, &inputs.output)?,
     };
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
@@ -113,6 +113,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     )?;
     plan.findings.extend(check::identity(&identity, packages));
     plan.findings.extend(selection.findings.iter().cloned());
+    plan.findings.extend(trust(inputs, &selection)?);
     plan.findings
         .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
     settle(&plan.findings, &inputs.waivers, report)?;
@@ -134,6 +135,19 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         )?)
     };
     Ok(built(inputs, &identity, selection, plan, requires, result))
+}
+
+/// Checks the packages' signatures, if keys were given for them.
+fn trust(inputs: &Inputs, selection: &Selection) -> Result<Vec<Finding>> {
+    if inputs.keyrings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keyring = trust::keyring(&inputs.keyrings)?;
+    let mut findings = trust::unreadable_keys(&keyring);
+    for (package, file) in selection.packages.iter().zip(&selection.files) {
+        findings.extend(trust::check(package, file, &keyring, inputs.now)?);
+    }
+    Ok(findings)
 }
 
 /// Returns the packages of the image: those that were named, and with `--repo` what they require.

@@ -15,6 +15,7 @@ mod base;
 mod build;
 mod clients;
 mod determinism;
+mod gpgcheck;
 mod hostile;
 mod interruption;
 mod readme;

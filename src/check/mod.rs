@@ -122,6 +122,26 @@ pub const FINDINGS: &[FindingKind] = &[
         about: "the overlay replaces a package's file",
     },
     FindingKind {
+        id: "unsigned-package",
+        severity: Severity::Fatal,
+        about: "signatures are asked for, and a package has none that covers all of it",
+    },
+    FindingKind {
+        id: "untrusted-key",
+        severity: Severity::Fatal,
+        about: "signatures are asked for, and a package is signed by a key that was not given",
+    },
+    FindingKind {
+        id: "bad-signature",
+        severity: Severity::Fatal,
+        about: "a package is not what was signed, or its signature or key does not count",
+    },
+    FindingKind {
+        id: "unreadable-key",
+        severity: Severity::Note,
+        about: "a key of a keyring was passed over, since it can't be read",
+    },
+    FindingKind {
         id: "key-file-mode",
         severity: Severity::Note,
         about: "the file of the secret key that signs can be read by others",

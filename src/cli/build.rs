@@ -60,6 +60,9 @@ pub struct BuildArguments {
     /// Directory of RPM files to choose from what the inputs require and the base lacks
     #[arg(long, value_name = "DIR", help_heading = "Base")]
     pub repo: Vec<PathBuf>,
+    /// Take only packages that are signed by a key in FILE, or in the files of a directory
+    #[arg(long, value_name = "FILE", help_heading = "Base")]
+    pub keyring: Vec<PathBuf>,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,

@@ -28,8 +28,8 @@
 //!
 //! [`repodata`] reads what a repository offers, from its metadata.
 //!
-//! This crate does not verify signatures; it only shows that the file is the one its header
-//! speaks of.
+//! This crate does not verify signatures; it shows that the file is the one its header speaks of,
+//! and hands out that header with the signatures over it ([`SignedHeader`]).
 
 mod archive;
 mod capabilities;
@@ -46,6 +46,7 @@ mod package;
 mod payload;
 pub mod repodata;
 mod scriptlet;
+mod signature;
 mod tags;
 
 pub use dependency::{Dependency, Sense};
@@ -54,3 +55,4 @@ pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
 pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat};
 pub use payload::{Contents, Payload, Verified};
 pub use scriptlet::Scriptlet;
+pub use signature::SignedHeader;

@@ -259,7 +259,7 @@ impl Package {
 }
 
 /// Parses what stands before a payload.
-fn parse(prefix: &Prefix, origin: &str) -> Result<PackageMetadata, Error> {
+pub(crate) fn parse(prefix: &Prefix, origin: &str) -> Result<PackageMetadata, Error> {
     PackageMetadata::parse(&mut prefix.bytes.as_slice()).map_err(|error| Error::Header {
         origin: origin.to_owned(),
         part: "header",

@@ -10,7 +10,9 @@ mod sample;
 use std::io::{Read, Write};
 
 use rpm_input::{Contents, Error, File, FileKind, Package, Payload, Verified};
-use sample::{CONTENT, Entry, LINKED, Sample, Value, archive, entries, sha256, stripped, texts};
+use sample::{
+    CONTENT, Entry, LINKED, Sample, Value, archive, entries, header, join, sha256, stripped, texts,
+};
 
 /// Contents by their path.
 type Found = Vec<(String, Vec<u8>)>;
@@ -358,6 +360,71 @@ fn old_packages_have_one_digest_of_header_and_payload() {
         .position(|bytes| bytes == 1_700_000_000_u32.to_be_bytes());
     damaged[build_time.unwrap()] ^= 1;
     refused(&damaged, "header and payload together has MD5");
+}
+
+#[test]
+fn signatures_of_the_header() {
+    let binary = |text: &str| Value::Binary(text.as_bytes().to_vec());
+    for (values, expected, has_payload_signature) in [
+        (vec![(1000, Value::Number(vec![1]))], vec![], false),
+        (vec![(268, binary("rsa"))], vec!["rsa"], false),
+        (
+            vec![(267, binary("dsa")), (268, binary("rsa"))],
+            vec!["rsa", "dsa"],
+            false,
+        ),
+        (vec![(1002, binary("old"))], vec![], true),
+        (vec![(1005, binary("old"))], vec![], true),
+        // As RPM 4.20 writes it, the same signature in the old tag, too.
+        (
+            vec![(268, binary("x")), (278, texts(&["b25l", "dHdv"]))],
+            vec!["one", "two"],
+            false,
+        ),
+    ] {
+        let header_bytes = header(&Sample::new().values);
+        let rpm = join(&header(&values), &header_bytes, &Sample::new().payload);
+        let package = Package::read(&mut &rpm[..], "x.rpm").unwrap();
+        let signed = package.signed_header(&mut &rpm[..]).unwrap();
+        assert_eq!(signed.header, header_bytes);
+        assert_eq!(
+            signed.signatures,
+            expected
+                .iter()
+                .map(|text| text.as_bytes())
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(signed.has_payload_signature, has_payload_signature);
+        assert!(signed.covers_contents);
+    }
+    let rpm = join(
+        &header(&[(278, texts(&["?"]))]),
+        &header(&Sample::new().values),
+        b"",
+    );
+    let package = Package::read(&mut &rpm[..], "x.rpm").unwrap();
+    let error = package.signed_header(&mut &rpm[..]).unwrap_err();
+    assert!(matches!(error, Error::Header { .. }), "{error}");
+    let other = Sample::new().build();
+    let error = package.signed_header(&mut &other[..]).unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
+}
+
+/// Whoever signs a header vouches for contents only as far as it has their digests.
+#[test]
+fn what_a_signature_of_the_header_covers() {
+    let mut md5 = Sample::new().undigested().without(1035);
+    md5.md5 = true;
+    for (rpm, covers) in [
+        (Sample::new().build(), true),
+        (Sample::new().undigested().build(), true),
+        (Sample::new().without(1035).build(), true),
+        (md5.build(), false),
+    ] {
+        let package = Package::read(&mut &rpm[..], "x.rpm").unwrap();
+        let signed = package.signed_header(&mut &rpm[..]).unwrap();
+        assert_eq!(signed.covers_contents, covers);
+    }
 }
 
 #[test]

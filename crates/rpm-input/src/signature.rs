@@ -1,0 +1,104 @@
+//! The signatures of a package's header, as bytes, and the bytes that they cover.
+//!
+//! ```text
+//! signature header                                        covers
+//! OPENPGP (278)  packets in base64, since RPM 4.20        the header
+//! RSAHEADER (268), DSAHEADER (267)  a packet, since 4.0   the header
+//! SIGPGP (1002), SIGGPG (1005)  a packet                  header and payload
+//! ```
+//!
+//! The last row is of RPM 3 and was dropped in RPM 6. It is not used here: what the header
+//! promises of the payload is checked anyway, so that it would prove nothing more, and take a pass
+//! over the payload before the first byte of it can be believed.
+//!
+//! What the header is covered by says nothing about the signature header itself. Of what is read
+//! from there, only the MD5 of header and payload is of consequence; so a package in which
+//! something has no better digest is not vouched for by any signature of its header.
+
+use std::io::BufRead;
+
+use rpm::{IndexSignatureTag, PackageMetadata};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::file::FileKind;
+use crate::header::Prefix;
+use crate::package::{DigestScope, Package, parse};
+
+/// A package's header with the signatures over it.
+#[derive(Clone, Debug)]
+pub struct SignedHeader {
+    /// The header as it stands in the file, which is what the signatures cover.
+    pub header: Vec<u8>,
+    /// OpenPGP signatures, each one or more packets; none of them has been checked.
+    pub signatures: Vec<Vec<u8>>,
+    /// There are signatures of header and payload, which are not used.
+    pub has_payload_signature: bool,
+    /// All contents have digests in the header, so that whoever vouches for it does for them.
+    pub covers_contents: bool,
+}
+
+impl Package {
+    /// Reads the signatures from the start of the file that this package was read from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Changed`] if it is another file than before; [`Error::Header`] if a signature is no
+    /// base64 where it should be; [`Error::Io`].
+    pub fn signed_header(&self, input: &mut impl BufRead) -> Result<SignedHeader, Error> {
+        let prefix = Prefix::read(input, &self.origin)?;
+        if <[u8; 32]>::from(Sha256::digest(&prefix.bytes)) != self.prefix.sha256 {
+            return Err(Error::Changed {
+                origin: self.origin.clone(),
+            });
+        }
+        let metadata = parse(&prefix, &self.origin)?;
+        let has = |tag| metadata.signature.get_entry_data_as_binary(tag).is_ok();
+        Ok(SignedHeader {
+            header: prefix.header().to_vec(),
+            signatures: signatures(&metadata).map_err(|error| Error::Header {
+                origin: self.origin.clone(),
+                part: "signature header",
+                reason: error.to_string(),
+            })?,
+            has_payload_signature: has(IndexSignatureTag::RPMSIGTAG_PGP)
+                || has(IndexSignatureTag::RPMSIGTAG_GPG),
+            covers_contents: self.covers_contents(),
+        })
+    }
+
+    /// Says whether each content has a digest in the header, its own or that of the payload.
+    fn covers_contents(&self) -> bool {
+        let is_in_header = |scope| scope != DigestScope::HeaderAndPayload;
+        let mut digests = self.payload.digests.iter();
+        digests.any(|digest| is_in_header(digest.scope))
+            || self.files.iter().all(|file| {
+                file.kind != FileKind::Regular
+                    || file.size == 0
+                    || file.digest.is_some()
+                    || file.flags.is_ghost()
+            })
+    }
+}
+
+/// Returns the signatures over the header.
+fn signatures(metadata: &PackageMetadata) -> Result<Vec<Vec<u8>>, rpm::Error> {
+    let signature = &metadata.signature;
+    let openpgp = IndexSignatureTag::RPMSIGTAG_OPENPGP;
+    if signature.get_entry_data_as_string_array(openpgp).is_ok() {
+        let signatures = metadata.raw_signatures()?;
+        return Ok(signatures.into_iter().map(Into::into).collect());
+    }
+    let mut signatures = Vec::new();
+    for tag in [
+        IndexSignatureTag::RPMSIGTAG_RSA,
+        IndexSignatureTag::RPMSIGTAG_DSA,
+    ] {
+        match signature.get_entry_data_as_binary(tag) {
+            Ok(bytes) => signatures.push(bytes.to_vec()),
+            Err(rpm::Error::TagNotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(signatures)
+}
