@@ -5,7 +5,7 @@
 //! comes out is a [`Plan`]: the tree, where each content is to be read from, and a word on all
 //! that was left out, moved or changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
@@ -17,36 +17,6 @@ use crate::failure::{Failure, Result};
 use crate::filter::{Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
 use crate::overlay::OverlayFile;
 use crate::quantity::{bytes, counted};
-
-/// Directories that every base has. A merged image's attributes win over the base's.
-const BASE_DIRECTORIES: &[&str] = &[
-    "opt",
-    "usr",
-    "usr/bin",
-    "usr/etc",
-    "usr/games",
-    "usr/include",
-    "usr/lib",
-    "usr/lib/firmware",
-    "usr/lib/modules",
-    "usr/lib/systemd",
-    "usr/lib/systemd/system",
-    "usr/lib/systemd/user",
-    "usr/lib/sysusers.d",
-    "usr/lib/tmpfiles.d",
-    "usr/lib/udev",
-    "usr/lib64",
-    "usr/libexec",
-    "usr/local",
-    "usr/sbin",
-    "usr/share",
-    "usr/share/doc",
-    "usr/share/info",
-    "usr/share/licenses",
-    "usr/share/locale",
-    "usr/share/man",
-    "usr/src",
-];
 
 /// Set-user-id and set-group-id bits of a mode.
 const SET_ID: u16 = 0o6000;
@@ -82,6 +52,8 @@ pub struct Changed {
 pub struct Plan {
     /// What the image will hold.
     pub tree: Tree,
+    /// Directories that a package or the overlay describes; all others have the base's mode.
+    pub described: BTreeSet<String>,
     /// The time of everything that has none of its own, in seconds since 1970.
     pub time: u32,
     /// For each package and each file of it, by index: the content to take from it, if any.
@@ -103,6 +75,30 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Gives a directory that nobody describes the mode that it has in the base, since the
+    /// image's will be the merged system's.
+    pub fn adopt_modes(&mut self, mode_of: &dyn Fn(&str) -> Option<u16>) -> Result<()> {
+        let mut adopted = Vec::new();
+        self.tree.walk(&mut |path, visit| {
+            if let image::Visit::Directory(directory) = visit
+                && !path.is_empty()
+                && !self.described.contains(path)
+                && let Some(mode) = mode_of(path)
+                && mode != directory.stat.mode
+            {
+                let stat = directory.stat.clone();
+                adopted.push((path.to_owned(), Stat { mode, ..stat }));
+            }
+        });
+        let implicit = Stat::implicit_directory(self.time);
+        for (path, stat) in adopted {
+            self.tree
+                .insert_directory(&path, stat, &implicit)
+                .map_err(Failure::refused)?;
+        }
+        Ok(())
+    }
+
     /// Says whether units for the system's manager are inside, so that it must reload after a
     /// merge.
     pub fn has_units(&self) -> bool {
@@ -331,6 +327,7 @@ impl Composer<'_> {
                 Source::Overlay(_) => None,
             };
             let added = if placed.kind == CandidateKind::Directory {
+                self.plan.described.insert(path.clone());
                 tree.insert_directory(&path, stat, &implicit)
             } else if let Some(leaf) = set.and_then(|set| sets.get(&set)) {
                 tree.link(&path, *leaf, &implicit)
@@ -461,30 +458,18 @@ impl Composer<'_> {
         self.plan.tree.walk(&mut |path, visit| {
             let stat = visit.stat();
             match visit {
-                image::Visit::Directory(_) => {
-                    if BASE_DIRECTORIES.contains(&path) && stat.mode != 0o755 {
-                        let text = format!(
-                            "/{path} has mode {:04o}, and will have it in the merged system",
-                            stat.mode
-                        );
-                        findings.push(Finding::new("directory-mode", text));
-                    }
-                }
+                image::Visit::Directory(_) => {}
                 image::Visit::Leaf(id, leaf) => {
                     match &leaf.content {
-                        Content::Symlink(target) if BASE_DIRECTORIES.contains(&path) => {
-                            let text = format!(
-                                "/{path} is a link to {target}, and would hide that directory of the base"
-                            );
-                            findings.push(Finding::new("link-over-directory", text));
-                        }
                         Content::File { size, id: content } if leaves.insert(id, ()).is_none() => {
                             sizes.insert(content, *size);
                         }
                         _ => {}
                     }
                     let capable = stat.xattrs.contains_key("security.capability");
-                    if matches!(leaf.content, Content::File { .. }) && (stat.mode & SET_ID != 0 || capable) {
+                    if matches!(leaf.content, Content::File { .. })
+                        && (stat.mode & SET_ID != 0 || capable)
+                    {
                         let what = match (stat.mode & 0o4000 != 0, stat.mode & 0o2000 != 0) {
                             (true, true) => "set-uid and set-gid",
                             (true, false) => "set-uid",
@@ -606,20 +591,11 @@ fn content_id(package: usize, file: usize, described: &File) -> ContentId {
     match &described.digest {
         _ if described.size == 0 => ContentId::new("empty"),
         Some(digest) if digest.is_strong() => {
-            ContentId::new(format!("{}:{}", tag(digest), digest.hex))
+            ContentId::new(format!("{}:{}", digest.tag(), digest.hex))
         }
-        Some(digest) => ContentId::new(format!("{}:{}@{package}/{file}", tag(digest), digest.hex)),
+        Some(digest) => ContentId::new(format!("{}:{}@{package}/{file}", digest.tag(), digest.hex)),
         None => ContentId::new(format!("unnamed@{package}/{file}")),
     }
-}
-
-/// Returns `sha256` for SHA-256.
-fn tag(digest: &FileDigest) -> String {
-    digest
-        .algorithm
-        .name()
-        .to_ascii_lowercase()
-        .replace('-', "")
 }
 
 fn regular_size(file: &File) -> u64 {

@@ -13,7 +13,8 @@ use store::{Added, Listing, Publication, Store};
 
 use crate::architecture::Architecture;
 use crate::base::Base;
-use crate::check::{self, Finding, Severity, Waivers};
+use crate::check::base_files::BaseFiles;
+use crate::check::{self, Finding, Severity, Waivers, shadow};
 use crate::choose::{Question, choose, judge, repository};
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
@@ -104,6 +105,10 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let rules = inputs.rules.for_base(base.merged_sbin);
     let times = Times::new(inputs.epoch, packages);
     let mut plan = compose::compose(packages, &overlay, &rules, times)?;
+    let base_files = BaseFiles::of(&base);
+    if let Some(files) = &base_files {
+        plan.adopt_modes(&|path| files.directory_mode(path))?;
+    }
     let identity = Identity::new(
         &inputs.naming,
         packages,
@@ -112,6 +117,9 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         plan.has_units(),
     )?;
     plan.findings.extend(check::identity(&identity, packages));
+    let shadows = shadow::shadows(&plan.tree, base_files.as_ref(), &mut |id| Ok(id.clone()))
+        .map_err(|error| Failure::io("reading the base's files", error))?;
+    plan.findings.extend(shadow::findings(&shadows));
     plan.findings.extend(selection.findings.iter().cloned());
     plan.findings.extend(trust(inputs, &selection)?);
     plan.findings

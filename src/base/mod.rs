@@ -69,6 +69,8 @@ pub struct Base {
     pub packages: Option<Vec<Package>>,
     /// The packages that it has, where nothing but their names is known.
     pub named: Named,
+    /// Its root directory, if it has files.
+    pub root: Option<PathBuf>,
 }
 
 /// Packages that must be looked up in repositories.
@@ -90,6 +92,7 @@ struct Found {
     named: Named,
     os_release: Option<OsRelease>,
     merged_sbin: Option<bool>,
+    root: Option<PathBuf>,
 }
 
 impl Base {
@@ -144,6 +147,7 @@ impl Base {
             os_release,
             packages: found.packages,
             named: found.named,
+            root: found.root,
         })
     }
 }
@@ -198,6 +202,7 @@ fn root(path: &Path, os_release: Option<OsRelease>, packages: Option<Vec<Package
         os_release,
         // A link in /usr/sbin's place is what the distributions that merged it have.
         merged_sbin: Some(path.join("usr/sbin").is_symlink()),
+        root: Some(path.to_owned()),
     }
 }
 

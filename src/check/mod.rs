@@ -4,6 +4,8 @@
 //! allowed by name, but for those that leave no image to speak of.
 
 mod base;
+pub mod base_files;
+pub mod shadow;
 pub mod survey;
 
 use std::collections::BTreeSet;
@@ -84,12 +86,32 @@ pub const FINDINGS: &[FindingKind] = &[
     FindingKind {
         id: "link-over-directory",
         severity: Severity::Fatal,
-        about: "a symbolic link stands where every base has a directory: merged, it hides all of it",
+        about: "a symbolic link stands where the base has a directory: merged, it hides all of it",
     },
     FindingKind {
         id: "directory-mode",
         severity: Severity::Note,
-        about: "a directory that every base has is not 0755 root:root; merged, the image's wins",
+        about: "a directory has another mode or owner than in the base; merged, the image's wins",
+    },
+    FindingKind {
+        id: "directory-over-link",
+        severity: Severity::Fatal,
+        about: "a directory stands where the base has a link: merged, it hides all behind the link",
+    },
+    FindingKind {
+        id: "shadows-base",
+        severity: Severity::Fatal,
+        about: "a file or link of the base would be replaced by a different one",
+    },
+    FindingKind {
+        id: "command-in-base",
+        severity: Severity::Note,
+        about: "the base has a program of that name in another directory of programs",
+    },
+    FindingKind {
+        id: "dangling-link",
+        severity: Severity::Note,
+        about: "a symbolic link leads to nothing, in the image and in the base",
     },
     FindingKind {
         id: "left-out",

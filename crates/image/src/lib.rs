@@ -13,6 +13,6 @@ pub mod squashfs;
 mod tree;
 
 pub use tree::{
-    Content, ContentId, Directory, Entry, Leaf, LeafId, Special, Stat, Tree, TreeError, Visit,
-    check_path,
+    Content, ContentId, Directory, Entry, Leaf, LeafId, Special, Stat, Step, Tree, TreeError,
+    Visit, check_path, follow,
 };

@@ -242,41 +242,16 @@ impl Tree {
     }
 
     /// Returns what `path` leads to when symbolic links are followed, with the path that it has
-    /// then. Links are resolved as if the tree were the root: an absolute target starts there, and
-    /// nothing leads out of it. `None` where the way ends, and where links go in circles.
+    /// then. `None` where the way ends, and where links go in circles. See [`follow`].
     pub fn resolve(&self, path: &str) -> Option<(String, Visit<'_>)> {
-        let mut place: Vec<String> = Vec::new();
-        let mut ahead: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
-        let mut links = 0;
-        while let Some(part) = ahead.pop() {
-            match part.as_str() {
-                "" | "." => continue,
-                ".." => {
-                    place.pop();
-                    continue;
-                }
-                _ => place.push(part),
-            }
-            let visit = self.get(&place.join("/"))?;
-            if let Visit::Leaf(_, leaf) = visit {
-                match &leaf.content {
-                    Content::Symlink(target) => {
-                        links += 1;
-                        if links > MAX_LINKS {
-                            return None;
-                        }
-                        place.pop();
-                        if target.starts_with('/') {
-                            place.clear();
-                        }
-                        ahead.extend(target.rsplit('/').map(str::to_owned));
-                    }
-                    _ if !ahead.is_empty() => return None,
-                    _ => {}
-                }
-            }
-        }
-        let path = place.join("/");
+        let path = follow(path, &mut |path| match self.get(path) {
+            None => Step::Nothing,
+            Some(Visit::Directory(_)) => Step::Directory,
+            Some(Visit::Leaf(_, leaf)) => match &leaf.content {
+                Content::Symlink(target) => Step::Link(target.clone()),
+                _ => Step::Leaf,
+            },
+        })?;
         let visit = self.get(&path)?;
         Some((path, visit))
     }
@@ -411,6 +386,57 @@ impl Tree {
         }
         Ok((directory, name))
     }
+}
+
+/// What is found on the way along a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: the way ends.
+    Nothing,
+    /// A directory.
+    Directory,
+    /// A symbolic link with its target.
+    Link(String),
+    /// Anything else: the way ends there.
+    Leaf,
+}
+
+/// Follows a path through symbolic links, and returns the path of what it leads to.
+///
+/// Links are resolved as if the tree were the root: an absolute target starts there, and nothing
+/// leads out of it. `look` is asked for what is at a path whose directories are no links.
+pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Step) -> Option<String> {
+    let mut place: Vec<String> = Vec::new();
+    let mut ahead: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+    let mut links = 0;
+    while let Some(part) = ahead.pop() {
+        match part.as_str() {
+            "" | "." => continue,
+            ".." => {
+                place.pop();
+                continue;
+            }
+            _ => place.push(part),
+        }
+        match look(&place.join("/")) {
+            Step::Nothing => return None,
+            Step::Directory => {}
+            Step::Link(target) => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return None;
+                }
+                place.pop();
+                if target.starts_with('/') {
+                    place.clear();
+                }
+                ahead.extend(target.rsplit('/').map(str::to_owned));
+            }
+            Step::Leaf if ahead.is_empty() => {}
+            Step::Leaf => return None,
+        }
+    }
+    Some(place.join("/"))
 }
 
 /// Says whether `path` can be a path of a tree: relative, normal, not too long or too deep.

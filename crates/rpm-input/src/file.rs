@@ -83,6 +83,11 @@ impl FileDigest {
     pub fn is_strong(&self) -> bool {
         self.algorithm.is_strong()
     }
+
+    /// Returns the algorithm's name as it stands in front of a digest: `sha256`.
+    pub fn tag(&self) -> String {
+        self.algorithm.name().to_ascii_lowercase().replace('-', "")
+    }
 }
 
 /// A digest algorithm, by its number in OpenPGP (RFC 9580, section 9.5), which RPM uses.

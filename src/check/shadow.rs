@@ -1,0 +1,354 @@
+//! The shadowing gate: what of the base an image would hide or replace where it is merged.
+//!
+//! A merge is an overlay. Where both have a directory, the entries of both are there, and the
+//! directory has the image's mode and owner. Of everything else the image's is seen and the
+//! base's is not: a file replaces a file, a link hides a whole directory, a directory hides a link
+//! and all that was reached through it.
+//!
+//! Where the base's files are not known, only what every base has is looked at.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
+use serde::Serialize;
+
+use super::Finding;
+use super::base_files::{BaseEntry, BaseFiles};
+use crate::filter::is_below;
+
+/// Directories that every base has. A merged image's attributes win over the base's.
+const BASE_DIRECTORIES: &[&str] = &[
+    "opt",
+    "usr",
+    "usr/bin",
+    "usr/etc",
+    "usr/games",
+    "usr/include",
+    "usr/lib",
+    "usr/lib/firmware",
+    "usr/lib/modules",
+    "usr/lib/systemd",
+    "usr/lib/systemd/system",
+    "usr/lib/systemd/user",
+    "usr/lib/sysusers.d",
+    "usr/lib/tmpfiles.d",
+    "usr/lib/udev",
+    "usr/lib64",
+    "usr/libexec",
+    "usr/local",
+    "usr/sbin",
+    "usr/share",
+    "usr/share/doc",
+    "usr/share/info",
+    "usr/share/licenses",
+    "usr/share/locale",
+    "usr/share/man",
+    "usr/src",
+];
+
+/// So many paths are named in one finding.
+const SHOWN: usize = 4;
+/// Where users type names of programs, and the base may have them in either.
+const COMMANDS: [(&str, &str); 4] = [
+    ("usr/bin", "usr/sbin"),
+    ("usr/sbin", "usr/bin"),
+    ("usr/bin", "usr/local/bin"),
+    ("usr/sbin", "usr/local/sbin"),
+];
+
+/// What is there on a running system alone.
+const AT_RUN_TIME: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
+
+/// Names a content of an image, as in `sha256:9f86…`.
+pub type Naming<'a> = dyn FnMut(&ContentId) -> io::Result<ContentId> + 'a;
+
+/// What an image does to a path of the base.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Shadow {
+    /// The finding that it is.
+    pub id: &'static str,
+    /// The path, with its leading slash.
+    pub path: String,
+    /// What happens there, in words.
+    pub what: String,
+    /// The package of the base that owns it, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// Looks at a tree over a base. `naming` is asked for the contents of files that replace one of
+/// the same size.
+pub fn shadows(
+    tree: &Tree,
+    base: Option<&BaseFiles<'_>>,
+    naming: &mut Naming<'_>,
+) -> io::Result<Vec<Shadow>> {
+    let mut gate = Gate {
+        tree,
+        base,
+        naming,
+        found: Vec::new(),
+    };
+    gate.directory("", tree.root())?;
+    gate.links();
+    gate.found.sort();
+    Ok(gate.found)
+}
+
+struct Gate<'a, 'n> {
+    tree: &'a Tree,
+    base: Option<&'a BaseFiles<'a>>,
+    naming: &'a mut Naming<'n>,
+    found: Vec<Shadow>,
+}
+
+impl Gate<'_, '_> {
+    fn add(&mut self, id: &'static str, path: &str, what: impl Into<String>) {
+        let owner = self.base.and_then(|base| base.owner(path));
+        self.found.push(Shadow {
+            id,
+            path: format!("/{path}"),
+            what: what.into(),
+            owner: owner.map(|package| package.nevra.to_string()),
+        });
+    }
+
+    /// Returns what the base has at a path, as far as it is known.
+    fn of_base(&self, path: &str) -> BaseEntry {
+        match self.base {
+            Some(base) => base.entry(path),
+            None if BASE_DIRECTORIES.contains(&path) => BaseEntry::Directory(Some(0o755)),
+            None => BaseEntry::Missing,
+        }
+    }
+
+    fn directory(&mut self, above: &str, directory: &Directory) -> io::Result<()> {
+        for (name, entry) in directory.entries() {
+            let path = match above {
+                "" => name.to_owned(),
+                above => format!("{above}/{name}"),
+            };
+            let of_base = self.of_base(&path);
+            match entry {
+                Entry::Directory(below) => self.below(&path, below, &of_base)?,
+                Entry::Leaf(id) => {
+                    let content = &self.tree.leaf(*id).content;
+                    self.leaf(&path, content, &of_base)?;
+                    self.command(above, name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn below(&mut self, path: &str, directory: &Directory, of_base: &BaseEntry) -> io::Result<()> {
+        match of_base {
+            BaseEntry::Missing if self.base.is_some() => return Ok(()),
+            BaseEntry::Missing => {}
+            BaseEntry::Directory(mode) => {
+                let stat = &directory.stat;
+                let owned = (stat.uid, stat.gid) != (0, 0);
+                // The mode of the hierarchy itself stays the base's.
+                if path.contains('/') && (mode.is_some_and(|mode| mode != stat.mode) || owned) {
+                    let what = format!(
+                        "has mode {:04o} of {}:{} in the image, {:04o} in the base",
+                        stat.mode,
+                        stat.uid,
+                        stat.gid,
+                        mode.unwrap_or(0o755),
+                    );
+                    self.add("directory-mode", path, what);
+                }
+            }
+            BaseEntry::Link(target) => {
+                let what = format!("is a directory in the image, a link to {target} in the base");
+                self.add("directory-over-link", path, what);
+                return Ok(());
+            }
+            BaseEntry::File(_) | BaseEntry::Special => {
+                self.add(
+                    "shadows-base",
+                    path,
+                    "is a directory in the image, a file in the base",
+                );
+                return Ok(());
+            }
+        }
+        self.directory(path, directory)
+    }
+
+    fn leaf(&mut self, path: &str, content: &Content, of_base: &BaseEntry) -> io::Result<()> {
+        match (content, of_base) {
+            (_, BaseEntry::Missing) => {}
+            (Content::Symlink(target), BaseEntry::Directory(_)) => {
+                let what =
+                    format!("is a link to {target}, and would hide that directory of the base");
+                self.add("link-over-directory", path, what);
+            }
+            (_, BaseEntry::Directory(_)) => {
+                self.add(
+                    "shadows-base",
+                    path,
+                    "is a file in the image, a directory in the base",
+                );
+            }
+            (Content::Symlink(target), BaseEntry::Link(own)) if target == own => {}
+            (Content::Symlink(target), BaseEntry::Link(own)) => {
+                let what = format!("is a link to {target} in the image, to {own} in the base");
+                self.add("shadows-base", path, what);
+            }
+            (Content::File { size, id }, BaseEntry::File(own)) if size == own => {
+                let id = (self.naming)(id)?;
+                let base = self.base.map(|base| base.has_content(path, id.as_str()));
+                if base.transpose()?.flatten() == Some(false) {
+                    self.add("shadows-base", path, "has other contents than the base's");
+                }
+            }
+            (Content::File { size, .. }, BaseEntry::File(own)) => {
+                let what = format!("has {size} bytes in the image, {own} in the base");
+                self.add("shadows-base", path, what);
+            }
+            _ => self.add("shadows-base", path, "is of another kind in the base"),
+        }
+        Ok(())
+    }
+
+    /// Notes a program that the base has under the same name in another directory of programs.
+    fn command(&mut self, directory: &str, name: &str) {
+        let Some(base) = self.base else { return };
+        for (here, there) in COMMANDS {
+            let other = format!("{there}/{name}");
+            let hidden = self.tree.get(&other).is_some();
+            let is_link = matches!(base.entry(there), BaseEntry::Link(_));
+            if directory == here
+                && !hidden
+                && !is_link
+                && base.entry(here) != BaseEntry::Missing
+                && matches!(base.entry(&other), BaseEntry::File(_) | BaseEntry::Link(_))
+            {
+                let what = format!("is /{other} in the base, too: the order in PATH decides");
+                self.add("command-in-base", &format!("{here}/{name}"), what);
+            }
+        }
+    }
+
+    /// Looks at where the image's links lead on the merged system.
+    fn links(&mut self) {
+        let mut dangling = Vec::new();
+        self.tree.walk(&mut |path, visit| {
+            let Visit::Leaf(_, leaf) = visit else { return };
+            let Content::Symlink(target) = &leaf.content else {
+                return;
+            };
+            let whole = match target.strip_prefix('/') {
+                Some(absolute) => absolute.to_owned(),
+                None => format!(
+                    "{}/{target}",
+                    path.rsplit_once('/').map_or("", |(above, _)| above)
+                ),
+            };
+            if let Some(what) = self.leads(&whole, target) {
+                dangling.push((path.to_owned(), what));
+            }
+        });
+        for (path, what) in dangling {
+            self.add("dangling-link", &path, what);
+        }
+    }
+
+    /// Says what is wrong with a link whose target is `path`, if anything is.
+    fn leads(&self, path: &str, target: &str) -> Option<String> {
+        let mut last = String::new();
+        let mut look = |path: &str| {
+            path.clone_into(&mut last);
+            self.step(path)
+        };
+        if follow(path, &mut look).is_some() {
+            return None;
+        }
+        let inside = ["usr", "opt"]
+            .iter()
+            .any(|hierarchy| is_below(&last, hierarchy));
+        if AT_RUN_TIME.iter().any(|place| is_below(&last, place)) {
+            return None;
+        }
+        if is_below(&last, "etc/alternatives") {
+            return Some(format!(
+                "leads to {target}: update-alternatives would have made that when the package was installed"
+            ));
+        }
+        match self.base {
+            None if inside => None,
+            None => Some(format!("leads to {target}, which no image can bring")),
+            Some(_) => Some(format!(
+                "leads to {target}, which neither image nor base has"
+            )),
+        }
+    }
+
+    /// Returns what is at a path of the merged system.
+    fn step(&self, path: &str) -> Step {
+        let of_image = self.tree.get(path);
+        match of_image {
+            Some(Visit::Directory(_)) => return Step::Directory,
+            Some(Visit::Leaf(_, leaf)) => {
+                return match &leaf.content {
+                    Content::Symlink(target) => Step::Link(target.clone()),
+                    _ => Step::Leaf,
+                };
+            }
+            None => {}
+        }
+        // Below a directory that hides a link or file of the base there is nothing of the base.
+        let hidden = path.match_indices('/').any(|(end, _)| {
+            let above = &path[..end];
+            self.tree.get(above).is_some()
+                && !matches!(self.of_base(above), BaseEntry::Directory(_))
+        });
+        if hidden {
+            return Step::Nothing;
+        }
+        match self.of_base(path) {
+            BaseEntry::Missing => Step::Nothing,
+            BaseEntry::Directory(_) => Step::Directory,
+            BaseEntry::Link(target) => Step::Link(target),
+            BaseEntry::File(_) | BaseEntry::Special => Step::Leaf,
+        }
+    }
+}
+
+/// Sums up shadows as findings, one for each kind and owner.
+pub fn findings(shadows: &[Shadow]) -> Vec<Finding> {
+    let mut groups: BTreeMap<(&'static str, &Option<String>), Vec<&Shadow>> = BTreeMap::new();
+    for shadow in shadows {
+        groups
+            .entry((shadow.id, &shadow.owner))
+            .or_default()
+            .push(shadow);
+    }
+    groups
+        .into_iter()
+        .map(|((id, owner), group)| {
+            let mut shown: Vec<_> = group
+                .iter()
+                .take(SHOWN)
+                .map(|shadow| format!("{} {}", shadow.path, shadow.what))
+                .collect();
+            if group.len() > SHOWN {
+                shown.push(format!("{} more", group.len() - SHOWN));
+            }
+            let text = shown.join("; ");
+            Finding::new(
+                id,
+                match owner {
+                    Some(owner) => format!("of {owner}: {text}"),
+                    None => text,
+                },
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

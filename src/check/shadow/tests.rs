@@ -1,0 +1,185 @@
+use image::{Leaf, Stat};
+use rpm_input::{FileDigest, Package};
+
+use super::*;
+use crate::base::Base;
+
+/// Makes a tree of lines `path kind value`, with a kind of `d` (mode), `l` (target) or `f` (text,
+/// which is also its digest).
+fn tree(lines: &[&str]) -> Tree {
+    let implicit = Stat::implicit_directory(0);
+    let mut tree = Tree::new(implicit.clone());
+    for line in lines {
+        let [path, kind, value] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let content = match kind {
+            "d" => {
+                let mode = u16::from_str_radix(value, 8).unwrap();
+                let stat = Stat {
+                    mode,
+                    ..Stat::default()
+                };
+                tree.insert_directory(path, stat, &implicit).unwrap();
+                continue;
+            }
+            "l" => Content::Symlink(value.to_owned()),
+            _ => Content::File {
+                size: value.len() as u64,
+                id: ContentId::new(format!("sha256:{value}")),
+            },
+        };
+        let stat = Stat::default();
+        tree.insert_leaf(path, Leaf { stat, content }, &implicit)
+            .unwrap();
+    }
+    tree
+}
+
+/// Makes a base of one package with these files, in the same notation.
+fn base(lines: &[&str]) -> Base {
+    use rpm_input::{DigestAlgorithm, File, FileFlags, FileKind};
+    let files = lines.iter().map(|line| {
+        let [path, kind, value] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        File {
+            path: format!("/{path}"),
+            kind: match kind {
+                "d" => FileKind::Directory,
+                "l" => FileKind::Symlink(value.to_owned()),
+                _ => FileKind::Regular,
+            },
+            mode: u16::from_str_radix(value, 8).unwrap_or(0o644),
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            size: value.len() as u64,
+            mtime: 0,
+            digest: (kind == "f").then(|| FileDigest {
+                algorithm: DigestAlgorithm::Sha256,
+                hex: value.to_owned(),
+            }),
+            capabilities: None,
+            flags: FileFlags(0),
+            language: None,
+            color: 0,
+            hard_link: None,
+        }
+    });
+    let mut package = package();
+    package.files = files.collect();
+    Base {
+        packages: Some(vec![package]),
+        ..Base::default()
+    }
+}
+
+fn package() -> Package {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/hello-sysext-1.0-1.x86_64.rpm"
+    );
+    let mut file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
+    Package::read(&mut file, path).unwrap()
+}
+
+/// Returns the shadows as `id path`.
+fn found(image: &[&str], of_base: Option<&[&str]>) -> Vec<String> {
+    let base = of_base.map(base);
+    let files = base.as_ref().and_then(BaseFiles::of);
+    let shadows = shadows(&tree(image), files.as_ref(), &mut |id| Ok(id.clone())).unwrap();
+    shadows
+        .iter()
+        .map(|shadow| format!("{} {}", shadow.id, shadow.path))
+        .collect()
+}
+
+#[test]
+fn over_a_base_with_files() {
+    const BASE: &[&str] = &[
+        "usr/bin d 755",
+        "usr/bin/tool f old",
+        "usr/bin/sh l dash",
+        "usr/bin/dash f dash",
+        "usr/sbin/fsck f fsck",
+        "usr/lib d 755",
+        "usr/lib/x d 750",
+        "usr/lib/x/file f x",
+        "usr/lib64 l lib",
+        "etc/config f c",
+    ];
+    for (image, expected) in [
+        (&["usr/bin/new f new"][..], &[][..]),
+        (&["usr/bin/tool f old"], &[]),
+        (&["usr/bin/tool f new"], &["shadows-base /usr/bin/tool"]),
+        (&["usr/bin/tool f newer"], &["shadows-base /usr/bin/tool"]),
+        (&["usr/bin/tool l dash"], &["shadows-base /usr/bin/tool"]),
+        (&["usr/bin/sh l dash"], &[]),
+        (&["usr/bin/sh l tool"], &["shadows-base /usr/bin/sh"]),
+        (&["usr/bin/tool/x f x"], &["shadows-base /usr/bin/tool"]),
+        (&["usr/lib l bin"], &["link-over-directory /usr/lib"]),
+        (&["usr/lib f file"], &["shadows-base /usr/lib"]),
+        (&["usr/lib64/y f y"], &["directory-over-link /usr/lib64"]),
+        (&["usr/lib/x/y f y"], &["directory-mode /usr/lib/x"]),
+        (&["usr/lib/x d 750", "usr/lib/x/y f y"], &[]),
+        (
+            &["usr/bin/fsck f other"],
+            &["command-in-base /usr/bin/fsck"],
+        ),
+        // Links of the image: into itself, into the base, through both, and to nothing.
+        (&["usr/bin/a l b", "usr/bin/b f b"], &[]),
+        (&["usr/bin/a l tool"], &[]),
+        (&["usr/bin/a l /lib64/x/file", "lib64 l usr/lib64"], &[]),
+        (&["usr/bin/a l ../../etc/config"], &[]),
+        (&["usr/bin/a l /dev/null"], &[]),
+        (&["usr/bin/a l nothing"], &["dangling-link /usr/bin/a"]),
+        (
+            &["usr/bin/a l /etc/alternatives/a"],
+            &["dangling-link /usr/bin/a"],
+        ),
+        (&["usr/bin/a l a"], &["dangling-link /usr/bin/a"]),
+        // What a link leads through in the base is hidden by the image's directory.
+        (
+            &["usr/bin/a l /usr/lib64/x/file", "usr/lib64/y f y"],
+            &["dangling-link /usr/bin/a", "directory-over-link /usr/lib64"],
+        ),
+    ] {
+        assert_eq!(found(image, Some(BASE)), expected, "{image:?}");
+    }
+}
+
+#[test]
+fn over_a_base_of_which_no_file_is_known() {
+    for (image, expected) in [
+        (&["usr/bin/new f new"][..], &[][..]),
+        (&["usr/lib64 l lib"], &["link-over-directory /usr/lib64"]),
+        (&["usr/bin d 700"], &["directory-mode /usr/bin"]),
+        (&["usr/libexec/x d 700"], &[]),
+        (&["usr/bin/a l nothing"], &[]),
+        (&["usr/bin/a l /etc/x"], &["dangling-link /usr/bin/a"]),
+    ] {
+        assert_eq!(found(image, None), expected, "{image:?}");
+    }
+}
+
+#[test]
+fn findings_name_the_owner_and_some_paths() {
+    let of = |path: &str, owner: Option<&str>| Shadow {
+        id: "shadows-base",
+        path: path.to_owned(),
+        what: "differs".to_owned(),
+        owner: owner.map(str::to_owned),
+    };
+    let shadows: Vec<_> = (1..=6)
+        .map(|number| of(&format!("/usr/{number}"), Some("a-1-1.x86_64")))
+        .chain([of("/usr/z", None)])
+        .collect();
+    let texts: Vec<_> = findings(&shadows).into_iter().map(|one| one.text).collect();
+    assert_eq!(
+        texts,
+        [
+            "/usr/z differs",
+            "of a-1-1.x86_64: /usr/1 differs; /usr/2 differs; /usr/3 differs; /usr/4 differs; 2 more"
+        ]
+    );
+}
