@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use crate::dependency::{Capability, Dependency, Rich};
 use crate::pool::{Id, Pool};
-use crate::prefer;
 use crate::solvable::Nevra;
 
 /// Clauses that one dependency may turn into. `(a if b)` makes as many as `b` has providers, and
@@ -18,7 +17,7 @@ const MAX_CLAUSES: usize = 4096;
 /// Packages named by all clauses of one dependency.
 const MAX_LITERALS: usize = 1 << 20;
 
-/// If all of `unless` are added, one of `any` must be; the earlier, the better.
+/// If all of `unless` are added, one of `any` must be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Clause {
     pub(crate) unless: Vec<Id>,
@@ -38,15 +37,6 @@ pub(crate) enum Stance {
     Conflicts(Id),
     /// Someone outside asks: the request or the base.
     Outside,
-}
-
-impl Stance {
-    fn package(self) -> Option<Id> {
-        match self {
-            Self::Requires(id) | Self::Conflicts(id) => Some(id),
-            Self::Outside => None,
-        }
-    }
 }
 
 /// The packages that may be added in one run: those of the pool that the base and the lock admit.
@@ -166,10 +156,6 @@ impl<'a> Admission<'a> {
                 _ => Err(TooComplex),
             };
         }
-        let name = dependency
-            .simple()
-            .map_or("", |capability| &capability.name);
-        prefer::sort(self.pool, &mut providers, name, stance.package());
         Ok(vec![Clause {
             unless: Vec::new(),
             any: providers,

@@ -46,7 +46,7 @@ impl Evr {
             .then_with(|| compare_part(&self.release, &other.release))
     }
 
-    fn compare_version(&self, other: &Self) -> Ordering {
+    pub(crate) fn compare_version(&self, other: &Self) -> Ordering {
         (self.epoch.unwrap_or(0).cmp(&other.epoch.unwrap_or(0)))
             .then_with(|| compare_part(&self.version, &other.version))
     }

@@ -23,6 +23,7 @@
 mod architecture;
 mod catalog;
 mod clause;
+mod course;
 mod dependency;
 mod error;
 mod evr;

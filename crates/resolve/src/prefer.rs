@@ -1,59 +1,23 @@
-//! Which of several providers is tried first.
+//! Which of several providers resolvo tries first.
 //!
-//! The order of libsolv's `policy_filter_unwanted` as far as it can be known before solving, and
-//! then one that leaves no tie. The earlier criterion decides:
+//! It is asked where the search in libsolv's order did not come to an end, and takes its decisions
+//! in an order of its own. So this is libsolv's preference as far as it can be known before. The
+//! earlier criterion decides:
 //!
-//! 1. a package that another provider obsoletes comes after all that none does;
-//! 2. the repository of higher priority;
-//! 3. the architecture that the system prefers;
-//! 4. the best version of each package before the second best of any;
-//! 5. the package that is named as the capability is;
-//! 6. a package that the requiring one recommends or suggests, or that supplements or enhances
-//!    something of the base;
-//! 7. the shorter name, then the name in the order of bytes;
-//! 8. the repository that was given first, then the package that comes first in it.
-//!
-//! That a package which is added anyhow, or is in the base, satisfies the requirement needs no
-//! criterion: the solver only chooses if none does.
+//! 1. the repository of higher priority;
+//! 2. the architecture that the system prefers;
+//! 3. the best version of each package before the second best of any;
+//! 4. the name, in the order of bytes;
+//! 5. the repository that was given first, then the package that comes first in it.
 
 use std::cmp::Reverse;
 
-use crate::dependency::Dependency;
 use crate::pool::{Id, Pool};
 
-/// Lists longer than this are not searched for obsoleted members and hints: these cost a look-up
-/// for each dependency of each member.
-const MAX_SEARCHED: usize = 512;
-
-/// Sorts `ids`, packages on offer that provide `capability` to `requirer`, the best first.
-pub(crate) fn sort(pool: &Pool, ids: &mut [Id], capability: &str, requirer: Option<Id>) {
+/// Sorts `ids`, packages on offer, the best first.
+pub(crate) fn sort(pool: &Pool, ids: &mut [Id]) {
     if ids.len() < 2 {
         return;
-    }
-    let searched = ids.len() <= MAX_SEARCHED;
-    let mut obsoleted: Vec<Id> = Vec::new();
-    let mut hinted: Vec<Id> = Vec::new();
-    if searched {
-        for &id in ids.iter() {
-            for dependency in &pool.solvable(id).obsoletes {
-                let others = pool.obsoleted_by(dependency).into_iter();
-                obsoleted.extend(others.filter(|&other| !pool.same_name(id, other)));
-            }
-            let solvable = pool.solvable(id);
-            let wants_base = (solvable.supplements.iter().chain(&solvable.enhances))
-                .any(|hint| is_of_base(pool, hint));
-            if wants_base {
-                hinted.push(id);
-            }
-        }
-        if let Some(requirer) = requirer {
-            let solvable = pool.solvable(requirer);
-            for hint in solvable.recommends.iter().chain(&solvable.suggests) {
-                hinted.extend(pool.satisfying(hint));
-            }
-        }
-        obsoleted.sort_unstable();
-        hinted.sort_unstable();
     }
     // Within a name, the best first; then each learns how many of its name are better.
     let quality = |id: Id| {
@@ -76,15 +40,7 @@ pub(crate) fn sort(pool: &Pool, ids: &mut [Id], capability: &str, requirer: Opti
                 Some(other) if pool.solvable(other).nevra.name == *name => place_in_name + 1,
                 _ => 0,
             };
-            let key = (
-                obsoleted.binary_search(&id).is_ok(),
-                quality(id),
-                place_in_name,
-                name != capability,
-                hinted.binary_search(&id).is_err(),
-                name.len(),
-                order,
-            );
+            let key = (quality(id), place_in_name, order);
             (key, id)
         })
         .collect();
@@ -92,10 +48,4 @@ pub(crate) fn sort(pool: &Pool, ids: &mut [Id], capability: &str, requirer: Opti
     for (slot, (_, id)) in ids.iter_mut().zip(keyed) {
         *slot = id;
     }
-}
-
-/// Returns whether the base alone satisfies a part of the hint.
-fn is_of_base(pool: &Pool, hint: &Dependency) -> bool {
-    // By number, the base comes first.
-    (pool.satisfying(hint).first()).is_some_and(|&id| pool.is_base(id))
 }

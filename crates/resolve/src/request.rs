@@ -5,7 +5,6 @@ use std::fmt;
 use crate::clause::{Admission, Clause, Stance};
 use crate::dependency::Dependency;
 use crate::pool::{Available, Id, Package, Pool};
-use crate::prefer;
 use crate::problem::{Rule, of_exclusions, of_requirement};
 use crate::resolution::Already;
 use crate::solvable::Nevra;
@@ -140,7 +139,7 @@ fn one_of<'a>(admission: &Admission<'_>, number: usize, text: &str, found: Vec<I
     if let Some(&id) = found.iter().find(|&&id| pool.is_base(id)) {
         return already(pool, number, Some(id));
     }
-    let mut any: Vec<Id> = found
+    let any: Vec<Id> = found
         .iter()
         .copied()
         .filter(|&id| admission.admits(id))
@@ -154,7 +153,6 @@ fn one_of<'a>(admission: &Admission<'_>, number: usize, text: &str, found: Vec<I
             false => of_exclusions(admission, &found),
         });
     }
-    prefer::sort(pool, &mut any, "", None);
     Meaning::Demands(vec![demand(
         number,
         Clause {

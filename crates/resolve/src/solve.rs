@@ -26,8 +26,10 @@ use resolvo::{
 };
 
 use crate::clause::{Admission, Clause, Stance};
+use crate::course;
 use crate::dependency::Dependency;
 use crate::pool::Id;
+use crate::prefer;
 
 /// Where a clause comes from.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,9 @@ pub(crate) fn solve<'a>(
     admission: &'a Admission<'a>,
     demands: &[Demand<'a>],
 ) -> Result<Vec<Id>, Unsolvable> {
+    if let Ok(chosen) = course::follow(admission, demands) {
+        return Ok(chosen);
+    }
     let mut active: BTreeSet<Place> = BTreeSet::new();
     loop {
         let chosen = solve_with(admission, demands, &active)?;
@@ -149,8 +154,6 @@ pub(crate) fn demands_of<'a>(admission: &Admission<'a>, id: Id) -> Vec<(Cause<'a
             Err(_) => found.push((Cause::TooComplex(dependency), Clause::default())),
         }
     }
-    // What leaves no choice is decided first, and may satisfy what does.
-    found.sort_by_key(|(_, clause)| clause.any.len());
     let without = |other| Clause {
         unless: vec![other],
         any: Vec::new(),
@@ -215,12 +218,17 @@ impl Encoding<'_> {
     ) -> KnownDependencies {
         let mut known = KnownDependencies::default();
         let mut records = self.records.borrow_mut();
-        for (place, Clause { unless, any }) in clauses.enumerate() {
+        // What leaves no choice is decided first, and may satisfy what does.
+        let mut clauses: Vec<_> = clauses.enumerate().collect();
+        clauses.sort_by_key(|(_, clause)| clause.any.len());
+        for (place, Clause { unless, any }) in clauses {
             if let ([other], []) = (unless.as_slice(), any.as_slice()) {
                 known.constrains.push(absent(*other));
             } else if unless.is_empty() || self.active.contains(&(owner, place)) {
                 let absences = unless.iter().map(|id| absent(*id));
-                let list = any.iter().map(|id| present(*id)).chain(absences).collect();
+                let mut any = any.clone();
+                prefer::sort(self.admission.pool, &mut any);
+                let list = any.into_iter().map(present).chain(absences).collect();
                 let union = Requirement::Union(records.union(list));
                 known.requirements.push(ConditionalRequirement::from(union));
             }

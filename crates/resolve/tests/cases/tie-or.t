@@ -1,4 +1,4 @@
-# The best providers of each part of an or are tried in the order of the parts.
+# The parts of an or are equals: the first name decides.
 repo system 0 testtags <inline>
 repo available 0 testtags <inline>
 #>=Pkg: a 1 1 noarch
@@ -9,4 +9,4 @@ system x86_64 rpm system
 job install name a
 result transaction,problems <inline>
 #>install a-1-1.noarch@available
-#>install zz-1-1.noarch@available
+#>install b-1-1.noarch@available

@@ -1,4 +1,4 @@
-# The package that is named as the capability is preferred.
+# Among equals the first name decides, and not that one is named as the capability.
 repo system 0 testtags <inline>
 repo available 0 testtags <inline>
 #>=Pkg: a 1 1 noarch
@@ -10,4 +10,4 @@ system x86_64 rpm system
 job install name a
 result transaction,problems <inline>
 #>install a-1-1.noarch@available
-#>install mailer-1-1.noarch@available
+#>install aa-1-1.noarch@available

@@ -1,0 +1,346 @@
+//! The search in the order of libsolv, which users of zypper and dnf know the results of.
+//!
+//! Which provider is best often depends on what has been decided before: on what the packages so
+//! far recommend, or whether one of the providers came in by another way. So equal results take
+//! the same decisions in the same order. This is that order, after `solver_run_sat` of libsolv:
+//!
+//! 1. everything that leaves no choice, at every step;
+//! 2. the requests, in their order;
+//! 3. the requirements of what is added, the package with the highest number first; those that
+//!    leave a choice are put off until only such are left, and from then on they are taken as
+//!    they come;
+//! 4. if a provider was chosen before another one of the same requirement had to be added anyhow,
+//!    the decision is taken back, and made for the other one.
+//!
+//! [`policy`] says which provider is the best one. A decision that turns out to be impossible is
+//! taken back, and its opposite holds from there on. libsolv would learn more from it; here that
+//! is left to resolvo, which is asked if a few of these steps don't suffice, so that the answer is
+//! complete in any case.
+
+mod policy;
+mod rules;
+
+use std::collections::BTreeSet;
+
+use crate::clause::Admission;
+use crate::pool::Id;
+use crate::solve::Demand;
+use rules::{Literal, Rules};
+
+/// Decisions that are taken back before the search is left to resolvo.
+const MAX_RETREATS: usize = 200;
+/// Decisions that are made anew because another provider was added anyhow.
+const MAX_MINIMIZATIONS: usize = 1000;
+
+/// The search did not come to an end by itself.
+#[derive(Debug)]
+pub(crate) struct Stuck;
+
+/// Returns the packages to add, by number, if the search finds them.
+pub(crate) fn follow(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Result<Vec<Id>, Stuck> {
+    let rules = Rules::of(admission, demands);
+    let mut course = Course {
+        admission,
+        values: vec![0; rules.packages.len()],
+        counts: vec![0; rules.len()],
+        rules,
+        trail: Vec::new(),
+        counted: 0,
+        starts: vec![0],
+        branches: Vec::new(),
+        retreats: 0,
+        weak: policy::Weak::default(),
+    };
+    course.run()?;
+    let added = course.trail.iter().filter_map(|literal| literal.added());
+    let mut chosen: Vec<Id> = added
+        .filter_map(|number| course.rules.packages.get(number).copied())
+        .collect();
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+/// A choice among several providers.
+struct Branch {
+    /// The level that it was made on top of.
+    level: usize,
+    providers: Vec<usize>,
+    /// Which of them were tried; the last one holds.
+    tried: BTreeSet<usize>,
+}
+
+/// Packages are known by their place in [`Rules::packages`] here.
+struct Course<'a> {
+    admission: &'a Admission<'a>,
+    rules: Rules,
+    /// The level on which it was decided to add a package, its negative if it is not to be added,
+    /// 0 if nothing was decided.
+    values: Vec<i32>,
+    /// For each rule, how many of its literals don't hold.
+    counts: Vec<u32>,
+    /// What was decided, in order.
+    trail: Vec<Literal>,
+    /// How much of the trail is in `counts`.
+    counted: usize,
+    /// Where each level of the trail starts. The first one holds what leaves no choice.
+    starts: Vec<usize>,
+    branches: Vec<Branch>,
+    retreats: usize,
+    weak: policy::Weak,
+}
+
+impl Course<'_> {
+    fn run(&mut self) -> Result<(), Stuck> {
+        for rule in 0..self.rules.len() {
+            if let [only] = self.rules.get(rule) {
+                match self.holds(*only) {
+                    Some(true) => {}
+                    Some(false) => return Err(Stuck),
+                    None => self.assign(*only),
+                }
+            }
+        }
+        if !self.propagate() {
+            return Err(Stuck);
+        }
+        let mut minimizations = 0;
+        loop {
+            if !self.requests()? || !self.dependencies()? {
+                continue;
+            }
+            minimizations += 1;
+            if minimizations > MAX_MINIMIZATIONS || !self.minimize()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn level(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Returns whether the literal holds, if that is decided.
+    fn holds(&self, literal: Literal) -> Option<bool> {
+        match self.values.get(literal.package()).copied().unwrap_or(0) {
+            0 => None,
+            value => Some((value > 0) == literal.is_added()),
+        }
+    }
+
+    fn is_added(&self, package: usize) -> bool {
+        self.values.get(package).is_some_and(|value| *value > 0)
+    }
+
+    fn assign(&mut self, literal: Literal) {
+        let level = i32::try_from(self.level()).unwrap_or(i32::MAX);
+        if let Some(value) = self.values.get_mut(literal.package()) {
+            *value = if literal.is_added() { level } else { -level };
+        }
+        self.trail.push(literal);
+    }
+
+    /// Decides what leaves no choice; returns whether all rules can hold.
+    fn propagate(&mut self) -> bool {
+        while let Some(&literal) = self.trail.get(self.counted) {
+            self.counted += 1;
+            let mut can_hold = true;
+            for number in self.rules.with_opposite_of(literal) {
+                let rule = self.rules.number_at(number);
+                let Some(count) = self.counts.get_mut(rule) else {
+                    continue;
+                };
+                *count += 1;
+                let literals = self.rules.get(rule);
+                let length = u32::try_from(literals.len()).unwrap_or(u32::MAX);
+                if *count == length {
+                    can_hold = false;
+                } else if *count + 1 == length {
+                    let open = literals
+                        .iter()
+                        .copied()
+                        .find(|literal| self.holds(*literal) != Some(false));
+                    if let Some(open) = open.filter(|open| self.holds(*open).is_none()) {
+                        self.assign(open);
+                    }
+                }
+            }
+            if !can_hold {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes back the decisions of all levels but so many.
+    fn revert(&mut self, level: usize) {
+        let Some(&start) = self.starts.get(level) else {
+            return;
+        };
+        self.starts.truncate(level);
+        while self.trail.len() > start {
+            let counted = self.counted == self.trail.len();
+            let Some(literal) = self.trail.pop() else {
+                break;
+            };
+            if counted {
+                self.counted -= 1;
+                for number in self.rules.with_opposite_of(literal) {
+                    let rule = self.rules.number_at(number);
+                    if let Some(count) = self.counts.get_mut(rule) {
+                        *count -= 1;
+                    }
+                }
+            }
+            if let Some(value) = self.values.get_mut(literal.package()) {
+                *value = 0;
+            }
+        }
+        self.branches.retain(|branch| branch.level < level);
+        self.weak.forget();
+    }
+
+    /// Adds a package on a level of its own. If that can't be, the last decisions are taken back
+    /// and their opposites hold, until it can.
+    fn add(&mut self, package: usize) -> Result<(), Stuck> {
+        self.starts.push(self.trail.len());
+        self.assign(Literal::new(package, true));
+        while !self.propagate() {
+            self.retreats += 1;
+            let level = self.level() - 1;
+            let decision = self
+                .starts
+                .get(level)
+                .and_then(|start| self.trail.get(*start));
+            let Some(&decision) = decision.filter(|_| level > 0 && self.retreats < MAX_RETREATS)
+            else {
+                return Err(Stuck);
+            };
+            self.revert(level);
+            self.assign(decision.opposite());
+        }
+        Ok(())
+    }
+
+    /// Adds the best of `providers`, which are not decided about.
+    fn choose(&mut self, mut providers: Vec<usize>) -> Result<(), Stuck> {
+        self.prune(&mut providers);
+        self.order(&mut providers);
+        let Some(&best) = providers.first() else {
+            return Err(Stuck);
+        };
+        if providers.len() > 1 {
+            self.branches.push(Branch {
+                level: self.level(),
+                providers,
+                tried: BTreeSet::from([best]),
+            });
+        }
+        self.add(best)
+    }
+
+    /// Returns the packages of which one must be added for the rule to hold; none if it holds.
+    fn open(&self, rule: usize) -> Option<Vec<usize>> {
+        let literals = self.rules.get(rule);
+        let first = literals.first()?;
+        if !first.is_added() && self.holds(*first) != Some(false) {
+            return None;
+        }
+        let mut open = Vec::new();
+        for literal in literals {
+            match self.holds(*literal) {
+                Some(true) => return None,
+                Some(false) => {}
+                None if literal.is_added() => open.push(literal.package()),
+                None => return None,
+            }
+        }
+        Some(open).filter(|open| !open.is_empty())
+    }
+
+    /// Decides the requests; returns false if decisions were taken back.
+    fn requests(&mut self) -> Result<bool, Stuck> {
+        let start = self.level();
+        for rule in self.rules.requests() {
+            if let Some(open) = self.open(rule) {
+                self.choose(open)?;
+                if self.level() <= start {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Decides all other rules; returns false if decisions were taken back.
+    fn dependencies(&mut self) -> Result<bool, Stuck> {
+        let start = self.level();
+        let end = self.rules.len();
+        // None: nothing is put off any more.
+        let mut put_off = Some(None);
+        let (mut rule, mut unchanged) = (0, 0);
+        while end > 0 {
+            if unchanged >= end {
+                let Some(Some(first)) = put_off else {
+                    return Ok(true);
+                };
+                (rule, unchanged, put_off) = (first, 0, None);
+            }
+            if rule == end {
+                rule = 0;
+            }
+            unchanged += 1;
+            if let Some(mut open) = self.open(rule) {
+                if open.len() > 1
+                    && let Some(first) = &mut put_off
+                {
+                    self.prune(&mut open);
+                    if open.len() > 1 {
+                        first.get_or_insert(rule);
+                        rule += 1;
+                        continue;
+                    }
+                }
+                self.choose(open)?;
+                if self.level() < start {
+                    return Ok(false);
+                }
+                unchanged = 0;
+            }
+            rule += 1;
+        }
+        Ok(true)
+    }
+
+    /// Makes a choice anew of which a provider was added that was not chosen then; returns whether
+    /// there is one.
+    fn minimize(&mut self) -> Result<bool, Stuck> {
+        let later = |branch: &Branch| {
+            let level = i32::try_from(branch.level).unwrap_or(i32::MAX);
+            let is_later =
+                |package: &usize| self.values.get(*package).is_some_and(|at| *at > level);
+            let untried = branch.providers.iter().copied();
+            let mut untried = untried.filter(|package| !branch.tried.contains(package));
+            untried.find(is_later)
+        };
+        let found = self.branches.iter().enumerate();
+        let Some((number, package)) = found
+            .filter_map(|(number, branch)| Some((number, later(branch)?)))
+            .next()
+        else {
+            return Ok(false);
+        };
+        let Some(branch) = self.branches.get_mut(number) else {
+            return Ok(false);
+        };
+        let mut branch = Branch {
+            level: branch.level,
+            providers: std::mem::take(&mut branch.providers),
+            tried: std::mem::take(&mut branch.tried),
+        };
+        branch.tried.insert(package);
+        self.revert(branch.level);
+        self.branches.push(branch);
+        self.add(package)?;
+        Ok(true)
+    }
+}
