@@ -311,36 +311,44 @@ impl Course<'_> {
         Ok(true)
     }
 
-    /// Makes a choice anew of which a provider was added that was not chosen then; returns whether
-    /// there is one.
+    /// Makes a choice anew of which another provider was added anyhow, or is recommended by now
+    /// and the chosen one is not; returns whether there is one.
     fn minimize(&mut self) -> Result<bool, Stuck> {
-        let later = |branch: &Branch| {
-            let level = i32::try_from(branch.level).unwrap_or(i32::MAX);
-            let is_later =
-                |package: &usize| self.values.get(*package).is_some_and(|at| *at > level);
-            let untried = branch.providers.iter().copied();
-            let mut untried = untried.filter(|package| !branch.tried.contains(package));
-            untried.find(is_later)
-        };
+        if !self.branches.is_empty() {
+            self.look_at_weak();
+        }
         let found = self.branches.iter().enumerate();
-        let Some((number, package)) = found
-            .filter_map(|(number, branch)| Some((number, later(branch)?)))
-            .next()
-        else {
+        let mut found =
+            found.filter_map(|(number, branch)| Some((number, self.better_of(branch)?)));
+        let Some((number, package)) = found.next() else {
             return Ok(false);
         };
-        let Some(branch) = self.branches.get_mut(number) else {
+        self.branches.truncate(number + 1);
+        let Some(mut branch) = self.branches.pop() else {
             return Ok(false);
-        };
-        let mut branch = Branch {
-            level: branch.level,
-            providers: std::mem::take(&mut branch.providers),
-            tried: std::mem::take(&mut branch.tried),
         };
         branch.tried.insert(package);
         self.revert(branch.level);
         self.branches.push(branch);
         self.add(package)?;
         Ok(true)
+    }
+
+    /// Returns the provider that should have been chosen.
+    fn better_of(&self, branch: &Branch) -> Option<usize> {
+        let level = i32::try_from(branch.level).unwrap_or(i32::MAX);
+        let added_on = |package: usize| self.values.get(package).copied().unwrap_or(0);
+        let untried = branch.providers.iter().copied();
+        let untried = untried.filter(|package| !branch.tried.contains(package));
+        if let Some(added) = untried.clone().find(|&package| added_on(package) > level) {
+            return Some(added);
+        }
+        let recommended = untried
+            .clone()
+            .find(|&package| self.is_recommended(package))?;
+        let mut tried = branch.tried.iter().copied();
+        tried
+            .any(|package| added_on(package) == level + 1 && !self.is_recommended(package))
+            .then_some(recommended)
     }
 }

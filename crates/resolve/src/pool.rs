@@ -389,6 +389,33 @@ impl Pool {
         found
     }
 
+    /// Returns the packages that obsolete one of these, which share a name.
+    pub(crate) fn obsoleting(&self, ids: &[Id]) -> Vec<Id> {
+        let Some(name) = ids.first().map(|&id| &self.solvable(id).nevra.name) else {
+            return Vec::new();
+        };
+        let base = (0..).zip(&self.base).filter(|(_, solvable)| {
+            let mut wanted = solvable.obsoletes.iter().filter_map(Dependency::simple);
+            wanted.any(|wanted| wanted.name == *name)
+        });
+        let offered = self.shelves.iter().flat_map(|shelf| {
+            let objections = shelf.catalog.objections(name);
+            let ids = objections.map(|(package, _)| shelf.start.saturating_add(package));
+            ids.filter(|id| *id < shelf.end())
+        });
+        let mut found: Vec<Id> = base.map(|(id, _)| id).chain(offered).collect();
+        found.retain(|&one| {
+            let solvable = self.solvable(one);
+            let of_other_name = solvable.nevra.name != *name;
+            let meant = |wanted: &Dependency| {
+                let obsoleted = self.obsoleted_by(wanted);
+                obsoleted.iter().any(|id| ids.contains(id))
+            };
+            of_other_name && solvable.obsoletes.iter().any(meant)
+        });
+        found
+    }
+
     /// Returns whether the two can't be there at once because they share a name.
     pub(crate) fn same_name(&self, a: Id, b: Id) -> bool {
         let (a, b) = (&self.solvable(a).nevra, &self.solvable(b).nevra);

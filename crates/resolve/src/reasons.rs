@@ -1,12 +1,14 @@
-//! Why each package is added; and what is added for no reason is left out.
+//! Why each package is added.
 //!
-//! The solver decides one requirement after the other, and may add a provider for one of them
-//! before it learns that a later one brings another provider of the same. So the solution is
-//! walked once more from the requests on: a requirement that a package on the list satisfies asks
-//! for no more, one with a single provider in the solution puts that on the list, and only when
-//! nothing else is left one with several puts its best there. What never gets on the list is not
-//! needed: every requirement of what is on it is satisfied on it, and fewer packages make no new
-//! conflict.
+//! The solution is walked once more from the requests on: a requirement that a package on the list
+//! satisfies asks for no more, one with a single provider in the solution puts that on the list,
+//! and only when nothing else is left one with several puts its first there.
+//!
+//! What does not get on the list that way is not needed: every requirement of what is on it is
+//! satisfied on it, and fewer packages make no new conflict. resolvo leaves such packages: it may
+//! add a provider before it learns that another requirement brings another one. So does the search
+//! in libsolv's order if the first provider was recommended, which is to be kept; its reason is the
+//! first requirement that it satisfies.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,7 +18,7 @@ use crate::pool::{Id, Package, Pool};
 use crate::resolution::{Chosen, Reason, Wish};
 use crate::solve::{Cause, Demand};
 
-/// Returns the needed ones of `chosen`, which is sorted, each with the first reason that is found.
+/// Returns `chosen`, which is sorted, each with the first reason that is found.
 ///
 /// Requests come before demands of the base in `demands`; `granted` are the weak dependencies
 /// that `chosen` meets.
@@ -26,6 +28,32 @@ pub(crate) fn give(
     demands: &[Demand<'_>],
     granted: &[Wish<'_>],
 ) -> Vec<Chosen> {
+    let mut walk = walk(admission, chosen, demands, granted);
+    while let Some((id, reason)) = walk.passed_over() {
+        walk.add(id, reason);
+        walk.follow();
+    }
+    walk.list
+}
+
+/// Returns the needed ones of `chosen`, by number.
+pub(crate) fn needed(
+    admission: &Admission<'_>,
+    chosen: &[Id],
+    demands: &[Demand<'_>],
+    granted: &[Wish<'_>],
+) -> Vec<Id> {
+    let mut ids = walk(admission, chosen, demands, granted).ids;
+    ids.sort_unstable();
+    ids
+}
+
+fn walk<'a>(
+    admission: &'a Admission<'a>,
+    chosen: &'a [Id],
+    demands: &[Demand<'_>],
+    granted: &[Wish<'_>],
+) -> Walk<'a> {
     let pool = admission.pool;
     let mut walk = Walk {
         admission,
@@ -35,6 +63,7 @@ pub(crate) fn give(
         ids: Vec::new(),
         list: Vec::new(),
         open: VecDeque::new(),
+        satisfied: Vec::new(),
     };
     for Demand { by, cause, clause } in demands {
         let reason = match (by, cause) {
@@ -61,21 +90,7 @@ pub(crate) fn give(
         }
         walk.follow();
     }
-    walk.list
-}
-
-/// Returns the needed ones of `chosen`, by number.
-pub(crate) fn needed(
-    admission: &Admission<'_>,
-    chosen: &[Id],
-    demands: &[Demand<'_>],
-    granted: &[Wish<'_>],
-) -> Vec<Id> {
-    let kept = give(admission, chosen, demands, granted).into_iter();
-    let ids = kept.filter_map(|kept| admission.pool.id_of(kept.package));
-    let mut ids: Vec<Id> = ids.collect();
-    ids.sort_unstable();
-    ids
+    walk
 }
 
 struct Walk<'a> {
@@ -88,6 +103,9 @@ struct Walk<'a> {
     list: Vec<Chosen>,
     /// Clauses that several chosen packages satisfy, none of them on the list when it was asked.
     open: VecDeque<(Clause, Reason)>,
+    /// Clauses that asked for nothing because a package on the list satisfies them, and that
+    /// others satisfy too.
+    satisfied: Vec<(Clause, Reason)>,
 }
 
 impl Walk<'_> {
@@ -103,8 +121,9 @@ impl Walk<'_> {
             };
             let best = clause.any.iter().find(|id| self.is_chosen(**id)).copied();
             if let Some(best) = best.filter(|_| !self.is_satisfied(&clause)) {
-                self.add(best, reason);
+                self.add(best, reason.clone());
             }
+            self.satisfied.push((clause, reason));
         }
     }
 
@@ -129,7 +148,13 @@ impl Walk<'_> {
     }
 
     fn ask(&mut self, clause: Clause, reason: Reason) {
-        if !clause.unless.iter().all(|id| self.is_chosen(*id)) || self.is_satisfied(&clause) {
+        if !clause.unless.iter().all(|id| self.is_chosen(*id)) {
+            return;
+        }
+        if self.is_satisfied(&clause) {
+            if self.first_missing(&clause).is_some() {
+                self.satisfied.push((clause, reason));
+            }
             return;
         }
         let mut satisfying = clause.any.iter().copied().filter(|id| self.is_chosen(*id));
@@ -138,6 +163,18 @@ impl Walk<'_> {
             (Some(_), Some(_)) => self.open.push_back((clause, reason)),
             (None, _) => {}
         }
+    }
+
+    /// Returns a chosen package that is not on the list, with a reason for it.
+    fn passed_over(&self) -> Option<(Id, Reason)> {
+        let mut satisfied = self.satisfied.iter();
+        satisfied.find_map(|(clause, reason)| Some((self.first_missing(clause)?, reason.clone())))
+    }
+
+    /// Returns the first chosen package that satisfies the clause and is not on the list.
+    fn first_missing(&self, clause: &Clause) -> Option<Id> {
+        let mut any = clause.any.iter().copied();
+        any.find(|id| self.is_chosen(*id) && !self.seen.contains(id))
     }
 
     fn is_chosen(&self, id: Id) -> bool {

@@ -24,7 +24,7 @@ pub struct Request {
 /// One thing that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// What a person types: a package by `name`, `name.arch`, `name-version`,
+    /// What a person types: a package by `name` (or one that obsoletes it), `name.arch`, `name-version`,
     /// `name-version-release` or NEVRA; else a path, a capability or a rich dependency.
     Text(String),
     /// A package by its name alone.
@@ -92,10 +92,14 @@ pub(crate) fn interpret<'a>(
     }
 }
 
-/// Returns the packages that a person means by `text`.
+/// Returns the packages that a person means by `text`: with a name alone, as in dnf, also what
+/// has taken its place.
 fn by_text(pool: &Pool, text: &str) -> Vec<Id> {
-    let found = pool.named(text);
+    let mut found = pool.named(text);
     if !found.is_empty() || text.starts_with(['/', '(']) {
+        found.extend(pool.obsoleting(&found));
+        found.sort_unstable();
+        found.dedup();
         return found;
     }
     let separators = text.match_indices(['-', '.']).map(|(offset, _)| offset);

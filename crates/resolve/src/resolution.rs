@@ -106,13 +106,16 @@ pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
         });
     }
     demands.extend(demands_of_base(admission));
-    let mut chosen = solve(admission, &demands).map_err(|_| {
+    let mut solution = solve(admission, &demands).map_err(|_| {
         let requested: Vec<String> = request.install.iter().map(ToString::to_string).collect();
         Problem::explain(admission, &explain(admission, &demands), &requested)
     })?;
     let mut granted = Vec::new();
+    if solution.is_loose {
+        solution.chosen = reasons::needed(admission, &solution.chosen, &demands, &granted);
+    }
+    let mut chosen = solution.chosen;
     if request.recommends {
-        chosen = reasons::needed(admission, &chosen, &demands, &granted);
         add_weak(admission, &demands, &mut chosen, &mut granted);
     }
     let chosen = reasons::give(admission, &chosen, &demands, &granted);
@@ -178,7 +181,10 @@ fn add_weak<'a>(
             attempt.extend(wishes.iter().flat_map(|wish| wish.demands.clone()));
             if let Ok(found) = solve(admission, &attempt) {
                 granted.append(&mut wishes);
-                *chosen = reasons::needed(admission, &found, demands, granted);
+                *chosen = match found.is_loose {
+                    true => reasons::needed(admission, &found.chosen, demands, granted),
+                    false => found.chosen,
+                };
             } else if wishes.len() > 1 {
                 let second = wishes.split_off(wishes.len() / 2);
                 untried.extend([second, wishes]);

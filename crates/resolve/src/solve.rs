@@ -61,13 +61,25 @@ pub(crate) struct Demand<'a> {
 #[derive(Debug)]
 pub(crate) struct Unsolvable;
 
-/// Returns the packages to add, by number.
+/// The packages to add.
+#[derive(Debug)]
+pub(crate) struct Solution {
+    /// By number.
+    pub(crate) chosen: Vec<Id>,
+    /// Whether there may be some among them that nothing needs.
+    pub(crate) is_loose: bool,
+}
+
+/// Returns the packages to add.
 pub(crate) fn solve<'a>(
     admission: &'a Admission<'a>,
     demands: &[Demand<'a>],
-) -> Result<Vec<Id>, Unsolvable> {
+) -> Result<Solution, Unsolvable> {
     if let Ok(chosen) = course::follow(admission, demands) {
-        return Ok(chosen);
+        return Ok(Solution {
+            chosen,
+            is_loose: false,
+        });
     }
     let mut active: BTreeSet<Place> = BTreeSet::new();
     loop {
@@ -92,7 +104,10 @@ pub(crate) fn solve<'a>(
             active.extend(broken.map(|(place, _)| (Some(id), place)));
         }
         if active.len() == before {
-            return Ok(chosen);
+            return Ok(Solution {
+                chosen,
+                is_loose: true,
+            });
         }
     }
 }

@@ -97,10 +97,7 @@ impl Course<'_> {
         }
         if providers.len() > 1 {
             self.look_at_weak();
-            let is_recommended = |package: &usize| {
-                self.weak.recommended.contains(&self.id(*package))
-                    || self.is_for(&self.solvable(*package).supplements)
-            };
+            let is_recommended = |package: &usize| self.is_recommended(*package);
             if providers.iter().any(is_recommended) {
                 providers.retain(is_recommended);
             }
@@ -187,6 +184,13 @@ impl Course<'_> {
         }
     }
 
+    /// Returns whether the package is recommended by what is there, or supplements it;
+    /// [`look_at_weak`](Self::look_at_weak) comes first.
+    pub(super) fn is_recommended(&self, package: usize) -> bool {
+        self.weak.recommended.contains(&self.id(package))
+            || self.is_for(&self.solvable(package).supplements)
+    }
+
     /// Returns whether one of these dependencies, supplements or enhances, holds by now.
     fn is_for(&self, hints: &[Dependency]) -> bool {
         let added = |id: Id| {
@@ -197,7 +201,7 @@ impl Course<'_> {
     }
 
     /// Takes down what the base and the packages so far recommend and suggest.
-    fn look_at_weak(&mut self) {
+    pub(super) fn look_at_weak(&mut self) {
         let pool = self.admission.pool;
         let take = |weak: &mut Weak, solvable: &Solvable| {
             for hint in &solvable.recommends {
