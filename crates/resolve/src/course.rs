@@ -278,9 +278,10 @@ impl Course<'_> {
         // None: nothing is put off any more.
         let mut put_off = Some(None);
         let (mut rule, mut unchanged) = (0, 0);
-        while end > 0 {
+        loop {
             if unchanged >= end {
                 let Some(Some(first)) = put_off else {
+                    // Nothing is left to decide.
                     return Ok(true);
                 };
                 (rule, unchanged, put_off) = (first, 0, None);
@@ -308,7 +309,6 @@ impl Course<'_> {
             }
             rule += 1;
         }
-        Ok(true)
     }
 
     /// Makes a choice anew of which another provider was added anyhow, or is recommended by now

@@ -63,12 +63,12 @@ impl Rules {
             .flat_map(|demand| demand.clause.any.iter().copied())
             .collect();
         while let Some(id) = met.pop() {
-            if !clauses.contains_key(&id) {
+            clauses.entry(id).or_insert_with(|| {
                 let demands = demands_of(admission, id).into_iter();
                 let of_package: Vec<Clause> = demands.map(|(_, clause)| clause).collect();
                 met.extend(of_package.iter().flat_map(|clause| &clause.any));
-                clauses.insert(id, of_package);
-            }
+                of_package
+            });
         }
         let packages: Vec<Id> = clauses.keys().copied().collect();
         let literal = |id: &Id, added| {
@@ -93,10 +93,10 @@ impl Rules {
         of_packages.dedup();
         let (of_base, requests): (Vec<_>, Vec<_>) =
             demands.iter().partition(|demand| demand.by.is_some());
-        let demanded = |demand: &&Demand<'_>| rule(None, &demand.clause);
-        of_packages.extend(of_base.iter().filter_map(|demand| demanded(demand)));
+        let demanded = |demand: &Demand<'_>| rule(None, &demand.clause);
+        of_packages.extend(of_base.into_iter().filter_map(demanded));
         let first_request = of_packages.len();
-        of_packages.extend(requests.iter().filter_map(|demand| demanded(demand)));
+        of_packages.extend(requests.into_iter().filter_map(demanded));
 
         let mut starts = Vec::with_capacity(of_packages.len() + 1);
         let mut end = 0;
