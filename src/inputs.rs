@@ -12,13 +12,13 @@ use crate::architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
 use crate::check::Waivers;
 use crate::choose;
-use crate::cli::{BuildArguments, Matching, SigningArguments};
+use crate::cli::{BuildArguments, Matching, SigningArguments, Whether};
 use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
 use crate::metadata::{self, Naming};
 use crate::pack::Packing;
 use crate::signing::{KeySource, Passphrase, PassphraseSource};
-use store::BestBefore;
+use store::{BestBefore, DEFAULT_INSTANCES, Delivery, StoreUrl};
 
 /// Everything that decides what is built, and where to.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct Inputs {
     pub base: BaseSource,
     /// What of the base the client must equal.
     pub matching: Matching,
+    /// How an installed image is updated, if it is to know it.
+    pub updates: Option<Delivery>,
     /// The rules that decide what enters the image.
     pub rules: RuleSet,
     /// Which findings do not stop the build.
@@ -124,6 +126,7 @@ impl Inputs {
             base: base(arguments),
             recommends: arguments.recommends,
             matching: arguments.matching,
+            updates: updates(arguments)?,
             rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
             waivers: Waivers::new(&arguments.allow, arguments.strict)?,
             packing: Packing {
@@ -220,7 +223,7 @@ pub fn now() -> Result<u64> {
     clippy::disallowed_methods,
     reason = "this module is the reader of the environment"
 )]
-fn source_date_epoch() -> Result<Option<u32>> {
+pub fn source_date_epoch() -> Result<Option<u32>> {
     let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(None);
     };
@@ -233,6 +236,34 @@ fn source_date_epoch() -> Result<Option<u32>> {
                 u32::MAX
             ))
         })
+}
+
+/// Returns where an installed image finds its successors.
+fn updates(arguments: &BuildArguments) -> Result<Option<Delivery>> {
+    let Some(url) = &arguments.sysupdate_url else {
+        return Ok(None);
+    };
+    let signing = &arguments.signing;
+    let verify = match arguments.sysupdate_verify {
+        Some(whether) => whether == Whether::Yes,
+        None if signing.sign_key.is_some() || signing.gpg_key.is_some() => true,
+        // Whatever were taken, someone would be surprised: clients that refuse every update, or
+        // clients that take one from anybody.
+        None => {
+            return Err(Failure::usage(
+                "--sysupdate-url: nothing says whether the store is signed",
+            )
+            .hint("sign it with --sign-key FILE, and clients will verify updates")
+            .hint("or say it with --sysupdate-verify yes|no"));
+        }
+    };
+    Ok(Some(Delivery {
+        url: StoreUrl::new(url)
+            .map_err(|problem| Failure::usage(format!("--sysupdate-url {url:?} {problem}")))?,
+        per_name: false,
+        verify,
+        instances: DEFAULT_INSTANCES,
+    }))
 }
 
 /// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order

@@ -18,6 +18,8 @@ mod metadata;
 mod offers;
 mod overlay;
 mod pack;
+#[allow(dead_code, unused_imports)]
+mod page;
 mod pipeline;
 mod quantity;
 mod reason;

@@ -9,6 +9,7 @@ use flate2::{Compression, GzBuilder};
 use image::{Content, Leaf, Stat};
 use rpm_input::Package;
 use serde::Serialize;
+use store::{Definition, Delivery};
 
 use crate::architecture::Architecture;
 use crate::base::Base;
@@ -244,45 +245,74 @@ fn release(
     Ok(keys)
 }
 
-/// Puts the extension-release file into the tree, under both names that clients look for.
+/// Puts into the tree what tells clients what the image is, and where newer ones are if that is
+/// known.
 ///
-/// systemd asks for the name of the client's link, which has no version; sysextmgr for the full
-/// file name. The attribute makes systemd take the file under any other name, too.
-pub fn describe(plan: &mut Plan, identity: &Identity) -> Result<()> {
-    let implicit = Stat::implicit_directory(plan.time);
-    let text = identity.release_text().into_bytes();
-    let (size, digest) = sha256(&mut text.as_slice())
-        .map_err(|error| Failure::io("hashing the extension-release file", error))?;
-    let id = sha256_id(&digest);
-    plan.inline.push((id.clone(), text));
-    let mut stat = Stat {
-        mode: 0o644,
-        mtime: plan.time,
-        ..Stat::default()
-    };
-    stat.xattrs
-        .insert("user.extension-release.strict".to_owned(), b"0".to_vec());
+/// The extension-release file has both names that clients look for: systemd asks for the name of
+/// the client's link, which has no version; sysextmgr for the full file name. The attribute makes
+/// systemd take the file under any other name, too.
+pub fn describe(plan: &mut Plan, identity: &Identity, updates: Option<&Delivery>) -> Result<()> {
     let directory = "usr/lib/extension-release.d";
     let name = release_file(&identity.name);
-    let file = Leaf {
-        stat,
-        content: Content::File { size, id },
-    };
+    let path = format!("{directory}/{name}");
+    let strict = ("user.extension-release.strict".to_owned(), b"0".to_vec());
+    insert_text(plan, &path, identity.release_text(), [strict].into())?;
     let link = Leaf {
         stat: Stat {
             mode: 0o777,
             mtime: plan.time,
             ..Stat::default()
         },
-        content: Content::Symlink(name.clone()),
+        content: Content::Symlink(name),
     };
-    for (path, leaf) in [(name, file), (release_file(&identity.stem()), link)]
-        .map(|(n, l)| (format!("{directory}/{n}"), l))
-    {
-        plan.tree
-            .insert_leaf(&path, leaf, &implicit)
-            .map_err(Failure::refused)?;
+    let path = format!("{directory}/{}", release_file(&identity.stem()));
+    insert(plan, &path, link)?;
+
+    if let Some(delivery) = updates {
+        let definition = Definition::new(&identity.name, delivery).map_err(|problem| {
+            Failure::refused(anyhow!(
+                "--sysupdate-url: the name {:?} {problem}",
+                identity.name
+            ))
+        })?;
+        for (name, text) in definition.files() {
+            let path = format!("usr/lib/{}/{name}", definition.directory_name());
+            insert_text(plan, &path, text, BTreeMap::new())?;
+        }
     }
+    Ok(())
+}
+
+/// Puts a file into the tree that is in no package.
+fn insert_text(
+    plan: &mut Plan,
+    path: &str,
+    text: String,
+    xattrs: BTreeMap<String, Vec<u8>>,
+) -> Result<()> {
+    let text = text.into_bytes();
+    let (size, digest) = sha256(&mut text.as_slice())
+        .map_err(|error| Failure::io(format!("hashing {path}"), error))?;
+    let id = sha256_id(&digest);
+    // Equal files share their content, as those of packages do.
+    if !plan.inline.iter().any(|(known, _)| *known == id) {
+        plan.inline.push((id.clone(), text));
+    }
+    let stat = Stat {
+        mode: 0o644,
+        mtime: plan.time,
+        xattrs,
+        ..Stat::default()
+    };
+    let content = Content::File { size, id };
+    insert(plan, path, Leaf { stat, content })
+}
+
+fn insert(plan: &mut Plan, path: &str, leaf: Leaf) -> Result<()> {
+    let implicit = Stat::implicit_directory(plan.time);
+    plan.tree
+        .insert_leaf(path, leaf, &implicit)
+        .map_err(Failure::refused)?;
     Ok(())
 }
 

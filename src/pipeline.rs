@@ -125,7 +125,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     plan.findings
         .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
     settle(&plan.findings, &inputs.waivers, report)?;
-    metadata::describe(&mut plan, &identity)?;
+    metadata::describe(&mut plan, &identity, inputs.updates.as_ref())?;
     list_changes(&plan, report);
 
     let requires = metadata::requires(packages);

@@ -14,6 +14,7 @@
 mod base;
 mod build;
 mod clients;
+mod delivery;
 mod determinism;
 mod gpgcheck;
 mod hostile;

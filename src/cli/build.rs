@@ -43,6 +43,20 @@ pub struct BuildArguments {
     )]
     pub scope: String,
 
+    /// Address of the store that the image will be in: lets the installed image update itself
+    #[arg(long, value_name = "URL", help_heading = "Image")]
+    pub sysupdate_url: Option<String>,
+    /// Whether clients that update so refuse what is not signed by a key of theirs [default: yes
+    /// if the store is signed]
+    #[arg(
+        long,
+        value_name = "WHETHER",
+        help_heading = "Image",
+        value_enum,
+        requires = "sysupdate_url"
+    )]
+    pub sysupdate_verify: Option<Whether>,
+
     /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
     /// .packages) or mkosi's manifest; its packages must provide what the image requires
     #[arg(long, value_name = "BASE", help_heading = "Base")]
@@ -151,4 +165,13 @@ pub enum Matching {
     SysextLevel,
     /// Nothing: ID=_any
     Any,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Whether {
+    /// It is so
+    Yes,
+    /// It is not so
+    No,
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+pub mod delivery;
 mod signing;
 pub mod store;
 mod why;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use build::{BuildArguments, Matching};
+pub use build::{BuildArguments, Matching, Whether};
 pub use check::CheckArguments;
 pub use signing::SigningArguments;
 pub use store::StoreArguments;

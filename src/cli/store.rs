@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Output;
+use super::delivery::{PageArguments, SysupdateArguments};
 
 /// The arguments of `store`.
 #[derive(Debug, Args)]
@@ -24,6 +25,10 @@ pub enum StoreVerb {
     Verify(VerifyArguments),
     /// Remove old images
     Prune(PruneArguments),
+    /// Write the definitions by which systemd-sysupdate on clients finds the images
+    Sysupdate(SysupdateArguments),
+    /// Write index.html for people and index.json for programs
+    Page(PageArguments),
 }
 
 impl StoreVerb {
@@ -33,6 +38,8 @@ impl StoreVerb {
             Self::List(arguments) => arguments.speech,
             Self::Verify(arguments) => arguments.speech,
             Self::Prune(arguments) => arguments.speech,
+            Self::Sysupdate(arguments) => arguments.speech,
+            Self::Page(arguments) => arguments.speech,
         }
     }
 }

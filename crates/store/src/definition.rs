@@ -288,7 +288,7 @@ impl Definition {
     /// The name of the directory that holds the files, in `/etc` or in `/usr/lib`.
     #[must_use]
     pub fn directory_name(&self) -> String {
-        directory_name(&self.name)
+        definitions_directory(&self.name)
     }
 
     /// Directories that must be there on the client, each absolute.
@@ -366,7 +366,8 @@ Enabled=yes
 }
 
 /// The name of the directory that holds the definition of the extension `name`.
-pub(crate) fn directory_name(name: &str) -> String {
+#[must_use]
+pub fn definitions_directory(name: &str) -> String {
     format!("sysupdate.{name}.d")
 }
 

@@ -4,6 +4,9 @@
 //! store/
 //! ├── SHA256SUMS                          what clients may fetch: hash and name, sorted by name
 //! ├── SHA256SUMS.gpg                      its detached signature, if the store is signed
+//! ├── import-pubring.gpg                  the public keys for it, as clients take them
+//! ├── sysupdate.strace.d/                 where systemd-sysupdate finds strace; not listed
+//! ├── index.html, index.json              what people and programs read; not listed
 //! ├── strace-6.11-1.1.x86-64.raw          an image, listed
 //! ├── strace-6.11-1.1.x86-64.manifest.gz  its manifest (gzip'd JSON), listed
 //! │                                       for a moment, under the lock:
@@ -52,6 +55,7 @@ pub mod order;
 mod pending;
 mod prune;
 mod publish;
+mod replace;
 mod sums;
 mod tarball;
 mod temporary;
@@ -65,7 +69,7 @@ use std::path::{Path, PathBuf};
 
 pub use definition::{
     DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery, IMAGE_DIRECTORY, LINK_DIRECTORY,
-    MAX_INSTANCES, StoreUrl,
+    MAX_INSTANCES, StoreUrl, definitions_directory,
 };
 pub use error::{Error, SignError};
 pub use freshness::{BestBefore, NotADay};
@@ -73,8 +77,9 @@ pub use inventory::{ListedImage, directories};
 pub use manifest::{Config, Manifest, Package};
 pub use name::{NameProblem, check_name};
 pub use prune::{Per, Pruning};
+pub use replace::{make_directory, replace_file};
 pub use sums::{Entry, SumsProblem};
-pub use tarball::{KEYRING_FILE, write_tarball};
+pub use tarball::{KEYRING, write_tarball};
 pub use temporary::Temporary;
 pub use verify::{
     CheckSignature, Examination, FINDINGS, Finding, FindingKind, LookInside, Severity, Verdict,

@@ -12,8 +12,8 @@ use tar::{Builder, EntryType, Header, HeaderMode};
 
 use crate::definition::Definition;
 
-/// Where systemd 254 and newer look for the public keys, without the leading `/`.
-pub const KEYRING_FILE: &str = "etc/systemd/import-pubring.gpg";
+/// Name of a binary file of public keys, in a store and in systemd's directories.
+pub const KEYRING: &str = "import-pubring.gpg";
 
 /// Writes an archive of `definitions`, in the order of their names.
 ///
@@ -41,7 +41,8 @@ pub fn write_tarball(
         directories.insert(directory);
     }
     if let Some(keyring) = keyring {
-        files.insert(KEYRING_FILE.to_owned(), keyring.to_vec());
+        // Where systemd 254 and newer look for it; the newest also know another name.
+        files.insert(format!("etc/systemd/{KEYRING}"), keyring.to_vec());
     }
 
     let mut archive = Builder::new(out);

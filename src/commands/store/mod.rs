@@ -1,7 +1,9 @@
 //! `store`: the directory that images are served from. One module a verb.
 
 mod list;
+mod page;
 mod prune;
+mod sysupdate;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +18,19 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::List(arguments) => list::run(arguments, report),
         StoreVerb::Prune(arguments) => prune::run(arguments, report),
         StoreVerb::Verify(arguments) => verify::run(arguments, report),
+        StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),
+        StoreVerb::Page(arguments) => page::run(arguments, report),
     }
 }
 
 /// Returns the directories that a store is made of: one, or one for each extension.
 fn directories(root: &Path) -> Result<Vec<PathBuf>> {
     store::directories(root).map_err(store_failure)
+}
+
+/// Reports listed files that a verb passed over.
+fn report_left_out(left_out: &[String], report: &Report) {
+    for line in left_out {
+        report.stage("note", &format!("left-out: {line}"));
+    }
 }

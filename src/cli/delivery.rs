@@ -1,0 +1,64 @@
+//! The verbs on what a store gives to clients and people besides images.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Output;
+
+/// The arguments of `store sysupdate`.
+#[derive(Debug, Args)]
+pub struct SysupdateArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// Extensions to define [default: all that the store has]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Address of the store for clients; %o, %w and %a in it are the client's ID, VERSION_ID and
+    /// architecture
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// Whether clients refuse what is not signed by a key of theirs
+    #[arg(long, value_name = "WHETHER", value_enum, default_value_t)]
+    pub signed: Signed,
+    /// How many images a client keeps of each extension
+    #[arg(long, value_name = "N", default_value_t = store::DEFAULT_INSTANCES)]
+    pub instances: u32,
+    /// Also pack the definitions into a tar archive, to be unpacked over a client's /
+    #[arg(long, value_name = "FILE")]
+    pub tarball: Option<PathBuf>,
+    /// Public keys to pack with them, as the client's only /etc/systemd/import-pubring.gpg
+    #[arg(long, value_name = "FILE", requires = "tarball")]
+    pub keyring: Option<PathBuf>,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+/// Whether clients verify signatures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Signed {
+    /// As the store is now
+    #[default]
+    Auto,
+    /// They do
+    Yes,
+    /// They do not
+    No,
+}
+
+/// The arguments of `store page`.
+#[derive(Debug, Args)]
+pub struct PageArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// Address of the store, for the commands that the page shows
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// What the page calls the store
+    #[arg(long, value_name = "TITLE", default_value = "System extensions")]
+    pub title: String,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}

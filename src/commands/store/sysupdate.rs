@@ -1,0 +1,169 @@
+//! `store sysupdate`: definitions for the clients of a store, in the store and as an archive.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use openpgp::Keyring;
+use serde::Serialize;
+use store::{Definition, Delivery, StoreUrl};
+
+use super::report_left_out;
+use crate::cli::delivery::{Signed, SysupdateArguments};
+use crate::failure::{Failure, Result, store_failure};
+use crate::inputs::source_date_epoch;
+use crate::page::{self, Index};
+use crate::quantity::counted;
+use crate::report::Report;
+
+/// Most bytes of a keyring that are read.
+const MAX_KEYRING: u64 = 16 << 20;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    url: String,
+    verify: bool,
+    definitions: Vec<Row<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tarball: Option<&'a Path>,
+    left_out: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    directory: PathBuf,
+}
+
+/// Writes the definitions.
+pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
+    let url = StoreUrl::new(&arguments.url)
+        .map_err(|problem| Failure::usage(format!("--url {:?} {problem}", arguments.url)))?;
+    let keyring = arguments.keyring.as_deref().map(keyring).transpose()?;
+    let reading = page::read(&arguments.directory, "", None)?;
+    report_left_out(&reading.left_out, report);
+    let verify = match arguments.signed {
+        Signed::Auto => reading.index.signed,
+        Signed::Yes => true,
+        Signed::No => false,
+    };
+    let definitions = define(&reading.index, arguments, &url, verify)?;
+
+    let mut rows = Vec::new();
+    for definition in &definitions {
+        let directory = (arguments.directory).join(definition.directory_name());
+        store::make_directory(&directory).map_err(store_failure)?;
+        for (name, text) in definition.files() {
+            let path = directory.join(name);
+            store::replace_file(&path, text.as_bytes()).map_err(store_failure)?;
+        }
+        rows.push(Row {
+            name: definition.name(),
+            directory,
+        });
+    }
+    if let Some(path) = &arguments.tarball {
+        let mut bytes = Vec::new();
+        let time = source_date_epoch()?.unwrap_or(0);
+        store::write_tarball(&definitions, keyring.as_deref(), time, &mut bytes)
+            .map_err(|error| Failure::io(format!("writing {}", path.display()), error))?;
+        store::replace_file(path, &bytes).map_err(store_failure)?;
+    }
+
+    report.stage(
+        "sysupdate",
+        &format!(
+            "{} in {}, Verify={}",
+            counted(rows.len(), "definition"),
+            arguments.directory.display(),
+            if verify { "yes" } else { "no" }
+        ),
+    );
+    if let Some(path) = &arguments.tarball {
+        report.stage("tarball", &path.display().to_string());
+    }
+    if !verify {
+        report.stage(
+            "note",
+            "not-signed: clients check what they download against SHA256SUMS, and trust the web \
+             server for SHA256SUMS",
+        );
+    }
+    if report.is_json() {
+        report.json(&Written {
+            url: url.to_string(),
+            verify,
+            definitions: rows,
+            tarball: arguments.tarball.as_deref(),
+            left_out: &reading.left_out,
+        });
+    }
+    Ok(())
+}
+
+/// Defines the extensions that are asked for, or all, in the order of their names.
+fn define(
+    index: &Index,
+    arguments: &SysupdateArguments,
+    url: &StoreUrl,
+    verify: bool,
+) -> Result<Vec<Definition>> {
+    let wanted = &arguments.names;
+    if let Some(missing) =
+        (wanted.iter()).find(|name| !index.extensions.iter().any(|one| one.name == **name))
+    {
+        return Err(Failure::refused(anyhow!(
+            "{} has no image of {missing:?}",
+            arguments.directory.display()
+        ))
+        .hint("sysext-build store list DIR shows what it has"));
+    }
+    let mut definitions: Vec<Definition> = Vec::new();
+    for extension in &index.extensions {
+        if !wanted.is_empty() && !wanted.contains(&extension.name) {
+            continue;
+        }
+        let per_name = match extension.directory.strip_suffix('/') {
+            None => false,
+            Some(directory) if directory == extension.name => true,
+            Some(directory) => {
+                return Err(Failure::refused(anyhow!(
+                    "{directory} has images of {:?}; definitions are for directories that are \
+                     called like their extension",
+                    extension.name
+                )));
+            }
+        };
+        let delivery = Delivery {
+            url: url.clone(),
+            per_name,
+            verify,
+            instances: arguments.instances,
+        };
+        let definition = Definition::new(&extension.name, &delivery)
+            .map_err(|problem| Failure::usage(format!("{:?} {problem}", extension.name)))?;
+        if definitions
+            .iter()
+            .any(|other| other.name() == definition.name())
+        {
+            return Err(Failure::refused(anyhow!(
+                "images of {:?} are in two directories of the store",
+                extension.name
+            )));
+        }
+        definitions.push(definition);
+    }
+    Ok(definitions)
+}
+
+/// Reads public keys, armored or binary, and returns them as clients take them.
+fn keyring(path: &Path) -> Result<Vec<u8>> {
+    let shown = path.display().to_string();
+    let bytes = page::bounded(path, MAX_KEYRING)?.ok_or_else(|| {
+        Failure::io(
+            format!("reading {shown}"),
+            std::io::Error::from(std::io::ErrorKind::NotFound),
+        )
+    })?;
+    let keyring = Keyring::parse(&bytes, &shown).map_err(Failure::refused)?;
+    Ok(keyring.to_binary())
+}
