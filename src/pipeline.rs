@@ -88,7 +88,11 @@ struct Selection {
 pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let signer = match inputs.dry_run {
         true => None,
-        false => signing::open(inputs.key.as_ref(), inputs.now, &inputs.output)?,
+        false => signing::open(
+            inputs.key.as_ref(),
+            inputs.now,
+            std::slice::from_ref(&inputs.output),
+        )?,
     };
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
@@ -324,7 +328,7 @@ fn make(
     manifest
         .write_all(&list)
         .map_err(|error| Failure::io("writing the manifest", error))?;
-    let mut sign = signer.map(|signer| |list: &[u8]| signer.sign(list));
+    let mut sign = signing::sign_with(signer);
     let added = store
         .add(
             Publication {

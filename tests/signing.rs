@@ -151,7 +151,7 @@ fn the_same_signature_again_and_later() {
     let arguments = ["--sign-key".as_ref(), key.as_os_str(), hello.as_os_str()];
     let (one, two) = (scratch.join("one"), scratch.join("two"));
     for store in [&one, &two] {
-        assert!(build(store, &arguments).status().unwrap().success());
+        assert!(build(store, &arguments).output().unwrap().status.success());
     }
     assert_eq!(snapshot(&one), snapshot(&two));
 
@@ -159,12 +159,13 @@ fn the_same_signature_again_and_later() {
     let three = scratch.join("three");
     assert!(
         build(&three, &[hello.as_os_str()])
-            .status()
+            .output()
             .unwrap()
+            .status
             .success()
     );
     assert!(!three.join("SHA256SUMS.gpg").exists());
-    assert!(build(&three, &arguments).status().unwrap().success());
+    assert!(build(&three, &arguments).output().unwrap().status.success());
     assert_eq!(snapshot(&three), snapshot(&one));
 }
 
@@ -357,7 +358,10 @@ fn keys_that_are_no_keys() {
         hello.as_os_str(),
     ];
     let other = scratch.join("other");
-    assert_eq!(build(&other, &arguments).status().unwrap().code(), Some(1));
+    assert_eq!(
+        build(&other, &arguments).output().unwrap().status.code(),
+        Some(1)
+    );
     assert!(!other.exists());
 }
 
@@ -384,7 +388,87 @@ fn keys_beside_the_store() {
         store.join("import-pubring.gpg"),
     )
     .unwrap();
-    assert!(build(&store, &arguments).status().unwrap().success());
+    assert!(build(&store, &arguments).output().unwrap().status.success());
     let keys = fs::read(store.join("import-pubring.gpg")).unwrap();
     assert!(keys.first().is_some_and(|byte| byte & 0x80 != 0));
+}
+
+/// The verbs on a store keep its signature, and need a key for it.
+#[test]
+fn verbs_on_a_signed_store() {
+    let scratch = Scratch::new();
+    let (store, key) = (scratch.join("store"), secret_key(&scratch));
+    let sign = ["--sign-key".as_ref(), key.as_os_str()];
+    for package in [
+        "hello-sysext-1.0-1.x86_64.rpm",
+        "hello-library-2.0-3.x86_64.rpm",
+    ] {
+        let package = fixture(package);
+        let outcome = build(&store, &[package.as_os_str()]).output().unwrap();
+        assert!(outcome.status.success(), "{}", errors(&outcome));
+    }
+    let verb = |verb: &str, more: &[&OsStr]| {
+        let mut command = program();
+        command.env("SOURCE_DATE_EPOCH", EPOCH);
+        command.args(["store", verb]).arg(&store).args(more);
+        command.output().unwrap()
+    };
+    assert_eq!(verb("sign", &[]).status.code(), Some(2));
+    let outcome = verb("sign", &sign);
+    assert!(outcome.status.success(), "{}", errors(&outcome));
+    assert!(text(&outcome.stdout).contains(FINGERPRINT));
+    if has_oracle("gpg") {
+        assert!(systemd_accepts(&store));
+    }
+
+    let good = text(&verb("verify", &[]).stdout);
+    assert!(
+        good.contains(&format!("signed    by key {FINGERPRINT}")),
+        "{good}"
+    );
+    assert!(good.contains("0 findings"), "{good}");
+    let public = fixture("keys/test.public.asc");
+    let outcome = verb("verify", &["--keyring".as_ref(), public.as_os_str()]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+
+    // A line is gone from the disk: the repair changes the list, and so needs the key.
+    fs::remove_file(store.join("hello-library-2.0-3.x86-64.manifest.gz")).unwrap();
+    let outcome = verb("verify", &["--fix".as_ref()]);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        errors(&outcome).contains("--sign-key"),
+        "{}",
+        errors(&outcome)
+    );
+    let outcome = verb("verify", &[&["--fix".as_ref()], &sign[..]].concat());
+    assert!(
+        text(&outcome.stdout).contains("repaired"),
+        "{}",
+        errors(&outcome)
+    );
+    let prune = ["--keep".as_ref(), "1".as_ref()];
+    let outcome = verb("prune", &prune);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        errors(&outcome).contains("is signed"),
+        "{}",
+        errors(&outcome)
+    );
+    assert!(
+        verb("prune", &[&prune[..], &["--dry-run".as_ref()]].concat())
+            .status
+            .success()
+    );
+    let outcome = verb("prune", &[&prune[..], &sign].concat());
+    assert!(outcome.status.success(), "{}", errors(&outcome));
+    assert!(text(&verb("verify", &[]).stdout).contains(FINGERPRINT));
+
+    let mut list = fs::read(store.join("SHA256SUMS")).unwrap();
+    list[0] ^= 1;
+    fs::write(store.join("SHA256SUMS"), list).unwrap();
+    let bad = text(&verb("verify", &[]).stdout);
+    assert!(bad.contains("signature-invalid"), "{bad}");
+    fs::write(store.join("import-pubring.gpg"), "no keys").unwrap();
+    let bad = text(&verb("verify", &[]).stdout);
+    assert!(bad.contains("neither binary OpenPGP nor armor"), "{bad}");
 }

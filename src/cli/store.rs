@@ -4,9 +4,10 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use store::BestBefore;
 
-use super::Output;
 use super::delivery::{PageArguments, SysupdateArguments};
+use super::{Output, SigningArguments};
 
 /// The arguments of `store`.
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ pub enum StoreVerb {
     Verify(VerifyArguments),
     /// Remove old images
     Prune(PruneArguments),
+    /// Sign SHA256SUMS anew, with another key or for another day
+    Sign(SignArguments),
     /// Write the definitions by which systemd-sysupdate on clients finds the images
     Sysupdate(SysupdateArguments),
     /// Write index.html for people and index.json for programs
@@ -38,6 +41,7 @@ impl StoreVerb {
             Self::List(arguments) => arguments.speech,
             Self::Verify(arguments) => arguments.speech,
             Self::Prune(arguments) => arguments.speech,
+            Self::Sign(arguments) => arguments.speech,
             Self::Sysupdate(arguments) => arguments.speech,
             Self::Page(arguments) => arguments.speech,
         }
@@ -62,9 +66,16 @@ pub struct VerifyArguments {
     /// Repair what can be repaired without losing anything
     #[arg(long)]
     pub fix: bool,
+    /// Check the signature with the keys in FILE, or in the files of a directory [default: the
+    /// store's own import-pubring.gpg]
+    #[arg(long, value_name = "FILE")]
+    pub keyring: Vec<PathBuf>,
     /// Number of reading threads [default: one a core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// What signs the list that --fix changes.
+    #[command(flatten)]
+    pub signing: SigningArguments,
     /// How to speak.
     #[command(flatten)]
     pub speech: Output,
@@ -84,6 +95,25 @@ pub struct PruneArguments {
     /// Show what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+/// The arguments of `store sign`.
+#[derive(Debug, Args)]
+pub struct SignArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    pub best_before: Option<BestBefore>,
     /// How to speak.
     #[command(flatten)]
     pub speech: Output,

@@ -28,7 +28,7 @@ use crate::failure::{Failure, Result, store_failure};
 pub const KEYRING: &str = "import-pubring.gpg";
 /// Largest key file in bytes; a key with some subkeys has a few thousand.
 const MAX_KEY_FILE: u64 = 1 << 20;
-/// Largest file of public keys that is read back from a store, in bytes.
+/// Largest file of public keys in a store, in bytes.
 const MAX_KEYRING: u64 = 16 << 20;
 
 /// What signs, as the user named it.
@@ -85,7 +85,7 @@ impl Signer {
     }
 
     /// Signs the bytes of a list.
-    pub fn sign(&self, list: &[u8]) -> std::result::Result<Vec<u8>, SignError> {
+    fn sign(&self, list: &[u8]) -> std::result::Result<Vec<u8>, SignError> {
         match &self.how {
             How::Key(key) => Ok(key.sign(list, self.time)?),
             How::Gpg(key) => key.sign(list, self.time),
@@ -117,6 +117,13 @@ impl Signer {
         keys.extend(public);
         Ok(keys)
     }
+}
+
+/// Returns what a store calls to sign a list, if anything signs.
+pub fn sign_with(
+    signer: Option<&Signer>,
+) -> Option<impl FnMut(&[u8]) -> std::result::Result<Vec<u8>, SignError>> {
+    signer.map(|signer| |list: &[u8]| signer.sign(list))
 }
 
 /// Reads a secret key, and says what is wrong with its file.
@@ -165,27 +172,37 @@ fn read(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Opens what signs, if anything does.
+/// Opens what signs the lists in these directories, if anything does.
 ///
 /// A store that is signed takes no change without a key; this is said before any work is done for
 /// it.
-pub fn open(source: Option<&KeySource>, time: u64, output: &Path) -> Result<Option<Signer>> {
+pub fn open(
+    source: Option<&KeySource>,
+    now: u64,
+    directories: &[PathBuf],
+) -> Result<Option<Signer>> {
     if let Some(source) = source {
-        let signer = Signer::open(source, time)?;
-        signer.keys_for(output)?;
+        let signer = Signer::open(source, now)?;
+        for directory in directories {
+            signer.keys_for(directory)?;
+        }
         return Ok(Some(signer));
     }
-    let is_signed = match Store::open(output) {
-        Ok(store) => store.is_signed().map_err(store_failure)?,
-        // Whatever is wrong with the directory is found, and said, where it is written to.
-        Err(_) => false,
-    };
-    if is_signed {
-        let text = anyhow!(
-            "the store {} is signed, and there is no key to sign its new list with",
-            output.display()
-        );
-        return Err(Failure::refused(text).hint("name the key: --sign-key FILE or --gpg-key KEY"));
+    for directory in directories {
+        let is_signed = match Store::open_for_reading(directory) {
+            Ok(store) => store.is_signed().map_err(store_failure)?,
+            // Whatever is wrong with the directory is found, and said, where it is written to.
+            Err(_) => false,
+        };
+        if is_signed {
+            let text = anyhow!(
+                "the store {} is signed, and there is no key to sign its new list with",
+                directory.display()
+            );
+            return Err(
+                Failure::refused(text).hint("name the key: --sign-key FILE or --gpg-key KEY")
+            );
+        }
     }
     Ok(None)
 }

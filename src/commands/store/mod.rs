@@ -3,6 +3,7 @@
 mod list;
 mod page;
 mod prune;
+mod sign;
 mod sysupdate;
 mod verify;
 
@@ -17,6 +18,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
     match verb {
         StoreVerb::List(arguments) => list::run(arguments, report),
         StoreVerb::Prune(arguments) => prune::run(arguments, report),
+        StoreVerb::Sign(arguments) => sign::run(arguments, report),
         StoreVerb::Verify(arguments) => verify::run(arguments, report),
         StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),
         StoreVerb::Page(arguments) => page::run(arguments, report),

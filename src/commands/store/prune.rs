@@ -9,6 +9,7 @@ use crate::cli::store::{PruneArguments, PruneKey};
 use crate::failure::{Result, store_failure};
 use crate::quantity::{bytes, counted};
 use crate::report::Report;
+use crate::{inputs, signing};
 
 #[derive(Serialize)]
 struct Pruned {
@@ -38,9 +39,26 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
         dry_run: arguments.dry_run,
         directories: Vec::new(),
     };
-    for directory in super::directories(&arguments.directory)? {
+    let directories = super::directories(&arguments.directory)?;
+    let signer = match arguments.dry_run {
+        true => None,
+        false => signing::open(
+            inputs::key(&arguments.signing)?.as_ref(),
+            inputs::now()?,
+            &directories,
+        )?,
+    };
+    for finding in signer.iter().flat_map(|signer| &signer.findings) {
+        report.note(finding);
+    }
+    for directory in directories {
+        let mut sign = signing::sign_with(signer.as_ref());
+        let listing = Listing {
+            sign: sign.as_mut().map(|sign| sign as _),
+            best_before: None,
+        };
         let removed = Store::open(&directory)
-            .and_then(|store| store.prune(pruning, arguments.dry_run, Listing::default()))
+            .and_then(|store| store.prune(pruning, arguments.dry_run, listing))
             .map_err(store_failure)?;
         pruned.directories.push(Shelf {
             directory,

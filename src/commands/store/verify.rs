@@ -1,5 +1,6 @@
 //! `store verify`: what is wrong with a store, and `--fix` for what can be repaired without loss.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,15 +8,17 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clients::{Release, ReleaseFile};
 use image::squashfs::Image;
+use openpgp::Keyring;
 use serde::Serialize;
 use store::{Examination, Finding, Listing, Manifest, Severity, Store};
 
 use crate::cli::store::VerifyArguments;
 use crate::failure::{Failure, Result, store_failure};
-use crate::inputs;
 use crate::quantity::{bytes, counted};
 use crate::report::Report;
+use crate::signing::{KEYRING, Signer};
 use crate::specimen::{RELEASE_DIRECTORY, release_files};
+use crate::{inputs, signing, trust};
 
 #[derive(Serialize)]
 struct Verification {
@@ -28,6 +31,9 @@ struct Shelf {
     directory: PathBuf,
     images: usize,
     bytes: u64,
+    /// Fingerprint of the key by which the list is signed, if that was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
     findings: Vec<Row>,
     repaired: Vec<Row>,
 }
@@ -44,8 +50,9 @@ struct Row {
 /// Verifies, repairs what is to be repaired, and reports what is left.
 pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     let workers = inputs::workers(arguments.jobs)?;
+    let keyring = trust::keyring(&arguments.keyring)?;
     let directories = (super::directories(&arguments.directory)?.iter())
-        .map(|path| shelf(path, arguments.fix, workers, report))
+        .map(|path| shelf(path, arguments, &keyring, workers, report))
         .collect::<Result<_>>()?;
     let verification = Verification { directories };
     if report.is_json() {
@@ -63,12 +70,39 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     }
 }
 
-fn shelf(path: &Path, fix: bool, workers: usize, report: &Report) -> Result<Shelf> {
+fn shelf(
+    path: &Path,
+    arguments: &VerifyArguments,
+    keyring: &Keyring,
+    workers: usize,
+    report: &Report,
+) -> Result<Shelf> {
     let store = Store::open_for_reading(path).map_err(store_failure)?;
+    // Keys of the store's own that can't be read are a finding, and no end of the search.
+    let own = path.join(KEYRING);
+    let own = match keyring.is_empty() && own.exists() {
+        true => Some(trust::keyring(&[own])),
+        false => None,
+    };
+    let now = inputs::now()?;
+    let signed_by = RefCell::new(None);
+    let check_signature = |list: &[u8], signature: &[u8]| {
+        let keyring = match &own {
+            Some(Ok(own)) => own,
+            Some(Err(failure)) => return Err(format!("{:#}", failure.source)),
+            None => keyring,
+        };
+        let verified = keyring
+            .verify_detached(list, signature, "it", now)
+            .map_err(|error| error.to_string())?;
+        signed_by.replace(Some(verified.fingerprint));
+        Ok(())
+    };
+    let can_check = own.is_some() || !keyring.is_empty();
     let bar = report.bar("verify", 0);
     let verdict = store.verify(&Examination {
         workers,
-        check_signature: None,
+        check_signature: can_check.then_some(&check_signature),
         look_inside: Some(&look_inside),
         progress: &|done, total| {
             bar.set_length(total);
@@ -80,14 +114,22 @@ fn shelf(path: &Path, fix: bool, workers: usize, report: &Report) -> Result<Shel
     let mut findings = verdict.findings;
     let mut repaired = Vec::new();
     let is_fixable = |finding: &Finding| finding.kind().is_some_and(|kind| kind.is_fixable);
-    if fix && findings.iter().any(is_fixable) {
-        repaired = (store.repair(&findings, Listing::default())).map_err(store_failure)?;
+    if arguments.fix && findings.iter().any(is_fixable) {
+        let key = inputs::key(&arguments.signing)?;
+        let signer = key.map(|key| Signer::open(&key, now)).transpose()?;
+        let mut sign = signing::sign_with(signer.as_ref());
+        let listing = Listing {
+            sign: sign.as_mut().map(|sign| sign as _),
+            best_before: None,
+        };
+        repaired = store.repair(&findings, listing).map_err(store_failure)?;
         findings.retain(|finding| !repaired.contains(finding));
     }
     Ok(Shelf {
         directory: path.to_owned(),
         images: verdict.images,
         bytes: verdict.bytes,
+        signed_by: signed_by.into_inner(),
         findings: findings.iter().map(Row::new).collect(),
         repaired: repaired.iter().map(Row::new).collect(),
     })
@@ -199,6 +241,9 @@ impl Verification {
                 {
                     text += &format!("          {}\n", row.repair);
                 }
+            }
+            if let Some(key) = &shelf.signed_by {
+                text += &format!("signed    by key {key}\n");
             }
             text += &format!(
                 "{}: {}, {} read, {}\n",
