@@ -1,0 +1,315 @@
+//! One request and its answer, written to the file as it comes.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::time::Instant;
+
+use ureq::http::{HeaderMap, Response, header};
+use ureq::{Body, Timeout};
+
+use crate::error::Error;
+use crate::url::{redacted, without_credentials};
+use crate::{Fetcher, MINIMUM_RATE, Validators, Wanted};
+
+/// The body is read in pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// A request for a file, or for the rest of it.
+pub(crate) struct Attempt<'a> {
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) url: &'a str,
+    pub(crate) wanted: &'a Wanted<'a>,
+    /// The state that the first part of the file is of.
+    pub(crate) validators: &'a Validators,
+    /// Bytes that the file has.
+    pub(crate) before: u64,
+}
+
+/// What an attempt brought.
+pub(crate) enum Outcome {
+    /// All of the file, of this state.
+    Whole(Validators),
+    /// The word that the file is as it was.
+    Unchanged,
+}
+
+/// Why an attempt brought nothing, or not all.
+pub(crate) enum Failed {
+    /// Trying again would change nothing.
+    Final(Error),
+    /// It may work the next time; what is in the file is of this state.
+    Broken(String, Validators),
+}
+
+impl Attempt<'_> {
+    pub(crate) fn run(&self, file: &mut File) -> Result<Outcome, Failed> {
+        if self
+            .wanted
+            .size
+            .is_some_and(|size| size == self.before && size > 0)
+        {
+            return Ok(Outcome::Whole(self.validators.clone()));
+        }
+        let response = self.send()?;
+        let status = response.status();
+        let state = validators(response.headers());
+        match status.as_u16() {
+            304 if self.wanted.unless.is_some() => Ok(Outcome::Unchanged),
+            200 => {
+                self.rewind(file)?;
+                self.check_length(response.headers(), 0)?;
+                self.receive(response, file, 0, state)
+            }
+            206 if self.before > 0 => {
+                let start = content_range(response.headers());
+                let fits = start.is_some_and(|(start, total)| {
+                    start == self.before
+                        && (self.wanted.size.zip(total)).is_none_or(|(size, total)| size == total)
+                });
+                if !fits {
+                    self.rewind(file)?;
+                    return self.broken("the server sent another part than was asked for");
+                }
+                self.check_length(response.headers(), self.before)?;
+                self.receive(response, file, self.before, state)
+            }
+            // There is no such part: the file has become shorter, or ours is of another one.
+            416 if self.before > 0 => {
+                self.rewind(file)?;
+                self.broken("the server has less than was received before")
+            }
+            429 | 500..=599 => Err(Failed::Broken(
+                format!("the server says {status}"),
+                self.validators.clone(),
+            )),
+            code => Err(Failed::Final(Error::Status {
+                url: redacted(self.url),
+                status: status.to_string(),
+                code,
+            })),
+        }
+    }
+
+    fn send(&self) -> Result<Response<Body>, Failed> {
+        let (url, credentials) = without_credentials(self.url);
+        let is_https = url
+            .get(..6)
+            .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        let mut request = self.fetcher.agent.get(&url);
+        if let Some(credentials) = credentials {
+            request = request.header(header::AUTHORIZATION, credentials);
+        }
+        if self.before > 0 {
+            request = request.header(header::RANGE, format!("bytes={}-", self.before));
+            // A weak tag tells nothing of single bytes.
+            let strong = self
+                .validators
+                .etag
+                .as_ref()
+                .filter(|tag| !tag.starts_with("W/"));
+            if let Some(state) = strong.or(self.validators.last_modified.as_ref()) {
+                request = request.header(header::IF_RANGE, state);
+            }
+        } else if let Some(unless) = self.wanted.unless {
+            if let Some(tag) = &unless.etag {
+                request = request.header(header::IF_NONE_MATCH, tag);
+            } else if let Some(time) = &unless.last_modified {
+                request = request.header(header::IF_MODIFIED_SINCE, time);
+            }
+        }
+        let request = request
+            .config()
+            .proxy(self.fetcher.proxy_for(&url))
+            .https_only(is_https)
+            .build();
+        request.call().map_err(|error| match error {
+            ureq::Error::Io(_)
+            | ureq::Error::Timeout(_)
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::HostNotFound
+            | ureq::Error::Protocol(_) => {
+                Failed::Broken(self.words(&error), self.validators.clone())
+            }
+            other => Failed::Final(Error::Url {
+                url: redacted(self.url),
+                reason: self.words(&other),
+            }),
+        })
+    }
+
+    /// Says what happened, without the URLs that some of the library's errors show.
+    fn words(&self, error: &ureq::Error) -> String {
+        let timeout = self.fetcher.options.timeout.as_secs_f32();
+        match error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+                format!("no connection within {timeout} seconds")
+            }
+            ureq::Error::Timeout(_) => format!("the server was silent for {timeout} seconds"),
+            ureq::Error::Io(error) => self.io_words(error),
+            ureq::Error::HostNotFound => "the host is not known".to_owned(),
+            ureq::Error::ConnectionFailed => "no connection".to_owned(),
+            ureq::Error::TooManyRedirects => "it redirects in circles".to_owned(),
+            ureq::Error::RequireHttpsOnly(_) => "it redirects from https to http".to_owned(),
+            ureq::Error::BadUri(_) => "it is no URL".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    fn io_words(&self, error: &io::Error) -> String {
+        let inner = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<ureq::Error>());
+        match (inner, error.kind()) {
+            (Some(inner), _) => self.words(inner),
+            (None, io::ErrorKind::UnexpectedEof) => "the connection ended too early".to_owned(),
+            (None, io::ErrorKind::TimedOut) => self.words(&ureq::Error::Timeout(Timeout::Global)),
+            (None, _) => error.to_string(),
+        }
+    }
+
+    fn broken<T>(&self, reason: &str) -> Result<T, Failed> {
+        Err(Failed::Broken(reason.to_owned(), Validators::default()))
+    }
+
+    fn refused(&self, reason: String) -> Failed {
+        Failed::Final(Error::Content {
+            url: redacted(self.url),
+            reason,
+        })
+    }
+
+    fn writing(&self, source: io::Error) -> Failed {
+        Failed::Final(Error::File {
+            url: redacted(self.url),
+            source,
+        })
+    }
+
+    fn rewind(&self, file: &mut File) -> Result<(), Failed> {
+        file.set_len(0).map_err(|error| self.writing(error))?;
+        file.seek(SeekFrom::Start(0))
+            .map_err(|error| self.writing(error))?;
+        Ok(())
+    }
+
+    /// Checks the length that the server states, before a byte is taken.
+    fn check_length(&self, headers: &HeaderMap, before: u64) -> Result<(), Failed> {
+        let Some(length) = number(headers.get(header::CONTENT_LENGTH)) else {
+            return Ok(());
+        };
+        let total = before.saturating_add(length);
+        match self.wanted.size {
+            Some(size) if size != total => {
+                Err(self.refused(format!("the file has {total} bytes, {size} are expected")))
+            }
+            None if total > self.wanted.limit => Err(self.too_long()),
+            _ => Ok(()),
+        }
+    }
+
+    fn too_long(&self) -> Failed {
+        let most = self.wanted.size.unwrap_or(self.wanted.limit);
+        self.refused(format!("the file is longer than {most} bytes"))
+    }
+
+    /// Writes the body to the file.
+    fn receive(
+        &self,
+        response: Response<Body>,
+        file: &mut File,
+        before: u64,
+        state: Validators,
+    ) -> Result<Outcome, Failed> {
+        let stated = number(response.headers().get(header::CONTENT_LENGTH));
+        let most = self.wanted.size.unwrap_or(self.wanted.limit);
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; PIECE];
+        let mut length = before;
+        let mut pace = Pace::new(self.fetcher.options.timeout);
+        loop {
+            let read = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Failed::Broken(self.io_words(&error), state)),
+            };
+            length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+            if length > most {
+                self.rewind(file)?;
+                return Err(self.too_long());
+            }
+            let piece = buffer.get(..read).unwrap_or_default();
+            file.write_all(piece).map_err(|error| self.writing(error))?;
+            (self.wanted.progress)(length);
+            if !pace.keeps(read) {
+                let reason = format!("slower than {MINIMUM_RATE} bytes a second");
+                return Err(Failed::Broken(reason, state));
+            }
+        }
+        let expected = self
+            .wanted
+            .size
+            .or(stated.map(|stated| before.saturating_add(stated)));
+        match expected {
+            Some(expected) if length < expected => Err(Failed::Broken(
+                "the connection ended too early".to_owned(),
+                state,
+            )),
+            _ => Ok(Outcome::Whole(state)),
+        }
+    }
+}
+
+/// Watches that a transfer does not fall below the least rate.
+struct Pace {
+    window: std::time::Duration,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(window: std::time::Duration) -> Self {
+        Self {
+            window,
+            since: Instant::now(),
+            bytes: 0,
+        }
+    }
+
+    /// Counts what has come, and says whether it was enough.
+    fn keeps(&mut self, bytes: usize) -> bool {
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.since.elapsed() < self.window {
+            return true;
+        }
+        let enough = MINIMUM_RATE.saturating_mul(self.window.as_secs().max(1));
+        let keeps = self.bytes >= enough;
+        (self.since, self.bytes) = (Instant::now(), 0);
+        keeps
+    }
+}
+
+fn validators(headers: &HeaderMap) -> Validators {
+    let text = |name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        (value.len() <= 1024).then(|| value.to_owned())
+    };
+    Validators {
+        etag: text(header::ETAG),
+        last_modified: text(header::LAST_MODIFIED),
+    }
+}
+
+fn number(value: Option<&header::HeaderValue>) -> Option<u64> {
+    value?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Reads `Content-Range: bytes 100-199/200`: where the part starts, and how long the file is.
+fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    let (range, total) = value.trim().strip_prefix("bytes")?.trim().split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    Some((start.trim().parse().ok()?, total.trim().parse().ok()))
+}

@@ -1,0 +1,336 @@
+//! Files from web servers.
+//!
+//! A [`Fetcher`] brings one file into an open [`File`]: from the first of several places that has
+//! it, going on where a broken connection left off, and never more bytes than were allowed. What
+//! the bytes must be is the caller's to say, in [`Wanted::accept`]: it looks at the file before
+//! the fetch counts as done, and if it refuses, the next place is tried.
+//!
+//! **Going on.** A transfer that broke is continued with a `Range` from the last byte that was
+//! written, under `If-Range` with the validator that came with the first part, so that a file that
+//! has changed meanwhile comes whole. A file that is not empty at the start is continued, too,
+//! if the caller can tell a wrong result. A server that ignores the range is taken at its word:
+//! the file starts over.
+//!
+//! **Giving up.** A connection that can't be made, breaks, is silent for [`Options::timeout`] or
+//! slower than [`MINIMUM_RATE`] over that time, and an answer of 429 or 5xx, are tried again after
+//! a pause that doubles, [`Options::attempts`] times without progress. Any other answer is final
+//! for that place. Redirects are followed ten times, and never from `https` to `http`.
+//!
+//! Nothing is read from the environment, and no URL is shown with its credentials.
+
+mod attempt;
+mod error;
+mod url;
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Proxy, ProxyProtocol};
+
+use crate::attempt::{Attempt, Failed, Outcome};
+pub use crate::error::Error;
+pub use crate::url::{is_url, redacted};
+
+/// Fewest bytes a second, over the time that a server may be silent.
+pub const MINIMUM_RATE: u64 = 1000;
+/// The pause before the first new attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Attempts for one file at one place, progress or not: 100 connections that each bring a little.
+const MOST_ATTEMPTS: u32 = 100;
+/// Redirects that are followed.
+const MOST_REDIRECTS: u32 = 10;
+
+/// How files are fetched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What servers are told of the program.
+    pub user_agent: String,
+    /// How long a server may be silent.
+    pub timeout: Duration,
+    /// How often a transfer is tried without progress; at least once.
+    pub attempts: u32,
+    /// The proxy for `http` URLs, as a URL.
+    pub http_proxy: Option<String>,
+    /// The proxy for `https` URLs, as a URL.
+    pub https_proxy: Option<String>,
+    /// Hosts that are asked directly, separated by commas: `localhost,.example.com`.
+    pub no_proxy: String,
+    /// Certificates of authorities in PEM, instead of those that come with the program.
+    pub authorities: Option<Vec<u8>>,
+}
+
+/// What tells one state of a file on a server from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The `ETag` header.
+    pub etag: Option<String>,
+    /// The `Last-Modified` header.
+    pub last_modified: Option<String>,
+}
+
+/// Looks at a file that has come, and says in words what is wrong with it.
+pub type Accept<'a> = &'a dyn Fn(&mut File) -> Result<(), String>;
+
+/// The file to fetch.
+pub struct Wanted<'a> {
+    /// Where it is: the places in the order in which they are tried.
+    pub urls: &'a [String],
+    /// Its length in bytes, if it is known.
+    pub size: Option<u64>,
+    /// Most bytes to take, if its length is not known.
+    pub limit: u64,
+    /// Do not send it if it is still in this state.
+    pub unless: Option<&'a Validators>,
+    /// Says whether what has come is what was wanted.
+    pub accept: Accept<'a>,
+    /// Is told how many bytes of the file are there now.
+    pub progress: &'a dyn Fn(u64),
+}
+
+/// How a fetch ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The file is there, in a state with these validators.
+    Whole(Validators),
+    /// The server has the state that the caller has already.
+    Unchanged,
+}
+
+/// Fetches files; several threads may share it.
+#[derive(Debug)]
+pub struct Fetcher {
+    agent: Agent,
+    options: Options,
+    http_proxy: Option<Proxy>,
+    https_proxy: Option<Proxy>,
+}
+
+impl Fetcher {
+    /// Returns a fetcher.
+    ///
+    /// # Errors
+    ///
+    /// If a proxy is no URL, or the certificates can't be read.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let mut tls = TlsConfig::builder();
+        if let Some(pem) = &options.authorities {
+            tls = tls.root_certs(RootCerts::from(authorities(pem)?));
+        }
+        let timeout = Some(options.timeout);
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(MOST_REDIRECTS)
+            .user_agent(options.user_agent.as_str())
+            .accept_encoding("identity")
+            .timeout_connect(timeout)
+            .timeout_resolve(timeout)
+            .timeout_send_request(timeout)
+            .timeout_recv_response(timeout)
+            .timeout_per_read(timeout)
+            .timeout_per_write(timeout)
+            .tls_config(tls.build())
+            .build()
+            .new_agent();
+        Ok(Self {
+            agent,
+            http_proxy: proxy(options.http_proxy.as_deref(), &options.no_proxy)?,
+            https_proxy: proxy(options.https_proxy.as_deref(), &options.no_proxy)?,
+            options,
+        })
+    }
+
+    /// Brings the file that is wanted into `file`, which is continued if it is not empty.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong at the last of the places. What is in the file then may be continued.
+    pub fn fetch(&self, wanted: &Wanted<'_>, file: &mut File) -> Result<Fetched, Error> {
+        let mut last = None;
+        for url in wanted.urls {
+            match self.fetch_from(url, wanted, file) {
+                Ok(fetched) => return Ok(fetched),
+                Err(error @ (Error::File { .. } | Error::Setting { .. })) => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Url {
+            url: String::new(),
+            reason: "there is no URL to fetch from".to_owned(),
+        }))
+    }
+
+    fn fetch_from(
+        &self,
+        url: &str,
+        wanted: &Wanted<'_>,
+        file: &mut File,
+    ) -> Result<Fetched, Error> {
+        let shown = redacted(url);
+        let mut validators = Validators::default();
+        let mut without_progress = 0;
+        let mut accepted_again = false;
+        for attempts in 1..=MOST_ATTEMPTS {
+            let writing = |source| Error::File {
+                url: shown.clone(),
+                source,
+            };
+            let mut before = file.seek(SeekFrom::End(0)).map_err(writing)?;
+            if before > wanted.size.unwrap_or(wanted.limit) {
+                file.set_len(0).map_err(writing)?;
+                before = file.seek(SeekFrom::Start(0)).map_err(writing)?;
+            }
+            let attempt = Attempt {
+                fetcher: self,
+                url,
+                wanted,
+                validators: &validators,
+                before,
+            };
+            let reason = match attempt.run(file) {
+                Ok(Outcome::Unchanged) => return Ok(Fetched::Unchanged),
+                Ok(Outcome::Whole(state)) => {
+                    file.seek(SeekFrom::Start(0)).map_err(writing)?;
+                    let Err(reason) = (wanted.accept)(file) else {
+                        return Ok(Fetched::Whole(state));
+                    };
+                    file.set_len(0).map_err(writing)?;
+                    // What was there before may have been the start of something else.
+                    if before > 0 && !accepted_again {
+                        accepted_again = true;
+                        validators = Validators::default();
+                        continue;
+                    }
+                    return Err(Error::Content { url: shown, reason });
+                }
+                Err(Failed::Final(error)) => return Err(error),
+                Err(Failed::Broken(reason, state)) => {
+                    validators = state;
+                    reason
+                }
+            };
+            let after = file.seek(SeekFrom::End(0)).map_err(writing)?;
+            without_progress = if after > before {
+                1
+            } else {
+                without_progress + 1
+            };
+            if without_progress >= self.options.attempts.max(1) || attempts == MOST_ATTEMPTS {
+                return Err(Error::Connection {
+                    url: shown,
+                    reason,
+                    attempts,
+                });
+            }
+            let doubled = FIRST_PAUSE.saturating_mul(1 << (without_progress - 1).min(16));
+            std::thread::sleep(doubled.min(LONGEST_PAUSE));
+        }
+        Err(Error::Connection {
+            url: shown,
+            reason: "the connection broke too often".to_owned(),
+            attempts: MOST_ATTEMPTS,
+        })
+    }
+
+    fn proxy_for(&self, url: &str) -> Option<Proxy> {
+        let is_https = url
+            .get(..6)
+            .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        match is_https {
+            true => self.https_proxy.clone(),
+            false => self.http_proxy.clone(),
+        }
+    }
+}
+
+/// Reads certificates in PEM.
+fn authorities(pem: &[u8]) -> Result<Vec<ureq::tls::Certificate<'static>>, Error> {
+    let failed = |reason: String| Error::Setting {
+        what: "certificates of authorities",
+        reason,
+    };
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) =
+            item.map_err(|error| failed(error.to_string()))?
+        {
+            certificates.push(certificate);
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(failed("there are none in the file".to_owned())),
+        false => Ok(certificates),
+    }
+}
+
+/// Makes a proxy of a URL; `direct` are the hosts that are asked without it.
+fn proxy(url: Option<&str>, direct: &str) -> Result<Option<Proxy>, Error> {
+    let Some(url) = url.filter(|url| !url.is_empty()) else {
+        return Ok(None);
+    };
+    let failed = |error: ureq::Error| Error::Setting {
+        what: "the proxy",
+        reason: error.to_string(),
+    };
+    let parsed = Proxy::new(url).map_err(failed)?;
+    let protocol = match parsed.protocol() {
+        known @ (ProxyProtocol::Http | ProxyProtocol::Https) => known,
+        _ => {
+            return Err(Error::Setting {
+                what: "the proxy",
+                reason: "it is neither an http nor an https URL".to_owned(),
+            });
+        }
+    };
+    let mut builder = Proxy::builder(protocol)
+        .host(parsed.host())
+        .port(parsed.port());
+    if let Some(user) = parsed.username() {
+        builder = builder.username(user);
+    }
+    if let Some(password) = parsed.password() {
+        builder = builder.password(password);
+    }
+    for host in direct
+        .split(',')
+        .map(str::trim)
+        .filter(|host| !host.is_empty())
+    {
+        builder = builder.no_proxy(host);
+        // `example.com` means its subdomains, too, to every other program.
+        if !host.starts_with(['.', '*']) {
+            builder = builder.no_proxy(&format!(".{host}"));
+        }
+    }
+    builder.build().map(Some).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_urls() {
+        assert!(proxy(None, "").unwrap().is_none());
+        assert!(proxy(Some(""), "").unwrap().is_none());
+        let made = proxy(Some("http://u:p@proxy:3128"), "localhost, .example.com").unwrap();
+        let made = made.unwrap();
+        assert_eq!((made.host(), made.port()), ("proxy", 3128));
+        assert_eq!((made.username(), made.password()), (Some("u"), Some("p")));
+        for (uri, direct) in [
+            ("http://localhost/", true),
+            ("http://a.localhost/", true),
+            ("http://a.example.com/", true),
+            ("http://example.org/", false),
+        ] {
+            assert_eq!(made.is_no_proxy(&uri.parse().unwrap()), direct, "{uri}");
+        }
+        assert!(proxy(Some("socks5://a"), "").is_err());
+        assert!(authorities(b"no certificate").is_err());
+    }
+}
