@@ -5,18 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-use anyhow::anyhow;
+use std::time::Duration;
 
 use crate::architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
 use crate::check::Waivers;
 use crate::choose;
-use crate::cli::{BuildArguments, Matching, SigningArguments, Whether};
+use crate::cli::{BuildArguments, Matching, NetworkArguments, SigningArguments, Whether};
 use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
 use crate::metadata::{self, Naming};
 use crate::pack::Packing;
+use crate::repository::{self, RepositorySource, rpm_files};
 use crate::signing::{KeySource, Passphrase, PassphraseSource};
 use store::{BestBefore, DEFAULT_INSTANCES, Delivery, StoreUrl};
 
@@ -27,8 +27,10 @@ pub struct Inputs {
     pub packages: Vec<PathBuf>,
     /// Packages that are asked for by name, to be found in `repositories`.
     pub names: Vec<String>,
-    /// RPM files to choose from.
-    pub repositories: Vec<PathBuf>,
+    /// What to choose from.
+    pub repositories: Vec<RepositorySource>,
+    /// How repositories are read.
+    pub downloads: repository::Settings,
     /// Whether to add what packages recommend.
     pub recommends: bool,
     /// Files of keys, by one of which each package must be signed; none if it need not be.
@@ -119,7 +121,8 @@ impl Inputs {
         Ok(Self {
             packages: packages(&files)?,
             names: names.collect(),
-            repositories: packages(&arguments.repo)?,
+            repositories: repositories(&arguments.repo)?,
+            downloads: downloads(&arguments.network)?,
             keyrings: arguments.keyring.clone(),
             overlay: arguments.overlay.clone(),
             naming,
@@ -266,6 +269,79 @@ fn updates(arguments: &BuildArguments) -> Result<Option<Delivery>> {
     }))
 }
 
+/// Files with the certificates that the distributions' programs trust, one of which is there.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+];
+
+/// Reads the repositories that were named, each with a name of its own.
+fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
+    let mut sources: Vec<RepositorySource> = Vec::new();
+    for value in values {
+        for source in RepositorySource::parse(value)? {
+            if sources.iter().any(|other| other.name == source.name) {
+                return Err(
+                    Failure::usage(format!("two repositories are called {}", source.name))
+                        .hint("give one another name: --repo NAME=PLACE"),
+                );
+            }
+            sources.push(source);
+        }
+    }
+    Ok(sources)
+}
+
+/// Reads how files are fetched, from the options and from the variables that every program knows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let text = |names: &[&str]| {
+        let value = names.iter().find_map(|name| variable(name));
+        value.and_then(|value| value.into_string().ok())
+    };
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
+    let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let caches = caches.filter(|path| path.is_absolute()).or_else(home);
+    let authorities = variable("SSL_CERT_FILE").map(PathBuf::from);
+    let known = || {
+        AUTHORITIES
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.is_file())
+    };
+    if !(1..=3600).contains(&arguments.timeout) {
+        return Err(Failure::usage(format!(
+            "--timeout {} is not from 1 to 3600 seconds",
+            arguments.timeout
+        )));
+    }
+    // The programs that set http_proxy for others do it in small letters, since web servers make
+    // variables such as HTTP_PROXY of what a client sends.
+    let any = ["all_proxy", "ALL_PROXY"];
+    Ok(repository::Settings {
+        cache: (arguments.cache_dir.clone())
+            .or_else(|| caches.map(|path| path.join("sysext-build"))),
+        offline: arguments.offline,
+        refresh: arguments.refresh,
+        fetch: fetch::Options {
+            user_agent: concat!("sysext-build/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeout: Duration::from_secs(arguments.timeout),
+            attempts: arguments.retries.saturating_add(1),
+            http_proxy: text(&["http_proxy"]).or_else(|| text(&any)),
+            https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).or_else(|| text(&any)),
+            no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+            authorities: None,
+        },
+        authorities: authorities.or_else(known),
+    })
+}
+
 /// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order
 /// of their names.
 fn packages(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -275,7 +351,7 @@ fn packages(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let metadata = std::fs::metadata(input)
             .map_err(|error| Failure::io(format!("reading {}", input.display()), error))?;
         let found = if metadata.is_dir() {
-            packages_in(input)?
+            rpm_files(input)?
         } else {
             vec![input.clone()]
         };
@@ -284,25 +360,6 @@ fn packages(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 packages.push(package);
             }
         }
-    }
-    Ok(packages)
-}
-
-fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
-    let doing = || format!("reading the directory {}", directory.display());
-    let mut packages = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(|error| Failure::io(doing(), error))? {
-        let path = entry.map_err(|error| Failure::io(doing(), error))?.path();
-        if path.extension().is_some_and(|extension| extension == "rpm") && path.is_file() {
-            packages.push(path);
-        }
-    }
-    packages.sort();
-    if packages.is_empty() {
-        return Err(Failure::refused(anyhow!(
-            "{} has no *.rpm",
-            directory.display()
-        )));
     }
     Ok(packages)
 }

@@ -24,6 +24,7 @@ mod pipeline;
 mod quantity;
 mod reason;
 mod report;
+mod repository;
 mod signing;
 mod specimen;
 mod spelling;

@@ -1,7 +1,6 @@
 //! The stages of a build, in their order.
 
-use std::fs::File;
-use std::io::{BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -15,7 +14,7 @@ use crate::architecture::Architecture;
 use crate::base::Base;
 use crate::check::base_files::BaseFiles;
 use crate::check::{self, Finding, Severity, Waivers, shadow};
-use crate::choose::{Question, choose, judge, repository};
+use crate::choose::{self, Question, choose, judge};
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result, package_failure, store_failure};
@@ -25,6 +24,7 @@ use crate::pack::{self, Source};
 use crate::quantity::{bytes, counted};
 use crate::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
+use crate::repository::{self, Downloads, Repository, Variables};
 use crate::signing::{self, Signer};
 use crate::{overlay, trust, unpack};
 
@@ -64,12 +64,6 @@ struct Stored {
     /// Fingerprint of the key that signs the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_by: Option<String>,
-}
-
-/// A package with the file that it is read from.
-struct Offer {
-    file: PathBuf,
-    package: Package,
 }
 
 /// The packages of an image, and how they were chosen.
@@ -165,10 +159,13 @@ fn trust(inputs: &Inputs, selection: &Selection) -> Result<Vec<Finding>> {
 /// Returns the packages of the image: those that were named, and with `--repo` what they require.
 /// What was asked for and is in the base comes back as findings.
 fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
-    let named = read_headers(&inputs.packages)?;
+    let named =
+        (inputs.packages.iter()).map(|path| repository::read_header(path).map_err(package_failure));
+    let named: Vec<Package> = named.collect::<Result<_>>()?;
     if inputs.repositories.is_empty() {
         let reasons = vec![Reason::Requested; named.len()];
-        let mut selection = Selection::new(named, reasons);
+        let found = inputs.packages.iter().cloned().zip(named);
+        let mut selection = Selection::new(found, reasons);
         let judgement = judge(&selection.packages, base)?;
         selection.relies_on = judgement.relies_on;
         selection.findings = check::against_base(&selection.packages, base, &judgement.rules);
@@ -177,33 +174,60 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     let architecture = (inputs.naming.architecture)
         .or_else(Architecture::of_this_machine)
         .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))?;
+    let variables = Variables {
+        release: base.os_release.get("VERSION_ID").map(str::to_owned),
+        architecture: architecture.of_rpm().to_owned(),
+    };
+    let downloads = Downloads::new(&inputs.downloads);
+    let offered = repository::open(&inputs.repositories, &variables, &downloads, report)?;
+    // The packages that were named are a repository of their own, the first and the best.
+    let mut repositories = vec![choose::repository(named.iter())?];
+    repositories.extend(offered.iter().map(Repository::for_solver));
     let wanted = (0..named.len()).map(|index| Available {
         repository: 0,
         index,
     });
-    let offered = read_headers(&inputs.repositories)?;
-    let of = |offers: &[Offer]| repository(offers.iter().map(|offer| &offer.package));
     let choice = choose(Question {
         base,
         wanted: wanted.collect(),
-        repositories: vec![of(&named)?, of(&offered)?],
+        repositories,
+        owners: &|paths| {
+            let listed = offered.iter().map(|one| one.owners(paths, &downloads));
+            std::iter::once(Ok(Vec::new())).chain(listed).collect()
+        },
         names: &inputs.names,
         recommends: inputs.recommends,
         architecture,
     })?;
-    let mut shelves =
-        [named, offered].map(|offers| offers.into_iter().map(Some).collect::<Vec<_>>());
-    let mut offers = Vec::new();
+    let fully = !inputs.dry_run;
+    let is_listed = |package: &Available| package.repository > 0;
+    let listed: Vec<_> = (choice.chosen.iter())
+        .filter(|(package, _)| is_listed(package))
+        .map(|(package, _)| Available {
+            repository: package.repository.saturating_sub(1),
+            ..*package
+        })
+        .collect();
+    let retrieved = repository::retrieve(&offered, &listed, fully, &downloads, report)?;
+    let mut retrieved = retrieved.into_iter();
+    let mut found = Vec::new();
     let mut reasons = Vec::new();
-    for (Available { repository, index }, reason) in choice.chosen {
-        let slot = (shelves.get_mut(repository)).and_then(|shelf| shelf.get_mut(index));
-        let Some(offer) = slot.and_then(Option::take) else {
+    for (package, reason) in choice.chosen {
+        let of_name = || {
+            let file = inputs.packages.get(package.index)?;
+            Some((file.clone(), named.get(package.index)?.clone()))
+        };
+        let one = match is_listed(&package) {
+            true => retrieved.next(),
+            false => of_name(),
+        };
+        let Some((file, package)) = one else {
             continue;
         };
         if let Some(words) = reason.words() {
-            report.stage("resolve", &format!("{}  ({words})", offer.package.nevra));
+            report.stage("resolve", &format!("{}  ({words})", package.nevra));
         }
-        offers.push(offer);
+        found.push((file, package));
         reasons.push(reason);
     }
     if !choice.not_added.is_empty() {
@@ -216,24 +240,24 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     Ok(Selection {
         relies_on: choice.relies_on,
         findings: choice.findings,
-        ..Selection::new(offers, reasons)
+        ..Selection::new(found, reasons)
     })
 }
 
 impl Selection {
-    /// Takes packages with the reasons for them, one each.
-    fn new(offers: Vec<Offer>, reasons: Vec<Reason>) -> Self {
-        let explained = (offers.iter().zip(reasons))
-            .map(|(Offer { package, .. }, reason)| Explained {
+    /// Takes packages, each with its file, and the reasons for them.
+    fn new(
+        found: impl IntoIterator<Item = (PathBuf, Package)>,
+        reasons: impl IntoIterator<Item = Reason>,
+    ) -> Self {
+        let (files, packages): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let explained = (packages.iter().zip(reasons))
+            .map(|(package, reason)| Explained {
                 nevra: package.nevra.to_string(),
                 reason,
                 provides: package.provides.iter().map(ToString::to_string).collect(),
             })
             .collect();
-        let (packages, files) = offers
-            .into_iter()
-            .map(|offer| (offer.package, offer.file))
-            .unzip();
         Self {
             packages,
             files,
@@ -242,24 +266,6 @@ impl Selection {
             findings: Vec::new(),
         }
     }
-}
-
-/// Reads the headers of all packages.
-fn read_headers(files: &[PathBuf]) -> Result<Vec<Offer>> {
-    files
-        .iter()
-        .map(|path| {
-            let doing = || format!("reading {}", path.display());
-            let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
-            let mut input = BufReader::with_capacity(64 * 1024, file);
-            let package =
-                Package::read(&mut input, &path.display().to_string()).map_err(package_failure)?;
-            Ok(Offer {
-                file: path.clone(),
-                package,
-            })
-        })
-        .collect()
 }
 
 /// Packs the plan and adds the image to the store: all or nothing.

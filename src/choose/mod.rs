@@ -17,7 +17,7 @@ use resolve::{
 };
 use rpm_input::Package;
 
-pub use solvable::{nevra, repository};
+pub use solvable::{nevra, repository, solvable};
 
 use crate::architecture::Architecture;
 use crate::base::look_up::{self, LookedUp};
@@ -30,12 +30,18 @@ use crate::reason::{Reason, ReliedOn};
 /// Packages of a base that are named in a finding; the others are counted.
 const SHOWN: usize = 5;
 
+/// Packages of a repository by their index, each with a path that it has.
+pub type Owners = Vec<(usize, String)>;
+
 /// What is asked, and what there is to choose from.
 pub struct Question<'a> {
     /// What the image extends.
     pub base: &'a Base,
     /// What is on offer.
     pub repositories: Vec<Repository>,
+    /// Says which packages have which of these paths, for each repository in turn, where that is
+    /// not among what it is known to offer.
+    pub owners: &'a dyn Fn(&BTreeSet<String>) -> Result<Vec<Owners>>,
     /// Packages of these repositories that are wanted: those whose files the user named.
     pub wanted: Vec<Available>,
     /// Packages that are wanted by name.
@@ -63,7 +69,8 @@ pub struct Choice {
 pub fn choose(question: Question<'_>) -> Result<Choice> {
     let Question {
         base,
-        repositories,
+        mut repositories,
+        owners,
         wanted,
         names,
         recommends,
@@ -73,9 +80,6 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         architecture: architecture.of_rpm().to_owned(),
         multilib: true,
     };
-    let LookedUp { installed, found } = installed(base, &repositories, &options)?;
-    let not_found = not_found(&installed, &found);
-    let pool = Pool::new(installed, repositories, options);
     let wanted = wanted.into_iter().map(Wanted::Available);
     let request = Request {
         install: wanted
@@ -84,7 +88,28 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         recommends,
         ..Request::default()
     };
-    let resolution = resolve(&pool, &request).map_err(|problem| {
+    // Metadata list few paths. Those that were asked for beside them are looked up, which may lead
+    // to further ones.
+    let mut looked_up = BTreeSet::new();
+    let (pool, not_found, resolution) = loop {
+        let LookedUp { installed, found } = installed(base, &repositories, &options)?;
+        let not_found = not_found(&installed, &found);
+        let pool = Pool::new(installed, repositories.clone(), options.clone());
+        let resolution = resolve(&pool, &request);
+        let mut paths: BTreeSet<_> = pool.unlisted_paths().into_iter().collect();
+        paths.retain(|path| looked_up.insert(path.clone()));
+        let mut found_any = false;
+        if !paths.is_empty() {
+            for (repository, found) in repositories.iter_mut().zip(owners(&paths)?) {
+                found_any |= !found.is_empty();
+                repository.files.extend(found);
+            }
+        }
+        if !found_any {
+            break (pool, not_found, resolution);
+        }
+    };
+    let resolution = resolution.map_err(|problem| {
         let failure = Failure::refused(anyhow!("{problem}"));
         let hints = alternatives::of(&problem, &pool, &not_found);
         hints.into_iter().fold(failure, Failure::hint)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use store::BestBefore;
 
-use super::{Output, SigningArguments};
+use super::{NetworkArguments, Output, SigningArguments};
 
 /// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
 const DEFAULT_COMPRESSION: &str = "zstd:7";
@@ -71,9 +71,10 @@ pub struct BuildArguments {
         conflicts_with = "base"
     )]
     pub base_install: Vec<String>,
-    /// Directory of RPM files to choose from what the inputs require and the base lacks
-    #[arg(long, value_name = "DIR", help_heading = "Base")]
-    pub repo: Vec<PathBuf>,
+    /// Repository to choose from what the inputs require and the base lacks: a directory, an http,
+    /// https or file URL, or a .repo file, as [NAME=]PLACE[,priority=N]
+    #[arg(long, value_name = "REPO", help_heading = "Base")]
+    pub repo: Vec<String>,
     /// Take only packages that are signed by a key in FILE, or in the files of a directory
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub keyring: Vec<PathBuf>,
@@ -149,6 +150,10 @@ pub struct BuildArguments {
     /// Let every note stop the build
     #[arg(long, help_heading = "Rules")]
     pub strict: bool,
+
+    /// How to fetch.
+    #[command(flatten)]
+    pub network: NetworkArguments,
 
     /// How to speak.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 pub mod delivery;
+mod network;
 mod signing;
 pub mod store;
 mod why;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching, Whether};
 pub use check::CheckArguments;
+pub use network::NetworkArguments;
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;

@@ -1,0 +1,145 @@
+//! Repositories: what is on offer beside the base, and the files of what was chosen.
+//!
+//! ```text
+//! --repo ─▶ source ─▶ repomd.xml ─▶ primary ─▶ Catalog ─▶ the solver ─▶ package file
+//!           .repo     asked for     parsed     kept in                  fetched or opened,
+//!           URL, DIR  each time     once       the cache                size and checksum checked
+//! ```
+//!
+//! A directory without `repodata/` is a repository of its RPM files, read header by header.
+//! Nothing is fetched but from URLs that the user named, and what comes from there is checked
+//! against `repomd.xml` before it is used. A repository in a directory is read where it lies.
+
+mod cache;
+mod download;
+mod listing;
+mod metadata;
+mod parallel;
+mod plain;
+mod repo_file;
+mod retrieve;
+mod source;
+mod url;
+mod verify;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use resolve::Catalog;
+
+pub use download::{Downloads, Settings};
+pub use plain::{header as read_header, rpm_files};
+pub use repo_file::Variables;
+pub use retrieve::retrieve;
+pub use source::{Place, RepositorySource};
+
+use crate::failure::{Failure, Result};
+use crate::quantity::counted;
+use crate::report::Report;
+use metadata::Metadata;
+
+/// Repositories and packages that are fetched at once.
+const CONNECTIONS: usize = 4;
+
+/// Packages on offer from one place.
+pub struct Repository {
+    /// How messages call it.
+    pub name: String,
+    /// The lower one wins, as in zypper and dnf.
+    pub priority: i32,
+    /// The packages, as the solver sees them.
+    pub catalog: Catalog,
+    holding: Holding,
+}
+
+/// Where a repository's files are found.
+enum Holding {
+    /// The RPM file of each package of the catalog.
+    Files(Vec<PathBuf>),
+    /// Files that metadata speak of.
+    Listed(Metadata),
+}
+
+impl Repository {
+    /// Returns the repository as the solver takes it.
+    pub fn for_solver(&self) -> resolve::Repository {
+        resolve::Repository {
+            catalog: self.catalog.clone(),
+            // The solver's higher number wins.
+            priority: -self.priority,
+            files: Vec::new(),
+        }
+    }
+
+    /// Returns the packages that have one of these paths, by their index, from the repository's
+    /// file lists. A repository without such lists has none.
+    pub fn owners(
+        &self,
+        paths: &BTreeSet<String>,
+        downloads: &Downloads<'_>,
+    ) -> Result<Vec<(usize, String)>> {
+        match &self.holding {
+            // Headers have all paths.
+            Holding::Files(_) => Ok(Vec::new()),
+            Holding::Listed(metadata) => metadata.owners(&self.catalog, paths, downloads),
+        }
+    }
+}
+
+/// Reads what repositories have on offer.
+pub fn open(
+    sources: &[RepositorySource],
+    variables: &Variables,
+    downloads: &Downloads<'_>,
+    report: &Report,
+) -> Result<Vec<Repository>> {
+    let repositories = parallel::map(sources, CONNECTIONS, |source| {
+        open_one(source, variables, downloads)
+    })?;
+    for repository in &repositories {
+        let number = counted(repository.catalog.len(), "package");
+        report.stage("repo", &format!("{}: {number}", repository.name));
+    }
+    Ok(repositories)
+}
+
+fn open_one(
+    source: &RepositorySource,
+    variables: &Variables,
+    downloads: &Downloads<'_>,
+) -> Result<Repository> {
+    let (catalog, holding) = match &source.place {
+        Place::Directory(path) if !path.join("repodata").is_dir() => {
+            let (catalog, files) = plain::read(path)?;
+            (catalog, Holding::Files(files))
+        }
+        place => {
+            let place = expanded(place, variables).map_err(|reason| {
+                Failure::usage(format!("repository {}: {reason}", source.name))
+            })?;
+            let metadata = Metadata::open(source, place, downloads)?;
+            let catalog = metadata.catalog(downloads)?;
+            (catalog, Holding::Listed(metadata))
+        }
+    };
+    Ok(Repository {
+        name: source.name.clone(),
+        priority: source.priority,
+        catalog,
+        holding,
+    })
+}
+
+fn expanded(place: &Place, variables: &Variables) -> std::result::Result<Place, String> {
+    Ok(match place {
+        Place::Directory(path) => match path.to_str().filter(|path| path.contains('$')) {
+            Some(text) if !path.exists() => Place::Directory(variables.expand(text)?.into()),
+            _ => place.clone(),
+        },
+        Place::Urls(urls) => {
+            let urls: std::result::Result<Vec<_>, _> =
+                urls.iter().map(|url| variables.expand(url)).collect();
+            Place::Urls(urls?)
+        }
+    })
+}
