@@ -12,6 +12,7 @@ use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
 use rpm_input::{File, FileDigest, FileKind, Package, Scriptlet};
 use serde::Serialize;
 
+use crate::base::Owners;
 use crate::check::Finding;
 use crate::failure::{Failure, Result};
 use crate::filter::{Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
@@ -155,12 +156,14 @@ pub fn compose(
     packages: &[Package],
     overlay: &[OverlayFile],
     rules: &RuleSet,
+    owners: &Owners,
     times: Times,
 ) -> Result<Plan> {
     let mut composer = Composer {
         packages,
         overlay,
         rules,
+        owners,
         times,
         placed: BTreeMap::new(),
         plan: Plan {
@@ -185,6 +188,7 @@ struct Composer<'a> {
     packages: &'a [Package],
     overlay: &'a [OverlayFile],
     rules: &'a RuleSet,
+    owners: &'a Owners,
     times: Times,
     placed: BTreeMap<String, Placed>,
     plan: Plan,
@@ -407,26 +411,35 @@ impl Composer<'_> {
             };
         };
         let (package, file) = (&self.packages[package], &self.packages[package].files[file]);
+        let uid = self.owners.user(&file.owner);
+        let gid = self.owners.group(&file.group);
         let mut mode = file.mode;
-        if file.owner != "root" || file.group != "root" {
-            if file.owner != "root" {
-                mode &= !0o4000;
-            }
-            if file.group != "root" && file.kind != FileKind::Directory {
-                mode &= !0o2000;
-            }
+        if uid.is_none() {
+            mode &= !0o4000;
+        }
+        if gid.is_none() && file.kind != FileKind::Directory {
+            mode &= !0o2000;
+        }
+        if uid.is_none() || gid.is_none() {
+            let or_root = |name, id: Option<u32>| id.map_or("root", |_| name);
             self.plan.changed.push(Changed {
                 rule: "owner-to-root",
                 owner: package.nevra.to_string(),
                 path: format!("/{path}"),
                 became: format!(
-                    "root:root {mode:04o}, was {}:{} {:04o}",
-                    file.owner, file.group, file.mode
+                    "{}:{} {mode:04o}, was {}:{} {:04o}",
+                    or_root(file.owner.as_str(), uid),
+                    or_root(file.group.as_str(), gid),
+                    file.owner,
+                    file.group,
+                    file.mode
                 ),
             });
         }
         let mut stat = Stat {
             mode,
+            uid: uid.unwrap_or(0),
+            gid: gid.unwrap_or(0),
             mtime: self.times.clamped(file.mtime),
             ..Stat::default()
         };

@@ -221,7 +221,7 @@ pub const RULES: &[Rule] = &[
         name: "owner-to-root",
         default: Default::Always,
         about: "give to root what belongs to another user or group, without set-uid and set-gid, \
-                as rpm does where the name is unknown: their numbers differ from base to base",
+                as rpm does where the name is unknown, unless the base gives it a fixed number",
         quiet: false,
         step: Step::Owner,
     },

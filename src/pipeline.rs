@@ -102,7 +102,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
 
     let rules = inputs.rules.for_base(base.merged_sbin);
     let times = Times::new(inputs.epoch, packages);
-    let mut plan = compose::compose(packages, &overlay, &rules, times)?;
+    let mut plan = compose::compose(packages, &overlay, &rules, &base.owners, times)?;
     let base_files = BaseFiles::of(&base);
     if let Some(files) = &base_files {
         plan.adopt_modes(&|path| files.directory_mode(path))?;

@@ -416,3 +416,35 @@ fn a_base_to_be_installed_needs_a_repository() {
     assert_eq!(outcome.status.code(), Some(2));
     assert!(text(&outcome.stderr).contains("--base-install needs repositories"));
 }
+
+#[test]
+fn owners_with_fixed_numbers_are_kept() {
+    if !has_oracle("rpm") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let root = base(&scratch, &[LIBRARY]);
+    let snippets = root.join("usr/lib/sysusers.d");
+    fs::create_dir(&snippets).unwrap();
+    for (number, more, line) in [
+        ("5", &[][..], "/usr/bin/hello-setgid f 2755 0:5 "),
+        ("-", &[], "/usr/bin/hello-setgid f 0755 0:0 "),
+        (
+            "5",
+            &["--match", "any"],
+            "/usr/bin/hello-setgid f 0755 0:0 ",
+        ),
+    ] {
+        fs::write(snippets.join("basic.conf"), format!("g tty {number} -\n")).unwrap();
+        let mut arguments = vec!["--dry-run", "--json", "--allow", "unmet-requirement"];
+        arguments.extend(more);
+        let plan = json(&build(&scratch, &root, &arguments, TOOLS));
+        let tree = plan["tree"].as_array().unwrap().iter();
+        let mut lines = tree.map(|line| line.as_str().unwrap());
+        assert!(lines.any(|found| found.starts_with(line)), "{line}");
+        let changed = plan["changed"].as_array().unwrap().iter();
+        let mut changed = changed.filter(|change| change["rule"] == "owner-to-root");
+        let is_changed = changed.any(|change| change["path"] == "/usr/bin/hello-setgid");
+        assert_eq!(is_changed, line.contains("0755"));
+    }
+}

@@ -9,6 +9,7 @@ mod list;
 pub mod look_up;
 mod manifest;
 mod os_release;
+mod owners;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,6 +20,7 @@ use rpm_input::{FileKind, Package, database};
 
 pub use list::Listed;
 pub use os_release::OsRelease;
+pub use owners::Owners;
 
 use crate::document;
 use crate::failure::{Failure, Result, package_failure};
@@ -71,6 +73,8 @@ pub struct Base {
     pub named: Named,
     /// Its root directory, if it has files.
     pub root: Option<PathBuf>,
+    /// The users and groups whose numbers an image for it may have.
+    pub owners: Owners,
 }
 
 /// Packages that must be looked up in repositories.
@@ -93,6 +97,7 @@ struct Found {
     os_release: Option<OsRelease>,
     merged_sbin: Option<bool>,
     root: Option<PathBuf>,
+    owners: Owners,
 }
 
 impl Base {
@@ -148,6 +153,11 @@ impl Base {
             packages: found.packages,
             named: found.named,
             root: found.root,
+            // An image for every system can't have the numbers of one.
+            owners: match source.is_one_system {
+                true => found.owners,
+                false => Owners::default(),
+            },
         })
     }
 }
@@ -174,7 +184,7 @@ fn directory(path: &Path) -> Result<Found> {
     let packages = database.as_deref().map(installed).transpose()?;
     // An empty database is what `rpm` leaves on systems of another kind.
     match packages.filter(|packages| !packages.is_empty()) {
-        Some(packages) => Ok(root(path, os_release, Some(packages))),
+        Some(packages) => root(path, os_release, Some(packages)),
         None if os_release.is_some() || path.join("usr").is_dir() => Err(Failure::refused(
             anyhow!("{} has no RPM database", path.display()),
         )
@@ -192,18 +202,23 @@ fn host() -> Result<Found> {
         .map(installed)
         .transpose()?
         .filter(|packages| !packages.is_empty());
-    Ok(root(path, os_release, packages))
+    root(path, os_release, packages)
 }
 
-fn root(path: &Path, os_release: Option<OsRelease>, packages: Option<Vec<Package>>) -> Found {
-    Found {
+fn root(
+    path: &Path,
+    os_release: Option<OsRelease>,
+    packages: Option<Vec<Package>>,
+) -> Result<Found> {
+    Ok(Found {
         packages,
         named: Named::None,
         os_release,
         // A link in /usr/sbin's place is what the distributions that merged it have.
         merged_sbin: Some(path.join("usr/sbin").is_symlink()),
         root: Some(path.to_owned()),
-    }
+        owners: Owners::of_root(path)?,
+    })
 }
 
 /// Reads the os-release file of a root directory. A link that leads out of it, to the file of the
