@@ -6,8 +6,6 @@
 //! lock next removes what is noted and not listed. The note is not synced: after a power failure
 //! the file may stay, which `verify` tells, and does no harm.
 
-use std::os::unix::fs::MetadataExt;
-
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::sums::Sums;
@@ -35,27 +33,30 @@ pub(crate) fn note<'a>(
         .map_err(|e| directory.error("write", PENDING, e))
 }
 
-/// Removes what is noted and not in `sums`, and the note.
-pub(crate) fn resolve(directory: &Directory, sums: &Sums) -> Result<(), Error> {
+/// The noted files that still have their names, and are not in `sums`.
+pub(crate) fn left(directory: &Directory, sums: &Sums) -> Result<Vec<String>, Error> {
     let Some(bytes) = directory.read_bounded(PENDING, MAX_SIZE)? else {
-        return Ok(());
+        return Ok(Vec::new());
     };
+    let mut left = Vec::new();
     for line in String::from_utf8_lossy(&bytes).lines() {
         // After a power failure there may be anything.
         let Some((inode, name)) = line.split_once(' ') else {
             continue;
         };
-        if sums.get(name).is_none() && inode.parse().is_ok_and(|inode| is(directory, name, inode)) {
-            directory.remove(name)?;
+        let inode: Option<u64> = inode.parse().ok();
+        let is_plain = !name.contains('/') && sums.get(name).is_none();
+        if is_plain && inode.is_some() && directory.inode(name)? == inode {
+            left.push(name.to_owned());
         }
     }
-    directory.remove(PENDING)
+    Ok(left)
 }
 
-/// Whether `name` is still that of the file which was noted.
-fn is(directory: &Directory, name: &str, inode: u64) -> bool {
-    let is_plain = !name.contains('/');
-    is_plain
-        && matches!(directory.open_file(name), Ok(Some(file))
-            if file.metadata().is_ok_and(|stat| stat.ino() == inode))
+/// Removes what is noted and not in `sums`, and the note.
+pub(crate) fn resolve(directory: &Directory, sums: &Sums) -> Result<(), Error> {
+    for name in left(directory, sums)? {
+        directory.remove(&name)?;
+    }
+    directory.remove(PENDING)
 }

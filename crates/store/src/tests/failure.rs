@@ -44,7 +44,7 @@ fn a_failure_in_the_middle_leaves_the_directory_as_it_was() {
 }
 
 /// A mounted tmpfs, unmounted with the value.
-struct Mounted<'a>(&'a Path);
+pub(super) struct Mounted<'a>(pub(super) &'a Path);
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
@@ -54,7 +54,7 @@ impl Drop for Mounted<'_> {
 }
 
 /// Runs the mount program; says whether it worked.
-fn mount(options: &str, path: &Path) -> bool {
+pub(super) fn mount(options: &str, path: &Path) -> bool {
     let mut command = Command::new("mount");
     command
         .args(["-t", "tmpfs", "-o", options, "tmpfs"])

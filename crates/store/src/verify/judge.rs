@@ -276,6 +276,7 @@ fn other(
         return Ok(None);
     }
     if publish::is_fixed_name(name)
+        || survey.pending.iter().any(|pending| pending == name)
         || (temporary::is_own_name(name) && temporary::is_abandoned(directory, name)?)
     {
         return Ok(Some(Finding::new(

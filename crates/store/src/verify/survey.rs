@@ -12,6 +12,7 @@ use crate::directory::{self, Directory, SUMS};
 use crate::error::Error;
 use crate::freshness;
 use crate::manifest::{self, Manifest};
+use crate::pending;
 use crate::publish;
 use crate::sums::{IMAGE_SUFFIX, Sums};
 
@@ -33,6 +34,8 @@ pub(super) struct Survey {
     /// Regular files.
     pub(super) files: BTreeMap<String, Stamp>,
     pub(super) is_half_done: bool,
+    /// Files that the next change removes.
+    pub(super) pending: Vec<String>,
 }
 
 impl Survey {
@@ -56,7 +59,12 @@ impl Survey {
             Err(error @ Error::Io { .. }) => return Err(error),
             Err(error) => (Vec::new(), Err(error)),
         };
+        let pending = match &sums {
+            Ok(sums) => pending::left(directory, sums)?,
+            Err(_) => Vec::new(),
+        };
         Ok(Survey {
+            pending,
             list,
             sums,
             signature: directory.read_signature()?,
