@@ -18,6 +18,7 @@ use crate::metadata::{self, Naming};
 use crate::pack::Packing;
 use crate::repository::{self, RepositorySource, rpm_files};
 use crate::signing::{KeySource, Passphrase, PassphraseSource};
+use crate::trust;
 use store::{BestBefore, DEFAULT_INSTANCES, Delivery, StoreUrl};
 
 /// Everything that decides what is built, and where to.
@@ -33,8 +34,8 @@ pub struct Inputs {
     pub downloads: repository::Settings,
     /// Whether to add what packages recommend.
     pub recommends: bool,
-    /// Files of keys, by one of which each package must be signed; none if it need not be.
-    pub keyrings: Vec<PathBuf>,
+    /// Whose signatures are asked for.
+    pub trust: trust::Settings,
     /// A prepared tree to add.
     pub overlay: Option<PathBuf>,
     /// How the image is to be called.
@@ -61,8 +62,7 @@ pub struct Inputs {
     pub best_before: Option<BestBefore>,
     /// What signs the list.
     pub key: Option<KeySource>,
-    /// The time of a signature that is made, and of the check of others, in seconds since 1970:
-    /// `SOURCE_DATE_EPOCH`, else now.
+    /// The time of a signature that is made, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
     pub now: u64,
     /// Nothing is to be written.
     pub dry_run: bool,
@@ -123,7 +123,12 @@ impl Inputs {
             names: names.collect(),
             repositories: repositories(&arguments.repo)?,
             downloads: downloads(&arguments.network)?,
-            keyrings: arguments.keyring.clone(),
+            trust: trust::Settings {
+                keyrings: arguments.keyring.clone(),
+                import_keys: arguments.import_keys,
+                repo_gpgcheck: arguments.repo_gpgcheck,
+                now: now()?,
+            },
             overlay: arguments.overlay.clone(),
             naming,
             base: base(arguments),

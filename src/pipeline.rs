@@ -26,7 +26,8 @@ use crate::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
 use crate::repository::{self, Downloads, Repository, Variables};
 use crate::signing::{self, Signer};
-use crate::{overlay, trust, unpack};
+use crate::trust::{self, Trust};
+use crate::{overlay, unpack};
 
 /// What a build made, or would make.
 #[derive(Debug, Serialize)]
@@ -119,7 +120,6 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         .map_err(|error| Failure::io("reading the base's files", error))?;
     plan.findings.extend(shadow::findings(&shadows));
     plan.findings.extend(selection.findings.iter().cloned());
-    plan.findings.extend(trust(inputs, &selection)?);
     plan.findings
         .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
     settle(&plan.findings, &inputs.waivers, report)?;
@@ -143,32 +143,26 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     Ok(built(inputs, &identity, selection, plan, requires, result))
 }
 
-/// Checks the packages' signatures, if keys were given for them.
-fn trust(inputs: &Inputs, selection: &Selection) -> Result<Vec<Finding>> {
-    if inputs.keyrings.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keyring = trust::keyring(&inputs.keyrings)?;
-    let mut findings = trust::unreadable_keys(&keyring);
-    for (package, file) in selection.packages.iter().zip(&selection.files) {
-        findings.extend(trust::check(package, file, &keyring, inputs.now)?);
-    }
-    Ok(findings)
-}
-
 /// Returns the packages of the image: those that were named, and with `--repo` what they require.
 /// What was asked for and is in the base comes back as findings.
 fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     let named =
         (inputs.packages.iter()).map(|path| repository::read_header(path).map_err(package_failure));
     let named: Vec<Package> = named.collect::<Result<_>>()?;
+    let trust = Trust::open(&inputs.trust)?;
+    let mut findings = trust::unreadable_keys(&trust.given);
     if inputs.repositories.is_empty() {
+        for (package, file) in named.iter().zip(&inputs.packages) {
+            findings.extend(trust.check_named(package, file)?);
+        }
         let reasons = vec![Reason::Requested; named.len()];
         let found = inputs.packages.iter().cloned().zip(named);
         let mut selection = Selection::new(found, reasons);
         let judgement = judge(&selection.packages, base)?;
         selection.relies_on = judgement.relies_on;
-        selection.findings = check::against_base(&selection.packages, base, &judgement.rules);
+        let against = check::against_base(&selection.packages, base, &judgement.rules);
+        findings.extend(against);
+        selection.findings = findings;
         return Ok(selection);
     }
     let architecture = (inputs.naming.architecture)
@@ -179,7 +173,8 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
         architecture: architecture.of_rpm().to_owned(),
     };
     let downloads = Downloads::new(&inputs.downloads);
-    let offered = repository::open(&inputs.repositories, &variables, &downloads, report)?;
+    let offered = repository::open(&inputs.repositories, &variables, &trust, &downloads, report)?;
+    findings.extend(offered.iter().flat_map(|one| one.findings.clone()));
     // The packages that were named are a repository of their own, the first and the best.
     let mut repositories = vec![choose::repository(named.iter())?];
     repositories.extend(offered.iter().map(Repository::for_solver));
@@ -213,6 +208,7 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     let mut found = Vec::new();
     let mut reasons = Vec::new();
     for (package, reason) in choice.chosen {
+        let chosen_from = package.repository.checked_sub(1);
         let of_name = || {
             let file = inputs.packages.get(package.index)?;
             Some((file.clone(), named.get(package.index)?.clone()))
@@ -224,6 +220,12 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
         let Some((file, package)) = one else {
             continue;
         };
+        let repository = chosen_from.and_then(|index| offered.get(index));
+        findings.extend(match repository.map(|one| &one.keyring) {
+            None => trust.check_named(&package, &file)?,
+            Some(None) => None,
+            Some(Some(keyring)) => trust::check(&package, &file, keyring, trust.now)?,
+        });
         if let Some(words) = reason.words() {
             report.stage("resolve", &format!("{}  ({words})", package.nevra));
         }
@@ -239,7 +241,7 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     }
     Ok(Selection {
         relies_on: choice.relies_on,
-        findings: choice.findings,
+        findings: [findings, choice.findings].concat(),
         ..Selection::new(found, reasons)
     })
 }

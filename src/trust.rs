@@ -17,6 +17,51 @@ use crate::failure::{Failure, Result, package_failure};
 /// Largest file of keys in bytes.
 const MAX_KEYS: u64 = 16 << 20;
 
+/// What the user said about signatures.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Files of keys that are trusted, or directories of such.
+    pub keyrings: Vec<PathBuf>,
+    /// The keys that `.repo` files name are trusted for their repositories.
+    pub import_keys: bool,
+    /// Each repository's `repomd.xml` must be signed, whatever its `.repo` file says.
+    pub repo_gpgcheck: bool,
+    /// The time of the check, in seconds since 1970.
+    pub now: u64,
+}
+
+/// Whom the user trusts.
+pub struct Trust {
+    /// The keys that were given; if there are any, all packages must be signed.
+    pub given: Keyring,
+    /// The keys that `.repo` files name are trusted for their repositories.
+    pub import_keys: bool,
+    /// Each repository's `repomd.xml` must be signed, whatever its `.repo` file says.
+    pub repo_gpgcheck: bool,
+    /// The time of the check, in seconds since 1970.
+    pub now: u64,
+}
+
+impl Trust {
+    /// Reads the keys.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            given: keyring(&settings.keyrings)?,
+            import_keys: settings.import_keys,
+            repo_gpgcheck: settings.repo_gpgcheck,
+            now: settings.now,
+        })
+    }
+
+    /// Checks a package that the user named, by the keys that were given, if any were.
+    pub fn check_named(&self, package: &Package, file: &Path) -> Result<Option<Finding>> {
+        match self.given.is_empty() {
+            true => Ok(None),
+            false => check(package, file, &self.given, self.now),
+        }
+    }
+}
+
 /// Reads the keys that the user trusts. A directory stands for the files in it, as in
 /// `/etc/pki/rpm-gpg`.
 pub fn keyring(paths: &[PathBuf]) -> Result<Keyring> {

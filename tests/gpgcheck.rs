@@ -1,10 +1,13 @@
 //! Signed packages: what rpm accepts by a key is taken, and what it does not is refused.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::base::{LIBRARY, TOOLS, base, system_package};
 use crate::workshop::{Scratch, fixture, has_oracle, os_release, output_of, program, shared, text};
 
 const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
@@ -278,6 +281,214 @@ fn a_signed_package_is_changed() {
         .unwrap();
     assert_eq!(outcome.status.code(), Some(1), "{}", text(&outcome.stderr));
     assert!(!store.exists());
+}
+
+/// A repository of two packages, one of which is signed by the fixed key, with a signed list.
+fn repository(signers: &Signers) -> PathBuf {
+    let repository = signers.scratch.join("repository");
+    fs::create_dir(&repository).unwrap();
+    for package in [TOOLS, LIBRARY] {
+        let signed = signers.signed(package, "test@example.com", &[]);
+        fs::copy(signed, repository.join(package)).unwrap();
+    }
+    output_of(Command::new("createrepo_c").arg("--quiet").arg(&repository));
+    sign_list(signers, &repository, "test@example.com");
+    repository
+}
+
+fn sign_list(signers: &Signers, repository: &Path, key: &str) {
+    let list = repository.join("repodata/repomd.xml");
+    let options = ["--yes", "--armor", "--detach-sign", "--local-user", key];
+    signers.gpg(&[&options[..], &[list.to_str().unwrap()]].concat());
+}
+
+/// Plans an image of hello-tools from a `.repo` file with these lines.
+fn plan_from(signers: &Signers, root: &Path, lines: &str, more: &[&str]) -> Output {
+    let file = signers.scratch.join("test.repo");
+    fs::write(&file, format!("[test]\n{lines}")).unwrap();
+    program()
+        .env("HOME", signers.scratch.path())
+        .args(["--dry-run", "--arch", "x86_64", "--repo"])
+        .arg(&file)
+        .arg("--base")
+        .arg(root)
+        .arg("hello-tools")
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn what_a_repo_file_asks_for() {
+    let Some(signers) = Signers::new() else {
+        return;
+    };
+    if !has_oracle("createrepo_c") {
+        return;
+    }
+    let root = base(&signers.scratch, &[&system_package(&signers.scratch)]);
+    let repository = repository(&signers);
+    let at = format!("baseurl=file://{}\n", repository.display());
+    let key = fixture("keys/test.public.asc");
+    let key = key.to_str().unwrap();
+    let by_file = format!("{at}gpgkey=file://{key}\n");
+    let both = "gpgcheck=1\nrepo_gpgcheck=1\n";
+    let run = |lines: &str, more: &[&str]| plan_from(&signers, &root, lines, more);
+    let said = |outcome: &Output| text(&outcome.stderr);
+
+    // Nothing is asked for; or the user gives the key; or takes what the file names.
+    for (lines, more) in [
+        (at.clone(), &[][..]),
+        (format!("{at}gpgcheck=0\n"), &[]),
+        (format!("{at}gpgcheck=1\n"), &["--keyring", key]),
+        (format!("{at}{both}"), &["--keyring", key]),
+        (format!("{by_file}{both}"), &["--import-keys"]),
+        (at.clone(), &["--keyring", key, "--repo-gpgcheck"]),
+    ] {
+        let outcome = run(&lines, more);
+        assert!(
+            outcome.status.success(),
+            "{lines} {more:?}: {}",
+            said(&outcome)
+        );
+        if more.contains(&"--import-keys") {
+            assert!(said(&outcome).contains(FINGERPRINT), "{}", said(&outcome));
+        }
+    }
+    // A key is needed, and those that the file names are not taken unasked.
+    for lines in ["gpgcheck=1\n", "repo_gpgcheck=1\n", both] {
+        let outcome = run(&format!("{by_file}{lines}"), &[]);
+        assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+        let said = said(&outcome);
+        assert!(
+            said.contains("must be signed") && said.contains("--keyring FILE"),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("--import-keys (file://{key})")),
+            "{said}"
+        );
+    }
+    // Not from a place where anyone can put another.
+    let outcome = run(
+        &format!("{at}gpgkey=http://localhost/key\n{both}"),
+        &["--import-keys"],
+    );
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        said(&outcome).contains("compare its fingerprint"),
+        "{}",
+        said(&outcome)
+    );
+
+    // By another key: first the packages, then the list.
+    let other = signers.key("other", "ed25519");
+    let by_other = ["--keyring", other.to_str().unwrap()];
+    refused(
+        &run(&format!("{at}gpgcheck=1\n"), &by_other),
+        "untrusted-key",
+        FINGERPRINT,
+    );
+    for more in [&by_other[..], &[&by_other[..], &["--import-keys"]].concat()] {
+        let outcome = run(&format!("{at}repo_gpgcheck=1\n"), more);
+        assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+        assert!(said(&outcome).contains("repomd.xml of test is not to be trusted"));
+        assert!(said(&outcome).contains(FINGERPRINT), "{}", said(&outcome));
+    }
+
+    // The list is changed, then it loses its signature.
+    let list = repository.join("repodata/repomd.xml");
+    let bytes = fs::read(&list).unwrap();
+    fs::write(&list, [&bytes[..], b"\n"].concat()).unwrap();
+    assert!(run(&at, &[]).status.success());
+    let outcome = run(&format!("{at}{both}"), &["--keyring", key]);
+    assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("the signature is bad"),
+        "{}",
+        said(&outcome)
+    );
+    fs::write(&list, bytes).unwrap();
+    fs::remove_file(repository.join("repodata/repomd.xml.asc")).unwrap();
+    let outcome = run(&format!("{at}{both}"), &["--keyring", key]);
+    assert_ne!(outcome.status.code(), Some(0));
+    assert!(
+        said(&outcome).contains("repomd.xml.asc"),
+        "{}",
+        said(&outcome)
+    );
+}
+
+/// The same over a network: what is not to be trusted is not kept, and what is suffices offline.
+#[test]
+fn a_signed_list_from_a_server() {
+    let Some(signers) = Signers::new() else {
+        return;
+    };
+    if !has_oracle("createrepo_c") {
+        return;
+    }
+    let root = base(&signers.scratch, &[&system_package(&signers.scratch)]);
+    let repository = repository(&signers);
+    let url = serve(repository.clone());
+    let key = fixture("keys/test.public.asc");
+    let key = key.to_str().unwrap();
+    let lines = format!("baseurl={url}\ngpgcheck=1\nrepo_gpgcheck=1\n");
+    let run = |more: &[&str]| {
+        let cache = signers.scratch.join("cache");
+        let cache = ["--cache-dir", cache.to_str().unwrap(), "--keyring", key];
+        plan_from(&signers, &root, &lines, &[&cache[..], more].concat())
+    };
+    let list = repository.join("repodata/repomd.xml");
+    let bytes = fs::read(&list).unwrap();
+    fs::write(&list, [&bytes[..], b"\n"].concat()).unwrap();
+    let outcome = run(&[]);
+    assert_eq!(outcome.status.code(), Some(1), "{}", text(&outcome.stderr));
+    assert!(text(&outcome.stderr).contains("the signature is bad"));
+    assert_eq!(
+        run(&["--offline"]).status.code(),
+        Some(3),
+        "nothing was kept"
+    );
+    fs::write(&list, bytes).unwrap();
+    let outcome = run(&[]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    assert!(run(&["--offline"]).status.success());
+
+    // Without signatures it is said, and only said.
+    let outcome = plan_from(&signers, &root, &format!("baseurl={url}\n"), &[]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    assert!(
+        text(&outcome.stderr).contains("unchecked-repository"),
+        "{}",
+        text(&outcome.stderr)
+    );
+}
+
+/// Serves the files of a directory until the tests are over, and returns the URL.
+fn serve(directory: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = request.next().unwrap().unwrap();
+            while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let path = first.split(' ').nth(1).unwrap();
+            let (status, body) = match fs::read(directory.join(path.trim_start_matches('/'))) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            // A client that has seen enough may be gone.
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
 }
 
 /// Whatever the signatures of real packages look like, they are read, and none is by our key.

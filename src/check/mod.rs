@@ -159,6 +159,11 @@ pub const FINDINGS: &[FindingKind] = &[
         about: "a package is not what was signed, or its signature or key does not count",
     },
     FindingKind {
+        id: "unchecked-repository",
+        severity: Severity::Note,
+        about: "packages come from a network, and no signature of them or of their list is checked",
+    },
+    FindingKind {
         id: "unreadable-key",
         severity: Severity::Note,
         about: "a key of a keyring was passed over, since it can't be read",

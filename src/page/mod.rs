@@ -12,4 +12,4 @@ mod read;
 
 pub use html::page;
 pub use index::Index;
-pub use read::{Reading, bounded, read};
+pub use read::{Reading, read};

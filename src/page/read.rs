@@ -15,9 +15,9 @@ use store::{KEYRING, ListedImage, Store};
 use super::index::{Extension, Fits, Image, Index, PackageLine};
 use crate::digest::hex;
 use crate::failure::{Failure, Result, store_failure};
+use crate::trust;
 
-/// Most bytes of a keyring, a signature and a list that are read.
-const MAX_KEYRING: u64 = 16 << 20;
+/// Most bytes of a signature and a list that are read.
 const MAX_SIGNATURE: u64 = 1 << 20;
 const MAX_LIST: u64 = 64 << 20;
 
@@ -208,16 +208,14 @@ fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
 /// Reads the public keyring in the store, if there is one.
 fn keyring(root: &Path) -> Result<Option<Keyring>> {
     let path = root.join(KEYRING);
-    match bounded(&path, MAX_KEYRING)? {
-        Some(bytes) => Keyring::parse(&bytes, &path.display().to_string())
-            .map(Some)
-            .map_err(Failure::refused),
-        None => Ok(None),
+    match path.exists() {
+        true => trust::keyring(&[path]).map(Some),
+        false => Ok(None),
     }
 }
 
 /// Reads a file of at most `limit` bytes; `None` if it is missing.
-pub fn bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+fn bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let doing = || format!("reading {}", path.display());
     let file = match File::open(path) {
         Ok(file) => file,

@@ -51,12 +51,19 @@ pub struct Item<'a> {
     pub limit: u64,
 }
 
-/// The list of a repository as it is now, to be believed when its signature has been checked.
+/// A small file without a checksum, as it is now: the list of a repository, its signature, a key.
+/// It is kept only when it has been found good.
 pub struct State {
-    /// The bytes of `repomd.xml`.
-    pub repomd: Vec<u8>,
+    bytes: Vec<u8>,
     validators: Validators,
     is_new: bool,
+}
+
+impl State {
+    /// The bytes of the file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl<'a> Downloads<'a> {
@@ -109,7 +116,7 @@ impl<'a> Downloads<'a> {
         draft.settle()
     }
 
-    /// Returns the list of the repository `id` at these places: from the cache if the server says
+    /// Returns the file at these places, which the cache knows as `id`: from there if the server says
     /// that it is still the same.
     pub fn state(&self, id: &str, urls: &[String], what: &str) -> Result<State> {
         let cache = self.needed_cache()?;
@@ -134,7 +141,7 @@ impl<'a> Downloads<'a> {
         let state = match fetched.map_err(|error| failed(what, error)) {
             Ok(Fetched::Unchanged) => kept,
             Ok(Fetched::Whole(validators)) => Some(State {
-                repomd: read(&mut draft.file, what)?,
+                bytes: read(&mut draft.file, what)?,
                 validators,
                 is_new: true,
             }),
@@ -151,7 +158,7 @@ impl<'a> Downloads<'a> {
         })
     }
 
-    /// Keeps a list that has been found good.
+    /// Keeps a file that has been found good.
     pub fn accept(&self, id: &str, state: &State) -> Result<()> {
         if !state.is_new {
             return Ok(());
@@ -162,7 +169,7 @@ impl<'a> Downloads<'a> {
             last_modified,
         } = &state.validators;
         let head = format!("{}\n{}\n", line(etag), line(last_modified));
-        let parts = [head.as_bytes(), &state.repomd];
+        let parts = [head.as_bytes(), &state.bytes];
         self.needed_cache()?.keep(Shelf::Repositories, id, &parts)
     }
 
@@ -200,7 +207,7 @@ fn kept_state(path: &Path) -> Option<State> {
         last_modified: line()?,
     };
     Some(State {
-        repomd: parts.next()?.to_vec(),
+        bytes: parts.next()?.to_vec(),
         validators,
         is_new: false,
     })

@@ -13,6 +13,7 @@ use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result, package_failure};
 use crate::repository::cache::Shelf;
 use crate::repository::download::{Downloads, Item};
+use crate::repository::keys::{self, Keys};
 use crate::repository::listing::{self, PackageFile};
 use crate::repository::source::{Place, RepositorySource};
 use crate::repository::{url, verify};
@@ -37,13 +38,20 @@ impl Metadata {
     pub fn open(
         source: &RepositorySource,
         place: Place,
+        keys: &Keys,
+        now: u64,
         downloads: &Downloads<'_>,
     ) -> Result<Self> {
         let name = source.name.clone();
         let repomd = match &place {
             Place::Directory(path) => {
+                let signature = keys::signature_path(path);
                 let path = path.join("repodata/repomd.xml");
                 let bytes = read_bounded(&path, MAX_REPOMD)?;
+                if keys.metadata {
+                    let signature = read_bounded(&signature, MAX_REPOMD)?;
+                    keys.check_list(&name, &bytes, &signature, now)?;
+                }
                 Repomd::parse(&bytes, &path.display().to_string()).map_err(package_failure)?
             }
             Place::Urls(bases) => {
@@ -57,7 +65,13 @@ impl Metadata {
                     .unwrap_or_default();
                 let what = format!("repomd.xml of {name}");
                 let state = downloads.state(&id, &urls, &what)?;
-                let repomd = Repomd::parse(&state.repomd, &origin).map_err(package_failure)?;
+                if keys.metadata {
+                    let (id, what) = (format!("{id}.asc"), format!("the signature of {what}"));
+                    let signature = downloads.state(&id, &keys::signature_urls(bases), &what)?;
+                    keys.check_list(&name, state.bytes(), signature.bytes(), now)?;
+                    downloads.accept(&id, &signature)?;
+                }
+                let repomd = Repomd::parse(state.bytes(), &origin).map_err(package_failure)?;
                 downloads.accept(&id, &state)?;
                 repomd
             }

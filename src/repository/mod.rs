@@ -12,6 +12,7 @@
 
 mod cache;
 mod download;
+mod keys;
 mod listing;
 mod metadata;
 mod parallel;
@@ -25,6 +26,8 @@ mod verify;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+use openpgp::Keyring;
 use resolve::Catalog;
 
 pub use download::{Downloads, Settings};
@@ -33,13 +36,19 @@ pub use repo_file::Variables;
 pub use retrieve::retrieve;
 pub use source::{Place, RepositorySource};
 
+use crate::check::Finding;
 use crate::failure::{Failure, Result};
 use crate::quantity::counted;
 use crate::report::Report;
+use crate::trust::Trust;
+use keys::Keys;
 use metadata::Metadata;
 
 /// Repositories and packages that are fetched at once.
 const CONNECTIONS: usize = 4;
+
+/// What is said of a repository on the network of which no signature is checked.
+const UNCHECKED: &str = "neither its metadata nor its packages are checked by signatures; give its keys with --keyring FILE";
 
 /// Packages on offer from one place.
 pub struct Repository {
@@ -49,6 +58,11 @@ pub struct Repository {
     pub priority: i32,
     /// The packages, as the solver sees them.
     pub catalog: Catalog,
+    /// By one of which each package must be signed; none if it need not be.
+    pub keyring: Option<Keyring>,
+    /// What is worth a word about its signatures.
+    pub findings: Vec<Finding>,
+    imported: Vec<String>,
     holding: Holding,
 }
 
@@ -90,13 +104,17 @@ impl Repository {
 pub fn open(
     sources: &[RepositorySource],
     variables: &Variables,
+    trust: &Trust,
     downloads: &Downloads<'_>,
     report: &Report,
 ) -> Result<Vec<Repository>> {
     let repositories = parallel::map(sources, CONNECTIONS, |source| {
-        open_one(source, variables, downloads)
+        open_one(source, variables, trust, downloads)
     })?;
     for repository in &repositories {
+        for line in &repository.imported {
+            report.stage("key", line);
+        }
         let number = counted(repository.catalog.len(), "package");
         report.stage("repo", &format!("{}: {number}", repository.name));
     }
@@ -106,10 +124,17 @@ pub fn open(
 fn open_one(
     source: &RepositorySource,
     variables: &Variables,
+    trust: &Trust,
     downloads: &Downloads<'_>,
 ) -> Result<Repository> {
+    let keys = Keys::of(source, variables, trust, downloads)?;
+    let mut findings = Vec::new();
     let (catalog, holding) = match &source.place {
         Place::Directory(path) if !path.join("repodata").is_dir() => {
+            if keys.metadata {
+                let text = "it has no repomd.xml, and so none that is signed";
+                return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
+            }
             let (catalog, files) = plain::read(path)?;
             (catalog, Holding::Files(files))
         }
@@ -117,7 +142,11 @@ fn open_one(
             let place = expanded(place, variables).map_err(|reason| {
                 Failure::usage(format!("repository {}: {reason}", source.name))
             })?;
-            let metadata = Metadata::open(source, place, downloads)?;
+            if matches!(place, Place::Urls(_)) && !keys.packages && !keys.metadata {
+                let text = format!("{}: {UNCHECKED}", source.name);
+                findings.push(Finding::new("unchecked-repository", text));
+            }
+            let metadata = Metadata::open(source, place, &keys, trust.now, downloads)?;
             let catalog = metadata.catalog(downloads)?;
             (catalog, Holding::Listed(metadata))
         }
@@ -126,6 +155,9 @@ fn open_one(
         name: source.name.clone(),
         priority: source.priority,
         catalog,
+        keyring: keys.packages.then_some(keys.keyring),
+        findings,
+        imported: keys.imported,
         holding,
     })
 }

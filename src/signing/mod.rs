@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use openpgp::{Error, Keyring, SigningKey};
-use store::{SignError, Store};
+use store::{KEYRING, SignError, Store};
 use zeroize::Zeroizing;
 
 pub use passphrase::{Passphrase, PassphraseSource};
@@ -24,8 +24,6 @@ pub use passphrase::{Passphrase, PassphraseSource};
 use crate::check::Finding;
 use crate::failure::{Failure, Result, store_failure};
 
-/// Name of the public keys in a store's directory.
-pub const KEYRING: &str = "import-pubring.gpg";
 /// Largest key file in bytes; a key with some subkeys has a few thousand.
 const MAX_KEY_FILE: u64 = 1 << 20;
 /// Largest file of public keys in a store, in bytes.
@@ -95,7 +93,9 @@ impl Signer {
     /// Puts the public key beside the store's list, where its copy there is another or missing.
     pub fn publish_key(&self, store: &Store) -> Result<()> {
         let keys = self.keys_for(store.dir())?;
-        store.put(KEYRING, &keys.to_binary()).map_err(store_failure)
+        store::replace_file(&store.dir().join(KEYRING), &keys.to_binary())
+            .map_err(store_failure)
+            .map(|_| ())
     }
 
     /// Returns the public keys that belong beside the list in `directory`. Other keys that are

@@ -85,9 +85,7 @@ pub use verify::{
     CheckSignature, Examination, FINDINGS, Finding, FindingKind, LookInside, Severity, Verdict,
 };
 
-use sha2::{Digest as _, Sha256};
-
-use directory::{Directory, Found, SIGNATURE, SUMS};
+use directory::{Directory, SIGNATURE, SUMS};
 use transaction::Transaction;
 
 /// A directory of images with one `SHA256SUMS`.
@@ -242,29 +240,6 @@ impl Store {
             freshness::extend(&mut after, day)?;
         }
         transaction.commit(Vec::new(), &after, listing)
-    }
-
-    /// Writes a file that is not listed, in place of one of that name: a public key, a page.
-    ///
-    /// # Errors
-    /// [`Error::Name`] for a name that clients can't take, [`Error::LockUnsupported`],
-    /// [`Error::Io`].
-    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        check_name(name).map_err(|problem| Error::Name {
-            name: name.to_owned(),
-            problem,
-        })?;
-        let directory = Directory::open(&self.dir)?;
-        directory.lock()?;
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if directory.find(name, size, &Sha256::digest(bytes).into())? == Found::Same {
-            return Ok(());
-        }
-        directory
-            .temporary_of(bytes)?
-            .rename_over(directory.fd(), name)
-            .map_err(|error| directory.error("replace", name, error))?;
-        directory.sync()
     }
 
     /// Removes all images but the newest, with their manifests, and returns them; a dry run only

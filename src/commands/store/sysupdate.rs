@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use openpgp::Keyring;
 use serde::Serialize;
 use store::{Definition, Delivery, StoreUrl};
 
@@ -14,9 +13,7 @@ use crate::inputs::source_date_epoch;
 use crate::page::{self, Index};
 use crate::quantity::counted;
 use crate::report::Report;
-
-/// Most bytes of a keyring that are read.
-const MAX_KEYRING: u64 = 16 << 20;
+use crate::trust;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -38,7 +35,10 @@ struct Row<'a> {
 pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     let url = StoreUrl::new(&arguments.url)
         .map_err(|problem| Failure::usage(format!("--url {:?} {problem}", arguments.url)))?;
-    let keyring = arguments.keyring.as_deref().map(keyring).transpose()?;
+    // Armored keys come as clients take them.
+    let keyring = (arguments.keyring.clone())
+        .map(|path| trust::keyring(&[path]).map(|keys| keys.to_binary()))
+        .transpose()?;
     let reading = page::read(&arguments.directory, "", None)?;
     report_left_out(&reading.left_out, report);
     let verify = match arguments.signed {
@@ -153,17 +153,4 @@ fn define(
         definitions.push(definition);
     }
     Ok(definitions)
-}
-
-/// Reads public keys, armored or binary, and returns them as clients take them.
-fn keyring(path: &Path) -> Result<Vec<u8>> {
-    let shown = path.display().to_string();
-    let bytes = page::bounded(path, MAX_KEYRING)?.ok_or_else(|| {
-        Failure::io(
-            format!("reading {shown}"),
-            std::io::Error::from(std::io::ErrorKind::NotFound),
-        )
-    })?;
-    let keyring = Keyring::parse(&bytes, &shown).map_err(Failure::refused)?;
-    Ok(keyring.to_binary())
 }

@@ -10,13 +10,13 @@ use clients::{Release, ReleaseFile};
 use image::squashfs::Image;
 use openpgp::Keyring;
 use serde::Serialize;
-use store::{Examination, Finding, Listing, Manifest, Severity, Store};
+use store::{Examination, Finding, KEYRING, Listing, Manifest, Severity, Store};
 
 use crate::cli::store::VerifyArguments;
 use crate::failure::{Failure, Result, store_failure};
 use crate::quantity::{bytes, counted};
 use crate::report::Report;
-use crate::signing::{KEYRING, Signer};
+use crate::signing::Signer;
 use crate::specimen::{RELEASE_DIRECTORY, release_files};
 use crate::{inputs, signing, trust};
 
