@@ -25,7 +25,7 @@ const MULTILIB: &[(&str, &[&str])] = &[
 /// The order in which the architectures of packages are preferred.
 #[derive(Debug)]
 pub(crate) struct Architectures {
-    /// With their colour; `noarch` is not among them.
+    /// With their colour; `noarch` is not among them. Empty if the system is not known.
     ranked: Vec<(String, u8)>,
 }
 
@@ -33,12 +33,16 @@ pub(crate) struct Architectures {
 pub(crate) const EVERY_COLOUR: u8 = 0b11;
 
 impl Architectures {
-    /// Returns the architectures that `system` runs; its 32-bit ones only with `multilib`.
+    /// Returns the architectures that `system` runs; its 32-bit ones only with `multilib`. An empty
+    /// name is a system that runs all.
     pub(crate) fn of(system: &str, multilib: bool) -> Self {
         let listed = |table: &[(&str, &'static [&'static str])], name: &str| {
             let found = table.iter().find(|(key, _)| *key == name);
             found.map_or(&[][..], |(_, others)| *others)
         };
+        if system.is_empty() {
+            return Self { ranked: Vec::new() };
+        }
         let mut ranked = vec![(system.to_owned(), 0b10)];
         for other in listed(COMPATIBLE, system) {
             ranked.push(((*other).to_owned(), 0b10));
@@ -56,6 +60,7 @@ impl Architectures {
     /// system's own. None if the system does not run it.
     pub(crate) fn rank(&self, arch: &str) -> Option<usize> {
         match arch {
+            _ if self.ranked.is_empty() => Some(0),
             "noarch" => Some(0),
             _ => self.ranked.iter().position(|(name, _)| name == arch),
         }

@@ -51,7 +51,8 @@ pub struct Repository {
 /// What a pool needs to know beside the packages.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Architecture of the system in RPM's spelling: `x86_64`, `aarch64`.
+    /// Architecture of the system in RPM's spelling: `x86_64`, `aarch64`. If it is empty, packages
+    /// of every architecture are candidates.
     pub architecture: String,
     /// Whether 32-bit packages of that system are candidates too.
     pub multilib: bool,

@@ -33,12 +33,15 @@ pub enum Wanted {
     Capability(Dependency),
     /// This very package of those on offer.
     Available(Available),
+    /// One of these packages on offer, whichever is best.
+    OneOf(Vec<Available>),
 }
 
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) | Self::Name(text) => f.write_str(text),
+            Self::OneOf(packages) => write!(f, "one of {} packages", packages.len()),
             Self::Capability(dependency) => dependency.fmt(f),
             Self::Available(Available { repository, index }) => {
                 write!(
@@ -76,6 +79,10 @@ pub(crate) fn interpret<'a>(
                 by: None,
             }]),
         },
+        Wanted::OneOf(packages) => {
+            let found = packages.iter().filter_map(|package| pool.id_of(*package));
+            one_of(admission, number, &wanted.to_string(), found.collect())
+        }
         Wanted::Capability(dependency) => satisfy(admission, number, dependency),
         Wanted::Text(text) => {
             let found = by_text(pool, text.trim());

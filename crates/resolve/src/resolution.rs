@@ -235,7 +235,13 @@ fn wishes<'a>(admission: &Admission<'a>, chosen: &[Id]) -> Vec<Wish<'a>> {
         }
     }
     for &package in &pool.supplementing {
-        if added(package) || !admission.admits(package) {
+        // One word size of it is enough, and the system's own if there is one, as in libsolv.
+        let nevra = &pool.solvable(package).nevra;
+        let rank = |arch: &str| pool.architectures.rank(arch).unwrap_or(usize::MAX);
+        let stands_for = |&id: &Id| {
+            added(id) || pool.is_base(id) || rank(&pool.solvable(id).nevra.arch) < rank(&nevra.arch)
+        };
+        if !admission.admits(package) || pool.named(&nevra.name).iter().any(stands_for) {
             continue;
         }
         // What supplements the base alone was left out of the base by whoever made it.

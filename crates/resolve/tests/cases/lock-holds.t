@@ -7,7 +7,7 @@ repo available 0 testtags <inline>
 #>=Pkg: b 2 1 noarch
 system x86_64 rpm system
 job install name a
-job lock pkg b-1-1.noarch
+job only pkg b-1-1.noarch
 result transaction,problems <inline>
 #>install a-1-1.noarch@available
 #>install b-1-1.noarch@available

@@ -8,7 +8,7 @@ repo available 0 testtags <inline>
 #>=Pkg: x 1 1 i686
 #>=Prv: libx.so.1
 system x86_64 rpm system
-poolflags multilib
+poolflags implicitobsoleteusescolors
 job install name a
 result transaction,problems <inline>
 #>install a-1-1.i686@available

@@ -4,7 +4,7 @@ repo system 0 testtags <inline>
 repo available 0 testtags <inline>
 #>=Pkg: x 2 1 i686
 system x86_64 rpm system
-poolflags multilib
+poolflags implicitobsoleteusescolors
 job install pkg x-2-1.i686@available
 result transaction,problems <inline>
 #>problem info cannot install both x-2-1.i686 and x-1-1.noarch from the base

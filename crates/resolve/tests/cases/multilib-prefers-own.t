@@ -4,7 +4,7 @@ repo available 0 testtags <inline>
 #>=Pkg: a 1 1 x86_64
 #>=Pkg: a 2 1 i686
 system x86_64 rpm system
-poolflags multilib
+poolflags implicitobsoleteusescolors
 job install name a
 result transaction,problems <inline>
 #>install a-1-1.x86_64@available
