@@ -491,6 +491,55 @@ fn serve(directory: PathBuf) -> String {
     url
 }
 
+/// RPM 4.20 and 6 keep signatures in one tag, in base64; the last one here is by our key.
+#[test]
+fn signatures_as_newer_rpms_write_them() {
+    let Some(signers) = Signers::new() else {
+        return;
+    };
+    signers.key("other", "ed25519");
+    let bytes = fs::read(fixture("hello-sysext-1.0-1.x86_64.rpm")).unwrap();
+    let starts: Vec<_> = (0..bytes.len() - 4)
+        .filter(|at| bytes[*at..].starts_with(&[0x8e, 0xad, 0xe8, 1]))
+        .collect();
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let header =
+        &bytes[starts[1]..starts[1] + 16 + 16 * number(starts[1] + 8) + number(starts[1] + 12)];
+    let file = signers.scratch.join("header");
+    fs::write(&file, header).unwrap();
+    let sign = |key: &str| {
+        let signature = signers.scratch.join("header.sig");
+        let options = ["--yes", "--detach-sign", "--local-user", key, "--output"];
+        let files = [signature.to_str().unwrap(), file.to_str().unwrap()];
+        signers.gpg(&[&options[..], &files].concat());
+        output_of(Command::new("base64").arg("-w0").arg(signature)) + "\0"
+    };
+    let package = |signatures: &[String]| {
+        // The lead; a signature header of one array of strings (type 8), tag 278; the rest.
+        let data = signatures.concat();
+        let mut rpm = bytes[..96].to_vec();
+        rpm.extend([0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0]);
+        for value in [1, data.len(), 278, 8, 0, signatures.len()] {
+            rpm.extend(u32::try_from(value).unwrap().to_be_bytes());
+        }
+        rpm.extend(data.bytes());
+        rpm.resize(rpm.len().next_multiple_of(8), 0);
+        rpm.extend(&bytes[starts[1]..]);
+        let path = signers.scratch.join("newer.rpm");
+        fs::write(&path, rpm).unwrap();
+        path
+    };
+    let key = fixture("keys/test.public.asc");
+    let (ours, other) = (sign("test@example.com"), sign("other"));
+    let outcome = plan(&package(&[other.clone(), ours]), &[&key], &[]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    refused(
+        &plan(&package(&[other]), &[&key], &[]),
+        "untrusted-key",
+        "trust it with",
+    );
+}
+
 /// Whatever the signatures of real packages look like, they are read, and none is by our key.
 #[test]
 fn signatures_of_real_packages() {

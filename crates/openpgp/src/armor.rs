@@ -6,6 +6,7 @@
 use std::io::Read as _;
 
 use pgp::armor::Dearmor;
+use zeroize::Zeroizing;
 
 /// What the first line of a block begins with.
 const BEGIN: &[u8] = b"-----BEGIN PGP ";
@@ -13,26 +14,27 @@ const BEGIN: &[u8] = b"-----BEGIN PGP ";
 const END: &[u8] = b"-----END PGP ";
 
 /// Returns the bytes of all blocks of these kinds, in their order; binary input is returned as it
-/// is.
+/// is. Blocks may be secret keys, so that what is decoded is wiped when it goes, and room is made
+/// for all of it at once: a vector that grows leaves its bytes behind.
 ///
 /// # Errors
 ///
 /// The reason, if the input is neither binary OpenPGP nor armor.
-pub(crate) fn decode(input: &[u8], kinds: &[&str]) -> Result<Vec<u8>, String> {
+pub(crate) fn decode(input: &[u8], kinds: &[&str]) -> Result<Zeroizing<Vec<u8>>, String> {
     // The first byte of each packet has the highest bit set, which no ASCII has.
     match input.first() {
         None => return Err("it is empty".to_owned()),
-        Some(byte) if byte & 0x80 != 0 => return Ok(input.to_vec()),
+        Some(byte) if byte & 0x80 != 0 => return Ok(Zeroizing::new(input.to_vec())),
         Some(_) => {}
     }
-    let mut decoded = Vec::new();
-    let mut block: Option<Vec<u8>> = None;
+    let mut decoded = Zeroizing::new(Vec::with_capacity(input.len()));
+    let mut block: Option<Zeroizing<Vec<u8>>> = None;
     let mut found = false;
     for line in input.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(BEGIN) {
             let kind = line.get(BEGIN.len()..).unwrap_or_default();
             let wanted = kinds.iter().any(|name| kind.starts_with(name.as_bytes()));
-            block = wanted.then(Vec::new);
+            block = wanted.then(|| Zeroizing::new(Vec::with_capacity(input.len() + 1)));
         }
         let Some(lines) = &mut block else { continue };
         // Blanks at the end of a line, which mail programs leave, are none of the block's.

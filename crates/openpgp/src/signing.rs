@@ -8,7 +8,6 @@ use pgp::packet::{
     SubpacketData,
 };
 use pgp::types::{KeyDetails, KeyVersion, Password, SecretParams, SigningKey as Sign, Timestamp};
-use zeroize::Zeroizing;
 
 use crate::armor;
 use crate::certificate::{Certificate, Component, assemble};
@@ -65,7 +64,7 @@ impl SigningKey {
             reason,
         };
         let kinds = [PRIVATE_KEY_BLOCK, "PUBLIC KEY BLOCK"];
-        let binary = Zeroizing::new(armor::decode(bytes, &kinds).map_err(malformed)?);
+        let binary = armor::decode(bytes, &kinds).map_err(malformed)?;
         let packets = packet::split(&binary).map_err(malformed)?;
         let secrets = secrets(&packets).map_err(&refuse)?;
         let public = public_bytes(&packets, &secrets).map_err(malformed)?;

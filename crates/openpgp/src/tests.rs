@@ -1,5 +1,12 @@
 //! Without gpg: the fixed key of the fixtures, and bytes that are no OpenPGP.
 
+use pgp::composed::{DetachedSignature, KeyType, SecretKeyParamsBuilder};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::ser::Serialize as _;
+use pgp::types::{KeyDetails as _, KeyVersion, Password};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
 use crate::armor;
 use crate::packet;
 use crate::{Error, Keyring, SigningKey};
@@ -106,6 +113,45 @@ fn an_unreadable_key_costs_no_other() {
                 .any(|key| key.fingerprint == FINGERPRINT)
         );
     }
+}
+
+/// A key of version 6, which no gpg reads: its signatures are checked, it signs nothing.
+#[test]
+fn keys_of_version_6() {
+    let mut random = StdRng::from_seed([7; 32]);
+    let key = SecretKeyParamsBuilder::default()
+        .version(KeyVersion::V6)
+        .key_type(KeyType::Ed25519)
+        .can_sign(true)
+        .primary_user_id("six".into())
+        .build()
+        .unwrap()
+        .generate(&mut random)
+        .unwrap();
+    let time = u64::from(key.primary_key.created_at().as_secs());
+    let secret = key.to_bytes().unwrap();
+    let error = SigningKey::parse(&secret, "six.key", None, time).unwrap_err();
+    assert!(
+        error.to_string().contains("make a key of version 4"),
+        "{error}"
+    );
+
+    let (signer, hash) = (&key.primary_key, HashAlgorithm::Sha512);
+    let password = Password::empty();
+    let signature =
+        DetachedSignature::sign_binary_data(&mut random, signer, &password, hash, &b"data"[..]);
+    let signature = signature.unwrap().to_bytes().unwrap();
+    let public = key.to_public_key().to_bytes().unwrap();
+    let keyring = Keyring::parse(&public, "six").unwrap();
+    let verified = keyring
+        .verify_detached(b"data", &signature, "", time)
+        .unwrap();
+    assert_eq!(verified.fingerprint.len(), 64);
+    assert!(
+        keyring
+            .verify_detached(b"Data", &signature, "", time)
+            .is_err()
+    );
 }
 
 #[test]
