@@ -76,13 +76,13 @@ pub struct BuildArguments {
     #[arg(long, value_name = "REPO", help_heading = "Base")]
     pub repo: Vec<String>,
     /// Take only packages that are signed by a key in FILE, or in the files of a directory
-    #[arg(long, value_name = "FILE", help_heading = "Base")]
+    #[arg(long, value_name = "FILE", help_heading = "Trust")]
     pub keyring: Vec<PathBuf>,
     /// Trust the keys that .repo files name as gpgkey, each for its own repository
-    #[arg(long, help_heading = "Base")]
+    #[arg(long, help_heading = "Trust")]
     pub import_keys: bool,
     /// Take only repositories whose repomd.xml is signed, even if no .repo file asks for it
-    #[arg(long, help_heading = "Base")]
+    #[arg(long, help_heading = "Trust")]
     pub repo_gpgcheck: bool,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use openpgp::Keyring;
+use openpgp::{Error, Keyring};
 
 use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result};
@@ -107,8 +107,13 @@ impl Keys {
             .keyring
             .verify_detached(repomd, signature, &origin, now)
             .map_err(|error| {
+                let is_unknown = matches!(error, Error::UnknownKey { .. });
                 let context = format!("repomd.xml of {name} is not to be trusted");
-                Failure::refused(anyhow!(error).context(context))
+                let failure = Failure::refused(anyhow!(error).context(context));
+                match is_unknown {
+                    true => failure.hint("to trust that key: --keyring FILE"),
+                    false => failure,
+                }
             });
         verified.map(|_| ())
     }

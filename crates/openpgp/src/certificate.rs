@@ -12,7 +12,7 @@
 use pgp::packet::{
     KeyFlags, Packet, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId,
 };
-use pgp::types::{KeyDetails, KeyVersion, Tag};
+use pgp::types::{Duration, KeyDetails, KeyVersion, Tag, Timestamp};
 
 use crate::error::Error;
 use crate::packet::{self, Raw};
@@ -320,16 +320,27 @@ impl<'a> Component<'a> {
 
 impl Statement {
     fn new(key: &impl KeyDetails, signature: Option<&Signature>) -> Self {
-        let created = u64::from(key.created_at().as_secs());
+        let key_expires = signature
+            .and_then(Signature::key_expiration_time)
+            .and_then(|duration| end(key.created_at(), duration));
+        // A statement may end itself; a key of which nothing is stated any more is no better off
+        // than an expired one.
+        let statement_ends = signature.and_then(|signature| {
+            let duration = signature.signature_expiration_time()?;
+            end(signature.created()?, duration)
+        });
         Self {
             flags: signature.and_then(flags),
-            expires: signature
-                .and_then(Signature::key_expiration_time)
-                .map(|duration| u64::from(duration.as_secs()))
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| created + seconds),
+            expires: key_expires.into_iter().chain(statement_ends).min(),
         }
     }
+}
+
+/// Returns the end of a time that begins at `start`, in seconds since 1970; one of no length has no
+/// end.
+fn end(start: Timestamp, duration: Duration) -> Option<u64> {
+    let seconds = Some(u64::from(duration.as_secs())).filter(|seconds| *seconds > 0);
+    seconds.map(|seconds| u64::from(start.as_secs()) + seconds)
 }
 
 /// Says whether the signature names this key as its maker. The fingerprint decides, where the

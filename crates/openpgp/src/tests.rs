@@ -1,9 +1,14 @@
 //! Without gpg: the fixed key of the fixtures, and bytes that are no OpenPGP.
 
-use pgp::composed::{DetachedSignature, KeyType, SecretKeyParamsBuilder};
+use pgp::composed::{
+    Deserializable as _, DetachedSignature, KeyType, SecretKeyParamsBuilder, SignedSecretKey,
+};
 use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{
+    KeyFlags, PacketTrait as _, SignatureConfig, SignatureType, Subpacket, SubpacketData,
+};
 use pgp::ser::Serialize as _;
-use pgp::types::{KeyDetails as _, KeyVersion, Password};
+use pgp::types::{Duration, KeyDetails as _, KeyVersion, Password, Tag, Timestamp};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -151,6 +156,56 @@ fn keys_of_version_6() {
         keyring
             .verify_detached(b"Data", &signature, "", time)
             .is_err()
+    );
+}
+
+/// A key that speaks for itself until a day is good until that day.
+#[test]
+fn a_statement_that_ends() {
+    const DAY: u32 = 86_400;
+    let (key, _) = SignedSecretKey::from_armor_single(SECRET).unwrap();
+    let (made, primary) = (u32::try_from(MADE).unwrap(), &key.primary_key);
+    let user = &key.details.users[0].id;
+    let mut flags = KeyFlags::default();
+    flags.set_sign(true);
+    let (typ, algorithm) = (SignatureType::CertPositive, primary.algorithm());
+    let mut config = SignatureConfig::v4(typ, algorithm, HashAlgorithm::Sha512);
+    config.hashed_subpackets = [
+        SubpacketData::SignatureCreationTime(Timestamp::from_secs(made + DAY)),
+        SubpacketData::IssuerFingerprint(primary.fingerprint()),
+        SubpacketData::KeyFlags(flags),
+        SubpacketData::SignatureExpirationTime(Duration::from_secs(2 * DAY)),
+    ]
+    .map(|data| Subpacket::regular(data).unwrap())
+    .into();
+    let (public, password) = (primary.public_key(), Password::empty());
+    let statement = config
+        .sign_certification(primary, public, &password, Tag::UserId, user)
+        .unwrap();
+    let mut bytes = Vec::new();
+    public.to_writer_with_header(&mut bytes).unwrap();
+    user.to_writer_with_header(&mut bytes).unwrap();
+    statement.to_writer_with_header(&mut bytes).unwrap();
+    let keyring = Keyring::parse(&bytes, "ends").unwrap();
+    let at = MADE + u64::from(3 * DAY);
+    assert_eq!(keyring.keys()[0].expires, Some(at));
+
+    let signer = SigningKey::parse(SECRET, "key", None, MADE).unwrap();
+    let verify = |time| {
+        let signature = signer.sign(b"", time).unwrap();
+        keyring
+            .verify_detached(b"", &signature, "", 0)
+            .map(|verified| verified.created)
+    };
+    assert_eq!(verify(at - 1), Ok(at - 1));
+    let key = FINGERPRINT.to_owned();
+    assert_eq!(
+        verify(at),
+        Err(Error::KeyExpired {
+            key,
+            at,
+            signed: at
+        })
     );
 }
 
