@@ -36,6 +36,7 @@ pub(super) enum Kind {
 }
 
 /// Where the bytes of a file are.
+#[derive(Clone)]
 pub(super) struct File {
     /// Length in bytes.
     pub(super) size: u64,

@@ -1,9 +1,11 @@
 //! What our writer packs is what we read.
 
+use std::io::{Seek as _, SeekFrom};
+
 use super::*;
 use crate::dump::dump;
 use crate::squashfs::{Options, Packer};
-use crate::tree::{Content, Leaf, Stat};
+use crate::tree::{Content, Leaf, Stat, Visit};
 
 /// Makes a tree of files, links and attributes, and the contents of its files by id.
 fn sample() -> (Tree, BTreeMap<ContentId, Vec<u8>>) {
@@ -104,5 +106,77 @@ fn reads_what_the_packer_writes() {
         }
         assert_eq!(read.len(), expected.len());
         assert_eq!(count, contents.len());
+    }
+}
+
+#[test]
+fn seeks_inside_of_contents() {
+    let mut noise = Noise(9);
+    let mut packer = Packer::new(
+        Bytes::new(Vec::new()),
+        &Options {
+            compressor: "zstd:1".parse().unwrap(),
+            block_size: 4096,
+            workers: 1,
+            mkfs_time: 0,
+        },
+    )
+    .unwrap();
+    let implicit = Stat::implicit_directory(0);
+    let mut tree = Tree::new(implicit.clone());
+    let mut files = BTreeMap::new();
+    for (name, length) in [
+        ("tail", 10_000),
+        ("whole", 8192),
+        ("small", 77),
+        ("empty", 0),
+    ] {
+        let mut bytes = noise.bytes(length);
+        // One block of zeros, which is a hole.
+        if let Some(hole) = bytes.get_mut(..4096) {
+            hole.fill(0);
+        }
+        let id = digest(&bytes);
+        packer
+            .add(&id, bytes.len() as u64, &mut bytes.as_slice())
+            .unwrap();
+        let leaf = Leaf {
+            stat: Stat::default(),
+            content: Content::File {
+                size: bytes.len() as u64,
+                id,
+            },
+        };
+        tree.insert_leaf(name, leaf, &implicit).unwrap();
+        files.insert(name, bytes);
+    }
+    let (out, _) = packer.finish(&tree).unwrap();
+    let mut image = Image::open(out).unwrap();
+    let stored = image.tree().unwrap();
+    for (name, bytes) in files {
+        let Some(Visit::Leaf(_, leaf)) = stored.get(name) else {
+            panic!("{name} is missing")
+        };
+        let Content::File { id, .. } = &leaf.content else {
+            panic!("{name} is no file")
+        };
+        let mut content = image.content(id).unwrap();
+        for _ in 0..200 {
+            let start = noise.below(bytes.len() + 1);
+            let length = noise.below(bytes.len() - start + 1);
+            content.seek(SeekFrom::Start(start as u64)).unwrap();
+            let mut read = vec![0; length];
+            content.read_exact(&mut read).unwrap();
+            assert!(
+                read == bytes[start..start + length],
+                "{name} {start} {length}"
+            );
+            let end = (start + length) as u64;
+            assert_eq!(content.stream_position().unwrap(), end);
+        }
+        let size = bytes.len() as u64;
+        assert_eq!(content.seek(SeekFrom::End(0)).unwrap(), size);
+        assert_eq!(content.read(&mut [0]).unwrap(), 0);
+        assert!(content.seek(SeekFrom::Start(size + 1)).is_err());
     }
 }
