@@ -1,0 +1,24 @@
+//! Why a file could not be read.
+
+use std::io;
+
+/// Why a file could not be read. The file is named by whoever opened it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The input failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It says that it is an ELF object, and is none that could be loaded.
+    #[error("not a sound ELF file: {0}")]
+    Malformed(String),
+    /// It is no `ld.so.cache`.
+    #[error("not a cache of ldconfig: {0}")]
+    Cache(&'static str),
+}
+
+impl Error {
+    pub(crate) fn malformed(problem: impl Into<String>) -> Self {
+        Self::Malformed(problem.into())
+    }
+}

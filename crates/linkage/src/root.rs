@@ -1,0 +1,267 @@
+//! A base with files: the root directory of an installed system, which need not run.
+//!
+//! Only what is asked for is read, and once; links are followed by [`View`](crate::View), inside of
+//! the root. One root serves many images, on several threads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::cache::{Cache, Line, configuration};
+use crate::error::Error;
+use crate::object::Object;
+
+/// A cache or configuration file that is longer is none, in bytes.
+const MAX_CACHE: u64 = 32 * 1024 * 1024;
+/// Configuration files are included this deep.
+const MAX_INCLUDES: usize = 8;
+/// Directories that are looked through for a library that no search path leads to.
+const LIBRARY_TREES: [&str; 4] = ["usr/lib64", "usr/lib", "usr/libexec", "opt"];
+/// So many entries of them are looked at.
+const MAX_ENTRIES: usize = 2_000_000;
+
+/// What there is at a path, links not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Missing,
+    Directory,
+    Link(String),
+    File,
+}
+
+/// What a file is to the loader.
+#[derive(Clone, Debug)]
+pub(crate) enum Loadable {
+    Object(Arc<Object>),
+    /// Why the loader would refuse it.
+    Not(String),
+}
+
+/// The root directory of a base.
+#[derive(Debug)]
+pub struct Root {
+    directory: PathBuf,
+    kinds: Mutex<BTreeMap<String, Kind>>,
+    objects: Mutex<BTreeMap<String, Loadable>>,
+    cache: Option<Cache>,
+    /// What `ld.so.conf` says.
+    configured: Vec<String>,
+    /// Paths by file names, of libraries anywhere.
+    names: OnceLock<BTreeMap<String, Vec<String>>>,
+}
+
+impl Root {
+    /// Opens a root directory, and reads its `ld.so.cache`. Where it has none, what is in the
+    /// directories of its `ld.so.conf` stands for it.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            directory: directory.to_owned(),
+            kinds: Mutex::default(),
+            objects: Mutex::default(),
+            cache: cache(directory)?,
+            configured: configured(directory)?,
+            names: OnceLock::new(),
+        })
+    }
+
+    /// Says what there is at a path without a slash in front. Its directories must be directories.
+    pub(crate) fn kind(&self, path: &str) -> Kind {
+        if let Some(kind) = locked(&self.kinds).get(path) {
+            return kind.clone();
+        }
+        let full = self.directory.join(path);
+        let kind = match fs::symlink_metadata(&full) {
+            Ok(meta) if meta.is_dir() => Kind::Directory,
+            Ok(meta) if meta.is_file() => Kind::File,
+            Ok(meta) if meta.is_symlink() => fs::read_link(&full)
+                .ok()
+                .and_then(|target| target.into_os_string().into_string().ok())
+                .map_or(Kind::Missing, Kind::Link),
+            _ => Kind::Missing,
+        };
+        locked(&self.kinds).insert(path.to_owned(), kind.clone());
+        kind
+    }
+
+    /// Reads the file at a path that [`kind`](Self::kind) calls a file.
+    pub(crate) fn object(&self, path: &str) -> Loadable {
+        if let Some(loadable) = locked(&self.objects).get(path) {
+            return loadable.clone();
+        }
+        let read = File::open(self.directory.join(path))
+            .map_err(Error::from)
+            .and_then(|mut file| Object::read(&mut file));
+        let loadable = match read {
+            Ok(Some(object)) => Loadable::Object(Arc::new(object)),
+            Ok(None) => Loadable::Not("it is not an ELF library".to_owned()),
+            Err(error) => Loadable::Not(error.to_string()),
+        };
+        locked(&self.objects).insert(path.to_owned(), loadable.clone());
+        loadable
+    }
+
+    /// Returns the paths that the cache has for a library, those for better processors first.
+    pub(crate) fn cached(&self, name: &str) -> Vec<String> {
+        match &self.cache {
+            Some(cache) => cache.paths(name).to_vec(),
+            None => self
+                .configured
+                .iter()
+                .map(|directory| format!("{directory}/{name}"))
+                // What an image brings there is in no cache.
+                .filter(|path| self.directory.join(&path[1..]).exists())
+                .collect(),
+        }
+    }
+
+    /// Says whether `ld.so.conf` names a directory.
+    pub fn configures(&self, directory: &str) -> bool {
+        self.configured.iter().any(|one| one == directory)
+    }
+
+    /// Returns the paths of all libraries with this file name, wherever they are.
+    pub(crate) fn anywhere(&self, name: &str) -> &[String] {
+        self.names
+            .get_or_init(|| self.library_names())
+            .get(name)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn library_names(&self) -> BTreeMap<String, Vec<String>> {
+        let mut names = BTreeMap::<String, Vec<String>>::new();
+        let mut left = MAX_ENTRIES;
+        let mut waiting: Vec<_> = LIBRARY_TREES.map(PathBuf::from).into();
+        while let Some(directory) = waiting.pop() {
+            let Ok(entries) = fs::read_dir(self.directory.join(&directory)) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                left = left.saturating_sub(1);
+                let Ok(kind) = entry.file_type() else {
+                    continue;
+                };
+                let path = directory.join(entry.file_name());
+                if kind.is_dir() && left > 0 {
+                    waiting.push(path);
+                } else if let (Some(path), Ok(name)) =
+                    (path.to_str(), entry.file_name().into_string())
+                    && name.contains(".so")
+                {
+                    names.entry(name).or_default().push(format!("/{path}"));
+                }
+            }
+        }
+        names.values_mut().for_each(|paths| paths.sort());
+        names
+    }
+}
+
+/// Takes a lock. What is behind it is whole after each statement, so a panic elsewhere harms none.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a system keeps its `/etc`: an image of an OSTree system has it below `/usr` until it is
+/// installed.
+const ETC: [&str; 2] = ["etc", "usr/etc"];
+
+fn cache(root: &Path) -> Result<Option<Cache>, Error> {
+    for etc in ETC {
+        if let Some(bytes) = read(&root.join(etc).join("ld.so.cache"))? {
+            return Cache::parse(&bytes).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn configured(root: &Path) -> Result<Vec<String>, Error> {
+    let mut directories = Vec::new();
+    for etc in ETC {
+        let mut seen = BTreeSet::new();
+        include(
+            root,
+            etc,
+            Path::new("ld.so.conf"),
+            0,
+            &mut seen,
+            &mut directories,
+        )?;
+    }
+    Ok(directories)
+}
+
+/// Reads a file that may be missing.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_CACHE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_CACHE {
+        return Err(Error::Cache("it is too long"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Collects the directories of a configuration file, whose path is relative to `etc` or begins with
+/// `/etc`.
+fn include(
+    root: &Path,
+    etc: &str,
+    path: &Path,
+    depth: usize,
+    seen: &mut BTreeSet<PathBuf>,
+    directories: &mut Vec<String>,
+) -> Result<(), Error> {
+    let path = path.strip_prefix("/etc").unwrap_or(path);
+    if depth == MAX_INCLUDES || path.is_absolute() || !seen.insert(path.to_owned()) {
+        return Ok(());
+    }
+    let Some(bytes) = read(&root.join(etc).join(path))? else {
+        return Ok(());
+    };
+    for line in configuration(&String::from_utf8_lossy(&bytes)) {
+        match line {
+            Line::Directory(directory) => {
+                let directory = directory.trim_end_matches('/').to_owned();
+                if !directory.is_empty() && !directories.contains(&directory) {
+                    directories.push(directory);
+                }
+            }
+            Line::Include(pattern) => {
+                for path in matching(root, etc, &pattern) {
+                    include(root, etc, &path, depth + 1, seen, directories)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the files that a pattern means, in order; a `*` may be in its last part.
+fn matching(root: &Path, etc: &str, pattern: &str) -> Vec<PathBuf> {
+    let pattern = Path::new(pattern);
+    let pattern = pattern.strip_prefix("/etc").unwrap_or(pattern);
+    let name = pattern.file_name().and_then(|name| name.to_str());
+    let Some((start, end)) = name.and_then(|name| name.split_once('*')) else {
+        return vec![pattern.to_owned()];
+    };
+    let parent = pattern.parent().unwrap_or(Path::new(""));
+    let Ok(entries) = fs::read_dir(root.join(etc).join(parent)) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| {
+            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        })
+        .map(|name| parent.join(name))
+        .collect();
+    paths.sort();
+    paths
+}
