@@ -14,6 +14,7 @@ mod document;
 mod failure;
 mod filter;
 mod inputs;
+mod linking;
 mod metadata;
 mod offers;
 mod overlay;

@@ -7,12 +7,15 @@ use std::io::Write as _;
 use anyhow::anyhow;
 use flate2::{Compression, GzBuilder};
 use image::{Content, Leaf, Stat};
+use linkage::Linkage;
 use rpm_input::Package;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use store::{Definition, Delivery};
 
 use crate::architecture::Architecture;
 use crate::base::Base;
+use crate::check::closure::Needs;
 use crate::cli::Matching;
 use crate::compose::Plan;
 use crate::digest::{hex, sha256, sha256_id};
@@ -392,7 +395,8 @@ fn encoded(version: &str) -> String {
 
 /// The package list of an image, in the format of mkosi's manifest version 1, with keys of our
 /// own: `nevra`, `sha256`, `origin`, `reason` and `provides` of each package, `requires` and
-/// `relies_on`.
+/// `relies_on`; what the files need of the base (`needs`), and what each file needs and offers
+/// (`linkage`), on one line, since it is for programs.
 #[derive(Debug, Serialize)]
 pub struct Manifest {
     manifest_version: u32,
@@ -402,6 +406,8 @@ pub struct Manifest {
     requires: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     relies_on: Vec<ReliedOn>,
+    needs: Needs,
+    linkage: Box<RawValue>,
 }
 
 #[derive(Debug, Serialize)]
@@ -441,6 +447,10 @@ pub struct Origin {
 
 impl Manifest {
     /// Lists what went into an image. `origins` and `explained` are parallel to `packages`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the stages before have made"
+    )]
     pub fn new(
         identity: &Identity,
         base: &Base,
@@ -449,7 +459,11 @@ impl Manifest {
         explained: &[Explained],
         requires: Vec<String>,
         relies_on: Vec<ReliedOn>,
-    ) -> Self {
+        linkage: &Linkage,
+    ) -> Result<Self> {
+        let needs = Needs::of(linkage);
+        let linkage =
+            to_raw_value(linkage).map_err(|error| Failure::io("writing the manifest", error))?;
         let mut listed: Vec<_> = packages
             .iter()
             .zip(origins)
@@ -466,7 +480,7 @@ impl Manifest {
             })
             .collect();
         listed.sort_by(|a, b| a.explained.nevra.cmp(&b.explained.nevra));
-        Self {
+        Ok(Self {
             manifest_version: 1,
             config: Config {
                 name: identity.name.clone(),
@@ -480,7 +494,9 @@ impl Manifest {
             extension: identity.release.iter().cloned().collect(),
             requires,
             relies_on,
-        }
+            needs,
+            linkage,
+        })
     }
 
     /// Returns the manifest as gzip-compressed JSON. No time is in it.

@@ -15,12 +15,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use anyhow::anyhow;
 use image::ContentId;
 use image::squashfs::{self, Compressor, Options, Packer, Summary};
+use linkage::Linkage;
 use rpm_input::{Package, Payload};
 use sha2::{Digest as _, Sha256};
 
 use crate::compose::Plan;
 use crate::digest::sha256_id;
 use crate::failure::{Failure, Result, package_failure};
+use crate::linking::Facts;
 
 /// Length of a piece that a decompressing thread hands over, in bytes.
 const PIECE: usize = 128 * 1024;
@@ -50,6 +52,8 @@ pub struct Packed<W> {
     pub summary: Summary,
     /// SHA-256 of each package's file, in order.
     pub digests: Vec<[u8; 32]>,
+    /// What its programs, libraries and scripts need to run, and what they offer.
+    pub linkage: Linkage,
 }
 
 /// A package and the file it is read from.
@@ -62,7 +66,7 @@ pub struct Source<'a> {
 }
 
 /// Packs a plan. `progress` is told of each number of content bytes that went in.
-pub fn pack<W: io::Write + io::Seek + Send + 'static>(
+pub fn pack<W: io::Read + io::Write + io::Seek + Send + 'static>(
     plan: &Plan,
     sources: &[Source<'_>],
     packing: &Packing,
@@ -78,6 +82,7 @@ pub fn pack<W: io::Write + io::Seek + Send + 'static>(
     let mut intake = Intake {
         packer: Packer::new(output, &options).map_err(packer_failure)?,
         plan,
+        facts: Facts::default(),
         progress,
     };
     let first = first_packages(plan);
@@ -92,11 +97,13 @@ pub fn pack<W: io::Write + io::Seek + Send + 'static>(
     for (id, size, path) in &plan.overlay {
         intake.take_overlay(id, *size, path)?;
     }
-    let (output, summary) = intake.packer.finish(&plan.tree).map_err(packer_failure)?;
+    let (mut output, summary) = intake.packer.finish(&plan.tree).map_err(packer_failure)?;
+    let linkage = intake.facts.linkage(&plan.tree, &mut output)?;
     Ok(Packed {
         output,
         summary,
         digests,
+        linkage,
     })
 }
 
@@ -118,6 +125,7 @@ fn first_packages(plan: &Plan) -> First {
 struct Intake<'a, W: io::Write + io::Seek + Send + 'static> {
     packer: Packer<W>,
     plan: &'a Plan,
+    facts: Facts,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -131,8 +139,9 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
             progress: &mut *self.progress,
         };
         self.packer
-            .add(id, size, &mut counted)
-            .map_err(packer_failure)
+            .add(id, size, &mut self.facts.watch(&mut counted, size))
+            .map_err(packer_failure)?;
+        self.facts.note(id, size)
     }
 
     /// Reads one package after the other on this thread.

@@ -13,6 +13,7 @@ use store::{Added, Listing, Publication, Store};
 use crate::architecture::Architecture;
 use crate::base::Base;
 use crate::check::base_files::BaseFiles;
+use crate::check::closure::BaseLibraries;
 use crate::check::{self, Finding, Severity, Waivers, shadow};
 use crate::choose::{self, Question, choose, judge};
 use crate::compose::{self, Plan, Times};
@@ -130,7 +131,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     let result = if inputs.dry_run {
         None
     } else {
-        Some(make(
+        let (stored, findings) = make(
             inputs,
             signer.as_ref(),
             &identity,
@@ -138,7 +139,9 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
             &selection,
             &plan,
             report,
-        )?)
+        )?;
+        plan.findings.extend(findings);
+        Some(stored)
     };
     Ok(built(inputs, &identity, selection, plan, requires, result))
 }
@@ -270,7 +273,8 @@ impl Selection {
     }
 }
 
-/// Packs the plan and adds the image to the store: all or nothing.
+/// Packs the plan and adds the image to the store: all or nothing. Returns what was found on the
+/// way in the files themselves, too.
 fn make(
     inputs: &Inputs,
     signer: Option<&Signer>,
@@ -279,7 +283,7 @@ fn make(
     selection: &Selection,
     plan: &Plan,
     report: &Report,
-) -> Result<Stored> {
+) -> Result<(Stored, Vec<Finding>)> {
     let sources: Vec<_> = (selection.packages.iter().zip(&selection.files))
         .map(|(package, file)| Source { package, file })
         .collect();
@@ -313,6 +317,8 @@ fn make(
             counted(inputs.packing.workers, "worker"),
         ),
     );
+    let findings = check::linkage(&packed.linkage, &BaseLibraries::of(base)?);
+    settle(&findings, &inputs.waivers, report)?;
     if let Some(directory) = &inputs.tree {
         rewound(&mut image)?;
         unpack::unpack(&mut image, directory)?;
@@ -328,7 +334,8 @@ fn make(
         &selection.explained,
         metadata::requires(&selection.packages),
         selection.relies_on.clone(),
-    )
+        &packed.linkage,
+    )?
     .to_gzip()?;
     let (_, list_digest) =
         sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
@@ -374,12 +381,13 @@ fn make(
         let print = signer.fingerprint();
         report.stage("sign", &format!("{}  by key {print}", file.display()));
     }
-    Ok(Stored {
+    let stored = Stored {
         sha256: hex(&digest),
         bytes: packed.summary.bytes,
         added,
         signed_by: signer.map(Signer::fingerprint),
-    })
+    };
+    Ok((stored, findings))
 }
 
 /// Says where each package came from.

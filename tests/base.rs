@@ -157,7 +157,22 @@ fn what_nothing_provides_stops_the_build() {
         assert!(said.contains("nothing provides libc.so.6("), "{said}");
         assert!(said.contains("--allow unmet-requirement"), "{said}");
         assert!(!scratch.join("store").exists());
+        // What packages require is one thing, what their files need another.
         let outcome = build(&scratch, &root, &["--allow", "unmet-requirement"], TOOLS);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        let need = "soname-missing: libc.so.6: cannot open shared object file (required by \
+                    /usr/bin/hello-tool)";
+        assert!(said.contains(need), "{said}");
+        assert!(!scratch.join("store").exists());
+        let allow = ["unmet-requirement", "soname-missing", "interpreter-missing"];
+        let allow = allow.map(|id| format!("--allow={id}"));
+        let outcome = build(
+            &scratch,
+            &root,
+            &allow.each_ref().map(String::as_str),
+            TOOLS,
+        );
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
     }
 }

@@ -51,7 +51,7 @@ fn what_is_chosen_makes_a_debugger_run() {
     }
     let outcomes = [
         build(&alone)
-            .args(["--allow", "unmet-requirement"])
+            .args(["--allow", "unmet-requirement", "--allow", "soname-missing"])
             .arg(gdb.unwrap())
             .output()
             .unwrap(),

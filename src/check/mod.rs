@@ -5,6 +5,7 @@
 
 mod base;
 pub mod base_files;
+pub mod closure;
 pub mod shadow;
 pub mod survey;
 
@@ -12,9 +13,11 @@ use std::collections::BTreeSet;
 
 pub use base::against_base;
 
+use linkage::Linkage;
 use rpm_input::Package;
 use serde::Serialize;
 
+use self::closure::BaseLibraries;
 use crate::architecture::Architecture;
 use crate::failure::{Failure, Result};
 use crate::metadata::Identity;
@@ -77,6 +80,51 @@ pub const FINDINGS: &[FindingKind] = &[
         id: "unknown-in-base",
         severity: Severity::Note,
         about: "the base is known by its packages' names, and no repository has one of them",
+    },
+    FindingKind {
+        id: "interpreter-missing",
+        severity: Severity::Fatal,
+        about: "the loader of a program or the interpreter of a command's script is not there",
+    },
+    FindingKind {
+        id: "soname-missing",
+        severity: Severity::Fatal,
+        about: "a library that a program or library needs is neither in the image nor in the base",
+    },
+    FindingKind {
+        id: "library-not-on-search-path",
+        severity: Severity::Fatal,
+        about: "a library is there, but not where the loader looks for this program",
+    },
+    FindingKind {
+        id: "symbol-version-missing",
+        severity: Severity::Fatal,
+        about: "the library that the loader finds does not define a version of symbols that is needed",
+    },
+    FindingKind {
+        id: "library-unloadable",
+        severity: Severity::Fatal,
+        about: "the loader finds a file under a library's name that it can't load",
+    },
+    FindingKind {
+        id: "needs-its-host",
+        severity: Severity::Note,
+        about: "a plugin needs a library that only the program that loads it can bring",
+    },
+    FindingKind {
+        id: "dlopen-missing",
+        severity: Severity::Note,
+        about: "a library that is loaded when it is first used, as a program says of itself, is not there",
+    },
+    FindingKind {
+        id: "script-interpreter-missing",
+        severity: Severity::Note,
+        about: "the interpreter of a script that is no command of its own is not there",
+    },
+    FindingKind {
+        id: "elf-unread",
+        severity: Severity::Note,
+        about: "an ELF file is not sound, so what it needs is not known",
     },
     FindingKind {
         id: "in-base",
@@ -255,6 +303,17 @@ impl Waivers {
     pub fn allows(&self, finding: &Finding) -> bool {
         self.allowed.contains(finding.id)
     }
+}
+
+/// Looks at what the files of an image need, and whether it is there.
+pub fn linkage(linkage: &Linkage, base: &BaseLibraries) -> Vec<Finding> {
+    let unread = linkage
+        .unread
+        .iter()
+        .map(|(path, problem)| Finding::new("elf-unread", format!("/{path}: {problem}")));
+    let mut findings = closure::findings(&closure::judge(linkage, base));
+    findings.extend(unread);
+    findings
 }
 
 /// Looks at how the image is called against what is in it.

@@ -1,0 +1,401 @@
+//! The closure: whether all that an image's programs, libraries and scripts need is in the image or
+//! its base, where the loader looks.
+//!
+//! A base with files is judged by its files, one that is known by its packages by what they
+//! provide; of one that is known by its os-release alone nothing is judged.
+//!
+//! Programs are started, scripts have their interpreter looked for. Of libraries, those that no
+//! program of the image loads are loaded on their own, for they are there for programs of the base
+//! or are plugins. What such a library misses may be loaded already by the program that loads it;
+//! if it is anywhere at all, that is only noted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linkage::{
+    Base as Below, Capabilities, Linkage, Loader, Priority, Problem, Processor, Root, View,
+};
+use serde::Serialize;
+
+use super::Finding;
+use crate::base::Base;
+use crate::failure::{Failure, Result};
+
+/// Where files are that debuggers read and no loader.
+const DEBUG_FILES: &str = "usr/lib/debug/";
+/// Where `env` looks for programs, and users.
+const PROGRAM_DIRECTORIES: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+/// So many names are listed in one finding.
+const SHOWN: usize = 4;
+
+/// The libraries and programs of a base, as far as they are known.
+#[derive(Debug)]
+pub enum BaseLibraries {
+    /// Its files.
+    Files(Root),
+    /// What its packages provide.
+    Packages(Capabilities),
+    /// Nothing is known.
+    Unknown,
+}
+
+impl BaseLibraries {
+    /// Opens what there is to know of a base's libraries.
+    pub fn of(base: &Base) -> Result<Self> {
+        // A root without programs is a database in a directory.
+        if let Some(root) = base
+            .root
+            .as_ref()
+            .filter(|root| root.join("usr/bin").is_dir())
+        {
+            return Root::open(root).map(Self::Files).map_err(|error| {
+                Failure::io(format!("reading ld.so.cache of {}", root.display()), error)
+            });
+        }
+        let Some(packages) = &base.packages else {
+            return Ok(Self::Unknown);
+        };
+        let provides = packages.iter().flat_map(|package| &package.provides);
+        let files = packages.iter().flat_map(|package| &package.files);
+        Ok(Self::Packages(Capabilities::new(
+            provides.map(|provide| provide.name.clone()),
+            files.map(|file| file.path.clone()),
+        )))
+    }
+}
+
+/// A file of an image that would not run, or not wholly, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Break {
+    /// The finding that it is.
+    pub id: &'static str,
+    /// What is missing, in the words of the loader where it has some.
+    pub missing: String,
+    /// The program, library or script, by its path on the merged system.
+    pub path: String,
+    /// The object that asks for what is missing: the file itself, or a library of it.
+    pub by: String,
+    /// Where it was looked for, or where it is instead.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub where_looked: String,
+}
+
+/// Judges an image over a base: every program, library and script that would not run, in order.
+pub fn judge(linkage: &Linkage, base: &BaseLibraries) -> Vec<Break> {
+    let below = match base {
+        BaseLibraries::Files(root) => Below::Files(root),
+        BaseLibraries::Packages(packages) => Below::Packages(packages),
+        BaseLibraries::Unknown => return Vec::new(),
+    };
+    let view = View::new(linkage, below);
+    let judge = Judge {
+        linkage,
+        below,
+        view: &view,
+    };
+    let mut breaks = judge.on(Processor::Oldest);
+    if view.has_hwcaps() {
+        let known: BTreeSet<_> = breaks.iter().cloned().collect();
+        let newest = judge.on(Processor::Newest);
+        breaks.extend(
+            newest
+                .into_iter()
+                .filter(|one| !known.contains(one))
+                .map(|one| Break {
+                    missing: format!("with the libraries for newer processors, {}", one.missing),
+                    ..one
+                }),
+        );
+    }
+    breaks.extend(judge.scripts());
+    breaks.sort();
+    breaks.dedup();
+    breaks
+}
+
+/// What an image needs of whatever base it is merged over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// Libraries by name, with the versions that they must define.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub libraries: BTreeMap<String, BTreeSet<String>>,
+    /// Loaders of programs, and interpreters of scripts.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub programs: BTreeSet<String>,
+}
+
+impl Needs {
+    /// Collects what no file of the image has.
+    pub fn of(linkage: &Linkage) -> Self {
+        let view = View::new(linkage, Below::Nothing);
+        let judge = Judge {
+            linkage,
+            below: Below::Nothing,
+            view: &view,
+        };
+        let mut needs = Self::default();
+        for (_, problem) in judge.problems(Processor::Oldest) {
+            match problem {
+                Problem::Interpreter { path } => {
+                    needs.programs.insert(path);
+                }
+                Problem::Missing {
+                    name,
+                    versions,
+                    elsewhere,
+                    ..
+                } if elsewhere.is_empty() => {
+                    needs.libraries.entry(name).or_default().extend(versions);
+                }
+                // The loader's own versions.
+                Problem::Version { name, version, .. } => {
+                    needs.libraries.entry(name).or_default().insert(version);
+                }
+                Problem::Missing { .. } | Problem::Unloadable { .. } => {}
+            }
+        }
+        needs
+            .programs
+            .extend(judge.missing_interpreters().map(|(_, program)| program));
+        needs
+    }
+}
+
+struct Judge<'a> {
+    linkage: &'a Linkage,
+    below: Below<'a>,
+    view: &'a View<'a>,
+}
+
+/// A file that was loaded, and as what.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    path: &'a str,
+    /// It is a library that no program of the image loads.
+    alone: bool,
+}
+
+impl<'a> Judge<'a> {
+    /// Loads every program, and every library that none of them loads.
+    fn problems(&self, processor: Processor) -> Vec<(Subject<'a>, Problem)> {
+        let loader = Loader::new(self.view, processor);
+        let mut problems = Vec::new();
+        let judged = |path: &str| !path.starts_with(DEBUG_FILES);
+        for path in self.linkage.programs.keys().filter(|path| judged(path)) {
+            let subject = Subject { path, alone: false };
+            let found = loader.start(path).unwrap_or_default();
+            problems.extend(found.into_iter().map(|problem| (subject, problem)));
+        }
+        let abis: BTreeSet<_> = (self.linkage.programs.values())
+            .map(|one| one.abi)
+            .collect();
+        for (path, object) in &self.linkage.libraries {
+            // What is for another machine is data here, such as firmware.
+            let loadable = abis.contains(&object.abi)
+                || object
+                    .abi
+                    .loader()
+                    .is_some_and(|loader| self.view.has_file(loader))
+                || matches!(self.below, Below::Nothing);
+            if object.program || !loadable || !judged(path) || loader.is_reached(path) {
+                continue;
+            }
+            let subject = Subject { path, alone: true };
+            let found = loader.load_library(path).unwrap_or_default();
+            problems.extend(found.into_iter().map(|problem| (subject, problem)));
+        }
+        problems
+    }
+
+    fn on(&self, processor: Processor) -> Vec<Break> {
+        let mut breaks: Vec<_> = self
+            .problems(processor)
+            .into_iter()
+            .map(|(subject, problem)| self.broken(subject, problem))
+            .collect();
+        let loader = Loader::new(self.view, processor);
+        for (path, object) in self.linkage.objects() {
+            for feature in &object.dlopen {
+                let found = feature.soname.iter().any(|name| loader.finds(path, name));
+                if feature.priority != Priority::Suggested && !found {
+                    let names = feature.soname.join(" or ");
+                    breaks.push(Break {
+                        id: "dlopen-missing",
+                        missing: format!("{names}, which is loaded when it is first used"),
+                        path: format!("/{path}"),
+                        by: format!("/{path}"),
+                        where_looked: String::new(),
+                    });
+                }
+            }
+        }
+        breaks
+    }
+
+    /// Says in words what a problem is.
+    fn broken(&self, subject: Subject<'_>, problem: Problem) -> Break {
+        let path = format!("/{}", subject.path);
+        match problem {
+            Problem::Interpreter { path: loader } => Break {
+                id: "interpreter-missing",
+                missing: format!("{loader}: no such file"),
+                by: path.clone(),
+                path,
+                where_looked: String::new(),
+            },
+            Problem::Missing {
+                by,
+                name,
+                looked,
+                elsewhere,
+                ..
+            } => {
+                let looked = format!("looked in {}", looked.join(", "));
+                let (id, missing, where_looked) = if elsewhere.is_empty() {
+                    let missing = format!("{name}: cannot open shared object file");
+                    ("soname-missing", missing, looked)
+                } else {
+                    let missing = format!("{name} is not where the loader looks");
+                    let id = if subject.alone {
+                        "needs-its-host"
+                    } else {
+                        "library-not-on-search-path"
+                    };
+                    let hint = self.hint(&elsewhere);
+                    (
+                        id,
+                        missing,
+                        format!("{looked}; it is {}{hint}", elsewhere.join(", ")),
+                    )
+                };
+                Break {
+                    id,
+                    missing,
+                    path,
+                    by,
+                    where_looked,
+                }
+            }
+            Problem::Version {
+                by,
+                library,
+                version,
+                ..
+            } => Break {
+                id: "symbol-version-missing",
+                missing: format!("{library}: version `{version}' not found"),
+                path,
+                by,
+                where_looked: String::new(),
+            },
+            Problem::Unloadable {
+                by,
+                library,
+                problem,
+                ..
+            } => Break {
+                id: "library-unloadable",
+                missing: format!("{library} can't be loaded: {problem}"),
+                path,
+                by,
+                where_looked: String::new(),
+            },
+        }
+    }
+
+    /// Says why a library is not found although its directory is one of libraries.
+    fn hint(&self, elsewhere: &[String]) -> &'static str {
+        let configured = |path: &String| {
+            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            matches!(self.below, Below::Files(root) if root.configures(directory))
+        };
+        if elsewhere.iter().any(configured) {
+            ", a directory of ld.so.conf, whose libraries are found through ld.so.cache, which a \
+             merge does not make anew"
+        } else {
+            ""
+        }
+    }
+
+    /// Returns the scripts whose interpreter is missing, with it.
+    fn missing_interpreters(&self) -> impl Iterator<Item = (&'a str, String)> {
+        self.linkage.scripts.iter().filter_map(|(path, script)| {
+            if !self.view.has_file(&script.interpreter) {
+                return Some((path.as_str(), script.interpreter.clone()));
+            }
+            let program = script.env.as_ref()?;
+            let found = if program.contains('/') {
+                self.view.has_file(program)
+            } else {
+                PROGRAM_DIRECTORIES
+                    .iter()
+                    .any(|directory| self.view.has_file(&format!("{directory}/{program}")))
+            };
+            (!found).then(|| (path.as_str(), program.clone()))
+        })
+    }
+
+    fn scripts(&self) -> impl Iterator<Item = Break> {
+        self.missing_interpreters().map(|(path, program)| {
+            let path = format!("/{path}");
+            // A user types the names of those in a program directory; elsewhere are examples, too.
+            let typed = path
+                .rsplit_once('/')
+                .is_some_and(|(directory, _)| PROGRAM_DIRECTORIES.contains(&directory));
+            Break {
+                id: if typed {
+                    "interpreter-missing"
+                } else {
+                    "script-interpreter-missing"
+                },
+                missing: format!("{program}: no such file"),
+                by: path.clone(),
+                path,
+                where_looked: String::new(),
+            }
+        })
+    }
+}
+
+/// Makes one finding of all breaks that have the same cause.
+pub fn findings(breaks: &[Break]) -> Vec<Finding> {
+    let mut causes: BTreeMap<(&str, &str), Vec<&Break>> = BTreeMap::new();
+    for one in breaks {
+        causes.entry((one.id, &one.missing)).or_default().push(one);
+    }
+    causes
+        .into_iter()
+        .map(|((id, missing), breaks)| {
+            let by: BTreeSet<&str> = breaks.iter().map(|one| one.by.as_str()).collect();
+            let others: BTreeSet<&str> = breaks
+                .iter()
+                .map(|one| one.path.as_str())
+                .filter(|path| !by.contains(path))
+                .collect();
+            let mut text = format!("{missing} (required by {}", listed(&by));
+            if !others.is_empty() {
+                text += &format!(", and so by {}", listed(&others));
+            }
+            text += ")";
+            if let Some(first) = breaks.first().filter(|one| !one.where_looked.is_empty()) {
+                text += &format!("; {}", first.where_looked);
+            }
+            Finding::new(id, text)
+        })
+        .collect()
+}
+
+fn listed(names: &BTreeSet<&str>) -> String {
+    let shown: Vec<_> = names.iter().take(SHOWN).copied().collect();
+    let mut text = shown.join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}
