@@ -22,7 +22,7 @@ pub struct Failure {
     pub source: anyhow::Error,
     /// What the user may do, each a sentence or a command.
     pub hints: Vec<String>,
-    /// With `--json`, the answer that was printed says it already.
+    /// What was printed says it already, and nothing is to be added.
     pub is_answered: bool,
 }
 
@@ -66,9 +66,9 @@ impl Failure {
         self
     }
 
-    /// Says that the answer of a `--json` run has the failure in it, and nothing is to be added.
+    /// Makes a failure that what was printed says already: an answer of "no".
     #[must_use]
-    pub fn said_in_json(mut self) -> Self {
+    pub fn answered(mut self) -> Self {
         self.is_answered = true;
         self
     }

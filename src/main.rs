@@ -50,6 +50,8 @@ fn main() -> ExitCode {
         Some(Verb::Store(arguments)) => arguments.verb.speech(),
         Some(Verb::Why(arguments)) => arguments.speech,
         Some(Verb::Check(arguments)) => arguments.speech,
+        Some(Verb::Diff(arguments)) => arguments.speech,
+        Some(Verb::Explain(arguments)) => arguments.speech,
         Some(Verb::Rules(arguments)) => arguments.speech,
         Some(Verb::Completions { .. } | Verb::Man { .. }) => Output::default(),
     };
@@ -71,6 +73,8 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Store(arguments)) => commands::store::run(&arguments.verb, report),
         Some(Verb::Why(arguments)) => why::run(arguments, report),
         Some(Verb::Check(arguments)) => commands::check::run(arguments, report),
+        Some(Verb::Diff(arguments)) => commands::diff::run(arguments, report),
+        Some(Verb::Explain(arguments)) => commands::explain::run(arguments, report),
         Some(Verb::Rules(_)) => rules::run(report),
         Some(Verb::Completions { shell }) => {
             generate::completions(*shell, report);

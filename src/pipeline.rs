@@ -117,8 +117,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         plan.has_units(),
     )?;
     plan.findings.extend(check::identity(&identity, packages));
-    let shadows = shadow::shadows(&plan.tree, base_files.as_ref(), &mut |id| Ok(id.clone()))
-        .map_err(|error| Failure::io("reading the base's files", error))?;
+    let shadows = shadow::shadows(&plan.tree, base_files.as_ref(), &mut |id| Ok(id.clone()))?;
     plan.findings.extend(shadow::findings(&shadows));
     plan.findings.extend(selection.findings.iter().cloned());
     plan.findings

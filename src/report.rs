@@ -61,7 +61,7 @@ impl Report {
     /// Reports a failure, with its hints.
     pub fn failure(&self, failure: &Failure) {
         let text = format!("{:#}", failure.source);
-        if self.speech.json && failure.is_answered {
+        if failure.is_answered {
             return;
         }
         if self.speech.json {

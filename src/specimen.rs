@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clients::{Container, Release, ReleaseFile};
 use image::squashfs::{Image, Outline};
-use image::{Content, Tree, Visit};
+use image::{Content, ContentId, Tree, Visit};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::digest::{sha256, sha256_id};
 use crate::document;
 use crate::failure::{Failure, Result};
 use crate::quantity::bytes;
@@ -40,6 +41,12 @@ const START: u64 = 4096;
 pub struct ManifestFile {
     /// How the image is called.
     pub config: ManifestConfig,
+    /// The packages in it.
+    #[serde(default)]
+    pub packages: Vec<ListedPackage>,
+    /// Capabilities that the base must have.
+    #[serde(default)]
+    pub requires: Vec<String>,
     /// Keys of the extension-release file.
     #[serde(default)]
     pub extension: BTreeMap<String, String>,
@@ -52,12 +59,50 @@ pub struct ManifestConfig {
     pub name: String,
 }
 
+/// A package of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ListedPackage {
+    /// Name, version, release and architecture.
+    #[serde(default)]
+    pub nevra: String,
+    /// SHA-256 of the RPM file.
+    #[serde(default)]
+    pub sha256: String,
+}
+
 /// A finished image.
 pub struct Specimen {
     /// The file that was named: the image or its manifest.
     pub path: PathBuf,
     /// What clients look at.
     pub facts: clients::Image,
+    /// What is in it; `None` where the image was not or could not be read.
+    pub inside: Option<Inside>,
+    /// The manifest, if it is there.
+    pub manifest: Option<ManifestFile>,
+}
+
+/// What is in an image, and the way to its contents.
+pub struct Inside {
+    /// The tree; its content ids mean something to this image alone.
+    pub tree: Tree,
+    reader: Image<File>,
+    path: PathBuf,
+}
+
+impl Inside {
+    /// Returns the tree, and a function that gives a content of it an id that means the same
+    /// everywhere: its SHA-256.
+    pub fn tree_and_digest(&mut self) -> (&Tree, impl FnMut(&ContentId) -> Result<ContentId>) {
+        let Self { tree, reader, path } = self;
+        let digest = |id: &ContentId| {
+            let failed = |error: io::Error| image_failure(path, error);
+            let mut content = reader.content(id).map_err(|error| failed(error.into()))?;
+            let (_, digest) = sha256(&mut content).map_err(failed)?;
+            Ok(sha256_id(&digest))
+        };
+        (tree, digest)
+    }
 }
 
 impl Specimen {
@@ -105,6 +150,8 @@ impl Specimen {
         Ok(Self {
             path: path.to_owned(),
             facts,
+            inside: None,
+            manifest: Some(found),
         })
     }
 
@@ -120,17 +167,23 @@ impl Specimen {
             has_usr_os_release: false,
             has_etc_os_release: false,
         };
+        let mut inside = None;
         if let Container::Squashfs {
             length, bytes_used, ..
         } = facts.container
             && length >= bytes_used
         {
             match read_tree(file) {
-                Ok((read, releases)) => {
-                    let has = |path| read.resolve(path).is_some();
+                Ok((reader, tree, releases)) => {
+                    let has = |path| tree.resolve(path).is_some();
                     facts.has_usr_os_release = has("usr/lib/os-release");
                     facts.has_etc_os_release = has("etc/os-release");
                     facts.releases = releases;
+                    inside = Some(Inside {
+                        tree,
+                        reader,
+                        path: path.to_owned(),
+                    });
                 }
                 Err(error) if is_refusal(&error) => {
                     facts.container = Container::Broken(format!("can't be read: {error}"));
@@ -145,6 +198,8 @@ impl Specimen {
         Ok(Self {
             path: path.to_owned(),
             facts,
+            inside,
+            manifest,
         })
     }
 }
@@ -212,11 +267,11 @@ fn container(file: &mut File) -> io::Result<Container> {
 }
 
 /// Reads the tree of an image and its extension-release files.
-fn read_tree(file: File) -> io::Result<(Tree, Vec<ReleaseFile>)> {
+fn read_tree(file: File) -> io::Result<(Image<File>, Tree, Vec<ReleaseFile>)> {
     let mut image = Image::open(file)?;
     let tree = image.tree()?;
     let releases = release_files(&mut image, &tree)?;
-    Ok((tree, releases))
+    Ok((image, tree, releases))
 }
 
 /// Returns all extension-release files of an image.

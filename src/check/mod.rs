@@ -6,6 +6,7 @@
 mod base;
 pub mod base_files;
 pub mod closure;
+pub mod explanations;
 pub mod shadow;
 pub mod survey;
 
@@ -225,6 +226,21 @@ pub const FINDINGS: &[FindingKind] = &[
         id: "any-architecture",
         severity: Severity::Note,
         about: "no package is for an architecture, so the image is for this machine's",
+    },
+    FindingKind {
+        id: "not-merged",
+        severity: Severity::Fatal,
+        about: "a client passes over the image on this host; other images are not affected",
+    },
+    FindingKind {
+        id: "blocks-all",
+        severity: Severity::Fatal,
+        about: "a client refuses the image on this host, and merges nothing as long as it is there",
+    },
+    FindingKind {
+        id: "pattern-collision",
+        severity: Severity::Fatal,
+        about: "systemd-sysupdate would take another extension's image for this one's",
     },
     FindingKind {
         id: "no-version-id",

@@ -8,13 +8,13 @@
 //! Where the base's files are not known, only what every base has is looked at.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
 use serde::Serialize;
 
 use super::Finding;
 use super::base_files::{BaseEntry, BaseFiles};
+use crate::failure::{Failure, Result};
 use crate::filter::is_below;
 
 /// Directories that every base has. A merged image's attributes win over the base's.
@@ -61,7 +61,7 @@ const COMMANDS: [(&str, &str); 4] = [
 const AT_RUN_TIME: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 
 /// Names a content of an image, as in `sha256:9f86…`.
-pub type Naming<'a> = dyn FnMut(&ContentId) -> io::Result<ContentId> + 'a;
+pub type Naming<'a> = dyn FnMut(&ContentId) -> Result<ContentId> + 'a;
 
 /// What an image does to a path of the base.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -83,7 +83,7 @@ pub fn shadows(
     tree: &Tree,
     base: Option<&BaseFiles<'_>>,
     naming: &mut Naming<'_>,
-) -> io::Result<Vec<Shadow>> {
+) -> Result<Vec<Shadow>> {
     let mut gate = Gate {
         tree,
         base,
@@ -123,7 +123,7 @@ impl Gate<'_, '_> {
         }
     }
 
-    fn directory(&mut self, above: &str, directory: &Directory) -> io::Result<()> {
+    fn directory(&mut self, above: &str, directory: &Directory) -> Result<()> {
         for (name, entry) in directory.entries() {
             let path = match above {
                 "" => name.to_owned(),
@@ -142,7 +142,7 @@ impl Gate<'_, '_> {
         Ok(())
     }
 
-    fn below(&mut self, path: &str, directory: &Directory, of_base: &BaseEntry) -> io::Result<()> {
+    fn below(&mut self, path: &str, directory: &Directory, of_base: &BaseEntry) -> Result<()> {
         match of_base {
             BaseEntry::Missing if self.base.is_some() => return Ok(()),
             BaseEntry::Missing => {}
@@ -178,7 +178,7 @@ impl Gate<'_, '_> {
         self.directory(path, directory)
     }
 
-    fn leaf(&mut self, path: &str, content: &Content, of_base: &BaseEntry) -> io::Result<()> {
+    fn leaf(&mut self, path: &str, content: &Content, of_base: &BaseEntry) -> Result<()> {
         match (content, of_base) {
             (_, BaseEntry::Missing) => {}
             (Content::Symlink(target), BaseEntry::Directory(_)) => {
@@ -201,7 +201,10 @@ impl Gate<'_, '_> {
             (Content::File { size, id }, BaseEntry::File(own)) if size == own => {
                 let id = (self.naming)(id)?;
                 let base = self.base.map(|base| base.has_content(path, id.as_str()));
-                if base.transpose()?.flatten() == Some(false) {
+                let same = base
+                    .transpose()
+                    .map_err(|error| Failure::io(format!("reading /{path} of the base"), error))?;
+                if same.flatten() == Some(false) {
                     self.add("shadows-base", path, "has other contents than the base's");
                 }
             }

@@ -59,3 +59,33 @@ pub struct CheckArguments {
     #[command(flatten)]
     pub speech: Output,
 }
+
+/// The arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// Name of a finding of a build, of check or of store verify, or of a rule
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}
+
+const DIFF_EXIT_CODES: &str = "\
+Times are not compared: two builds of the same files at different times are the same.
+Exit codes, as diff has them: 0 the same, 1 different, 2 usage, 3 an image can't be read.";
+
+/// The arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXIT_CODES)]
+pub struct DiffArguments {
+    /// The image before
+    #[arg(value_name = "A")]
+    pub before: PathBuf,
+    /// The image after
+    #[arg(value_name = "B")]
+    pub after: PathBuf,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
+}

@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching, Whether};
-pub use check::CheckArguments;
 pub use network::NetworkArguments;
+pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;
@@ -61,6 +61,10 @@ pub enum Verb {
     Why(WhyArguments),
     /// Say what clients do with images on other hosts, and why
     Check(CheckArguments),
+    /// Show what differs between two images
+    Diff(DiffArguments),
+    /// Explain a finding: what it means, why it matters, what to do
+    Explain(ExplainArguments),
     /// List the rules that decide what enters an image, and the findings that can stop it
     Rules(RulesArguments),
     /// Print a completion script for a shell

@@ -35,7 +35,7 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
         return Ok(());
     }
     let of = counted(rows.len(), "image");
-    Err(Failure::refused(anyhow!("{broken} of {of} would not work")).said_in_json())
+    Err(Failure::refused(anyhow!("{broken} of {of} would not work")).answered())
 }
 
 fn works(row: &Row, target: usize) -> bool {

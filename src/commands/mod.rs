@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod check;
+pub mod diff;
+pub mod explain;
 pub mod generate;
 pub mod inspect;
 pub mod rules;
