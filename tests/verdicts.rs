@@ -559,7 +559,7 @@ fn said(case: &Case, image: &Path, host: &Path, client: &str) -> Value {
     {
         return serde_json::json!({"outcome": "refused", "field": "host", "words": ""});
     }
-    let verdict = answer["images"][0]["verdicts"][0].clone();
+    let verdict = answer["images"][0]["hosts"][0]["verdicts"][0].clone();
     let works = verdict["outcome"] == "accepted";
     assert_eq!(outcome.status.code(), Some(i32::from(!works)), "{answer}");
     verdict

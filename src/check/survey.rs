@@ -1,17 +1,28 @@
-//! Many images on many hosts: what each client does with each of them.
+//! Many images on many hosts: what each client does with each of them, and whether it would run.
 //!
 //! Images are independent of each other, so they are read by as many threads as there are cores;
 //! of each only its row stays in memory. Rows come back in the order of the images.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clients::{Client, Host, Outcome, Release, Verdict};
+use clients::{Client, Host, Outcome, Pattern, Release, Verdict};
+use rpm_input::Dependency;
 
+use super::base_files::BaseFiles;
+use super::closure::{self, BaseLibraries, Break};
+use super::shadow::{self, Shadow};
+use super::{Finding, Waivers};
 use crate::base::Base;
 use crate::failure::Result;
+use crate::offers::Offers;
 use crate::specimen::Specimen;
+
+/// Keys by which a base says that it was updated. An image that is ignored for them alone may
+/// still run.
+const VERSION_KEYS: [&str; 2] = ["VERSION_ID", "SYSEXT_LEVEL"];
 
 /// A system that images are to work on.
 pub struct Target {
@@ -27,6 +38,8 @@ pub struct Target {
 pub struct Survey {
     /// The systems.
     pub targets: Vec<Target>,
+    /// The system before an update to the one target: what is wrong there already is no news.
+    pub from: Option<Target>,
     /// The clients on each.
     pub clients: Vec<Client>,
     /// The systems' architecture in systemd's spelling, if it is known.
@@ -35,9 +48,12 @@ pub struct Survey {
     pub manifests: bool,
     /// Name of the client's link, instead of each image's own name.
     pub link: Option<String>,
+    /// Which findings count.
+    pub waivers: Waivers,
 }
 
 /// What a client does with an image on a target.
+#[derive(Clone)]
 pub struct Judgement {
     /// Index of the target.
     pub target: usize,
@@ -45,6 +61,36 @@ pub struct Judgement {
     pub client: Client,
     /// What it does, and why.
     pub verdict: Verdict,
+    /// It did the same before the update.
+    pub as_before: bool,
+}
+
+/// How an image fares on a target, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It is merged, and nothing stands against it.
+    Works,
+    /// It would run, but is ignored for its `VERSION_ID` or `SYSEXT_LEVEL` alone.
+    Stale,
+    /// It is ignored.
+    Ignored,
+    /// Something in it does not run, or harms the base.
+    Breaks,
+    /// It is refused, and all others with it.
+    Refused,
+}
+
+impl State {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Stale => "stale",
+            Self::Ignored => "ignored",
+            Self::Breaks => "breaks",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// All that was found out about one image.
@@ -57,24 +103,122 @@ pub struct Row {
     pub file: String,
     /// For each target, for each client.
     pub judgements: Vec<Judgement>,
+    /// What was found on each target.
+    pub on_base: Vec<OnBase>,
+}
+
+/// What was found out about an image over one base.
+#[derive(Default)]
+pub struct OnBase {
+    /// Programs, libraries and scripts that would not run.
+    pub breaks: Vec<Break>,
+    /// What of the base the image would hide.
+    pub shadows: Vec<Shadow>,
+    /// All of it in words.
+    pub findings: Vec<Finding>,
 }
 
 impl Row {
-    /// Returns the worst that happens to the image on a target, with the clients that do it.
-    pub fn worst(&self, target: usize) -> (Outcome, Vec<Client>) {
-        let here = || self.judgements.iter().filter(|one| one.target == target);
-        let worst = here()
-            .map(|one| one.verdict.outcome)
-            .max()
-            .unwrap_or(Outcome::Accepted);
-        let by = here().filter(|one| one.verdict.outcome == worst);
-        (worst, by.map(|one| one.client).collect())
+    /// Returns how the image fares on a target.
+    pub fn state(&self, target: usize, waivers: &Waivers) -> State {
+        let stops = |finding: &&Finding| waivers.stops(finding);
+        let breaks = self.on_base[target].findings.iter().any(|one| stops(&one));
+        let mut state = if breaks { State::Breaks } else { State::Works };
+        for one in self.unaccepted(target) {
+            state = state.max(match one.verdict.outcome {
+                Outcome::Refused => State::Refused,
+                _ if VERSION_KEYS.contains(&one.verdict.field) => State::Stale,
+                _ => State::Ignored,
+            });
+        }
+        state
+    }
+
+    /// Returns the judgements on a target by which the image is not merged, as far as that is new.
+    pub fn unaccepted(&self, target: usize) -> impl Iterator<Item = &Judgement> {
+        self.judgements.iter().filter(move |one| {
+            one.target == target && one.verdict.outcome != Outcome::Accepted && !one.as_before
+        })
+    }
+
+    /// Says whether nothing stands against the image on a target, but what the user allows.
+    pub fn works(&self, target: usize, waivers: &Waivers) -> bool {
+        match self.state(target, waivers) {
+            State::Works => true,
+            State::Breaks => false,
+            State::Stale | State::Ignored | State::Refused => {
+                let allowed = self.unaccepted(target).all(|one| {
+                    let id = match one.verdict.outcome {
+                        Outcome::Refused => "blocks-all",
+                        _ => "not-merged",
+                    };
+                    !waivers.stops(&Finding::new(id, ""))
+                });
+                let findings = &self.on_base[target].findings;
+                allowed && !findings.iter().any(|one| waivers.stops(one))
+            }
+        }
+    }
+}
+
+/// What images are compared with on one target.
+struct Ground<'a> {
+    target: &'a Target,
+    files: Option<BaseFiles<'a>>,
+    libraries: BaseLibraries,
+    offers: Option<Offers<'a>>,
+}
+
+impl<'a> Ground<'a> {
+    fn of(target: &'a Target) -> Result<Self> {
+        let packages = target.base.packages.as_ref();
+        Ok(Self {
+            target,
+            files: BaseFiles::of(&target.base),
+            libraries: BaseLibraries::of(&target.base)?,
+            offers: packages.map(|packages| Offers::new(packages.iter())),
+        })
+    }
+
+    /// Looks at an image over this base.
+    fn look(&self, specimen: &mut Specimen) -> Result<OnBase> {
+        let mut found = OnBase::default();
+        if let Some(inside) = &mut specimen.inside {
+            let (tree, mut digest) = inside.tree_and_digest();
+            found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
+            found.findings = shadow::findings(&found.shadows);
+        }
+        let Some(manifest) = &specimen.manifest else {
+            return Ok(found);
+        };
+        if let Some(linkage) = &manifest.linkage {
+            found.breaks = closure::judge(linkage, &self.libraries);
+            found.findings.extend(closure::findings(&found.breaks));
+        }
+        if let Some(offers) = &self.offers {
+            let judged = manifest.linkage.is_some();
+            let unmet = manifest.requires.iter().filter(|text| {
+                // What the loader needs was judged by what it finds.
+                let is_library = text.contains(".so") || text.starts_with("rtld(");
+                !(judged && is_library)
+                    && Dependency::parse(text)
+                        .is_some_and(|need| !need.is_rich() && !offers.meet(&need))
+            });
+            found.findings.extend(unmet.map(|text| {
+                let name = &manifest.config.name;
+                let text = format!("nothing provides {text} needed by {name}");
+                Finding::new("unmet-requirement", text)
+            }));
+        }
+        Ok(found)
     }
 }
 
 impl Survey {
     /// Reads and judges images, `workers` at a time. The first that can't be read ends it.
     pub fn rows(&self, images: &[PathBuf], workers: usize) -> Result<Vec<Row>> {
+        let grounds: Vec<_> = self.targets.iter().map(Ground::of).collect::<Result<_>>()?;
+        let from = self.from.as_ref().map(Ground::of).transpose()?;
         let next = AtomicUsize::new(0);
         let rows = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
@@ -83,7 +227,7 @@ impl Survey {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(path) = images.get(index) else { break };
-                        let row = self.row(path);
+                        let row = self.row(path, &grounds, from.as_ref());
                         let failed = row.is_err();
                         if let Ok(mut rows) = rows.lock() {
                             rows.push((index, row));
@@ -99,31 +243,85 @@ impl Survey {
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         rows.sort_by_key(|(index, _)| *index);
-        rows.into_iter().map(|(_, row)| row).collect()
+        let mut rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect::<Result<_>>()?;
+        if self.clients.iter().any(|client| matches!(client, Client::Sysupdate(_))) {
+            self.add_collisions(&mut rows);
+        }
+        Ok(rows)
     }
 
-    fn row(&self, path: &Path) -> Result<Row> {
-        let specimen = Specimen::open(path, self.manifests, self.link.as_deref())?;
+    fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
+        let mut specimen = Specimen::open(path, self.manifests, self.link.as_deref())?;
+        let (before, known) = match from {
+            Some(from) => (self.judge(&specimen, 0, from), from.look(&mut specimen)?),
+            None => (Vec::new(), OnBase::default()),
+        };
         let mut judgements = Vec::new();
-        for (target, host) in self.targets.iter().enumerate() {
-            let host = Host {
-                os_release: &host.os_release,
-                architecture: self.architecture.as_deref(),
-            };
-            for &client in &self.clients {
-                let verdict = clients::judge(client, &specimen.facts, host);
-                judgements.push(Judgement {
-                    target,
-                    client,
-                    verdict,
-                });
-            }
+        let mut on_base = Vec::new();
+        for (target, ground) in grounds.iter().enumerate() {
+            judgements.extend(self.judge(&specimen, target, ground));
+            let mut found = ground.look(&mut specimen)?;
+            found.breaks.retain(|one| !known.breaks.contains(one));
+            found.shadows.retain(|one| !known.shadows.contains(one));
+            found.findings.retain(|one| !known.findings.contains(one));
+            on_base.push(found);
+        }
+        for (one, before) in judgements.iter_mut().zip(&before) {
+            one.as_before = one.verdict.outcome == before.verdict.outcome;
         }
         Ok(Row {
             path: specimen.path,
             link: specimen.facts.link,
             file: specimen.facts.file,
             judgements,
+            on_base,
         })
+    }
+
+    fn judge(&self, specimen: &Specimen, target: usize, ground: &Ground<'_>) -> Vec<Judgement> {
+        let host = Host {
+            os_release: &ground.target.os_release,
+            architecture: self.architecture.as_deref(),
+        };
+        let judge = |&client| Judgement {
+            target,
+            client,
+            verdict: clients::judge(client, &specimen.facts, host),
+            as_before: false,
+        };
+        self.clients.iter().map(judge).collect()
+    }
+
+    /// Finds images that the pattern of another extension in the same directory fits.
+    fn add_collisions(&self, rows: &mut [Row]) {
+        let mut found = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            // The architecture is what stands between the last two dots.
+            let stem = row.file.strip_suffix(".raw").unwrap_or(&row.file);
+            let Some((_, architecture)) = stem.rsplit_once('.') else {
+                continue;
+            };
+            let pattern = Pattern {
+                name: &row.link,
+                architecture,
+            };
+            let others: BTreeSet<_> = rows
+                .iter()
+                .filter(|other| other.link != row.link && other.path.parent() == row.path.parent())
+                .filter_map(|other| Some((&other.file, pattern.version_of(&other.file)?)))
+                .collect();
+            for (file, version) in others {
+                let text = format!(
+                    "{}-@v.%a.raw also fits {file}, as version {version}",
+                    row.link
+                );
+                found.push((index, Finding::new("pattern-collision", text)));
+            }
+        }
+        for (index, finding) in found {
+            for on_base in &mut rows[index].on_base {
+                on_base.findings.push(finding.clone());
+            }
+        }
     }
 }

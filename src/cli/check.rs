@@ -35,6 +35,14 @@ pub struct CheckArguments {
     /// packages (rpm -qa, KIWI's .packages) or mkosi's manifest
     #[arg(long, value_name = "BASE", help_heading = "Hosts")]
     pub base: Option<PathBuf>,
+    /// The base before an update: only what the update to --base changes is reported
+    #[arg(
+        long,
+        value_name = "OLD",
+        help_heading = "Hosts",
+        requires = "base"
+    )]
+    pub from: Option<PathBuf>,
     /// os-release of a host, as often as there are hosts, or that of the base [default: this
     /// host's]
     #[arg(long, value_name = "FILE", help_heading = "Hosts")]
@@ -52,6 +60,12 @@ pub struct CheckArguments {
     )]
     pub client: Vec<String>,
 
+    /// Let a finding pass, such as not-merged, soname-missing or shadows-base
+    #[arg(long, value_name = "FINDING")]
+    pub allow: Vec<String>,
+    /// Let every note count
+    #[arg(long)]
+    pub strict: bool,
     /// Number of images that are read at once [default: one a core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,

@@ -1,7 +1,6 @@
 //! `check`: what clients do with images on other systems, and why.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -9,7 +8,10 @@ use clients::{Client, Outcome, Release, Systemd, Verdict};
 use serde::Serialize;
 
 use crate::base::{Base, BaseSource, PackageSource};
-use crate::check::survey::{Row, Survey, Target};
+use crate::check::closure::Break;
+use crate::check::shadow::Shadow;
+use crate::check::survey::{Row, State, Survey, Target};
+use crate::check::{Finding, Waivers};
 use crate::cli::CheckArguments;
 use crate::failure::{Failure, Result};
 use crate::inputs;
@@ -22,72 +24,69 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     let survey = survey(arguments)?;
     let workers = inputs::workers(arguments.jobs)?;
     let rows = survey.rows(&arguments.images, workers)?;
-    let broken = rows
-        .iter()
-        .filter(|row| (0..survey.targets.len()).any(|target| !works(row, target)))
-        .count();
+    let answer = Answer::new(&survey, &rows);
     if report.is_json() {
-        report.json(&json(&survey, &rows));
+        report.json(&answer);
     } else {
-        report.print(&text(&survey, &rows));
+        report.print(&text(&survey, &rows, report.is_verbose()));
     }
-    if broken == 0 {
+    if answer.works {
         return Ok(());
     }
-    let of = counted(rows.len(), "image");
-    Err(Failure::refused(anyhow!("{broken} of {of} would not work")).answered())
+    Err(Failure::refused(anyhow!("not every image would work")).answered())
 }
 
-fn works(row: &Row, target: usize) -> bool {
-    row.worst(target).0 == Outcome::Accepted
+fn works_everywhere(survey: &Survey, row: &Row) -> bool {
+    (0..survey.targets.len()).all(|target| row.works(target, &survey.waivers))
 }
 
 fn survey(arguments: &CheckArguments) -> Result<Survey> {
-    let mut targets = Vec::new();
     let source = |packages, os_release| BaseSource {
         packages,
         os_release,
         is_one_system: true,
     };
+    let at = |path: &PathBuf, os_release| source(PackageSource::At(path.clone()), os_release);
     let sources = match (&arguments.base, &arguments.os_release[..]) {
         (Some(_), [_, _, ..]) => {
             return Err(Failure::usage("a --base has one --os-release")
                 .hint("check the other systems without --base"));
         }
-        (Some(path), os_release) => {
-            let os_release = os_release.first().cloned();
-            vec![source(PackageSource::At(path.clone()), os_release)]
-        }
+        (Some(path), os_release) => vec![at(path, os_release.first().cloned())],
         (None, []) => vec![source(PackageSource::Host, None)],
         (None, several) => several
             .iter()
             .map(|path| source(PackageSource::Unknown, Some(path.clone())))
             .collect(),
     };
-    for source in &sources {
-        let base = Base::open(source)?;
-        let os_release = Release::of_keys(base.os_release.clone().into_keys());
-        let of = |key: &str| os_release.get(key).unwrap_or_default();
-        let label = format!("{} {}", of("ID"), of("VERSION_ID"))
-            .trim()
-            .to_owned();
-        targets.push(Target {
-            label,
-            os_release,
-            base,
-        });
-    }
+    let from = arguments.from.as_ref().map(|path| at(path, None));
     let architecture = arguments
         .arch
         .as_deref()
         .map(inputs::architecture)
         .transpose()?;
     Ok(Survey {
-        targets,
+        targets: sources.iter().map(target).collect::<Result<_>>()?,
+        from: from.as_ref().map(target).transpose()?,
         clients: clients(&arguments.client)?,
         architecture: architecture.map(|known| known.to_string()),
         manifests: arguments.manifests,
         link: arguments.link.clone(),
+        waivers: Waivers::new(&arguments.allow, arguments.strict)?,
+    })
+}
+
+fn target(source: &BaseSource) -> Result<Target> {
+    let base = Base::open(source)?;
+    let os_release = Release::of_keys(base.os_release.clone().into_keys());
+    let of = |key: &str| os_release.get(key).unwrap_or_default();
+    let label = format!("{} {}", of("ID"), of("VERSION_ID"))
+        .trim()
+        .to_owned();
+    Ok(Target {
+        label,
+        os_release,
+        base,
     })
 }
 
@@ -111,8 +110,8 @@ fn clients(names: &[String]) -> Result<Vec<Client>> {
         .collect()
 }
 
-/// Returns the table, and below it the reasons of what does not work.
-fn text(survey: &Survey, rows: &[Row]) -> String {
+/// Returns the table, below it the reasons of what does not work, and a summary.
+fn text(survey: &Survey, rows: &[Row], verbose: bool) -> String {
     let mut lines = vec![
         std::iter::once("image".to_owned())
             .chain(survey.targets.iter().map(|target| target.label.clone()))
@@ -129,47 +128,93 @@ fn text(survey: &Survey, rows: &[Row]) -> String {
     let mut text = aligned(&lines);
     for row in rows {
         for (index, target) in survey.targets.iter().enumerate() {
-            for (verdict, clients) in grouped(row, index) {
-                let _ = write!(
-                    text,
-                    "\n{} on {}: {} by {}\n  {}\n",
-                    row.path.display(),
-                    target.label,
-                    verdict.outcome.word(),
-                    clients
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                    compared(verdict, &target.label),
-                );
+            let reasons = reasons(survey, row, index, verbose);
+            if !reasons.is_empty() {
+                text += &format!("\n{} on {}:\n", row.path.display(), target.label);
+                for reason in reasons {
+                    text += &format!("  {reason}\n");
+                }
             }
         }
+    }
+    let broken = rows
+        .iter()
+        .filter(|row| !works_everywhere(survey, row))
+        .count();
+    if broken > 0 {
+        let of = counted(rows.len(), "image");
+        let change = if survey.from.is_some() {
+            "would not work any more"
+        } else {
+            "would not work"
+        };
+        text += &format!("\n{broken} of {of} {change}\n");
     }
     text
 }
 
-/// Returns one cell: `works`, or the worst that happens and by whom, if not by all.
+/// Returns a line for each reason that an image has not to work on a target.
+fn reasons(survey: &Survey, row: &Row, target: usize, verbose: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (verdict, clients) in grouped(row, target) {
+        let id = match verdict.outcome {
+            Outcome::Refused => "blocks-all",
+            _ => "not-merged",
+        };
+        lines.push(format!(
+            "{id}: {} by {}: {}",
+            verdict.outcome.word(),
+            names(&clients),
+            compared(verdict)
+        ));
+    }
+    for finding in &row.on_base[target].findings {
+        if verbose || survey.waivers.stops(finding) {
+            lines.push(format!("{}: {}", finding.id, finding.text));
+        }
+    }
+    lines
+}
+
+fn names(clients: &[Client]) -> String {
+    let names: Vec<_> = clients.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// Returns one cell: how the image fares there, by whom, if not by all clients, and by what.
 fn cell(survey: &Survey, row: &Row, target: usize) -> String {
-    let (worst, by) = row.worst(target);
-    if worst == Outcome::Accepted {
-        return "works".to_owned();
+    let state = row.state(target, &survey.waivers);
+    match state {
+        State::Works => "works".to_owned(),
+        State::Breaks => {
+            let findings = &row.on_base[target].findings;
+            let ids: BTreeSet<_> = findings
+                .iter()
+                .filter(|finding| survey.waivers.stops(finding))
+                .map(|finding| finding.id)
+                .collect();
+            format!("breaks ({})", Vec::from_iter(ids).join(", "))
+        }
+        State::Stale => {
+            let keys: BTreeSet<_> = row.unaccepted(target).map(|one| one.verdict.field).collect();
+            format!("stale ({} alone)", Vec::from_iter(keys).join(", "))
+        }
+        State::Ignored | State::Refused => {
+            let by: Vec<_> = row.unaccepted(target).map(|one| one.client).collect();
+            if by.len() == survey.clients.len() {
+                state.word().to_owned()
+            } else {
+                format!("{} by {}", state.word(), names(&by))
+            }
+        }
     }
-    if by.len() == survey.clients.len() {
-        return worst.word().to_owned();
-    }
-    let by: Vec<_> = by.iter().map(ToString::to_string).collect();
-    format!("{} by {}", worst.word(), by.join(" "))
 }
 
 /// Returns what does not work on a target, one for each reason, with the clients that have it.
 fn grouped(row: &Row, target: usize) -> Vec<(&Verdict, Vec<Client>)> {
     let mut groups: Vec<(&Verdict, Vec<Client>)> = Vec::new();
-    for one in row.judgements.iter().filter(|one| one.target == target) {
+    for one in row.unaccepted(target) {
         let verdict = &one.verdict;
-        if verdict.outcome == Outcome::Accepted {
-            continue;
-        }
         // Versions of one client say the same in slightly different words.
         match groups.iter_mut().find(|(other, _)| {
             (other.outcome, other.field, &other.image, &other.host)
@@ -188,13 +233,13 @@ fn grouped(row: &Row, target: usize) -> Vec<(&Verdict, Vec<Client>)> {
 }
 
 /// Says in one line what decided: the field, the two values, the client's words.
-fn compared(verdict: &Verdict, host: &str) -> String {
-    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not given".to_owned());
+fn compared(verdict: &Verdict) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     if verdict.image.is_none() && verdict.host.is_none() {
         return format!("{}: {}", verdict.field, verdict.words);
     }
     format!(
-        "{}: {} in the image, {} for {host}: {}",
+        "{}: image {}, host {}: {}",
         verdict.field,
         value(&verdict.image),
         value(&verdict.host),
@@ -245,54 +290,87 @@ struct ImageAnswer<'a> {
     file: &'a str,
     name: &'a str,
     works: bool,
+    hosts: Vec<OnHost<'a>>,
+}
+
+#[derive(Serialize)]
+struct OnHost<'a> {
+    host: &'a str,
+    works: bool,
+    /// `works`, `stale`, `ignored`, `breaks` or `refused`.
+    state: &'static str,
     verdicts: Vec<VerdictAnswer<'a>>,
+    findings: &'a [Finding],
+    /// Every file that would not run.
+    breaks: &'a [Break],
+    /// Every path of the base that would be hidden.
+    shadows: &'a [Shadow],
 }
 
 #[derive(Serialize)]
 struct VerdictAnswer<'a> {
-    host: &'a str,
     client: String,
     outcome: &'static str,
     field: &'static str,
-    image_value: &'a Option<String>,
-    host_value: &'a Option<String>,
+    image: &'a Option<String>,
+    host: &'a Option<String>,
     words: &'a str,
+    /// With `--from`: it was so before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    as_before: bool,
 }
 
-fn json<'a>(survey: &'a Survey, rows: &'a [Row]) -> Answer<'a> {
-    let everywhere = |row: &Row| (0..survey.targets.len()).all(|target| works(row, target));
-    let hosts = survey.targets.iter().map(|target| HostAnswer {
-        label: &target.label,
-        title: &target.base.title,
-        os_release: target.os_release.keys(),
-    });
-    let images = rows.iter().map(|row| ImageAnswer {
-        path: &row.path,
-        file: &row.file,
-        name: &row.link,
-        works: everywhere(row),
-        verdicts: row
-            .judgements
-            .iter()
-            .map(|one| VerdictAnswer {
-                host: &survey.targets[one.target].label,
-                client: one.client.to_string(),
-                outcome: one.verdict.outcome.word(),
-                field: one.verdict.field,
-                image_value: &one.verdict.image,
-                host_value: &one.verdict.host,
-                words: &one.verdict.words,
-            })
-            .collect(),
-    });
-    Answer {
-        works: rows.iter().all(everywhere),
-        hosts: hosts.collect(),
-        images: images.collect(),
-        rebuild: rows
-            .iter()
-            .filter(|row| !everywhere(row))
-            .map(|row| &row.path)
-            .collect(),
+impl<'a> Answer<'a> {
+    fn new(survey: &'a Survey, rows: &'a [Row]) -> Self {
+        let works = |row: &&Row| works_everywhere(survey, row);
+        let hosts = survey.targets.iter().map(|target| HostAnswer {
+            label: &target.label,
+            title: &target.base.title,
+            os_release: target.os_release.keys(),
+        });
+        let images = rows.iter().map(|row| ImageAnswer {
+            path: &row.path,
+            file: &row.file,
+            name: &row.link,
+            works: works(&row),
+            hosts: (0..survey.targets.len())
+                .map(|target| OnHost::new(survey, row, target))
+                .collect(),
+        });
+        Answer {
+            works: rows.iter().all(|row| works(&row)),
+            hosts: hosts.collect(),
+            images: images.collect(),
+            rebuild: rows
+                .iter()
+                .filter(|row| !works(row))
+                .map(|row| &row.path)
+                .collect(),
+        }
+    }
+}
+
+impl<'a> OnHost<'a> {
+    fn new(survey: &'a Survey, row: &'a Row, target: usize) -> Self {
+        let here = row.judgements.iter().filter(|one| one.target == target);
+        Self {
+            host: &survey.targets[target].label,
+            works: row.works(target, &survey.waivers),
+            state: row.state(target, &survey.waivers).word(),
+            verdicts: here
+                .map(|one| VerdictAnswer {
+                    client: one.client.to_string(),
+                    outcome: one.verdict.outcome.word(),
+                    field: one.verdict.field,
+                    image: &one.verdict.image,
+                    host: &one.verdict.host,
+                    words: &one.verdict.words,
+                    as_before: one.as_before,
+                })
+                .collect(),
+            findings: &row.on_base[target].findings,
+            breaks: &row.on_base[target].breaks,
+            shadows: &row.on_base[target].shadows,
+        }
     }
 }

@@ -81,6 +81,35 @@ pub struct Dependency {
 }
 
 impl Dependency {
+    /// Reads a dependency as [`Display`](fmt::Display) writes it: `name`, or `name >= 1:2-3`. A
+    /// rich dependency is a name. `None` where the comparison is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let named = |name: &str| Self {
+            name: name.to_owned(),
+            ..Self::default()
+        };
+        if text.starts_with('(') {
+            return Some(named(text));
+        }
+        let mut words = text.split_whitespace();
+        let one = named(words.next()?);
+        let Some(comparison) = words.next() else {
+            return Some(one);
+        };
+        let bits = match comparison {
+            "<" => Sense::LESS.0,
+            "<=" => Sense::LESS.0 | Sense::EQUAL.0,
+            ">" => Sense::GREATER.0,
+            ">=" => Sense::GREATER.0 | Sense::EQUAL.0,
+            "=" => Sense::EQUAL.0,
+            _ => return None,
+        };
+        let evr = words.next()?.to_owned();
+        let sense = Sense(bits);
+        words.next().is_none().then_some(Self { sense, evr, ..one })
+    }
+
     /// Returns whether this is a feature of the package format, `rpmlib(PayloadIsZstd)`.
     pub fn is_rpmlib(&self) -> bool {
         self.sense.contains(Sense::RPMLIB) || self.name.starts_with("rpmlib(")
@@ -177,19 +206,17 @@ mod tests {
     use super::*;
 
     fn dependency(text: &str) -> Dependency {
-        let mut words = text.split(' ');
-        let name = words.next().unwrap().to_owned();
-        let sense = match words.next() {
-            None => Sense(0),
-            Some("<") => Sense::LESS,
-            Some("<=") => Sense(Sense::LESS.0 | Sense::EQUAL.0),
-            Some("=") => Sense::EQUAL,
-            Some(">=") => Sense(Sense::GREATER.0 | Sense::EQUAL.0),
-            Some(">") => Sense::GREATER,
-            Some(other) => panic!("no such comparison: {other}"),
-        };
-        let evr = words.next().unwrap_or("").to_owned();
-        Dependency { name, sense, evr }
+        Dependency::parse(text).unwrap()
+    }
+
+    #[test]
+    fn text_is_read_as_it_is_written() {
+        for text in ["a", "a >= 1:2-3", "a = 1", "a < 1", "(a or b >= 2)", "x()(64bit)"] {
+            assert_eq!(dependency(text).to_string(), text);
+        }
+        for text in ["", "a >=", "a == 1", "a >= 1 2", "a 1"] {
+            assert_eq!(Dependency::parse(text), None, "{text}");
+        }
     }
 
     #[test]
