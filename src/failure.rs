@@ -22,8 +22,19 @@ pub struct Failure {
     pub source: anyhow::Error,
     /// What the user may do, each a sentence or a command.
     pub hints: Vec<String>,
-    /// What was printed says it already, and nothing is to be added.
-    pub is_answered: bool,
+    /// Where it was said already.
+    pub said: Said,
+}
+
+/// Whether what was printed has the failure in it, so that nothing is to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It has not.
+    Nowhere,
+    /// The JSON object has.
+    InJson,
+    /// The answer has, as text and as JSON.
+    InAnswer,
 }
 
 impl Failure {
@@ -33,7 +44,7 @@ impl Failure {
             kind: Kind::Refused,
             source: source.into(),
             hints: Vec::new(),
-            is_answered: false,
+            said: Said::Nowhere,
         }
     }
 
@@ -43,7 +54,7 @@ impl Failure {
             kind: Kind::Usage,
             source: anyhow::anyhow!("{text}"),
             hints: Vec::new(),
-            is_answered: false,
+            said: Said::Nowhere,
         }
     }
 
@@ -55,7 +66,7 @@ impl Failure {
             kind: Kind::Io,
             source,
             hints: Vec::new(),
-            is_answered: false,
+            said: Said::Nowhere,
         }
     }
 
@@ -66,10 +77,17 @@ impl Failure {
         self
     }
 
-    /// Makes a failure that what was printed says already: an answer of "no".
+    /// Says that the answer of a `--json` run has the failure in it.
+    #[must_use]
+    pub fn said_in_json(mut self) -> Self {
+        self.said = Said::InJson;
+        self
+    }
+
+    /// Makes this an answer of "no", which was printed.
     #[must_use]
     pub fn answered(mut self) -> Self {
-        self.is_answered = true;
+        self.said = Said::InAnswer;
         self
     }
 

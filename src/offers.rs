@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rpm_input::{Dependency, Package};
 
+use crate::choose::other_path;
+
 /// All that packages provide, by name.
 pub struct Offers<'a> {
     capabilities: BTreeMap<&'a str, Vec<&'a Dependency>>,
@@ -33,5 +35,11 @@ impl<'a> Offers<'a> {
             .get(need.name.as_str())
             .is_some_and(|offers| offers.iter().any(|offer| need.satisfied_by(offer)));
         provided || need.is_file() && self.files.contains(need.name.as_str())
+    }
+
+    /// Says the same of an installed system, where `/bin` is a link to `/usr/bin`.
+    pub fn meet(&self, need: &Dependency) -> bool {
+        let elsewhere = || other_path(&need.name).is_some_and(|path| self.files.contains(&*path));
+        self.provide(need) || need.is_file() && elsewhere()
     }
 }

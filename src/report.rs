@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::check::Finding;
 use crate::cli::Output;
-use crate::failure::Failure;
+use crate::failure::{Failure, Said};
 
 /// The user's ear.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +61,10 @@ impl Report {
     /// Reports a failure, with its hints.
     pub fn failure(&self, failure: &Failure) {
         let text = format!("{:#}", failure.source);
-        if failure.is_answered {
-            return;
+        match failure.said {
+            Said::InAnswer => return,
+            Said::InJson if self.speech.json => return,
+            Said::InJson | Said::Nowhere => {}
         }
         if self.speech.json {
             let hints = &failure.hints;

@@ -13,6 +13,7 @@ use anyhow::anyhow;
 use clients::{Container, Release, ReleaseFile};
 use image::squashfs::{Image, Outline};
 use image::{Content, ContentId, Tree, Visit};
+use linkage::Linkage;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -37,7 +38,7 @@ pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 const START: u64 = 4096;
 
 /// The manifest beside an image, as far as it is read back.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct ManifestFile {
     /// How the image is called.
     pub config: ManifestConfig,
@@ -47,6 +48,8 @@ pub struct ManifestFile {
     /// Capabilities that the base must have.
     #[serde(default)]
     pub requires: Vec<String>,
+    /// What its files need and offer; absent in manifests by other hands.
+    pub linkage: Option<Linkage>,
     /// Keys of the extension-release file.
     #[serde(default)]
     pub extension: BTreeMap<String, String>,

@@ -13,6 +13,7 @@
 
 mod base;
 mod build;
+mod check;
 mod clients;
 mod delivery;
 mod determinism;

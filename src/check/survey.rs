@@ -243,8 +243,15 @@ impl Survey {
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         rows.sort_by_key(|(index, _)| *index);
-        let mut rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect::<Result<_>>()?;
-        if self.clients.iter().any(|client| matches!(client, Client::Sysupdate(_))) {
+        let mut rows: Vec<_> = rows
+            .into_iter()
+            .map(|(_, row)| row)
+            .collect::<Result<_>>()?;
+        if self
+            .clients
+            .iter()
+            .any(|client| matches!(client, Client::Sysupdate(_)))
+        {
             self.add_collisions(&mut rows);
         }
         Ok(rows)

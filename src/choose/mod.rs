@@ -17,7 +17,7 @@ use resolve::{
 };
 use rpm_input::Package;
 
-pub use solvable::{nevra, repository, solvable};
+pub use solvable::{nevra, other_path, repository, solvable};
 
 use crate::architecture::Architecture;
 use crate::base::look_up::{self, LookedUp};

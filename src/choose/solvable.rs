@@ -63,7 +63,7 @@ fn dependency(one: &rpm_input::Dependency) -> Dependency {
 }
 
 /// Returns the other path of a program on a system where directories of programs are links.
-fn other_path(path: &str) -> Option<String> {
+pub fn other_path(path: &str) -> Option<String> {
     let is_merged = |path: &str| MERGED.iter().any(|directory| path.starts_with(directory));
     match path.strip_prefix("/usr") {
         Some(path) => is_merged(path).then(|| path.to_owned()),

@@ -36,12 +36,7 @@ pub struct CheckArguments {
     #[arg(long, value_name = "BASE", help_heading = "Hosts")]
     pub base: Option<PathBuf>,
     /// The base before an update: only what the update to --base changes is reported
-    #[arg(
-        long,
-        value_name = "OLD",
-        help_heading = "Hosts",
-        requires = "base"
-    )]
+    #[arg(long, value_name = "OLD", help_heading = "Hosts", requires = "base")]
     pub from: Option<PathBuf>,
     /// os-release of a host, as often as there are hosts, or that of the base [default: this
     /// host's]

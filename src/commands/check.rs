@@ -196,7 +196,10 @@ fn cell(survey: &Survey, row: &Row, target: usize) -> String {
             format!("breaks ({})", Vec::from_iter(ids).join(", "))
         }
         State::Stale => {
-            let keys: BTreeSet<_> = row.unaccepted(target).map(|one| one.verdict.field).collect();
+            let keys: BTreeSet<_> = row
+                .unaccepted(target)
+                .map(|one| one.verdict.field)
+                .collect();
             format!("stale ({} alone)", Vec::from_iter(keys).join(", "))
         }
         State::Ignored | State::Refused => {

@@ -148,7 +148,7 @@ mod tests {
         for name in names() {
             let answers = answers(name);
             let longest = answers.iter().map(|answer| answer.text().len()).max();
-            assert!(longest.is_some_and(|length| length > 60), "{name}");
+            assert!(longest.is_some_and(|length| length > 40), "{name}");
         }
     }
 

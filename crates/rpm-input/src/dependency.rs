@@ -211,7 +211,14 @@ mod tests {
 
     #[test]
     fn text_is_read_as_it_is_written() {
-        for text in ["a", "a >= 1:2-3", "a = 1", "a < 1", "(a or b >= 2)", "x()(64bit)"] {
+        for text in [
+            "a",
+            "a >= 1:2-3",
+            "a = 1",
+            "a < 1",
+            "(a or b >= 2)",
+            "x()(64bit)",
+        ] {
             assert_eq!(dependency(text).to_string(), text);
         }
         for text in ["", "a >=", "a == 1", "a >= 1 2", "a 1"] {

@@ -1,0 +1,502 @@
+//! `check`, `explain` and `diff` as users run them, and the story of an OS update.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::workshop::{
+    Scratch, build, fixture, has_oracle, json as answer_of, os_release, output_of, program, run,
+    text,
+};
+
+const TOOL: &str = "hello-sysext-1.0-1.x86_64.rpm";
+const TOOL_IMAGE: &str = "hello-sysext-1.0-1.x86-64.raw";
+
+/// Builds the greeting program's image for Tumbleweed.
+fn image(scratch: &Scratch) -> PathBuf {
+    build(scratch.path(), &[fixture(TOOL).as_os_str()]);
+    scratch.join(TOOL_IMAGE)
+}
+
+fn check(arguments: &[&str], images: &[&Path]) -> Output {
+    program()
+        .arg("check")
+        .args(arguments)
+        .args(images)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_table_of_images_and_hosts() {
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let hosts = ["tumbleweed", "fedora-42"].map(|name| os_release(name).display().to_string());
+    let arguments = ["--os-release", &hosts[0], "--os-release", &hosts[1]];
+    let manifest = scratch.join("hello-sysext-1.0-1.x86-64.manifest.gz");
+    for subject in [&image, &manifest] {
+        let outcome = check(&arguments, &[subject]);
+        assert_eq!(outcome.status.code(), Some(1));
+        assert_eq!(text(&outcome.stderr), "");
+        let path = subject.display().to_string();
+        let width = path.len();
+        let expected = format!(
+            "{:width$}  opensuse-tumbleweed 20260304  fedora 42\n\
+             {path}  works                         ignored\n\
+             \n\
+             {path} on fedora 42:\n\
+             \x20 not-merged: ignored by systemd-252, systemd-254, systemd-257, systemd-262: ID: \
+             image opensuse-tumbleweed, host fedora: Extension 'hello-sysext' is for OS \
+             'opensuse-tumbleweed', but deployed on top of 'fedora'\n\
+             \n\
+             1 of 1 image would not work\n",
+            "image"
+        );
+        assert_eq!(text(&outcome.stdout), expected);
+        let allowed: Vec<_> = arguments
+            .iter()
+            .chain(&["--allow", "not-merged"])
+            .copied()
+            .collect();
+        assert_eq!(check(&allowed, &[subject]).status.code(), Some(0));
+    }
+    // Without the image, its name stands for its manifest.
+    fs::remove_file(&image).unwrap();
+    let outcome = check(
+        &["--manifests", "--json", "--os-release", &hosts[0]],
+        &[&image],
+    );
+    assert!(outcome.status.success());
+    assert_eq!(answer_of(&outcome)["rebuild"], json!([]));
+}
+
+#[test]
+fn every_client_has_its_own_rules() {
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let host = os_release("tumbleweed").display().to_string();
+    for (client, link, outcome, field) in [
+        ("systemd-252", "hello-sysext", "accepted", "VERSION_ID"),
+        ("systemd-252", "other", "accepted", "VERSION_ID"),
+        ("importctl-257", "hello-sysext", "accepted", "VERSION_ID"),
+        ("sysupdate-254", "hello-sysext", "accepted", "version"),
+        ("sysupdate-254", "other", "ignored", "name"),
+        ("sysextmgr", "hello-sysext", "ignored", "name"),
+    ] {
+        let arguments = [
+            "--json",
+            "--os-release",
+            &host,
+            "--client",
+            client,
+            "--as",
+            link,
+        ];
+        let answer = answer_of(&check(&arguments, &[&image]));
+        let verdict = &answer["images"][0]["hosts"][0]["verdicts"][0];
+        assert_eq!(verdict["outcome"], outcome, "{client} {link}: {verdict}");
+        assert_eq!(verdict["field"], field, "{client} {link}");
+    }
+    let outcome = check(&["--client", "systemd-251"], &[&image]);
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(
+        text(&outcome.stderr).contains("is systemd-25"),
+        "{}",
+        text(&outcome.stderr)
+    );
+}
+
+#[test]
+fn names_that_a_pattern_confuses() {
+    let scratch = Scratch::new();
+    for name in ["gcc", "gcc-32bit"] {
+        // Each in a store of its own: one store would refuse the second.
+        let store = scratch.join(name);
+        build(
+            &store,
+            &["--name", name, "--image-version", "14-1"]
+                .map(AsRef::as_ref)
+                .into_iter()
+                .chain([fixture(TOOL).as_os_str()])
+                .collect::<Vec<_>>(),
+        );
+        for entry in fs::read_dir(&store).unwrap() {
+            let path = entry.unwrap().path();
+            fs::rename(&path, scratch.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let images =
+        ["gcc-14-1.x86-64.raw", "gcc-32bit-14-1.x86-64.raw"].map(|name| scratch.join(name));
+    let host = os_release("tumbleweed").display().to_string();
+    let outcome = check(
+        &["--os-release", &host, "--client", "sysupdate-257"],
+        &[&images[0], &images[1]],
+    );
+    assert_eq!(outcome.status.code(), Some(1));
+    let said = text(&outcome.stdout);
+    let words = "pattern-collision: gcc-@v.%a.raw also fits gcc-32bit-14-1.x86-64.raw, as version 32bit-14-1";
+    assert!(said.contains(words), "{said}");
+    assert!(said.contains("1 of 2 images would not work"), "{said}");
+}
+
+#[test]
+fn findings_are_explained() {
+    let outcome = run(["explain", "shadows-base"]);
+    assert!(outcome.status.success());
+    let said = text(&outcome.stdout);
+    assert!(said.starts_with("shadows-base (fatal)\n\n"), "{said}");
+    assert!(said.contains("--allow shadows-base."), "{said}");
+    let outcome = run(["explain", "digest-mismatch", "--json"]);
+    assert_eq!(answer_of(&outcome)[0]["severity"], "error");
+    let outcome = run(["explain", "shadow-base"]);
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(text(&outcome.stderr).contains("is shadows-base meant?"));
+}
+
+#[test]
+fn what_differs_between_images() {
+    let scratch = Scratch::new();
+    let one = image(&scratch);
+    let tree = scratch.join("tree");
+    fs::create_dir_all(tree.join("usr/bin")).unwrap();
+    fs::write(tree.join("usr/bin/more"), "#!/bin/sh\n").unwrap();
+    fs::create_dir_all(tree.join("usr/share/man/man1")).unwrap();
+    fs::write(tree.join("usr/share/man/man1/hello-sysext.1"), "other\n").unwrap();
+    let other = scratch.join("other");
+    build(
+        &other,
+        &[
+            "--overlay".as_ref(),
+            tree.as_os_str(),
+            "--image-version".as_ref(),
+            "2".as_ref(),
+            fixture(TOOL).as_os_str(),
+        ],
+    );
+    let two = other.join("hello-sysext-2.x86-64.raw");
+    let diff = |before: &Path, after: &Path, json: bool| {
+        let mut command = program();
+        command.arg("diff").arg(before).arg(after);
+        if json {
+            command.arg("--json");
+        }
+        command.output().unwrap()
+    };
+    let same = diff(&one, &one, false);
+    assert_eq!(same.status.code(), Some(0), "{}", text(&same.stderr));
+    assert!(text(&same.stdout).ends_with("the images are the same\n"));
+
+    let outcome = diff(&one, &two, false);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert_eq!(text(&outcome.stderr), "");
+    let said = text(&outcome.stdout);
+    for line in [
+        "  - SYSEXT_VERSION_ID=1.0-1\n  + SYSEXT_VERSION_ID=2\n",
+        "  + /usr/bin/more\n",
+        "  /usr/share/man/man1/hello-sysext.1  size ",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in {said}");
+    }
+    assert!(!said.contains("packages:"), "{said}");
+    let answer = answer_of(&diff(&one, &two, true));
+    assert_eq!(answer["differs"], true);
+    assert_eq!(
+        answer["metadata"]["SYSEXT_VERSION_ID"],
+        json!(["1.0-1", "2"])
+    );
+
+    let damaged = scratch.join("damaged.raw");
+    fs::write(&damaged, "no image").unwrap();
+    let outcome = diff(&one, &damaged, false);
+    assert_eq!(outcome.status.code(), Some(3));
+    assert!(text(&outcome.stderr).contains("damaged.raw holds no file system"));
+}
+
+/// A small distribution: libraries and programs that need nothing else, as RPMs, and bases made
+/// of them.
+struct Distribution {
+    scratch: Scratch,
+}
+
+impl Distribution {
+    fn new() -> Option<Self> {
+        let tools = ["rpm", "rpmbuild", "gcc"];
+        tools.iter().all(|tool| has_oracle(tool)).then(|| Self {
+            scratch: Scratch::new(),
+        })
+    }
+
+    fn gcc(&self, arguments: &[&str]) {
+        output_of(
+            Command::new("gcc")
+                .current_dir(self.scratch.path())
+                .args(["-nostdlib", "-fPIC", "-O1"])
+                .args(arguments),
+        );
+    }
+
+    /// Makes a library of this soname with a function of this name, and returns its file.
+    fn library(&self, soname: &str, function: &str) -> PathBuf {
+        let source = format!("{soname}.c");
+        fs::write(
+            self.scratch.join(&source),
+            format!("int {function}(void) {{ return 1; }}\n"),
+        )
+        .unwrap();
+        let option = format!("-Wl,-soname,{soname}");
+        self.gcc(&["-shared", &option, "-o", soname, &source]);
+        self.scratch.join(soname)
+    }
+
+    /// Makes a program that calls functions of libraries, and returns its file.
+    fn program(&self, name: &str, libraries: &[(&str, &str)]) -> PathBuf {
+        let source = format!("{name}.c");
+        let declared: String = (libraries.iter())
+            .map(|(_, function)| format!("int {function}(void);\n"))
+            .collect();
+        let calls: String = (libraries.iter())
+            .map(|(_, function)| format!("{function}();"))
+            .collect();
+        fs::write(
+            self.scratch.join(&source),
+            format!("{declared}void _start(void) {{ {calls} for (;;); }}\n"),
+        )
+        .unwrap();
+        let mut arguments = vec![
+            "-o",
+            name,
+            &source,
+            "-Wl,-dynamic-linker,/lib64/ld-linux-x86-64.so.2",
+        ];
+        arguments.extend(libraries.iter().map(|(soname, _)| *soname));
+        self.gcc(&arguments);
+        self.scratch.join(name)
+    }
+
+    /// Makes a package of files: the path in the package, and the file.
+    fn package(&self, name: &str, version: &str, files: &[(&str, &Path)]) -> PathBuf {
+        let top = self.scratch.join("rpmbuild");
+        let mut install = String::new();
+        let mut listed = String::new();
+        for (path, file) in files {
+            install += &format!("install -D {} %{{buildroot}}{path}\n", file.display());
+            listed += &format!("{path}\n");
+        }
+        // What glibc's package says of its loader.
+        let provides = if name == "system" {
+            "Provides: rtld(GNU_HASH)\n"
+        } else {
+            ""
+        };
+        let spec = self.scratch.join(&format!("{name}.spec"));
+        let text = format!(
+            "%global debug_package %{{nil}}\n%global __os_install_post %{{nil}}\n\
+             %global _build_id_links none\n\
+             Name: {name}\nVersion: {version}\nRelease: 1\nSummary: x\nLicense: MIT\n{provides}\
+             %description\nx\n%install\n{install}%files\n{listed}"
+        );
+        fs::write(&spec, text).unwrap();
+        output_of(
+            Command::new("rpmbuild")
+                .args(["-bb", "--target", "x86_64", "--define"])
+                .arg(format!("_topdir {}", top.display()))
+                .arg(&spec),
+        );
+        top.join(format!("RPMS/x86_64/{name}-{version}-1.x86_64.rpm"))
+    }
+
+    /// Makes the root directory of a base of these files and the package that brings them.
+    fn base(&self, version: &str, files: &[(&str, &Path)]) -> PathBuf {
+        let root = self.scratch.join(&format!("base-{version}"));
+        let package = self.package("system", version, files);
+        let database = root.join("usr/lib/sysimage/rpm");
+        fs::create_dir_all(&database).unwrap();
+        fs::create_dir_all(root.join("usr/bin")).unwrap();
+        for link in ["lib64", "bin"] {
+            std::os::unix::fs::symlink(format!("usr/{link}"), root.join(link)).unwrap();
+        }
+        for (path, file) in files {
+            let path = root.join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::copy(file, path).unwrap();
+        }
+        let os_release = format!("ID=story\nVERSION_ID={version}\nSYSEXT_LEVEL=1\n");
+        fs::write(root.join("usr/lib/os-release"), os_release).unwrap();
+        for arguments in [
+            &["--initdb"][..],
+            &["-i", "--justdb", "--nodeps", "--ignorearch"],
+        ] {
+            let mut rpm = Command::new("rpm");
+            rpm.arg("--dbpath").arg(&database).args(arguments);
+            if arguments.len() > 1 {
+                rpm.arg(&package);
+            }
+            output_of(&mut rpm);
+        }
+        root
+    }
+
+    fn build(&self, store: &str, base: &Path, matching: &str, package: &Path) -> PathBuf {
+        let outcome = program()
+            .args([
+                "--json",
+                "--replace",
+                "--image-version",
+                "1",
+                "--match",
+                matching,
+                "--base",
+            ])
+            .arg(base)
+            .arg("-o")
+            .arg(self.scratch.join(store))
+            .arg(package)
+            .output()
+            .unwrap();
+        assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+        PathBuf::from(answer_of(&outcome)["image"].as_str().unwrap())
+    }
+}
+
+/// Returns the state of each image of an answer, in its order.
+fn states(answer: &Value) -> Vec<&str> {
+    let images = answer["images"].as_array().unwrap();
+    let state = |image: &'_ Value| image["hosts"][0]["state"].clone();
+    images
+        .iter()
+        .map(|image| match state(image).as_str().unwrap() {
+            "works" => "works",
+            "stale" => "stale",
+            "breaks" => "breaks",
+            _ => "other",
+        })
+        .collect()
+}
+
+#[test]
+fn an_update_of_the_base_breaks_what_it_breaks_and_nothing_else() {
+    let Some(distribution) = Distribution::new() else {
+        return;
+    };
+    let loader = distribution.library("ld-linux-x86-64.so.2", "loader");
+    let [old, new, other] = [
+        distribution.library("libstory.so.1", "tell"),
+        distribution.library("libstory.so.2", "tell"),
+        distribution.library("libother.so.1", "other"),
+    ];
+    let story = distribution.program(
+        "story",
+        &[("libstory.so.1", "tell"), ("libother.so.1", "other")],
+    );
+    let teller = distribution.program("teller", &[("libstory.so.1", "tell")]);
+    let plain = distribution.program("plain", &[("libother.so.1", "other")]);
+    let before = distribution.base(
+        "1",
+        &[
+            ("/usr/lib64/ld-linux-x86-64.so.2", &loader),
+            ("/usr/lib64/libstory.so.1", &old),
+            ("/usr/lib64/libother.so.1", &other),
+        ],
+    );
+    let after = distribution.base(
+        "2",
+        &[
+            ("/usr/lib64/ld-linux-x86-64.so.2", &loader),
+            ("/usr/lib64/libstory.so.2", &new),
+            ("/usr/lib64/libother.so.1", &other),
+        ],
+    );
+    let quiet = &plain;
+    let stories = |version: &str, story: &Path, teller: &Path| {
+        let files = [
+            ("/usr/bin/story", story),
+            ("/usr/bin/teller", teller),
+            ("/usr/bin/quiet", quiet.as_path()),
+        ];
+        distribution.package("stories", version, &files)
+    };
+    let for_before = stories("1", &story, &teller);
+    let needs = [("libstory.so.2", "tell"), ("libother.so.1", "other")];
+    let for_after = stories(
+        "2",
+        &distribution.program("story", &needs),
+        &distribution.program("teller", &needs[..1]),
+    );
+    let plain = distribution.package("plain", "1", &[("/usr/bin/plain", quiet)]);
+
+    for (matching, unbroken) in [("sysext-level", "works"), ("version-id", "stale")] {
+        let images = [
+            distribution.build(matching, &before, matching, &for_before),
+            distribution.build(matching, &before, matching, &plain),
+        ];
+        let ask = |more: &[&str], base: &Path| {
+            let base = base.display().to_string();
+            let arguments: Vec<_> = ["--base", &base]
+                .into_iter()
+                .chain(more.iter().copied())
+                .collect();
+            check(&arguments, &[&images[0], &images[1]])
+        };
+        // All is well before the update.
+        let outcome = ask(&["--json"], &before);
+        assert_eq!(states(&answer_of(&outcome)), ["works", "works"]);
+        assert!(outcome.status.success());
+
+        // After it, the programs that need the old soname are named, and no others.
+        let from = before.display().to_string();
+        for more in [
+            &["--json"][..],
+            &["--json", "--from", &from],
+            &["--json", "--manifests"],
+        ] {
+            let outcome = ask(more, &after);
+            assert_eq!(outcome.status.code(), Some(1));
+            let answer = answer_of(&outcome);
+            let broken = &answer["images"][0]["hosts"][0];
+            let programs: Vec<_> = broken["breaks"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| (one["id"].as_str().unwrap(), one["path"].as_str().unwrap()))
+                .collect();
+            assert_eq!(
+                programs,
+                [
+                    ("soname-missing", "/usr/bin/story"),
+                    ("soname-missing", "/usr/bin/teller")
+                ]
+            );
+            for one in broken["breaks"].as_array().unwrap() {
+                assert!(
+                    one["missing"]
+                        .as_str()
+                        .unwrap()
+                        .starts_with("libstory.so.1: "),
+                    "{one}"
+                );
+            }
+            assert_eq!(answer["images"][1]["hosts"][0]["breaks"], json!([]));
+            assert_eq!(states(&answer), ["breaks", unbroken]);
+        }
+        let said = text(&ask(&[], &after).stdout);
+        assert!(said.contains("soname-missing: libstory.so.1: "), "{said}");
+
+        // Building again what it says makes the table green.
+        let answer = answer_of(&ask(&["--json"], &after));
+        let rebuild = answer["rebuild"].as_array().unwrap();
+        assert_eq!(rebuild.len(), if unbroken == "works" { 1 } else { 2 });
+        for path in rebuild.iter().filter_map(Value::as_str) {
+            let package = if path.contains("/stories-") {
+                &for_after
+            } else {
+                &plain
+            };
+            distribution.build(matching, &after, matching, package);
+        }
+        let outcome = ask(&["--json"], &after);
+        assert_eq!(states(&answer_of(&outcome)), ["works", "works"]);
+        assert!(outcome.status.success());
+    }
+}
