@@ -29,6 +29,7 @@ mod repository;
 mod signing;
 mod specimen;
 mod spelling;
+mod statement;
 mod trust;
 mod unpack;
 

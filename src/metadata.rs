@@ -121,6 +121,13 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Says whether the image is for every system.
+    pub fn fits_any(&self) -> bool {
+        self.release
+            .iter()
+            .any(|(key, value)| *key == "ID" && value == "_any")
+    }
+
     /// Returns the image's file name without `.raw`.
     pub fn stem(&self) -> String {
         format!("{}-{}.{}", self.name, self.version, self.architecture)

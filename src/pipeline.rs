@@ -16,6 +16,7 @@ use crate::check::base_files::BaseFiles;
 use crate::check::closure::BaseLibraries;
 use crate::check::{self, Finding, Severity, Waivers, shadow};
 use crate::choose::{self, Question, choose, judge};
+use crate::cli::Matching;
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result, package_failure, store_failure};
@@ -28,7 +29,7 @@ use crate::report::Report;
 use crate::repository::{self, Downloads, Repository, Variables};
 use crate::signing::{self, Signer};
 use crate::trust::{self, Trust};
-use crate::{overlay, unpack};
+use crate::{overlay, statement, unpack};
 
 /// What a build made, or would make.
 #[derive(Debug, Serialize)]
@@ -109,13 +110,16 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     if let Some(files) = &base_files {
         plan.adopt_modes(&|path| files.directory_mode(path))?;
     }
-    let identity = Identity::new(
-        &inputs.naming,
-        packages,
-        &base,
-        inputs.matching,
-        plan.has_units(),
-    )?;
+    let requires = metadata::requires(packages);
+    let matching = match inputs.matching {
+        Matching::Auto => {
+            let (matching, why) = statement::weakest(&requires, &base.os_release);
+            report.stage("match", &why);
+            matching
+        }
+        given => given,
+    };
+    let identity = Identity::new(&inputs.naming, packages, &base, matching, plan.has_units())?;
     plan.findings.extend(check::identity(&identity, packages));
     let shadows = shadow::shadows(&plan.tree, base_files.as_ref(), &mut |id| Ok(id.clone()))?;
     plan.findings.extend(shadow::findings(&shadows));
@@ -126,7 +130,6 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     metadata::describe(&mut plan, &identity, inputs.updates.as_ref())?;
     list_changes(&plan, report);
 
-    let requires = metadata::requires(packages);
     let result = if inputs.dry_run {
         None
     } else {
@@ -316,6 +319,9 @@ fn make(
             counted(inputs.packing.workers, "worker"),
         ),
     );
+    if inputs.matching == Matching::Auto && identity.fits_any() {
+        statement::check_any(&packed.linkage)?;
+    }
     let findings = check::linkage(&packed.linkage, &BaseLibraries::of(base)?);
     settle(&findings, &inputs.waivers, report)?;
     if let Some(directory) = &inputs.tree {

@@ -214,6 +214,114 @@ fn what_differs_between_images() {
     assert!(text(&outcome.stderr).contains("damaged.raw holds no file system"));
 }
 
+#[test]
+fn the_weakest_statement_is_chosen() {
+    let scratch = Scratch::new();
+    let tree = scratch.join("tree");
+    fs::create_dir_all(tree.join("usr/share/site")).unwrap();
+    fs::write(tree.join("usr/share/site/motd"), "hello\n").unwrap();
+    let overlay = [
+        "--overlay",
+        tree.to_str().unwrap(),
+        "--name",
+        "site",
+        "--image-version",
+        "1",
+    ];
+    let tool = fixture(TOOL).display().to_string();
+    for (host, input, id, key, why) in [
+        (
+            "tumbleweed",
+            &overlay[..],
+            "_any",
+            "VERSION_ID",
+            "ID=_any: ",
+        ),
+        (
+            "level",
+            &[&*tool],
+            "levelled",
+            "SYSEXT_LEVEL",
+            "SYSEXT_LEVEL=",
+        ),
+        (
+            "tumbleweed",
+            &[&*tool],
+            "opensuse-tumbleweed",
+            "VERSION_ID",
+            "VERSION_ID=20260304: ",
+        ),
+    ] {
+        let build = |format: &[&str]| {
+            program()
+                .args(["--match", "auto", "--arch", "x86-64", "--replace", "-o"])
+                .arg(scratch.join("store"))
+                .arg("--os-release")
+                .arg(os_release(host))
+                .args(format)
+                .args(input)
+                .output()
+                .unwrap()
+        };
+        let outcome = build(&["--json"]);
+        let answer = answer_of(&outcome);
+        assert_eq!(answer["extension"]["ID"], id, "{answer}");
+        assert!(answer["extension"][key].is_string(), "{answer}");
+        let said = text(&build(&[]).stderr);
+        assert!(said.contains(&format!("\nmatch     {why}")), "{said}");
+    }
+    // A program that needs the C library, which no package says.
+    fs::create_dir_all(tree.join("usr/bin")).unwrap();
+    fs::copy("/bin/sh", tree.join("usr/bin/mysh")).unwrap();
+    let outcome = program()
+        .args(["--match", "auto", "-o"])
+        .arg(scratch.join("other"))
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"))
+        .args(overlay)
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(text(&outcome.stderr).contains("--match auto: the packages require nothing"));
+    assert!(!scratch.join("other").exists());
+}
+
+#[test]
+fn five_hundred_images_are_one_table() {
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let images: Vec<_> = (0..500)
+        .map(|number| scratch.join(&format!("hello-sysext-{number}.x86-64.raw")))
+        .collect();
+    for copy in &images {
+        fs::hard_link(&image, copy).unwrap();
+        fs::hard_link(
+            image.with_extension("manifest.gz"),
+            copy.with_extension("manifest.gz"),
+        )
+        .unwrap();
+    }
+    let paths: Vec<_> = images.iter().map(PathBuf::as_path).collect();
+    let host = os_release("tumbleweed").display().to_string();
+    for more in [&["--manifests"][..], &[]] {
+        let arguments: Vec<_> = ["--json", "--os-release", &host]
+            .iter()
+            .chain(more)
+            .copied()
+            .collect();
+        let outcome = check(&arguments, &paths);
+        assert!(outcome.status.success());
+        let answer = answer_of(&outcome);
+        let found = answer["images"].as_array().unwrap();
+        let listed: Vec<_> = found
+            .iter()
+            .map(|one| one["path"].as_str().unwrap())
+            .collect();
+        let asked: Vec<_> = images.iter().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(listed, asked);
+    }
+}
+
 /// A small distribution: libraries and programs that need nothing else, as RPMs, and bases made
 /// of them.
 struct Distribution {
@@ -443,6 +551,13 @@ fn an_update_of_the_base_breaks_what_it_breaks_and_nothing_else() {
         let outcome = ask(&["--json"], &before);
         assert_eq!(states(&answer_of(&outcome)), ["works", "works"]);
         assert!(outcome.status.success());
+        // The level is that of both libraries; the base after the update has not got it.
+        let level = answer_of(&ask(&["--json", "--level-from-abi"], &before));
+        let libraries = json!({"libother.so.1": [], "libstory.so.1": []});
+        assert_eq!(level["level"]["libraries"], libraries);
+        let outcome = ask(&["--level-from-abi"], &after);
+        assert_eq!(outcome.status.code(), Some(1));
+        assert!(text(&outcome.stderr).contains("so it has no common level with it"));
 
         // After it, the programs that need the old soname are named, and no others.
         let from = before.display().to_string();

@@ -7,6 +7,7 @@ mod base;
 pub mod base_files;
 pub mod closure;
 pub mod explanations;
+pub mod level;
 pub mod shadow;
 pub mod survey;
 

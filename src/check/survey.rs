@@ -12,7 +12,7 @@ use clients::{Client, Host, Outcome, Pattern, Release, Verdict};
 use rpm_input::Dependency;
 
 use super::base_files::BaseFiles;
-use super::closure::{self, BaseLibraries, Break};
+use super::closure::{self, BaseLibraries, Break, Needs};
 use super::shadow::{self, Shadow};
 use super::{Finding, Waivers};
 use crate::base::Base;
@@ -48,6 +48,8 @@ pub struct Survey {
     pub manifests: bool,
     /// Name of the client's link, instead of each image's own name.
     pub link: Option<String>,
+    /// What images need is asked for, too.
+    pub needs: bool,
     /// Which findings count.
     pub waivers: Waivers,
 }
@@ -105,6 +107,8 @@ pub struct Row {
     pub judgements: Vec<Judgement>,
     /// What was found on each target.
     pub on_base: Vec<OnBase>,
+    /// What it needs of a base; `None` where no manifest says so.
+    pub needs: Option<Needs>,
 }
 
 /// What was found out about an image over one base.
@@ -276,7 +280,12 @@ impl Survey {
         for (one, before) in judgements.iter_mut().zip(&before) {
             one.as_before = one.verdict.outcome == before.verdict.outcome;
         }
+        let linkage = specimen
+            .manifest
+            .as_ref()
+            .and_then(|manifest| manifest.linkage.as_ref());
         Ok(Row {
+            needs: linkage.filter(|_| self.needs).map(Needs::of),
             path: specimen.path,
             link: specimen.facts.link,
             file: specimen.facts.file,

@@ -176,6 +176,8 @@ pub enum Matching {
     SysextLevel,
     /// Nothing: ID=_any
     Any,
+    /// The weakest of these that is true, by what the packages require
+    Auto,
 }
 
 /// Yes or no.

@@ -55,6 +55,10 @@ pub struct CheckArguments {
     )]
     pub client: Vec<String>,
 
+    /// Also derive a SYSEXT_LEVEL from what the images use of the base: a digest of sonames and
+    /// symbol versions, for the os-release of every base that has all of it
+    #[arg(long, requires = "base", help_heading = "Hosts")]
+    pub level_from_abi: bool,
     /// Let a finding pass, such as not-merged, soname-missing or shadows-base
     #[arg(long, value_name = "FINDING")]
     pub allow: Vec<String>,

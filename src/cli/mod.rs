@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use build::{BuildArguments, Matching, Whether};
-pub use network::NetworkArguments;
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
+pub use network::NetworkArguments;
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::base::{Base, BaseSource, PackageSource};
 use crate::check::closure::Break;
+use crate::check::level::Level;
 use crate::check::shadow::Shadow;
 use crate::check::survey::{Row, State, Survey, Target};
 use crate::check::{Finding, Waivers};
@@ -24,16 +25,51 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     let survey = survey(arguments)?;
     let workers = inputs::workers(arguments.jobs)?;
     let rows = survey.rows(&arguments.images, workers)?;
-    let answer = Answer::new(&survey, &rows);
+    let level = survey.needs.then(|| level(&rows)).transpose()?;
+    let answer = Answer {
+        level: level.as_ref(),
+        ..Answer::new(&survey, &rows)
+    };
     if report.is_json() {
         report.json(&answer);
     } else {
-        report.print(&text(&survey, &rows, report.is_verbose()));
+        let mut text = text(&survey, &rows, report.is_verbose());
+        text += &level.as_ref().map(level_text).unwrap_or_default();
+        report.print(&text);
     }
     if answer.works {
         return Ok(());
     }
     Err(Failure::refused(anyhow!("not every image would work")).answered())
+}
+
+/// Derives the level of all images.
+fn level(rows: &[Row]) -> Result<Level> {
+    if let Some(row) = rows.iter().find(|row| row.needs.is_none()) {
+        return Err(Failure::refused(anyhow!(
+            "{}: no manifest says what it needs",
+            row.path.display()
+        ))
+        .hint("build it again, or put its manifest beside it"));
+    }
+    if let Some(row) = rows.iter().find(|row| !row.on_base[0].breaks.is_empty()) {
+        return Err(Failure::refused(anyhow!(
+            "{}: the base lacks what it needs, so it has no common level with it",
+            row.path.display()
+        ))
+        .hint("without --level-from-abi, check says what"));
+    }
+    Level::of(rows.iter().filter_map(|row| row.needs.as_ref()))
+}
+
+fn level_text(level: &Level) -> String {
+    let mut text = format!("\nSYSEXT_LEVEL={}\n", level.level);
+    for (soname, versions) in &level.libraries {
+        let versions: Vec<_> = versions.iter().map(String::as_str).collect();
+        text += format!("  {soname}  {}", versions.join(" ")).trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 fn works_everywhere(survey: &Survey, row: &Row) -> bool {
@@ -72,6 +108,7 @@ fn survey(arguments: &CheckArguments) -> Result<Survey> {
         architecture: architecture.map(|known| known.to_string()),
         manifests: arguments.manifests,
         link: arguments.link.clone(),
+        needs: arguments.level_from_abi,
         waivers: Waivers::new(&arguments.allow, arguments.strict)?,
     })
 }
@@ -278,6 +315,9 @@ struct Answer<'a> {
     images: Vec<ImageAnswer<'a>>,
     /// The images that do not work everywhere, as they were named: what to build again.
     rebuild: Vec<&'a PathBuf>,
+    /// What `--level-from-abi` derived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<&'a Level>,
 }
 
 #[derive(Serialize)]
@@ -349,6 +389,7 @@ impl<'a> Answer<'a> {
                 .filter(|row| !works(row))
                 .map(|row| &row.path)
                 .collect(),
+            level: None,
         }
     }
 }
