@@ -236,6 +236,12 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "Export the key again, if packages are signed by it.",
     ),
     of(
+        "unchecked-repository",
+        "Whoever is between you and the server, or owns the server, can put any program into the \
+         packages that come from there, and it would run as root on every client.",
+        "Give the repository's keys with --keyring, or gpgcheck=1 and gpgkey= in its .repo file.",
+    ),
+    of(
         "key-file-mode",
         "Whoever reads the secret key can publish images under your name.",
         "chmod 600 the file. If others may have read it, make a new key and tell the clients.",
