@@ -560,7 +560,9 @@ fn said(case: &Case, image: &Path, host: &Path, client: &str) -> Value {
         return serde_json::json!({"outcome": "refused", "field": "host", "words": ""});
     }
     let verdict = answer["images"][0]["hosts"][0]["verdicts"][0].clone();
-    let works = verdict["outcome"] == "accepted";
+    // An image that is merged may still harm its host, by what it hides.
+    let on_host = &answer["images"][0]["hosts"][0];
+    let works = verdict["outcome"] == "accepted" && on_host["state"] != "breaks";
     assert_eq!(outcome.status.code(), Some(i32::from(!works)), "{answer}");
     verdict
 }
