@@ -6,7 +6,7 @@
 //! on. The keys that the user gives hold for all repositories, and demand that all packages are
 //! signed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use openpgp::{Error, Keyring};
@@ -17,6 +17,9 @@ use crate::repository::download::Downloads;
 use crate::repository::source::{Place, RepositorySource, place_of_url};
 use crate::repository::{Variables, url};
 use crate::trust::{self, Trust};
+
+/// Where a repository has the signature of its list.
+const SIGNATURE: &str = "repodata/repomd.xml.asc";
 
 /// What of a repository must be signed, and by whom.
 pub struct Keys {
@@ -155,9 +158,6 @@ fn fetch_keys(urls: &[String], name: &str, downloads: &Downloads<'_>) -> Result<
     Ok(keyring)
 }
 
-/// Names of a list's signature beside it.
-pub const SIGNATURE: &str = "repodata/repomd.xml.asc";
-
 /// Returns where the signature of the list of a repository at these URLs is.
 pub fn signature_urls(bases: &[String]) -> Vec<String> {
     bases
@@ -167,6 +167,6 @@ pub fn signature_urls(bases: &[String]) -> Vec<String> {
 }
 
 /// Returns the path of the signature of the list of a repository in a directory.
-pub fn signature_path(directory: &Path) -> std::path::PathBuf {
+pub fn signature_path(directory: &Path) -> PathBuf {
     directory.join(SIGNATURE)
 }

@@ -155,10 +155,21 @@ fn source(name: &str, section: &Section) -> std::result::Result<RepositorySource
         priority,
         place: place(name, section)?,
         trust: Trust {
-            packages: is_on(section, "gpgcheck", name)?,
+            packages: packages_signed(section, name)?,
             metadata: is_on(section, "repo_gpgcheck", name)?,
             keys: list(section, "gpgkey"),
         },
+    })
+}
+
+/// Says whether packages must be signed. zypp has a key for packages alone, and takes `gpgcheck` for
+/// the list where that is signed; of the two the stricter word counts.
+fn packages_signed(section: &Section, name: &str) -> std::result::Result<Option<bool>, String> {
+    let both = is_on(section, "gpgcheck", name)?;
+    let packages = is_on(section, "pkg_gpgcheck", name)?;
+    Ok(match (both, packages) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        _ => both.or(packages),
     })
 }
 
@@ -287,6 +298,23 @@ mod tests {
             (sources[1].priority, &sources[1].trust),
             (99, &Trust::default())
         );
+    }
+
+    #[test]
+    fn whether_packages_must_be_signed() {
+        for (lines, expected) in [
+            ("", None),
+            ("gpgcheck=0", Some(false)),
+            ("gpgcheck=1", Some(true)),
+            ("pkg_gpgcheck=1", Some(true)),
+            ("gpgcheck=0\npkg_gpgcheck=1", Some(true)),
+            ("gpgcheck=1\npkg_gpgcheck=0", Some(true)),
+            ("pkg_gpgcheck=0", Some(false)),
+            ("repo_gpgcheck=1", None),
+        ] {
+            let sources = parse(&format!("[a]\nbaseurl=http://a\n{lines}")).unwrap();
+            assert_eq!(sources[0].trust.packages, expected, "{lines}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub enum Place {
 /// What a `.repo` file says of signatures; nothing where it is silent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// `gpgcheck`: packages must be signed.
+    /// `gpgcheck`, `pkg_gpgcheck`: packages must be signed.
     pub packages: Option<bool>,
     /// `repo_gpgcheck`: `repomd.xml` must be signed.
     pub metadata: Option<bool>,
