@@ -99,6 +99,7 @@ impl<'a> Downloads<'a> {
         }
         let mut draft = cache.draft(shelf, &name)?;
         if let Some(path) = draft.made_meanwhile() {
+            draft.discard()?;
             progress(item.size.unwrap_or_default());
             return Ok(path);
         }

@@ -1,0 +1,262 @@
+//! Repositories in directories, and what `--repo` can name.
+
+use std::fs;
+
+use crate::shelf::{self, BASE, Desk, Listed, NOARCH, ZSTD, plain, usual};
+use crate::workshop::{names, text};
+
+#[test]
+fn a_directory_with_metadata_is_read_once() {
+    let desk = Desk::new();
+    let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+    let repo = repo.to_str().unwrap().to_owned();
+    let outcome = desk.command(&repo, &["hello-noarch"]).output().unwrap();
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    assert!(
+        said.contains(&format!("repo      {repo}: 4 packages\n")),
+        "{said}"
+    );
+    let reason =
+        "payload-zstd-1-1.noarch  (payload-zstd needed by hello-noarch-2:0.5^git3-1.noarch)";
+    assert!(said.contains(reason), "{said}");
+    assert!(
+        desk.store().iter().any(|name| name.ends_with(".raw")),
+        "{:?}",
+        desk.store()
+    );
+    let catalogs = names(&desk.scratch.join("cache/catalogs"));
+    assert_eq!(catalogs.len(), 1, "{catalogs:?}");
+
+    // The second run needs no primary file; the third makes the catalog again.
+    fs::remove_file(format!("{repo}/repodata/primary.xml.gz")).unwrap();
+    let outcome = desk
+        .command(&repo, &["--dry-run", "hello-noarch"])
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    fs::write(
+        desk.scratch.join("cache/catalogs").join(&catalogs[0]),
+        b"damaged",
+    )
+    .unwrap();
+    let outcome = desk
+        .command(&repo, &["--dry-run", "hello-noarch"])
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(3));
+    assert!(text(&outcome.stderr).contains("primary.xml.gz"));
+    assert_eq!(
+        names(&desk.scratch.join("cache/partial")),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn the_same_by_every_name() {
+    let desk = Desk::new();
+    let repo = shelf::write(&desk.scratch.join("repo dir"), &usual());
+    let path = repo.to_str().unwrap();
+    let url = format!("file://{}", path.replace(' ', "%20"));
+    let file = desk.scratch.join("test.repo");
+    fs::write(&file, format!("[x]\nbaseurl={url}\n[off]\nenabled=0\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let named = format!("main={path},priority=1");
+    for (value, name) in [(path, path), (&url, path), (file, "x"), (&named, "main")] {
+        let outcome = desk
+            .command(value, &["--dry-run", "hello-noarch"])
+            .output()
+            .unwrap();
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{value}: {said}");
+        assert!(
+            said.contains(&format!("repo      {name}: 4 packages")),
+            "{value}: {said}"
+        );
+    }
+    assert_eq!(desk.store(), Vec::<String>::new());
+}
+
+#[test]
+fn paths_are_looked_up_in_file_lists() {
+    let desk = Desk::new();
+    let first = Listed {
+        requires: &["/usr/share/first"],
+        ..plain(NOARCH)
+    };
+    // What has the path requires another one.
+    let second = Listed {
+        requires: &["/usr/share/second"],
+        paths: &["/usr/share/other", "/usr/share/first"],
+        ..plain(ZSTD)
+    };
+    let third = Listed {
+        paths: &["/usr/share/second"],
+        ..plain(shelf::CLASH)
+    };
+    let packages = [first, second, third, plain(BASE)];
+    let repo = shelf::write(&desk.scratch.join("repo"), &packages);
+    let repo = repo.to_str().unwrap();
+    let outcome = desk
+        .command(repo, &["--dry-run", "hello-noarch"])
+        .output()
+        .unwrap();
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    for reason in [
+        "payload-zstd-1-1.noarch  (/usr/share/first needed by hello-noarch-",
+        "clash-one-1-1.noarch  (/usr/share/second needed by payload-zstd-1-1.noarch)",
+    ] {
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
+fn the_lower_priority_wins() {
+    let desk = Desk::new();
+    // The same package in both; one of them lists it where it is not.
+    let good = shelf::write(&desk.scratch.join("good"), &usual());
+    let bad = shelf::write(&desk.scratch.join("bad"), &usual());
+    fs::remove_dir_all(bad.join("packages")).unwrap();
+    let (good, bad) = (good.display(), bad.display());
+    for (good_priority, bad_priority, code) in [(1, 2, Some(0)), (2, 1, Some(3))] {
+        let first = format!("good={good},priority={good_priority}");
+        let second = format!("bad={bad},priority={bad_priority}");
+        let more = ["--repo", &second, "--dry-run", "hello-noarch"];
+        let outcome = desk.command(&first, &more).output().unwrap();
+        assert_eq!(outcome.status.code(), code, "{}", text(&outcome.stderr));
+    }
+}
+
+#[test]
+fn files_that_are_not_the_listed_ones() {
+    for (damage, code, words) in [
+        ("package", 1, "the repository says"),
+        ("length", 1, "bytes, the repository says"),
+        (
+            "swap",
+            1,
+            "lists hello-noarch-2:0.5^git3-1.noarch where payload-zstd-1-1.noarch is",
+        ),
+        ("gone", 3, "lists it, and it is not there"),
+        ("primary", 1, "primary.xml.gz"),
+        ("outside", 1, "name ../evil.rpm, which is outside of it"),
+        (
+            "bomb",
+            1,
+            "it is longer than the 100 bytes that repomd.xml says",
+        ),
+        ("broken", 1, "primary.xml.gz: at byte "),
+        ("doctype", 1, "it has a document type"),
+        ("list", 1, "repomd.xml: at byte "),
+        ("no primary", 1, "lists no primary metadata"),
+    ] {
+        let desk = Desk::new();
+        let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+        let package = repo.join("packages").join(NOARCH);
+        let list = repo.join("repodata/repomd.xml");
+        let primary = repo.join("repodata/primary.xml.gz");
+        let rewrite = |from: &str, to: &str| {
+            let text = fs::read_to_string(&list).unwrap();
+            assert!(text.contains(from), "{text}");
+            fs::write(&list, text.replacen(from, to, 1)).unwrap();
+        };
+        let xml = "<metadata><package type='rpm'><name>hello-noarch</name><arch>noarch</arch>\
+             <version ver='0.5^git3' epoch='2' rel='1'/><checksum type='md5'>\
+             d41d8cd98f00b204e9800998ecf8427e</checksum><location href='../evil.rpm'/></package>\
+             </metadata>";
+        match damage {
+            "package" => {
+                let mut bytes = fs::read(&package).unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                fs::write(&package, bytes).unwrap();
+            }
+            "length" => fs::write(&package, b"short").unwrap(),
+            "swap" => {
+                // The list names another package's file and checksum.
+                let bytes = fs::read(crate::workshop::fixture(ZSTD)).unwrap();
+                let xml = xml.replace("../evil.rpm", &format!("packages/{ZSTD}"));
+                let sum = shelf::digest(&bytes);
+                let xml = xml
+                    .replace("md5", "sha256")
+                    .replace("d41d8cd98f00b204e9800998ecf8427e", &sum);
+                shelf::put_metadata(&repo, &xml, "<filelists/>");
+            }
+            "gone" => fs::remove_file(&package).unwrap(),
+            "primary" => {
+                let mut bytes = fs::read(&primary).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(&primary, bytes).unwrap();
+            }
+            "outside" => shelf::put_metadata(&repo, xml, "<filelists/>"),
+            "bomb" => {
+                let bomb = format!("<metadata>{}</metadata>", " ".repeat(50 << 20));
+                shelf::put_metadata(&repo, &bomb, "<filelists/>");
+                let length = format!("<open-size>{}<", bomb.len());
+                rewrite(&length, "<open-size>100<");
+            }
+            "broken" => {
+                shelf::put_metadata(&repo, "<metadata><package></metadata>", "<filelists/>")
+            }
+            "doctype" => {
+                let xml = format!("<!DOCTYPE a [<!ENTITY b 'c'>]>{xml}");
+                shelf::put_metadata(&repo, &xml, "<filelists/>");
+            }
+            "list" => fs::write(&list, b"<repomd><data").unwrap(),
+            _ => rewrite("\"primary\"", "\"secondary\""),
+        }
+        let outcome = desk
+            .command(repo.to_str().unwrap(), &["hello-noarch"])
+            .output()
+            .unwrap();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{damage}: {said}");
+        assert!(said.contains(words), "{damage}: {said}");
+        assert_eq!(shelf::errors(&said), 1, "{damage}: {said}");
+        assert_eq!(desk.store(), Vec::<String>::new(), "{damage}");
+        // With the repository put right, the same cache serves.
+        shelf::write(&repo, &usual());
+        let outcome = desk
+            .command(repo.to_str().unwrap(), &["hello-noarch"])
+            .output()
+            .unwrap();
+        assert!(
+            outcome.status.success(),
+            "{damage}: {}",
+            text(&outcome.stderr)
+        );
+    }
+}
+
+#[test]
+fn what_is_no_repository() {
+    let desk = Desk::new();
+    fs::create_dir(desk.scratch.join("empty")).unwrap();
+    let empty = desk.scratch.join("empty").display().to_string();
+    let file = desk.scratch.join("mirror.repo");
+    fs::write(&file, "[a]\nmirrorlist=http://example.invalid/\n").unwrap();
+    let file = file.display().to_string();
+    let twice = format!("{empty},priority=1");
+    for (values, code, words) in [
+        (&["/nosuch"][..], 3, "reading /nosuch"),
+        (&[&empty], 1, "has no *.rpm"),
+        (&["ftp://example.invalid/"], 2, "ftp URLs can't be read"),
+        (&[&file], 1, "[a] has a mirrorlist and no baseurl"),
+        (&[&empty, &twice], 2, "two repositories are called"),
+        (
+            &["http://example.invalid/$infra/"],
+            2,
+            "the variable $infra is not known",
+        ),
+    ] {
+        let mut more = vec!["hello-noarch"];
+        for value in &values[1..] {
+            more.extend(["--repo", value]);
+        }
+        let outcome = desk.command(values[0], &more).output().unwrap();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{values:?}: {said}");
+        assert!(said.contains(words), "{values:?}: {said}");
+    }
+}
