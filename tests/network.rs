@@ -319,7 +319,7 @@ fn bad_days_that_end_badly() {
         (
             "slower than allowed",
             PRIMARY.to_owned(),
-            Fault::Slow(20),
+            Fault::Slow(5),
             3,
             "slower than 1000 bytes a second",
         ),

@@ -13,8 +13,8 @@
 //!
 //! **Giving up.** A connection that can't be made, breaks, is silent for [`Options::timeout`] or
 //! slower than [`MINIMUM_RATE`] over that time, and an answer of 429 or 5xx, are tried again after
-//! a pause that doubles, [`Options::attempts`] times without progress. Any other answer is final
-//! for that place. Redirects are followed ten times, and never from `https` to `http`.
+//! a pause that doubles, [`Options::attempts`] times without progress, which is what the least rate
+//! brings in that time. Any other answer is final for that place. Redirects are followed ten times, and never from `https` to `http`.
 //!
 //! Nothing is read from the environment, and no URL is shown with its credentials.
 
@@ -215,10 +215,10 @@ impl Fetcher {
                 }
             };
             let after = file.seek(SeekFrom::End(0)).map_err(writing)?;
-            without_progress = if after > before {
-                1
-            } else {
-                without_progress + 1
+            let least = MINIMUM_RATE.saturating_mul(self.options.timeout.as_secs().max(1));
+            without_progress = match after.saturating_sub(before) >= least {
+                true => 1,
+                false => without_progress + 1,
             };
             if without_progress >= self.options.attempts.max(1) || attempts == MOST_ATTEMPTS {
                 return Err(Error::Connection {
