@@ -322,6 +322,67 @@ fn five_hundred_images_are_one_table() {
     }
 }
 
+#[test]
+fn what_is_no_image_has_a_clear_answer() {
+    let scratch = Scratch::new();
+    let good = image(&scratch);
+    let bytes = fs::read(&good).unwrap();
+    let manifest = fs::read(good.with_extension("manifest.gz")).unwrap();
+    let host = os_release("tumbleweed").display().to_string();
+    let many_keys = "ID=\"".repeat(20_000).into_bytes();
+    for (name, bytes, code, words) in [
+        ("empty.raw", &b""[..], 1, "blocks-all: refused by "),
+        (
+            "text.raw",
+            b"text",
+            1,
+            "holds no file system that systemd knows",
+        ),
+        ("cut.raw", &bytes[..2000], 1, "blocks-all: refused by "),
+        ("keys.raw", &many_keys, 1, "blocks-all: refused by "),
+        ("cut.manifest.gz", &manifest[..100], 1, "cut.manifest.gz"),
+        (
+            "text.manifest.gz",
+            b"text",
+            1,
+            "text.manifest.gz is not a manifest",
+        ),
+        (
+            "list.manifest.gz",
+            b"[]",
+            1,
+            "list.manifest.gz is not a manifest",
+        ),
+    ] {
+        let path = scratch.join(name);
+        fs::write(&path, bytes).unwrap();
+        let outcome = check(&["--os-release", &host], &[&path]);
+        let said = text(&outcome.stdout) + &text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{name}: {said}");
+        assert!(said.contains(words), "{name}: {said}");
+    }
+    let missing = scratch.join("missing.raw");
+    let outcome = check(&["--os-release", &host], &[&good, &missing]);
+    assert_eq!(outcome.status.code(), Some(3));
+    assert!(
+        text(&outcome.stderr).contains("missing.raw: No such file"),
+        "{}",
+        text(&outcome.stderr)
+    );
+    // A byte in every metadata block, one at a time: never a panic.
+    for at in (0..bytes.len().min(4096)).step_by(37) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0xff;
+        let path = scratch.join("damaged.raw");
+        fs::write(&path, damaged).unwrap();
+        let outcome = check(&["--os-release", &host], &[&path]);
+        assert!(
+            matches!(outcome.status.code(), Some(0 | 1)),
+            "{at}: {outcome:?}"
+        );
+    }
+}
+
 /// A small distribution: libraries and programs that need nothing else, as RPMs, and bases made
 /// of them.
 struct Distribution {

@@ -108,6 +108,13 @@ pub const EXPLANATIONS: &[Explanation] = &[
         "Nothing, if both do the same. Otherwise leave one out, or call it by its path.",
     ),
     of(
+        "library-in-base",
+        "Two copies of one library are on the merged system. A program gets the one that its loader \
+         finds first, which may be older than what it was built with.",
+        "Leave the library out of the image, if the base's will do. Packages of another \
+         distribution keep their libraries in directories of other names.",
+    ),
+    of(
         "dangling-link",
         "Whoever opens the link gets \"No such file or directory\". Links into /etc/alternatives \
          are made by update-alternatives when a package is installed, which never happens here; \

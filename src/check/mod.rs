@@ -159,6 +159,11 @@ pub const FINDINGS: &[FindingKind] = &[
         about: "the base has a program of that name in another directory of programs",
     },
     FindingKind {
+        id: "library-in-base",
+        severity: Severity::Note,
+        about: "the base has a library of that name in another directory of libraries",
+    },
+    FindingKind {
         id: "dangling-link",
         severity: Severity::Note,
         about: "a symbolic link leads to nothing, in the image and in the base",

@@ -57,6 +57,17 @@ const COMMANDS: [(&str, &str); 4] = [
     ("usr/sbin", "usr/local/sbin"),
 ];
 
+/// Where one C library's loader looks for libraries of one kind: distributions that name their
+/// directories otherwise, whose packages may be mixed.
+const LIBRARIES: [(&str, &str); 6] = [
+    ("usr/lib64", "usr/lib/x86_64-linux-gnu"),
+    ("usr/lib/x86_64-linux-gnu", "usr/lib64"),
+    ("usr/lib64", "usr/lib/aarch64-linux-gnu"),
+    ("usr/lib/aarch64-linux-gnu", "usr/lib64"),
+    ("usr/lib/x86_64-linux-gnu", "usr/lib"),
+    ("usr/lib/aarch64-linux-gnu", "usr/lib"),
+];
+
 /// What is there on a running system alone.
 const AT_RUN_TIME: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 
@@ -135,7 +146,7 @@ impl Gate<'_, '_> {
                 Entry::Leaf(id) => {
                     let content = &self.tree.leaf(*id).content;
                     self.leaf(&path, content, &of_base)?;
-                    self.command(above, name);
+                    self.twin(above, name);
                 }
             }
         }
@@ -144,7 +155,6 @@ impl Gate<'_, '_> {
 
     fn below(&mut self, path: &str, directory: &Directory, of_base: &BaseEntry) -> Result<()> {
         match of_base {
-            BaseEntry::Missing if self.base.is_some() => return Ok(()),
             BaseEntry::Missing => {}
             BaseEntry::Directory(mode) => {
                 let stat = &directory.stat;
@@ -217,21 +227,30 @@ impl Gate<'_, '_> {
         Ok(())
     }
 
-    /// Notes a program that the base has under the same name in another directory of programs.
-    fn command(&mut self, directory: &str, name: &str) {
+    /// Notes a program or library that the base has under the same name in another directory of
+    /// its kind.
+    fn twin(&mut self, directory: &str, name: &str) {
         let Some(base) = self.base else { return };
-        for (here, there) in COMMANDS {
+        let commands = COMMANDS.map(|pair| (pair, "command-in-base", "the order in PATH decides"));
+        let libraries = LIBRARIES.map(|pair| {
+            let what = "the loader takes the first that it finds";
+            (pair, "library-in-base", what)
+        });
+        let is_library = name.contains(".so");
+        let pairs = libraries.iter().filter(|_| is_library).chain(&commands);
+        for ((here, there), id, what) in pairs {
             let other = format!("{there}/{name}");
             let hidden = self.tree.get(&other).is_some();
-            let is_link = matches!(base.entry(there), BaseEntry::Link(_));
-            if directory == here
+            // Where one directory is a link, both are one.
+            let is_link = |path| matches!(base.entry(path), BaseEntry::Link(_));
+            if directory == *here
                 && !hidden
-                && !is_link
-                && base.entry(here) != BaseEntry::Missing
+                && !is_link(there)
+                && !is_link(here)
                 && matches!(base.entry(&other), BaseEntry::File(_) | BaseEntry::Link(_))
             {
-                let what = format!("is /{other} in the base, too: the order in PATH decides");
-                self.add("command-in-base", &format!("{here}/{name}"), what);
+                let what = format!("is /{other} in the base, too: {what}");
+                self.add(id, &format!("{here}/{name}"), what);
             }
         }
     }

@@ -106,6 +106,7 @@ fn over_a_base_with_files() {
         "usr/lib/x d 750",
         "usr/lib/x/file f x",
         "usr/lib64 l lib",
+        "usr/lib/libz.so.1 l libz.so.1.3",
         "etc/config f c",
     ];
     for (image, expected) in [
@@ -125,6 +126,10 @@ fn over_a_base_with_files() {
         (
             &["usr/bin/fsck f other"],
             &["command-in-base /usr/bin/fsck"],
+        ),
+        (
+            &["usr/lib/x86_64-linux-gnu/libz.so.1 f z"],
+            &["library-in-base /usr/lib/x86_64-linux-gnu/libz.so.1"],
         ),
         // Links of the image: into itself, into the base, through both, and to nothing.
         (&["usr/bin/a l b", "usr/bin/b f b"], &[]),
