@@ -11,7 +11,9 @@ use crate::architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
 use crate::check::Waivers;
 use crate::choose;
-use crate::cli::{BuildArguments, Matching, NetworkArguments, SigningArguments, Whether};
+use crate::cli::{
+    BuildArguments, LayoutName, Matching, NetworkArguments, SigningArguments, Whether,
+};
 use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
 use crate::metadata::{self, Naming};
@@ -19,7 +21,7 @@ use crate::pack::Packing;
 use crate::repository::{self, RepositorySource, rpm_files};
 use crate::signing::{KeySource, Passphrase, PassphraseSource};
 use crate::trust;
-use store::{BestBefore, DEFAULT_INSTANCES, Delivery, StoreUrl};
+use store::{BestBefore, DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
 /// Everything that decides what is built, and where to.
 #[derive(Clone, Debug)]
@@ -54,6 +56,10 @@ pub struct Inputs {
     pub packing: Packing,
     /// Where the image goes.
     pub output: PathBuf,
+    /// Where in `output` the image lies.
+    pub layout: Layout,
+    /// Digests are written beside the files, and there is no list.
+    pub obs: bool,
     /// An image of the same name may be replaced.
     pub replace: bool,
     /// An image that is not the newest of its name may be added.
@@ -80,7 +86,9 @@ impl Inputs {
                 .hint("name an RPM, as in: sysext-build strace-6.11-1.1.x86_64.rpm")
                 .hint("sysext-build --help shows more"));
         }
+        let layout = layout(arguments.layout);
         let naming = Naming {
+            layout,
             name: arguments.name.clone(),
             version: arguments.image_version.clone(),
             build_number: arguments.build_number,
@@ -134,7 +142,7 @@ impl Inputs {
             base: base(arguments),
             recommends: arguments.recommends,
             matching: arguments.matching,
-            updates: updates(arguments)?,
+            updates: updates(arguments, layout)?,
             rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
             waivers: Waivers::new(&arguments.allow, arguments.strict)?,
             packing: Packing {
@@ -146,6 +154,8 @@ impl Inputs {
                 workers: workers(arguments.jobs)?,
             },
             output: arguments.output.clone(),
+            layout,
+            obs: arguments.obs,
             replace: arguments.replace,
             allow_older: arguments.allow_older,
             best_before: arguments.best_before,
@@ -246,8 +256,17 @@ pub fn source_date_epoch() -> Result<Option<u32>> {
         })
 }
 
+fn layout(name: LayoutName) -> Layout {
+    match name {
+        LayoutName::Flat => Layout::Flat,
+        LayoutName::PerName => Layout::PerName,
+        LayoutName::Flatcar => Layout::Flatcar,
+        LayoutName::Fedora => Layout::Fedora,
+    }
+}
+
 /// Returns where an installed image finds its successors.
-fn updates(arguments: &BuildArguments) -> Result<Option<Delivery>> {
+fn updates(arguments: &BuildArguments, layout: Layout) -> Result<Option<Delivery>> {
     let Some(url) = &arguments.sysupdate_url else {
         return Ok(None);
     };
@@ -268,7 +287,8 @@ fn updates(arguments: &BuildArguments) -> Result<Option<Delivery>> {
     Ok(Some(Delivery {
         url: StoreUrl::new(url)
             .map_err(|problem| Failure::usage(format!("--sysupdate-url {url:?} {problem}")))?,
-        per_name: false,
+        per_name: layout.is_per_name(),
+        ending: layout.pattern_ending(),
         verify,
         instances: DEFAULT_INSTANCES,
     }))

@@ -11,6 +11,7 @@ use linkage::Linkage;
 use rpm_input::Package;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use store::Layout;
 use store::{Definition, Delivery};
 
 use crate::architecture::Architecture;
@@ -29,6 +30,8 @@ const MAX_FILE_NAME: usize = 255;
 /// The wishes about the image's name and version.
 #[derive(Clone, Debug, Default)]
 pub struct Naming {
+    /// `--layout`
+    pub layout: Layout,
     /// `--name`
     pub name: Option<String>,
     /// `--image-version`
@@ -52,6 +55,8 @@ pub struct Identity {
     pub architecture: Architecture,
     /// The architecture is this machine's, since no package has one.
     pub assumed_architecture: bool,
+    /// What comes after the version in the file name, but for `.raw`.
+    pub ending: String,
     /// The keys of the extension-release file, in the order in which they are written.
     pub release: Vec<(&'static str, String)>,
 }
@@ -104,7 +109,20 @@ impl Identity {
             matching,
             has_units,
         )?;
+        let version_id = base.os_release.get("VERSION_ID");
+        let ending = (naming.layout)
+            .ending(&architecture.to_string(), version_id)
+            .ok_or_else(|| {
+                Failure::refused(anyhow!(
+                    "--layout fedora: the base has no VERSION_ID for the file name"
+                ))
+                .hint("name an os-release that has one with --os-release FILE")
+            })?;
+        if let Err(problem) = store::check_name(ending.trim_start_matches(['.', '-'])) {
+            return Err(Failure::refused(anyhow!("the base's VERSION_ID {problem}")));
+        }
         let identity = Self {
+            ending,
             name,
             version,
             architecture,
@@ -130,7 +148,7 @@ impl Identity {
 
     /// Returns the image's file name without `.raw`.
     pub fn stem(&self) -> String {
-        format!("{}-{}.{}", self.name, self.version, self.architecture)
+        format!("{}-{}{}", self.name, self.version, self.ending)
     }
 
     /// Returns the image's file name.
@@ -572,6 +590,7 @@ mod tests {
             version: "1".into(),
             architecture: Architecture::named("x86-64").unwrap(),
             assumed_architecture: false,
+            ending: ".x86-64".into(),
             release: vec![("ID", "a-b".into()), ("VERSION_ID", "1 \"$\"".into())],
         };
         assert_eq!(

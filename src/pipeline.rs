@@ -289,8 +289,10 @@ fn make(
     let sources: Vec<_> = (selection.packages.iter().zip(&selection.files))
         .map(|(package, file)| Source { package, file })
         .collect();
-    let directory = NewDirectory::make(&inputs.output)?;
-    let store = Store::open(&inputs.output).map_err(store_failure)?;
+    let output = shelf(inputs, identity);
+    let _parent = NewDirectory::make(&inputs.output)?;
+    let directory = NewDirectory::make(&output)?;
+    let store = Store::open(&output).map_err(store_failure)?;
     let temporary = store.temporary().map_err(store_failure)?;
 
     let bar = report.bar("pack", plan.size);
@@ -349,21 +351,23 @@ fn make(
         .write_all(&list)
         .map_err(|error| Failure::io("writing the manifest", error))?;
     let mut sign = signing::sign_with(signer);
-    let added = store
-        .add(
-            Publication {
-                name: identity.name.clone(),
-                image: (identity.image_file(), image, digest),
-                manifest: (identity.manifest_file(), manifest, list_digest),
-                replace: inputs.replace,
-                allow_older: inputs.allow_older,
-            },
-            Listing {
-                sign: sign.as_mut().map(|sign| sign as _),
-                best_before: inputs.best_before,
-            },
-        )
-        .map_err(store_failure)?;
+    let publication = Publication {
+        name: identity.name.clone(),
+        image: (identity.image_file(), image, digest),
+        manifest: (identity.manifest_file(), manifest, list_digest),
+        replace: inputs.replace,
+        allow_older: inputs.allow_older,
+    };
+    let added = if inputs.obs {
+        store.add_for_obs(publication)
+    } else {
+        let listing = Listing {
+            sign: sign.as_mut().map(|sign| sign as _),
+            best_before: inputs.best_before,
+        };
+        store.add(publication, listing)
+    }
+    .map_err(store_failure)?;
     directory.keep();
     if let Some(signer) = signer {
         signer.publish_key(&store)?;
@@ -377,12 +381,14 @@ fn make(
         "store",
         &format!(
             "{}  {words} {}",
-            inputs.output.join(identity.image_file()).display(),
-            inputs.output.join("SHA256SUMS").display()
+            output.join(identity.image_file()).display(),
+            output
+                .join(if inputs.obs { "*.sha256" } else { "SHA256SUMS" })
+                .display()
         ),
     );
     if let Some(signer) = signer {
-        let file = inputs.output.join("SHA256SUMS.gpg");
+        let file = output.join("SHA256SUMS.gpg");
         let print = signer.fingerprint();
         report.stage("sign", &format!("{}  by key {print}", file.display()));
     }
@@ -393,6 +399,14 @@ fn make(
         signed_by: signer.map(Signer::fingerprint),
     };
     Ok((stored, findings))
+}
+
+/// Returns the directory of the image: that of the store, or the extension's own in it.
+fn shelf(inputs: &Inputs, identity: &Identity) -> PathBuf {
+    match inputs.layout.is_per_name() {
+        true => inputs.output.join(&identity.name),
+        false => inputs.output.clone(),
+    }
 }
 
 /// Says where each package came from.
@@ -487,8 +501,8 @@ fn built(
         name: identity.name.clone(),
         version: identity.version.clone(),
         architecture: identity.architecture.to_string(),
-        image: inputs.output.join(identity.image_file()),
-        manifest: inputs.output.join(identity.manifest_file()),
+        image: shelf(inputs, identity).join(identity.image_file()),
+        manifest: shelf(inputs, identity).join(identity.manifest_file()),
         result,
         extension: identity
             .release

@@ -200,3 +200,78 @@ fn prune_keeps_the_newest_of_each_name_and_system() {
         Some(2)
     );
 }
+
+#[test]
+fn each_layout_has_its_directory_and_its_file_names() {
+    for (layout, directory, file) in [
+        ("flat", "", "hello-sysext-1.x86-64"),
+        ("per-name", "hello-sysext/", "hello-sysext-1.x86-64"),
+        ("flatcar", "hello-sysext/", "hello-sysext-1-x86-64"),
+        ("fedora", "hello-sysext/", "hello-sysext-1-20260304-x86-64"),
+    ] {
+        let scratch = Scratch::new();
+        add(scratch.path(), HELLO, "1", &["--layout", layout]);
+        let shelf = scratch.join(directory);
+        let expected = ["SHA256SUMS".to_owned()]
+            .into_iter()
+            .chain([".manifest.gz", ".raw"].map(|end| format!("{file}{end}")));
+        assert_eq!(names(&shelf), expected.collect::<Vec<_>>(), "{layout}");
+        let root = scratch.path().to_str().unwrap();
+        let outcome = run(["store", "verify", "--json", root]);
+        assert!(
+            outcome.status.success(),
+            "{layout}: {}",
+            text(&outcome.stdout)
+        );
+        let findings = json(&outcome)["directories"][0]["findings"].clone();
+        assert_eq!(findings[0]["id"], "unsigned", "{layout}: {findings}");
+        assert_eq!(findings[1], json!(null), "{layout}");
+    }
+}
+
+#[test]
+fn names_that_collide_can_be_in_one_store_with_a_directory_each() {
+    let scratch = Scratch::new();
+    for name in ["hello", "hello-32bit"] {
+        add(
+            scratch.path(),
+            HELLO,
+            "1",
+            &["--name", name, "--layout", "per-name"],
+        );
+    }
+    let root = scratch.path().to_str().unwrap();
+    let listed = json(&run(["store", "list", "--json", root]));
+    assert_eq!(listed["directories"].as_array().unwrap().len(), 2);
+    assert!(run(["store", "verify", root]).status.success());
+}
+
+#[test]
+fn obs_gets_a_digest_beside_each_file_and_no_list() {
+    let scratch = Scratch::new();
+    add(scratch.path(), HELLO, "29.1", &["--obs"]);
+    let files = [
+        "hello-sysext-29.1.x86-64.manifest.gz",
+        "hello-sysext-29.1.x86-64.raw",
+    ];
+    let expected: Vec<_> = (files.iter())
+        .flat_map(|file| [(*file).to_owned(), format!("{file}.sha256")])
+        .collect();
+    assert_eq!(names(scratch.path()), expected);
+    for file in files {
+        let line = fs::read_to_string(scratch.join(&format!("{file}.sha256"))).unwrap();
+        assert_eq!(
+            line,
+            format!("{}  {file}\n", sha256sum(&scratch.join(file)))
+        );
+    }
+    // Where there is a list, a digest beside a file would take its place.
+    let rpm = fixture(HELLO);
+    let rpm = rpm.to_str().unwrap();
+    let listed = Scratch::new();
+    add(listed.path(), TOOLS, "1", &[]);
+    let directory = listed.path().to_str().unwrap();
+    let refused = run(["--match", "any", "--obs", "-o", directory, rpm]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("SHA256SUMS exists"));
+}

@@ -109,6 +109,16 @@ pub struct BuildArguments {
         default_value = "."
     )]
     pub output: PathBuf,
+    /// Where in DIR an image lies, and how its file is called
+    #[arg(long, value_enum, default_value_t, help_heading = "Result")]
+    pub layout: LayoutName,
+    /// Write NAME.sha256 beside each file instead of SHA256SUMS, as the Open Build Service wants
+    #[arg(
+        long,
+        help_heading = "Result",
+        conflicts_with_all = ["layout", "best_before", "sign_key", "gpg_key", "allow_older"]
+    )]
+    pub obs: bool,
     /// Replace an image of the same file name that holds other bytes
     #[arg(long, help_heading = "Result")]
     pub replace: bool,
@@ -164,6 +174,20 @@ pub struct BuildArguments {
     /// How to speak.
     #[command(flatten)]
     pub speech: Output,
+}
+
+/// The layout of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LayoutName {
+    /// One directory for all extensions
+    #[default]
+    Flat,
+    /// A directory for each extension, with its own SHA256SUMS
+    PerName,
+    /// The same, with the file names of Flatcar's bakery: NAME-VERSION-ARCH.raw
+    Flatcar,
+    /// The same, with the file names of Fedora's sysexts: NAME-VERSION-VERSION_ID-ARCH.raw
+    Fedora,
 }
 
 /// What of the client's os-release must equal the image's extension-release.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use build::{BuildArguments, Matching, Whether};
+pub use build::{BuildArguments, LayoutName, Matching, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use network::NetworkArguments;
 pub use signing::SigningArguments;

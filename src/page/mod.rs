@@ -11,5 +11,5 @@ mod markup;
 mod read;
 
 pub use html::page;
-pub use index::Index;
+pub use index::{Extension, Index};
 pub use read::{Reading, read};

@@ -96,7 +96,7 @@ pub(crate) fn check_names(publication: &Publication) -> Result<(), Error> {
 }
 
 /// Reads the manifest that is about to come, which must be about the extension that comes.
-fn own_manifest(path: &Path, publication: &mut Publication) -> Result<Manifest, Error> {
+pub(crate) fn own_manifest(path: &Path, publication: &mut Publication) -> Result<Manifest, Error> {
     let (name, file, _) = &mut publication.manifest;
     let failed = |source| Error::Io {
         action: "read back",

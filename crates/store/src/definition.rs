@@ -230,6 +230,10 @@ pub struct Delivery {
     pub url: StoreUrl,
     /// Whether each extension has a directory of its own, in the store and on the client.
     pub per_name: bool,
+    /// What comes after the version in the names of images, as [`Layout::pattern_ending`] has it.
+    ///
+    /// [`Layout::pattern_ending`]: crate::Layout::pattern_ending
+    pub ending: &'static str,
     /// Whether clients refuse what is not signed by a key of their keyring.
     pub verify: bool,
     /// How many images a client keeps of each extension, from 2 to [`MAX_INSTANCES`].
@@ -245,6 +249,7 @@ pub struct Definition {
     directory: String,
     verify: bool,
     instances: u32,
+    ending: &'static str,
 }
 
 impl Definition {
@@ -276,6 +281,7 @@ impl Definition {
             directory,
             verify: delivery.verify,
             instances: delivery.instances,
+            ending: delivery.ending,
         })
     }
 
@@ -318,6 +324,7 @@ impl Definition {
             source,
             directory,
             instances,
+            ending,
             ..
         } = self;
         let source = &source.escaped;
@@ -333,12 +340,12 @@ Verify={verify}
 [Source]
 Type=url-file
 Path={source}
-MatchPattern={name}-@v.%a.raw
+MatchPattern={name}-@v{ending}
 
 [Target]
 Type=regular-file
 Path={directory}
-MatchPattern={name}-@v.%a.raw
+MatchPattern={name}-@v{ending}
 Mode=0644
 CurrentSymlink={LINK_DIRECTORY}/{name}.raw
 InstancesMax={instances}
@@ -379,6 +386,7 @@ mod tests {
         Delivery {
             url: StoreUrl::new(url).unwrap(),
             per_name: false,
+            ending: crate::Layout::Flat.pattern_ending(),
             verify: true,
             instances: DEFAULT_INSTANCES,
         }
@@ -437,6 +445,7 @@ Enabled=yes
     fn directories_per_name() {
         let delivery = Delivery {
             per_name: true,
+            ending: crate::Layout::Flat.pattern_ending(),
             verify: false,
             instances: 5,
             ..delivery("http://[::1]:80/%o/a%20b//")

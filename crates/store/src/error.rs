@@ -109,6 +109,15 @@ pub enum Error {
         /// Bytes that it may have.
         limit: u64,
     },
+    /// The directory has a list, and files were to be added beside it.
+    #[error(
+        "{path} exists: with a NAME.sha256 beside an image, systemd-pull would no longer look at it",
+        path = .path.display()
+    )]
+    Listed {
+        /// Path of `SHA256SUMS`.
+        path: PathBuf,
+    },
     /// There is nothing to sign.
     #[error("{path} lists nothing", path = .path.display())]
     NoList {

@@ -49,8 +49,10 @@ mod directory;
 mod error;
 mod freshness;
 mod inventory;
+mod layout;
 mod manifest;
 mod name;
+mod obs;
 pub mod order;
 mod pending;
 mod prune;
@@ -74,6 +76,7 @@ pub use definition::{
 pub use error::{Error, SignError};
 pub use freshness::{BestBefore, NotADay};
 pub use inventory::{ListedImage, directories};
+pub use layout::Layout;
 pub use manifest::{Config, Manifest, Package};
 pub use name::{NameProblem, check_name};
 pub use prune::{Per, Pruning};
@@ -220,6 +223,15 @@ impl Store {
     /// is in the store, and may or may not survive a power failure.
     pub fn add(&self, publication: Publication, listing: Listing<'_>) -> Result<Added, Error> {
         add::add(&self.dir, publication, listing)
+    }
+
+    /// Names an image and its manifest, each with a `NAME.sha256` beside it, and lists nothing: what
+    /// the Open Build Service wants to find.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`], and [`Error::Listed`] where the directory has a list.
+    pub fn add_for_obs(&self, publication: Publication) -> Result<Added, Error> {
+        obs::add(&self.dir, publication)
     }
 
     /// Signs the list anew, and extends its freshness if a day is given; without a signer only

@@ -61,6 +61,14 @@ pub struct Package {
 }
 
 impl Manifest {
+    /// Parses a gzip'd manifest.
+    ///
+    /// # Errors
+    /// What is wrong with it; the text completes the sentence "the manifest … ".
+    pub fn parse(gzip: impl Read) -> Result<Manifest, String> {
+        parse(gzip)
+    }
+
     /// The EVR of the package that the extension is named after; without one the image's version.
     #[must_use]
     pub fn evr(&self) -> Option<&str> {

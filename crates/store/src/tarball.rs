@@ -87,6 +87,7 @@ mod tests {
         let delivery = Delivery {
             url: StoreUrl::new("https://example.org/").unwrap(),
             per_name,
+            ending: crate::Layout::Flat.pattern_ending(),
             verify: true,
             instances: 2,
         };

@@ -121,15 +121,7 @@ impl Transaction {
                 path: directory.path().join(SIGNATURE),
             });
         }
-        for part in &parts {
-            // Whoever put the same bytes there may have left them in memory alone.
-            match part.found {
-                Found::Same => directory.sync_file(&part.name)?,
-                Found::Nothing | Found::Other => {
-                    (part.file.finish()).map_err(|e| directory.error("write", &part.name, e))?
-                }
-            }
-        }
+        finish(directory, &parts)?;
         let meanwhile = self.meanwhile(&parts);
         let delisting = match &meanwhile {
             Some(sums) => Some(Issue::prepare(directory, sums, &self.former, &mut listing)?),
@@ -149,13 +141,22 @@ impl Transaction {
         // From here on the change is made, whatever happens.
         publish::settle(directory)?;
         pending::resolve(directory, after)?;
-        for step in &done {
-            if let Done::Replaced { old_name, .. } = step {
-                // Not a failure of this transaction; the next one tries again, and reports it.
-                let _ = directory.remove(old_name);
-            }
-        }
+        forget(directory, &done);
         Ok(())
+    }
+
+    /// Names `parts` and changes no list, all or nothing.
+    pub(crate) fn commit_unlisted(self, mut parts: Vec<Part>) -> Result<(), Error> {
+        let directory = &self.directory;
+        finish(directory, &parts)?;
+        let mut done = Vec::new();
+        let named = (parts.iter_mut().zip(OLD))
+            .try_for_each(|(part, old_name)| give_name(directory, part, old_name, &mut done));
+        if let Err(failed) = named {
+            return Err(undo(directory, done, failed));
+        }
+        forget(directory, &done);
+        directory.sync()
     }
 
     fn change(
@@ -210,6 +211,30 @@ impl Transaction {
         let mut meanwhile = self.before.clone();
         meanwhile.retain(|name| !parts.iter().any(|part| part.name == name && is_wrong(part)));
         Some(meanwhile)
+    }
+}
+
+/// Puts the bytes of all parts on the disk.
+fn finish(directory: &Directory, parts: &[Part]) -> Result<(), Error> {
+    for part in parts {
+        // Whoever put the same bytes there may have left them in memory alone.
+        match part.found {
+            Found::Same => directory.sync_file(&part.name)?,
+            Found::Nothing | Found::Other => {
+                (part.file.finish()).map_err(|e| directory.error("write", &part.name, e))?
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the second names of what was replaced.
+fn forget(directory: &Directory, done: &[Done]) {
+    for step in done {
+        if let Done::Replaced { old_name, .. } = step {
+            // Not a failure of this transaction; the next one tries again, and reports it.
+            let _ = directory.remove(old_name);
+        }
     }
 }
 

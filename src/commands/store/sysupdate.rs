@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use serde::Serialize;
-use store::{Definition, Delivery, StoreUrl};
+use store::{Definition, Delivery, Layout, StoreUrl};
 
 use super::report_left_out;
 use crate::cli::delivery::{Signed, SysupdateArguments};
 use crate::failure::{Failure, Result, store_failure};
 use crate::inputs::source_date_epoch;
-use crate::page::{self, Index};
+use crate::page::{self, Extension, Index};
 use crate::quantity::counted;
 use crate::report::Report;
 use crate::trust;
@@ -133,9 +133,11 @@ fn define(
                 )));
             }
         };
+        let layout = layout_of(extension)?;
         let delivery = Delivery {
             url: url.clone(),
             per_name,
+            ending: layout.pattern_ending(),
             verify,
             instances: arguments.instances,
         };
@@ -153,4 +155,21 @@ fn define(
         definitions.push(definition);
     }
     Ok(definitions)
+}
+
+/// Returns the layout that the file names of an extension's images have.
+fn layout_of(extension: &Extension) -> Result<Layout> {
+    let Some(image) = extension.images.first() else {
+        return Ok(Layout::default());
+    };
+    let architecture = image.architecture.as_deref().unwrap_or_default();
+    let start = format!("{}-{}", extension.name, image.version);
+    (image.file.strip_prefix(&start))
+        .and_then(|suffix| Layout::of_suffix(suffix, architecture))
+        .ok_or_else(|| {
+            Failure::refused(anyhow!(
+                "{}: no pattern of systemd-sysupdate is known for this file name",
+                image.file
+            ))
+        })
 }

@@ -17,7 +17,7 @@ use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::temporary;
 
 /// What comes after the name of a file in the name of its own list (`sha256sum f > f.sha256`).
-pub(super) const SUM_SUFFIX: &str = ".sha256";
+pub(crate) const SUM_SUFFIX: &str = ".sha256";
 
 pub(super) fn judge(
     directory: &Directory,

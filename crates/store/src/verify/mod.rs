@@ -13,6 +13,7 @@ mod survey;
 use std::fmt;
 use std::fs::File;
 
+pub(crate) use judge::SUM_SUFFIX;
 pub use kinds::{FINDINGS, Finding, FindingKind, Severity};
 
 use crate::Store;
