@@ -16,6 +16,7 @@ use crate::cli::{
 };
 use crate::failure::{Failure, Result};
 use crate::filter::RuleSet;
+use crate::lock::Locking;
 use crate::metadata::{self, Naming};
 use crate::pack::Packing;
 use crate::repository::{self, RepositorySource, rpm_files};
@@ -34,6 +35,8 @@ pub struct Inputs {
     pub repositories: Vec<RepositorySource>,
     /// How repositories are read.
     pub downloads: repository::Settings,
+    /// The lock that is written, or followed.
+    pub locking: Locking,
     /// Whether to add what packages recommend.
     pub recommends: bool,
     /// Whose signatures are asked for.
@@ -140,6 +143,11 @@ impl Inputs {
             overlay: arguments.overlay.clone(),
             naming,
             base: base(arguments),
+            locking: match (&arguments.lock, arguments.locked) {
+                (None, _) => Locking::None,
+                (Some(path), false) => Locking::Write(path.clone()),
+                (Some(path), true) => Locking::Follow(path.clone()),
+            },
             recommends: arguments.recommends,
             matching: arguments.matching,
             updates: updates(arguments, layout)?,

@@ -15,6 +15,7 @@ mod failure;
 mod filter;
 mod inputs;
 mod linking;
+mod lock;
 mod metadata;
 mod offers;
 mod overlay;

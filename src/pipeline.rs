@@ -21,6 +21,7 @@ use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
 use crate::failure::{Failure, Result, package_failure, store_failure};
 use crate::inputs::Inputs;
+use crate::lock::{self, Lock, Locking};
 use crate::metadata::{self, Identity, Manifest, Origin};
 use crate::pack::{self, Source};
 use crate::quantity::{bytes, counted};
@@ -78,6 +79,8 @@ struct Selection {
     explained: Vec<Explained>,
     /// What of the base they need.
     relies_on: Vec<ReliedOn>,
+    /// What is to be written so that the same can be chosen again.
+    lock: Option<Lock>,
     findings: Vec<Finding>,
 }
 
@@ -145,6 +148,12 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
         plan.findings.extend(findings);
         Some(stored)
     };
+    if let (Locking::Write(path), Some(lock), false) =
+        (&inputs.locking, &selection.lock, inputs.dry_run)
+    {
+        lock.write(path)?;
+        report.stage("lock", &path.display().to_string());
+    }
     Ok(built(inputs, &identity, selection, plan, requires, result))
 }
 
@@ -178,7 +187,8 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
         architecture: architecture.of_rpm().to_owned(),
     };
     let downloads = Downloads::new(&inputs.downloads);
-    let offered = repository::open(&inputs.repositories, &variables, &trust, &downloads, report)?;
+    let mut offered =
+        repository::open(&inputs.repositories, &variables, &trust, &downloads, report)?;
     findings.extend(offered.iter().flat_map(|one| one.findings.clone()));
     // The packages that were named are a repository of their own, the first and the best.
     let mut repositories = vec![choose::repository(named.iter())?];
@@ -187,18 +197,51 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
         repository: 0,
         index,
     });
-    let choice = choose(Question {
-        base,
-        wanted: wanted.collect(),
-        repositories,
-        owners: &|paths| {
-            let listed = offered.iter().map(|one| one.owners(paths, &downloads));
-            std::iter::once(Ok(Vec::new())).chain(listed).collect()
-        },
-        names: &inputs.names,
+    let request = lock::Request {
+        names: inputs.names.clone(),
+        files: named
+            .iter()
+            .map(|package| package.nevra.to_string())
+            .collect(),
         recommends: inputs.recommends,
-        architecture,
-    })?;
+        architecture: architecture.to_string(),
+    };
+    let located = || {
+        let files = inputs.packages.iter();
+        files
+            .map(|path| repository::located(path))
+            .collect::<Result<Vec<_>>>()
+    };
+    let choice = match &inputs.locking {
+        Locking::Follow(path) => {
+            lock::follow(path, &request, base, &located()?, &mut offered, &downloads)?
+        }
+        Locking::None | Locking::Write(_) => choose(Question {
+            base,
+            wanted: wanted.collect(),
+            repositories,
+            owners: &|paths| {
+                let listed = offered.iter().map(|one| one.owners(paths, &downloads));
+                std::iter::once(Ok(Vec::new())).chain(listed).collect()
+            },
+            names: &inputs.names,
+            recommends: inputs.recommends,
+            architecture,
+        })?,
+    };
+    let lock = match &inputs.locking {
+        Locking::Write(_) => {
+            let files: Vec<_> = named.iter().zip(located()?).collect();
+            let packages = lock::packages(&choice, &files, &offered)?;
+            Some(Lock::new(
+                request,
+                base,
+                packages,
+                choice.relies_on.clone(),
+            )?)
+        }
+        Locking::None | Locking::Follow(_) => None,
+    };
     let fully = !inputs.dry_run;
     let is_listed = |package: &Available| package.repository > 0;
     let listed: Vec<_> = (choice.chosen.iter())
@@ -245,6 +288,7 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
         );
     }
     Ok(Selection {
+        lock,
         relies_on: choice.relies_on,
         findings: [findings, choice.findings].concat(),
         ..Selection::new(found, reasons)
@@ -270,6 +314,7 @@ impl Selection {
             files,
             explained,
             relies_on: Vec::new(),
+            lock: None,
             findings: Vec::new(),
         }
     }

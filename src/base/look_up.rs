@@ -21,10 +21,7 @@ pub fn listed(listed: &[Listed], repositories: &[Repository]) -> LookedUp {
     let mut looked_up = LookedUp::default();
     for one in listed {
         let found = find(one, repositories);
-        let solvable = found.and_then(|found| {
-            let catalog = &repositories.get(found.repository)?.catalog;
-            catalog.solvable(found.index)
-        });
+        let solvable = found.and_then(|found| whole(found, repositories));
         looked_up.found.push(found);
         looked_up
             .installed
@@ -34,6 +31,17 @@ pub fn listed(listed: &[Listed], repositories: &[Repository]) -> LookedUp {
             }));
     }
     looked_up
+}
+
+/// Returns a package with all its files that are known: metadata list few, and some that were
+/// asked for may have been looked up in file lists.
+fn whole(found: Available, repositories: &[Repository]) -> Option<Solvable> {
+    let repository = repositories.get(found.repository)?;
+    let mut solvable = repository.catalog.solvable(found.index)?;
+    let further = repository.files.iter();
+    let own = further.filter(|(index, _)| *index == found.index);
+    solvable.files.extend(own.map(|(_, path)| path.clone()));
+    Some(solvable)
 }
 
 fn find(listed: &Listed, repositories: &[Repository]) -> Option<Available> {
@@ -72,8 +80,8 @@ pub fn installation(
         .map_err(|problem| Failure::refused(anyhow!("--base-install: {problem}")))?;
     let mut found: Vec<_> = (resolution.chosen.iter())
         .filter_map(|chosen| {
-            let solvable = pool.get(resolve::Package::Available(chosen.package))?;
-            Some((solvable.clone(), chosen.package))
+            let solvable = whole(chosen.package, repositories)?;
+            Some((solvable, chosen.package))
         })
         .collect();
     found.sort_by(|(a, _), (b, _)| a.nevra.cmp(&b.nevra));

@@ -19,6 +19,8 @@ use anyhow::anyhow;
 use rpm_input::{FileKind, Package, database};
 
 pub use list::Listed;
+#[cfg(test)]
+pub use list::parse as parse_list;
 pub use os_release::OsRelease;
 pub use owners::Owners;
 

@@ -84,6 +84,12 @@ pub struct BuildArguments {
     /// Take only repositories whose repomd.xml is signed, even if no .repo file asks for it
     #[arg(long, help_heading = "Trust")]
     pub repo_gpgcheck: bool,
+    /// Write to FILE which packages were chosen, for --locked
+    #[arg(long, value_name = "FILE", help_heading = "Base", requires = "repo")]
+    pub lock: Option<PathBuf>,
+    /// Choose nothing: take the packages that the --lock FILE names, if nothing has changed
+    #[arg(long, help_heading = "Base", requires = "lock")]
+    pub locked: bool,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,

@@ -81,6 +81,15 @@ impl<'a> Downloads<'a> {
         self.cache.as_ref()
     }
 
+    /// Returns the package of that checksum, written `TYPE:HEX`, if the cache has it whole.
+    pub fn kept_package(&self, checksum: &str) -> Option<PathBuf> {
+        let (kind, digits) = checksum.split_once(':')?;
+        let checksum = Checksum::parse(kind, digits).ok()?;
+        let name = format!("{kind}-{}.rpm", checksum.hex());
+        let path = self.cache.as_ref()?.find(Shelf::Packages, &name)?;
+        verify::file(&path, &checksum, None).ok().map(|()| path)
+    }
+
     /// Returns the path of a file in the cache that is the one that is meant; `progress` is told
     /// how much of it is there.
     pub fn item(&self, shelf: Shelf, item: &Item<'_>, progress: &dyn Fn(u64)) -> Result<PathBuf> {

@@ -37,7 +37,9 @@ pub use retrieve::retrieve;
 pub use source::{Place, RepositorySource};
 
 use crate::check::Finding;
-use crate::failure::{Failure, Result};
+use crate::choose::solvable;
+use crate::digest::{hex, sha256};
+use crate::failure::{Failure, Result, package_failure};
 use crate::quantity::counted;
 use crate::report::Report;
 use crate::trust::Trust;
@@ -66,6 +68,17 @@ pub struct Repository {
     holding: Holding,
 }
 
+/// Where the file of a package is, and what it is.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Relative to the repository.
+    pub location: String,
+    /// Type of the checksum, a colon, hex digits.
+    pub checksum: String,
+    /// Length in bytes; 0 if the repository does not say it.
+    pub size: u64,
+}
+
 /// Where a repository's files are found.
 enum Holding {
     /// The RPM file of each package of the catalog.
@@ -85,6 +98,22 @@ impl Repository {
         }
     }
 
+    /// Says where the file of the package of that index is. A file that no metadata speak of is
+    /// hashed.
+    pub fn located(&self, index: usize) -> Result<Option<Located>> {
+        match &self.holding {
+            Holding::Files(files) => files.get(index).map(|path| located(path)).transpose(),
+            Holding::Listed(_) => {
+                let file = listing::package_file(&self.catalog, index);
+                Ok(file.map(|file| Located {
+                    checksum: format!("{}:{}", file.checksum.kind(), file.checksum.hex()),
+                    location: file.location,
+                    size: file.size,
+                }))
+            }
+        }
+    }
+
     /// Returns the packages that have one of these paths, by their index, from the repository's
     /// file lists. A repository without such lists has none.
     pub fn owners(
@@ -98,6 +127,35 @@ impl Repository {
             Holding::Listed(metadata) => metadata.owners(&self.catalog, paths, downloads),
         }
     }
+}
+
+/// Says what the RPM file at a path is.
+pub fn located(path: &std::path::Path) -> Result<Located> {
+    let failed = |error| Failure::io(format!("reading {}", path.display()), error);
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let (size, digest) = sha256(&mut file).map_err(failed)?;
+    let name = path.file_name().unwrap_or_default();
+    Ok(Located {
+        location: name.to_string_lossy().into_owned(),
+        checksum: format!("sha256:{}", hex(&digest)),
+        size,
+    })
+}
+
+/// Returns a repository of these RPM files that is trusted as `like` is.
+pub fn of_files(files: Vec<PathBuf>, like: &Repository) -> Result<Repository> {
+    let solvables: Result<Vec<_>> = (files.iter())
+        .map(|path| Ok(solvable(&read_header(path).map_err(package_failure)?)))
+        .collect();
+    Ok(Repository {
+        name: like.name.clone(),
+        priority: like.priority,
+        catalog: Catalog::of(&solvables?).map_err(|error| Failure::refused(anyhow!(error)))?,
+        keyring: like.keyring.clone(),
+        findings: Vec::new(),
+        imported: Vec::new(),
+        holding: Holding::Files(files),
+    })
 }
 
 /// Reads what repositories have on offer.
