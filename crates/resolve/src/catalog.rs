@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 pub use builder::CatalogBuilder;
 
-use crate::dependency::{Capability, Dependency};
+use crate::dependency::{Capability, Dependency, Rich};
 use crate::error::Error;
 use crate::evr::{Comparison, Evr};
 use crate::solvable::{Nevra, Solvable};
@@ -145,7 +145,16 @@ impl Stored<'_> {
 
     /// Returns the dependency. An expression that can't be read stays a name, which nothing has:
     /// that package can't be chosen, and the others can.
+    ///
+    /// `packageand(a:b)` is how SUSE wrote `(a and b)` before rpm knew it.
     fn dependency(self) -> Dependency {
+        let hints = [Some(Kind::Supplements), Some(Kind::Enhances)];
+        let both = self.name.strip_prefix("packageand(");
+        let both = both.and_then(|rest| rest.strip_suffix(')'));
+        if let Some(both) = both.filter(|_| hints.contains(&self.kind)) {
+            let names = both.split(':').map(Dependency::named).collect();
+            return Dependency::Rich(Box::new(Rich::And(names)));
+        }
         match self.is_rich() {
             true => Dependency::parse(self.name).unwrap_or_else(|_| Dependency::named(self.name)),
             false => Dependency::Simple(self.capability()),
