@@ -31,6 +31,7 @@ mod server;
 mod shelf;
 mod signing;
 mod store;
+mod sysupdate;
 mod verdicts;
 mod why;
 mod workshop;

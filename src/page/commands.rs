@@ -36,22 +36,14 @@ pub fn sysupdate(index: &Index, extension: &Extension) -> Option<String> {
     let name = &extension.name;
     let directory = image_directory(extension);
     let url = url(index);
-    let mut text = format!(
+    Some(format!(
         "\
 mkdir -p {LINK_DIRECTORY} {directory} /etc/sysupdate.{name}.d
 cd /etc/sysupdate.{name}.d
-"
-    );
-    for ending in ["transfer", "conf", "feature"] {
-        text += &format!("curl -fsSO {url}{definitions}{name}.{ending}\n");
-    }
-    text += &format!(
-        "\
-systemd-sysupdate -C {name} update
-systemd-sysext refresh
-"
-    );
-    Some(text)
+curl -fsSO \"{url}{definitions}{name}.{{transfer,conf,feature}}\"
+{}",
+        update(extension)
+    ))
 }
 
 /// Returns the commands that update what [`sysupdate`] installed.
@@ -165,9 +157,7 @@ cat key.gpg >> /etc/systemd/import-pubring.gpg
             "\
 mkdir -p /etc/extensions /var/lib/sysext-store/gcc /etc/sysupdate.gcc.d
 cd /etc/sysupdate.gcc.d
-curl -fsSO https://a.example/sysupdate.gcc.d/gcc.transfer
-curl -fsSO https://a.example/sysupdate.gcc.d/gcc.conf
-curl -fsSO https://a.example/sysupdate.gcc.d/gcc.feature
+curl -fsSO \"https://a.example/sysupdate.gcc.d/gcc.{transfer,conf,feature}\"
 systemd-sysupdate -C gcc update
 systemd-sysext refresh
 "

@@ -1,0 +1,436 @@
+//! The real `systemd-sysupdate` and its kin, on stores that the program made.
+//!
+//! Three generations of clients are asked, each with its own idea of definitions and lists: 254,
+//! 257 and the newest. Their trees are made by scripts in `../shared`, and they run as root.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::workshop::{
+    Scratch, cache, fixture, has_oracle, is_root, missing, names, os_release, output_of, program,
+    shared, text,
+};
+
+/// A system with its own systemd.
+struct Client {
+    /// The first word of what it says of itself, for messages.
+    systemd: &'static str,
+    /// What `tests/client.sh` takes as its root.
+    tree: String,
+    /// What `sysupdate-test.sh` takes as its root.
+    variable: (&'static str, PathBuf),
+    /// What `merge-test.sh` takes as its root.
+    merges_in: PathBuf,
+}
+
+/// Returns the clients that are here, unless the tests of this file can't run at all.
+fn clients() -> Option<Vec<Client>> {
+    shared()?;
+    if !is_root() || !["python3", "curl", "gpg"].into_iter().all(has_oracle) {
+        return None;
+    }
+    let cache = cache().unwrap_or_default();
+    let mut clients = Vec::new();
+    for (systemd, path) in [
+        ("254", "over"),
+        ("257", "roots/trixie"),
+        ("newest", "roots/sid"),
+    ] {
+        let tree = cache.join(path);
+        if !tree.join(".ok").exists() {
+            missing(&format!("the tree with systemd {systemd}"));
+            continue;
+        }
+        clients.push(if systemd == "254" {
+            Client {
+                systemd,
+                tree: format!("over:{}", tree.display()),
+                variable: ("SYSUPDATE_OVER", tree),
+                // It has no systemd-sysext of its own that could merge: an overlay of an overlay.
+                merges_in: PathBuf::from("/"),
+            }
+        } else {
+            Client {
+                systemd,
+                tree: tree.display().to_string(),
+                variable: ("SYSUPDATE_ROOT", tree.clone()),
+                merges_in: tree,
+            }
+        });
+    }
+    Some(clients)
+}
+
+/// Publishes a version of an extension whose program prints that version.
+fn publish(store: &Path, name: &str, version: &str, arguments: &[&str]) {
+    let tree = Scratch::new();
+    let bin = tree.join("usr/bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(
+        bin.join(name),
+        format!("#!/bin/sh\necho {name} {version}\n"),
+    )
+    .unwrap();
+    output_of(Command::new("chmod").arg("755").arg(bin.join(name)));
+    let outcome = program()
+        .arg("--overlay")
+        .arg(tree.path())
+        .args(["--name", name, "--image-version", version, "-o"])
+        .arg(store)
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        outcome.status.success(),
+        "{name} {version}: {}",
+        text(&outcome.stderr)
+    );
+}
+
+/// Writes a store's definitions.
+fn define(store: &Path, url: &str) {
+    let outcome = program()
+        .args(["store", "sysupdate"])
+        .arg(store)
+        .args(["--url", url])
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+}
+
+/// The options that sign with the fixed key, which is put where only its owner reads it.
+fn signing(scratch: &Scratch) -> [String; 2] {
+    let key = scratch.join("key.asc");
+    fs::copy(fixture("keys/test.secret.asc"), &key).unwrap();
+    output_of(Command::new("chmod").arg("600").arg(&key));
+    ["--sign-key".to_owned(), key.display().to_string()]
+}
+
+/// Runs `tests/client.sh`: a client of the store goes through the phases.
+fn client(client: &Client, store: &Path, phases: &[PathBuf], bus: bool) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client.sh");
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(script).arg(&client.tree).arg(store);
+    command.args(phases).env_remove("BUS");
+    if bus {
+        command.env("BUS", "1");
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn each_systemd_updates_and_refuses_what_is_damaged() {
+    let (Some(clients), Some(shared)) = (clients(), shared()) else {
+        return;
+    };
+    let name = "hello-tool";
+    let scratch = Scratch::new();
+    let signing = signing(&scratch);
+    let signing: Vec<_> = signing.iter().map(String::as_str).collect();
+    for sign in [false, true] {
+        let store = scratch.join(if sign { "signed" } else { "unsigned" });
+        for version in ["1.9-1", "1.10-1", "1.11-1"] {
+            publish(&store, name, version, if sign { &signing } else { &[] });
+        }
+        // A neighbour, whose name begins alike and is none of the client's business.
+        publish(
+            &store,
+            "hello-toolbox",
+            "7-1",
+            if sign { &signing } else { &[] },
+        );
+        define(&store, "@@STORE_URL@@");
+        let outcome = program()
+            .args(["store", "page"])
+            .arg(&store)
+            .output()
+            .unwrap();
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        for client in &clients {
+            let test = |damage: bool, seeds: &[&str], kept: Option<&Path>| {
+                let seeds: Vec<_> = seeds
+                    .iter()
+                    .map(|version| store.join(format!("{name}-{version}.x86-64.raw")))
+                    .map(|path| path.display().to_string())
+                    .collect();
+                let mut command = Command::new(shared.join("clients/sysupdate-test.sh"));
+                command
+                    .arg(&store)
+                    .arg(store.join(format!("sysupdate.{name}.d")))
+                    .arg(name)
+                    .env("COMPONENT", name)
+                    .env("NEG", if damage { "1" } else { "0" })
+                    .env("PRESEED", seeds.join(" "))
+                    .env(client.variable.0, &client.variable.1);
+                if sign {
+                    command.env("PUBRING", store.join("import-pubring.gpg"));
+                }
+                if let Some(kept) = kept {
+                    fs::create_dir_all(kept).unwrap();
+                    command.env("KEEP", kept);
+                }
+                let said = output_of(&mut command);
+                assert!(said.contains("sysupdate-test: 0 failure(s)"), "{said}");
+                said
+            };
+            let said = test(true, &[], None);
+            assert!(said.contains("PASS refused (image truncated)"), "{said}");
+            assert_eq!(
+                said.contains("PASS refused (signature missing)"),
+                sign,
+                "{said}"
+            );
+            assert!(!said.contains("toolbox"), "{said}");
+
+            // A client with two versions gets the third, and drops the first.
+            let kept = scratch.join(&format!("kept-{}-{sign}", client.systemd));
+            test(false, &["1.9-1", "1.10-1"], Some(&kept));
+            assert_eq!(
+                names(&kept),
+                [
+                    format!("{name}-1.10-1.x86-64.raw"),
+                    format!("{name}-1.11-1.x86-64.raw")
+                ],
+                "systemd {}",
+                client.systemd
+            );
+            let outcome = Command::new(shared.join("clients/merge-test.sh"))
+                .arg(kept.join(format!("{name}-1.11-1.x86-64.raw")))
+                .arg(name)
+                .arg(os_release("tumbleweed"))
+                .arg(name)
+                .env("SYSEXT_ROOT", &client.merges_in)
+                .output()
+                .unwrap();
+            let said = text(&outcome.stdout) + &text(&outcome.stderr);
+            assert!(outcome.status.success(), "{said}");
+            assert!(said.contains(&format!("{name} 1.11-1")), "{said}");
+        }
+        if sign {
+            output_of(
+                Command::new("gpgv")
+                    .arg("--keyring")
+                    .arg(store.join("import-pubring.gpg"))
+                    .arg(store.join("SHA256SUMS.gpg"))
+                    .arg(store.join("SHA256SUMS")),
+            );
+        }
+    }
+}
+
+#[test]
+fn ten_names_go_their_own_ways() {
+    let Some(clients) = clients() else { return };
+    let scratch = Scratch::new();
+    let store = scratch.join("store");
+    let signing = signing(&scratch);
+    let signing: Vec<_> = signing.iter().map(String::as_str).collect();
+    let mut newest = BTreeMap::new();
+    for (name, versions) in [
+        ("gcc", ["13.3-1", "14.2-1"]),
+        ("gcc-32bit", ["14.2-1", "15.1-1"]),
+        ("gcc-c++", ["9-1", "10-1"]),
+        ("git", ["2.9-1", "2.48-1"]),
+        ("git-lfs", ["3.6-1", "3.10-1"]),
+        ("libstdc++6", ["14-A.rc.1-1", "14-1"]),
+        ("python3.11", ["3.11.9-1", "3.11.10-1"]),
+        ("strace", ["6.9-1.1", "6.11-1.1"]),
+        ("strace-debuginfo", ["6.8-1.1", "6.10-1.1"]),
+        ("z_tool", ["29.1", "29.2"]),
+    ] {
+        for version in versions {
+            publish(&store.join(name), name, version, &signing);
+        }
+        newest.insert(name, versions[1]);
+    }
+    // Each directory has the keyring; clients and the page look for it in the store itself.
+    fs::copy(
+        store.join("gcc/import-pubring.gpg"),
+        store.join("import-pubring.gpg"),
+    )
+    .unwrap();
+    let phase = scratch.join("all.client");
+    let mut commands = "mkdir -p /etc/extensions; cp /run/host/\"$KEYRING\" /etc/systemd/\n"
+        .replace(
+            "\"$KEYRING\"",
+            &store.join("import-pubring.gpg").display().to_string(),
+        );
+    for name in newest.keys() {
+        // The definitions were made for this client's address of the store.
+        commands += &format!(
+            "mkdir -p /var/lib/sysext-store/{name} /etc/sysupdate.{name}.d\n\
+             for e in conf feature transfer; do curl -fsS $STORE_URL/sysupdate.{name}.d/{name}.$e |\n\
+             sed \"s|@@STORE_URL@@|$STORE_URL|\" > /etc/sysupdate.{name}.d/{name}.$e; done\n\
+             systemd-sysupdate -C {name} update\n"
+        );
+    }
+    commands += "set +x; for link in /etc/extensions/*; do echo \"link $link $(readlink -e $link)\"\n\
+                 cmp $link /run/host/$(echo \"$STORE\"/${link##*/} | sed 's/.raw$//')/\
+                 $(basename $(readlink -e $link)); done\n\
+                 find /var/lib/sysext-store -type f | sort | sed 's/^/file /'\n";
+    fs::write(
+        &phase,
+        commands.replace("\"$STORE\"", &store.display().to_string()),
+    )
+    .unwrap();
+    define(&store, "@@STORE_URL@@");
+    for one in &clients {
+        let outcome = client(one, &store, std::slice::from_ref(&phase), false);
+        let said = text(&outcome.stdout);
+        assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
+        let lines = |word: &str| -> Vec<String> {
+            (said.lines())
+                .filter_map(|line| line.strip_prefix(word))
+                .map(str::to_owned)
+                .collect()
+        };
+        let file = |name: &str, version: &str| {
+            format!("/var/lib/sysext-store/{name}/{name}-{version}.x86-64.raw")
+        };
+        let mut links: Vec<_> = (newest.iter())
+            .map(|(name, version)| format!("/etc/extensions/{name}.raw {}", file(name, version)))
+            .collect();
+        let mut files: Vec<_> = newest
+            .iter()
+            .map(|(name, version)| file(name, version))
+            .collect();
+        links.sort();
+        files.sort();
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(lines("link ")), links, "systemd {}", one.systemd);
+        assert_eq!(sorted(lines("file ")), files, "systemd {}", one.systemd);
+    }
+}
+
+#[test]
+fn an_installed_image_updates_itself() {
+    let Some(clients) = clients() else { return };
+    let scratch = Scratch::new();
+    let store = scratch.join("store");
+    let itself = [
+        "--sysupdate-url",
+        "@@STORE_URL@@",
+        "--sysupdate-verify",
+        "no",
+        "--match",
+        "any",
+    ];
+    publish(&store, "hello-self", "1-1", &itself);
+    let phases = ["first.client", "publish", "second.client"].map(|name| scratch.join(name));
+    // Only the address is not known before the client is there.
+    fs::write(
+        &phases[0],
+        "mkdir -p /etc/extensions /var/lib/sysext-store\n\
+         cd /var/lib/sysext-store; curl -fsSO $STORE_URL/hello-self-1-1.x86-64.raw\n\
+         ln -s ../../var/lib/sysext-store/hello-self-1-1.x86-64.raw /etc/extensions/hello-self.raw\n\
+         systemd-sysext refresh; hello-self\n\
+         mkdir -p /etc/sysupdate.hello-self.d; cd /usr/lib/sysupdate.hello-self.d\n\
+         for f in *; do sed \"s|@@STORE_URL@@|$STORE_URL|\" $f > /etc/sysupdate.hello-self.d/$f; done\n",
+    )
+    .unwrap();
+    let second = scratch.join("second");
+    publish(&second, "hello-self", "2-1", &itself);
+    fs::write(
+        &phases[2],
+        "systemd-sysupdate -C hello-self update\nsystemd-sysext refresh\nhello-self\n",
+    )
+    .unwrap();
+    for one in clients.iter().filter(|one| one.systemd != "254") {
+        let fresh = scratch.join(one.systemd);
+        output_of(Command::new("cp").arg("-a").arg(&store).arg(&fresh));
+        fs::write(
+            &phases[1],
+            format!("cp {0}/* {1}/", second.display(), fresh.display()),
+        )
+        .unwrap();
+        let outcome = client(one, &fresh, &phases, false);
+        let said = text(&outcome.stdout);
+        assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
+        for version in ["1-1", "2-1"] {
+            let shown = format!("hello-self {version}");
+            assert!(said.lines().any(|line| line == shown), "{said}");
+        }
+    }
+}
+
+#[test]
+fn what_the_readme_says_about_clients_is_what_happens() {
+    let Some(clients) = clients() else { return };
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let section = readme.split("\n## On the client\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let blocks: Vec<_> = section
+        .split("```\n")
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    let [address, trust, install, update, importctl, by_hand] = blocks.as_slice() else {
+        panic!("{} blocks: {blocks:#?}", blocks.len());
+    };
+    assert_eq!(address, "STORE=https://example.org/sysext\n");
+
+    for one in clients.iter().filter(|one| one.systemd != "254") {
+        let scratch = Scratch::new();
+        let store = scratch.join("store");
+        let signing = signing(&scratch);
+        let mut arguments: Vec<_> = signing.iter().map(String::as_str).collect();
+        arguments.extend(["--match", "any"]);
+        publish(&store, "strace", "6.11-1.1", &arguments);
+        define(&store, "http://STORE");
+        // The second version is made before, since the client lives in one command.
+        let next = scratch.join("next");
+        output_of(Command::new("cp").arg("-a").arg(&store).arg(&next));
+        publish(&next, "strace", "6.12-1.1", &arguments);
+
+        let mut phases = Vec::new();
+        let mut phase = |name: &str, commands: String| {
+            let path = scratch.join(name);
+            fs::write(&path, commands).unwrap();
+            phases.push(path);
+        };
+        // The definitions have the address that they were made for; here it is known late.
+        phase("0.client", "echo \"url $STORE_URL\"\n".to_owned());
+        let here = |block: &str| format!("STORE=$STORE_URL\n{block}");
+        let shows = |version: &str| format!("test \"$(strace)\" = 'strace {version}'\n");
+        phase(
+            "1",
+            format!(
+                "sed -i \"s|http://STORE|$STORE_URL|\" {0}/sysupdate.strace.d/*",
+                store.display()
+            ),
+        );
+        phase("2.client", here(trust));
+        phase("3.client", here(install) + &shows("6.11-1.1"));
+        phase(
+            "4",
+            format!(
+                "cp {0}/strace-* {0}/SHA256SUMS* {1}/",
+                next.display(),
+                store.display()
+            ),
+        );
+        phase("5.client", here(update) + &shows("6.12-1.1"));
+        // The other ways are taken from a client that has nothing yet.
+        let bare = "rm -rf /etc/extensions/* /var/lib/sysext-store/* /var/lib/extensions/*\n\
+                    systemd-sysext refresh\n! strace\n";
+        phase(
+            "6.client",
+            bare.to_owned() + &here(importctl) + &shows("6.12-1.1"),
+        );
+        phase("7.client", bare.to_owned());
+        phase("8.client", here(by_hand) + &shows("6.12-1.1"));
+        let outcome = client(one, &store, &phases, true);
+        let said = text(&outcome.stdout);
+        assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
+        assert!(said.contains("041D 5F41 1DB4 34BC 5D0E"), "{said}");
+    }
+}
