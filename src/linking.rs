@@ -4,8 +4,8 @@
 //! memory while it passes, if it is not too long; the few longer ones are read back from the
 //! finished image, of which a handful of blocks are unpacked. Of a script, its first line is kept.
 
-use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Cursor, Read, Seek};
 
 use image::squashfs::Image;
 use image::{Content, ContentId, LeafId, Tree, Visit};
@@ -127,6 +127,39 @@ impl Facts {
         forget_dull_links(&mut linkage, tree);
         linkage
     }
+}
+
+/// Reads what the files of a finished image need, from their contents: of each the first bytes, of
+/// ELF files the few blocks that say it.
+pub fn read_back<R: Read + Seek>(image: &mut Image<R>, tree: &Tree) -> io::Result<Linkage> {
+    let mut contents = BTreeSet::new();
+    tree.walk(&mut |_, visit| {
+        if let Visit::Leaf(_, leaf) = visit
+            && let Content::File { id, size } = &leaf.content
+            && *size > 0
+        {
+            contents.insert(id.clone());
+        }
+    });
+    let mut facts = Facts::default();
+    for id in contents {
+        let mut content = image.content(&id)?;
+        let mut head = Vec::new();
+        (&mut content).take(HEAD as u64).read_to_end(&mut head)?;
+        let fact = if Object::is_elf(&head) {
+            match Object::read(&mut content) {
+                Ok(object) => object.map(Fact::Object),
+                Err(linkage::Error::Io(error)) => return Err(error),
+                Err(error) => Some(Fact::Unread(error.to_string())),
+            }
+        } else {
+            Script::parse(&head).map(Fact::Script)
+        };
+        if let Some(fact) = fact {
+            facts.known.insert(id, fact);
+        }
+    }
+    Ok(facts.by_path(tree))
 }
 
 /// Adds a file; says whether it is one that counts.

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::digest::{sha256, sha256_id};
 use crate::document;
 use crate::failure::{Failure, Result};
+use crate::linking;
 use crate::quantity::bytes;
 
 /// A manifest that unpacks to more is not read: a bound for hostile ones.
@@ -49,7 +50,8 @@ pub struct ManifestFile {
     #[serde(default)]
     pub requires: Vec<String>,
     /// What its files need and offer; absent in manifests by other hands.
-    pub linkage: Option<Linkage>,
+    #[serde(default)]
+    linkage: Option<Linkage>,
     /// Keys of the extension-release file.
     #[serde(default)]
     pub extension: BTreeMap<String, String>,
@@ -83,6 +85,8 @@ pub struct Specimen {
     pub inside: Option<Inside>,
     /// The manifest, if it is there.
     pub manifest: Option<ManifestFile>,
+    /// What its files need and offer, as its manifest says.
+    pub linkage: Option<Linkage>,
 }
 
 /// What is in an image, and the way to its contents.
@@ -94,6 +98,12 @@ pub struct Inside {
 }
 
 impl Inside {
+    /// Reads what the files need of a base from their contents.
+    pub fn linkage(&mut self) -> Result<Linkage> {
+        linking::read_back(&mut self.reader, &self.tree)
+            .map_err(|error| image_failure(&self.path, error))
+    }
+
     /// Returns the tree, and a function that gives a content of it an id that means the same
     /// everywhere: its SHA-256.
     pub fn tree_and_digest(&mut self) -> (&Tree, impl FnMut(&ContentId) -> Result<ContentId>) {
@@ -130,7 +140,7 @@ impl Specimen {
     }
 
     fn from_manifest(path: &Path, manifest: &Path, stem: &str) -> Result<Self> {
-        let Some(found) = read_manifest::<ManifestFile>(manifest)? else {
+        let Some(mut found) = read_manifest::<ManifestFile>(manifest)? else {
             return Err(Failure::refused(anyhow!(
                 "{} is not there",
                 manifest.display()
@@ -154,13 +164,14 @@ impl Specimen {
             path: path.to_owned(),
             facts,
             inside: None,
+            linkage: found.linkage.take(),
             manifest: Some(found),
         })
     }
 
     fn from_image(path: &Path, name: &str) -> Result<Self> {
         let mut file = File::open(path).map_err(|error| Failure::io(reading(path), error))?;
-        let manifest: Option<ManifestFile> = read_manifest(&beside(path))?;
+        let mut manifest: Option<ManifestFile> = read_manifest(&beside(path))?;
         let container = container(&mut file).map_err(|error| Failure::io(reading(path), error))?;
         let mut facts = clients::Image {
             file: name.to_owned(),
@@ -202,6 +213,7 @@ impl Specimen {
             path: path.to_owned(),
             facts,
             inside,
+            linkage: manifest.as_mut().and_then(|found| found.linkage.take()),
             manifest,
         })
     }

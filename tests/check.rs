@@ -656,6 +656,22 @@ fn an_update_of_the_base_breaks_what_it_breaks_and_nothing_else() {
             assert_eq!(answer["images"][1]["hosts"][0]["breaks"], json!([]));
             assert_eq!(states(&answer), ["breaks", unbroken]);
         }
+        // Without manifests, the images' files say the same.
+        for image in &images {
+            let manifest = image.with_extension("manifest.gz");
+            fs::rename(&manifest, manifest.with_extension("away")).unwrap();
+        }
+        let bare = answer_of(&ask(&["--json"], &after));
+        for image in &images {
+            let manifest = image.with_extension("manifest.gz");
+            fs::rename(manifest.with_extension("away"), &manifest).unwrap();
+        }
+        let whole = answer_of(&ask(&["--json"], &after));
+        assert_eq!(states(&bare), ["breaks", unbroken]);
+        for index in 0..2 {
+            let breaks = |answer: &Value| answer["images"][index]["hosts"][0]["breaks"].clone();
+            assert_eq!(breaks(&bare), breaks(&whole));
+        }
         let said = text(&ask(&[], &after).stdout);
         assert!(said.contains("soname-missing: libstory.so.1: "), "{said}");
 

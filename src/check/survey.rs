@@ -192,15 +192,15 @@ impl<'a> Ground<'a> {
             found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
             found.findings = shadow::findings(&found.shadows);
         }
-        let Some(manifest) = &specimen.manifest else {
-            return Ok(found);
-        };
-        if let Some(linkage) = &manifest.linkage {
+        if let Some(linkage) = &specimen.linkage {
             found.breaks = closure::judge(linkage, &self.libraries);
             found.findings.extend(closure::findings(&found.breaks));
         }
+        let Some(manifest) = &specimen.manifest else {
+            return Ok(found);
+        };
         if let Some(offers) = &self.offers {
-            let judged = manifest.linkage.is_some();
+            let judged = specimen.linkage.is_some();
             let unmet = manifest.requires.iter().filter(|text| {
                 // What the loader needs was judged by what it finds.
                 let is_library = text.contains(".so") || text.starts_with("rtld(");
@@ -263,6 +263,14 @@ impl Survey {
 
     fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
         let mut specimen = Specimen::open(path, self.manifests, self.link.as_deref())?;
+        // An image by other hands has no manifest that says what its files need.
+        let judges = |ground: &Ground<'_>| !matches!(ground.libraries, BaseLibraries::Unknown);
+        if specimen.linkage.is_none()
+            && grounds.iter().any(judges)
+            && let Some(inside) = &mut specimen.inside
+        {
+            specimen.linkage = Some(inside.linkage()?);
+        }
         let (before, known) = match from {
             Some(from) => (self.judge(&specimen, 0, from), from.look(&mut specimen)?),
             None => (Vec::new(), OnBase::default()),
@@ -280,12 +288,10 @@ impl Survey {
         for (one, before) in judgements.iter_mut().zip(&before) {
             one.as_before = one.verdict.outcome == before.verdict.outcome;
         }
-        let linkage = specimen
-            .manifest
-            .as_ref()
-            .and_then(|manifest| manifest.linkage.as_ref());
         Ok(Row {
-            needs: linkage.filter(|_| self.needs).map(Needs::of),
+            needs: (specimen.linkage.as_ref())
+                .filter(|_| self.needs)
+                .map(Needs::of),
             path: specimen.path,
             link: specimen.facts.link,
             file: specimen.facts.file,
