@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::base::{LIBRARY, TOOLS, base, system_package};
+use crate::server::Server;
+use crate::shelf::{self, Desk, ZSTD, usual};
 use crate::workshop::{
     Scratch, fixture, has_oracle, json, names, output_of, program, sha256sum, text,
 };
@@ -241,4 +243,60 @@ fn named_files_are_locked_by_their_checksum() {
     fs::write(&other, bytes).unwrap();
     let said = bench.refused(&["--locked", other.to_str().unwrap()]);
     assert!(said.contains("no file that is named has sha256:"), "{said}");
+}
+
+#[test]
+fn a_package_that_a_repository_has_dropped_comes_from_the_cache() {
+    let desk = Desk::new();
+    let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+    let server = Server::of(&repo);
+    // The server knows files by what is asked for.
+    let encoded = desk.scratch.join("encoded/packages");
+    fs::create_dir_all(&encoded).unwrap();
+    let noarch = shelf::NOARCH;
+    fs::copy(fixture(noarch), encoded.join(noarch.replace('^', "%5E"))).unwrap();
+    server.load(&desk.scratch.join("encoded"), "");
+    let lock = desk.scratch.join("image.lock").display().to_string();
+    let run = |store: &str, more: &[&str]| {
+        let more = [&["hello-noarch", "--lock", &lock], more].concat();
+        let mut command = desk.command_into(store, server.url(), &more);
+        command.output().unwrap()
+    };
+    let dropped = || {
+        let left: Vec<_> = (usual().into_iter())
+            .filter(|one| one.file != ZSTD)
+            .collect();
+        server.load(&shelf::write(&repo, &left), "");
+    };
+    for (store, more, change) in [
+        ("first", &[][..], false),
+        ("offline", &["--locked", "--offline"], false),
+        ("dropped", &["--locked"], true),
+    ] {
+        if change {
+            dropped();
+        }
+        let outcome = run(store, more);
+        assert!(
+            outcome.status.success(),
+            "{store}: {}",
+            text(&outcome.stderr)
+        );
+        for name in names(&desk.scratch.join("first")) {
+            let of = |store: &str| sha256sum(&desk.scratch.join(store).join(&name));
+            assert_eq!(of("first"), of(store), "{store}: {name}");
+        }
+    }
+    let kept = desk.scratch.join("cache/packages");
+    for name in names(&kept) {
+        fs::remove_file(kept.join(name)).unwrap();
+    }
+    let outcome = run("never", &["--locked"]);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    let gone = format!("payload-zstd-1-1.noarch is gone from {}", server.url());
+    assert!(said.contains(&gone), "{said}");
+    assert!(said.contains("and the cache does not have it"), "{said}");
+    // What is chosen anew needs it, too.
+    assert_eq!(run("never", &[]).status.code(), Some(1));
 }

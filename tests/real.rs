@@ -46,9 +46,7 @@ fn what_is_chosen_makes_a_debugger_run() {
         build
     };
     let mut whole = build(&chosen);
-    for directory in ["x86_64", "noarch"] {
-        whole.arg("--repo").arg(packages.join(directory));
-    }
+    whole.arg("--repo").arg(&packages);
     let outcomes = [
         build(&alone)
             .args(["--allow", "unmet-requirement", "--allow", "soname-missing"])
