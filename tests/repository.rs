@@ -1,9 +1,13 @@
 //! Repositories in directories, and what `--repo` can name.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
+
+use rpm_input::repodata::{Kind, Primary, Repomd};
 
 use crate::shelf::{self, BASE, Desk, Listed, NOARCH, ZSTD, plain, usual};
-use crate::workshop::{names, text};
+use crate::workshop::{Scratch, has_oracle, names, output_of, shared, text};
 
 #[test]
 fn a_directory_with_metadata_is_read_once() {
@@ -259,4 +263,138 @@ fn what_is_no_repository() {
         assert_eq!(outcome.status.code(), Some(code), "{values:?}: {said}");
         assert!(said.contains(words), "{values:?}: {said}");
     }
+}
+
+/// A package as two readers tell it: length and checksum of its file, and its dependencies.
+type Told = (String, String, BTreeSet<(String, String)>);
+
+#[test]
+fn real_metadata_are_what_libsolv_reads() {
+    let Some(shared) = shared() else {
+        return;
+    };
+    if !has_oracle("rpmmd2solv") || !has_oracle("dumpsolv") {
+        return;
+    }
+    let scratch = Scratch::new();
+    for repository in ["cs9-baseos-2022", "sle15-offline/Module-Basesystem"] {
+        let directory = shared.join("corpus/repodata").join(repository);
+        let list = fs::read(directory.join("repodata/repomd.xml")).unwrap();
+        let list = Repomd::parse(&list, "repomd.xml").unwrap();
+        let listed = list.file(&Kind::Primary).unwrap();
+        let path = directory.join(&listed.location);
+        let file = fs::File::open(&path).unwrap();
+        let mut primary = Primary::open(Box::new(file), "primary.xml", listed).unwrap();
+        let mut ours: BTreeMap<String, Told> = BTreeMap::new();
+        while let Some(package) = primary.next_package().unwrap() {
+            let evr = evr(package.epoch, &package.version, &package.release);
+            let entries = package.entries.iter().map(|entry| {
+                let relation = format!("{:?}", entry.relation).to_lowercase();
+                let range = match entry.sense.comparison() {
+                    "" => String::new(),
+                    sign => format!(
+                        " {sign} {}",
+                        self::evr(entry.epoch, &entry.version, &entry.release)
+                    ),
+                };
+                (relation, format!("{}{range}", entry.name))
+            });
+            let told = (
+                package.size.to_string(),
+                package.checksum.hex().to_owned(),
+                entries.collect(),
+            );
+            ours.insert(format!("{}-{evr}.{}", package.name, package.arch), told);
+        }
+        let solv = scratch.join("primary.solv");
+        let script = "zcat \"$0\" | rpmmd2solv > \"$1\" && dumpsolv \"$1\"";
+        let dump = output_of(
+            Command::new("sh")
+                .args(["-c", script])
+                .arg(&path)
+                .arg(&solv),
+        );
+        let theirs = libsolvs(&dump);
+        assert_eq!(theirs.len(), ours.len(), "{repository}");
+        for (nevra, (size, checksum, dependencies)) in &ours {
+            let theirs = &theirs[nevra];
+            assert_eq!(
+                (&theirs.0, &theirs.1),
+                (size, checksum),
+                "{repository}: {nevra}"
+            );
+            let (theirs, ours) = (compared(&theirs.2), compared(dependencies));
+            assert_eq!(theirs, ours, "{repository}: {nevra}");
+        }
+    }
+}
+
+/// Returns what both readers print alike: libsolv makes provides of files that someone requires,
+/// leaves out what it takes for granted, and has its own notation for rich dependencies, hardware
+/// and languages.
+fn compared(dependencies: &BTreeSet<(String, String)>) -> BTreeSet<&(String, String)> {
+    const OPERATORS: [&str; 9] = [
+        " | ", " & ", " AND ", " OR ", " IF ", " UNLESS ", " + ", " - ", " ELSE ",
+    ];
+    let is_rich = |entry: &str| {
+        entry.starts_with('(') || OPERATORS.iter().any(|operator| entry.contains(operator))
+    };
+    let is_own = |(list, entry): &&(String, String)| match list.as_str() {
+        _ if is_rich(entry) => true,
+        "provides" => entry.starts_with('/') || entry.starts_with("locale("),
+        "supplements" => entry.contains('('),
+        "requires" => entry.starts_with("rpmlib(") || entry.starts_with("libc.so.6"),
+        _ => false,
+    };
+    dependencies.iter().filter(|one| !is_own(one)).collect()
+}
+
+fn evr(epoch: Option<u32>, version: &str, release: &str) -> String {
+    let epoch = epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
+    let release = if release.is_empty() {
+        String::new()
+    } else {
+        format!("-{release}")
+    };
+    format!("{epoch}{version}{release}")
+}
+
+/// Reads what `dumpsolv` prints: a block for each package, lists set in below their names.
+fn libsolvs(dump: &str) -> BTreeMap<String, Told> {
+    let mut packages = BTreeMap::new();
+    for block in dump.split("\nsolvable ").skip(1) {
+        let field = |name: &str| {
+            let line = block.lines().find_map(|line| line.strip_prefix(name));
+            line.map(str::trim).unwrap_or_default()
+        };
+        let mut dependencies = BTreeSet::new();
+        let mut list = None;
+        for line in block.lines() {
+            match line.strip_prefix("  ") {
+                None => {
+                    let name = line
+                        .strip_prefix("solvable:")
+                        .and_then(|name| name.strip_suffix(':'));
+                    list = name.filter(|name| *name != "filelist");
+                }
+                Some(entry) if !entry.ends_with("marker") => {
+                    // Built for Debian, it writes signs as dpkg does.
+                    let entry = entry.strip_prefix("namespace:").unwrap_or(entry);
+                    let entry = entry.replace(" << ", " < ").replace(" >> ", " > ");
+                    dependencies.extend(list.map(|list| (list.to_owned(), entry)));
+                }
+                Some(_) => {}
+            }
+        }
+        let (name, arch) = (field("solvable:name:"), field("solvable:arch:"));
+        let nevra = format!("{name}-{}.{arch}", field("solvable:evr:"));
+        let checksum = field("solvable:checksum:").split(' ').next().unwrap();
+        let told = (
+            field("solvable:downloadsize:").to_owned(),
+            checksum.to_owned(),
+            dependencies,
+        );
+        packages.insert(nevra, told);
+    }
+    packages
 }
