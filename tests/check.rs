@@ -109,6 +109,20 @@ fn every_client_has_its_own_rules() {
 }
 
 #[test]
+fn a_base_of_names_is_said_to_be_one() {
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let list = scratch.join("packages");
+    fs::write(&list, "glibc-2.40-1.x86_64\n").unwrap();
+    let arguments = ["--base", list.to_str().unwrap(), "--os-release"];
+    let host = os_release("tumbleweed").display().to_string();
+    let outcome = check(&[&arguments[..], &[&*host]].concat(), &[&image]);
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    assert!(said.contains("known by name alone"), "{said}");
+}
+
+#[test]
 fn names_that_a_pattern_confuses() {
     let scratch = Scratch::new();
     for name in ["gcc", "gcc-32bit"] {

@@ -23,6 +23,18 @@ use crate::spelling::nearest;
 /// Judges the images and prints the table; fails where one does not work.
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     let survey = survey(arguments)?;
+    if arguments.base.is_some() {
+        for target in survey.targets.iter().chain(&survey.from) {
+            let base = &target.base;
+            if base.packages.is_none() && base.root.is_none() {
+                let text = format!(
+                    "{}: its packages are known by name alone, so what they provide is not judged",
+                    base.title
+                );
+                report.stage("note", &text);
+            }
+        }
+    }
     let workers = inputs::workers(arguments.jobs)?;
     let rows = survey.rows(&arguments.images, workers)?;
     let level = survey.needs.then(|| level(&rows)).transpose()?;
