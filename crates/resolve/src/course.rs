@@ -38,7 +38,7 @@ pub(crate) struct Stuck;
 
 /// Returns the packages to add, by number, if the search finds them.
 pub(crate) fn follow(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Result<Vec<Id>, Stuck> {
-    let rules = Rules::of(admission, demands);
+    let rules = Rules::of(admission, demands).ok_or(Stuck)?;
     let mut course = Course {
         admission,
         values: vec![0; rules.packages.len()],

@@ -194,3 +194,21 @@ fn paths_that_primary_metadata_does_not_list_are_named_and_found() {
     let indexes: Vec<usize> = chosen.iter().map(|one| one.package.index).collect();
     assert_eq!(indexes, [0, 1]);
 }
+
+#[test]
+fn what_is_made_to_be_hard_is_solved_in_bounded_memory() {
+    // Each package requires what half of the others provide: 18 million alternatives in all.
+    let mut builder = CatalogBuilder::new();
+    for number in 0..6000u32 {
+        builder.begin(&format!("p{number}"), 0, "1", "1", "noarch");
+        let parity = number % 2;
+        builder.dependency(Kind::Provides, &format!("x{parity}"), None);
+        builder.dependency(Kind::Requires, &format!("x{}", 1 - parity), None);
+    }
+    let pool = pool(builder.finish().unwrap());
+    let request = Request {
+        install: vec![Wanted::Name("p0".to_owned())],
+        ..Request::default()
+    };
+    assert_eq!(resolve(&pool, &request).unwrap().chosen.len(), 2);
+}

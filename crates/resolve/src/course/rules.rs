@@ -7,6 +7,10 @@ use crate::clause::{Admission, Clause};
 use crate::pool::Id;
 use crate::solve::{Demand, demands_of};
 
+/// Packages named by all rules. What was seen has up to a million; metadata that are made to be
+/// hard, as 10 000 packages of which each requires what the others provide, have many more.
+const MAX_LITERALS: usize = 1 << 24;
+
 /// That a package is added, or that it is not.
 ///
 /// The order is the one of libsolv: what is not added comes first, of that the last package.
@@ -55,18 +59,25 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Returns the rules of all packages that the demands can lead to.
-    pub(super) fn of(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Self {
+    /// Returns the rules of all packages that the demands can lead to; none if they are too many.
+    pub(super) fn of(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Option<Self> {
         let mut clauses: BTreeMap<Id, Vec<Clause>> = BTreeMap::new();
         let mut met: Vec<Id> = demands
             .iter()
             .flat_map(|demand| demand.clause.any.iter().copied())
             .collect();
+        let mut literals = 0;
         while let Some(id) = met.pop() {
+            if literals > MAX_LITERALS {
+                return None;
+            }
             clauses.entry(id).or_insert_with(|| {
                 let demands = demands_of(admission, id).into_iter();
                 let of_package: Vec<Clause> = demands.map(|(_, clause)| clause).collect();
-                met.extend(of_package.iter().flat_map(|clause| &clause.any));
+                for Clause { unless, any } in &of_package {
+                    literals += 1 + unless.len() + any.len();
+                    met.extend(any);
+                }
                 of_package
             });
         }
@@ -128,14 +139,14 @@ impl Rules {
                 }
             }
         }
-        Self {
+        Some(Self {
             requests: first_request..of_packages.len(),
             literals: of_packages.concat(),
             packages,
             starts,
             occurrences,
             numbers,
-        }
+        })
     }
 
     pub(super) fn len(&self) -> usize {
