@@ -273,6 +273,8 @@ fn a_base_is_told_by_looking_at_it() {
         assert!(outcome.status.success(), "{}: {said}", base.display());
         let title = format!("base      {}{title}", base.display());
         assert!(said.starts_with(&title), "{title}{said}");
+        let by_name = "unknown-in-base: the base is known by the names of its packages";
+        assert_eq!(said.contains(by_name), title.contains(" by name"), "{said}");
     }
     // 100 MB of zeros, and what else is none.
     let bomb = scratch.join("bomb.gz");

@@ -4,16 +4,25 @@
 //! The words are libsolv's, which users of dnf and zypper know.
 
 use resolve::Rule;
-use rpm_input::Package;
+use rpm_input::{Nevra, Package};
 
 use super::Finding;
-use crate::base::Base;
+use crate::base::{Base, Named};
 
 /// Looks at packages that were not chosen by the solver: what it has to say of them, and whether
 /// the base has them.
 pub fn against_base(packages: &[Package], base: &Base, rules: &[Rule]) -> Vec<Finding> {
-    let installed = base.packages.as_deref().unwrap_or_default();
-    let already = packages.iter().filter_map(|one| already(one, installed));
+    let installed: Vec<&Nevra> = match (&base.packages, &base.named) {
+        (Some(packages), _) => packages.iter().map(|known| &known.nevra).collect(),
+        (None, Named::Listed(listed)) => listed.iter().map(|known| &known.nevra).collect(),
+        (None, Named::Install(_) | Named::None) => Vec::new(),
+    };
+    let already = packages.iter().filter_map(|one| already(one, &installed));
+    let unknown = matches!(base.named, Named::Listed(_)).then(|| {
+        let text = "the base is known by the names of its packages, so nothing is checked that the image requires \
+                    of it; with --repo, what they provide is looked up";
+        Finding::new("unknown-in-base", text)
+    });
     let broken = rules.iter().map(|rule| {
         let id = match rule {
             Rule::Conflicts { .. } | Rule::Obsoletes { .. } => "conflict",
@@ -21,22 +30,19 @@ pub fn against_base(packages: &[Package], base: &Base, rules: &[Rule]) -> Vec<Fi
         };
         Finding::new(id, rule.to_string())
     });
-    already.chain(broken).collect()
+    already.chain(unknown).chain(broken).collect()
 }
 
 /// Says of a package that the base has it, or has another version of it.
-fn already(package: &Package, installed: &[Package]) -> Option<Finding> {
+fn already(package: &Package, installed: &[&Nevra]) -> Option<Finding> {
     let nevra = &package.nevra;
     let known = installed
         .iter()
-        .find(|known| known.nevra.name == nevra.name && known.nevra.arch == nevra.arch)?;
-    Some(if known.nevra == *nevra {
+        .find(|known| known.name == nevra.name && known.arch == nevra.arch)?;
+    Some(if *known == nevra {
         Finding::new("in-base", format!("{nevra} is already in the base"))
     } else {
-        let text = format!(
-            "the base has {}; where merged, {nevra} hides its files",
-            known.nevra
-        );
+        let text = format!("the base has {known}; where merged, {nevra} hides its files");
         Finding::new("in-base", text)
     })
 }
