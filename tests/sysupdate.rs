@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::workshop::{
-    Scratch, cache, fixture, has_oracle, is_root, missing, names, os_release, output_of, program,
-    shared, text,
+    Scratch, cache, fixture, has_oracle, is_root, json, missing, names, os_release, output_of,
+    program, shared, text,
 };
 
 /// A system with its own systemd.
@@ -228,7 +228,8 @@ fn ten_names_go_their_own_ways() {
     let scratch = Scratch::new();
     let store = scratch.join("store");
     let signing = signing(&scratch);
-    let signing: Vec<_> = signing.iter().map(String::as_str).collect();
+    let mut arguments: Vec<_> = signing.iter().map(String::as_str).collect();
+    arguments.extend(["--layout", "per-name"]);
     let mut newest = BTreeMap::new();
     for (name, versions) in [
         ("gcc", ["13.3-1", "14.2-1"]),
@@ -243,21 +244,28 @@ fn ten_names_go_their_own_ways() {
         ("z_tool", ["29.1", "29.2"]),
     ] {
         for version in versions {
-            publish(&store.join(name), name, version, &signing);
+            publish(&store, name, version, &arguments);
         }
         newest.insert(name, versions[1]);
     }
-    // Each directory has the keyring; clients and the page look for it in the store itself.
-    fs::copy(
-        store.join("gcc/import-pubring.gpg"),
-        store.join("import-pubring.gpg"),
-    )
-    .unwrap();
+    // Each directory has the keyring, and the page shows where.
+    let outcome = program()
+        .args(["store", "page", "--json"])
+        .arg(&store)
+        .output()
+        .unwrap();
+    let index = &json(&outcome)["index"];
+    assert_eq!(index["keyring"], "gcc/import-pubring.gpg");
+    assert_eq!(
+        index["signing_keys"][0],
+        "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E"
+    );
+    assert_eq!(index["extensions"].as_array().unwrap().len(), 10);
     let phase = scratch.join("all.client");
     let mut commands = "mkdir -p /etc/extensions; cp /run/host/\"$KEYRING\" /etc/systemd/\n"
         .replace(
             "\"$KEYRING\"",
-            &store.join("import-pubring.gpg").display().to_string(),
+            &store.join("gcc/import-pubring.gpg").display().to_string(),
         );
     for name in newest.keys() {
         // The definitions were made for this client's address of the store.

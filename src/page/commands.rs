@@ -18,12 +18,13 @@ fn url(index: &Index) -> &str {
 
 /// Returns the commands that make a client trust the store's key, beside those it trusts already.
 pub fn trust(index: &Index) -> Option<String> {
-    let keyring = index.keyring.as_ref()?;
+    let path = index.keyring.as_ref()?;
+    let keyring = path.rsplit('/').next()?;
     let url = url(index);
     Some(format!(
         "\
 cd \"$(mktemp -d)\"
-curl -fsSO {url}{keyring}
+curl -fsSO {url}{path}
 gpg --show-keys --fingerprint {keyring}
 cat {keyring} >> {KEYRING}
 "
@@ -141,13 +142,13 @@ mod tests {
     fn of_a_signed_store() {
         let mut index = Index::new(String::new(), Some("https://a.example/".to_owned()));
         index.signed = true;
-        index.keyring = Some("key.gpg".to_owned());
+        index.keyring = Some("gcc/key.gpg".to_owned());
         let extension = extension("gcc/");
         assert_eq!(
             trust(&index).unwrap(),
             "\
 cd \"$(mktemp -d)\"
-curl -fsSO https://a.example/key.gpg
+curl -fsSO https://a.example/gcc/key.gpg
 gpg --show-keys --fingerprint key.gpg
 cat key.gpg >> /etc/systemd/import-pubring.gpg
 "

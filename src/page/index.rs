@@ -52,7 +52,7 @@ pub struct Index {
     pub signed: bool,
     /// Fingerprints of the keys that may have made it, in upper-case hexadecimal digits.
     pub signing_keys: Vec<String>,
-    /// Name of the public keyring in the store.
+    /// Where in the store the public keyring is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<String>,
     /// In the order of their names.

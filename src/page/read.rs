@@ -38,7 +38,9 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
     let mut index = Index::new(title.to_owned(), url);
     let mut left_out = Vec::new();
     let mut extensions = Extensions::new();
-    let keyring = keyring(root)?;
+    // Where each extension has a directory of its own, so may its keys be.
+    let shared_keyring = keyring(root)?;
+    index.keyring = shared_keyring.as_ref().map(|_| KEYRING.to_owned());
     let mut signers = Vec::new();
     for path in store::directories(root).map_err(store_failure)? {
         let directory = match path.strip_prefix(root).map(Path::to_str) {
@@ -54,7 +56,17 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         if images.is_empty() {
             continue;
         }
-        signers.push(signer(&path, keyring.as_ref())?);
+        let own_keyring = match directory.as_str() {
+            "" => None,
+            _ => keyring(&path)?,
+        };
+        if index.keyring.is_none() && own_keyring.is_some() {
+            index.keyring = Some(format!("{directory}{KEYRING}"));
+        }
+        signers.push(signer(
+            &path,
+            shared_keyring.as_ref().or(own_keyring.as_ref()),
+        )?);
         for image in images {
             match refusal(&image) {
                 Some(reason) => left_out.push(format!("{directory}{:?}: {reason}", image.file)),
@@ -74,7 +86,6 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         })
         .collect();
     index.signing_keys = keys.into_iter().collect();
-    index.keyring = keyring.map(|_| KEYRING.to_owned());
     for ((name, directory), listed) in extensions {
         index
             .extensions
