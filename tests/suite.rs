@@ -20,6 +20,7 @@ mod determinism;
 mod gpgcheck;
 mod hostile;
 mod interruption;
+mod loader;
 mod lock;
 mod network;
 mod readme;
