@@ -100,6 +100,10 @@ impl Object {
         if !Self::is_elf(head) {
             return Ok(None);
         }
+        // The crate takes the sixteen bytes of the identification for granted.
+        if head.len() < elf::abi::EI_NIDENT {
+            return Err(Error::malformed("header: it is cut off"));
+        }
         let header = parse_ident::<AnyEndian>(head)
             .and_then(|ident| FileHeader::parse_tail(ident, &head[elf::abi::EI_NIDENT..]))
             .map_err(|error| Error::malformed(format!("header: {error}")))?;
@@ -366,15 +370,16 @@ impl<R: Read + Seek> Reader<'_, R> {
         let places: Vec<_> = self
             .segments
             .iter()
-            .filter(|one| one.p_type == PT_NOTE && one.p_filesz <= MAX_TABLE)
+            .filter(|one| one.p_type == PT_NOTE)
             .map(|one| (one.p_offset, one.p_filesz, one.p_align))
-            .take(MAX_NAMES)
             .collect();
+        let mut left = MAX_TABLE;
         for (offset, length, align) in places {
             // Beyond the file's end are the notes that went into a file of debug data.
-            if offset.saturating_add(length) > self.source.length() {
+            if length > left || offset.saturating_add(length) > self.source.length() {
                 continue;
             }
+            left -= length;
             let bytes = self.source.bytes("notes", offset, length)?;
             let align = if align == 8 { 8 } else { 4 };
             let (endian, class) = (self.header.endianness, self.header.class);
