@@ -275,3 +275,34 @@ fn obs_gets_a_digest_beside_each_file_and_no_list() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("SHA256SUMS exists"));
 }
+
+#[test]
+fn images_of_elsewhere_are_added_with_their_manifests() {
+    let made = Scratch::new();
+    add(made.path(), HELLO, "1", &[]);
+    add(made.path(), TOOLS, "1", &[]);
+    let image = |name: &str| {
+        let path = made.join(&format!("{name}-1.x86-64.raw"));
+        path.to_str().unwrap().to_owned()
+    };
+    let scratch = Scratch::new();
+    let directory = scratch.path().to_str().unwrap();
+    let images = [image("hello-sysext"), image("hello-tools")];
+    let add = || {
+        let arguments = ["store", "add", "--json", directory].map(str::to_owned);
+        let outcome = run(arguments.iter().chain(&images));
+        assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+        let rows = json(&outcome)["images"].clone();
+        [rows[0]["added"].clone(), rows[1]["added"].clone()]
+    };
+    assert_eq!(add(), ["new", "new"]);
+    assert_eq!(add(), ["unchanged", "unchanged"]);
+    for name in names(made.path()) {
+        let same = |root: &Path| fs::read(root.join(&name)).unwrap();
+        assert!(same(made.path()) == same(scratch.path()), "{name}");
+    }
+    fs::remove_file(made.join("hello-tools-1.x86-64.manifest.gz")).unwrap();
+    let refused = run(["store", "add", directory, &images[1]]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(text(&refused.stderr).contains("hello-tools-1.x86-64.manifest.gz"));
+}

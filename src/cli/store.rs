@@ -20,6 +20,8 @@ pub struct StoreArguments {
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
 pub enum StoreVerb {
+    /// Add images that were built elsewhere, each with the manifest beside it
+    Add(AddArguments),
     /// List the images that clients are offered
     List(ListArguments),
     /// Look for everything that is wrong with a store
@@ -38,6 +40,7 @@ impl StoreVerb {
     /// How the verb speaks.
     pub fn speech(&self) -> Output {
         match self {
+            Self::Add(arguments) => arguments.speech,
             Self::List(arguments) => arguments.speech,
             Self::Verify(arguments) => arguments.speech,
             Self::Prune(arguments) => arguments.speech,
@@ -46,6 +49,34 @@ impl StoreVerb {
             Self::Page(arguments) => arguments.speech,
         }
     }
+}
+
+/// The arguments of `store add`.
+#[derive(Debug, Args)]
+pub struct AddArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// The images: NAME-VERSION.ARCH.raw, with NAME-VERSION.ARCH.manifest.gz beside it
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Give each extension a directory of its own in DIRECTORY
+    #[arg(long)]
+    pub per_name: bool,
+    /// Replace an image of the same file name that holds other bytes
+    #[arg(long)]
+    pub replace: bool,
+    /// Add an image even if clients see a newer one of its name
+    #[arg(long)]
+    pub allow_older: bool,
+    /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    pub best_before: Option<BestBefore>,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// How to speak.
+    #[command(flatten)]
+    pub speech: Output,
 }
 
 /// The arguments of `store list`.

@@ -1,5 +1,6 @@
 //! `store`: the directory that images are served from. One module a verb.
 
+mod add;
 mod list;
 mod page;
 mod prune;
@@ -16,6 +17,7 @@ use crate::report::Report;
 /// Does what was asked.
 pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
     match verb {
+        StoreVerb::Add(arguments) => add::run(arguments, report),
         StoreVerb::List(arguments) => list::run(arguments, report),
         StoreVerb::Prune(arguments) => prune::run(arguments, report),
         StoreVerb::Sign(arguments) => sign::run(arguments, report),

@@ -6,6 +6,7 @@ mod kill;
 mod newest;
 mod orders;
 mod signature;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,129 @@
+//! `store add`: images that were built elsewhere.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use serde::Serialize;
+use store::{Added, Listing, Manifest, Publication, Store, Temporary};
+
+use crate::cli::store::AddArguments;
+use crate::digest::{hex, sha256};
+use crate::failure::{Failure, Result, store_failure};
+use crate::report::Report;
+use crate::signing::Signer;
+use crate::specimen::beside;
+use crate::{inputs, signing};
+
+#[derive(Serialize)]
+struct Additions {
+    images: Vec<Row>,
+    /// Fingerprint of the key, if one signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    image: PathBuf,
+    sha256: String,
+    added: &'static str,
+}
+
+/// Adds each image with the manifest beside it, one transaction each.
+pub fn run(arguments: &AddArguments, report: &Report) -> Result<()> {
+    let directory = &arguments.directory;
+    let key = inputs::key(&arguments.signing)?;
+    let signer = signing::open(
+        key.as_ref(),
+        inputs::now()?,
+        std::slice::from_ref(directory),
+    )?;
+    for finding in signer.iter().flat_map(|signer| &signer.findings) {
+        report.note(finding);
+    }
+    let images = (arguments.images.iter())
+        .map(|image| add(image, arguments, signer.as_ref(), report))
+        .collect::<Result<_>>()?;
+    if report.is_json() {
+        report.json(&Additions {
+            images,
+            signed_by: signer.map(|signer| signer.fingerprint()),
+        });
+    }
+    Ok(())
+}
+
+fn add(
+    image: &Path,
+    arguments: &AddArguments,
+    signer: Option<&Signer>,
+    report: &Report,
+) -> Result<Row> {
+    let manifest_path = beside(image);
+    let manifest = File::open(&manifest_path).map_err(|error| {
+        Failure::io(format!("reading {}", manifest_path.display()), error)
+            .hint("an image is added with the manifest that was made with it")
+    })?;
+    let manifest = Manifest::parse(manifest)
+        .map_err(|problem| Failure::refused(anyhow!("{} {problem}", manifest_path.display())))?;
+    let name = manifest.config.name;
+    let shelf = match arguments.per_name {
+        true => {
+            store::check_name(&name)
+                .map_err(|problem| Failure::refused(anyhow!("name {name:?} {problem}")))?;
+            arguments.directory.join(&name)
+        }
+        false => arguments.directory.clone(),
+    };
+    let store = Store::create(&shelf).map_err(store_failure)?;
+    let file = copy(&store, image)?;
+    let digest = file.2;
+    let stored = shelf.join(&file.0);
+    let mut sign = signing::sign_with(signer);
+    let added = store
+        .add(
+            Publication {
+                name,
+                image: file,
+                manifest: copy(&store, &manifest_path)?,
+                replace: arguments.replace,
+                allow_older: arguments.allow_older,
+            },
+            Listing {
+                sign: sign.as_mut().map(|sign| sign as _),
+                best_before: arguments.best_before,
+            },
+        )
+        .map_err(store_failure)?;
+    if let Some(signer) = signer {
+        signer.publish_key(&store)?;
+    }
+    let added = match added {
+        Added::New => "new",
+        Added::Unchanged => "unchanged",
+        Added::Replaced => "replaced",
+    };
+    report.stage("store", &format!("{}  {added}", stored.display()));
+    Ok(Row {
+        image: stored,
+        sha256: hex(&digest),
+        added,
+    })
+}
+
+/// Copies a file into the store, without a name as yet; returns what a publication wants of it.
+fn copy(store: &Store, path: &Path) -> Result<(String, Temporary, [u8; 32])> {
+    let failed = |error: io::Error| Failure::io(format!("copying {}", path.display()), error);
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name =
+        name.ok_or_else(|| Failure::refused(anyhow!("{} has no name in UTF-8", path.display())))?;
+    let mut input = File::open(path).map_err(failed)?;
+    let mut output = store.temporary().map_err(store_failure)?;
+    io::copy(&mut input, &mut output).map_err(failed)?;
+    // What was written is what counts, if the file changes meanwhile.
+    output.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let (_, digest) = sha256(&mut output).map_err(failed)?;
+    Ok((name.to_owned(), output, digest))
+}
