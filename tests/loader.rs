@@ -333,6 +333,14 @@ fn programs_of_our_own() {
         .unwrap();
     let image = Image::open(image, &scratch);
     assert_eq!(image.linkage.programs.len(), 9);
+    let outcome = program().arg("inspect").arg(&image.file).output().unwrap();
+    let said = text(&outcome.stdout);
+    let needs = "needs of the base:\n  liba.so.1  A_1 A_2\n  libc.so.6  ";
+    assert!(said.contains(needs), "{said}");
+    assert!(
+        said.contains(&format!("\n  {}\n", loader.display())),
+        "{said}"
+    );
 
     let expected = |names: &[&str]| -> BTreeSet<String> {
         names

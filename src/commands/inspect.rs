@@ -35,6 +35,9 @@ struct Inspection {
     packages: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requires: Option<Value>,
+    /// Libraries and interpreters that the files need of the base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<Value>,
     tree: Vec<String>,
 }
 
@@ -86,6 +89,7 @@ fn inspect(path: &Path) -> Result<Inspection> {
         extension,
         packages: of_manifest("packages"),
         requires: of_manifest("requires"),
+        needs: of_manifest("needs"),
         tree: dump(&tree).lines().map(str::to_owned).collect(),
     })
 }
@@ -134,6 +138,9 @@ impl Inspection {
                 }
             }
         }
+        if let Some(needs) = &self.needs {
+            text += &needs_text(needs);
+        }
         if let Some(requires) = &self.requires {
             text += "requires of the base:\n";
             for capability in requires
@@ -151,4 +158,19 @@ impl Inspection {
         }
         text
     }
+}
+
+/// Lists the libraries that the files need, each with its versions, then loaders and interpreters.
+fn needs_text(needs: &Value) -> String {
+    let mut text = "needs of the base:\n".to_owned();
+    for (library, versions) in needs["libraries"].as_object().into_iter().flatten() {
+        let versions = versions.as_array().into_iter().flatten();
+        let versions: Vec<_> = versions.filter_map(Value::as_str).collect();
+        text += format!("  {library}  {}", versions.join(" ")).trim_end();
+        text.push('\n');
+    }
+    for program in needs["programs"].as_array().into_iter().flatten() {
+        text += &format!("  {}\n", program.as_str().unwrap_or_default());
+    }
+    text
 }
