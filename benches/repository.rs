@@ -48,7 +48,8 @@ const SIDES: [Side; 3] = [
     },
     Side {
         name: "dnf",
-        forget: "rm -rf $work/dnf-cache",
+        // The cache lies in the root that is installed into.
+        forget: "rm -rf $work/dnf-root/$work/dnf-cache",
         commands: "dnf -q -c $work/dnf.conf --installroot=$work/dnf-root --releasever=12 \
              --setopt=install_weak_deps=0 install --assumeno \"$package\" > $work/said 2>&1; \
              grep -q 'Operation aborted' $work/said",
