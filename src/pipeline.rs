@@ -212,7 +212,7 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
             .map(|path| repository::located(path))
             .collect::<Result<Vec<_>>>()
     };
-    let choice = match &inputs.locking {
+    let mut choice = match &inputs.locking {
         Locking::Follow(path) => {
             lock::follow(path, &request, base, &located()?, &mut offered, &downloads)?
         }
@@ -229,19 +229,6 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
             architecture,
         })?,
     };
-    let lock = match &inputs.locking {
-        Locking::Write(_) => {
-            let files: Vec<_> = named.iter().zip(located()?).collect();
-            let packages = lock::packages(&choice, &files, &offered)?;
-            Some(Lock::new(
-                request,
-                base,
-                packages,
-                choice.relies_on.clone(),
-            )?)
-        }
-        Locking::None | Locking::Follow(_) => None,
-    };
     let fully = !inputs.dry_run;
     let is_listed = |package: &Available| package.repository > 0;
     let listed: Vec<_> = (choice.chosen.iter())
@@ -255,7 +242,7 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     let mut retrieved = retrieved.into_iter();
     let mut found = Vec::new();
     let mut reasons = Vec::new();
-    for (package, reason) in choice.chosen {
+    for (package, reason) in choice.chosen.clone() {
         let chosen_from = package.repository.checked_sub(1);
         let of_name = || {
             let file = inputs.packages.get(package.index)?;
@@ -287,11 +274,26 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
             &format!("recommended, and not added without --recommends: {wishes}"),
         );
     }
+    let selection = Selection::new(found, reasons);
+    choice.complete(&selection.packages);
+    let lock = match &inputs.locking {
+        Locking::Write(_) => {
+            let files: Vec<_> = named.iter().zip(located()?).collect();
+            let packages = lock::packages(&choice, &files, &offered)?;
+            Some(Lock::new(
+                request,
+                base,
+                packages,
+                choice.relies_on.clone(),
+            )?)
+        }
+        Locking::None | Locking::Follow(_) => None,
+    };
     Ok(Selection {
         lock,
         relies_on: choice.relies_on,
         findings: [findings, choice.findings].concat(),
-        ..Selection::new(found, reasons)
+        ..selection
     })
 }
 

@@ -72,4 +72,13 @@ fn what_is_chosen_makes_a_debugger_run() {
     let said = text(&outcome.stdout) + &text(&outcome.stderr);
     assert!(outcome.status.success(), "{said}");
     assert!(said.contains("GNU gdb"), "{said}");
+
+    // Repositories leave this one out where a version of it is required, too; headers don't.
+    let mut why = program();
+    let outcome = why
+        .arg("why")
+        .arg(chosen.join(image))
+        .arg("libc.so.6()(64bit)");
+    let said = text(&outcome.output().unwrap().stdout);
+    assert!(said.starts_with("libc6-"), "{said}");
 }

@@ -59,6 +59,8 @@ pub struct Choice {
     pub chosen: Vec<(Available, Reason)>,
     /// What of the base these need.
     pub relies_on: Vec<ReliedOn>,
+    /// What was chosen from, until [`complete`](Self::complete).
+    pub pool: Option<Pool>,
     /// What is recommended and was not chosen.
     pub not_added: Vec<String>,
     /// What was asked for and is in the base; what is not known of the base.
@@ -135,7 +137,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         return Err(Failure::refused(anyhow!("nothing is left to add: {lines}")));
     }
     Ok(Choice {
-        relies_on: relies_on(&pool, &chosen),
+        relies_on: Vec::new(),
         not_added: match recommends {
             true => Vec::new(),
             false => not_added(&pool, &chosen),
@@ -144,7 +146,21 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
             .map(|chosen| (chosen.package, reason(&pool, &chosen.reason)))
             .collect(),
         findings,
+        pool: Some(pool),
     })
+}
+
+impl Choice {
+    /// Says what of the base the chosen packages need, by their headers: repositories leave out of
+    /// their lists what another requirement implies.
+    pub fn complete(&mut self, packages: &[Package]) {
+        if let Some(pool) = self.pool.take() {
+            let chosen: Vec<_> = self.chosen.iter().map(|(package, _)| *package).collect();
+            let solvables: Vec<_> = packages.iter().map(solvable::solvable).collect();
+            let needs = solvables.iter().flat_map(|solvable| &solvable.requires);
+            self.relies_on = relies_on(&pool, &chosen, needs.collect());
+        }
+    }
 }
 
 /// What a base has to say of packages that someone has chosen.
@@ -173,7 +189,11 @@ pub fn judge(packages: &[Package], base: &Base) -> Result<Judgement> {
         .collect();
     Ok(Judgement {
         rules: resolve::judge(&pool, &chosen),
-        relies_on: relies_on(&pool, &chosen),
+        relies_on: relies_on(
+            &pool,
+            &chosen,
+            of_chosen(&pool, &chosen, |solvable| &solvable.requires),
+        ),
     })
 }
 
@@ -251,11 +271,11 @@ fn reason(pool: &Pool, reason: &resolve::Reason) -> Reason {
     }
 }
 
-/// Returns the packages of the base that satisfy what the chosen ones require and don't provide
+/// Returns the packages of the base that satisfy what the chosen ones need and don't provide
 /// among themselves.
-fn relies_on(pool: &Pool, chosen: &[Available]) -> Vec<ReliedOn> {
+fn relies_on(pool: &Pool, chosen: &[Available], needs: BTreeSet<&Dependency>) -> Vec<ReliedOn> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for need in of_chosen(pool, chosen, |solvable| &solvable.requires) {
+    for need in needs {
         let providers = pool.providers(need);
         let is_chosen = |package: &resolve::Package| match package {
             resolve::Package::Available(package) => chosen.contains(package),
