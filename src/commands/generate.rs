@@ -18,21 +18,13 @@ pub fn completions(shell: Shell, report: &Report) {
     report.print(&String::from_utf8_lossy(&script));
 }
 
-/// Writes a manual page for the program and one for each verb.
+/// Writes a manual page for the program and one for each verb, those of `store` too.
 pub fn man(directory: &Path, report: &Report) -> Result<()> {
     let doing = |path: &Path| format!("writing {}", path.display());
     std::fs::create_dir_all(directory).map_err(|error| Failure::io(doing(directory), error))?;
     let command = Cli::command();
-    let mut pages = vec![(PROGRAM.to_owned(), command.clone())];
-    for verb in command
-        .get_subcommands()
-        .filter(|verb| verb.get_name() != "help")
-    {
-        pages.push((
-            format!("{PROGRAM}-{}", verb.get_name()),
-            Command::clone(verb),
-        ));
-    }
+    let mut pages = Vec::new();
+    collect_pages(PROGRAM.to_owned(), &command, &mut pages);
     for (name, command) in pages {
         let path = directory.join(format!("{name}.1"));
         let mut page = Vec::new();
@@ -44,4 +36,15 @@ pub fn man(directory: &Path, report: &Report) -> Result<()> {
         report.stage("man", &path.display().to_string());
     }
     Ok(())
+}
+
+/// Collects a command and all that is below it, each with the name of its page.
+fn collect_pages(name: String, command: &Command, pages: &mut Vec<(String, Command)>) {
+    let verbs: Vec<_> = (command.get_subcommands())
+        .filter(|verb| verb.get_name() != "help")
+        .collect();
+    pages.push((name.clone(), command.clone()));
+    for verb in verbs {
+        collect_pages(format!("{name}-{}", verb.get_name()), verb, pages);
+    }
 }
