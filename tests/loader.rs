@@ -416,6 +416,44 @@ fn group(packages: &Path, name: &str) -> Option<Vec<PathBuf>> {
     (!files.is_empty()).then_some(files)
 }
 
+/// Compares the libraries and versions that files need with what RPM's own dependency generator
+/// has found in them, but for what the repository has taken out.
+fn compare_with_rpm(packages: &Path, files: &[PathBuf], linkage: &Linkage) {
+    let taken_out = fs::read_to_string(packages.join("excluded-requires.txt")).unwrap();
+    let mut ours = BTreeSet::new();
+    for (_, object) in linkage.objects() {
+        let marker = object.abi.rpm_marker();
+        ours.extend(object.needed.iter().map(|name| format!("{name}(){marker}")));
+        for (name, versions) in &object.versions {
+            ours.extend(
+                versions
+                    .iter()
+                    .map(|version| format!("{name}({version}){marker}")),
+            );
+        }
+    }
+    let required = output_of(Command::new("rpm").args(["-qp", "--requires"]).args(files));
+    let real: BTreeSet<String> = required
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .filter(|line| line.ends_with("(64bit)") && line.contains(".so"))
+        .collect();
+    // RPM names weak versions, too, without which the loader goes on.
+    let only_rpm: Vec<_> = real
+        .difference(&ours)
+        .filter(|one| one.contains("()"))
+        .collect();
+    let only_ours: Vec<_> = ours
+        .difference(&real)
+        .filter(|one| one.ends_with("(64bit)") && !taken_out.contains(one.as_str()))
+        .collect();
+    assert!(
+        only_rpm.is_empty() && only_ours.is_empty(),
+        "only RPM: {only_rpm:?}, only ours: {only_ours:?}"
+    );
+    tell(&format!("{} needs are RPM's, too", ours.len()));
+}
+
 #[test]
 fn programs_of_real_packages() {
     let Some(packages) = real_packages().filter(|_| can_list()) else {
@@ -458,12 +496,13 @@ fn programs_of_real_packages() {
             .arg(&base)
             .arg("-o")
             .arg(scratch.join("store"))
-            .args(files)
+            .args(&files)
             .output()
             .unwrap();
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
         let file = scratch.join(&format!("store/{name}-1.x86-64.raw"));
         let image = Image::open(file, &scratch);
+        compare_with_rpm(&packages, &files, &image.linkage);
         assert_eq!(image.compare(&base, &format!("{name}, the right base")), 0);
 
         // The library of the base that most programs need, the C library's own apart, and the one
