@@ -110,6 +110,29 @@ fn signing(scratch: &Scratch) -> [String; 2] {
     ["--sign-key".to_owned(), key.display().to_string()]
 }
 
+/// Returns a good signature of a file by a key that no client of a test trusts.
+fn foreign_signature(signed: &Path) -> (Scratch, PathBuf) {
+    let scratch = Scratch::new();
+    let home = scratch.join("gpg");
+    fs::create_dir(&home).unwrap();
+    output_of(Command::new("chmod").arg("700").arg(&home));
+    let gpg = || {
+        let mut command = Command::new("gpg");
+        command.args(["--batch", "--quiet", "--passphrase", ""]);
+        command.env("GNUPGHOME", &home);
+        command
+    };
+    output_of(gpg().args(["--quick-gen-key", "foreign", "ed25519", "sign"]));
+    let signature = scratch.join("foreign.gpg");
+    output_of(
+        gpg()
+            .args(["--detach-sign", "--output"])
+            .arg(&signature)
+            .arg(signed),
+    );
+    (scratch, signature)
+}
+
 /// Runs `tests/client.sh`: a client of the store goes through the phases.
 fn client(client: &Client, store: &Path, phases: &[PathBuf], bus: bool) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client.sh");
@@ -144,6 +167,7 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
             if sign { &signing } else { &[] },
         );
         define(&store, "@@STORE_URL@@");
+        let (_home, foreign) = foreign_signature(&store.join("SHA256SUMS"));
         let outcome = program()
             .args(["store", "page"])
             .arg(&store)
@@ -167,7 +191,9 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
                     .env("PRESEED", seeds.join(" "))
                     .env(client.variable.0, &client.variable.1);
                 if sign {
-                    command.env("PUBRING", store.join("import-pubring.gpg"));
+                    command
+                        .env("PUBRING", store.join("import-pubring.gpg"))
+                        .env("FOREIGN_STORE_SIG", &foreign);
                 }
                 if let Some(kept) = kept {
                     fs::create_dir_all(kept).unwrap();
@@ -181,6 +207,11 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
             assert!(said.contains("PASS refused (image truncated)"), "{said}");
             assert_eq!(
                 said.contains("PASS refused (signature missing)"),
+                sign,
+                "{said}"
+            );
+            assert_eq!(
+                said.contains("PASS refused (signed by a foreign key)"),
                 sign,
                 "{said}"
             );

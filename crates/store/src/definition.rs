@@ -361,7 +361,7 @@ InstancesMax={instances}
         } = self;
         format!(
             "\
-# Switched off, {name} is no longer updated, and systemd-sysupdate -C {name} vacuum removes it.
+# Switched off, {name} is no longer updated; from systemd 262 on, systemd-sysupdate -C {name} vacuum removes it.
 [Feature]
 Description=System extension {name}
 Documentation={}
@@ -432,7 +432,7 @@ InstancesMax=2
         assert_eq!(
             feature_text,
             "\
-# Switched off, strace is no longer updated, and systemd-sysupdate -C strace vacuum removes it.
+# Switched off, strace is no longer updated; from systemd 262 on, systemd-sysupdate -C strace vacuum removes it.
 [Feature]
 Description=System extension strace
 Documentation=https://example.org/x/

@@ -189,7 +189,7 @@ mod tests {
         // If what is written was changed on purpose, this is the value to change, too.
         assert_eq!(
             hex,
-            "e33c8ef9ea3ef63b86e13a97513cf86e6d4034a692133eb9edfc8c632d6e7138"
+            "d0d4e00a88f3d189064c262d6f82a26a0750014710978163bf1ac76b4b78d78a"
         );
     }
 }
