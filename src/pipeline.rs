@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use image::dump::dump;
+use linkage::Capabilities;
 use resolve::Available;
 use rpm_input::Package;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::base::Base;
 use crate::check::base_files::BaseFiles;
 use crate::check::closure::BaseLibraries;
 use crate::check::{self, Finding, Severity, Waivers, shadow};
-use crate::choose::{self, Question, choose, judge};
+use crate::choose::{self, Choice, Question, choose, judge};
 use crate::cli::Matching;
 use crate::compose::{self, Plan, Times};
 use crate::digest::{hex, sha256};
@@ -79,6 +80,8 @@ struct Selection {
     explained: Vec<Explained>,
     /// What of the base they need.
     relies_on: Vec<ReliedOn>,
+    /// What the base provides, if that was looked up and is known of all its packages.
+    provided: Option<Capabilities>,
     /// What is to be written so that the same can be chosen again.
     lock: Option<Lock>,
     findings: Vec<Finding>,
@@ -96,7 +99,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     };
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
-    let selection = select(inputs, &base, report)?;
+    let mut selection = select(inputs, &base, report)?;
     let packages = &selection.packages;
     report.stage("packages", &listed(packages, inputs.overlay.as_deref()));
     let overlay = inputs
@@ -141,7 +144,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
             signer.as_ref(),
             &identity,
             &base,
-            &selection,
+            &mut selection,
             &plan,
             report,
         )?;
@@ -214,7 +217,12 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     };
     let mut choice = match &inputs.locking {
         Locking::Follow(path) => {
-            lock::follow(path, &request, base, &located()?, &mut offered, &downloads)?
+            let (provided, unknown) = choose::provided_by_list(base, &repositories);
+            Choice {
+                provided,
+                findings: unknown.into_iter().collect(),
+                ..lock::follow(path, &request, base, &located()?, &mut offered, &downloads)?
+            }
         }
         Locking::None | Locking::Write(_) => choose(Question {
             base,
@@ -292,6 +300,7 @@ fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection> {
     Ok(Selection {
         lock,
         relies_on: choice.relies_on,
+        provided: choice.provided,
         findings: [findings, choice.findings].concat(),
         ..selection
     })
@@ -316,6 +325,7 @@ impl Selection {
             files,
             explained,
             relies_on: Vec::new(),
+            provided: None,
             lock: None,
             findings: Vec::new(),
         }
@@ -329,7 +339,7 @@ fn make(
     signer: Option<&Signer>,
     identity: &Identity,
     base: &Base,
-    selection: &Selection,
+    selection: &mut Selection,
     plan: &Plan,
     report: &Report,
 ) -> Result<(Stored, Vec<Finding>)> {
@@ -371,7 +381,10 @@ fn make(
     if inputs.matching == Matching::Auto && identity.fits_any() {
         statement::check_any(&packed.linkage)?;
     }
-    let findings = check::linkage(&packed.linkage, &BaseLibraries::of(base)?);
+    let findings = check::linkage(
+        &packed.linkage,
+        &BaseLibraries::of(base, selection.provided.take())?,
+    );
     settle(&findings, &inputs.waivers, report)?;
     if let Some(directory) = &inputs.tree {
         rewound(&mut image)?;

@@ -359,7 +359,7 @@ fn a_base_by_name_has_what_repositories_say() {
     let by_list = ["--base", list.to_str().unwrap()];
     let both = ["hello-tools-1.1~rc1-2.x86_64", "hello-library-2.0-3.x86_64"];
     let unknown = "no repository has 1 of the base's 2 packages, so it is not known what they \
-                   provide: other-1-1.noarch";
+                   provide, and not checked whether programs find their libraries: other-1-1.noarch";
     for (packages, base, chosen, finding) in [
         ("system-1-1.noarch", &by_list[..], &both[..], None),
         (

@@ -13,6 +13,7 @@
 
 mod base;
 mod build;
+mod by_name;
 mod check;
 mod clients;
 mod delivery;

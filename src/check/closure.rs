@@ -2,7 +2,8 @@
 //! its base, where the loader looks.
 //!
 //! A base with files is judged by its files, one that is known by its packages by what they
-//! provide; of one that is known by its os-release alone nothing is judged.
+//! provide, be it by their headers or, if there are only their names, by the repositories that have
+//! all of them. Of one that is known less, or by its os-release alone, nothing is judged.
 //!
 //! Programs are started, scripts have their interpreter looked for. Of libraries, those that no
 //! program of the image loads are loaded on their own, for they are there for programs of the base
@@ -46,8 +47,9 @@ pub enum BaseLibraries {
 }
 
 impl BaseLibraries {
-    /// Opens what there is to know of a base's libraries.
-    pub fn of(base: &Base) -> Result<Self> {
+    /// Opens what there is to know of a base's libraries. `looked_up` is what repositories say that
+    /// a base provides of which there are only the packages' names.
+    pub fn of(base: &Base, looked_up: Option<Capabilities>) -> Result<Self> {
         // A root without programs is a database in a directory.
         if let Some(root) = base
             .root
@@ -59,7 +61,7 @@ impl BaseLibraries {
             });
         }
         let Some(packages) = &base.packages else {
-            return Ok(Self::Unknown);
+            return Ok(looked_up.map_or(Self::Unknown, Self::Packages));
         };
         let provides = packages.iter().flat_map(|package| &package.provides);
         let files = packages.iter().flat_map(|package| &package.files);
@@ -201,7 +203,7 @@ impl<'a> Judge<'a> {
                 || object
                     .abi
                     .loader()
-                    .is_some_and(|loader| self.view.has_file(loader))
+                    .is_some_and(|loader| self.view.has_loader(loader, object.abi))
                 || matches!(self.below, Below::Nothing);
             if object.program || !loadable || !judged(path) || loader.is_reached(path) {
                 continue;

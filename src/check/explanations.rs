@@ -60,7 +60,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     of(
         "unknown-in-base",
         "The base is known by a list of names only. What a package provides stands in its header, \
-         and no repository has that, so what it provides can't be counted on.",
+         and no repository has that, so what it provides can't be counted on. A library that \
+         an image needs may be one of those, so missing libraries stop no build over this base.",
         "Add the repository that the base was made of with --repo.",
     ),
     of(

@@ -179,7 +179,7 @@ impl<'a> Ground<'a> {
         Ok(Self {
             target,
             files: BaseFiles::of(&target.base),
-            libraries: BaseLibraries::of(&target.base)?,
+            libraries: BaseLibraries::of(&target.base, None)?,
             offers: packages.map(|packages| Offers::new(packages.iter())),
         })
     }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::anyhow;
+use linkage::Capabilities;
 use resolve::{
     Available, Dependency, Options, Pool, Repository, Request, Rule, Solvable, Wanted, resolve,
 };
@@ -59,6 +60,8 @@ pub struct Choice {
     pub chosen: Vec<(Available, Reason)>,
     /// What of the base these need.
     pub relies_on: Vec<ReliedOn>,
+    /// What the base provides, if that was looked up and every package of it was found.
+    pub provided: Option<Capabilities>,
     /// What was chosen from, until [`complete`](Self::complete).
     pub pool: Option<Pool>,
     /// What is recommended and was not chosen.
@@ -146,6 +149,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
             .map(|chosen| (chosen.package, reason(&pool, &chosen.reason)))
             .collect(),
         findings,
+        provided: (base.packages.is_none() && not_found.is_empty()).then(|| provided(pool.base())),
         pool: Some(pool),
     })
 }
@@ -225,11 +229,42 @@ fn not_found(installed: &[Solvable], found: &[Option<Available>]) -> Vec<String>
         .collect()
 }
 
+/// Looks up what the packages of a list provide, where packages are taken as a lock names them. A
+/// base that would have to be installed anew for that may have become another one: it stays unknown.
+pub fn provided_by_list(
+    base: &Base,
+    repositories: &[Repository],
+) -> (Option<Capabilities>, Option<Finding>) {
+    let Named::Listed(list) = &base.named else {
+        return (None, None);
+    };
+    let LookedUp { installed, found } = look_up::listed(list, repositories);
+    let not_found = not_found(&installed, &found);
+    match unknown(&not_found, installed.len()) {
+        Some(finding) => (None, Some(finding)),
+        None => (Some(provided(&installed)), None),
+    }
+}
+
+/// Returns what packages provide, by what repositories tell of them.
+fn provided(packages: &[Solvable]) -> Capabilities {
+    let provides = packages.iter().flat_map(|package| &package.provides);
+    let files = packages.iter().flat_map(|package| &package.files);
+    Capabilities::new(
+        provides
+            .filter_map(Dependency::simple)
+            .map(|capability| capability.name.clone()),
+        files.cloned(),
+    )
+    .with_files_in_part(resolve::is_listed)
+}
+
 /// Says that what the base provides is not wholly known.
 fn unknown(not_found: &[String], all: usize) -> Option<Finding> {
     (!not_found.is_empty()).then(|| {
         let text = format!(
-            "no repository has {} of the base's {}, so it is not known what they provide: {}",
+            "no repository has {} of the base's {}, so it is not known what they provide, and not \
+             checked whether programs find their libraries: {}",
             not_found.len(),
             counted(all, "package"),
             shortened(not_found)

@@ -9,6 +9,8 @@ use crate::abi::Abi;
 pub struct Capabilities {
     names: BTreeSet<String>,
     files: BTreeSet<String>,
+    /// Says of a path whether it would be among `files`, if those are not all that there are.
+    lists: Option<fn(&str) -> bool>,
 }
 
 impl Capabilities {
@@ -20,6 +22,18 @@ impl Capabilities {
         Self {
             names: names.into_iter().collect(),
             files: files.into_iter().collect(),
+            lists: None,
+        }
+    }
+
+    /// Takes the files for a part of all: a repository lists those alone that packages often ask
+    /// for. `lists` says of a path whether it would be among them. One that would not counts as
+    /// there, since nothing speaks against it.
+    #[must_use]
+    pub fn with_files_in_part(self, lists: fn(&str) -> bool) -> Self {
+        Self {
+            lists: Some(lists),
+            ..self
         }
     }
 
@@ -37,9 +51,14 @@ impl Capabilities {
         self.names.contains(&format!("{name}({version}){marker}"))
     }
 
-    /// Says whether there is a file, on a system where `/bin` is a link to `/usr/bin`; a package
-    /// may list or provide it under either path.
+    /// Says whether there is a file, as far as files are known.
     pub(crate) fn has_file(&self, path: &str) -> bool {
+        self.names_file(path) || self.lists.is_some_and(|lists| !lists(path))
+    }
+
+    /// Says whether a package names a file, on a system where `/bin` is a link to `/usr/bin`; it
+    /// may list or provide it under either path.
+    fn names_file(&self, path: &str) -> bool {
         let other = match path.strip_prefix("/usr") {
             Some(path) => path.to_owned(),
             None => format!("/usr{path}"),
@@ -55,14 +74,17 @@ impl Capabilities {
     /// loader comes with the C library.
     pub(crate) fn has_loader(&self, path: &str, abi: Abi) -> bool {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let with_libc = abi.loader() == Some(path) && self.has_library("libc.so.6", abi);
-        with_libc || self.has_library(name, abi) || self.has_file(path)
+        let is_there = match abi.loader() == Some(path) {
+            true => self.has_library("libc.so.6", abi) || self.names_file(path),
+            false => self.has_file(path),
+        };
+        is_there || self.has_library(name, abi)
     }
 
     /// Returns the directories of the loader, as the C library's own place tells them.
     pub(crate) fn library_directories(&self, abi: Abi) -> Vec<String> {
         let known = abi.library_directories();
-        let of_libc = |directory: &&String| self.has_file(&format!("{directory}/libc.so.6"));
+        let of_libc = |directory: &&String| self.names_file(&format!("{directory}/libc.so.6"));
         let Some(first) = known.iter().find(of_libc) else {
             return known;
         };

@@ -45,7 +45,7 @@ pub use dependency::{Capability, Dependency, Rich};
 pub use error::Error;
 pub use evr::{Comparison, Evr};
 pub use judge::judge;
-pub use pool::{Available, Options, Package, Pool, Repository};
+pub use pool::{Available, Options, Package, Pool, Repository, is_listed};
 pub use problem::{Problem, Rule};
 pub use request::{Request, Wanted};
 pub use resolution::{Already, Chosen, Reason, Resolution, resolve};

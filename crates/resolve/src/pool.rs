@@ -538,7 +538,7 @@ impl Pool {
 }
 
 /// Returns whether primary metadata lists a file of that path, by createrepo's rule.
-fn is_listed(path: &str) -> bool {
+pub fn is_listed(path: &str) -> bool {
     path.starts_with("/etc/") || path.contains("bin/") || path == "/usr/lib/sendmail"
 }
 

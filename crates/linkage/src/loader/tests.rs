@@ -350,3 +350,59 @@ fn a_base_known_by_its_packages() {
         ]
     );
 }
+
+#[test]
+fn a_base_whose_files_are_known_in_part() {
+    let lists = |path: &str| path.contains("bin/");
+    let capabilities = |names: &[&str], files: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Capabilities::new(owned(names), owned(files))
+    };
+    let image = image("usr/bin/a: program needs=libc.so.6");
+    let abi = image.programs["usr/bin/a"].abi;
+    let mut image = image;
+    image.libraries.clear();
+    let libc = ["libc.so.6()(64bit)"];
+    let own = abi.loader().unwrap();
+    for (names, files, path, in_part, wholly) in [
+        // What would be listed is not there unless it is.
+        (&[][..], &["/usr/bin/perl"][..], "/bin/perl", true, true),
+        (&[], &["/usr/bin/perl"], "/usr/bin/python3", false, false),
+        (&["/bin/sh"], &[], "/usr/bin/sh", true, true),
+        // Of what would not be, nothing is known.
+        (&[], &[], "/usr/lib/tool/run", true, false),
+    ] {
+        let all = capabilities(names, files);
+        let some = all.clone().with_files_in_part(lists);
+        for (base, expected) in [(&some, in_part), (&all, wholly)] {
+            let view = View::new(&image, Base::Packages(base));
+            assert_eq!(view.has_file(path), expected, "{path}");
+        }
+    }
+    // A loader that comes with the C library is there or not there with it; of others, nothing is known.
+    for (names, path, in_part, wholly) in [
+        (&libc[..], own, true, true),
+        (&[], own, false, false),
+        (&["ld-linux-x86-64.so.2()(64bit)"], own, true, true),
+        (&libc, "/lib/ld-other.so.1", true, false),
+    ] {
+        let all = capabilities(names, &[]);
+        let some = all.clone().with_files_in_part(lists);
+        for (base, expected) in [(&some, in_part), (&all, wholly)] {
+            let view = View::new(&image, Base::Packages(base));
+            assert_eq!(view.has_loader(path, abi), expected, "{path} {names:?}");
+        }
+    }
+    // No library is there that no package provides, though files of libraries are never listed.
+    for (names, problems) in [
+        (&libc[..], &[][..]),
+        (&[], &["/usr/bin/a misses libc.so.6"]),
+    ] {
+        let some = capabilities(names, &[]).with_files_in_part(lists);
+        let view = View::new(&image, Base::Packages(&some));
+        let loader = Loader::new(&view, Processor::Oldest);
+        let found = brief(&loader.start("usr/bin/a").unwrap());
+        let found: Vec<_> = found.iter().filter(|one| one.contains(".so.6")).collect();
+        assert_eq!(found, problems.iter().collect::<Vec<_>>(), "{names:?}");
+    }
+}
