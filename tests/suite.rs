@@ -16,6 +16,7 @@ mod build;
 mod by_name;
 mod check;
 mod clients;
+mod crowd;
 mod delivery;
 mod determinism;
 mod gpgcheck;

@@ -14,9 +14,9 @@ use crate::workshop::{
 };
 
 /// A system with its own systemd.
-struct Client {
+pub struct Client {
     /// The first word of what it says of itself, for messages.
-    systemd: &'static str,
+    pub systemd: &'static str,
     /// What `tests/client.sh` takes as its root.
     tree: String,
     /// What `sysupdate-test.sh` takes as its root.
@@ -26,7 +26,7 @@ struct Client {
 }
 
 /// Returns the clients that are here, unless the tests of this file can't run at all.
-fn clients() -> Option<Vec<Client>> {
+pub fn clients() -> Option<Vec<Client>> {
     shared()?;
     if !is_root() || !["python3", "curl", "gpg"].into_iter().all(has_oracle) {
         return None;
@@ -63,6 +63,16 @@ fn clients() -> Option<Vec<Client>> {
     Some(clients)
 }
 
+/// Returns the program, about to put a tree into a store as a version of an extension.
+pub fn build_of(tree: &Path, store: &Path, name: &str, version: &str) -> Command {
+    let mut command = program();
+    command.arg("--overlay").arg(tree);
+    command.args(["--name", name, "--image-version", version, "-o"]);
+    command.arg(store);
+    command.arg("--os-release").arg(os_release("tumbleweed"));
+    command
+}
+
 /// Publishes a version of an extension whose program prints that version.
 fn publish(store: &Path, name: &str, version: &str, arguments: &[&str]) {
     let tree = Scratch::new();
@@ -74,13 +84,7 @@ fn publish(store: &Path, name: &str, version: &str, arguments: &[&str]) {
     )
     .unwrap();
     output_of(Command::new("chmod").arg("755").arg(bin.join(name)));
-    let outcome = program()
-        .arg("--overlay")
-        .arg(tree.path())
-        .args(["--name", name, "--image-version", version, "-o"])
-        .arg(store)
-        .arg("--os-release")
-        .arg(os_release("tumbleweed"))
+    let outcome = build_of(tree.path(), store, name, version)
         .args(arguments)
         .output()
         .unwrap();
@@ -92,7 +96,7 @@ fn publish(store: &Path, name: &str, version: &str, arguments: &[&str]) {
 }
 
 /// Writes a store's definitions.
-fn define(store: &Path, url: &str) {
+pub fn define(store: &Path, url: &str) {
     let outcome = program()
         .args(["store", "sysupdate"])
         .arg(store)
@@ -103,7 +107,7 @@ fn define(store: &Path, url: &str) {
 }
 
 /// The options that sign with the fixed key, which is put where only its owner reads it.
-fn signing(scratch: &Scratch) -> [String; 2] {
+pub fn signing(scratch: &Scratch) -> [String; 2] {
     let key = scratch.join("key.asc");
     fs::copy(fixture("keys/test.secret.asc"), &key).unwrap();
     output_of(Command::new("chmod").arg("600").arg(&key));
@@ -134,7 +138,7 @@ fn foreign_signature(signed: &Path) -> (Scratch, PathBuf) {
 }
 
 /// Runs `tests/client.sh`: a client of the store goes through the phases.
-fn client(client: &Client, store: &Path, phases: &[PathBuf], bus: bool) -> Output {
+pub fn client(client: &Client, store: &Path, phases: &[PathBuf], bus: bool) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client.sh");
     let mut command = Command::new("timeout");
     command.arg("120").arg(script).arg(&client.tree).arg(store);
