@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What went wrong, as far as the exit code tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The input can't give a good image. Exit code 1.
     Refused,
@@ -74,6 +74,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Says before the reason where it lies, as in "debug.toml:3".
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.source = self.source.context(place.to_string());
         self
     }
 

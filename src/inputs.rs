@@ -24,6 +24,13 @@ use crate::signing::{KeySource, Passphrase, PassphraseSource};
 use crate::trust;
 use store::{BestBefore, DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
+/// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
+const DEFAULT_COMPRESSION: &str = "zstd:7";
+/// The block size that is used where none is named.
+const DEFAULT_BLOCK_SIZE: &str = "1M";
+/// Where an image may be merged if nothing is said of it.
+const DEFAULT_SCOPE: &str = "system";
+
 /// Everything that decides what is built, and where to.
 #[derive(Clone, Debug)]
 pub struct Inputs {
@@ -84,7 +91,8 @@ pub struct Inputs {
 impl Inputs {
     /// Checks the arguments and reads the environment.
     pub fn new(arguments: &BuildArguments) -> Result<Self> {
-        if arguments.inputs.is_empty() && arguments.overlay.is_none() {
+        let no_package = arguments.inputs.is_empty() && arguments.names.is_empty();
+        if no_package && arguments.overlay.is_none() {
             return Err(Failure::usage("no INPUT is given")
                 .hint("name an RPM, as in: sysext-build strace-6.11-1.1.x86_64.rpm")
                 .hint("sysext-build --help shows more"));
@@ -96,7 +104,7 @@ impl Inputs {
             version: arguments.image_version.clone(),
             build_number: arguments.build_number,
             architecture: arguments.arch.as_deref().map(architecture).transpose()?,
-            scope: scope(&arguments.scope)?,
+            scope: scope(arguments.scope.as_deref().unwrap_or(DEFAULT_SCOPE))?,
         };
         if let Some(name) = &naming.name {
             store::check_name(name)
@@ -107,7 +115,7 @@ impl Inputs {
                 Failure::usage(format!("--image-version {version:?} {problem}"))
             })?;
         }
-        if arguments.inputs.is_empty() && (naming.name.is_none() || naming.version.is_none()) {
+        if no_package && (naming.name.is_none() || naming.version.is_none()) {
             return Err(Failure::usage("an overlay alone has no name and version")
                 .hint("add --name NAME --image-version VERSION"));
         }
@@ -124,11 +132,19 @@ impl Inputs {
                 Failure::usage("--base-install needs repositories").hint("name one with --repo")
             );
         }
+        let locking = locking(arguments)?;
+        if let (Some(name), []) = (arguments.names.first(), &arguments.repo[..]) {
+            let text = format!("{name} is no file, and no repository is named to take it from");
+            return Err(Failure::usage(text).hint("name one with repositories, or with --repo"));
+        }
         let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
             .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
         let names = names
             .into_iter()
             .map(|name| name.to_string_lossy().into_owned());
+        let names = names.chain(arguments.names.iter().cloned());
+        let compression = arguments.compression.as_deref();
+        let block = arguments.block_size.as_deref();
         Ok(Self {
             packages: packages(&files)?,
             names: names.collect(),
@@ -143,22 +159,19 @@ impl Inputs {
             overlay: arguments.overlay.clone(),
             naming,
             base: base(arguments),
-            locking: match (&arguments.lock, arguments.locked) {
-                (None, _) => Locking::None,
-                (Some(path), false) => Locking::Write(path.clone()),
-                (Some(path), true) => Locking::Follow(path.clone()),
-            },
+            locking,
             recommends: arguments.recommends,
-            matching: arguments.matching,
+            matching: arguments.matching.unwrap_or_default(),
             updates: updates(arguments, layout)?,
             rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
-            waivers: Waivers::new(&arguments.allow, arguments.strict)?,
+            waivers: Waivers::new(&arguments.allow, arguments.strict)?
+                .because(arguments.reasons.clone()),
             packing: Packing {
-                compressor: arguments
-                    .compression
+                compressor: compression
+                    .unwrap_or(DEFAULT_COMPRESSION)
                     .parse()
                     .map_err(|error| Failure::usage(format!("--compression: {error}")))?,
-                block_size: block_size(&arguments.block_size)?,
+                block_size: block_size(block.unwrap_or(DEFAULT_BLOCK_SIZE))?,
                 workers: workers(arguments.jobs)?,
             },
             output: arguments.output.clone(),
@@ -176,10 +189,26 @@ impl Inputs {
     }
 }
 
+/// Says what is to be done with a lock.
+fn locking(arguments: &BuildArguments) -> Result<Locking> {
+    match (&arguments.lock, arguments.locked) {
+        (None, false) => Ok(Locking::None),
+        (None, true) => {
+            Err(Failure::usage("--locked: no lock is named").hint("name it with --lock FILE"))
+        }
+        (Some(_), _) if arguments.repo.is_empty() => Err(Failure::usage(
+            "a lock needs repositories, since nothing is chosen without",
+        )
+        .hint("name one with --repo")),
+        (Some(path), false) => Ok(Locking::Write(path.clone())),
+        (Some(path), true) => Ok(Locking::Follow(path.clone())),
+    }
+}
+
 /// Says where the base is described. What is not said is this host, unless nothing of it would be
 /// looked at.
 fn base(arguments: &BuildArguments) -> BaseSource {
-    let is_one_system = arguments.matching != Matching::Any;
+    let is_one_system = arguments.matching != Some(Matching::Any);
     let packages = match (&arguments.base, &arguments.base_install[..]) {
         (Some(path), _) => PackageSource::At(path.clone()),
         (None, names @ [_, ..]) => PackageSource::Install(names.to_vec()),

@@ -25,6 +25,7 @@ mod page;
 mod pipeline;
 mod quantity;
 mod reason;
+mod recipe;
 mod report;
 mod repository;
 mod signing;

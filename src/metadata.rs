@@ -16,6 +16,7 @@ use store::{Definition, Delivery};
 
 use crate::architecture::Architecture;
 use crate::base::Base;
+use crate::check::Finding;
 use crate::check::closure::Needs;
 use crate::cli::Matching;
 use crate::compose::Plan;
@@ -420,7 +421,7 @@ fn encoded(version: &str) -> String {
 
 /// The package list of an image, in the format of mkosi's manifest version 1, with keys of our
 /// own: `nevra`, `sha256`, `origin`, `reason` and `provides` of each package, `requires` and
-/// `relies_on`; what the files need of the base (`needs`), and what each file needs and offers
+/// `relies_on`; why findings were allowed (`allowed`); what the files need of the base (`needs`), and what each file needs and offers
 /// (`linkage`), on one line, since it is for programs.
 #[derive(Debug, Serialize)]
 pub struct Manifest {
@@ -431,6 +432,9 @@ pub struct Manifest {
     requires: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     relies_on: Vec<ReliedOn>,
+    /// Why findings were allowed, each by its id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    allowed: BTreeMap<&'static str, String>,
     needs: Needs,
     linkage: Box<RawValue>,
 }
@@ -519,9 +523,19 @@ impl Manifest {
             extension: identity.release.iter().cloned().collect(),
             requires,
             relies_on,
+            allowed: BTreeMap::new(),
             needs,
             linkage,
         })
+    }
+
+    /// Keeps why findings were allowed, where a reason was given.
+    #[must_use]
+    pub fn allowing<'a>(mut self, findings: impl Iterator<Item = &'a Finding>) -> Self {
+        self.allowed = findings
+            .filter_map(|finding| Some((finding.id, finding.allowed.clone()?)))
+            .collect();
+        self
     }
 
     /// Returns the manifest as gzip-compressed JSON. No time is in it.

@@ -87,16 +87,21 @@ struct Selection {
     findings: Vec<Finding>,
 }
 
-/// Builds an image and adds it to its store; with `--dry-run`, plans it.
-pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
-    let signer = match inputs.dry_run {
-        true => None,
+/// Opens what signs the list, if anything does: once for all images of a run, since it may ask for a
+/// passphrase.
+pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
+    match inputs.dry_run {
+        true => Ok(None),
         false => signing::open(
             inputs.key.as_ref(),
             inputs.now,
             std::slice::from_ref(&inputs.output),
-        )?,
-    };
+        ),
+    }
+}
+
+/// Builds an image and adds it to its store; with `--dry-run`, plans it.
+pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
     let mut selection = select(inputs, &base, report)?;
@@ -132,7 +137,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     plan.findings.extend(selection.findings.iter().cloned());
     plan.findings
         .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
-    settle(&plan.findings, &inputs.waivers, report)?;
+    settle(&mut plan.findings, &inputs.waivers, report)?;
     metadata::describe(&mut plan, &identity, inputs.updates.as_ref())?;
     list_changes(&plan, report);
 
@@ -141,7 +146,7 @@ pub fn build(inputs: &Inputs, report: &Report) -> Result<Built> {
     } else {
         let (stored, findings) = make(
             inputs,
-            signer.as_ref(),
+            signer,
             &identity,
             &base,
             &mut selection,
@@ -381,11 +386,11 @@ fn make(
     if inputs.matching == Matching::Auto && identity.fits_any() {
         statement::check_any(&packed.linkage)?;
     }
-    let findings = check::linkage(
+    let mut findings = check::linkage(
         &packed.linkage,
         &BaseLibraries::of(base, selection.provided.take())?,
     );
-    settle(&findings, &inputs.waivers, report)?;
+    settle(&mut findings, &inputs.waivers, report)?;
     if let Some(directory) = &inputs.tree {
         rewound(&mut image)?;
         unpack::unpack(&mut image, directory)?;
@@ -403,6 +408,7 @@ fn make(
         selection.relies_on.clone(),
         &packed.linkage,
     )?
+    .allowing(plan.findings.iter().chain(&findings))
     .to_gzip()?;
     let (_, list_digest) =
         sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
@@ -483,12 +489,19 @@ fn origins(sources: &[Source<'_>], digests: &[[u8; 32]]) -> Vec<Origin> {
         .collect()
 }
 
-/// Reports notes, and stops for what is fatal.
-fn settle(findings: &[Finding], waivers: &Waivers, report: &Report) -> Result<()> {
+/// Reports notes and why others were allowed, and stops for what is fatal.
+fn settle(findings: &mut [Finding], waivers: &Waivers, report: &Report) -> Result<()> {
+    for finding in findings.iter_mut() {
+        waivers.give_reason(finding);
+    }
     let (fatal, notes): (Vec<_>, Vec<_>) =
         findings.iter().partition(|finding| waivers.stops(finding));
-    for finding in notes.iter().filter(|finding| !waivers.allows(finding)) {
-        report.note(finding);
+    for finding in notes {
+        match &finding.allowed {
+            Some(reason) => report.allowed(finding, reason),
+            None if waivers.allows(finding) => {}
+            None => report.note(finding),
+        }
     }
     if fatal.is_empty() {
         return Ok(());

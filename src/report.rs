@@ -23,10 +23,20 @@ pub struct Report {
 
 /// A failure as JSON.
 #[derive(Serialize)]
-struct FailureText<'a> {
+pub struct FailureText {
     error: String,
-    hints: &'a [String],
+    hints: Vec<String>,
     exit_code: u8,
+}
+
+impl From<&Failure> for FailureText {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            error: format!("{:#}", failure.source),
+            hints: failure.hints.clone(),
+            exit_code: failure.code(),
+        }
+    }
 }
 
 impl Report {
@@ -58,24 +68,24 @@ impl Report {
         self.stage("note", &format!("{}: {}", finding.id, finding.text));
     }
 
+    /// Reports a finding that was allowed, and why.
+    pub fn allowed(&self, finding: &Finding, reason: &str) {
+        let Finding { id, text, .. } = finding;
+        self.stage("allowed", &format!("{id}: {text}  ({reason})"));
+    }
+
     /// Reports a failure, with its hints.
     pub fn failure(&self, failure: &Failure) {
-        let text = format!("{:#}", failure.source);
         match failure.said {
             Said::InAnswer => return,
             Said::InJson if self.speech.json => return,
             Said::InJson | Said::Nowhere => {}
         }
         if self.speech.json {
-            let hints = &failure.hints;
-            self.json(&FailureText {
-                error: text,
-                hints,
-                exit_code: failure.code(),
-            });
+            self.json(&FailureText::from(failure));
             return;
         }
-        for line in text.lines() {
+        for line in format!("{:#}", failure.source).lines() {
             say(&format!("error: {line}"));
         }
         for hint in &failure.hints {

@@ -238,9 +238,17 @@ fn passphrases() {
         "{said}"
     );
 
-    // Somebody: `script` is a terminal that types what it reads and shows what it sees.
+    // Somebody: `script` is a terminal that types what it reads and shows what it sees. Asked once
+    // for both images.
     let store = scratch.join("by-hand");
-    let mut command = build(&store, &arguments);
+    let recipes = ["a", "b"].map(|name| {
+        let recipe = scratch.join(&format!("{name}.toml"));
+        let text = format!("name = {name:?}\npackages = [{hello:?}]\n");
+        fs::write(&recipe, text).unwrap();
+        recipe
+    });
+    let mut command = build(&store, &arguments[..2]);
+    command.args(&recipes);
     command.arg("--quiet");
     let words: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
@@ -256,9 +264,13 @@ fn passphrases() {
         .output()
         .unwrap();
     let seen = text(&outcome.stdout);
-    assert!(seen.contains("Passphrase of "), "{seen}");
+    assert_eq!(seen.matches("Passphrase of ").count(), 1, "{seen}");
     assert!(!seen.contains("secret word"), "{seen}");
     assert!(systemd_accepts(&store), "{seen}");
+    let sums = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    for image in ["a-1.0-1.x86-64.raw", "b-1.0-1.x86-64.raw"] {
+        assert!(sums.contains(image), "{sums}");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod lock;
 mod network;
 mod readme;
 mod real;
+mod recipe;
 mod refusal;
 mod repository;
 mod rpm_oracle;

@@ -11,7 +11,7 @@ pub mod level;
 pub mod shadow;
 pub mod survey;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use base::against_base;
 
@@ -262,6 +262,9 @@ pub struct Finding {
     pub id: &'static str,
     /// What was found, in one line.
     pub text: String,
+    /// Why a recipe allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
 }
 
 impl Finding {
@@ -274,6 +277,7 @@ impl Finding {
         Self {
             id,
             text: text.into(),
+            allowed: None,
         }
     }
 
@@ -290,6 +294,8 @@ impl Finding {
 #[derive(Clone, Debug, Default)]
 pub struct Waivers {
     allowed: BTreeSet<String>,
+    /// Why, as far as it was said.
+    reasons: BTreeMap<String, String>,
     strict: bool,
 }
 
@@ -308,8 +314,23 @@ impl Waivers {
         }
         Ok(Self {
             allowed: allow.iter().cloned().collect(),
+            reasons: BTreeMap::new(),
             strict,
         })
+    }
+
+    /// Adds why findings are allowed.
+    #[must_use]
+    pub fn because(mut self, reasons: BTreeMap<String, String>) -> Self {
+        self.reasons = reasons;
+        self
+    }
+
+    /// Writes into a finding why it is allowed, where a reason was given.
+    pub fn give_reason(&self, finding: &mut Finding) {
+        if self.allows(finding) {
+            finding.allowed = self.reasons.get(finding.id).cloned();
+        }
     }
 
     /// Says whether this finding stops the build.

@@ -363,7 +363,11 @@ fn of_chosen<'a>(
 
 /// Says whether an input of the command line names a package and not a file.
 pub fn is_name(input: &Path) -> bool {
-    !input.exists()
-        && !input.as_os_str().as_encoded_bytes().contains(&b'/')
+    !input.exists() && may_be_name(input)
+}
+
+/// Says whether an input is written as a package's name is.
+pub fn may_be_name(input: &Path) -> bool {
+    !input.as_os_str().as_encoded_bytes().contains(&b'/')
         && input.extension().is_none_or(|extension| extension != "rpm")
 }

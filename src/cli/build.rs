@@ -1,5 +1,6 @@
 //! What can be typed after `build`, the default verb.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -7,17 +8,20 @@ use store::BestBefore;
 
 use super::{NetworkArguments, Output, SigningArguments};
 
-/// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
-const DEFAULT_COMPRESSION: &str = "zstd:7";
-/// The block size that is used where none is named.
-const DEFAULT_BLOCK_SIZE: &str = "1M";
-
-/// The arguments of `build`.
-#[derive(Debug, Default, Args)]
+/// The arguments of `build`. What has a default that a recipe may change is an `Option`; the
+/// defaults are in `src/inputs.rs`.
+#[derive(Clone, Debug, Default, Args)]
 pub struct BuildArguments {
-    /// RPM files, directories of them, or with --repo names; the first package names the image
+    /// RPM files, directories of them, or with --repo names; the first package names the image.
+    /// Or recipes (FILE.toml), an image each
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
+    /// What a recipe asks for by name: never a file, whatever lies in the working directory.
+    #[arg(skip)]
+    pub names: Vec<String>,
+    /// Why a recipe allows findings, each by its id; those are in `allow`, too.
+    #[arg(skip)]
+    pub reasons: BTreeMap<String, String>,
     /// Add a prepared tree: DIR/usr and DIR/opt; its files replace those of packages
     #[arg(long, value_name = "DIR")]
     pub overlay: Option<PathBuf>,
@@ -34,14 +38,9 @@ pub struct BuildArguments {
     /// Architecture of the image, in systemd's or RPM's spelling
     #[arg(long, value_name = "ARCH", help_heading = "Image")]
     pub arch: Option<String>,
-    /// Where the image may be merged: words of system, portable, initrd
-    #[arg(
-        long,
-        value_name = "SCOPE",
-        help_heading = "Image",
-        default_value = "system"
-    )]
-    pub scope: String,
+    /// Where the image may be merged: words of system, portable, initrd [default: system]
+    #[arg(long, value_name = "SCOPE", help_heading = "Image")]
+    pub scope: Option<String>,
 
     /// Address of the store that the image will be in: lets the installed image update itself
     #[arg(long, value_name = "URL", help_heading = "Image")]
@@ -85,10 +84,10 @@ pub struct BuildArguments {
     #[arg(long, help_heading = "Trust")]
     pub repo_gpgcheck: bool,
     /// Write to FILE which packages were chosen, for --locked
-    #[arg(long, value_name = "FILE", help_heading = "Base", requires = "repo")]
+    #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub lock: Option<PathBuf>,
     /// Choose nothing: take the packages that the --lock FILE names, if nothing has changed
-    #[arg(long, help_heading = "Base", requires = "lock")]
+    #[arg(long, help_heading = "Base")]
     pub locked: bool,
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
@@ -96,15 +95,9 @@ pub struct BuildArguments {
     /// Add what the packages recommend, too, where it can be added
     #[arg(long, help_heading = "Base")]
     pub recommends: bool,
-    /// What of the base's os-release the client's must equal
-    #[arg(
-        long = "match",
-        value_name = "WHAT",
-        help_heading = "Base",
-        value_enum,
-        default_value_t
-    )]
-    pub matching: Matching,
+    /// What of the base's os-release the client's must equal [default: version-id]
+    #[arg(long = "match", value_name = "WHAT", help_heading = "Base", value_enum)]
+    pub matching: Option<Matching>,
 
     /// Directory for the image, its manifest and SHA256SUMS
     #[arg(
@@ -151,11 +144,12 @@ pub struct BuildArguments {
     pub signing: SigningArguments,
 
     /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
-    #[arg(long, value_name = "TYPE", help_heading = "Packing", default_value = DEFAULT_COMPRESSION)]
-    pub compression: String,
-    /// Block size, a power of two from 4K to 1M
-    #[arg(long, value_name = "SIZE", help_heading = "Packing", default_value = DEFAULT_BLOCK_SIZE)]
-    pub block_size: String,
+    /// [default: zstd:7]
+    #[arg(long, value_name = "TYPE", help_heading = "Packing")]
+    pub compression: Option<String>,
+    /// Block size, a power of two from 4K to 1M [default: 1M]
+    #[arg(long, value_name = "SIZE", help_heading = "Packing")]
+    pub block_size: Option<String>,
     /// Number of compressing threads; the bytes do not depend on it [default: one a core]
     #[arg(short, long, value_name = "N", help_heading = "Packing")]
     pub jobs: Option<usize>,

@@ -30,8 +30,22 @@ Examples:
       Shows what would be in the image; reads the headers alone
   sysext-build --overlay tree/ --name site-config --image-version 3 --match any
       Makes an image of a prepared tree, for every system
+  sysext-build -o store/ recipes/*.toml
+      Makes an image for each recipe
   sysext-build inspect strace-6.11-1.1.x86-64.raw
       Shows what is in an image and what it needs
+
+Recipes: a recipe says in TOML what one would type for one image, with paths relative to itself:
+  name = \"debug\"
+  packages = [\"strace\", \"gdb\", \"rpms/extra.rpm\"]
+  repositories = [\"oss.repo\"]
+  [[allow]]
+  finding = \"shadows-base\"
+  reason = \"why this may be\"
+Its other keys are version, build-number, arch, scope, match, overlay, base, base-install,
+os-release, recommends, compression, block-size, keep, drop and lock, as the options of these
+names. Options that are typed win over its values, and are added to its lists. A recipe that fails
+does not stop the others; the exit code is the highest of theirs.
 
 On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.
 Exit codes: 0 done, 1 the input can't give a good image, 2 usage, 3 input or output failed.";

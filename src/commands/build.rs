@@ -1,19 +1,114 @@
 //! `build`, the default verb.
 
-use crate::cli::BuildArguments;
-use crate::failure::Result;
-use crate::inputs::Inputs;
-use crate::pipeline;
-use crate::report::Report;
+use std::path::{Path, PathBuf};
 
-/// Builds an image, or shows the plan.
+use anyhow::anyhow;
+use serde::Serialize;
+
+use crate::cli::BuildArguments;
+use crate::failure::{Failure, Kind, Result};
+use crate::inputs::Inputs;
+use crate::pipeline::{self, Built};
+use crate::recipe;
+use crate::report::{FailureText, Report};
+use crate::signing::Signer;
+
+/// What became of several recipes, in their order.
+#[derive(Serialize)]
+struct Answers<'a> {
+    recipes: Vec<Answer<'a>>,
+}
+
+/// What became of a recipe.
+#[derive(Serialize)]
+struct Answer<'a> {
+    recipe: &'a Path,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Built(Box<Built>),
+    Failed(FailureText),
+}
+
+/// Builds an image, or one for each recipe, or shows the plan.
 pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
-    let inputs = Inputs::new(arguments)?;
-    let built = pipeline::build(&inputs, report)?;
+    let recipes = recipe::named(arguments)?;
+    let inputs = match &recipes[..] {
+        [] => Inputs::new(arguments)?,
+        [recipe] => {
+            report.stage("recipe", &recipe.display().to_string());
+            recipe::inputs(recipe, arguments)?
+        }
+        recipes => return each(recipes, arguments, report),
+    };
+    let signer = pipeline::signer(&inputs)?;
+    let built = one(&inputs, signer.as_ref(), report)?;
     if report.is_json() {
         report.json(&built);
-    } else if inputs.dry_run {
-        report.print(&built.plan_text());
     }
     Ok(())
+}
+
+/// Builds an image for each recipe. One that fails does not stop the others, but the run fails.
+fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Result<()> {
+    let prepared: Vec<_> = (recipes.iter())
+        .map(|recipe| recipe::inputs(recipe, arguments))
+        .collect();
+    let signer = match prepared.iter().find_map(|inputs| inputs.as_ref().ok()) {
+        Some(inputs) => pipeline::signer(inputs)?,
+        None => None,
+    };
+    let mut answers = Vec::new();
+    let mut failed: Vec<(&Path, Kind)> = Vec::new();
+    for (recipe, inputs) in recipes.iter().zip(prepared) {
+        report.stage("recipe", &recipe.display().to_string());
+        let built = inputs.and_then(|inputs| {
+            one(&inputs, signer.as_ref(), report).map_err(|failure| failure.at(recipe.display()))
+        });
+        let outcome = match built {
+            Ok(built) => Outcome::Built(Box::new(built)),
+            Err(failure) => {
+                failed.push((recipe, failure.kind));
+                if !report.is_json() {
+                    report.failure(&failure);
+                }
+                Outcome::Failed(FailureText::from(&failure))
+            }
+        };
+        if report.is_json() {
+            answers.push(Answer { recipe, outcome });
+        }
+    }
+    if report.is_json() {
+        report.json(&Answers { recipes: answers });
+    }
+    let Some(kind) = failed.iter().map(|(_, kind)| *kind).max() else {
+        return Ok(());
+    };
+    let names: Vec<_> = (failed.iter())
+        .map(|(recipe, _)| recipe.display().to_string())
+        .collect();
+    let text = anyhow!(
+        "{} of {} recipes failed: {}",
+        failed.len(),
+        recipes.len(),
+        names.join(", ")
+    );
+    Err(Failure {
+        kind,
+        ..Failure::refused(text).said_in_json()
+    })
+}
+
+/// Builds one image, or shows its plan.
+fn one(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
+    let built = pipeline::build(inputs, signer, report)?;
+    if inputs.dry_run && !report.is_json() {
+        report.print(&built.plan_text());
+    }
+    Ok(built)
 }

@@ -34,7 +34,7 @@ pub use download::{Downloads, Settings};
 pub use plain::{header as read_header, rpm_files};
 pub use repo_file::Variables;
 pub use retrieve::retrieve;
-pub use source::{Place, RepositorySource};
+pub use source::{Place, RepositorySource, below};
 
 use crate::check::Finding;
 use crate::choose::solvable;

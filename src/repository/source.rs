@@ -47,23 +47,16 @@ impl RepositorySource {
     /// Reads what `--repo` was given: `[NAME=]PLACE[,priority=N]`, where a place is a directory, a
     /// URL or a `.repo` file, which may name several repositories.
     pub fn parse(value: &str) -> Result<Vec<Self>> {
-        let (value, priority) = match value.rsplit_once(",priority=") {
-            None => (value, None),
-            Some((rest, number)) => match number.parse() {
-                Ok(number @ 0..=9999) => (rest, Some(number)),
-                _ => {
-                    return Err(Failure::usage(format!(
-                        "--repo: priority {number:?} is not a number from 0 to 9999"
-                    )));
-                }
-            },
-        };
-        let is_name = |text: &str| {
-            !text.is_empty() && !text.contains(['/', ':', '?']) && !text.starts_with('.')
-        };
-        let (name, place) = match value.split_once('=') {
-            Some((name, place)) if is_name(name) => (Some(name), place),
-            _ => (None, value),
+        let (name, place, priority) = parts(value);
+        let priority = match priority.map(str::parse) {
+            None => None,
+            Some(Ok(number @ 0..=9999)) => Some(number),
+            Some(_) => {
+                return Err(Failure::usage(format!(
+                    "--repo: priority {:?} is not a number from 0 to 9999",
+                    priority.unwrap_or_default()
+                )));
+            }
         };
         let one = |place, shown: String| Self {
             name: name.map_or(shown, str::to_owned),
@@ -106,6 +99,36 @@ impl RepositorySource {
         Err(Failure::usage(reason)
             .hint("name a directory, an http, https or file URL, or a .repo file"))
     }
+}
+
+/// Takes `[NAME=]PLACE[,priority=N]` apart.
+fn parts(value: &str) -> (Option<&str>, &str, Option<&str>) {
+    let (value, priority) = match value.rsplit_once(",priority=") {
+        None => (value, None),
+        Some((rest, number)) => (rest, Some(number)),
+    };
+    let is_name =
+        |text: &str| !text.is_empty() && !text.contains(['/', ':', '?']) && !text.starts_with('.');
+    match value.split_once('=') {
+        Some((name, place)) if is_name(name) => (Some(name), place, priority),
+        _ => (None, value, priority),
+    }
+}
+
+/// Returns what [`RepositorySource::parse`] takes for a repository whose path, if it has one, is
+/// relative to `directory`.
+pub fn below(directory: &Path, value: &str) -> Result<String> {
+    let (name, place, priority) = parts(value);
+    if place_of_url(place)?.is_some() {
+        return Ok(value.to_owned());
+    }
+    let path = directory.join(place);
+    let path = path
+        .to_str()
+        .ok_or_else(|| Failure::usage(format!("{} is not UTF-8", path.display())))?;
+    let name = name.map(|name| format!("{name}=")).unwrap_or_default();
+    let priority = priority.map(|number| format!(",priority={number}"));
+    Ok(format!("{name}{path}{}", priority.unwrap_or_default()))
 }
 
 /// Returns the place that a URL names; nothing for what is no URL.

@@ -1,0 +1,303 @@
+//! Recipes: the same image as by the command line, and several in one run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::workshop::{Scratch, fixture, json, names, os_release, output_of, program, text};
+
+const NOARCH: &str = "hello-noarch-0.5^git3-1.noarch.rpm";
+const ONE: &str = "clash-one-1-1.noarch.rpm";
+const TWO: &str = "clash-two-1-1.noarch.rpm";
+/// Packages without anything for /usr: there is no image of them.
+const OUTSIDE: &str = "outside-1-1.noarch.rpm";
+
+/// A directory with recipes in `recipes/`, RPMs in `recipes/rpms/`, and a store.
+struct Kitchen(Scratch);
+
+impl Kitchen {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let rpms = scratch.join("recipes/rpms");
+        fs::create_dir_all(&rpms).unwrap();
+        for name in [NOARCH, ONE, TWO, OUTSIDE] {
+            fs::copy(fixture(name), rpms.join(name)).unwrap();
+        }
+        let base = scratch.join("recipes/base.packages");
+        fs::write(base, "outside-1-1.noarch\n").unwrap();
+        let release = scratch.join("recipes/os-release");
+        fs::copy(os_release("tumbleweed"), release).unwrap();
+        Self(scratch)
+    }
+
+    /// Writes a recipe for any system and returns its path.
+    fn recipe(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join("recipes").join(name);
+        fs::write(&path, format!("match = \"any\"\narch = \"x86-64\"\n{text}")).unwrap();
+        path
+    }
+
+    /// Runs the program in the directory above the recipes.
+    fn run(&self, arguments: &[&str]) -> Output {
+        program()
+            .args(arguments)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs the program, which must succeed.
+    fn build(&self, arguments: &[&str]) -> String {
+        let outcome = self.run(arguments);
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{arguments:?}: {said}");
+        said
+    }
+
+    /// Returns the names of the images in a store.
+    fn images(&self, store: &str) -> Vec<String> {
+        let store = self.0.join(store);
+        let names = if store.is_dir() {
+            names(&store)
+        } else {
+            Vec::new()
+        };
+        let image = |name: &String| name.ends_with(".raw");
+        names.into_iter().filter(image).collect()
+    }
+}
+
+fn manifest(path: &Path) -> Value {
+    serde_json::from_str(&output_of(Command::new("zcat").arg(path))).unwrap()
+}
+
+#[test]
+fn a_recipe_makes_the_bytes_of_the_command_line() {
+    let kitchen = Kitchen::new();
+    fs::create_dir_all(kitchen.0.join("recipes/tree/usr/share")).unwrap();
+    fs::write(kitchen.0.join("recipes/tree/usr/share/note"), "x").unwrap();
+    // In the working directory, a file of the package's name: no recipe means that.
+    fs::write(kitchen.0.join("hello-noarch"), "no package").unwrap();
+    kitchen.recipe(
+        "kit.toml",
+        "name = \"kit\"\nversion = \"3\"\nbuild-number = 7\nscope = \"system initrd\"\n\
+         packages = [\"hello-noarch\", \"rpms/clash-one-1-1.noarch.rpm\"]\n\
+         repositories = [\"own=rpms\"]\nbase = \"base.packages\"\nos-release = \"os-release\"\n\
+         overlay = \"tree\"\ndrop = [\"drop-docs\"]\nkeep = [\"drop-build-id\"]\n\
+         compression = \"gzip\"\nblock-size = \"64K\"\nlock = \"kit.lock\"\n",
+    );
+    kitchen.build(&["-o", "by-recipe", "recipes/kit.toml"]);
+    fs::remove_file(kitchen.0.join("hello-noarch")).unwrap();
+    let typed = "-o by-hand --match any --arch x86-64 --name kit --image-version 3 \
+                 --build-number 7 --repo own=recipes/rpms --base recipes/base.packages \
+                 --os-release recipes/os-release --overlay recipes/tree --drop drop-docs \
+                 --keep drop-build-id --compression gzip --block-size 64K --lock typed.lock";
+    let mut typed: Vec<_> = typed.split_whitespace().collect();
+    typed.extend(["--scope", "system initrd"]);
+    typed.extend(["hello-noarch", "recipes/rpms/clash-one-1-1.noarch.rpm"]);
+    kitchen.build(&typed);
+
+    let (one, other) = (kitchen.0.join("by-recipe"), kitchen.0.join("by-hand"));
+    assert_eq!(kitchen.images("by-recipe"), ["kit-3.7.x86-64.raw"]);
+    assert_eq!(names(&one), names(&other));
+    for name in names(&one) {
+        let (one, other) = (fs::read(one.join(&name)), fs::read(other.join(&name)));
+        assert!(one.unwrap() == other.unwrap(), "{name}");
+    }
+    let lock = |name: &str| fs::read_to_string(kitchen.0.join(name)).unwrap();
+    assert_eq!(lock("recipes/kit.lock"), lock("typed.lock"));
+
+    // The lock of the recipe is followed; what is typed wins.
+    let locked = ["--locked", "-o", "again", "recipes/kit.toml"];
+    kitchen.build(&locked);
+    assert_eq!(kitchen.images("again"), ["kit-3.7.x86-64.raw"]);
+    kitchen.build(&[&locked[..], &["--name", "other", "--build-number", "8"]].concat());
+    assert!(
+        kitchen
+            .images("again")
+            .contains(&"other-3.8.x86-64.raw".into())
+    );
+}
+
+#[test]
+fn several_recipes_make_an_image_each() {
+    let kitchen = Kitchen::new();
+    kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");
+    kitchen.recipe(
+        "bad.toml",
+        "name = \"bad\"\npackages = [\"rpms/outside-1-1.noarch.rpm\"]",
+    );
+    kitchen.recipe("c.toml", "packages = [\"rpms/clash-two-1-1.noarch.rpm\"]");
+    let (a, bad, c) = ("recipes/a.toml", "recipes/bad.toml", "recipes/c.toml");
+    let images = ["clash-one-1-1.x86-64.raw", "clash-two-1-1.x86-64.raw"];
+    let said = kitchen.build(&["-o", "good", a, c]);
+    assert!(said.contains("recipe    recipes/a.toml\n"), "{said}");
+    assert_eq!(kitchen.images("good"), images);
+
+    let outcome = kitchen.run(&["-o", "mixed", bad, a, c]);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error: recipes/bad.toml: empty-image: "),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("error: 1 of 3 recipes failed: recipes/bad.toml\n"),
+        "{said}"
+    );
+    assert_eq!(kitchen.images("mixed"), images);
+
+    // The worst exit code is the run's; what can't be read is a matter of its own recipe.
+    kitchen.recipe("usage.toml", "pakages = []");
+    let outcome = kitchen.run(&["-o", "worse", bad, "recipes/usage.toml", a]);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(2), "{said}");
+    let reason = "error: recipes/usage.toml:3: the key \"pakages\" is not known\n\
+                  hint: is packages meant?\n";
+    assert!(said.contains(reason), "{said}");
+    assert_eq!(kitchen.images("worse"), [images[0]]);
+    let outcome = kitchen.run(&["-o", "worst", "recipes/none.toml", "recipes/usage.toml", c]);
+    assert_eq!(outcome.status.code(), Some(3), "{}", text(&outcome.stderr));
+    assert_eq!(kitchen.images("worst"), [images[1]]);
+}
+
+#[test]
+fn json_of_one_recipe_and_of_several() {
+    let kitchen = Kitchen::new();
+    kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");
+    kitchen.recipe("bad.toml", "packages = [\"rpms/outside-1-1.noarch.rpm\"]");
+    let (a, bad) = ("recipes/a.toml", "recipes/bad.toml");
+    let one = json(&kitchen.run(&["--json", "-o", "one", a]));
+    assert_eq!(one["name"], "clash-one");
+
+    let outcome = kitchen.run(&["--json", "-o", "two", a, bad]);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert_eq!(text(&outcome.stderr), "");
+    let said = json(&outcome);
+    assert_eq!(said["recipes"].as_array().unwrap().len(), 2);
+    let (first, second) = (&said["recipes"][0], &said["recipes"][1]);
+    assert_eq!(
+        (&first["recipe"], &second["recipe"]),
+        (&json!(a), &json!(bad))
+    );
+    assert_eq!(first["image"], "two/clash-one-1-1.x86-64.raw");
+    assert_eq!(first["result"]["sha256"], one["result"]["sha256"]);
+    assert_eq!(second["exit_code"], 1);
+    let error = second["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("recipes/bad.toml: empty-image: "),
+        "{error}"
+    );
+    assert_eq!(second["image"], Value::Null);
+}
+
+#[test]
+fn what_is_allowed_has_a_reason() {
+    let kitchen = Kitchen::new();
+    let packages = "name = \"pair\"\nversion = \"1\"\npackages = [\"rpms/clash-one-1-1.noarch.rpm\", \
+                    \"rpms/clash-two-1-1.noarch.rpm\"]\n";
+    kitchen.recipe("fatal.toml", packages);
+    let outcome = kitchen.run(&["-o", "store", "recipes/fatal.toml"]);
+    assert_eq!(outcome.status.code(), Some(1));
+    let allow = "[[allow]]\nfinding = \"file-conflict\"\nreason = \"one notice is enough\"\n";
+    kitchen.recipe("allowed.toml", &format!("{packages}{allow}"));
+    let said = kitchen.build(&["-o", "store", "recipes/allowed.toml"]);
+    let line = said
+        .lines()
+        .find(|line| line.starts_with("allowed   file-conflict: "));
+    assert!(
+        line.is_some_and(|line| line.ends_with("  (one notice is enough)")),
+        "{said}"
+    );
+    let listed = manifest(&kitchen.0.join("store/pair-1.x86-64.manifest.gz"));
+    let kept = json!({"file-conflict": "one notice is enough"});
+    assert_eq!(listed["allowed"], kept);
+    let plan = json(&kitchen.run(&["--json", "--dry-run", "recipes/allowed.toml"]));
+    let reasons: Vec<_> = (plan["findings"].as_array().unwrap().iter())
+        .filter_map(|finding| Some((finding["id"].as_str()?, finding["allowed"].as_str()?)))
+        .collect();
+    assert_eq!(reasons, [("file-conflict", "one notice is enough")]);
+
+    // Typed, it needs no reason, and there is none to keep.
+    kitchen.build(&[
+        "-o",
+        "typed",
+        "--allow",
+        "file-conflict",
+        "recipes/fatal.toml",
+    ]);
+    let listed = manifest(&kitchen.0.join("typed/pair-1.x86-64.manifest.gz"));
+    assert_eq!(listed["allowed"], Value::Null);
+}
+
+#[test]
+fn what_is_no_recipe() {
+    let kitchen = Kitchen::new();
+    kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");
+    kitchen.recipe("name.toml", "packages = [\"strace\"]");
+    kitchen.recipe("scope.toml", "packages = [\"rpms\"]\nscope = \"host\"");
+    kitchen.recipe("big.toml", &"#".repeat(1 << 20));
+    fs::write(kitchen.0.join("recipes/latin1.toml"), b"name = \"\xe4\"").unwrap();
+    let cases: [(&[&str], i32, &str); 7] = [
+        (
+            &["recipes/a.toml", "recipes/rpms"],
+            2,
+            "recipes/rpms is a package and recipes/a.toml a recipe: they can't be mixed",
+        ),
+        (
+            &["recipes/name.toml"],
+            2,
+            "recipes/name.toml: strace is no file, and no repository is named to take it from",
+        ),
+        (
+            &["recipes/scope.toml"],
+            2,
+            "recipes/scope.toml: --scope \"host\" is not made of system, portable, initrd",
+        ),
+        (
+            &["recipes/a.toml", "--locked"],
+            2,
+            "recipes/a.toml: --locked: no lock is named",
+        ),
+        (
+            &["recipes/big.toml"],
+            1,
+            "recipes/big.toml holds more than 1 MiB",
+        ),
+        (
+            &["recipes/latin1.toml"],
+            2,
+            "recipes/latin1.toml is not UTF-8",
+        ),
+        (&["recipes/no.toml"], 3, "reading recipes/no.toml: "),
+    ];
+    for (arguments, code, reason) in cases {
+        let outcome = kitchen.run(&[&["-o", "store"], arguments].concat());
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(
+            said.contains(&format!("error: {reason}")),
+            "{arguments:?}: {said}"
+        );
+        assert!(!kitchen.0.join("store").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_example() {
+    let scratch = Scratch::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/debug.toml");
+    let outcome = program()
+        .current_dir(scratch.path())
+        .args(["-o", "store"])
+        .arg(example)
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let image = "debug-1.3.x86-64.raw";
+    assert!(scratch.join("store").join(image).exists());
+    let said = text(&outcome.stderr);
+    assert!(said.contains("allowed   file-conflict: "), "{said}");
+}
