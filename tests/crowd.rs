@@ -212,13 +212,6 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
     let store = scratch.join("store");
     fs::create_dir_all(scratch.join("tree/usr/share")).unwrap();
     fs::create_dir(&store).unwrap();
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=20m,mode=0755", "none"]);
-    let _mounted = is_full.then(|| {
-        output_of(mount.arg(&store));
-        let store = store.clone();
-        Finally(move || drop(Command::new("umount").arg("-l").arg(&store).status()))
-    });
     let mut random = Random(seed);
     let noise: Vec<_> = (0..size)
         .map(|_| u8::try_from(random.below(256)).unwrap())
@@ -241,6 +234,14 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
         left: [0, 0],
         usual: 20_000,
     };
+    // Unmounted before the crowd's scratch directory goes, which could not go else.
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=20m,mode=0755", "none"]);
+    let _mounted = is_full.then(|| {
+        output_of(mount.arg(&crowd.store));
+        let store = crowd.store.clone();
+        Finally(move || drop(Command::new("umount").arg("-l").arg(&store).status()))
+    });
     output_of(crowd.build(&crowd.store, "n0", 0).args(&crowd.options));
     define(&crowd.store, "@@STORE_URL@@");
     let here = format!("HERE='/run/host{}'\n", crowd.scratch.path().display());
