@@ -17,7 +17,9 @@
 //! It is read into the same [`BuildArguments`] that a command line gives, so [`Inputs`] checks both
 //! alike, and a recipe makes the bytes that the command line would. It differs in this:
 //!
-//! - Paths are relative to the recipe's directory, `repositories` included.
+//! - Paths are relative to the recipe's directory, `repositories` included. A lock calls a repository
+//!   as it was named, so for a lock that does not depend on the working directory it gets a name:
+//!   `NAME=PLACE`.
 //! - A package is a file if there is one of that path, or if it has a slash or ends in `.rpm`; else
 //!   it is a name, whatever lies in the working directory.
 //! - What is allowed has a reason, which the report shows where the finding would have stopped the
@@ -30,7 +32,7 @@
 //!
 //! Recipes make their images one after the other, each with inputs of its own, into one store. One
 //! that fails does not stop the others; the exit code is the highest of theirs. What signs is
-//! opened once, so a passphrase is asked for once.
+//! opened once, so a passphrase is asked for once. Two recipes can't write the same lock.
 //!
 //! A recipe stands for a command line, so one that makes no sense is a usage error, with the file
 //! and the line.
@@ -248,6 +250,10 @@ fn allow(recipe: &mut BuildArguments, entry: &Entry<'_>) -> Result<()> {
                 .wrong(offset, text)
                 .hint("say why: reason = \"...\""));
         };
+        if reason.contains(char::is_control) {
+            let text = format!("the reason for {finding} has control characters");
+            return Err(entry.origin.wrong(offset, text));
+        }
         recipe.allow.push(finding.clone());
         if recipe.reasons.insert(finding.clone(), reason).is_some() {
             let text = format!("{finding} is allowed twice");
@@ -559,6 +565,11 @@ mod tests {
                 "[[allow]]\nfinding = \"scriptlet\"\nreason = \" \\n\"",
                 "dir/x.toml:1: scriptlet is allowed without a reason",
                 "say why: reason = \"...\"",
+            ),
+            (
+                "[[allow]]\nfinding = \"moved\"\nreason = \"\\u001b[31mred\"",
+                "dir/x.toml:1: the reason for moved has control characters",
+                "",
             ),
             (
                 "[[allow]]\nreason = \"x\"",

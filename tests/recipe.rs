@@ -233,6 +233,23 @@ fn what_is_allowed_has_a_reason() {
 }
 
 #[test]
+fn two_recipes_have_no_lock_in_common() {
+    let kitchen = Kitchen::new();
+    let shared = "repositories = [\"rpms\"]\nbase = \"base.packages\"\nos-release = \"os-release\"\n\
+                  lock = \"x.lock\"\n";
+    kitchen.recipe("a.toml", &format!("{shared}packages = [\"clash-one\"]"));
+    kitchen.recipe("b.toml", &format!("{shared}packages = [\"clash-two\"]"));
+    let outcome = kitchen.run(&["-o", "store", "recipes/a.toml", "recipes/b.toml"]);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(2), "{said}");
+    let reason = "error: recipes/b.toml: recipes/x.lock is the lock of another recipe already\n";
+    assert!(said.contains(reason), "{said}");
+    assert_eq!(kitchen.images("store"), ["clash-one-1-1.x86-64.raw"]);
+    let lock = fs::read_to_string(kitchen.0.join("recipes/x.lock")).unwrap();
+    assert!(lock.contains("clash-one-1-1.noarch"), "{lock}");
+}
+
+#[test]
 fn what_is_no_recipe() {
     let kitchen = Kitchen::new();
     kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");

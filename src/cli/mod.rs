@@ -42,9 +42,9 @@ Recipes: a recipe says in TOML what one would type for one image, with paths rel
   [[allow]]
   finding = \"shadows-base\"
   reason = \"why this may be\"
-Its other keys are version, build-number, arch, scope, match, overlay, base, base-install,
-os-release, recommends, compression, block-size, keep, drop and lock, as the options of these
-names. Options that are typed win over its values, and are added to its lists. A recipe that fails
+Its other keys are version (--image-version), and as the options of these names build-number, arch,
+scope, match, overlay, base, base-install, os-release, recommends, compression, block-size, keep,
+drop and lock. Options that are typed win over its values, and are added to its lists. A recipe that fails
 does not stop the others; the exit code is the highest of theirs.
 
 On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.

@@ -1,5 +1,6 @@
 //! `build`, the default verb.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use crate::cli::BuildArguments;
 use crate::failure::{Failure, Kind, Result};
 use crate::inputs::Inputs;
+use crate::lock::Locking;
 use crate::pipeline::{self, Built};
 use crate::recipe;
 use crate::report::{FailureText, Report};
@@ -55,9 +57,18 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
 
 /// Builds an image for each recipe. One that fails does not stop the others, but the run fails.
 fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Result<()> {
-    let prepared: Vec<_> = (recipes.iter())
-        .map(|recipe| recipe::inputs(recipe, arguments))
-        .collect();
+    let mut locks = BTreeSet::new();
+    let prepare = |recipe: &PathBuf| {
+        let inputs = recipe::inputs(recipe, arguments)?;
+        match &inputs.locking {
+            Locking::Write(path) if !locks.insert(path.clone()) => {
+                let text = format!("{} is the lock of another recipe already", path.display());
+                Err(Failure::usage(text).at(recipe.display()))
+            }
+            _ => Ok(inputs),
+        }
+    };
+    let prepared: Vec<_> = recipes.iter().map(prepare).collect();
     let signer = match prepared.iter().find_map(|inputs| inputs.as_ref().ok()) {
         Some(inputs) => pipeline::signer(inputs)?,
         None => None,
