@@ -53,7 +53,7 @@ fn gpg(scratch: &Scratch, arguments: &[&str]) -> String {
             ])
             .args([
                 "--faked-system-time",
-                "1700000000",
+                "1700000000!",
                 "--passphrase",
                 "secret word",
             ])

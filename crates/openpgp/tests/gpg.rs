@@ -49,7 +49,8 @@ impl Gpg {
         Command::new("gpg")
             .args(["--batch", "--quiet", "--no-tty", "--yes"])
             .args(["--pinentry-mode", "loopback", "--passphrase", ""])
-            .arg(format!("--faked-system-time={time}"))
+            // The mark stops the clock; without it, a slow machine signs a second later.
+            .arg(format!("--faked-system-time={time}!"))
             .arg("--homedir")
             .arg(&self.home)
             .args(arguments)
@@ -226,7 +227,7 @@ fn passphrases() {
         "loopback",
     ];
     let run = |more: &[&str]| {
-        let time = format!("--faked-system-time={MADE}");
+        let time = format!("--faked-system-time={MADE}!");
         let mut command = Command::new("gpg");
         command
             .args(arguments)
@@ -411,7 +412,7 @@ fn revocation(gpg: &Gpg, print: &str, reason: &str, time: u64) -> Vec<u8> {
             "loopback",
         ])
         .args(["--passphrase", "", "--status-fd", "2", "--output", "-"])
-        .arg(format!("--faked-system-time={time}"))
+        .arg(format!("--faked-system-time={time}!"))
         .arg("--homedir")
         .arg(&gpg.home)
         .args(["--gen-revoke", print])
