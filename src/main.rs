@@ -28,6 +28,7 @@ mod reason;
 mod recipe;
 mod report;
 mod repository;
+mod selection;
 mod signing;
 mod specimen;
 mod spelling;
