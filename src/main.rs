@@ -2,39 +2,20 @@
 //!
 //! `pipeline` is the way of the data, in the order of its stages. CONTRIBUTING.md draws the house.
 
-mod architecture;
 mod base;
 mod check;
-mod choose;
 mod cli;
 mod commands;
-mod compose;
-mod digest;
-mod document;
-mod failure;
-mod filter;
+mod findings;
 mod inputs;
-mod linking;
-mod lock;
-mod metadata;
-mod offers;
-mod overlay;
+mod inspected;
 mod pack;
-#[allow(dead_code, unused_imports)]
-mod page;
+mod packages;
 mod pipeline;
-mod quantity;
-mod reason;
-mod recipe;
+mod plan;
+mod publish;
 mod report;
-mod repository;
-mod selection;
-mod signing;
-mod specimen;
-mod spelling;
-mod statement;
-mod trust;
-mod unpack;
+mod words;
 
 use std::process::ExitCode;
 
@@ -42,8 +23,8 @@ use clap::Parser as _;
 
 use crate::cli::{Cli, Output, Verb};
 use crate::commands::{build, generate, inspect, rules, why};
-use crate::failure::Result;
 use crate::report::Report;
+use crate::words::failure::Result;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

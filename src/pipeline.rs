@@ -12,21 +12,23 @@ use store::{Added, Listing, Publication, Store};
 use crate::base::Base;
 use crate::check::base_files::BaseFiles;
 use crate::check::closure::BaseLibraries;
-use crate::check::{self, Finding, Severity, Waivers, shadow};
+use crate::check::{self, shadow};
 use crate::cli::Matching;
-use crate::compose::{self, Plan, Times};
-use crate::digest::{hex, sha256};
-use crate::failure::{Failure, Result, store_failure};
+use crate::findings::{Finding, Severity, Waivers};
 use crate::inputs::Inputs;
-use crate::lock::Locking;
-use crate::metadata::{self, Identity, Manifest, Origin};
+use crate::pack::unpack;
 use crate::pack::{self, Source};
-use crate::quantity::{bytes, counted};
-use crate::reason::{Explained, ReliedOn};
+use crate::packages::lock::Locking;
+use crate::packages::reason::{Explained, ReliedOn};
+use crate::packages::{Selection, select};
+use crate::plan::compose::{self, Plan, Times};
+use crate::plan::identity::{self, Identity, Manifest, Origin};
+use crate::plan::{matching as statement, overlay};
+use crate::publish::signing::{self, Signer};
 use crate::report::Report;
-use crate::selection::{Selection, select};
-use crate::signing::{self, Signer};
-use crate::{overlay, statement, unpack};
+use crate::words::digest::{hex, sha256};
+use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::quantity::{bytes, counted};
 
 /// What a build made, or would make.
 #[derive(Debug, Serialize)]
@@ -100,7 +102,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     if let Some(files) = &base_files {
         plan.adopt_modes(&|path| files.directory_mode(path))?;
     }
-    let requires = metadata::requires(packages);
+    let requires = identity::requires(packages);
     let matching = match inputs.matching {
         Matching::Auto => {
             let (matching, why) = statement::weakest(&requires, &base.os_release);
@@ -117,7 +119,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     plan.findings
         .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
     settle(&mut plan.findings, &inputs.waivers, report)?;
-    metadata::describe(&mut plan, &identity, inputs.updates.as_ref())?;
+    identity::describe(&mut plan, &identity, inputs.updates.as_ref())?;
     list_changes(&plan, report);
 
     let result = if inputs.dry_run {
@@ -211,7 +213,7 @@ fn make(
         &selection.packages,
         &origins,
         &selection.explained,
-        metadata::requires(&selection.packages),
+        identity::requires(&selection.packages),
         selection.relies_on.clone(),
         &packed.linkage,
     )?
@@ -315,13 +317,13 @@ fn settle(findings: &mut [Finding], waivers: &Waivers, report: &Report) -> Resul
     }
     let lines: Vec<_> = fatal
         .iter()
-        .map(|finding| format!("{}: {}", finding.id, finding.text))
+        .map(|finding| format!("{}: {}", finding.kind.id, finding.text))
         .collect();
     let mut failure = Failure::refused(anyhow!("{}", lines.join("\n")));
     let mut allowable: Vec<_> = fatal
         .iter()
-        .filter(|finding| finding.severity() != Severity::Always)
-        .map(|finding| finding.id)
+        .filter(|finding| finding.kind.severity != Severity::Always)
+        .map(|finding| finding.kind.id)
         .collect();
     allowable.sort_unstable();
     allowable.dedup();
@@ -341,7 +343,10 @@ fn list_changes(plan: &Plan, report: &Report) {
         let size = bytes(left.size);
         report.stage(
             "left out",
-            &format!("{} ({size}) of {} by {}", left.path, left.owner, left.rule),
+            &format!(
+                "{} ({size}) of {} by {}",
+                left.path, left.owner, left.rule.name
+            ),
         );
     }
     for change in &plan.changed {
@@ -349,7 +354,7 @@ fn list_changes(plan: &Plan, report: &Report) {
             "changed",
             &format!(
                 "{} of {} is {} by {}",
-                change.path, change.owner, change.became, change.rule
+                change.path, change.owner, change.became, change.rule.name
             ),
         );
     }

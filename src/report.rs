@@ -9,9 +9,9 @@ use std::io::{IsTerminal as _, Write as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::check::Finding;
 use crate::cli::Output;
-use crate::failure::{Failure, Said};
+use crate::findings::Finding;
+use crate::words::failure::{Failure, Said};
 
 /// The user's ear.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +65,13 @@ impl Report {
 
     /// Reports a finding that does not stop the build.
     pub fn note(&self, finding: &Finding) {
-        self.stage("note", &format!("{}: {}", finding.id, finding.text));
+        self.stage("note", &format!("{}: {}", finding.kind.id, finding.text));
     }
 
     /// Reports a finding that was allowed, and why.
     pub fn allowed(&self, finding: &Finding, reason: &str) {
-        let Finding { id, text, .. } = finding;
-        self.stage("allowed", &format!("{id}: {text}  ({reason})"));
+        let Finding { kind, text, .. } = finding;
+        self.stage("allowed", &format!("{}: {text}  ({reason})", kind.id));
     }
 
     /// Reports a failure, with its hints.

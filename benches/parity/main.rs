@@ -18,7 +18,7 @@
 )]
 
 #[expect(dead_code, reason = "the program needs more of it")]
-#[path = "../../src/repository/listing.rs"]
+#[path = "../../src/packages/repository/listing.rs"]
 mod listing;
 
 use std::collections::{BTreeMap, BTreeSet};

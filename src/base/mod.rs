@@ -5,8 +5,8 @@
 //! the base has an RPM database. A base that was only written down, in a list or a manifest, has
 //! packages with a name; what they provide must be looked up in repositories.
 
+pub mod architecture;
 mod list;
-pub mod look_up;
 mod manifest;
 mod os_release;
 mod owners;
@@ -24,9 +24,9 @@ pub use list::parse as parse_list;
 pub use os_release::OsRelease;
 pub use owners::Owners;
 
-use crate::document;
-use crate::failure::{Failure, Result, package_failure};
-use crate::quantity::counted;
+use crate::words::document;
+use crate::words::failure::{Failure, Result, package_failure};
+use crate::words::quantity::counted;
 
 /// A list or manifest that is longer, unpacked, is none.
 const MAX_LIST: u64 = 64 * 1024 * 1024;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use crate::failure::{Failure, Result};
+use crate::words::failure::{Failure, Result};
 
 /// An os-release file longer than this is none.
 const MAX_OS_RELEASE: u64 = 64 * 1024;

@@ -16,8 +16,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::document;
-use crate::failure::Result;
+use crate::words::document;
+use crate::words::failure::Result;
 
 /// A longer file is none of these.
 const MAX_FILE: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rpm_input::{FileKind, Package};
 
 use crate::base::Base;
-use crate::digest::{hex, sha256};
+use crate::words::digest::{hex, sha256};
 
 /// Directories that are links to below `/usr` on every system that a system extension fits;
 /// packages may list files by either path.

@@ -17,9 +17,9 @@ use linkage::{
 };
 use serde::Serialize;
 
-use super::Finding;
 use crate::base::Base;
-use crate::failure::{Failure, Result};
+use crate::findings::{self, Finding, FindingKind, kinds};
+use crate::words::failure::{Failure, Result};
 
 /// Where files are that debuggers read and no loader.
 const DEBUG_FILES: &str = "usr/lib/debug/";
@@ -76,7 +76,8 @@ impl BaseLibraries {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Break {
     /// The finding that it is.
-    pub id: &'static str,
+    #[serde(rename = "id", serialize_with = "findings::name_of")]
+    pub kind: &'static FindingKind,
     /// What is missing, in the words of the loader where it has some.
     pub missing: String,
     /// The program, library or script, by its path on the merged system.
@@ -228,7 +229,7 @@ impl<'a> Judge<'a> {
                 if feature.priority != Priority::Suggested && !found {
                     let names = feature.soname.join(" or ");
                     breaks.push(Break {
-                        id: "dlopen-missing",
+                        kind: &kinds::DLOPEN_MISSING,
                         missing: format!("{names}, which is loaded when it is first used"),
                         path: format!("/{path}"),
                         by: format!("/{path}"),
@@ -245,7 +246,7 @@ impl<'a> Judge<'a> {
         let path = format!("/{}", subject.path);
         match problem {
             Problem::Interpreter { path: loader } => Break {
-                id: "interpreter-missing",
+                kind: &kinds::INTERPRETER_MISSING,
                 missing: format!("{loader}: no such file"),
                 by: path.clone(),
                 path,
@@ -259,25 +260,25 @@ impl<'a> Judge<'a> {
                 ..
             } => {
                 let looked = format!("looked in {}", looked.join(", "));
-                let (id, missing, where_looked) = if elsewhere.is_empty() {
+                let (kind, missing, where_looked) = if elsewhere.is_empty() {
                     let missing = format!("{name}: cannot open shared object file");
-                    ("soname-missing", missing, looked)
+                    (&kinds::SONAME_MISSING, missing, looked)
                 } else {
                     let missing = format!("{name} is not where the loader looks");
-                    let id = if subject.alone {
-                        "needs-its-host"
+                    let kind = if subject.alone {
+                        &kinds::NEEDS_ITS_HOST
                     } else {
-                        "library-not-on-search-path"
+                        &kinds::LIBRARY_NOT_ON_SEARCH_PATH
                     };
                     let hint = self.hint(&elsewhere);
                     (
-                        id,
+                        kind,
                         missing,
                         format!("{looked}; it is {}{hint}", elsewhere.join(", ")),
                     )
                 };
                 Break {
-                    id,
+                    kind,
                     missing,
                     path,
                     by,
@@ -290,7 +291,7 @@ impl<'a> Judge<'a> {
                 version,
                 ..
             } => Break {
-                id: "symbol-version-missing",
+                kind: &kinds::SYMBOL_VERSION_MISSING,
                 missing: format!("{library}: version `{version}' not found"),
                 path,
                 by,
@@ -302,7 +303,7 @@ impl<'a> Judge<'a> {
                 problem,
                 ..
             } => Break {
-                id: "library-unloadable",
+                kind: &kinds::LIBRARY_UNLOADABLE,
                 missing: format!("{library} can't be loaded: {problem}"),
                 path,
                 by,
@@ -351,10 +352,10 @@ impl<'a> Judge<'a> {
                 .rsplit_once('/')
                 .is_some_and(|(directory, _)| PROGRAM_DIRECTORIES.contains(&directory));
             Break {
-                id: if typed {
-                    "interpreter-missing"
+                kind: if typed {
+                    &kinds::INTERPRETER_MISSING
                 } else {
-                    "script-interpreter-missing"
+                    &kinds::SCRIPT_INTERPRETER_MISSING
                 },
                 missing: format!("{program}: no such file"),
                 by: path.clone(),
@@ -367,13 +368,16 @@ impl<'a> Judge<'a> {
 
 /// Makes one finding of all breaks that have the same cause.
 pub fn findings(breaks: &[Break]) -> Vec<Finding> {
-    let mut causes: BTreeMap<(&str, &str), Vec<&Break>> = BTreeMap::new();
+    let mut causes: BTreeMap<(&'static FindingKind, &str), Vec<&Break>> = BTreeMap::new();
     for one in breaks {
-        causes.entry((one.id, &one.missing)).or_default().push(one);
+        causes
+            .entry((one.kind, &one.missing))
+            .or_default()
+            .push(one);
     }
     causes
         .into_iter()
-        .map(|((id, missing), breaks)| {
+        .map(|((kind, missing), breaks)| {
             let by: BTreeSet<&str> = breaks.iter().map(|one| one.by.as_str()).collect();
             let others: BTreeSet<&str> = breaks
                 .iter()
@@ -388,7 +392,7 @@ pub fn findings(breaks: &[Break]) -> Vec<Finding> {
             if let Some(first) = breaks.first().filter(|one| !one.where_looked.is_empty()) {
                 text += &format!("; {}", first.where_looked);
             }
-            Finding::new(id, text)
+            Finding::new(kind, text)
         })
         .collect()
 }

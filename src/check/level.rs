@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::closure::Needs;
-use crate::digest::{hex, sha256};
-use crate::failure::{Failure, Result};
+use crate::words::digest::{hex, sha256};
+use crate::words::failure::{Failure, Result};
 
 /// Starts every level, so that nobody takes it for a version.
 const PREFIX: &str = "abi-";

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
 use serde::Serialize;
 
-use super::Finding;
 use super::base_files::{BaseEntry, BaseFiles};
-use crate::failure::{Failure, Result};
-use crate::filter::is_below;
+use crate::findings::{self, Finding, FindingKind, kinds};
+use crate::plan::filter::is_below;
+use crate::words::failure::{Failure, Result};
 
 /// Directories that every base has. A merged image's attributes win over the base's.
 const BASE_DIRECTORIES: &[&str] = &[
@@ -78,7 +78,8 @@ pub type Naming<'a> = dyn FnMut(&ContentId) -> Result<ContentId> + 'a;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Shadow {
     /// The finding that it is.
-    pub id: &'static str,
+    #[serde(rename = "id", serialize_with = "findings::name_of")]
+    pub kind: &'static FindingKind,
     /// The path, with its leading slash.
     pub path: String,
     /// What happens there, in words.
@@ -115,10 +116,10 @@ struct Gate<'a, 'n> {
 }
 
 impl Gate<'_, '_> {
-    fn add(&mut self, id: &'static str, path: &str, what: impl Into<String>) {
+    fn add(&mut self, kind: &'static FindingKind, path: &str, what: impl Into<String>) {
         let owner = self.base.and_then(|base| base.owner(path));
         self.found.push(Shadow {
-            id,
+            kind,
             path: format!("/{path}"),
             what: what.into(),
             owner: owner.map(|package| package.nevra.to_string()),
@@ -168,17 +169,17 @@ impl Gate<'_, '_> {
                         stat.gid,
                         mode.unwrap_or(0o755),
                     );
-                    self.add("directory-mode", path, what);
+                    self.add(&kinds::DIRECTORY_MODE, path, what);
                 }
             }
             BaseEntry::Link(target) => {
                 let what = format!("is a directory in the image, a link to {target} in the base");
-                self.add("directory-over-link", path, what);
+                self.add(&kinds::DIRECTORY_OVER_LINK, path, what);
                 return Ok(());
             }
             BaseEntry::File(_) | BaseEntry::Special => {
                 self.add(
-                    "shadows-base",
+                    &kinds::SHADOWS_BASE,
                     path,
                     "is a directory in the image, a file in the base",
                 );
@@ -194,11 +195,11 @@ impl Gate<'_, '_> {
             (Content::Symlink(target), BaseEntry::Directory(_)) => {
                 let what =
                     format!("is a link to {target}, and would hide that directory of the base");
-                self.add("link-over-directory", path, what);
+                self.add(&kinds::LINK_OVER_DIRECTORY, path, what);
             }
             (_, BaseEntry::Directory(_)) => {
                 self.add(
-                    "shadows-base",
+                    &kinds::SHADOWS_BASE,
                     path,
                     "is a file in the image, a directory in the base",
                 );
@@ -206,7 +207,7 @@ impl Gate<'_, '_> {
             (Content::Symlink(target), BaseEntry::Link(own)) if target == own => {}
             (Content::Symlink(target), BaseEntry::Link(own)) => {
                 let what = format!("is a link to {target} in the image, to {own} in the base");
-                self.add("shadows-base", path, what);
+                self.add(&kinds::SHADOWS_BASE, path, what);
             }
             (Content::File { size, id }, BaseEntry::File(own)) if size == own => {
                 let id = (self.naming)(id)?;
@@ -215,14 +216,18 @@ impl Gate<'_, '_> {
                     .transpose()
                     .map_err(|error| Failure::io(format!("reading /{path} of the base"), error))?;
                 if same.flatten() == Some(false) {
-                    self.add("shadows-base", path, "has other contents than the base's");
+                    self.add(
+                        &kinds::SHADOWS_BASE,
+                        path,
+                        "has other contents than the base's",
+                    );
                 }
             }
             (Content::File { size, .. }, BaseEntry::File(own)) => {
                 let what = format!("has {size} bytes in the image, {own} in the base");
-                self.add("shadows-base", path, what);
+                self.add(&kinds::SHADOWS_BASE, path, what);
             }
-            _ => self.add("shadows-base", path, "is of another kind in the base"),
+            _ => self.add(&kinds::SHADOWS_BASE, path, "is of another kind in the base"),
         }
         Ok(())
     }
@@ -231,14 +236,15 @@ impl Gate<'_, '_> {
     /// its kind.
     fn twin(&mut self, directory: &str, name: &str) {
         let Some(base) = self.base else { return };
-        let commands = COMMANDS.map(|pair| (pair, "command-in-base", "the order in PATH decides"));
+        let commands =
+            COMMANDS.map(|pair| (pair, &kinds::COMMAND_IN_BASE, "the order in PATH decides"));
         let libraries = LIBRARIES.map(|pair| {
             let what = "the loader takes the first that it finds";
-            (pair, "library-in-base", what)
+            (pair, &kinds::LIBRARY_IN_BASE, what)
         });
         let is_library = name.contains(".so");
         let pairs = libraries.iter().filter(|_| is_library).chain(&commands);
-        for ((here, there), id, what) in pairs {
+        for ((here, there), kind, what) in pairs {
             let other = format!("{there}/{name}");
             let hidden = self.tree.get(&other).is_some();
             // Where one directory is a link, both are one.
@@ -250,7 +256,7 @@ impl Gate<'_, '_> {
                 && matches!(base.entry(&other), BaseEntry::File(_) | BaseEntry::Link(_))
             {
                 let what = format!("is /{other} in the base, too: {what}");
-                self.add(id, &format!("{here}/{name}"), what);
+                self.add(kind, &format!("{here}/{name}"), what);
             }
         }
     }
@@ -275,7 +281,7 @@ impl Gate<'_, '_> {
             }
         });
         for (path, what) in dangling {
-            self.add("dangling-link", &path, what);
+            self.add(&kinds::DANGLING_LINK, &path, what);
         }
     }
 
@@ -342,16 +348,17 @@ impl Gate<'_, '_> {
 
 /// Sums up shadows as findings, one for each kind and owner.
 pub fn findings(shadows: &[Shadow]) -> Vec<Finding> {
-    let mut groups: BTreeMap<(&'static str, &Option<String>), Vec<&Shadow>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&'static FindingKind, &Option<String>), Vec<&Shadow>> =
+        BTreeMap::new();
     for shadow in shadows {
         groups
-            .entry((shadow.id, &shadow.owner))
+            .entry((shadow.kind, &shadow.owner))
             .or_default()
             .push(shadow);
     }
     groups
         .into_iter()
-        .map(|((id, owner), group)| {
+        .map(|((kind, owner), group)| {
             let mut shown: Vec<_> = group
                 .iter()
                 .take(SHOWN)
@@ -362,7 +369,7 @@ pub fn findings(shadows: &[Shadow]) -> Vec<Finding> {
             }
             let text = shown.join("; ");
             Finding::new(
-                id,
+                kind,
                 match owner {
                     Some(owner) => format!("of {owner}: {text}"),
                     None => text,

@@ -14,11 +14,11 @@ use rpm_input::Dependency;
 use super::base_files::BaseFiles;
 use super::closure::{self, BaseLibraries, Break, Needs};
 use super::shadow::{self, Shadow};
-use super::{Finding, Waivers};
 use crate::base::Base;
-use crate::failure::Result;
-use crate::offers::Offers;
-use crate::specimen::Specimen;
+use crate::findings::{Finding, Waivers, kinds};
+use crate::inspected::InspectedImage;
+use crate::packages::offers::Offers;
+use crate::words::failure::Result;
 
 /// Keys by which a base says that it was updated. An image that is ignored for them alone may
 /// still run.
@@ -152,11 +152,11 @@ impl Row {
             State::Breaks => false,
             State::Stale | State::Ignored | State::Refused => {
                 let allowed = self.unaccepted(target).all(|one| {
-                    let id = match one.verdict.outcome {
-                        Outcome::Refused => "blocks-all",
-                        _ => "not-merged",
+                    let kind = match one.verdict.outcome {
+                        Outcome::Refused => &kinds::BLOCKS_ALL,
+                        _ => &kinds::NOT_MERGED,
                     };
-                    !waivers.stops(&Finding::new(id, ""))
+                    !waivers.stops(&Finding::new(kind, ""))
                 });
                 let findings = &self.on_base[target].findings;
                 allowed && !findings.iter().any(|one| waivers.stops(one))
@@ -185,7 +185,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Looks at an image over this base.
-    fn look(&self, specimen: &mut Specimen) -> Result<OnBase> {
+    fn look(&self, specimen: &mut InspectedImage) -> Result<OnBase> {
         let mut found = OnBase::default();
         if let Some(inside) = &mut specimen.inside {
             let (tree, mut digest) = inside.tree_and_digest();
@@ -211,7 +211,7 @@ impl<'a> Ground<'a> {
             found.findings.extend(unmet.map(|text| {
                 let name = &manifest.config.name;
                 let text = format!("nothing provides {text} needed by {name}");
-                Finding::new("unmet-requirement", text)
+                Finding::new(&kinds::UNMET_REQUIREMENT, text)
             }));
         }
         Ok(found)
@@ -262,7 +262,7 @@ impl Survey {
     }
 
     fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
-        let mut specimen = Specimen::open(path, self.manifests, self.link.as_deref())?;
+        let mut specimen = InspectedImage::open(path, self.manifests, self.link.as_deref())?;
         // An image by other hands has no manifest that says what its files need.
         let judges = |ground: &Ground<'_>| !matches!(ground.libraries, BaseLibraries::Unknown);
         if specimen.linkage.is_none()
@@ -300,7 +300,12 @@ impl Survey {
         })
     }
 
-    fn judge(&self, specimen: &Specimen, target: usize, ground: &Ground<'_>) -> Vec<Judgement> {
+    fn judge(
+        &self,
+        specimen: &InspectedImage,
+        target: usize,
+        ground: &Ground<'_>,
+    ) -> Vec<Judgement> {
         let host = Host {
             os_release: &ground.target.os_release,
             architecture: self.architecture.as_deref(),
@@ -337,7 +342,7 @@ impl Survey {
                     "{}-@v.%a.raw also fits {file}, as version {version}",
                     row.link
                 );
-                found.push((index, Finding::new("pattern-collision", text)));
+                found.push((index, Finding::new(&kinds::PATTERN_COLLISION, text)));
             }
         }
         for (index, finding) in found {

@@ -7,13 +7,13 @@ use anyhow::anyhow;
 use serde::Serialize;
 
 use crate::cli::BuildArguments;
-use crate::failure::{Failure, Kind, Result};
 use crate::inputs::Inputs;
-use crate::lock::Locking;
+use crate::inputs::recipe;
+use crate::packages::lock::Locking;
 use crate::pipeline::{self, Built};
-use crate::recipe;
+use crate::publish::signing::Signer;
 use crate::report::{FailureText, Report};
-use crate::signing::Signer;
+use crate::words::failure::{Failure, Kind, Result};
 
 /// What became of several recipes, in their order.
 #[derive(Serialize)]

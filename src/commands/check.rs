@@ -12,13 +12,13 @@ use crate::check::closure::Break;
 use crate::check::level::Level;
 use crate::check::shadow::Shadow;
 use crate::check::survey::{Row, State, Survey, Target};
-use crate::check::{Finding, Waivers};
 use crate::cli::CheckArguments;
-use crate::failure::{Failure, Result};
+use crate::findings::{Finding, Waivers, kinds};
 use crate::inputs;
-use crate::quantity::counted;
 use crate::report::Report;
-use crate::spelling::nearest;
+use crate::words::failure::{Failure, Result};
+use crate::words::quantity::counted;
+use crate::words::suggest::nearest;
 
 /// Judges the images and prints the table; fails where one does not work.
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
@@ -206,12 +206,13 @@ fn text(survey: &Survey, rows: &[Row], verbose: bool) -> String {
 fn reasons(survey: &Survey, row: &Row, target: usize, verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for (verdict, clients) in grouped(row, target) {
-        let id = match verdict.outcome {
-            Outcome::Refused => "blocks-all",
-            _ => "not-merged",
+        let kind = match verdict.outcome {
+            Outcome::Refused => &kinds::BLOCKS_ALL,
+            _ => &kinds::NOT_MERGED,
         };
         lines.push(format!(
-            "{id}: {} by {}: {}",
+            "{}: {} by {}: {}",
+            kind.id,
             verdict.outcome.word(),
             names(&clients),
             compared(verdict)
@@ -219,7 +220,7 @@ fn reasons(survey: &Survey, row: &Row, target: usize, verbose: bool) -> Vec<Stri
     }
     for finding in &row.on_base[target].findings {
         if verbose || survey.waivers.stops(finding) {
-            lines.push(format!("{}: {}", finding.id, finding.text));
+            lines.push(format!("{}: {}", finding.kind.id, finding.text));
         }
     }
     lines
@@ -240,7 +241,7 @@ fn cell(survey: &Survey, row: &Row, target: usize) -> String {
             let ids: BTreeSet<_> = findings
                 .iter()
                 .filter(|finding| survey.waivers.stops(finding))
-                .map(|finding| finding.id)
+                .map(|finding| finding.kind.id)
                 .collect();
             format!("breaks ({})", Vec::from_iter(ids).join(", "))
         }

@@ -12,10 +12,10 @@ use image::{Content, ContentId, Leaf, Special, Stat, Tree, Visit};
 use serde::Serialize;
 
 use crate::cli::DiffArguments;
-use crate::failure::{Failure, Kind, Result};
-use crate::quantity::bytes;
+use crate::inspected::{InspectedImage, check_content_size};
 use crate::report::Report;
-use crate::specimen::{Specimen, check_content_size};
+use crate::words::failure::{Failure, Kind, Result};
+use crate::words::quantity::bytes;
 
 /// What differs between two images.
 #[derive(Default, Serialize)]
@@ -85,14 +85,14 @@ pub fn run(arguments: &DiffArguments, report: &Report) -> Result<()> {
 
 /// An image with all that is compared.
 struct Side {
-    specimen: Specimen,
+    specimen: InspectedImage,
     length: u64,
     content_bytes: u64,
 }
 
 impl Side {
     fn open(path: &Path) -> Result<Self> {
-        let specimen = Specimen::open(path, false, None)?;
+        let specimen = InspectedImage::open(path, false, None)?;
         let length = std::fs::metadata(path)
             .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?
             .len();

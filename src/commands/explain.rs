@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 
-use crate::check::explanations::EXPLANATIONS;
-use crate::check::{FINDINGS, Severity};
 use crate::cli::ExplainArguments;
-use crate::failure::{Failure, Result};
-use crate::filter::RULES;
+use crate::findings::FINDINGS;
+use crate::plan::filter::RULES;
 use crate::report::Report;
-use crate::spelling::nearest;
+use crate::words::failure::{Failure, Result};
+use crate::words::suggest::nearest;
 
 /// What there is to say of a name.
 #[derive(Serialize)]
@@ -44,20 +43,16 @@ pub fn run(arguments: &ExplainArguments, report: &Report) -> Result<()> {
 }
 
 fn answers(id: &str) -> Vec<Answer> {
-    let of_build = FINDINGS.iter().filter(|kind| kind.id == id).map(|kind| {
-        let long = EXPLANATIONS.iter().find(|one| one.id == id);
-        Answer {
+    let of_build = FINDINGS
+        .iter()
+        .filter(|kind| kind.id == id)
+        .map(|kind| Answer {
             id: kind.id,
-            severity: match kind.severity {
-                Severity::Note => "note",
-                Severity::Fatal => "fatal",
-                Severity::Always => "always fatal",
-            },
+            severity: kind.severity.word(),
             about: kind.about,
-            why: long.map_or("", |one| one.why),
-            repair: long.map_or("", |one| one.repair),
-        }
-    });
+            why: kind.why,
+            repair: kind.repair,
+        });
     let of_store = store::FINDINGS
         .iter()
         .filter(|kind| kind.id == id)

@@ -6,8 +6,8 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use crate::cli::Cli;
-use crate::failure::{Failure, Result};
 use crate::report::Report;
+use crate::words::failure::{Failure, Result};
 
 const PROGRAM: &str = "sysext-build";
 

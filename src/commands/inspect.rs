@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::InspectArguments;
-use crate::digest::{sha256, sha256_id};
-use crate::failure::{Failure, Result};
-use crate::quantity::bytes;
+use crate::inspected::{beside, check_content_size, image_failure, read_manifest, release_files};
 use crate::report::Report;
-use crate::specimen::{beside, check_content_size, image_failure, read_manifest, release_files};
+use crate::words::digest::{sha256, sha256_id};
+use crate::words::failure::{Failure, Result};
+use crate::words::quantity::bytes;
 
 /// What there is to say of an image.
 #[derive(Serialize)]

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::check::{FINDINGS, Severity};
-use crate::failure::Result;
-use crate::filter::{Default, RULES};
+use crate::findings::FINDINGS;
+use crate::plan::filter::{Default, RULES};
 use crate::report::Report;
+use crate::words::failure::Result;
 
 #[derive(Serialize)]
 struct Listing {
@@ -41,11 +41,7 @@ pub fn run(report: &Report) -> Result<()> {
             .map(|kind| Named {
                 name: kind.id,
                 about: kind.about,
-                state: match kind.severity {
-                    Severity::Note => "note",
-                    Severity::Fatal => "fatal",
-                    Severity::Always => "always fatal",
-                },
+                state: kind.severity.word(),
             })
             .collect(),
     };

@@ -1,6 +1,6 @@
 //! `why`: how a package came into an image.
 //!
-//! The reasons were recorded when the packages were chosen, see [`crate::reason`]; nothing is
+//! The reasons were recorded when the packages were chosen, see [`crate::packages::reason`]; nothing is
 //! solved again.
 
 use std::collections::BTreeSet;
@@ -14,12 +14,12 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use crate::cli::WhyArguments;
-use crate::document;
-use crate::failure::{Failure, Result};
-use crate::reason::{Explained, Reason, ReliedOn};
+use crate::inspected::{beside, read_json, read_manifest};
+use crate::packages::reason::{Explained, Reason, ReliedOn};
 use crate::report::Report;
-use crate::specimen::{beside, read_json, read_manifest};
-use crate::spelling::nearest;
+use crate::words::document;
+use crate::words::failure::{Failure, Result};
+use crate::words::suggest::nearest;
 
 /// What a manifest or a plan records.
 #[derive(Debug, Default)]

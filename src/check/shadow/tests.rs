@@ -90,7 +90,7 @@ fn found(image: &[&str], of_base: Option<&[&str]>) -> Vec<String> {
     let shadows = shadows(&tree(image), files.as_ref(), &mut |id| Ok(id.clone())).unwrap();
     shadows
         .iter()
-        .map(|shadow| format!("{} {}", shadow.id, shadow.path))
+        .map(|shadow| format!("{} {}", shadow.kind.id, shadow.path))
         .collect()
 }
 
@@ -170,7 +170,7 @@ fn over_a_base_of_which_no_file_is_known() {
 #[test]
 fn findings_name_the_owner_and_some_paths() {
     let of = |path: &str, owner: Option<&str>| Shadow {
-        id: "shadows-base",
+        kind: &kinds::SHADOWS_BASE,
         path: path.to_owned(),
         what: "differs".to_owned(),
         owner: owner.map(str::to_owned),

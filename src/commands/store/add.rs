@@ -9,12 +9,13 @@ use serde::Serialize;
 use store::{Added, Listing, Manifest, Publication, Store, Temporary};
 
 use crate::cli::store::AddArguments;
-use crate::digest::{hex, sha256};
-use crate::failure::{Failure, Result, store_failure};
+use crate::inputs;
+use crate::inspected::beside;
+use crate::publish::signing;
+use crate::publish::signing::Signer;
 use crate::report::Report;
-use crate::signing::Signer;
-use crate::specimen::beside;
-use crate::{inputs, signing};
+use crate::words::digest::{hex, sha256};
+use crate::words::failure::{Failure, Result, store_failure};
 
 #[derive(Serialize)]
 struct Additions {

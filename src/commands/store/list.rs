@@ -6,10 +6,10 @@ use serde::Serialize;
 use store::{ListedImage, Store};
 
 use crate::cli::store::ListArguments;
-use crate::digest::hex;
-use crate::failure::{Result, store_failure};
-use crate::quantity::{bytes, counted};
 use crate::report::Report;
+use crate::words::digest::hex;
+use crate::words::failure::{Result, store_failure};
+use crate::words::quantity::{bytes, counted};
 
 #[derive(Serialize)]
 struct Listing {

@@ -11,8 +11,8 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use crate::cli::store::StoreVerb;
-use crate::failure::{Result, store_failure};
 use crate::report::Report;
+use crate::words::failure::{Result, store_failure};
 
 /// Does what was asked.
 pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {

@@ -5,9 +5,9 @@ use store::StoreUrl;
 
 use super::report_left_out;
 use crate::cli::delivery::PageArguments;
-use crate::failure::{Failure, Result, store_failure};
-use crate::page::{self, Index};
+use crate::publish::page::{self, Index};
 use crate::report::Report;
+use crate::words::failure::{Failure, Result, store_failure};
 
 const PAGE: &str = "index.html";
 const INDEX: &str = "index.json";

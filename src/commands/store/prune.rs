@@ -6,10 +6,11 @@ use serde::Serialize;
 use store::{Listing, Per, Pruning, Store};
 
 use crate::cli::store::{PruneArguments, PruneKey};
-use crate::failure::{Result, store_failure};
-use crate::quantity::{bytes, counted};
+use crate::inputs;
+use crate::publish::signing;
 use crate::report::Report;
-use crate::{inputs, signing};
+use crate::words::failure::{Result, store_failure};
+use crate::words::quantity::{bytes, counted};
 
 #[derive(Serialize)]
 struct Pruned {

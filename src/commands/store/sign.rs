@@ -6,9 +6,10 @@ use serde::Serialize;
 use store::{Listing, Store};
 
 use crate::cli::store::SignArguments;
-use crate::failure::{Failure, Result, store_failure};
+use crate::inputs;
+use crate::publish::signing;
 use crate::report::Report;
-use crate::{inputs, signing};
+use crate::words::failure::{Failure, Result, store_failure};
 
 #[derive(Serialize)]
 struct Signed {

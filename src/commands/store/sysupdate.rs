@@ -8,12 +8,12 @@ use store::{Definition, Delivery, Layout, StoreUrl};
 
 use super::report_left_out;
 use crate::cli::delivery::{Signed, SysupdateArguments};
-use crate::failure::{Failure, Result, store_failure};
 use crate::inputs::source_date_epoch;
-use crate::page::{self, Extension, Index};
-use crate::quantity::counted;
+use crate::packages::trust;
+use crate::publish::page::{self, Extension, Index};
 use crate::report::Report;
-use crate::trust;
+use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::quantity::counted;
 
 #[derive(Serialize)]
 struct Written<'a> {

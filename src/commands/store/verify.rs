@@ -13,12 +13,14 @@ use serde::Serialize;
 use store::{Examination, Finding, KEYRING, Listing, Manifest, Severity, Store};
 
 use crate::cli::store::VerifyArguments;
-use crate::failure::{Failure, Result, store_failure};
-use crate::quantity::{bytes, counted};
+use crate::inputs;
+use crate::inspected::{RELEASE_DIRECTORY, release_files};
+use crate::packages::trust;
+use crate::publish::signing;
+use crate::publish::signing::Signer;
 use crate::report::Report;
-use crate::signing::Signer;
-use crate::specimen::{RELEASE_DIRECTORY, release_files};
-use crate::{inputs, signing, trust};
+use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::quantity::{bytes, counted};
 
 #[derive(Serialize)]
 struct Verification {

@@ -1,0 +1,509 @@
+//! What the user typed and what the environment says, checked and defaulted.
+//!
+//! After [`Inputs`] no code asks "was it given?". This is the only module that reads the
+//! environment. It reads the clock for signatures alone.
+
+pub mod recipe;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::architecture::Architecture;
+use crate::base::{BaseSource, PackageSource};
+use crate::cli::{
+    BuildArguments, LayoutName, Matching, NetworkArguments, SigningArguments, Whether,
+};
+use crate::findings::Waivers;
+use crate::pack::Packing;
+use crate::packages::choose;
+use crate::packages::lock::Locking;
+use crate::packages::repository::{self, RepositorySource, rpm_files};
+use crate::packages::trust;
+use crate::plan::filter::RuleSet;
+use crate::plan::identity::{self, Naming};
+use crate::publish::signing::{KeySource, Passphrase, PassphraseSource};
+use crate::words::failure::{Failure, Result};
+use store::{BestBefore, DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
+
+/// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
+const DEFAULT_COMPRESSION: &str = "zstd:7";
+/// The block size that is used where none is named.
+const DEFAULT_BLOCK_SIZE: &str = "1M";
+/// Where an image may be merged if nothing is said of it.
+const DEFAULT_SCOPE: &str = "system";
+
+/// Everything that decides what is built, and where to.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The RPM files in the order that decides: the first is the main package.
+    pub packages: Vec<PathBuf>,
+    /// Packages that are asked for by name, to be found in `repositories`.
+    pub names: Vec<String>,
+    /// What to choose from.
+    pub repositories: Vec<RepositorySource>,
+    /// How repositories are read.
+    pub downloads: repository::Settings,
+    /// The lock that is written, or followed.
+    pub locking: Locking,
+    /// Whether to add what packages recommend.
+    pub recommends: bool,
+    /// Whose signatures are asked for.
+    pub trust: trust::Settings,
+    /// A prepared tree to add.
+    pub overlay: Option<PathBuf>,
+    /// How the image is to be called.
+    pub naming: Naming,
+    /// Where the base is described.
+    pub base: BaseSource,
+    /// What of the base the client must equal.
+    pub matching: Matching,
+    /// How an installed image is updated, if it is to know it.
+    pub updates: Option<Delivery>,
+    /// The rules that decide what enters the image.
+    pub rules: RuleSet,
+    /// Which findings do not stop the build.
+    pub waivers: Waivers,
+    /// How the image is packed.
+    pub packing: Packing,
+    /// Where the image goes.
+    pub output: PathBuf,
+    /// Where in `output` the image lies.
+    pub layout: Layout,
+    /// Digests are written beside the files, and there is no list.
+    pub obs: bool,
+    /// An image of the same name may be replaced.
+    pub replace: bool,
+    /// An image that is not the newest of its name may be added.
+    pub allow_older: bool,
+    /// The last day on which clients may take the list.
+    pub best_before: Option<BestBefore>,
+    /// What signs the list.
+    pub key: Option<KeySource>,
+    /// The time of a signature that is made, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
+    pub now: u64,
+    /// Nothing is to be written.
+    pub dry_run: bool,
+    /// Where a copy of the tree goes.
+    pub tree: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970: no time in the image is later.
+    pub epoch: Option<u32>,
+}
+
+impl Inputs {
+    /// Checks the arguments and reads the environment.
+    pub fn new(arguments: &BuildArguments) -> Result<Self> {
+        let no_package = arguments.inputs.is_empty() && arguments.names.is_empty();
+        if no_package && arguments.overlay.is_none() {
+            return Err(Failure::usage("no INPUT is given")
+                .hint("name an RPM, as in: sysext-build strace-6.11-1.1.x86_64.rpm")
+                .hint("sysext-build --help shows more"));
+        }
+        let layout = layout(arguments.layout);
+        let naming = Naming {
+            layout,
+            name: arguments.name.clone(),
+            version: arguments.image_version.clone(),
+            build_number: arguments.build_number,
+            architecture: arguments.arch.as_deref().map(architecture).transpose()?,
+            scope: scope(arguments.scope.as_deref().unwrap_or(DEFAULT_SCOPE))?,
+        };
+        if let Some(name) = &naming.name {
+            store::check_name(name)
+                .map_err(|problem| Failure::usage(format!("--name {name:?} {problem}")))?;
+        }
+        if let Some(version) = &naming.version {
+            identity::check_version(version).map_err(|problem| {
+                Failure::usage(format!("--image-version {version:?} {problem}"))
+            })?;
+        }
+        if no_package && (naming.name.is_none() || naming.version.is_none()) {
+            return Err(Failure::usage("an overlay alone has no name and version")
+                .hint("add --name NAME --image-version VERSION"));
+        }
+        if let Some(overlay) = &arguments.overlay
+            && !overlay.is_dir()
+        {
+            return Err(Failure::usage(format!(
+                "--overlay {} is not a directory",
+                overlay.display()
+            )));
+        }
+        if !arguments.base_install.is_empty() && arguments.repo.is_empty() {
+            return Err(
+                Failure::usage("--base-install needs repositories").hint("name one with --repo")
+            );
+        }
+        let locking = locking(arguments)?;
+        if let (Some(name), []) = (arguments.names.first(), &arguments.repo[..]) {
+            let text = format!("{name} is no file, and no repository is named to take it from");
+            return Err(Failure::usage(text).hint("name one with repositories, or with --repo"));
+        }
+        let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
+            .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
+        let names = names
+            .into_iter()
+            .map(|name| name.to_string_lossy().into_owned());
+        let names = names.chain(arguments.names.iter().cloned());
+        let compression = arguments.compression.as_deref();
+        let block = arguments.block_size.as_deref();
+        Ok(Self {
+            packages: packages(&files)?,
+            names: names.collect(),
+            repositories: repositories(&arguments.repo)?,
+            downloads: downloads(&arguments.network)?,
+            trust: trust::Settings {
+                keyrings: arguments.keyring.clone(),
+                import_keys: arguments.import_keys,
+                repo_gpgcheck: arguments.repo_gpgcheck,
+                now: now()?,
+            },
+            overlay: arguments.overlay.clone(),
+            naming,
+            base: base(arguments),
+            locking,
+            recommends: arguments.recommends,
+            matching: arguments.matching.unwrap_or_default(),
+            updates: updates(arguments, layout)?,
+            rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
+            waivers: Waivers::new(&arguments.allow, arguments.strict)?
+                .because(arguments.reasons.clone()),
+            packing: Packing {
+                compressor: compression
+                    .unwrap_or(DEFAULT_COMPRESSION)
+                    .parse()
+                    .map_err(|error| Failure::usage(format!("--compression: {error}")))?,
+                block_size: block_size(block.unwrap_or(DEFAULT_BLOCK_SIZE))?,
+                workers: workers(arguments.jobs)?,
+            },
+            output: arguments.output.clone(),
+            layout,
+            obs: arguments.obs,
+            replace: arguments.replace,
+            allow_older: arguments.allow_older,
+            best_before: arguments.best_before,
+            key: key(&arguments.signing)?,
+            now: now()?,
+            dry_run: arguments.dry_run,
+            tree: arguments.tree.clone(),
+            epoch: source_date_epoch()?,
+        })
+    }
+}
+
+/// Says what is to be done with a lock.
+fn locking(arguments: &BuildArguments) -> Result<Locking> {
+    match (&arguments.lock, arguments.locked) {
+        (None, false) => Ok(Locking::None),
+        (None, true) => {
+            Err(Failure::usage("--locked: no lock is named").hint("name it with --lock FILE"))
+        }
+        (Some(_), _) if arguments.repo.is_empty() => Err(Failure::usage(
+            "a lock needs repositories, since nothing is chosen without",
+        )
+        .hint("name one with --repo")),
+        (Some(path), false) => Ok(Locking::Write(path.clone())),
+        (Some(path), true) => Ok(Locking::Follow(path.clone())),
+    }
+}
+
+/// Says where the base is described. What is not said is this host, unless nothing of it would be
+/// looked at.
+fn base(arguments: &BuildArguments) -> BaseSource {
+    let is_one_system = arguments.matching != Some(Matching::Any);
+    let packages = match (&arguments.base, &arguments.base_install[..]) {
+        (Some(path), _) => PackageSource::At(path.clone()),
+        (None, names @ [_, ..]) => PackageSource::Install(names.to_vec()),
+        (None, []) if arguments.os_release.is_none() && is_one_system => PackageSource::Host,
+        (None, []) => PackageSource::Unknown,
+    };
+    BaseSource {
+        packages,
+        os_release: arguments.os_release.clone(),
+        is_one_system,
+    }
+}
+
+/// Says whether the user asked for output without colour or motion, by `NO_COLOR` or a dumb
+/// terminal.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+pub fn plain_terminal() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Returns what signs, if anything was named.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+pub fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
+    const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
+    if let Some(name) = &arguments.gpg_key {
+        return Ok(Some(KeySource::Gpg(name.clone())));
+    }
+    let Some(path) = &arguments.sign_key else {
+        return Ok(None);
+    };
+    let passphrase = match (&arguments.passphrase_file, std::env::var_os(VARIABLE)) {
+        (Some(file), _) => PassphraseSource::File(file.clone()),
+        (None, Some(value)) => match value.into_string() {
+            Ok(text) => PassphraseSource::Given(Passphrase::new(text)),
+            Err(_) => return Err(Failure::usage(format!("{VARIABLE} is not UTF-8"))),
+        },
+        (None, None) => PassphraseSource::Terminal,
+    };
+    Ok(Some(KeySource::File(path.clone(), passphrase)))
+}
+
+/// Returns the time, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of the clock. It is the time
+/// of signatures, which has to be true: whoever checks one compares it with the key's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signature states when it was made"
+)]
+pub fn now() -> Result<u64> {
+    if let Some(epoch) = source_date_epoch()? {
+        return Ok(epoch.into());
+    }
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map(|time| time.as_secs())
+        .map_err(|error| Failure::io("reading the clock", error))
+}
+
+/// Reads `SOURCE_DATE_EPOCH`; its meaning is that of reproducible-builds.org.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+pub fn source_date_epoch() -> Result<Option<u32>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    text.to_str()
+        .and_then(|text| text.trim().parse().ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "SOURCE_DATE_EPOCH is {text:?}, not a number of seconds from 0 to {}",
+                u32::MAX
+            ))
+        })
+}
+
+fn layout(name: LayoutName) -> Layout {
+    match name {
+        LayoutName::Flat => Layout::Flat,
+        LayoutName::PerName => Layout::PerName,
+        LayoutName::Flatcar => Layout::Flatcar,
+        LayoutName::Fedora => Layout::Fedora,
+    }
+}
+
+/// Returns where an installed image finds its successors.
+fn updates(arguments: &BuildArguments, layout: Layout) -> Result<Option<Delivery>> {
+    let Some(url) = &arguments.sysupdate_url else {
+        return Ok(None);
+    };
+    let signing = &arguments.signing;
+    let verify = match arguments.sysupdate_verify {
+        Some(whether) => whether == Whether::Yes,
+        None if signing.sign_key.is_some() || signing.gpg_key.is_some() => true,
+        // Whatever were taken, someone would be surprised: clients that refuse every update, or
+        // clients that take one from anybody.
+        None => {
+            return Err(Failure::usage(
+                "--sysupdate-url: nothing says whether the store is signed",
+            )
+            .hint("sign it with --sign-key FILE, and clients will verify updates")
+            .hint("or say it with --sysupdate-verify yes|no"));
+        }
+    };
+    Ok(Some(Delivery {
+        url: StoreUrl::new(url)
+            .map_err(|problem| Failure::usage(format!("--sysupdate-url {url:?} {problem}")))?,
+        per_name: layout.is_per_name(),
+        ending: layout.pattern_ending(),
+        verify,
+        instances: DEFAULT_INSTANCES,
+    }))
+}
+
+/// Files with the certificates that the distributions' programs trust, one of which is there.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+];
+
+/// Reads the repositories that were named, each with a name of its own.
+fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
+    let mut sources: Vec<RepositorySource> = Vec::new();
+    for value in values {
+        for source in RepositorySource::parse(value)? {
+            if sources.iter().any(|other| other.name == source.name) {
+                return Err(
+                    Failure::usage(format!("two repositories are called {}", source.name))
+                        .hint("give one another name: --repo NAME=PLACE"),
+                );
+            }
+            sources.push(source);
+        }
+    }
+    Ok(sources)
+}
+
+/// Reads how files are fetched, from the options and from the variables that every program knows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let text = |names: &[&str]| {
+        let value = names.iter().find_map(|name| variable(name));
+        value.and_then(|value| value.into_string().ok())
+    };
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
+    let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let caches = caches.filter(|path| path.is_absolute()).or_else(home);
+    let authorities = variable("SSL_CERT_FILE").map(PathBuf::from);
+    let known = || {
+        AUTHORITIES
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.is_file())
+    };
+    if !(1..=3600).contains(&arguments.timeout) {
+        return Err(Failure::usage(format!(
+            "--timeout {} is not from 1 to 3600 seconds",
+            arguments.timeout
+        )));
+    }
+    // The programs that set http_proxy for others do it in small letters, since web servers make
+    // variables such as HTTP_PROXY of what a client sends.
+    let any = ["all_proxy", "ALL_PROXY"];
+    Ok(repository::Settings {
+        cache: (arguments.cache_dir.clone())
+            .or_else(|| caches.map(|path| path.join("sysext-build"))),
+        offline: arguments.offline,
+        refresh: arguments.refresh,
+        fetch: fetch::Options {
+            user_agent: concat!("sysext-build/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeout: Duration::from_secs(arguments.timeout),
+            attempts: arguments.retries.saturating_add(1),
+            http_proxy: text(&["http_proxy"]).or_else(|| text(&any)),
+            https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).or_else(|| text(&any)),
+            no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+            authorities: None,
+        },
+        authorities: authorities.or_else(known),
+    })
+}
+
+/// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order
+/// of their names.
+fn packages(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut packages = Vec::new();
+    let mut seen = BTreeSet::new();
+    for input in inputs {
+        let metadata = std::fs::metadata(input)
+            .map_err(|error| Failure::io(format!("reading {}", input.display()), error))?;
+        let found = if metadata.is_dir() {
+            rpm_files(input)?
+        } else {
+            vec![input.clone()]
+        };
+        for package in found {
+            if seen.insert(package.clone()) {
+                packages.push(package);
+            }
+        }
+    }
+    Ok(packages)
+}
+
+/// Returns the architecture that the user named.
+pub fn architecture(text: &str) -> Result<Architecture> {
+    Architecture::named(text).ok_or_else(|| {
+        let names = Architecture::names().collect::<Vec<_>>().join(", ");
+        Failure::usage(format!("--arch {text:?} is not known")).hint(format!("known are {names}"))
+    })
+}
+
+/// Checks a scope: systemd knows these three words, and takes several.
+fn scope(text: &str) -> Result<String> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    match words
+        .iter()
+        .find(|word| !["system", "portable", "initrd"].contains(word))
+    {
+        None if !words.is_empty() => Ok(words.join(" ")),
+        _ => Err(Failure::usage(format!(
+            "--scope {text:?} is not made of system, portable, initrd"
+        ))),
+    }
+}
+
+fn block_size(text: &str) -> Result<u32> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 1024),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 1024 * 1024),
+        _ => (text, 1),
+    };
+    digits
+        .parse::<u32>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|size| size.is_power_of_two() && (4096..=1024 * 1024).contains(size))
+        .ok_or_else(|| {
+            Failure::usage(format!(
+                "--block-size {text:?} is not a power of two from 4K to 1M"
+            ))
+        })
+}
+
+/// Returns the number of threads: what the user wants, else one a core.
+pub fn workers(jobs: Option<usize>) -> Result<usize> {
+    match jobs {
+        Some(jobs @ 1..=256) => Ok(jobs),
+        Some(jobs) => Err(Failure::usage(format!(
+            "--jobs {jobs} is not from 1 to 256"
+        ))),
+        None => Ok(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_sizes() {
+        for (text, size) in [
+            ("128K", Some(131_072)),
+            ("1M", Some(1_048_576)),
+            ("4096", Some(4096)),
+            ("2M", None),
+            ("2K", None),
+            ("100K", None),
+            ("", None),
+            ("K", None),
+            ("99999999999M", None),
+        ] {
+            assert_eq!(block_size(text).ok(), size, "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes() {
+        assert_eq!(scope("system  portable").unwrap(), "system portable");
+        assert!(scope("").is_err());
+        assert!(scope("host").is_err());
+    }
+}

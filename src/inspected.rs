@@ -1,0 +1,395 @@
+//! A finished image that is looked at, by whomever it was made: the file, the tree in it, and the
+//! manifest beside it.
+//!
+//! Where only the manifest is at hand, what clients ask for is read from that: the keys of the
+//! extension-release file are in it, and an image of ours has the file under both of its names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use ::linkage::Linkage;
+use anyhow::anyhow;
+use clients::{Container, Release, ReleaseFile};
+use image::squashfs::{Image, Outline};
+use image::{Content, ContentId, Tree, Visit};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::pack::linkage;
+use crate::words::digest::{sha256, sha256_id};
+use crate::words::document;
+use crate::words::failure::{Failure, Result};
+use crate::words::quantity::bytes;
+
+/// A manifest that unpacks to more is not read: a bound for hostile ones.
+const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
+/// An extension-release file that is longer is not read.
+const MAX_RELEASE: u64 = 64 * 1024;
+/// More extension-release files than this are not read.
+const MAX_RELEASES: usize = 1024;
+/// Contents may be this many times as long as their image.
+const MAX_RATIO: u64 = 1000;
+/// Contents of this length are read whatever the image's: 1 GiB.
+const MAX_SMALL: u64 = 1 << 30;
+/// Where an image says what it is for.
+pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
+/// How much of a file is read to see what it is.
+const START: u64 = 4096;
+
+/// The manifest beside an image, as far as it is read back.
+#[derive(Debug, Default, Deserialize)]
+pub struct ManifestFile {
+    /// How the image is called.
+    pub config: ManifestConfig,
+    /// The packages in it.
+    #[serde(default)]
+    pub packages: Vec<ListedPackage>,
+    /// Capabilities that the base must have.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// What its files need and offer; absent in manifests by other hands.
+    #[serde(default)]
+    linkage: Option<Linkage>,
+    /// Keys of the extension-release file.
+    #[serde(default)]
+    pub extension: BTreeMap<String, String>,
+}
+
+/// How an image is called.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ManifestConfig {
+    /// Name of the extension.
+    pub name: String,
+}
+
+/// A package of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ListedPackage {
+    /// Name, version, release and architecture.
+    #[serde(default)]
+    pub nevra: String,
+    /// SHA-256 of the RPM file.
+    #[serde(default)]
+    pub sha256: String,
+}
+
+/// A finished image.
+pub struct InspectedImage {
+    /// The file that was named: the image or its manifest.
+    pub path: PathBuf,
+    /// What clients look at.
+    pub facts: clients::Image,
+    /// What is in it; `None` where the image was not or could not be read.
+    pub inside: Option<Inside>,
+    /// The manifest, if it is there.
+    pub manifest: Option<ManifestFile>,
+    /// What its files need and offer, as its manifest says.
+    pub linkage: Option<Linkage>,
+}
+
+/// What is in an image, and the way to its contents.
+pub struct Inside {
+    /// The tree; its content ids mean something to this image alone.
+    pub tree: Tree,
+    reader: Image<File>,
+    path: PathBuf,
+}
+
+impl Inside {
+    /// Reads what the files need of a base from their contents.
+    pub fn linkage(&mut self) -> Result<Linkage> {
+        linkage::read_back(&mut self.reader, &self.tree)
+            .map_err(|error| image_failure(&self.path, error))
+    }
+
+    /// Returns the tree, and a function that gives a content of it an id that means the same
+    /// everywhere: its SHA-256.
+    pub fn tree_and_digest(&mut self) -> (&Tree, impl FnMut(&ContentId) -> Result<ContentId>) {
+        let Self { tree, reader, path } = self;
+        let digest = |id: &ContentId| {
+            let failed = |error: io::Error| image_failure(path, error);
+            let mut content = reader.content(id).map_err(|error| failed(error.into()))?;
+            let (_, digest) = sha256(&mut content).map_err(failed)?;
+            Ok(sha256_id(&digest))
+        };
+        (tree, digest)
+    }
+}
+
+impl InspectedImage {
+    /// Reads an image, or a manifest alone where `path` is one or `manifests` asks for it. `link`
+    /// is the name of the client's link, instead of the image's own name.
+    pub fn open(path: &Path, manifests: bool, link: Option<&str>) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = name.strip_suffix(MANIFEST_SUFFIX);
+        let mut specimen = match stem {
+            Some(stem) => Self::from_manifest(path, path, stem)?,
+            None if manifests => {
+                let stem = name.strip_suffix(".raw").unwrap_or(&name);
+                let manifest = path.with_file_name(format!("{stem}{MANIFEST_SUFFIX}"));
+                Self::from_manifest(path, &manifest, stem)?
+            }
+            None => Self::from_image(path, &name)?,
+        };
+        if let Some(link) = link {
+            link.clone_into(&mut specimen.facts.link);
+        }
+        Ok(specimen)
+    }
+
+    fn from_manifest(path: &Path, manifest: &Path, stem: &str) -> Result<Self> {
+        let Some(mut found) = read_manifest::<ManifestFile>(manifest)? else {
+            return Err(Failure::refused(anyhow!(
+                "{} is not there",
+                manifest.display()
+            )));
+        };
+        let file = |name: &str, is_regular| ReleaseFile {
+            name: name.to_owned(),
+            is_regular,
+            strict: Some(b"0".to_vec()),
+            keys: Some(Release::of_keys(found.extension.clone())),
+        };
+        let facts = clients::Image {
+            file: format!("{stem}.raw"),
+            link: found.config.name.clone(),
+            container: Container::Assumed,
+            releases: vec![file(&found.config.name, true), file(stem, false)],
+            has_usr_os_release: false,
+            has_etc_os_release: false,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            facts,
+            inside: None,
+            linkage: found.linkage.take(),
+            manifest: Some(found),
+        })
+    }
+
+    fn from_image(path: &Path, name: &str) -> Result<Self> {
+        let mut file = File::open(path).map_err(|error| Failure::io(reading(path), error))?;
+        let mut manifest: Option<ManifestFile> = read_manifest(&beside(path))?;
+        let container = container(&mut file).map_err(|error| Failure::io(reading(path), error))?;
+        let mut facts = clients::Image {
+            file: name.to_owned(),
+            link: String::new(),
+            container,
+            releases: Vec::new(),
+            has_usr_os_release: false,
+            has_etc_os_release: false,
+        };
+        let mut inside = None;
+        if let Container::Squashfs {
+            length, bytes_used, ..
+        } = facts.container
+            && length >= bytes_used
+        {
+            match read_tree(file) {
+                Ok((reader, tree, releases)) => {
+                    let has = |path| tree.resolve(path).is_some();
+                    facts.has_usr_os_release = has("usr/lib/os-release");
+                    facts.has_etc_os_release = has("etc/os-release");
+                    facts.releases = releases;
+                    inside = Some(Inside {
+                        tree,
+                        reader,
+                        path: path.to_owned(),
+                    });
+                }
+                Err(error) if is_refusal(&error) => {
+                    facts.container = Container::Broken(format!("can't be read: {error}"));
+                }
+                Err(error) => return Err(Failure::io(reading(path), error)),
+            }
+        }
+        facts.link = match &manifest {
+            Some(manifest) => manifest.config.name.clone(),
+            None => own_name(&facts),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            facts,
+            inside,
+            linkage: manifest.as_mut().and_then(|found| found.linkage.take()),
+            manifest,
+        })
+    }
+}
+
+/// What takes the place of `.raw` in the name of a manifest.
+const MANIFEST_SUFFIX: &str = ".manifest.gz";
+
+fn reading(path: &Path) -> String {
+    format!("reading {}", path.display())
+}
+
+/// Returns the name that an image gives itself: `SYSEXT_ID`, else the name of its regular
+/// extension-release file, else that of the image file.
+fn own_name(facts: &clients::Image) -> String {
+    let mut regular = facts.releases.iter().filter(|file| file.is_regular);
+    let first = regular.next();
+    let id = first
+        .and_then(|file| file.keys.as_ref()?.get("SYSEXT_ID"))
+        .map(str::to_owned);
+    let only = first.filter(|_| regular.next().is_none());
+    id.or(only.map(|file| file.name.clone()))
+        .unwrap_or_else(|| facts.stem().to_owned())
+}
+
+/// Looks at the start of a file for what is in it.
+fn container(file: &mut File) -> io::Result<Container> {
+    let length = file.metadata()?.len();
+    let mut start = Vec::new();
+    file.take(START).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    if let Some(Outline {
+        compressor,
+        bytes_used,
+    }) = Outline::of(&start)
+    {
+        return Ok(Container::Squashfs {
+            length,
+            bytes_used,
+            compressor: compressor.to_owned(),
+        });
+    }
+    let at = |offset: usize, magic: &[u8]| {
+        start
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
+    };
+    let what = if length == 0 {
+        "is empty"
+    } else if at(1024, &[0xe2, 0xe1, 0xf5, 0xe0]) {
+        "is an EROFS image, which this program does not read"
+    } else if at(1080, &[0x53, 0xef]) {
+        "is an ext4 image, which this program does not read"
+    } else if at(512, b"EFI PART") {
+        "has a partition table, which this program does not read"
+    } else if at(0, &[0x1f, 0x8b]) {
+        "is compressed with gzip: unpack it"
+    } else if at(0, &[0xfd, b'7', b'z', b'X', b'Z']) {
+        "is compressed with xz: unpack it"
+    } else if at(0, &[0x28, 0xb5, 0x2f, 0xfd]) {
+        "is compressed with zstd: unpack it"
+    } else {
+        "holds no file system that systemd knows"
+    };
+    Ok(Container::Broken(what.to_owned()))
+}
+
+/// Reads the tree of an image and its extension-release files.
+fn read_tree(file: File) -> io::Result<(Image<File>, Tree, Vec<ReleaseFile>)> {
+    let mut image = Image::open(file)?;
+    let tree = image.tree()?;
+    let releases = release_files(&mut image, &tree)?;
+    Ok((image, tree, releases))
+}
+
+/// Returns all extension-release files of an image.
+pub fn release_files<R: Read + Seek>(
+    image: &mut Image<R>,
+    tree: &Tree,
+) -> io::Result<Vec<ReleaseFile>> {
+    let Some((directory, Visit::Directory(found))) = tree.resolve(RELEASE_DIRECTORY) else {
+        return Ok(Vec::new());
+    };
+    let mut files = Vec::new();
+    for (entry, _) in found.entries().take(MAX_RELEASES) {
+        let Some(name) = entry.strip_prefix("extension-release.") else {
+            continue;
+        };
+        let path = format!("{directory}/{entry}");
+        let own = match tree.get(&path) {
+            Some(Visit::Leaf(_, leaf)) => Some(leaf),
+            _ => None,
+        };
+        let keys = match tree.resolve(&path) {
+            Some((_, Visit::Leaf(_, leaf))) => match &leaf.content {
+                Content::File { id, .. } => {
+                    let mut text = Vec::new();
+                    image
+                        .content(id)?
+                        .take(MAX_RELEASE)
+                        .read_to_end(&mut text)?;
+                    Some(Release::parse(&text).unwrap_or_default())
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        files.push(ReleaseFile {
+            name: name.to_owned(),
+            is_regular: own.is_some_and(|leaf| matches!(leaf.content, Content::File { .. })),
+            strict: own.and_then(|leaf| {
+                leaf.stat
+                    .xattrs
+                    .get("user.extension-release.strict")
+                    .cloned()
+            }),
+            keys,
+        });
+    }
+    Ok(files)
+}
+
+/// Returns the path of an image's manifest.
+pub fn beside(image: &Path) -> PathBuf {
+    image.with_extension("manifest.gz")
+}
+
+/// Reads a manifest; `None` where it is not there.
+pub fn read_manifest<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if !path.try_exists().is_ok_and(|exists| exists) {
+        return Ok(None);
+    }
+    read_json(path).map(Some)
+}
+
+/// Reads a manifest, or another document of this program.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let json = document::read(path, MAX_MANIFEST)?;
+    serde_json::from_slice(&json)
+        .map_err(|error| Failure::refused(anyhow!("{} is not a manifest: {error}", path.display())))
+}
+
+/// Fails for contents that are far longer than their image. Holes cost nothing, so a hostile image
+/// of a few kilobytes can hold terabytes of zeros; whoever reads contents asks here first.
+pub fn check_content_size(path: &Path, length: u64, tree: &Tree) -> Result<u64> {
+    let mut leaves = BTreeSet::new();
+    let mut total: u64 = 0;
+    tree.walk(&mut |_, visit| {
+        if let Visit::Leaf(id, leaf) = visit
+            && let Content::File { size, .. } = leaf.content
+            && leaves.insert(id)
+        {
+            total = total.saturating_add(size);
+        }
+    });
+    if total > MAX_RATIO.saturating_mul(length).max(MAX_SMALL) {
+        return Err(Failure::refused(anyhow!(
+            "{}: {} hold {}, which no honest image does",
+            path.display(),
+            bytes(length),
+            bytes(total)
+        )));
+    }
+    Ok(total)
+}
+
+/// Sorts an error by whether the image or the system is at fault.
+pub fn image_failure(path: &Path, error: impl Into<io::Error>) -> Failure {
+    let error = error.into();
+    if is_refusal(&error) {
+        Failure::refused(anyhow!("{}: {error}", path.display()))
+    } else {
+        Failure::io(reading(path), error)
+    }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData)
+}

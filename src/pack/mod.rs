@@ -1,0 +1,406 @@
+//! The one pass over the payloads: decompress, verify, hand to the block compressors.
+//!
+//! With one worker everything happens on the calling thread; that is the reference. With more,
+//! the next packages are decompressed ahead on threads of their own, each into a bounded queue,
+//! and taken from there in the order of the plan. Both ways the packer sees the same contents in
+//! the same order, so the image's bytes are the same.
+
+pub mod linkage;
+pub mod unpack;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ::linkage::Linkage;
+use anyhow::anyhow;
+use image::ContentId;
+use image::squashfs::{self, Compressor, Options, Packer, Summary};
+use rpm_input::{Package, Payload};
+use sha2::{Digest as _, Sha256};
+
+use crate::pack::linkage::Facts;
+use crate::plan::compose::Plan;
+use crate::words::digest::sha256_id;
+use crate::words::failure::{Failure, Result, package_failure};
+
+/// Length of a piece that a decompressing thread hands over, in bytes.
+const PIECE: usize = 128 * 1024;
+/// Pieces that may wait in the queue of one package: 2 MiB.
+const PIECES_AHEAD: usize = 16;
+/// Threads that decompress packages.
+const READERS: usize = 2;
+/// Packages that are being read or wait to be, the one in use included.
+const PACKAGES_AHEAD: usize = READERS + 1;
+
+/// How an image is packed.
+#[derive(Clone, Debug)]
+pub struct Packing {
+    /// Compressor and level.
+    pub compressor: Compressor,
+    /// Block size in bytes.
+    pub block_size: u32,
+    /// Compressing threads.
+    pub workers: usize,
+}
+
+/// A packed image.
+pub struct Packed<W> {
+    /// The output, complete.
+    pub output: W,
+    /// What went in, and what came out.
+    pub summary: Summary,
+    /// SHA-256 of each package's file, in order.
+    pub digests: Vec<[u8; 32]>,
+    /// What its programs, libraries and scripts need to run, and what they offer.
+    pub linkage: Linkage,
+}
+
+/// A package and the file it is read from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// What its header says.
+    pub package: &'a Package,
+    /// The RPM file.
+    pub file: &'a Path,
+}
+
+/// Packs a plan. `progress` is told of each number of content bytes that went in.
+pub fn pack<W: io::Read + io::Write + io::Seek + Send + 'static>(
+    plan: &Plan,
+    sources: &[Source<'_>],
+    packing: &Packing,
+    output: W,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Packed<W>> {
+    let options = Options {
+        compressor: packing.compressor,
+        block_size: packing.block_size,
+        workers: packing.workers,
+        mkfs_time: plan.time,
+    };
+    let mut intake = Intake {
+        packer: Packer::new(output, &options).map_err(packer_failure)?,
+        plan,
+        facts: Facts::default(),
+        progress,
+    };
+    let first = first_packages(plan);
+    for (id, bytes) in &plan.inline {
+        intake.add(id, bytes.len() as u64, &mut bytes.as_slice())?;
+    }
+    let digests = if packing.workers > 1 && !sources.is_empty() {
+        intake.take_ahead(sources, &first)?
+    } else {
+        intake.take_in_turn(sources, &first)?
+    };
+    for (id, size, path) in &plan.overlay {
+        intake.take_overlay(id, *size, path)?;
+    }
+    let (mut output, summary) = intake.packer.finish(&plan.tree).map_err(packer_failure)?;
+    let linkage = intake.facts.linkage(&plan.tree, &mut output)?;
+    Ok(Packed {
+        output,
+        summary,
+        digests,
+        linkage,
+    })
+}
+
+/// Which package each content is taken from.
+type First = BTreeMap<ContentId, usize>;
+
+/// Returns for each content the first package that has it.
+fn first_packages(plan: &Plan) -> First {
+    let mut first = BTreeMap::new();
+    for (package, contents) in plan.contents.iter().enumerate() {
+        for id in contents.iter().flatten() {
+            first.entry(id.clone()).or_insert(package);
+        }
+    }
+    first
+}
+
+/// Where contents go.
+struct Intake<'a, W: io::Write + io::Seek + Send + 'static> {
+    packer: Packer<W>,
+    plan: &'a Plan,
+    facts: Facts,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
+    fn add(&mut self, id: &ContentId, size: u64, content: &mut dyn Read) -> Result<()> {
+        if self.packer.contains(id) {
+            return Ok(());
+        }
+        let mut counted = Counted {
+            content,
+            progress: &mut *self.progress,
+        };
+        self.packer
+            .add(id, size, &mut self.facts.watch(&mut counted, size))
+            .map_err(packer_failure)?;
+        self.facts.note(id, size)
+    }
+
+    /// Reads one package after the other on this thread.
+    fn take_in_turn(&mut self, sources: &[Source<'_>], first: &First) -> Result<Vec<[u8; 32]>> {
+        let mut digests = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let mut payload = open(source)?;
+            while let Some(mut content) = payload.next_content().map_err(package_failure)? {
+                if let Some(id) = wanted(self.plan, first, index, content.file) {
+                    self.add(id, content.size, &mut content)?;
+                }
+            }
+            digests.push(payload.finish().map_err(package_failure)?.sha256);
+        }
+        Ok(digests)
+    }
+
+    /// Reads packages ahead on threads, and takes their contents in order.
+    fn take_ahead(&mut self, sources: &[Source<'_>], first: &First) -> Result<Vec<[u8; 32]>> {
+        let plan = self.plan;
+        let mut digests = Vec::new();
+        let (jobs, waiting) = sync_channel::<(usize, SyncSender<Piece>)>(PACKAGES_AHEAD);
+        let waiting = &Mutex::new(waiting);
+        std::thread::scope(|scope| {
+            // Moved in, so that the threads see the end of the jobs however this ends.
+            let jobs = jobs;
+            for _ in 0..READERS {
+                scope.spawn(move || read_ahead(waiting, sources, plan, first));
+            }
+            let mut queues = VecDeque::new();
+            let mut next = 0;
+            for _ in 0..sources.len() {
+                while next < sources.len() && queues.len() < PACKAGES_AHEAD {
+                    let (sender, queue) = sync_channel(PIECES_AHEAD);
+                    if jobs.send((next, sender)).is_err() {
+                        return Err(reader_lost());
+                    }
+                    queues.push_back((next, queue));
+                    next += 1;
+                }
+                let Some((index, queue)) = queues.pop_front() else {
+                    return Err(reader_lost());
+                };
+                digests.push(self.take_queue(index, &queue)?);
+            }
+            Ok(())
+        })?;
+        Ok(digests)
+    }
+
+    /// Takes the contents of one package from its queue; returns the digest of its file.
+    fn take_queue(&mut self, index: usize, queue: &Receiver<Piece>) -> Result<[u8; 32]> {
+        let mut content = Queued {
+            queue,
+            piece: Vec::new(),
+            position: 0,
+            failure: None,
+        };
+        loop {
+            match queue.recv().map_err(|_| reader_lost())? {
+                Piece::Content { file, size } => {
+                    content.piece.clear();
+                    content.position = 0;
+                    let Some(id) = &self.plan.contents[index][file] else {
+                        continue;
+                    };
+                    let added = self.add(id, size, &mut content);
+                    if let Some(failure) = content.failure.take() {
+                        return Err(failure);
+                    }
+                    added?;
+                }
+                // The rest of a content that the packer has already.
+                Piece::Bytes(_) => {}
+                Piece::End(digest) => return digest,
+            }
+        }
+    }
+
+    /// Reads one file of an overlay, and makes sure that it is still the one that was planned.
+    fn take_overlay(&mut self, id: &ContentId, size: u64, path: &PathBuf) -> Result<()> {
+        if self.packer.contains(id) {
+            return Ok(());
+        }
+        let doing = || format!("reading {}", path.display());
+        let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
+        let mut hashed = Hashed {
+            content: file,
+            hash: Sha256::new(),
+        };
+        self.add(id, size, &mut hashed).map_err(|failure| Failure {
+            source: failure.source.context(doing()),
+            ..failure
+        })?;
+        if sha256_id(&hashed.hash.finalize().into()) != *id {
+            return Err(Failure::io(
+                doing(),
+                anyhow!("the file has changed while it was being read"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the id of a content that is to be taken from this file of this package.
+fn wanted<'a>(plan: &'a Plan, first: &First, package: usize, file: usize) -> Option<&'a ContentId> {
+    plan.contents[package][file]
+        .as_ref()
+        .filter(|id| first.get(id) == Some(&package))
+}
+
+fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, File>> {
+    let doing = || format!("reading {}", source.file.display());
+    let file = File::open(source.file).map_err(|error| Failure::io(doing(), error))?;
+    Payload::open(file, source.package).map_err(package_failure)
+}
+
+/// What a decompressing thread hands over.
+enum Piece {
+    /// A content begins.
+    Content { file: usize, size: u64 },
+    /// More of it.
+    Bytes(Vec<u8>),
+    /// The package is at its end, whole and verified, or it is not.
+    End(Result<[u8; 32]>),
+}
+
+/// Works off packages until there are no more, or nobody wants them.
+fn read_ahead(
+    waiting: &Mutex<Receiver<(usize, SyncSender<Piece>)>>,
+    sources: &[Source<'_>],
+    plan: &Plan,
+    first: &First,
+) {
+    loop {
+        let job = match waiting.lock() {
+            Ok(waiting) => waiting.recv(),
+            Err(_) => return,
+        };
+        let Ok((index, queue)) = job else { return };
+        let wants = |file| wanted(plan, first, index, file).is_some();
+        let end = match stream(&sources[index], &wants, &queue) {
+            // The other side is gone: it has failed and says why.
+            Ok(None) => return,
+            Ok(Some(digest)) => Ok(digest),
+            Err(failure) => Err(failure),
+        };
+        if queue.send(Piece::End(end)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Streams a package's wanted contents into a queue; `None` when nobody listens any more.
+fn stream(
+    source: &Source<'_>,
+    wants: &dyn Fn(usize) -> bool,
+    queue: &SyncSender<Piece>,
+) -> Result<Option<[u8; 32]>> {
+    let mut payload = open(source)?;
+    while let Some(mut content) = payload.next_content().map_err(package_failure)? {
+        let (file, mut left) = (content.file, content.size);
+        if !wants(file) {
+            continue;
+        }
+        if queue.send(Piece::Content { file, size: left }).is_err() {
+            return Ok(None);
+        }
+        while left > 0 {
+            let mut piece = vec![0; left.min(PIECE as u64) as usize];
+            content.read_exact(&mut piece).map_err(content_failure)?;
+            left -= piece.len() as u64;
+            if queue.send(Piece::Bytes(piece)).is_err() {
+                return Ok(None);
+            }
+        }
+    }
+    payload
+        .finish()
+        .map(|verified| Some(verified.sha256))
+        .map_err(package_failure)
+}
+
+/// Reads one content out of a queue.
+struct Queued<'a> {
+    queue: &'a Receiver<Piece>,
+    piece: Vec<u8>,
+    position: usize,
+    failure: Option<Failure>,
+}
+
+impl Read for Queued<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.position == self.piece.len() {
+            match self.queue.recv() {
+                Ok(Piece::Bytes(piece)) => (self.piece, self.position) = (piece, 0),
+                Ok(Piece::End(Err(failure))) => {
+                    self.failure = Some(failure);
+                    return Err(io::Error::other("the package can't be read"));
+                }
+                Ok(_) | Err(_) => return Err(io::Error::other("the package's reader stopped")),
+            }
+        }
+        let length = buffer.len().min(self.piece.len() - self.position);
+        buffer[..length].copy_from_slice(&self.piece[self.position..self.position + length]);
+        self.position += length;
+        Ok(length)
+    }
+}
+
+/// Tells of the bytes that pass.
+struct Counted<'a> {
+    content: &'a mut dyn Read,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.content.read(buffer)?;
+        (self.progress)(length as u64);
+        Ok(length)
+    }
+}
+
+/// Hashes the bytes that pass.
+struct Hashed {
+    content: File,
+    hash: Sha256,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.content.read(buffer)?;
+        self.hash.update(&buffer[..length]);
+        Ok(length)
+    }
+}
+
+/// Takes a package's error out of what its content reader returned.
+fn content_failure(error: io::Error) -> Failure {
+    match error.downcast::<rpm_input::Error>() {
+        Ok(error) => package_failure(error),
+        Err(error) => Failure::io("reading a package", error),
+    }
+}
+
+fn packer_failure(error: squashfs::Error) -> Failure {
+    match error {
+        squashfs::Error::Content(error) => content_failure(error),
+        error @ (squashfs::Error::Output(_) | squashfs::Error::Thread(_)) => {
+            Failure::io("writing the image", error)
+        }
+        other => Failure::refused(other),
+    }
+}
+
+fn reader_lost() -> Failure {
+    Failure::io("reading the packages", anyhow!("a reading thread stopped"))
+}

@@ -1,0 +1,235 @@
+//! What else would do: hints for a request that can't be met.
+//!
+//! A problem says what stands in the way. Here the same repositories and base are asked for what
+//! is near: a name that is spelled alike, another version, another architecture, the base that
+//! would do.
+
+use std::collections::BTreeSet;
+
+use resolve::{Dependency, Nevra, Package, Pool, Problem, Rule};
+
+use super::shortened;
+use crate::words::suggest::nearest;
+
+/// Hints of each kind that are given; a problem may have hundreds of rules.
+const MOST: usize = 3;
+/// How a capability of a 64-bit library ends.
+const WIDE: &str = "(64bit)";
+
+/// Returns hints for a problem. `not_found` are the packages of the base of which it is not known
+/// what they provide.
+pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
+    let mut hints = Vec::new();
+    let mut missing = false;
+    for rule in &problem.rules {
+        match rule {
+            Rule::NothingProvides { dependency, by } => {
+                missing = true;
+                hints.extend(for_missing(dependency, by.as_ref(), pool));
+            }
+            Rule::SameName {
+                package,
+                other,
+                base: true,
+            } => hints.push(format!(
+                "a base that has {package} in place of {other} would do"
+            )),
+            Rule::Conflicts {
+                package,
+                other: Some(other),
+                ..
+            } => hints.extend(without_base(package, other, pool)),
+            Rule::Obsoletes { package, other, .. } => {
+                hints.extend(without_base(package, other, pool));
+            }
+            Rule::Architecture { package } => hints.push(format!(
+                "{package} is for another architecture than the base; --arch names that of the base"
+            )),
+            _ => {}
+        }
+    }
+    let mut seen = BTreeSet::new();
+    hints.retain(|hint| seen.insert(hint.clone()));
+    hints.truncate(MOST);
+    if missing && !not_found.is_empty() {
+        hints.push(format!(
+            "a package of the base that no repository has may provide it: {}",
+            shortened(not_found)
+        ));
+    }
+    if missing {
+        hints.push("another --repo may have what is missing, or another base".to_owned());
+    }
+    hints
+}
+
+/// Returns what is near to a dependency that nothing provides.
+fn for_missing(text: &str, by: Option<&Nevra>, pool: &Pool) -> Option<String> {
+    let wanted = Dependency::parse(text).ok()?;
+    let name = &wanted.simple()?.name;
+    let versions = pool.providers(&Dependency::named(name));
+    if let Some(offers) = offers(pool, &versions, name) {
+        return Some(format!("there is {offers}"));
+    }
+    if let Some(narrow) = name.strip_suffix(WIDE) {
+        let narrow = narrow.strip_suffix("()").unwrap_or(narrow);
+        if let Some(offers) = offers(pool, &pool.providers(&Dependency::named(narrow)), narrow) {
+            return Some(format!("for another architecture there is {offers}"));
+        }
+    }
+    if by.is_some() {
+        return None;
+    }
+    let of_catalog = |catalog: &resolve::Catalog| -> Vec<String> {
+        let nevras = (0..catalog.len()).filter_map(|index| catalog.nevra(index));
+        nevras.map(|nevra| nevra.name).collect()
+    };
+    let names: BTreeSet<String> = pool.catalogs().flat_map(of_catalog).collect();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    Some(format!("is {near} meant?"))
+}
+
+/// Says which packages have something of that name, in which version.
+fn offers(pool: &Pool, providers: &[Package], name: &str) -> Option<String> {
+    let offer = |package: &Package| {
+        let solvable = pool.get(*package)?;
+        let provided = solvable.provides.iter().find(|provided| {
+            provided
+                .simple()
+                .is_some_and(|capability| capability.name == name)
+        });
+        let nevra = &solvable.nevra;
+        let place = match package {
+            Package::Base(_) => " of the base",
+            Package::Available(_) => "",
+        };
+        Some(match provided {
+            Some(provided) if solvable.nevra.name != name => {
+                format!("{provided} of {nevra}{place}")
+            }
+            _ => format!("{nevra}{place}"),
+        })
+    };
+    let found: Vec<_> = providers.iter().filter_map(offer).collect();
+    (!found.is_empty()).then(|| shortened(&found))
+}
+
+/// Names the one of two packages without which a base would do.
+fn without_base(one: &Nevra, other: &Nevra, pool: &Pool) -> Option<String> {
+    let is_in_base = |nevra: &&Nevra| pool.base().iter().any(|package| package.nevra == **nevra);
+    let of_base = [one, other].into_iter().find(is_in_base)?;
+    Some(format!("a base without {of_base} would do"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resolve::{Catalog, Options, Repository, Request, Solvable, Wanted, resolve};
+
+    fn package(nevra: &str, provides: &[&str], requires: &[&str], conflicts: &[&str]) -> Solvable {
+        let list = |texts: &[&str]| {
+            let parsed = texts.iter().map(|text| Dependency::parse(text).unwrap());
+            parsed.collect()
+        };
+        Solvable {
+            nevra: Nevra::parse(nevra).unwrap(),
+            provides: list(provides),
+            requires: list(requires),
+            conflicts: list(conflicts),
+            ..Solvable::default()
+        }
+    }
+
+    #[test]
+    fn what_is_near() {
+        let base = vec![
+            package("zlib-1-1.x86_64", &["libz.so.1()(64bit)"], &[], &[]),
+            package("glibc-2-1.x86_64", &["libc.so.6()(64bit)"], &[], &[]),
+        ];
+        let available = [
+            package("debugger-1-1.x86_64", &[], &["zlib >= 2"], &[]),
+            package("tracer-1-1.x86_64", &[], &["libfoo.so.1()(64bit)"], &[]),
+            package("foo-1-1.i686", &["libfoo.so.1"], &[], &[]),
+            package("viewer-1-1.x86_64", &[], &["font >= 3"], &[]),
+            package("fonts-1-1.noarch", &["font = 2"], &[], &[]),
+            package("musl-1-1.x86_64", &[], &[], &["libc.so.6()(64bit)"]),
+            package("shell-1-1.x86_64", &[], &["nosuch"], &[]),
+            package("arm-1-1.aarch64", &[], &[], &[]),
+        ];
+        let newer = [package("zlib-2-1.x86_64", &[], &[], &[])];
+        let last = "another --repo may have what is missing, or another base";
+        for (wanted, newer, expected) in [
+            ("debuger", &[][..], &["is debugger meant?", last][..]),
+            (
+                "debugger",
+                &[],
+                &["there is zlib-1-1.x86_64 of the base", last],
+            ),
+            (
+                "debugger",
+                &newer,
+                &["a base that has zlib-2-1.x86_64 in place of zlib-1-1.x86_64 would do"],
+            ),
+            (
+                "tracer",
+                &[],
+                &[
+                    "for another architecture there is libfoo.so.1 of foo-1-1.i686",
+                    last,
+                ],
+            ),
+            (
+                "viewer",
+                &[],
+                &["there is font = 2 of fonts-1-1.noarch", last],
+            ),
+            ("musl", &[], &["a base without glibc-2-1.x86_64 would do"]),
+            ("shell", &[], &[last]),
+            (
+                "arm",
+                &[],
+                &[
+                    "arm-1-1.aarch64 is for another architecture than the base; --arch names that of \
+                   the base",
+                ],
+            ),
+        ] {
+            let repository = Repository {
+                catalog: Catalog::of(available.iter().chain(newer)).unwrap(),
+                priority: 0,
+                files: Vec::new(),
+            };
+            let options = Options {
+                architecture: "x86_64".to_owned(),
+                multilib: true,
+            };
+            let pool = Pool::new(base.clone(), vec![repository], options);
+            let request = Request {
+                install: vec![Wanted::Text(wanted.to_owned())],
+                ..Request::default()
+            };
+            let problem = resolve(&pool, &request).unwrap_err();
+            assert_eq!(of(&problem, &pool, &[]), expected, "{wanted}: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_a_base_by_name_may_have() {
+        let pool = Pool::new(Vec::new(), Vec::new(), Options::default());
+        let problem = resolve(
+            &pool,
+            &Request {
+                install: vec![Wanted::Text("x".to_owned())],
+                ..Request::default()
+            },
+        );
+        let unknown = ["a-1-1.noarch", "b-1-1.noarch"].map(str::to_owned);
+        let hints = of(&problem.unwrap_err(), &pool, &unknown);
+        assert_eq!(
+            hints.first().map(String::as_str),
+            Some(
+                "a package of the base that no repository has may provide it: a-1-1.noarch, b-1-1.noarch"
+            )
+        );
+    }
+}

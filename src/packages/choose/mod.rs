@@ -1,0 +1,375 @@
+//! Chooses the packages of an image: what was asked for, and what that requires and the base lacks.
+//!
+//! The base's packages are fixed: what they provide satisfies a requirement first, and none of
+//! them is ever replaced. All that is said of packages and bases comes from one place, the
+//! [`resolve`] crate: [`choose`] asks it which packages to add, [`judge`] what stands against
+//! packages that the user has chosen.
+
+mod alternatives;
+mod solvable;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::anyhow;
+use linkage::Capabilities;
+use resolve::{
+    Available, Dependency, Options, Pool, Repository, Request, Rule, Solvable, Wanted, resolve,
+};
+use rpm_input::Package;
+
+pub use solvable::{nevra, other_path, repository, solvable};
+
+use crate::base::architecture::Architecture;
+use crate::base::{Base, Named};
+use crate::findings::{Finding, kinds};
+use crate::packages::look_up::{self, LookedUp};
+use crate::packages::reason::{Reason, ReliedOn};
+use crate::words::failure::{Failure, Result};
+use crate::words::quantity::counted;
+
+/// Packages of a base that are named in a finding; the others are counted.
+const SHOWN: usize = 5;
+
+/// Packages of a repository by their index, each with a path that it has.
+pub type Owners = Vec<(usize, String)>;
+
+/// What is asked, and what there is to choose from.
+pub struct Question<'a> {
+    /// What the image extends.
+    pub base: &'a Base,
+    /// What is on offer.
+    pub repositories: Vec<Repository>,
+    /// Says which packages have which of these paths, for each repository in turn, where that is
+    /// not among what it is known to offer.
+    pub owners: &'a dyn Fn(&BTreeSet<String>) -> Result<Vec<Owners>>,
+    /// Packages of these repositories that are wanted: those whose files the user named.
+    pub wanted: Vec<Available>,
+    /// Packages that are wanted by name.
+    pub names: &'a [String],
+    /// Whether to add what packages recommend.
+    pub recommends: bool,
+    /// The architecture of the base.
+    pub architecture: Architecture,
+}
+
+/// What was chosen.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// What was asked for, then what that requires, each with its reason.
+    pub chosen: Vec<(Available, Reason)>,
+    /// What of the base these need.
+    pub relies_on: Vec<ReliedOn>,
+    /// What the base provides, if that was looked up and every package of it was found.
+    pub provided: Option<Capabilities>,
+    /// What was chosen from, until [`complete`](Self::complete).
+    pub pool: Option<Pool>,
+    /// What is recommended and was not chosen.
+    pub not_added: Vec<String>,
+    /// What was asked for and is in the base; what is not known of the base.
+    pub findings: Vec<Finding>,
+}
+
+/// Chooses packages.
+pub fn choose(question: Question<'_>) -> Result<Choice> {
+    let Question {
+        base,
+        mut repositories,
+        owners,
+        wanted,
+        names,
+        recommends,
+        architecture,
+    } = question;
+    let options = Options {
+        architecture: architecture.of_rpm().to_owned(),
+        multilib: true,
+    };
+    let wanted = wanted.into_iter().map(Wanted::Available);
+    let request = Request {
+        install: wanted
+            .chain(names.iter().cloned().map(Wanted::Text))
+            .collect(),
+        recommends,
+        ..Request::default()
+    };
+    // Metadata list few paths. Those that were asked for beside them are looked up, which may lead
+    // to further ones.
+    let mut looked_up = BTreeSet::new();
+    let (pool, not_found, resolution) = loop {
+        let LookedUp { installed, found } = installed(base, &repositories, &options)?;
+        let not_found = not_found(&installed, &found);
+        let pool = Pool::new(installed, repositories.clone(), options.clone());
+        let resolution = resolve(&pool, &request);
+        let mut paths: BTreeSet<_> = pool.unlisted_paths().into_iter().collect();
+        paths.retain(|path| looked_up.insert(path.clone()));
+        let mut found_any = false;
+        if !paths.is_empty() {
+            for (repository, found) in repositories.iter_mut().zip(owners(&paths)?) {
+                found_any |= !found.is_empty();
+                repository.files.extend(found);
+            }
+        }
+        if !found_any {
+            break (pool, not_found, resolution);
+        }
+    };
+    let resolution = resolution.map_err(|problem| {
+        let failure = Failure::refused(anyhow!("{problem}"));
+        let hints = alternatives::of(&problem, &pool, &not_found);
+        hints.into_iter().fold(failure, Failure::hint)
+    })?;
+    let chosen: Vec<_> = (resolution.chosen.iter())
+        .map(|chosen| chosen.package)
+        .collect();
+    let mut findings: Vec<_> = unknown(&not_found, pool.base().len()).into_iter().collect();
+    for already in &resolution.already {
+        let asked = (request.install.get(already.request)).map(ToString::to_string);
+        let has = already.base.and_then(|index| pool.base().get(index));
+        let has = has.map(|package| package.nevra.to_string());
+        let text = format!(
+            "{} is already in the base",
+            has.or(asked).unwrap_or_default()
+        );
+        findings.push(Finding::new(&kinds::IN_BASE, text));
+    }
+    if chosen.is_empty() {
+        let lines = findings
+            .iter()
+            .filter(|finding| finding.kind == &kinds::IN_BASE);
+        let lines: Vec<_> = lines.map(|finding| finding.text.as_str()).collect();
+        let lines = lines.join(", ");
+        return Err(Failure::refused(anyhow!("nothing is left to add: {lines}")));
+    }
+    Ok(Choice {
+        relies_on: Vec::new(),
+        not_added: match recommends {
+            true => Vec::new(),
+            false => not_added(&pool, &chosen),
+        },
+        chosen: (resolution.chosen.iter())
+            .map(|chosen| (chosen.package, reason(&pool, &chosen.reason)))
+            .collect(),
+        findings,
+        provided: (base.packages.is_none() && not_found.is_empty()).then(|| provided(pool.base())),
+        pool: Some(pool),
+    })
+}
+
+impl Choice {
+    /// Says what of the base the chosen packages need, by their headers: repositories leave out of
+    /// their lists what another requirement implies.
+    pub fn complete(&mut self, packages: &[Package]) {
+        if let Some(pool) = self.pool.take() {
+            let chosen: Vec<_> = self.chosen.iter().map(|(package, _)| *package).collect();
+            let solvables: Vec<_> = packages.iter().map(solvable::solvable).collect();
+            let needs = solvables.iter().flat_map(|solvable| &solvable.requires);
+            self.relies_on = relies_on(&pool, &chosen, needs.collect());
+        }
+    }
+}
+
+/// What a base has to say of packages that someone has chosen.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// What stands against them.
+    pub rules: Vec<Rule>,
+    /// What of the base they need.
+    pub relies_on: Vec<ReliedOn>,
+}
+
+/// Judges packages against a base, if it is known what that has.
+pub fn judge(packages: &[Package], base: &Base) -> Result<Judgement> {
+    let Some(installed) = &base.packages else {
+        return Ok(Judgement::default());
+    };
+    let installed = installed.iter().map(solvable::solvable).collect();
+    let repository = repository(packages.iter())?;
+    let pool = Pool::new(installed, vec![repository], Options::default());
+    let indices = 0..packages.len();
+    let chosen: Vec<_> = indices
+        .map(|index| Available {
+            repository: 0,
+            index,
+        })
+        .collect();
+    Ok(Judgement {
+        rules: resolve::judge(&pool, &chosen),
+        relies_on: relies_on(
+            &pool,
+            &chosen,
+            of_chosen(&pool, &chosen, |solvable| &solvable.requires),
+        ),
+    })
+}
+
+/// Returns the packages of the base, which may have to be looked up.
+fn installed(base: &Base, repositories: &[Repository], options: &Options) -> Result<LookedUp> {
+    match (&base.packages, &base.named) {
+        (Some(packages), _) => {
+            let installed: Vec<_> = packages.iter().map(solvable::solvable).collect();
+            Ok(LookedUp {
+                found: Vec::new(),
+                installed,
+            })
+        }
+        (None, Named::Listed(list)) => Ok(look_up::listed(list, repositories)),
+        (None, Named::Install(names)) => look_up::installation(names, repositories, options),
+        (None, Named::None) => Err(
+            Failure::usage("--repo needs a base whose packages are known")
+                .hint("name it with --base, or let one be installed with --base-install NAME"),
+        ),
+    }
+}
+
+/// Returns the packages of the base that were looked up in vain.
+fn not_found(installed: &[Solvable], found: &[Option<Available>]) -> Vec<String> {
+    let pairs = installed.iter().zip(found);
+    let missing = pairs.filter(|(_, found)| found.is_none());
+    missing
+        .map(|(solvable, _)| solvable.nevra.to_string())
+        .collect()
+}
+
+/// Looks up what the packages of a list provide, where packages are taken as a lock names them. A
+/// base that would have to be installed anew for that may have become another one: it stays unknown.
+pub fn provided_by_list(
+    base: &Base,
+    repositories: &[Repository],
+) -> (Option<Capabilities>, Option<Finding>) {
+    let Named::Listed(list) = &base.named else {
+        return (None, None);
+    };
+    let LookedUp { installed, found } = look_up::listed(list, repositories);
+    let not_found = not_found(&installed, &found);
+    match unknown(&not_found, installed.len()) {
+        Some(finding) => (None, Some(finding)),
+        None => (Some(provided(&installed)), None),
+    }
+}
+
+/// Returns what packages provide, by what repositories tell of them.
+fn provided(packages: &[Solvable]) -> Capabilities {
+    let provides = packages.iter().flat_map(|package| &package.provides);
+    let files = packages.iter().flat_map(|package| &package.files);
+    Capabilities::new(
+        provides
+            .filter_map(Dependency::simple)
+            .map(|capability| capability.name.clone()),
+        files.cloned(),
+    )
+    .with_files_in_part(resolve::is_listed)
+}
+
+/// Says that what the base provides is not wholly known.
+fn unknown(not_found: &[String], all: usize) -> Option<Finding> {
+    (!not_found.is_empty()).then(|| {
+        let text = format!(
+            "no repository has {} of the base's {}, so it is not known what they provide, and not \
+             checked whether programs find their libraries: {}",
+            not_found.len(),
+            counted(all, "package"),
+            shortened(not_found)
+        );
+        Finding::new(&kinds::UNKNOWN_IN_BASE, text)
+    })
+}
+
+/// Returns the first of some names, and how many others there are.
+fn shortened(names: &[String]) -> String {
+    let mut shown: Vec<_> = names.iter().take(SHOWN).cloned().collect();
+    if names.len() > SHOWN {
+        shown.push(format!("{} more", names.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+/// Returns a reason as it is recorded: with names in place of numbers.
+fn reason(pool: &Pool, reason: &resolve::Reason) -> Reason {
+    let name = |package: resolve::Package| {
+        let solvable = pool.get(package);
+        solvable
+            .map(|solvable| solvable.nevra.to_string())
+            .unwrap_or_default()
+    };
+    match reason {
+        resolve::Reason::Requested(_) => Reason::Requested,
+        resolve::Reason::Requires { by, dependency } => Reason::Requires {
+            capability: dependency.clone(),
+            by: name(*by),
+        },
+        resolve::Reason::Recommends { by, dependency } => Reason::Recommends {
+            capability: dependency.clone(),
+            by: name(*by),
+        },
+        resolve::Reason::Supplements { dependency } => Reason::Supplements {
+            capability: dependency.clone(),
+        },
+    }
+}
+
+/// Returns the packages of the base that satisfy what the chosen ones need and don't provide
+/// among themselves.
+fn relies_on(pool: &Pool, chosen: &[Available], needs: BTreeSet<&Dependency>) -> Vec<ReliedOn> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for need in needs {
+        let providers = pool.providers(need);
+        let is_chosen = |package: &resolve::Package| match package {
+            resolve::Package::Available(package) => chosen.contains(package),
+            resolve::Package::Base(_) => false,
+        };
+        if providers.iter().any(is_chosen) {
+            continue;
+        }
+        if let Some(package @ resolve::Package::Base(_)) = providers.first()
+            && let Some(solvable) = pool.get(*package)
+        {
+            let nevra = solvable.nevra.to_string();
+            found.entry(nevra).or_default().insert(need.to_string());
+        }
+    }
+    let relied_on = found.into_iter().map(|(nevra, provides)| ReliedOn {
+        nevra,
+        provides: provides.into_iter().collect(),
+    });
+    relied_on.collect()
+}
+
+/// Returns what the chosen packages recommend that neither they nor the base have.
+fn not_added(pool: &Pool, chosen: &[Available]) -> Vec<String> {
+    let is_there = |package: &resolve::Package| match package {
+        resolve::Package::Available(package) => chosen.contains(package),
+        resolve::Package::Base(_) => true,
+    };
+    of_chosen(pool, chosen, |solvable| &solvable.recommends)
+        .into_iter()
+        .filter(|wish| {
+            let providers = pool.providers(wish);
+            !providers.is_empty() && !providers.iter().any(is_there)
+        })
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// Returns the dependencies of one kind of all chosen packages, sorted.
+fn of_chosen<'a>(
+    pool: &'a Pool,
+    chosen: &[Available],
+    list: impl Fn(&'a Solvable) -> &'a Vec<Dependency>,
+) -> BTreeSet<&'a Dependency> {
+    (chosen.iter())
+        .filter_map(|package| pool.get(resolve::Package::Available(*package)))
+        .flat_map(list)
+        .collect()
+}
+
+/// Says whether an input of the command line names a package and not a file.
+pub fn is_name(input: &Path) -> bool {
+    !input.exists() && may_be_name(input)
+}
+
+/// Says whether an input is written as a package's name is.
+pub fn may_be_name(input: &Path) -> bool {
+    !input.as_os_str().as_encoded_bytes().contains(&b'/')
+        && input.extension().is_none_or(|extension| extension != "rpm")
+}

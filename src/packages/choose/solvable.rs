@@ -1,0 +1,91 @@
+//! Packages of RPM headers as the solver sees them.
+
+use anyhow::anyhow;
+use resolve::{Capability, Catalog, Comparison, Dependency, Evr, Nevra, Repository, Solvable};
+use rpm_input::Package;
+
+use crate::words::failure::{Failure, Result};
+
+/// Directories of programs that are links, as `/bin` to `/usr/bin`, on every system that a system
+/// extension fits. A requirement may name a program by either path.
+const MERGED: [&str; 2] = ["/bin/", "/sbin/"];
+
+/// Returns what these packages are to the solver: a repository that has nothing else.
+pub fn repository<'a>(packages: impl Iterator<Item = &'a Package>) -> Result<Repository> {
+    let solvables: Vec<_> = packages.map(solvable).collect();
+    Ok(Repository {
+        catalog: Catalog::of(&solvables).map_err(|error| Failure::refused(anyhow!(error)))?,
+        priority: 0,
+        files: Vec::new(),
+    })
+}
+
+/// Reads a package as the solver sees it.
+pub fn solvable(package: &Package) -> Solvable {
+    let all =
+        |dependencies: &[rpm_input::Dependency]| dependencies.iter().map(dependency).collect();
+    let mut files: Vec<_> = package.files.iter().map(|file| file.path.clone()).collect();
+    let others: Vec<_> = files.iter().filter_map(|path| other_path(path)).collect();
+    files.extend(others);
+    Solvable {
+        nevra: nevra(&package.nevra),
+        provides: all(&package.provides),
+        requires: all(&package.requires),
+        conflicts: all(&package.conflicts),
+        obsoletes: all(&package.obsoletes),
+        recommends: all(&package.recommends),
+        suggests: all(&package.suggests),
+        supplements: all(&package.supplements),
+        enhances: all(&package.enhances),
+        files,
+    }
+}
+
+/// Returns a package's identity as the solver sees it.
+pub fn nevra(nevra: &rpm_input::Nevra) -> Nevra {
+    Nevra {
+        name: nevra.name.clone(),
+        evr: Evr::parse(&nevra.evr()),
+        arch: nevra.arch.clone(),
+    }
+}
+
+/// Reads a dependency. A rich one that can't be read stays a name, which nothing has.
+fn dependency(one: &rpm_input::Dependency) -> Dependency {
+    if one.is_rich() {
+        return Dependency::parse(&one.name).unwrap_or_else(|_| Dependency::named(&one.name));
+    }
+    let comparison = Comparison::parse(one.sense.comparison());
+    Dependency::Simple(Capability {
+        name: one.name.clone(),
+        range: comparison.map(|comparison| (comparison, Evr::parse(&one.evr))),
+    })
+}
+
+/// Returns the other path of a program on a system where directories of programs are links.
+pub fn other_path(path: &str) -> Option<String> {
+    let is_merged = |path: &str| MERGED.iter().any(|directory| path.starts_with(directory));
+    match path.strip_prefix("/usr") {
+        Some(path) => is_merged(path).then(|| path.to_owned()),
+        None => is_merged(path).then(|| format!("/usr{path}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_have_two_paths() {
+        for (path, other) in [
+            ("/bin/sh", Some("/usr/bin/sh")),
+            ("/usr/bin/sh", Some("/bin/sh")),
+            ("/usr/sbin/ldconfig", Some("/sbin/ldconfig")),
+            ("/usr/lib/x", None),
+            ("/usr/binary/x", None),
+            ("/opt/bin/x", None),
+        ] {
+            assert_eq!(other_path(path).as_deref(), other, "{path}");
+        }
+    }
+}

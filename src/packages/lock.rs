@@ -1,0 +1,506 @@
+//! The lock: which packages a resolution chose, so that they can be taken again without one.
+//!
+//! `--lock FILE` writes it when an image has been made, `--lock FILE --locked` reads it. It is
+//! JSON, with one order for everything in it, so that two of them can be compared line by line:
+//! what was asked for, the base that it was asked of, and for each package its repository, where
+//! in that it lies, the checksum of its file, and the reason why it was chosen. A lock that does
+//! not fit any more is refused with what has changed; nothing is chosen in its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use resolve::{Available, Nevra};
+use rpm_input::Package;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Base, Named};
+use crate::packages::choose::Choice;
+use crate::packages::reason::{Reason, ReliedOn};
+use crate::packages::repository::{self, Downloads, Located, Repository};
+use crate::words::digest::{hex, sha256};
+use crate::words::document;
+use crate::words::failure::{Failure, Result};
+
+/// A longer file is no lock.
+const MAX_LOCK: u64 = 64 * 1024 * 1024;
+/// The version of the format.
+const VERSION: u32 = 1;
+/// For whoever looks into the file.
+const ABOUT: &str = "Packages that sysext-build chose. --lock FILE --locked takes these again; \
+                     --lock FILE alone chooses anew and replaces this file.";
+/// Keys of os-release that say which system a base is.
+const KEYS: [&str; 3] = ["ID", "VERSION_ID", "SYSEXT_LEVEL"];
+/// Changes that are named; a base may differ in all its packages.
+const SHOWN: usize = 20;
+
+/// What the user does with a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Locking {
+    /// There is none.
+    None,
+    /// It is written to this file.
+    Write(PathBuf),
+    /// It is read from this file, and followed.
+    Follow(PathBuf),
+}
+
+/// A lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    about: String,
+    lock_version: u32,
+    /// What was asked for.
+    pub request: Request,
+    /// Of which base.
+    pub base: LockedBase,
+    /// The packages, in the order that decides.
+    pub packages: Vec<Locked>,
+    /// What of the base they need.
+    pub relies_on: Vec<ReliedOn>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Packages by name, as they were typed.
+    pub names: Vec<String>,
+    /// NEVRAs of the RPM files that were named.
+    pub files: Vec<String>,
+    /// Whether recommended packages were to be added.
+    pub recommends: bool,
+    /// The architecture of the base.
+    pub architecture: String,
+}
+
+/// The base, as far as it decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedBase {
+    /// SHA-256 of all that follows, for a quick look.
+    digest: String,
+    /// What its os-release says of these keys.
+    os_release: Vec<(String, String)>,
+    /// The names that were installed to have a base.
+    installed: Vec<String>,
+    /// NEVRAs of its packages, sorted.
+    packages: Vec<String>,
+}
+
+/// A package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Locked {
+    /// Its identity.
+    pub nevra: String,
+    /// The repository that it is from; none if its file was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Where its file is in the repository, or the file's name.
+    pub location: String,
+    /// The checksum of the file: `sha256:` and hex digits.
+    pub checksum: String,
+    /// Length of the file in bytes; 0 if the repository does not say it.
+    pub size: u64,
+    /// Why it was chosen.
+    pub reason: Reason,
+}
+
+impl Lock {
+    /// Makes a lock.
+    pub fn new(
+        request: Request,
+        base: &Base,
+        packages: Vec<Locked>,
+        relies_on: Vec<ReliedOn>,
+    ) -> Result<Self> {
+        Ok(Self {
+            about: ABOUT.to_owned(),
+            lock_version: VERSION,
+            request,
+            base: LockedBase::of(base)?,
+            packages,
+            relies_on,
+        })
+    }
+
+    /// Reads a lock.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = document::read(path, MAX_LOCK)?;
+        let lock: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::refused(anyhow!("{} is not a lock: {error}", path.display()))
+                .hint("--lock FILE without --locked writes one")
+        })?;
+        match lock.lock_version {
+            VERSION => Ok(lock),
+            other => Err(Failure::refused(anyhow!(
+                "{} is a lock of version {other}, and only {VERSION} is known",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Writes the lock: the old one stays until the new one is whole.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let doing = || format!("writing {}", path.display());
+        let mut json =
+            serde_json::to_vec_pretty(self).map_err(|error| Failure::io(doing(), error))?;
+        json.push(b'\n');
+        document::replace(path, &json)
+    }
+
+    /// Says what has changed since the lock was made, in what is asked for and in the base.
+    pub fn changes(&self, request: &Request, base: &Base) -> Result<Vec<String>> {
+        let mut changes = Vec::new();
+        let then = &self.request;
+        let of = |names: &[String]| match names.is_empty() {
+            true => "nothing".to_owned(),
+            false => names.join(" "),
+        };
+        for (what, then, now) in [
+            ("packages", of(&then.names), of(&request.names)),
+            ("files", of(&then.files), of(&request.files)),
+            (
+                "the architecture",
+                then.architecture.clone(),
+                request.architecture.clone(),
+            ),
+            (
+                "--recommends",
+                then.recommends.to_string(),
+                request.recommends.to_string(),
+            ),
+        ] {
+            if then != now {
+                changes.push(format!("{what} asked for: was {then}, is {now}"));
+            }
+        }
+        changes.extend(self.base.changes(&LockedBase::of(base)?));
+        Ok(changes)
+    }
+
+    /// Returns the refusal of a lock that does not fit.
+    pub fn outdated(path: &Path, mut changes: Vec<String>) -> Failure {
+        if changes.len() > SHOWN {
+            let more = changes.len() - SHOWN;
+            changes.truncate(SHOWN);
+            changes.push(format!("{more} more changes"));
+        }
+        let changes = changes.join("\n");
+        Failure::refused(anyhow!("{} does not fit:\n{changes}", path.display()))
+            .hint("without --locked, packages are chosen anew and the lock is replaced")
+    }
+}
+
+/// Returns the packages that a lock names, with the reasons for them.
+///
+/// `files` are those of the RPM files that were named: the solver's first repository, before
+/// `offered`. A package that its repository does not list any more may still be in the cache; such
+/// ones are added to `offered` as a repository.
+pub fn follow(
+    path: &Path,
+    request: &Request,
+    base: &Base,
+    files: &[Located],
+    offered: &mut Vec<Repository>,
+    downloads: &Downloads<'_>,
+) -> Result<Choice> {
+    let lock = Lock::read(path)?;
+    let mut changes = lock.changes(request, base)?;
+    let mut found = Vec::new();
+    let mut kept: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
+    for locked in &lock.packages {
+        match find(locked, files, offered, downloads)? {
+            Place::Listed(package) => found.push(Ok(package)),
+            Place::Kept(repository, file) => {
+                let files = kept.entry(repository).or_default();
+                found.push(Err((repository, files.len())));
+                files.push(file);
+            }
+            Place::Nowhere(change) => changes.push(change),
+        }
+    }
+    if !changes.is_empty() {
+        return Err(Lock::outdated(path, changes));
+    }
+    let mut places = BTreeMap::new();
+    for (like, files) in kept {
+        let Some(like_this) = offered.get(like) else {
+            continue;
+        };
+        let repository = repository::of_files(files, like_this)?;
+        offered.push(repository);
+        places.insert(like, offered.len());
+    }
+    let reasons = lock.packages.into_iter().map(|locked| locked.reason);
+    let chosen = found
+        .into_iter()
+        .zip(reasons)
+        .filter_map(|(place, reason)| {
+            let package = match place {
+                Ok(package) => package,
+                Err((like, index)) => Available {
+                    repository: *places.get(&like)?,
+                    index,
+                },
+            };
+            Some((package, reason))
+        });
+    Ok(Choice {
+        chosen: chosen.collect(),
+        relies_on: lock.relies_on,
+        ..Choice::default()
+    })
+}
+
+/// Where a locked package is.
+enum Place {
+    /// As the solver numbers packages: the named files, then the repositories.
+    Listed(Available),
+    /// In the cache alone; the index of the repository that it was from.
+    Kept(usize, PathBuf),
+    /// Not as the lock says it; in words.
+    Nowhere(String),
+}
+
+fn find(
+    locked: &Locked,
+    files: &[Located],
+    offered: &[Repository],
+    downloads: &Downloads<'_>,
+) -> Result<Place> {
+    let Locked {
+        nevra, checksum, ..
+    } = locked;
+    let Some(from) = &locked.repository else {
+        let index = files.iter().position(|file| file.checksum == *checksum);
+        return Ok(match index {
+            Some(index) => Place::Listed(Available {
+                repository: 0,
+                index,
+            }),
+            None => Place::Nowhere(format!("{nevra}: no file that is named has {checksum}")),
+        });
+    };
+    let name = Nevra::parse(nevra)
+        .map(|nevra| nevra.name)
+        .unwrap_or_default();
+    let mut other = None;
+    for (number, repository) in offered.iter().enumerate() {
+        for index in repository.catalog.named(&name) {
+            let listed = repository.catalog.nevra(index);
+            if listed.is_none_or(|listed| listed.to_string() != *nevra) {
+                continue;
+            }
+            match repository.located(index)? {
+                Some(located) if located.checksum == *checksum => {
+                    return Ok(Place::Listed(Available {
+                        repository: number + 1,
+                        index,
+                    }));
+                }
+                Some(located) => {
+                    let is = format!("is {} in {}", located.checksum, repository.name);
+                    other = Some(format!("{nevra}: checksum was {checksum}, {is}"));
+                }
+                None => {}
+            }
+        }
+    }
+    let origin = offered
+        .iter()
+        .position(|repository| repository.name == *from);
+    if let (Some(origin), Some(file)) = (origin, downloads.kept_package(checksum)) {
+        return Ok(Place::Kept(origin, file));
+    }
+    Ok(Place::Nowhere(other.unwrap_or_else(|| {
+        format!("{nevra} is gone from {from}, and the cache does not have it")
+    })))
+}
+
+/// Returns what a lock says of packages that were chosen.
+pub fn packages(
+    choice: &Choice,
+    named: &[(&Package, Located)],
+    offered: &[Repository],
+) -> Result<Vec<Locked>> {
+    let mut packages = Vec::new();
+    for (package, reason) in &choice.chosen {
+        let of_repository =
+            (package.repository.checked_sub(1)).and_then(|number| offered.get(number));
+        let (nevra, located) = match of_repository {
+            Some(repository) => (
+                repository
+                    .catalog
+                    .nevra(package.index)
+                    .map(|nevra| nevra.to_string()),
+                repository.located(package.index)?,
+            ),
+            None => match named.get(package.index) {
+                Some((package, located)) => {
+                    (Some(package.nevra.to_string()), Some(located.clone()))
+                }
+                None => (None, None),
+            },
+        };
+        if let (Some(nevra), Some(located)) = (nevra, located) {
+            packages.push(Locked {
+                nevra,
+                repository: of_repository.map(|repository| repository.name.clone()),
+                location: located.location,
+                checksum: located.checksum,
+                size: located.size,
+                reason: reason.clone(),
+            });
+        }
+    }
+    Ok(packages)
+}
+
+impl LockedBase {
+    fn of(base: &Base) -> Result<Self> {
+        let mut installed = Vec::new();
+        let mut packages: Vec<_> = match (&base.packages, &base.named) {
+            (Some(packages), _) => packages.iter().map(|one| one.nevra.to_string()).collect(),
+            (None, Named::Listed(listed)) => {
+                listed.iter().map(|one| one.nevra.to_string()).collect()
+            }
+            (None, Named::Install(names)) => {
+                installed.clone_from(names);
+                Vec::new()
+            }
+            (None, Named::None) => Vec::new(),
+        };
+        packages.sort();
+        let value = |key: &str| Some((key.to_owned(), base.os_release.get(key)?.to_owned()));
+        let os_release: Vec<_> = KEYS.into_iter().filter_map(value).collect();
+        let keys = os_release
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        let lines: Vec<_> = keys
+            .chain(installed.clone())
+            .chain(packages.clone())
+            .collect();
+        let (_, digest) = sha256(&mut lines.join("\n").as_bytes())
+            .map_err(|error| Failure::io("hashing the base's packages", error))?;
+        Ok(Self {
+            digest: format!("sha256:{}", hex(&digest)),
+            os_release,
+            installed,
+            packages,
+        })
+    }
+
+    fn changes(&self, now: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        for key in KEYS {
+            let of = |base: &Self| {
+                let found = base.os_release.iter().find(|(name, _)| name == key);
+                found.map_or_else(|| "nothing".to_owned(), |(_, value)| value.clone())
+            };
+            if of(self) != of(now) {
+                changes.push(format!(
+                    "the base's {key}: was {}, is {}",
+                    of(self),
+                    of(now)
+                ));
+            }
+        }
+        if self.installed != now.installed {
+            let of = |base: &Self| base.installed.join(" ");
+            changes.push(format!("--base-install: was {}, is {}", of(self), of(now)));
+        }
+        let [then, now] = [self, now].map(|base| base.packages.iter().collect::<BTreeSet<_>>());
+        let missing = then.difference(&now);
+        changes.extend(missing.map(|nevra| format!("the base has no {nevra} any more")));
+        let added = now.difference(&then);
+        changes.extend(added.map(|nevra| format!("the base has {nevra}, which it had not")));
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::OsRelease;
+
+    fn base(id: &str, packages: &[&str]) -> Base {
+        let list = packages.join("\n");
+        Base {
+            os_release: OsRelease::parse(&format!("ID={id}\nVERSION_ID=1\nBUILD_ID=x")).unwrap(),
+            named: match packages {
+                [] => Named::Install(vec!["pattern".to_owned()]),
+                _ => Named::Listed(crate::base::parse_list(&list).unwrap()),
+            },
+            ..Base::default()
+        }
+    }
+
+    fn request(name: &str, recommends: bool) -> Request {
+        Request {
+            names: vec![name.to_owned()],
+            files: Vec::new(),
+            recommends,
+            architecture: "x86-64".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_named() {
+        let locked = Locked {
+            nevra: "gdb-1-1.x86_64".to_owned(),
+            repository: Some("oss".to_owned()),
+            location: "x86_64/gdb-1-1.x86_64.rpm".to_owned(),
+            checksum: "sha256:00".to_owned(),
+            size: 1,
+            reason: Reason::Requested,
+        };
+        let then = base("os", &["a-1-1.noarch", "b-1-1.noarch"]);
+        let lock = Lock::new(request("gdb", false), &then, vec![locked], Vec::new()).unwrap();
+        for (request, base, changes) in [
+            (request("gdb", false), then.clone(), &[][..]),
+            (
+                request("strace", true),
+                then.clone(),
+                &[
+                    "packages asked for: was gdb, is strace",
+                    "--recommends asked for: was false, is true",
+                ],
+            ),
+            (
+                request("gdb", false),
+                base("other", &["a-1-1.noarch", "b-1-2.noarch"]),
+                &[
+                    "the base's ID: was os, is other",
+                    "the base has no b-1-1.noarch any more",
+                    "the base has b-1-2.noarch, which it had not",
+                ],
+            ),
+            (
+                request("gdb", false),
+                base("os", &[]),
+                &[
+                    "--base-install: was , is pattern",
+                    "the base has no a-1-1.noarch any more",
+                    "the base has no b-1-1.noarch any more",
+                ],
+            ),
+        ] {
+            assert_eq!(lock.changes(&request, &base).unwrap(), changes);
+        }
+        let json = serde_json::to_string(&lock).unwrap();
+        assert_eq!(serde_json::from_str::<Lock>(&json).unwrap(), lock);
+    }
+
+    #[test]
+    fn a_long_list_of_changes_is_cut() {
+        let changes = (0..30).map(|number| format!("change {number}")).collect();
+        let text = Lock::outdated(Path::new("x.lock"), changes)
+            .source
+            .to_string();
+        assert_eq!(text.lines().count(), SHOWN + 2);
+        assert!(text.ends_with("\n10 more changes"), "{text}");
+    }
+}

@@ -1,0 +1,253 @@
+//! Files of repositories by way of the cache: what is not there is fetched, checked and kept.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::anyhow;
+use fetch::{Fetched, Fetcher, Validators, Wanted};
+use rpm_input::repodata::Checksum;
+
+use crate::packages::repository::cache::{Cache, Shelf};
+use crate::packages::repository::verify;
+use crate::words::failure::{Failure, Result};
+
+/// Longest `repomd.xml`, signature or key, in bytes.
+const MAX_SMALL_FILE: u64 = 4 << 20;
+
+/// How repositories are read.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory of the cache; none if there is no home to put it into.
+    pub cache: Option<PathBuf>,
+    /// Nothing is fetched: the cache has what is needed, or the run fails.
+    pub offline: bool,
+    /// Servers are asked for everything anew that has no checksum.
+    pub refresh: bool,
+    /// How files are fetched.
+    pub fetch: fetch::Options,
+    /// A file with certificates of authorities in PEM: the system's.
+    pub authorities: Option<PathBuf>,
+}
+
+/// Fetches what the cache lacks; threads may share it.
+pub struct Downloads<'a> {
+    settings: &'a Settings,
+    cache: Option<Cache>,
+    fetcher: OnceLock<Fetcher>,
+}
+
+/// A file in a repository that a checksum is known of.
+pub struct Item<'a> {
+    /// How messages call it.
+    pub what: String,
+    /// Where it is, the places in their order.
+    pub urls: Vec<String>,
+    /// What it must be.
+    pub checksum: &'a Checksum,
+    /// Its length in bytes, if it is known.
+    pub size: Option<u64>,
+    /// Longest that it may be.
+    pub limit: u64,
+}
+
+/// A small file without a checksum, as it is now: the list of a repository, its signature, a key.
+/// It is kept only when it has been found good.
+pub struct State {
+    bytes: Vec<u8>,
+    validators: Validators,
+    is_new: bool,
+}
+
+impl State {
+    /// The bytes of the file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<'a> Downloads<'a> {
+    /// Returns the downloads into the cache that is set.
+    pub fn new(settings: &'a Settings) -> Self {
+        Self {
+            cache: settings.cache.as_deref().map(Cache::new),
+            settings,
+            fetcher: OnceLock::new(),
+        }
+    }
+
+    /// Returns the cache, if there is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    /// Returns the package of that checksum, written `TYPE:HEX`, if the cache has it whole.
+    pub fn kept_package(&self, checksum: &str) -> Option<PathBuf> {
+        let (kind, digits) = checksum.split_once(':')?;
+        let checksum = Checksum::parse(kind, digits).ok()?;
+        let name = format!("{kind}-{}.rpm", checksum.hex());
+        let path = self.cache.as_ref()?.find(Shelf::Packages, &name)?;
+        verify::file(&path, &checksum, None).ok().map(|()| path)
+    }
+
+    /// Returns the path of a file in the cache that is the one that is meant; `progress` is told
+    /// how much of it is there.
+    pub fn item(&self, shelf: Shelf, item: &Item<'_>, progress: &dyn Fn(u64)) -> Result<PathBuf> {
+        let cache = self.needed_cache()?;
+        let suffix = if shelf == Shelf::Packages { ".rpm" } else { "" };
+        let name = format!("{}-{}{suffix}", item.checksum.kind(), item.checksum.hex());
+        if let Some(path) = cache.find(shelf, &name) {
+            if verify::file(&path, item.checksum, item.size).is_ok() {
+                progress(item.size.unwrap_or_default());
+                return Ok(path);
+            }
+            cache.forget(shelf, &name)?;
+        }
+        if self.settings.offline {
+            return Err(offline(&item.what));
+        }
+        let mut draft = cache.draft(shelf, &name)?;
+        if let Some(path) = draft.made_meanwhile() {
+            draft.discard()?;
+            progress(item.size.unwrap_or_default());
+            return Ok(path);
+        }
+        let wanted = Wanted {
+            urls: &item.urls,
+            size: item.size,
+            limit: item.limit,
+            unless: None,
+            accept: &|file| verify::open(file, item.checksum),
+            progress,
+        };
+        self.fetcher()?
+            .fetch(&wanted, &mut draft.file)
+            .map_err(|error| failed(&item.what, error))?;
+        draft.settle()
+    }
+
+    /// Returns the file at these places, which the cache knows as `id`: from there if the server says
+    /// that it is still the same.
+    pub fn state(&self, id: &str, urls: &[String], what: &str) -> Result<State> {
+        let cache = self.needed_cache()?;
+        let kept = cache
+            .find(Shelf::Repositories, id)
+            .and_then(|path| kept_state(&path));
+        if self.settings.offline {
+            return kept.ok_or_else(|| offline(what));
+        }
+        let mut draft = cache.draft(Shelf::Repositories, id)?;
+        draft.clear()?;
+        let unless = kept.as_ref().filter(|_| !self.settings.refresh);
+        let wanted = Wanted {
+            urls,
+            size: None,
+            limit: MAX_SMALL_FILE,
+            unless: unless.map(|state| &state.validators),
+            accept: &|_| Ok(()),
+            progress: &|_| {},
+        };
+        let fetched = self.fetcher()?.fetch(&wanted, &mut draft.file);
+        let state = match fetched.map_err(|error| failed(what, error)) {
+            Ok(Fetched::Unchanged) => kept,
+            Ok(Fetched::Whole(validators)) => Some(State {
+                bytes: read(&mut draft.file, what)?,
+                validators,
+                is_new: true,
+            }),
+            Err(failure) => {
+                draft.discard()?;
+                return Err(failure);
+            }
+        };
+        draft.discard()?;
+        state.ok_or_else(|| {
+            Failure::refused(anyhow!(
+                "{what}: the server says that nothing has changed since never"
+            ))
+        })
+    }
+
+    /// Keeps a file that has been found good.
+    pub fn accept(&self, id: &str, state: &State) -> Result<()> {
+        if !state.is_new {
+            return Ok(());
+        }
+        let line = |value: &Option<String>| value.clone().unwrap_or_default();
+        let Validators {
+            etag,
+            last_modified,
+        } = &state.validators;
+        let head = format!("{}\n{}\n", line(etag), line(last_modified));
+        let parts = [head.as_bytes(), &state.bytes];
+        self.needed_cache()?.keep(Shelf::Repositories, id, &parts)
+    }
+
+    fn needed_cache(&self) -> Result<&Cache> {
+        self.cache.as_ref().ok_or_else(|| {
+            Failure::usage("there is no place for files from the network")
+                .hint("name one with --cache-dir DIR, or set HOME or XDG_CACHE_HOME")
+        })
+    }
+
+    fn fetcher(&self) -> Result<&Fetcher> {
+        if let Some(fetcher) = self.fetcher.get() {
+            return Ok(fetcher);
+        }
+        let mut options = self.settings.fetch.clone();
+        if let Some(path) = &self.settings.authorities {
+            let read = std::fs::read(path);
+            let doing = || format!("reading {}", path.display());
+            options.authorities = Some(read.map_err(|error| Failure::io(doing(), error))?);
+        }
+        let fetcher = Fetcher::new(options).map_err(Failure::usage)?;
+        Ok(self.fetcher.get_or_init(|| fetcher))
+    }
+}
+
+fn kept_state(path: &Path) -> Option<State> {
+    let bytes = std::fs::read(path).ok()?;
+    let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+    let mut line = || {
+        let line = String::from_utf8(parts.next()?.to_vec()).ok()?;
+        Some(Some(line).filter(|line| !line.is_empty()))
+    };
+    let validators = Validators {
+        etag: line()?,
+        last_modified: line()?,
+    };
+    Some(State {
+        bytes: parts.next()?.to_vec(),
+        validators,
+        is_new: false,
+    })
+}
+
+fn read(file: &mut File, what: &str) -> Result<Vec<u8>> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))
+        .and_then(|_| file.take(MAX_SMALL_FILE).read_to_end(&mut bytes))
+        .map_err(|error| Failure::io(format!("reading {what}"), error))?;
+    Ok(bytes)
+}
+
+fn offline(what: &str) -> Failure {
+    Failure::io(
+        what,
+        anyhow!("it is not in the cache, and --offline forbids to fetch it"),
+    )
+    .hint("run once without --offline")
+}
+
+/// Sorts an error by whether the server's file or the way to it is at fault.
+fn failed(what: &str, error: fetch::Error) -> Failure {
+    match error {
+        error @ fetch::Error::Content { .. } => {
+            Failure::refused(anyhow!(error).context(format!("fetching {what}")))
+        }
+        error @ fetch::Error::Setting { .. } => Failure::usage(error),
+        other => Failure::io(format!("fetching {what}"), other),
+    }
+}

@@ -1,0 +1,288 @@
+//! A repository with metadata: its list, its catalog, who has which path, where files are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::anyhow;
+use resolve::{Catalog, CatalogBuilder};
+use rpm_input::repodata::{Filelists, Kind, MetadataFile, Primary, Repomd};
+
+use crate::packages::repository::cache::Shelf;
+use crate::packages::repository::download::{Downloads, Item};
+use crate::packages::repository::keys::{self, Keys};
+use crate::packages::repository::listing::{self, PackageFile};
+use crate::packages::repository::source::{Place, RepositorySource};
+use crate::packages::repository::{url, verify};
+use crate::words::digest::{hex, sha256};
+use crate::words::failure::{Failure, Result, package_failure};
+
+/// Longest metadata file as it is stored, in bytes, where `repomd.xml` does not say it.
+const MAX_STORED: u64 = 1 << 30;
+/// Longest package, in bytes, where the metadata do not say it.
+const MAX_PACKAGE: u64 = 16 << 30;
+/// Longest `repomd.xml`, in bytes.
+const MAX_REPOMD: u64 = 4 << 20;
+
+/// A repository's list, and where the files that it names are.
+pub struct Metadata {
+    name: String,
+    place: Place,
+    repomd: Repomd,
+}
+
+impl Metadata {
+    /// Reads the list of a repository as it is now. Nothing in it is believed before its
+    /// signature has been checked, where that is asked for.
+    pub fn open(
+        source: &RepositorySource,
+        place: Place,
+        keys: &Keys,
+        now: u64,
+        downloads: &Downloads<'_>,
+    ) -> Result<Self> {
+        let name = source.name.clone();
+        let repomd = match &place {
+            Place::Directory(path) => {
+                let signature = keys::signature_path(path);
+                let path = path.join("repodata/repomd.xml");
+                let bytes = read_bounded(&path, MAX_REPOMD)?;
+                if keys.metadata {
+                    let signature = read_bounded(&signature, MAX_REPOMD)?;
+                    keys.check_list(&name, &bytes, &signature, now)?;
+                }
+                Repomd::parse(&bytes, &path.display().to_string()).map_err(package_failure)?
+            }
+            Place::Urls(bases) => {
+                let id = identity(bases)?;
+                let urls: Vec<_> = (bases.iter())
+                    .map(|base| url::joined(base, "repodata/repomd.xml"))
+                    .collect();
+                let origin = urls
+                    .first()
+                    .map(|url| fetch::redacted(url))
+                    .unwrap_or_default();
+                let what = format!("repomd.xml of {name}");
+                let state = downloads.state(&id, &urls, &what)?;
+                if keys.metadata {
+                    let (id, what) = (format!("{id}.asc"), format!("the signature of {what}"));
+                    let signature = downloads.state(&id, &keys::signature_urls(bases), &what)?;
+                    keys.check_list(&name, state.bytes(), signature.bytes(), now)?;
+                    downloads.accept(&id, &signature)?;
+                }
+                let repomd = Repomd::parse(state.bytes(), &origin).map_err(package_failure)?;
+                downloads.accept(&id, &state)?;
+                repomd
+            }
+        };
+        Ok(Self {
+            name,
+            place,
+            repomd,
+        })
+    }
+
+    /// Returns the packages on offer: from the cache, if this state of the repository was read
+    /// before.
+    pub fn catalog(&self, downloads: &Downloads<'_>) -> Result<Catalog> {
+        let listed = self.repomd.file(&Kind::Primary).ok_or_else(|| {
+            Failure::refused(anyhow!(
+                "repomd.xml of {} lists no primary metadata",
+                self.name
+            ))
+        })?;
+        let checksum = &listed.checksum;
+        let key = format!(
+            "{}-{}-{}",
+            checksum.kind(),
+            checksum.hex(),
+            listing::VERSION
+        );
+        let kept = downloads
+            .cache()
+            .and_then(|cache| cache.find(Shelf::Catalogs, &key));
+        // One that can't be read is of another version of this program, and is made again.
+        if let Some(catalog) = kept.and_then(|path| Catalog::decode(std::fs::read(path).ok()?).ok())
+        {
+            return Ok(catalog);
+        }
+        let catalog = self.parse(listed, downloads)?;
+        if let Some(cache) = downloads.cache() {
+            cache.keep(Shelf::Catalogs, &key, &[catalog.encode()])?;
+        }
+        Ok(catalog)
+    }
+
+    fn parse(&self, listed: &MetadataFile, downloads: &Downloads<'_>) -> Result<Catalog> {
+        let (file, origin) = self.metadata_file(listed, downloads)?;
+        let mut primary =
+            Primary::open(Box::new(file), &origin, listed).map_err(package_failure)?;
+        let mut builder = CatalogBuilder::new();
+        let mut evr = String::new();
+        while let Some(package) = primary.next_package().map_err(package_failure)? {
+            listing::add(&mut builder, &package, &mut evr);
+        }
+        builder
+            .finish()
+            .map_err(|error| Failure::refused(anyhow!(error).context(origin)))
+    }
+
+    /// Returns which packages have which of these paths.
+    pub fn owners(
+        &self,
+        catalog: &Catalog,
+        paths: &BTreeSet<String>,
+        downloads: &Downloads<'_>,
+    ) -> Result<Vec<(usize, String)>> {
+        let Some(listed) = self.repomd.file(&Kind::Filelists) else {
+            return Ok(Vec::new());
+        };
+        let (file, origin) = self.metadata_file(listed, downloads)?;
+        let mut lists = Filelists::open(Box::new(file), &origin, listed, paths.clone())
+            .map_err(package_failure)?;
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        while let Some(list) = lists.next_match().map_err(package_failure)? {
+            found.entry(list.checksum).or_default().extend(list.files);
+        }
+        let mut owners = Vec::new();
+        for index in 0..catalog.len() {
+            let paths = listing::checksum_hex(catalog, index).and_then(|hex| found.get(hex));
+            owners.extend(
+                paths
+                    .into_iter()
+                    .flatten()
+                    .map(|path| (index, path.clone())),
+            );
+        }
+        Ok(owners)
+    }
+
+    /// Opens a metadata file; its checksum is left to whoever reads it.
+    fn metadata_file(
+        &self,
+        listed: &MetadataFile,
+        downloads: &Downloads<'_>,
+    ) -> Result<(File, String)> {
+        let what = format!("{} of {}", listed.location, self.name);
+        let path = match self.urls(&listed.location, listed.base.as_deref()) {
+            Some(urls) => {
+                let item = Item {
+                    what,
+                    urls,
+                    checksum: &listed.checksum,
+                    size: listed.size,
+                    limit: MAX_STORED,
+                };
+                downloads.item(Shelf::Metadata, &item, &|_| {})?
+            }
+            None => self.local_path(&listed.location)?,
+        };
+        let file = File::open(&path)
+            .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
+        Ok((file, path.display().to_string()))
+    }
+
+    /// Returns the path of the file of a package, fetched if need be and checked: its length
+    /// always, its checksum if `fully`, and in any case if it was fetched.
+    pub fn package(
+        &self,
+        file: &PackageFile,
+        fully: bool,
+        downloads: &Downloads<'_>,
+        progress: &dyn Fn(u64),
+    ) -> Result<PathBuf> {
+        let size = Some(file.size).filter(|size| *size > 0);
+        if let Some(urls) = self.urls(&file.location, file.base.as_deref()) {
+            let item = Item {
+                what: format!("{} of {}", file.location, self.name),
+                urls,
+                checksum: &file.checksum,
+                size,
+                limit: MAX_PACKAGE,
+            };
+            return downloads.item(Shelf::Packages, &item, progress);
+        }
+        let path = self.local_path(&file.location)?;
+        if !path.is_file() {
+            return Err(Failure::io(
+                format!("reading {}", path.display()),
+                anyhow!("{} lists it, and it is not there", self.name),
+            ));
+        }
+        let checked = match fully {
+            true => verify::file(&path, &file.checksum, size),
+            false => verify::length(&path, size),
+        };
+        progress(file.size);
+        match checked {
+            Ok(()) => Ok(path),
+            Err(reason) => Err(Failure::refused(anyhow!("{}: {reason}", path.display()))
+                .hint("the repository's metadata are of other packages: run createrepo_c again")),
+        }
+    }
+
+    /// Returns the URLs of a file; none if it is in a directory.
+    fn urls(&self, location: &str, base: Option<&str>) -> Option<Vec<String>> {
+        let bases = match (&self.place, base) {
+            (_, Some(base)) if fetch::is_url(base) => {
+                return Some(vec![url::joined(base, location)]);
+            }
+            (_, None) if fetch::is_url(location) => return Some(vec![location.to_owned()]),
+            (Place::Urls(bases), _) => bases,
+            (Place::Directory(_), _) => return None,
+        };
+        Some(
+            bases
+                .iter()
+                .map(|base| url::joined(base, location))
+                .collect(),
+        )
+    }
+
+    /// Returns the path of a file in a directory, which must not lead out of it.
+    fn local_path(&self, location: &str) -> Result<PathBuf> {
+        let Place::Directory(root) = &self.place else {
+            return Err(Failure::refused(anyhow!("{} is no directory", self.name)));
+        };
+        let leads_out = |path: &Path| {
+            let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+            !path.components().all(inside)
+        };
+        let decoded = url::decoded_path(location);
+        if leads_out(Path::new(location)) || leads_out(&decoded) {
+            return Err(Failure::refused(anyhow!(
+                "the metadata of {} name {location}, which is outside of it",
+                self.name
+            )));
+        }
+        let path = root.join(location);
+        match path.exists() {
+            true => Ok(path),
+            false => Ok(root.join(decoded)),
+        }
+    }
+}
+
+/// Returns the name under which the list of a repository at these URLs is kept.
+fn identity(urls: &[String]) -> Result<String> {
+    let text = urls.join("\n");
+    let (_, digest) = sha256(&mut text.as_bytes())
+        .map_err(|error| Failure::io("making a name for the cache", error))?;
+    Ok(hex(&digest))
+}
+
+fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let doing = || format!("reading {}", path.display());
+    let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
+    let mut bytes = Vec::new();
+    let read = file.take(most + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::io(doing(), error))?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::refused(anyhow!(
+            "{} is longer than {most} bytes",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}

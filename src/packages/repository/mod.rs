@@ -1,0 +1,235 @@
+//! Repositories: what is on offer beside the base, and the files of what was chosen.
+//!
+//! ```text
+//! --repo ─▶ source ─▶ repomd.xml ─▶ primary ─▶ Catalog ─▶ the solver ─▶ package file
+//!           .repo     asked for     parsed     kept in                  fetched or opened,
+//!           URL, DIR  each time     once       the cache                size and checksum checked
+//! ```
+//!
+//! A directory without `repodata/` is a repository of its RPM files, read header by header.
+//! Nothing is fetched but from URLs that the user named, and what comes from there is checked
+//! against `repomd.xml` before it is used. A repository in a directory is read where it lies.
+
+mod cache;
+mod download;
+mod keys;
+mod listing;
+mod metadata;
+mod parallel;
+mod plain;
+mod repo_file;
+mod retrieve;
+mod source;
+mod url;
+mod verify;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use openpgp::Keyring;
+use resolve::Catalog;
+
+pub use download::{Downloads, Settings};
+pub use plain::{header as read_header, rpm_files};
+pub use repo_file::Variables;
+pub use retrieve::retrieve;
+pub use source::{Place, RepositorySource, below};
+
+use crate::findings::{Finding, kinds};
+use crate::packages::choose::solvable;
+use crate::packages::trust::Trust;
+use crate::report::Report;
+use crate::words::digest::{hex, sha256};
+use crate::words::failure::{Failure, Result, package_failure};
+use crate::words::quantity::counted;
+use keys::Keys;
+use metadata::Metadata;
+
+/// Repositories and packages that are fetched at once.
+const CONNECTIONS: usize = 4;
+
+/// What is said of a repository on the network of which no signature is checked.
+const UNCHECKED: &str = "neither its metadata nor its packages are checked by signatures; give its keys with --keyring FILE";
+
+/// Packages on offer from one place.
+pub struct Repository {
+    /// How messages call it.
+    pub name: String,
+    /// The lower one wins, as in zypper and dnf.
+    pub priority: i32,
+    /// The packages, as the solver sees them.
+    pub catalog: Catalog,
+    /// By one of which each package must be signed; none if it need not be.
+    pub keyring: Option<Keyring>,
+    /// What is worth a word about its signatures.
+    pub findings: Vec<Finding>,
+    imported: Vec<String>,
+    holding: Holding,
+}
+
+/// Where the file of a package is, and what it is.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Relative to the repository.
+    pub location: String,
+    /// Type of the checksum, a colon, hex digits.
+    pub checksum: String,
+    /// Length in bytes; 0 if the repository does not say it.
+    pub size: u64,
+}
+
+/// Where a repository's files are found.
+enum Holding {
+    /// The RPM file of each package of the catalog.
+    Files(Vec<PathBuf>),
+    /// Files that metadata speak of.
+    Listed(Metadata),
+}
+
+impl Repository {
+    /// Returns the repository as the solver takes it.
+    pub fn for_solver(&self) -> resolve::Repository {
+        resolve::Repository {
+            catalog: self.catalog.clone(),
+            // The solver's higher number wins.
+            priority: -self.priority,
+            files: Vec::new(),
+        }
+    }
+
+    /// Says where the file of the package of that index is. A file that no metadata speak of is
+    /// hashed.
+    pub fn located(&self, index: usize) -> Result<Option<Located>> {
+        match &self.holding {
+            Holding::Files(files) => files.get(index).map(|path| located(path)).transpose(),
+            Holding::Listed(_) => {
+                let file = listing::package_file(&self.catalog, index);
+                Ok(file.map(|file| Located {
+                    checksum: format!("{}:{}", file.checksum.kind(), file.checksum.hex()),
+                    location: file.location,
+                    size: file.size,
+                }))
+            }
+        }
+    }
+
+    /// Returns the packages that have one of these paths, by their index, from the repository's
+    /// file lists. A repository without such lists has none.
+    pub fn owners(
+        &self,
+        paths: &BTreeSet<String>,
+        downloads: &Downloads<'_>,
+    ) -> Result<Vec<(usize, String)>> {
+        match &self.holding {
+            // Headers have all paths.
+            Holding::Files(_) => Ok(Vec::new()),
+            Holding::Listed(metadata) => metadata.owners(&self.catalog, paths, downloads),
+        }
+    }
+}
+
+/// Says what the RPM file at a path is.
+pub fn located(path: &std::path::Path) -> Result<Located> {
+    let failed = |error| Failure::io(format!("reading {}", path.display()), error);
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let (size, digest) = sha256(&mut file).map_err(failed)?;
+    let name = path.file_name().unwrap_or_default();
+    Ok(Located {
+        location: name.to_string_lossy().into_owned(),
+        checksum: format!("sha256:{}", hex(&digest)),
+        size,
+    })
+}
+
+/// Returns a repository of these RPM files that is trusted as `like` is.
+pub fn of_files(files: Vec<PathBuf>, like: &Repository) -> Result<Repository> {
+    let solvables: Result<Vec<_>> = (files.iter())
+        .map(|path| Ok(solvable(&read_header(path).map_err(package_failure)?)))
+        .collect();
+    Ok(Repository {
+        name: like.name.clone(),
+        priority: like.priority,
+        catalog: Catalog::of(&solvables?).map_err(|error| Failure::refused(anyhow!(error)))?,
+        keyring: like.keyring.clone(),
+        findings: Vec::new(),
+        imported: Vec::new(),
+        holding: Holding::Files(files),
+    })
+}
+
+/// Reads what repositories have on offer.
+pub fn open(
+    sources: &[RepositorySource],
+    variables: &Variables,
+    trust: &Trust,
+    downloads: &Downloads<'_>,
+    report: &Report,
+) -> Result<Vec<Repository>> {
+    let repositories = parallel::map(sources, CONNECTIONS, |source| {
+        open_one(source, variables, trust, downloads)
+    })?;
+    for repository in &repositories {
+        for line in &repository.imported {
+            report.stage("key", line);
+        }
+        let number = counted(repository.catalog.len(), "package");
+        report.stage("repo", &format!("{}: {number}", repository.name));
+    }
+    Ok(repositories)
+}
+
+fn open_one(
+    source: &RepositorySource,
+    variables: &Variables,
+    trust: &Trust,
+    downloads: &Downloads<'_>,
+) -> Result<Repository> {
+    let keys = Keys::of(source, variables, trust, downloads)?;
+    let mut findings = Vec::new();
+    let (catalog, holding) = match &source.place {
+        Place::Directory(path) if !path.join("repodata").is_dir() => {
+            if keys.metadata {
+                let text = "it has no repomd.xml, and so none that is signed";
+                return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
+            }
+            let (catalog, files) = plain::read(path)?;
+            (catalog, Holding::Files(files))
+        }
+        place => {
+            let place = expanded(place, variables).map_err(|reason| {
+                Failure::usage(format!("repository {}: {reason}", source.name))
+            })?;
+            if matches!(place, Place::Urls(_)) && !keys.packages && !keys.metadata {
+                let text = format!("{}: {UNCHECKED}", source.name);
+                findings.push(Finding::new(&kinds::UNCHECKED_REPOSITORY, text));
+            }
+            let metadata = Metadata::open(source, place, &keys, trust.now, downloads)?;
+            let catalog = metadata.catalog(downloads)?;
+            (catalog, Holding::Listed(metadata))
+        }
+    };
+    Ok(Repository {
+        name: source.name.clone(),
+        priority: source.priority,
+        catalog,
+        keyring: keys.packages.then_some(keys.keyring),
+        findings,
+        imported: keys.imported,
+        holding,
+    })
+}
+
+fn expanded(place: &Place, variables: &Variables) -> std::result::Result<Place, String> {
+    Ok(match place {
+        Place::Directory(path) => match path.to_str().filter(|path| path.contains('$')) {
+            Some(text) if !path.exists() => Place::Directory(variables.expand(text)?.into()),
+            _ => place.clone(),
+        },
+        Place::Urls(urls) => {
+            let urls: std::result::Result<Vec<_>, _> =
+                urls.iter().map(|url| variables.expand(url)).collect();
+            Place::Urls(urls?)
+        }
+    })
+}

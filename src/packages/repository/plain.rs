@@ -1,0 +1,67 @@
+//! A directory of RPM files as a repository.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use resolve::Catalog;
+use rpm_input::Package;
+
+use crate::packages::choose::solvable;
+use crate::packages::repository::parallel;
+use crate::words::failure::{Failure, Result, package_failure};
+
+/// Headers that are read at once.
+const THREADS: usize = 4;
+
+/// Reads the headers of the RPM files in a directory, in byte order of their names. Source and
+/// delta packages are passed over, since nothing could choose them.
+pub fn read(directory: &Path) -> Result<(Catalog, Vec<PathBuf>)> {
+    let files = rpm_files(directory)?;
+    let packages = parallel::map(&files, THREADS, |path| match header(path) {
+        Ok(package) => Ok(Some(solvable(&package))),
+        Err(rpm_input::Error::SourcePackage { .. } | rpm_input::Error::DeltaPackage { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(package_failure(error)),
+    })?;
+    let (solvables, files): (Vec<_>, Vec<_>) = (packages.into_iter().zip(files))
+        .filter_map(|(package, file)| Some((package?, file)))
+        .unzip();
+    let catalog = Catalog::of(&solvables).map_err(|error| {
+        Failure::refused(anyhow!(error).context(format!("reading {}", directory.display())))
+    })?;
+    Ok((catalog, files))
+}
+
+/// Reads the header of an RPM file.
+pub fn header(path: &Path) -> std::result::Result<Package, rpm_input::Error> {
+    let origin = path.display().to_string();
+    let file = File::open(path).map_err(|source| rpm_input::Error::Io {
+        origin: origin.clone(),
+        source,
+    })?;
+    let mut input = BufReader::with_capacity(64 * 1024, file);
+    Package::read(&mut input, &origin)
+}
+
+/// Returns the RPM files of a directory, in byte order of their names.
+pub fn rpm_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let doing = || format!("reading the directory {}", directory.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|error| Failure::io(doing(), error))? {
+        let path = entry.map_err(|error| Failure::io(doing(), error))?.path();
+        if path.extension().is_some_and(|extension| extension == "rpm") && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::refused(anyhow!(
+            "{} has no *.rpm",
+            directory.display()
+        )));
+    }
+    Ok(files)
+}

@@ -1,0 +1,99 @@
+//! The files of the packages that were chosen, and their headers.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use resolve::Available;
+use rpm_input::Package;
+
+use crate::packages::repository::download::Downloads;
+use crate::packages::repository::listing::{self, PackageFile};
+use crate::packages::repository::{CONNECTIONS, Holding, Repository, parallel, plain};
+use crate::report::Report;
+use crate::words::failure::{Failure, Result, package_failure};
+
+/// Returns file and header of each chosen package: fetched where it is remote, and checked against
+/// what the repository says of it. With `fully`, local files are hashed, too; they need not be for
+/// a plan.
+pub fn retrieve(
+    repositories: &[Repository],
+    chosen: &[Available],
+    fully: bool,
+    downloads: &Downloads<'_>,
+    report: &Report,
+) -> Result<Vec<(PathBuf, Package)>> {
+    let listed: Result<Vec<_>> = chosen
+        .iter()
+        .map(|one| listed(repositories, *one))
+        .collect();
+    let listed = listed?;
+    let total = listed
+        .iter()
+        .map(|(_, file)| file.as_ref().map_or(0, |file| file.size))
+        .sum();
+    let bar = report.bar("fetch", total);
+    let items: Vec<_> = chosen.iter().zip(&listed).collect();
+    let result = parallel::map(&items, CONNECTIONS, |(one, (repository, file))| {
+        let before = Cell::new(0);
+        let progress = |length: u64| {
+            bar.inc(length.saturating_sub(before.get()));
+            before.set(length.max(before.get()));
+        };
+        let path = match (&repository.holding, file) {
+            (Holding::Files(files), _) => files.get(one.index).cloned(),
+            (Holding::Listed(metadata), Some(file)) => {
+                Some(metadata.package(file, fully, downloads, &progress)?)
+            }
+            (Holding::Listed(_), None) => None,
+        };
+        let path = path.ok_or_else(|| lost(repository))?;
+        let package = plain::header(&path).map_err(package_failure)?;
+        check_identity(repository, one.index, &package)?;
+        Ok((path, package))
+    });
+    bar.finish_and_clear();
+    result
+}
+
+fn listed(
+    repositories: &[Repository],
+    one: Available,
+) -> Result<(&Repository, Option<PackageFile>)> {
+    let repository = repositories
+        .get(one.repository)
+        .ok_or_else(|| Failure::refused(anyhow!("a package of no repository was chosen")))?;
+    let file = match &repository.holding {
+        Holding::Files(_) => None,
+        Holding::Listed(_) => {
+            let file = listing::package_file(&repository.catalog, one.index);
+            Some(file.ok_or_else(|| lost(repository))?)
+        }
+    };
+    Ok((repository, file))
+}
+
+fn lost(repository: &Repository) -> Failure {
+    Failure::refused(anyhow!("what is cached of {} is damaged", repository.name))
+        .hint("remove the cache's catalogs directory")
+}
+
+/// Checks that a file holds the package that the repository lists there.
+fn check_identity(repository: &Repository, index: usize, package: &Package) -> Result<()> {
+    let Some(listed) = repository.catalog.nevra(index) else {
+        return Err(lost(repository));
+    };
+    let found = &package.nevra;
+    let same = listed.name == found.name
+        && listed.arch == found.arch
+        && listed.evr.epoch.unwrap_or(0) == found.epoch.unwrap_or(0)
+        && listed.evr.version == found.version
+        && listed.evr.release == found.release;
+    match same {
+        true => Ok(()),
+        false => Err(Failure::refused(anyhow!(
+            "{} lists {listed} where {found} is",
+            repository.name
+        ))),
+    }
+}

@@ -1,0 +1,640 @@
+//! Packages and an overlay become one tree, decided from headers alone.
+//!
+//! Every file goes through the rules; what enters is placed at its path. A path that two packages
+//! own is fine where they bring the same file (as RPM allows it), else it is a file conflict. What
+//! comes out is a [`Plan`]: the tree, where each content is to be read from, and a word on all
+//! that was left out, moved or changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
+use rpm_input::{File, FileDigest, FileKind, Package, Scriptlet};
+use serde::Serialize;
+
+use crate::base::Owners;
+use crate::findings::{Finding, kinds};
+use crate::plan::filter::{self, Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
+use crate::plan::overlay::OverlayFile;
+use crate::words::failure::{Failure, Result};
+use crate::words::quantity::{bytes, counted};
+
+/// Set-user-id and set-group-id bits of a mode.
+const SET_ID: u16 = 0o6000;
+
+/// A path that a rule left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// NEVRA of the package, or `overlay`.
+    pub owner: String,
+    /// The path in the package, with its leading slash.
+    pub path: String,
+    /// Size in bytes, 0 for what is not a regular file.
+    pub size: u64,
+}
+
+/// A path that a rule changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// NEVRA of the package, or `overlay`.
+    pub owner: String,
+    /// The path in the package, with its leading slash.
+    pub path: String,
+    /// What it became, such as `/usr/bin/ls` or `root:root 0755`.
+    pub became: String,
+}
+
+/// All that is decided about an image before a payload byte is read.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// What the image will hold.
+    pub tree: Tree,
+    /// Directories that a package or the overlay describes; all others have the base's mode.
+    pub described: BTreeSet<String>,
+    /// The time of everything that has none of its own, in seconds since 1970.
+    pub time: u32,
+    /// For each package and each file of it, by index: the content to take from it, if any.
+    pub contents: Vec<Vec<Option<ContentId>>>,
+    /// Contents that are read from an overlay.
+    pub overlay: Vec<(ContentId, u64, PathBuf)>,
+    /// Contents that are made here.
+    pub inline: Vec<(ContentId, Vec<u8>)>,
+    /// What rules left out, in the order of packages and their files.
+    pub left_out: Vec<LeftOut>,
+    /// What rules moved or changed, in the same order.
+    pub changed: Vec<Changed>,
+    /// What is worth a word.
+    pub findings: Vec<Finding>,
+    /// Number of regular files, hard links counted once.
+    pub files: usize,
+    /// Their size in bytes, equal contents counted once.
+    pub size: u64,
+}
+
+impl Plan {
+    /// Gives a directory that nobody describes the mode that it has in the base, since the
+    /// image's will be the merged system's.
+    pub fn adopt_modes(&mut self, mode_of: &dyn Fn(&str) -> Option<u16>) -> Result<()> {
+        let mut adopted = Vec::new();
+        self.tree.walk(&mut |path, visit| {
+            if let image::Visit::Directory(directory) = visit
+                && !path.is_empty()
+                && !self.described.contains(path)
+                && let Some(mode) = mode_of(path)
+                && mode != directory.stat.mode
+            {
+                let stat = directory.stat.clone();
+                adopted.push((path.to_owned(), Stat { mode, ..stat }));
+            }
+        });
+        let implicit = Stat::implicit_directory(self.time);
+        for (path, stat) in adopted {
+            self.tree
+                .insert_directory(&path, stat, &implicit)
+                .map_err(Failure::refused)?;
+        }
+        Ok(())
+    }
+
+    /// Says whether units for the system's manager are inside, so that it must reload after a
+    /// merge.
+    pub fn has_units(&self) -> bool {
+        ["usr/lib/systemd/system", "usr/lib/systemd/system.control"]
+            .iter()
+            .any(|path| {
+                matches!(self.tree.get(path), Some(image::Visit::Directory(directory))
+                if directory.entries().len() > 0)
+            })
+    }
+}
+
+/// The times of an image.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// `SOURCE_DATE_EPOCH`: no time is later.
+    pub limit: Option<u32>,
+    /// The time of what has none of its own.
+    pub image: u32,
+}
+
+impl Times {
+    /// Takes `SOURCE_DATE_EPOCH`, else the newest package's build time, else 1970.
+    pub fn new(epoch: Option<u32>, packages: &[Package]) -> Self {
+        let newest = packages
+            .iter()
+            .filter_map(|package| package.build_time)
+            .max();
+        Self {
+            limit: epoch,
+            image: epoch.or(newest).unwrap_or(0),
+        }
+    }
+
+    fn clamped(self, time: u32) -> u32 {
+        self.limit.map_or(time, |limit| time.min(limit))
+    }
+}
+
+/// Where a placed path comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Package { package: usize, file: usize },
+    Overlay(usize),
+}
+
+struct Placed {
+    source: Source,
+    kind: CandidateKind,
+}
+
+/// Composes packages, in the order of their precedence, and an overlay into a plan.
+pub fn compose(
+    packages: &[Package],
+    overlay: &[OverlayFile],
+    rules: &RuleSet,
+    owners: &Owners,
+    times: Times,
+) -> Result<Plan> {
+    let mut composer = Composer {
+        packages,
+        overlay,
+        rules,
+        owners,
+        times,
+        placed: BTreeMap::new(),
+        plan: Plan {
+            time: times.image,
+            ..Plan::default()
+        },
+    };
+    for (package, content) in packages.iter().enumerate() {
+        for file in 0..content.files.len() {
+            composer.place(Source::Package { package, file });
+        }
+    }
+    for index in 0..overlay.len() {
+        composer.place(Source::Overlay(index));
+    }
+    composer.build_tree()?;
+    composer.note();
+    Ok(composer.plan)
+}
+
+struct Composer<'a> {
+    packages: &'a [Package],
+    overlay: &'a [OverlayFile],
+    rules: &'a RuleSet,
+    owners: &'a Owners,
+    times: Times,
+    placed: BTreeMap<String, Placed>,
+    plan: Plan,
+}
+
+impl Composer<'_> {
+    fn owner(&self, source: Source) -> String {
+        match source {
+            Source::Package { package, .. } => self.packages[package].nevra.to_string(),
+            Source::Overlay(_) => "overlay".to_owned(),
+        }
+    }
+
+    /// Returns the package's file that a source is, if it is one.
+    fn file(&self, source: Source) -> Option<&File> {
+        match source {
+            Source::Package { package, file } => Some(&self.packages[package].files[file]),
+            Source::Overlay(_) => None,
+        }
+    }
+
+    fn candidate(&self, source: Source) -> (Candidate, u64) {
+        match source {
+            Source::Package { package, file } => {
+                let file = &self.packages[package].files[file];
+                (candidate(file), regular_size(file))
+            }
+            Source::Overlay(index) => {
+                let file = &self.overlay[index];
+                (file.candidate.clone(), file.size)
+            }
+        }
+    }
+
+    /// Sends a file through the rules, and to its path if they keep it.
+    fn place(&mut self, source: Source) {
+        let (mut candidate, size) = self.candidate(source);
+        let path = format!("/{}", candidate.path);
+        let mut moves = Vec::new();
+        match self
+            .rules
+            .judge(&mut candidate, &mut |rule| moves.push(rule))
+        {
+            Verdict::Dropped(rule) => {
+                let owner = self.owner(source);
+                self.plan.left_out.push(LeftOut {
+                    rule,
+                    owner,
+                    path,
+                    size,
+                });
+                return;
+            }
+            Verdict::Kept => {}
+        }
+        for rule in moves {
+            let became = match &candidate.kind {
+                CandidateKind::Symlink(target) => format!("/{} -> {target}", candidate.path),
+                _ => format!("/{}", candidate.path),
+            };
+            let owner = self.owner(source);
+            self.plan.changed.push(Changed {
+                rule,
+                owner,
+                path: path.clone(),
+                became,
+            });
+        }
+        let placed = Placed {
+            source,
+            kind: candidate.kind,
+        };
+        let path = candidate.path;
+        match self
+            .placed
+            .get(&path)
+            .map(|first| self.contest(&path, first, &placed))
+        {
+            None | Some(Contest::Second(None)) => {
+                self.placed.insert(path, placed);
+            }
+            Some(Contest::Second(Some(finding))) => {
+                self.plan.findings.push(finding);
+                self.placed.insert(path, placed);
+            }
+            Some(Contest::First(finding)) => self.plan.findings.extend(finding),
+        }
+    }
+
+    /// Decides between two owners of one path.
+    fn contest(&self, path: &str, first: &Placed, second: &Placed) -> Contest {
+        use CandidateKind::Directory;
+        let (Source::Package { .. }, Source::Package { .. }) = (first.source, second.source) else {
+            // An overlay is there to have its way; a directory of it only holds files.
+            let replaces = first.kind != Directory || second.kind != Directory;
+            let replaced = self.owner(first.source);
+            let text = format!("/{path} of {replaced} is replaced by the overlay's");
+            return Contest::Second(replaces.then(|| Finding::new(&kinds::OVERLAY_REPLACES, text)));
+        };
+        if first.kind == Directory && second.kind == Directory {
+            return Contest::First(None);
+        }
+        let (Some(one), Some(two)) = (self.file(first.source), self.file(second.source)) else {
+            return Contest::First(None);
+        };
+        if first.kind == second.kind && is_same(one, two) {
+            return Contest::First(None);
+        }
+        // RPM's own rule for 32-bit and 64-bit packages of one name: the 64-bit program stays.
+        if one.color != 0 && two.color != 0 && one.color != two.color {
+            return if two.color > one.color {
+                Contest::Second(None)
+            } else {
+                Contest::First(None)
+            };
+        }
+        let owners = [(first, one), (second, two)]
+            .map(|(placed, file)| format!("{} ({})", self.owner(placed.source), described(file)));
+        let text = format!("/{path} is in {} and in {}", owners[0], owners[1]);
+        Contest::First(Some(Finding::new(&kinds::FILE_CONFLICT, text)))
+    }
+
+    /// Makes the tree of what is placed, directories before what is in them.
+    fn build_tree(&mut self) -> Result<()> {
+        let implicit = Stat::implicit_directory(self.times.image);
+        let mut tree = Tree::new(implicit.clone());
+        let mut contents: Vec<Vec<Option<ContentId>>> = self
+            .packages
+            .iter()
+            .map(|package| vec![None; package.files.len()])
+            .collect();
+        // The leaf of each hard link set of each package, by the set's number.
+        let mut sets: BTreeMap<(usize, u32), LeafId> = BTreeMap::new();
+        for (path, placed) in std::mem::take(&mut self.placed) {
+            let stat = self.stat(&path, placed.source);
+            let set = match placed.source {
+                Source::Package { package, file } => self.packages[package].files[file]
+                    .hard_link
+                    .map(|set| (package, set)),
+                Source::Overlay(_) => None,
+            };
+            let added = if placed.kind == CandidateKind::Directory {
+                self.plan.described.insert(path.clone());
+                tree.insert_directory(&path, stat, &implicit)
+            } else if let Some(leaf) = set.and_then(|set| sets.get(&set)) {
+                tree.link(&path, *leaf, &implicit)
+            } else {
+                let content = match placed.kind {
+                    CandidateKind::Symlink(target) => Content::Symlink(target),
+                    _ => self.content(placed.source, &mut contents),
+                };
+                tree.insert_leaf(&path, Leaf { stat, content }, &implicit)
+                    .map(|leaf| {
+                        if let Some(set) = set {
+                            sets.insert(set, leaf);
+                        }
+                    })
+            };
+            match added {
+                Ok(()) => {}
+                Err(TreeError::BelowLeaf { path, ancestor }) => {
+                    let owner = self.owner(placed.source);
+                    let text =
+                        format!("/{path} of {owner} is below /{ancestor}, which is no directory");
+                    self.plan
+                        .findings
+                        .push(Finding::new(&kinds::BELOW_LINK, text));
+                }
+                Err(error) => return Err(Failure::refused(error)),
+            }
+        }
+        self.plan.tree = tree;
+        self.plan.contents = contents;
+        Ok(())
+    }
+
+    /// Returns a regular file's content and notes where it is to be read.
+    fn content(&mut self, source: Source, contents: &mut [Vec<Option<ContentId>>]) -> Content {
+        match source {
+            Source::Package {
+                package,
+                file: index,
+            } => {
+                let file = &self.packages[package].files[index];
+                let id = content_id(package, index, file);
+                // The payload stream names a hard link set by its lowest index.
+                let named_by = file.hard_link.map_or(index, |set| set as usize);
+                contents[package][named_by] = Some(id.clone());
+                Content::File {
+                    size: file.size,
+                    id,
+                }
+            }
+            Source::Overlay(index) => {
+                let file = &self.overlay[index];
+                let id = file
+                    .content
+                    .clone()
+                    .unwrap_or_else(|| ContentId::new("none"));
+                self.plan
+                    .overlay
+                    .push((id.clone(), file.size, file.source.clone()));
+                Content::File {
+                    size: file.size,
+                    id,
+                }
+            }
+        }
+    }
+
+    /// Returns the attributes of a placed path.
+    fn stat(&mut self, path: &str, source: Source) -> Stat {
+        let Source::Package { package, file } = source else {
+            let Source::Overlay(index) = source else {
+                return Stat::default();
+            };
+            let mode = self.overlay[index].mode;
+            return Stat {
+                mode,
+                mtime: self.times.image,
+                ..Stat::default()
+            };
+        };
+        let (package, file) = (&self.packages[package], &self.packages[package].files[file]);
+        let uid = self.owners.user(&file.owner);
+        let gid = self.owners.group(&file.group);
+        let mut mode = file.mode;
+        if uid.is_none() {
+            mode &= !0o4000;
+        }
+        if gid.is_none() && file.kind != FileKind::Directory {
+            mode &= !0o2000;
+        }
+        if uid.is_none() || gid.is_none() {
+            let or_root = |name, id: Option<u32>| id.map_or("root", |_| name);
+            self.plan.changed.push(Changed {
+                rule: &filter::OWNER_TO_ROOT,
+                owner: package.nevra.to_string(),
+                path: format!("/{path}"),
+                became: format!(
+                    "{}:{} {mode:04o}, was {}:{} {:04o}",
+                    or_root(file.owner.as_str(), uid),
+                    or_root(file.group.as_str(), gid),
+                    file.owner,
+                    file.group,
+                    file.mode
+                ),
+            });
+        }
+        let mut stat = Stat {
+            mode,
+            uid: uid.unwrap_or(0),
+            gid: gid.unwrap_or(0),
+            mtime: self.times.clamped(file.mtime),
+            ..Stat::default()
+        };
+        if let Some(capabilities) = &file.capabilities {
+            stat.xattrs
+                .insert("security.capability".to_owned(), capabilities.clone());
+        }
+        stat
+    }
+
+    /// Looks at the whole, and counts it.
+    fn note(&mut self) {
+        let mut findings = Vec::new();
+        for rule in RULES {
+            findings.extend(self.rule_findings(rule));
+        }
+        for package in self.packages {
+            let kinds: Vec<_> = (package.scriptlets.iter())
+                .filter(|script| is_missed(script))
+                .map(|script| script.kind)
+                .collect();
+            if !kinds.is_empty() {
+                let text = format!("{}: not run: {}", package.nevra, kinds.join(", "));
+                findings.push(Finding::new(&kinds::SCRIPTLET, text));
+            }
+        }
+        let mut sizes: BTreeMap<&ContentId, u64> = BTreeMap::new();
+        let mut leaves: BTreeMap<LeafId, ()> = BTreeMap::new();
+        self.plan.tree.walk(&mut |path, visit| {
+            let stat = visit.stat();
+            match visit {
+                image::Visit::Directory(_) => {}
+                image::Visit::Leaf(id, leaf) => {
+                    match &leaf.content {
+                        Content::File { size, id: content } if leaves.insert(id, ()).is_none() => {
+                            sizes.insert(content, *size);
+                        }
+                        _ => {}
+                    }
+                    let capable = stat.xattrs.contains_key("security.capability");
+                    if matches!(leaf.content, Content::File { .. })
+                        && (stat.mode & SET_ID != 0 || capable)
+                    {
+                        let what = match (stat.mode & 0o4000 != 0, stat.mode & 0o2000 != 0) {
+                            (true, true) => "set-uid and set-gid",
+                            (true, false) => "set-uid",
+                            (false, true) => "set-gid",
+                            (false, false) => "run with file capabilities",
+                        };
+                        let text = format!("/{path} is {what} ({:04o})", stat.mode);
+                        findings.push(Finding::new(&kinds::SET_UID, text));
+                    }
+                }
+            }
+        });
+        self.plan.files = leaves.len();
+        self.plan.size = sizes.values().sum();
+        if self.plan.tree.root().entries().len() == 0 {
+            let text = "nothing is left for /usr or /opt, so systemd would merge nothing";
+            findings.push(Finding::new(&kinds::EMPTY_IMAGE, text));
+        }
+        self.plan.findings.extend(findings);
+    }
+
+    /// Sums up in one line each what a rule left out and what it changed.
+    fn rule_findings(&self, rule: &Rule) -> Vec<Finding> {
+        let dots = |number: usize| if number > 1 { " ..." } else { "" };
+        let mut findings = Vec::new();
+        let left_out: Vec<_> = (self.plan.left_out.iter())
+            .filter(|left| left.rule == rule)
+            .collect();
+        if let Some(first) = left_out.first()
+            && !rule.quiet
+        {
+            let text = format!(
+                "{} left out {}, {}: {}{}",
+                rule.name,
+                counted(left_out.len(), "path"),
+                bytes(left_out.iter().map(|left| left.size).sum()),
+                first.path,
+                dots(left_out.len())
+            );
+            findings.push(Finding::new(&kinds::LEFT_OUT, text));
+        }
+        let changed: Vec<_> = (self.plan.changed.iter())
+            .filter(|change| change.rule == rule)
+            .collect();
+        if let Some(first) = changed.first() {
+            let kind = if *rule == filter::OWNER_TO_ROOT {
+                &kinds::OWNER
+            } else {
+                &kinds::MOVED
+            };
+            let text = format!(
+                "{} changed {}: {} is now {}{}",
+                rule.name,
+                counted(changed.len(), "path"),
+                first.path,
+                first.became,
+                dots(changed.len())
+            );
+            findings.push(Finding::new(kind, text));
+        }
+        findings
+    }
+}
+
+/// Who stays at a path, and what is to be said of it.
+enum Contest {
+    First(Option<Finding>),
+    Second(Option<Finding>),
+}
+
+/// Says whether an image may lack what a scriptlet would have done. One that runs when a package
+/// goes never would have; and the loader finds its default directories without `ldconfig`.
+fn is_missed(script: &Scriptlet) -> bool {
+    let goes = ["un", "verify"]
+        .iter()
+        .any(|end| script.kind.ends_with(end))
+        || script.kind.ends_with("postuntrans")
+        || script.kind.ends_with("preuntrans");
+    let is_ldconfig = |program: &str| program.rsplit('/').next() == Some("ldconfig");
+    let only_ldconfig = script.script.trim().is_empty()
+        && script
+            .program
+            .first()
+            .is_some_and(|program| is_ldconfig(program))
+        || !script.script.trim().is_empty()
+            && script.script.lines().all(|line| is_ldconfig(line.trim()));
+    !goes && !only_ldconfig
+}
+
+/// Says whether two packages bring the same file, as RPM asks: mode, owner, and what is in it.
+fn is_same(one: &File, two: &File) -> bool {
+    let attributes = |file: &File| (file.mode, file.owner.clone(), file.group.clone());
+    attributes(one) == attributes(two)
+        && one.kind == two.kind
+        && one.capabilities == two.capabilities
+        && match one.kind {
+            FileKind::Regular => {
+                one.size == two.size && (one.size == 0 || one.digest == two.digest)
+            }
+            _ => true,
+        }
+}
+
+/// Describes a file as a party of a conflict.
+fn described(file: &File) -> String {
+    let what = match (&file.kind, &file.digest) {
+        (FileKind::Regular, Some(FileDigest { algorithm, hex })) => format!("{algorithm} {hex}"),
+        (FileKind::Regular, None) => format!("{} bytes", file.size),
+        (FileKind::Symlink(target), _) => format!("link to {target}"),
+        (FileKind::Directory, _) => "directory".to_owned(),
+        _ => "special file".to_owned(),
+    };
+    format!("{what}, {:04o} {}:{}", file.mode, file.owner, file.group)
+}
+
+/// Names a package's file content. A digest that can be forged names it for this one file only,
+/// so that no other's bytes are ever taken in its place.
+fn content_id(package: usize, file: usize, described: &File) -> ContentId {
+    match &described.digest {
+        _ if described.size == 0 => ContentId::new("empty"),
+        Some(digest) if digest.is_strong() => {
+            ContentId::new(format!("{}:{}", digest.tag(), digest.hex))
+        }
+        Some(digest) => ContentId::new(format!("{}:{}@{package}/{file}", digest.tag(), digest.hex)),
+        None => ContentId::new(format!("unnamed@{package}/{file}")),
+    }
+}
+
+fn regular_size(file: &File) -> u64 {
+    if file.kind == FileKind::Regular {
+        file.size
+    } else {
+        0
+    }
+}
+
+fn candidate(file: &File) -> Candidate {
+    Candidate {
+        path: file.path.trim_start_matches('/').to_owned(),
+        kind: match &file.kind {
+            FileKind::Regular => CandidateKind::File,
+            FileKind::Directory => CandidateKind::Directory,
+            FileKind::Symlink(target) => CandidateKind::Symlink(target.clone()),
+            FileKind::Character(0) => CandidateKind::Whiteout,
+            FileKind::Character(_) | FileKind::Block(_) => CandidateKind::Device,
+            FileKind::Fifo | FileKind::Socket => CandidateKind::Endpoint,
+        },
+        doc: file.flags.is_doc(),
+        licence: file.flags.is_license(),
+        localized: file.language.is_some(),
+        ghost: file.flags.is_ghost(),
+    }
+}

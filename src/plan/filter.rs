@@ -1,0 +1,635 @@
+//! The named rules that decide what enters an image, and under which path.
+//!
+//! A rule leaves a file out, moves it, or changes its owner. They are tried in the order of
+//! [`RULES`]; the first that leaves a file out ends its way. What a rule did is recorded with its
+//! name, so that nothing disappears without a word.
+
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
+
+use crate::words::failure::{Failure, Result};
+use crate::words::suggest::check_known;
+
+/// A file on its way into the image, from a package or an overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its path without the leading slash.
+    pub path: String,
+    /// What it is.
+    pub kind: CandidateKind,
+    /// The package marks it as documentation.
+    pub doc: bool,
+    /// The package marks it as a licence, which is kept where documentation is not.
+    pub licence: bool,
+    /// The package marks it as belonging to a language.
+    pub localized: bool,
+    /// The package owns the path but does not bring the file.
+    pub ghost: bool,
+}
+
+impl Candidate {
+    /// Makes a candidate of which no package says anything special.
+    pub fn new(path: String, kind: CandidateKind) -> Self {
+        Self {
+            path,
+            kind,
+            doc: false,
+            licence: false,
+            localized: false,
+            ghost: false,
+        }
+    }
+}
+
+/// What a candidate is, as far as the rules ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CandidateKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link and its target.
+    Symlink(String),
+    /// A character device with number 0: overlayfs takes it for "delete this file".
+    Whiteout,
+    /// Any other device.
+    Device,
+    /// A named pipe or a socket.
+    Endpoint,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Leaves out what the function says yes to.
+    Drop(fn(&Candidate) -> bool),
+    /// Moves what is below the first path of a pair to below the second.
+    Move(&'static [(&'static str, &'static str)]),
+    /// Gives to root what belongs to a user or group that the base need not have. The composer
+    /// does it, since it alone knows owners.
+    Owner,
+}
+
+/// Whether a rule is on where nobody says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// On, and can't be switched off: an image that breaks it harms its base.
+    Always,
+    /// On.
+    On,
+    /// On where the base is so.
+    Base,
+    /// Off.
+    Off,
+}
+
+/// One named rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// The name to type.
+    pub name: &'static str,
+    /// Whether it is on.
+    pub default: Default,
+    /// What it does, and why.
+    pub about: &'static str,
+    /// Nobody misses what it leaves out, so that is not worth a note.
+    pub quiet: bool,
+    step: Step,
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Rule {}
+
+impl Serialize for Rule {
+    /// Writes a rule as its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+/// Declares the rules, and the list of all of them in the same order.
+macro_rules! rules {
+    ($($constant:ident = $rule:expr;)*) => {
+        $(
+            #[doc = concat!("The rule ", stringify!($constant), ".")]
+            pub static $constant: Rule = $rule;
+        )*
+        /// Every rule, in the order in which they are tried.
+        pub static RULES: &[&Rule] = &[$(&$constant),*];
+    };
+}
+
+rules! {
+    NO_GHOSTS = Rule {
+        name: "no-ghosts",
+        default: Default::Always,
+        about: "leave out %ghost files: the package owns the path but does not bring the file",
+        quiet: true,
+        step: Step::Drop(|file| file.ghost),
+    };
+    NO_WHITEOUTS = Rule {
+        name: "no-whiteouts",
+        default: Default::Always,
+        about: "leave out character devices 0:0: in a merge they delete the base's file",
+        quiet: false,
+        step: Step::Drop(|file| file.kind == CandidateKind::Whiteout),
+    };
+    NO_DEVICES = Rule {
+        name: "no-devices",
+        default: Default::Always,
+        about: "leave out device nodes: systemd mounts images with nodev",
+        quiet: false,
+        step: Step::Drop(|file| file.kind == CandidateKind::Device),
+    };
+    NO_SOCKETS = Rule {
+        name: "no-sockets",
+        default: Default::Always,
+        about: "leave out sockets and named pipes: nothing can listen on a read-only one",
+        quiet: false,
+        step: Step::Drop(|file| file.kind == CandidateKind::Endpoint),
+    };
+    USR_MERGE = Rule {
+        name: "usr-merge",
+        default: Default::On,
+        about: "move /bin, /sbin, /lib, /lib32, /lib64 and /libx32 to below /usr",
+        quiet: true,
+        step: Step::Move(&[
+            ("bin", "usr/bin"),
+            ("sbin", "usr/sbin"),
+            ("lib", "usr/lib"),
+            ("lib32", "usr/lib32"),
+            ("lib64", "usr/lib64"),
+            ("libx32", "usr/libx32"),
+        ]),
+    };
+    SBIN_MERGE = Rule {
+        name: "sbin-merge",
+        default: Default::Base,
+        about: "move /usr/sbin to /usr/bin, where the base has merged them",
+        quiet: true,
+        step: Step::Move(&[("usr/sbin", "usr/bin")]),
+    };
+    HIERARCHY_ONLY = Rule {
+        name: "hierarchy-only",
+        default: Default::Always,
+        about: "leave out what is outside /usr and /opt: systemd-sysext merges nothing else",
+        quiet: false,
+        step: Step::Drop(|file| !is_below(&file.path, "usr") && !is_below(&file.path, "opt")),
+    };
+    NO_RPMDB = Rule {
+        name: "no-rpmdb",
+        default: Default::Always,
+        about: "leave out RPM's database: the base's own must stay visible",
+        quiet: false,
+        step: Step::Drop(|file| {
+            ["usr/lib/sysimage/rpm", "usr/share/rpm"]
+                .iter()
+                .any(|path| is_below(&file.path, path))
+        }),
+    };
+    NO_OS_RELEASE = Rule {
+        name: "no-os-release",
+        default: Default::Always,
+        about: "leave out /usr/lib/os-release: systemd refuses an image that has one",
+        quiet: false,
+        step: Step::Drop(|file| file.path == "usr/lib/os-release"),
+    };
+    NO_EXTENSION_RELEASE = Rule {
+        name: "no-extension-release",
+        default: Default::Always,
+        about: "leave out a package's own extension-release files: an image has exactly one",
+        quiet: false,
+        step: Step::Drop(|file| is_below(&file.path, "usr/lib/extension-release.d")),
+    };
+    DROP_BUILD_ID = Rule {
+        name: "drop-build-id",
+        default: Default::On,
+        about: "leave out /usr/lib/.build-id: links that only debuggers follow, and that clash \
+                with the base's",
+        quiet: true,
+        step: Step::Drop(|file| is_below(&file.path, "usr/lib/.build-id")),
+    };
+    DROP_DOCS = Rule {
+        name: "drop-docs",
+        default: Default::Off,
+        about: "leave out documentation: what packages mark as such, /usr/share/doc, \
+                /usr/share/gtk-doc, /usr/share/info; licences stay",
+        quiet: true,
+        step: Step::Drop(|file| {
+            let place = ["usr/share/doc", "usr/share/gtk-doc", "usr/share/info"];
+            !file.licence
+                && file.kind != CandidateKind::Directory
+                && !is_below(&file.path, "usr/share/man")
+                && (file.doc || place.iter().any(|path| is_below(&file.path, path)))
+        }),
+    };
+    DROP_MAN = Rule {
+        name: "drop-man",
+        default: Default::Off,
+        about: "leave out manual pages: /usr/share/man",
+        quiet: true,
+        step: Step::Drop(|file| is_below(&file.path, "usr/share/man")),
+    };
+    DROP_LOCALES = Rule {
+        name: "drop-locales",
+        default: Default::Off,
+        about: "leave out translations: what packages mark with a language, /usr/share/locale",
+        quiet: true,
+        step: Step::Drop(|file| {
+            (file.localized && file.kind != CandidateKind::Directory)
+                || is_below(&file.path, "usr/share/locale")
+        }),
+    };
+    OWNER_TO_ROOT = Rule {
+        name: "owner-to-root",
+        default: Default::Always,
+        about: "give to root what belongs to another user or group, without set-uid and set-gid, \
+                as rpm does where the name is unknown, unless the base gives it a fixed number",
+        quiet: false,
+        step: Step::Owner,
+    };
+}
+
+/// Where a candidate ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It enters the image under its path (and with its link target).
+    Kept,
+    /// This rule left it out.
+    Dropped(&'static Rule),
+}
+
+/// The rules that are on.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    on: BTreeSet<&'static str>,
+    /// `Default::Base` rules that the user decided, which the base then doesn't.
+    decided: BTreeSet<&'static str>,
+}
+
+impl RuleSet {
+    /// Returns the defaults, less `keep`, plus `drop`.
+    pub fn new(keep: &[String], drop: &[String]) -> Result<Self> {
+        let names = |admit: fn(Default) -> bool| -> Vec<&'static str> {
+            RULES
+                .iter()
+                .filter(|rule| admit(rule.default))
+                .map(|rule| rule.name)
+                .collect()
+        };
+        check_known("--keep", keep, &names(|_| true))?;
+        check_known("--drop", drop, &names(|_| true))?;
+        if let Some(name) = keep
+            .iter()
+            .find(|name| names(|default| default == Default::Always).contains(&name.as_str()))
+        {
+            return Err(Failure::usage(format!(
+                "--keep {name}: this rule can't be switched off, since the image would harm its base"
+            )));
+        }
+        let mut on: BTreeSet<_> = names(|default| matches!(default, Default::Always | Default::On))
+            .into_iter()
+            .collect();
+        let mut decided = BTreeSet::new();
+        for name in names(|_| true) {
+            if drop.iter().any(|typed| typed == name) {
+                on.insert(name);
+                decided.insert(name);
+            }
+            if keep.iter().any(|typed| typed == name) {
+                on.remove(name);
+                decided.insert(name);
+            }
+        }
+        Ok(Self { on, decided })
+    }
+
+    /// Switches on what this base needs, unless the user decided.
+    pub fn for_base(&self, merged_sbin: bool) -> Self {
+        let mut rules = self.clone();
+        if merged_sbin && !self.decided.contains(SBIN_MERGE.name) {
+            rules.on.insert(SBIN_MERGE.name);
+        }
+        rules
+    }
+
+    /// Says whether a rule is on.
+    pub fn is_on(&self, rule: &Rule) -> bool {
+        self.on.contains(rule.name)
+    }
+
+    /// Sends a candidate through the rules. `moved` is told of each move.
+    pub fn judge(&self, file: &mut Candidate, moved: &mut dyn FnMut(&'static Rule)) -> Verdict {
+        for rule in RULES.iter().copied().filter(|rule| self.is_on(rule)) {
+            match rule.step {
+                Step::Drop(says_yes) if says_yes(file) => return Verdict::Dropped(rule),
+                Step::Move(pairs) => match relocate(file, pairs) {
+                    Relocation::Stays => {}
+                    Relocation::Moved => moved(rule),
+                    Relocation::Vanishes => return Verdict::Dropped(rule),
+                },
+                Step::Drop(_) | Step::Owner => {}
+            }
+        }
+        Verdict::Kept
+    }
+}
+
+enum Relocation {
+    Stays,
+    Moved,
+    /// It would be a link to itself: what it pointed to is where it would be.
+    Vanishes,
+}
+
+/// Moves a candidate by the first pair that fits, and mends a relative link that the move breaks.
+fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
+    let merged = |path: &str| -> Option<String> {
+        pairs
+            .iter()
+            .find(|(from, _)| is_below(path, from))
+            .map(|(from, to)| format!("{to}{}", &path[from.len()..]))
+    };
+    // The link that the merge itself put there: /bin -> usr/bin.
+    if matches!(file.kind, CandidateKind::Symlink(_))
+        && pairs.iter().any(|(from, _)| file.path == *from)
+    {
+        return Relocation::Vanishes;
+    }
+    let new_path = merged(&file.path);
+    if let CandidateKind::Symlink(target) = &mut file.kind {
+        let place = new_path.as_deref().unwrap_or(&file.path);
+        if let Some(points_to) = resolved(&file.path, target) {
+            let points_to = merged(&points_to).unwrap_or(points_to);
+            if points_to == place {
+                return Relocation::Vanishes;
+            }
+            if new_path.is_some()
+                && !target.starts_with('/')
+                && resolved(place, target).as_deref() != Some(&points_to)
+            {
+                *target = relative(place, &points_to);
+            }
+        }
+    }
+    match new_path {
+        None => Relocation::Stays,
+        Some(path) => {
+            file.path = path;
+            Relocation::Moved
+        }
+    }
+}
+
+/// Says whether `path` is `directory` or below it.
+pub fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns where a link at `path` points to, by its text alone: no other link is followed. `None`
+/// where the text leaves the root.
+fn resolved(path: &str, target: &str) -> Option<String> {
+    let mut parts: Vec<&str> = if target.starts_with('/') {
+        Vec::new()
+    } else {
+        path.split('/').collect::<Vec<_>>().split_last()?.1.to_vec()
+    };
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            _ => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// Returns the relative target that leads from a link at `path` to `to`.
+fn relative(path: &str, to: &str) -> String {
+    let from: Vec<&str> = path.split('/').collect();
+    let from = &from[..from.len().saturating_sub(1)];
+    let to: Vec<&str> = to.split('/').collect();
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let mut parts = vec![".."; from.len() - shared];
+    parts.extend(&to[shared..]);
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Candidate {
+        Candidate::new(path.to_owned(), CandidateKind::File)
+    }
+
+    fn link(path: &str, target: &str) -> Candidate {
+        Candidate {
+            kind: CandidateKind::Symlink(target.to_owned()),
+            ..file(path)
+        }
+    }
+
+    fn rules(keep: &[&str], drop: &[&str]) -> RuleSet {
+        let owned = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        RuleSet::new(&owned(keep), &owned(drop)).unwrap()
+    }
+
+    /// Returns `path [-> target] [rules that moved it]`, or `- rule`.
+    fn outcome(rules: &RuleSet, mut file: Candidate) -> String {
+        let mut moves = String::new();
+        match rules.judge(&mut file, &mut |rule| moves += &format!(" {}", rule.name)) {
+            Verdict::Dropped(rule) => format!("- {}", rule.name),
+            Verdict::Kept => match file.kind {
+                CandidateKind::Symlink(target) => format!("{} -> {target}{moves}", file.path),
+                _ => format!("{}{moves}", file.path),
+            },
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let rules = rules(&[], &[]);
+        let kind = |kind| Candidate {
+            kind,
+            ..file("usr/lib/x")
+        };
+        for (candidate, expected) in [
+            (file("usr/bin/strace"), "usr/bin/strace"),
+            (file("opt/x"), "opt/x"),
+            (file("usrx/y"), "- hierarchy-only"),
+            (file("etc/strace.conf"), "- hierarchy-only"),
+            (file("var/lib/rpm/rpmdb.sqlite"), "- hierarchy-only"),
+            (file("usr/lib/sysimage/rpm/rpmdb.sqlite"), "- no-rpmdb"),
+            (file("usr/lib/os-release"), "- no-os-release"),
+            (file("usr/lib/os-release.d"), "usr/lib/os-release.d"),
+            (
+                file("usr/lib/extension-release.d/extension-release.x"),
+                "- no-extension-release",
+            ),
+            (file("usr/lib/.build-id/ab/cdef"), "- drop-build-id"),
+            (file("usr/share/doc/x/README"), "usr/share/doc/x/README"),
+            (kind(CandidateKind::Whiteout), "- no-whiteouts"),
+            (kind(CandidateKind::Device), "- no-devices"),
+            (kind(CandidateKind::Endpoint), "- no-sockets"),
+            (
+                Candidate {
+                    ghost: true,
+                    ..file("usr/lib/x")
+                },
+                "- no-ghosts",
+            ),
+        ] {
+            assert_eq!(
+                outcome(&rules, candidate.clone()),
+                expected,
+                "{candidate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn merging() {
+        let rules = rules(&[], &["sbin-merge"]);
+        for (candidate, expected) in [
+            (file("bin/ls"), "usr/bin/ls usr-merge"),
+            (file("lib64/ld.so"), "usr/lib64/ld.so usr-merge"),
+            (file("library/x"), "- hierarchy-only"),
+            (file("sbin/fsck"), "usr/bin/fsck usr-merge sbin-merge"),
+            (file("usr/sbin/fsck"), "usr/bin/fsck sbin-merge"),
+            // The links that a merged base has.
+            (link("bin", "usr/bin"), "- usr-merge"),
+            (link("usr/sbin", "bin"), "- sbin-merge"),
+            // A link beside its target stays as it is, one that went up is mended.
+            (
+                link("lib/libx.so.1", "libx.so.1.2"),
+                "usr/lib/libx.so.1 -> libx.so.1.2 usr-merge",
+            ),
+            (
+                link("bin/vi", "../usr/bin/vim"),
+                "usr/bin/vi -> vim usr-merge",
+            ),
+            (
+                link("lib/x", "../etc/x"),
+                "usr/lib/x -> ../../etc/x usr-merge",
+            ),
+            (link("lib/x", "/etc/x"), "usr/lib/x -> /etc/x usr-merge"),
+            // Links from the old place to the new, or back, would point to themselves.
+            (link("bin/awk", "../usr/bin/awk"), "- usr-merge"),
+            (link("bin/awk", "/usr/bin/awk"), "- usr-merge"),
+            (link("usr/bin/awk", "../../bin/awk"), "- usr-merge"),
+            (link("usr/sbin/ip", "../bin/ip"), "- sbin-merge"),
+            (link("usr/bin/sh", "bash"), "usr/bin/sh -> bash"),
+        ] {
+            assert_eq!(
+                outcome(&rules, candidate.clone()),
+                expected,
+                "{candidate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn chosen_rules() {
+        let doc = |path: &str| Candidate {
+            doc: true,
+            ..file(path)
+        };
+        for (rules, candidate, expected) in [
+            (
+                rules(&["usr-merge"], &[]),
+                file("bin/ls"),
+                "- hierarchy-only",
+            ),
+            (
+                rules(&["drop-build-id"], &[]),
+                file("usr/lib/.build-id/a"),
+                "usr/lib/.build-id/a",
+            ),
+            (
+                rules(&[], &["drop-docs"]),
+                doc("usr/lib/x/README"),
+                "- drop-docs",
+            ),
+            (
+                rules(&[], &["drop-docs"]),
+                doc("usr/share/man/man1/x.1"),
+                "usr/share/man/man1/x.1",
+            ),
+            (
+                rules(&[], &["drop-docs"]),
+                Candidate {
+                    licence: true,
+                    ..file("usr/share/doc/x/COPYING")
+                },
+                "usr/share/doc/x/COPYING",
+            ),
+            (
+                rules(&[], &["drop-man"]),
+                file("usr/share/man/man1/x.1"),
+                "- drop-man",
+            ),
+            (
+                rules(&[], &["drop-locales"]),
+                file("usr/share/locale/de/x.mo"),
+                "- drop-locales",
+            ),
+            (
+                rules(&[], &["drop-locales"]),
+                Candidate {
+                    localized: true,
+                    ..file("usr/lib/x/de.qm")
+                },
+                "- drop-locales",
+            ),
+        ] {
+            assert_eq!(
+                outcome(&rules, candidate.clone()),
+                expected,
+                "{candidate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_base_decides_unless_the_user_did() {
+        for (keep, merged, on) in [
+            (&[][..], true, true),
+            (&[], false, false),
+            (&["sbin-merge"], true, false),
+        ] {
+            assert_eq!(rules(keep, &[]).for_base(merged).is_on(&SBIN_MERGE), on);
+        }
+    }
+
+    #[test]
+    fn names_that_are_refused() {
+        let refused = |keep: &[&str]| {
+            let keep: Vec<_> = keep.iter().map(|name| (*name).to_owned()).collect();
+            let failure = RuleSet::new(&keep, &[]).unwrap_err();
+            (failure.source.to_string(), failure.hints)
+        };
+        assert_eq!(
+            refused(&["usr-merg"]),
+            (
+                "--keep \"usr-merg\" is not known".into(),
+                vec!["is usr-merge meant?".into()]
+            )
+        );
+        assert!(refused(&["no-devices"]).0.contains("can't be switched off"));
+    }
+}

@@ -1,0 +1,615 @@
+//! How an image is called, and what it says of itself: its name and version, the
+//! extension-release file inside, the package list beside.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+
+use anyhow::anyhow;
+use flate2::{Compression, GzBuilder};
+use image::{Content, Leaf, Stat};
+use linkage::Linkage;
+use rpm_input::Package;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use store::Layout;
+use store::{Definition, Delivery};
+
+use crate::base::Base;
+use crate::base::architecture::Architecture;
+use crate::check::closure::Needs;
+use crate::cli::Matching;
+use crate::findings::Finding;
+use crate::packages::offers::Offers;
+use crate::packages::reason::{Explained, ReliedOn};
+use crate::plan::compose::Plan;
+use crate::words::digest::{hex, sha256, sha256_id};
+use crate::words::failure::{Failure, Result};
+
+/// The longest file name that Linux takes, in bytes.
+const MAX_FILE_NAME: usize = 255;
+
+/// The wishes about the image's name and version.
+#[derive(Clone, Debug, Default)]
+pub struct Naming {
+    /// `--layout`
+    pub layout: Layout,
+    /// `--name`
+    pub name: Option<String>,
+    /// `--image-version`
+    pub version: Option<String>,
+    /// `--build-number`
+    pub build_number: Option<u64>,
+    /// `--arch`
+    pub architecture: Option<Architecture>,
+    /// `--scope`
+    pub scope: String,
+}
+
+/// What an image is called and for whom it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the extension: the client's link is `NAME.raw`.
+    pub name: String,
+    /// Version, in the letters that every client orders as RPM does.
+    pub version: String,
+    /// Architecture of the programs inside.
+    pub architecture: Architecture,
+    /// The architecture is this machine's, since no package has one.
+    pub assumed_architecture: bool,
+    /// What comes after the version in the file name, but for `.raw`.
+    pub ending: String,
+    /// The keys of the extension-release file, in the order in which they are written.
+    pub release: Vec<(&'static str, String)>,
+}
+
+impl Identity {
+    /// Decides name, version, architecture and the extension-release keys.
+    pub fn new(
+        naming: &Naming,
+        packages: &[Package],
+        base: &Base,
+        matching: Matching,
+        has_units: bool,
+    ) -> Result<Self> {
+        let main = naming
+            .name
+            .as_ref()
+            .and_then(|name| packages.iter().find(|package| package.nevra.name == *name))
+            .or(packages.first());
+        let name = match (&naming.name, main) {
+            (Some(name), _) => name.clone(),
+            (None, Some(main)) => {
+                let name = &main.nevra.name;
+                store::check_name(name).map_err(|problem| {
+                    Failure::refused(anyhow!("{}: the package's name {problem}", main.nevra))
+                        .hint("name the image with --name NAME")
+                })?;
+                name.clone()
+            }
+            (None, None) => return Err(Failure::usage("the image has no name; add --name NAME")),
+        };
+        let mut version = match (&naming.version, main) {
+            (Some(version), _) => version.clone(),
+            (None, Some(main)) => version_of(main)?,
+            (None, None) => {
+                return Err(Failure::usage(
+                    "the image has no version; add --image-version VERSION",
+                ));
+            }
+        };
+        if let Some(number) = naming.build_number {
+            version = format!("{version}.{number}");
+        }
+        let (architecture, assumed_architecture) = architecture(naming, main, packages)?;
+        let release = release(
+            &name,
+            &version,
+            architecture,
+            naming,
+            base,
+            matching,
+            has_units,
+        )?;
+        let version_id = base.os_release.get("VERSION_ID");
+        let ending = (naming.layout)
+            .ending(&architecture.to_string(), version_id)
+            .ok_or_else(|| {
+                Failure::refused(anyhow!(
+                    "--layout fedora: the base has no VERSION_ID for the file name"
+                ))
+                .hint("name an os-release that has one with --os-release FILE")
+            })?;
+        if let Err(problem) = store::check_name(ending.trim_start_matches(['.', '-'])) {
+            return Err(Failure::refused(anyhow!("the base's VERSION_ID {problem}")));
+        }
+        let identity = Self {
+            ending,
+            name,
+            version,
+            architecture,
+            assumed_architecture,
+            release,
+        };
+        let longest = release_file(&identity.stem());
+        if longest.len() > MAX_FILE_NAME {
+            return Err(Failure::refused(anyhow!(
+                "the file name {longest} is longer than 255 bytes"
+            ))
+            .hint("choose a shorter one with --name and --image-version"));
+        }
+        Ok(identity)
+    }
+
+    /// Says whether the image is for every system.
+    pub fn fits_any(&self) -> bool {
+        self.release
+            .iter()
+            .any(|(key, value)| *key == "ID" && value == "_any")
+    }
+
+    /// Returns the image's file name without `.raw`.
+    pub fn stem(&self) -> String {
+        format!("{}-{}{}", self.name, self.version, self.ending)
+    }
+
+    /// Returns the image's file name.
+    pub fn image_file(&self) -> String {
+        format!("{}.raw", self.stem())
+    }
+
+    /// Returns the file name of the package list, under which sysextmgr asks for it.
+    pub fn manifest_file(&self) -> String {
+        format!("{}.manifest.gz", self.stem())
+    }
+
+    /// Returns the text of the extension-release file, in the syntax of os-release(5).
+    pub fn release_text(&self) -> String {
+        self.release
+            .iter()
+            .map(|(key, value)| {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "._-+:/@%,=".contains(c);
+                if value.chars().all(plain) {
+                    format!("{key}={value}\n")
+                } else {
+                    format!("{key}=\"{}\"\n", escaped(value))
+                }
+            })
+            .collect()
+    }
+}
+
+/// Puts a backslash before what os-release(5) has quoted inside double quotes.
+fn escaped(value: &str) -> String {
+    let mut out = String::new();
+    for character in value.chars() {
+        if matches!(character, '"' | '$' | '\\' | '`') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out
+}
+
+fn release_file(name: &str) -> String {
+    format!("extension-release.{name}")
+}
+
+fn architecture(
+    naming: &Naming,
+    main: Option<&Package>,
+    packages: &[Package],
+) -> Result<(Architecture, bool)> {
+    if let Some(architecture) = naming.architecture {
+        return Ok((architecture, false));
+    }
+    for package in main.into_iter().chain(packages) {
+        let arch = &package.nevra.arch;
+        if arch != "noarch" {
+            return Architecture::of_package(arch)
+                .map(|found| (found, false))
+                .ok_or_else(|| {
+                    Failure::refused(anyhow!(
+                        "{}: architecture {arch} is not known",
+                        package.nevra
+                    ))
+                    .hint("name the image's with --arch ARCH")
+                });
+        }
+    }
+    Architecture::of_this_machine()
+        .map(|found| (found, true))
+        .ok_or_else(|| {
+            Failure::usage("no package is for an architecture; name the image's with --arch ARCH")
+        })
+}
+
+fn release(
+    name: &str,
+    version: &str,
+    architecture: Architecture,
+    naming: &Naming,
+    base: &Base,
+    matching: Matching,
+    has_units: bool,
+) -> Result<Vec<(&'static str, String)>> {
+    let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
+    let mut keys = Vec::new();
+    if matching == Matching::Any {
+        keys.push(("ID", "_any".to_owned()));
+    } else {
+        let id = of_base("ID").ok_or_else(|| Failure::refused(anyhow!("the base has no ID")))?;
+        keys.push(("ID", id));
+    }
+    if matching == Matching::SysextLevel {
+        let level = of_base("SYSEXT_LEVEL").ok_or_else(|| {
+            Failure::refused(anyhow!(
+                "--match sysext-level: the base ({}) has no SYSEXT_LEVEL",
+                base.title
+            ))
+            .hint("use --match version-id")
+        })?;
+        keys.push(("SYSEXT_LEVEL", level));
+    }
+    // sysextmgr asks for a VERSION_ID even where ID=_any or SYSEXT_LEVEL makes it void.
+    match of_base("VERSION_ID") {
+        Some(version_id) => keys.push(("VERSION_ID", version_id)),
+        None if matching == Matching::Any => keys.push(("VERSION_ID", "_any".to_owned())),
+        None => {}
+    }
+    keys.push(("SYSEXT_ID", name.to_owned()));
+    keys.push(("SYSEXT_VERSION_ID", version.to_owned()));
+    keys.push(("SYSEXT_SCOPE", naming.scope.clone()));
+    keys.push(("ARCHITECTURE", architecture.to_string()));
+    if has_units {
+        keys.push(("EXTENSION_RELOAD_MANAGER", "1".to_owned()));
+    }
+    if let Some((key, value)) = keys
+        .iter()
+        .find(|(_, value)| value.contains(['\n', '\r', '\0']))
+    {
+        return Err(Failure::refused(anyhow!(
+            "the base's {key} {value:?} has a line break"
+        )));
+    }
+    Ok(keys)
+}
+
+/// Puts into the tree what tells clients what the image is, and where newer ones are if that is
+/// known.
+///
+/// The extension-release file has both names that clients look for: systemd asks for the name of
+/// the client's link, which has no version; sysextmgr for the full file name. The attribute makes
+/// systemd take the file under any other name, too.
+pub fn describe(plan: &mut Plan, identity: &Identity, updates: Option<&Delivery>) -> Result<()> {
+    let directory = "usr/lib/extension-release.d";
+    let name = release_file(&identity.name);
+    let path = format!("{directory}/{name}");
+    let strict = ("user.extension-release.strict".to_owned(), b"0".to_vec());
+    insert_text(plan, &path, identity.release_text(), [strict].into())?;
+    let link = Leaf {
+        stat: Stat {
+            mode: 0o777,
+            mtime: plan.time,
+            ..Stat::default()
+        },
+        content: Content::Symlink(name),
+    };
+    let path = format!("{directory}/{}", release_file(&identity.stem()));
+    insert(plan, &path, link)?;
+
+    if let Some(delivery) = updates {
+        let definition = Definition::new(&identity.name, delivery).map_err(|problem| {
+            Failure::refused(anyhow!(
+                "--sysupdate-url: the name {:?} {problem}",
+                identity.name
+            ))
+        })?;
+        for (name, text) in definition.files() {
+            let path = format!("usr/lib/{}/{name}", definition.directory_name());
+            insert_text(plan, &path, text, BTreeMap::new())?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a file into the tree that is in no package.
+fn insert_text(
+    plan: &mut Plan,
+    path: &str,
+    text: String,
+    xattrs: BTreeMap<String, Vec<u8>>,
+) -> Result<()> {
+    let text = text.into_bytes();
+    let (size, digest) = sha256(&mut text.as_slice())
+        .map_err(|error| Failure::io(format!("hashing {path}"), error))?;
+    let id = sha256_id(&digest);
+    // Equal files share their content, as those of packages do.
+    if !plan.inline.iter().any(|(known, _)| *known == id) {
+        plan.inline.push((id.clone(), text));
+    }
+    let stat = Stat {
+        mode: 0o644,
+        mtime: plan.time,
+        xattrs,
+        ..Stat::default()
+    };
+    let content = Content::File { size, id };
+    insert(plan, path, Leaf { stat, content })
+}
+
+fn insert(plan: &mut Plan, path: &str, leaf: Leaf) -> Result<()> {
+    let implicit = Stat::implicit_directory(plan.time);
+    plan.tree
+        .insert_leaf(path, leaf, &implicit)
+        .map_err(Failure::refused)?;
+    Ok(())
+}
+
+/// Says whether a version can stand in a file name that every client reads. The error completes
+/// the sentence "version … ".
+pub fn check_version(version: &str) -> std::result::Result<(), String> {
+    if version.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    match version
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c))
+    {
+        Some(character @ ('~' | '^')) => Err(format!(
+            "has {character:?}, with which clients before systemd 262 do not see the image; {} is \
+             ordered the same",
+            encoded(version)
+        )),
+        Some(character) => Err(format!(
+            "has {character:?}; letters, digits and . _ + - are fine"
+        )),
+        None if !version.starts_with(|c: char| c.is_ascii_alphanumeric()) => {
+            Err("does not start with a letter or digit".to_owned())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns the image version of a package: version and release, encoded. The epoch is dropped.
+fn version_of(package: &Package) -> Result<String> {
+    let encode = |part: &str| -> String {
+        if part.contains(['~', '^', '+', '_']) {
+            encoded(part)
+        } else {
+            part.to_owned()
+        }
+    };
+    let version = format!(
+        "{}-{}",
+        encode(&package.nevra.version),
+        encode(&package.nevra.release)
+    );
+    check_version(&version).map_err(|problem| {
+        Failure::refused(anyhow!(
+            "{}: the version {version} {problem}",
+            package.nevra
+        ))
+        .hint("name the image's with --image-version VERSION")
+    })?;
+    Ok(version)
+}
+
+/// Writes a version in letters that systemd orders as RPM does: `~` is `-A.`, `^` is `.A.`, `+`
+/// and `_` are `.`, and a dot stands between digits and letters. It can't be undone.
+fn encoded(version: &str) -> String {
+    let mut out = String::new();
+    let mut previous = None;
+    for character in version.chars() {
+        let boundary = previous.is_some_and(|before: char| {
+            before.is_ascii_alphanumeric()
+                && character.is_ascii_alphanumeric()
+                && before.is_ascii_digit() != character.is_ascii_digit()
+        });
+        if boundary {
+            out.push('.');
+        }
+        match character {
+            '~' => out.push_str("-A."),
+            '^' => out.push_str(".A."),
+            '+' | '_' => out.push('.'),
+            _ => out.push(character),
+        }
+        previous = Some(character);
+    }
+    out
+}
+
+/// The package list of an image, in the format of mkosi's manifest version 1, with keys of our
+/// own: `nevra`, `sha256`, `origin`, `reason` and `provides` of each package, `requires` and
+/// `relies_on`; why findings were allowed (`allowed`); what the files need of the base (`needs`), and what each file needs and offers
+/// (`linkage`), on one line, since it is for programs.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    manifest_version: u32,
+    config: Config,
+    packages: Vec<ManifestPackage>,
+    extension: BTreeMap<&'static str, String>,
+    requires: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    relies_on: Vec<ReliedOn>,
+    /// Why findings were allowed, each by its id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    allowed: BTreeMap<&'static str, String>,
+    needs: Needs,
+    linkage: Box<RawValue>,
+}
+
+#[derive(Debug, Serialize)]
+struct Config {
+    name: String,
+    // An absent key is left out: sysextmgr does not take null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distribution: Option<String>,
+    architecture: String,
+    output_format: &'static str,
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ManifestPackage {
+    r#type: &'static str,
+    name: String,
+    version: String,
+    architecture: String,
+    size: u64,
+    sha256: String,
+    origin: String,
+    #[serde(flatten)]
+    explained: Explained,
+}
+
+/// Where a package came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The RPM's file name, without its directory: that is the build machine's own.
+    pub file: String,
+    /// SHA-256 of the RPM file.
+    pub sha256: [u8; 32],
+}
+
+impl Manifest {
+    /// Lists what went into an image. `origins` and `explained` are parallel to `packages`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the stages before have made"
+    )]
+    pub fn new(
+        identity: &Identity,
+        base: &Base,
+        packages: &[Package],
+        origins: &[Origin],
+        explained: &[Explained],
+        requires: Vec<String>,
+        relies_on: Vec<ReliedOn>,
+        linkage: &Linkage,
+    ) -> Result<Self> {
+        let needs = Needs::of(linkage);
+        let linkage =
+            to_raw_value(linkage).map_err(|error| Failure::io("writing the manifest", error))?;
+        let mut listed: Vec<_> = packages
+            .iter()
+            .zip(origins)
+            .zip(explained)
+            .map(|((package, origin), explained)| ManifestPackage {
+                r#type: "rpm",
+                name: package.nevra.name.clone(),
+                version: package.nevra.evr(),
+                architecture: package.nevra.arch.clone(),
+                size: package.installed_size,
+                sha256: hex(&origin.sha256),
+                origin: origin.file.clone(),
+                explained: explained.clone(),
+            })
+            .collect();
+        listed.sort_by(|a, b| a.explained.nevra.cmp(&b.explained.nevra));
+        Ok(Self {
+            manifest_version: 1,
+            config: Config {
+                name: identity.name.clone(),
+                distribution: base.os_release.get("ID").map(str::to_owned),
+                architecture: identity.architecture.to_string(),
+                output_format: "sysext",
+                version: identity.version.clone(),
+                release: base.os_release.get("VERSION_ID").map(str::to_owned),
+            },
+            packages: listed,
+            extension: identity.release.iter().cloned().collect(),
+            requires,
+            relies_on,
+            allowed: BTreeMap::new(),
+            needs,
+            linkage,
+        })
+    }
+
+    /// Keeps why findings were allowed, where a reason was given.
+    #[must_use]
+    pub fn allowing<'a>(mut self, findings: impl Iterator<Item = &'a Finding>) -> Self {
+        self.allowed = findings
+            .filter_map(|finding| Some((finding.kind.id, finding.allowed.clone()?)))
+            .collect();
+        self
+    }
+
+    /// Returns the manifest as gzip-compressed JSON. No time is in it.
+    pub fn to_gzip(&self) -> Result<Vec<u8>> {
+        let failed = |error: std::io::Error| Failure::io("writing the manifest", error);
+        let mut json = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        json.push(b'\n');
+        let mut gzip = GzBuilder::new()
+            .mtime(0)
+            .write(Vec::new(), Compression::best());
+        gzip.write_all(&json).map_err(failed)?;
+        gzip.finish().map_err(failed)
+    }
+}
+
+/// Returns what the packages require and do not provide among themselves: the capabilities that
+/// the base must have. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not running.
+pub fn requires(packages: &[Package]) -> Vec<String> {
+    let offers = Offers::new(packages.iter());
+    let missing: BTreeSet<String> = packages
+        .iter()
+        .flat_map(|package| &package.requires)
+        .filter(|need| !need.is_rpmlib() && !need.is_config() && !offers.provide(need))
+        .map(ToString::to_string)
+        .collect();
+    missing.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_clients_order_them() {
+        for (version, expected) in [
+            ("1.0~rc1", "1.0-A.rc.1"),
+            ("0.5^git3", "0.5.A.git.3"),
+            ("1.0+git20240101", "1.0.git.20240101"),
+            ("1_2b3", "1.2.b.3"),
+            ("6.11", "6.11"),
+        ] {
+            assert_eq!(encoded(version), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn versions_that_are_refused() {
+        for (version, fragment) in [
+            ("", "is empty"),
+            ("1:2", "has ':'"),
+            ("1~2", "1-A.2 is ordered the same"),
+            ("1 2", "has ' '"),
+            ("1%2", "has '%'"),
+            ("-1", "does not start with"),
+        ] {
+            let problem = check_version(version).unwrap_err();
+            assert!(problem.contains(fragment), "{version}: {problem}");
+        }
+        assert_eq!(check_version("29.1"), Ok(()));
+    }
+
+    #[test]
+    fn extension_release_text() {
+        let identity = Identity {
+            name: "x".into(),
+            version: "1".into(),
+            architecture: Architecture::named("x86-64").unwrap(),
+            assumed_architecture: false,
+            ending: ".x86-64".into(),
+            release: vec![("ID", "a-b".into()), ("VERSION_ID", "1 \"$\"".into())],
+        };
+        assert_eq!(
+            identity.release_text(),
+            "ID=a-b\nVERSION_ID=\"1 \\\"\\$\\\"\"\n"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! What an image states about the systems that it fits: the weakest statement that is true.
+//!
+//! A statement that is too strong makes clients ignore an image that would run, and everyone build
+//! it again for each update of the system; one that is too weak merges an image that breaks.
+
+use anyhow::anyhow;
+use linkage::Linkage;
+
+use crate::base::OsRelease;
+use crate::check::closure::Needs;
+use crate::cli::Matching;
+use crate::words::failure::{Failure, Result};
+
+/// So many needs are named in a reason.
+const SHOWN: usize = 3;
+
+/// Chooses between the three statements by what the packages require of a base, and says why.
+pub fn weakest(requires: &[String], os_release: &OsRelease) -> (Matching, String) {
+    if requires.is_empty() {
+        let why = "ID=_any: the packages require nothing of a base but its kernel".to_owned();
+        return (Matching::Any, why);
+    }
+    let mut needs = requires.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    if requires.len() > SHOWN {
+        needs.push(format!("{} more", requires.len() - SHOWN));
+    }
+    let needs = needs.join(", ");
+    if let Some(level) = os_release.get("SYSEXT_LEVEL") {
+        let why = format!("SYSEXT_LEVEL={level}: the base has one, and is needed for {needs}");
+        return (Matching::SysextLevel, why);
+    }
+    let what = match os_release.get("VERSION_ID") {
+        Some(version) => format!("VERSION_ID={version}"),
+        None => "ID alone, the base has no VERSION_ID".to_owned(),
+    };
+    let why = format!("{what}: the base has no SYSEXT_LEVEL, and is needed for {needs}");
+    (Matching::VersionId, why)
+}
+
+/// Fails where files need something of a base although their packages require nothing.
+pub fn check_any(linkage: &Linkage) -> Result<()> {
+    let needs = Needs::of(linkage);
+    let libraries = needs.libraries.keys();
+    let Some(first) = libraries.chain(&needs.programs).next() else {
+        return Ok(());
+    };
+    Err(Failure::refused(anyhow!(
+        "--match auto: the packages require nothing of a base, but their files need {first}"
+    ))
+    .hint("say what the image fits: --match version-id, sysext-level or any"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weakest_that_is_true() {
+        let four = ["a", "b", "c", "d"].map(str::to_owned);
+        for (requires, os_release, matching, why) in [
+            (&four[..0], "ID=x\nVERSION_ID=1", Matching::Any, "ID=_any: "),
+            (
+                &four[..0],
+                "ID=x\nSYSEXT_LEVEL=2",
+                Matching::Any,
+                "ID=_any: ",
+            ),
+            (
+                &four[..1],
+                "ID=x\nVERSION_ID=1\nSYSEXT_LEVEL=2",
+                Matching::SysextLevel,
+                "SYSEXT_LEVEL=2: the base has one, and is needed for a",
+            ),
+            (
+                &four[..],
+                "ID=x\nVERSION_ID=1",
+                Matching::VersionId,
+                "VERSION_ID=1: the base has no SYSEXT_LEVEL, and is needed for a, b, c, 1 more",
+            ),
+            (
+                &four[..2],
+                "ID=x",
+                Matching::VersionId,
+                "ID alone, the base has no VERSION_ID: ",
+            ),
+        ] {
+            let found = weakest(requires, &OsRelease::parse(os_release).unwrap());
+            assert_eq!(found.0, matching, "{os_release}");
+            assert!(found.1.starts_with(why), "{}", found.1);
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! The page: one HTML file that needs no script, no font and no second request.
+//!
+//! It forbids itself everything but its own style by a policy that names the style's digest, so
+//! that not even a mistake in here could make a browser run or fetch what a manifest says.
+
+use std::fmt::Write as _;
+
+use super::commands;
+use super::index::{Extension, Image, Index};
+use super::markup::{Link, Text};
+use crate::words::digest::{base64, sha256};
+use crate::words::quantity::{bytes, counted};
+
+const STYLE: &str = include_str!("style.css");
+/// Most packages of an image that are shown; `index.json` has them all.
+const MAX_PACKAGES: usize = 400;
+
+/// Returns the text of `index.html`.
+pub fn page(index: &Index) -> String {
+    let mut page = Page(String::new());
+    page.head(index);
+    page.header(index);
+    page.line("<main id=\"main\">");
+    page.trust(index);
+    page.overview(index);
+    for extension in &index.extensions {
+        page.extension(index, extension);
+    }
+    page.line("</main>");
+    page.footer(index);
+    page.line("</body>\n</html>");
+    page.0
+}
+
+/// The text so far.
+struct Page(String);
+
+/// Adds formatted text; writing to a string can't fail.
+macro_rules! add {
+    ($page:expr, $($argument:tt)*) => {{
+        let _ = writeln!($page.0, $($argument)*);
+    }};
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        add!(self, "{text}");
+    }
+
+    fn head(&mut self, index: &Index) {
+        let style = sha256(&mut STYLE.as_bytes()).map(|(_, digest)| base64(&digest));
+        add!(
+            self,
+            "\
+<!DOCTYPE html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
+'sha256-{}'; base-uri 'none'; form-action 'none'\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<meta name=\"referrer\" content=\"no-referrer\">
+<title>{}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<a class=\"skip\" href=\"#main\">Skip to the content</a>",
+            style.unwrap_or_default(),
+            Text(&index.title),
+        );
+    }
+
+    fn header(&mut self, index: &Index) {
+        let images = index.extensions.iter().flat_map(|one| &one.images);
+        let (count, size) = images.fold((0, 0_u64), |(count, size), image| {
+            (count + 1, size.saturating_add(image.bytes))
+        });
+        add!(
+            self,
+            "\
+<header>
+<h1>{}</h1>
+<p class=\"soft\">System extension images: <code>systemd-sysext</code> merges them over \
+<code>/usr</code>, without a reboot, and takes them away again.</p>
+<dl class=\"facts\">",
+            Text(&index.title)
+        );
+        let fact = |page: &mut Page, term: &str, html: &str| {
+            add!(page, "<div><dt>{term}</dt><dd>{html}</dd></div>");
+        };
+        let holds = format!(
+            "{}, {}, {}",
+            counted(index.extensions.len(), "extension"),
+            counted(count, "image"),
+            bytes(size)
+        );
+        fact(self, "Holds", &holds);
+        if let Some(url) = &index.url {
+            fact(self, "Address", &format!("<code>{}</code>", Text(url)));
+        }
+        let signed = if index.signed {
+            "<span class=\"mark signed\">signed</span>"
+        } else {
+            "<span class=\"mark unsigned\">not signed</span>"
+        };
+        fact(self, "SHA256SUMS", signed);
+        for key in &index.signing_keys {
+            let key = format!("<code>{}</code>", in_groups(key, 4, " "));
+            fact(self, "Key fingerprint", &key);
+        }
+        self.line("</dl>\n</header>");
+    }
+
+    fn trust(&mut self, index: &Index) {
+        if !index.signed {
+            self.line(
+                "<p>This store is not signed: clients check that a download is what \
+<a href=\"SHA256SUMS\">SHA256SUMS</a> lists, and trust the web server for the list.</p>",
+            );
+            return;
+        }
+        let Some(commands) = commands::trust(index) else {
+            return;
+        };
+        self.line(
+            "<h2>Trust the key</h2>\n<p>Once on each client, as root. Compare the fingerprint with \
+the one that you got from the publisher by another way than this page.</p>",
+        );
+        self.pre(&commands);
+    }
+
+    fn overview(&mut self, index: &Index) {
+        self.line("<h2>Extensions</h2>");
+        if index.extensions.is_empty() {
+            self.line("<p>The store is empty.</p>");
+            return;
+        }
+        self.line(
+            "\
+<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Extensions\">
+<table>
+<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Newest</th><th scope=\"col\">Fits</th>\
+<th scope=\"col\">Architecture</th><th scope=\"col\" class=\"number\">Size</th>\
+<th scope=\"col\" class=\"number\">Packages</th></tr></thead>
+<tbody>",
+        );
+        for extension in &index.extensions {
+            let Some(newest) = extension.images.first() else {
+                continue;
+            };
+            add!(
+                self,
+                "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th><td class=\"version\">{}</td>\
+<td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
+                anchor(&extension.name),
+                Text(&extension.name),
+                Text(&newest.version),
+                Text(&newest.fits.in_words()),
+                Text(newest.architecture.as_deref().unwrap_or("unknown")),
+                bytes(newest.bytes),
+                newest.packages.len(),
+            );
+        }
+        self.line("</tbody>\n</table>\n</div>");
+    }
+
+    fn extension(&mut self, index: &Index, extension: &Extension) {
+        let Some(newest) = extension.images.first() else {
+            return;
+        };
+        let (name, id) = (Text(&extension.name), anchor(&extension.name));
+        add!(
+            self,
+            "<section class=\"extension\" id=\"{id}\" aria-labelledby=\"{id}-name\">
+<h2 id=\"{id}-name\">{name}</h2>"
+        );
+        self.images(extension);
+        for image in newest_of_each(&extension.images) {
+            self.packages(image);
+        }
+        self.line("<h3>On a client, as root</h3>");
+        if let Some(commands) = commands::sysupdate(index, extension) {
+            self.line(
+                "<details open><summary>systemd-sysupdate <small>systemd 254 and newer; it also \
+updates</small></summary><div class=\"inside\">",
+            );
+            self.pre(&commands);
+            self.line("<p class=\"soft\">And from then on, for each update:</p>");
+            self.pre(&commands::update(extension));
+            self.line("</div></details>");
+        }
+        self.line(
+            "<details><summary>importctl <small>systemd 256 and newer</small></summary>\
+<div class=\"inside\">",
+        );
+        self.pre(&commands::importctl(index, extension, newest));
+        self.line(
+            "</div></details>\n<details><summary>By hand <small>any systemd with \
+systemd-sysext</small></summary><div class=\"inside\">",
+        );
+        self.pre(&commands::by_hand(index, extension, newest));
+        self.line("</div></details>\n</section>");
+    }
+
+    fn images(&mut self, extension: &Extension) {
+        add!(
+            self,
+            "\
+<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Images of {}\">
+<table>
+<thead><tr><th scope=\"col\">Version</th><th scope=\"col\">Fits</th>\
+<th scope=\"col\">Architecture</th><th scope=\"col\" class=\"number\">Size</th>\
+<th scope=\"col\">File and SHA-256</th></tr></thead>
+<tbody>",
+            Text(&extension.name)
+        );
+        for (number, image) in extension.images.iter().enumerate() {
+            let newest = match number {
+                0 => " <span class=\"newest\">newest</span>",
+                _ => "",
+            };
+            let link = |file: &str, label: &str| {
+                let path = format!("{}{file}", extension.directory);
+                format!("<a href=\"{}\">{label}</a>", Link(&path))
+            };
+            let mut files = link(&image.file, &Text(&image.file).to_string());
+            if let Some(manifest) = &image.manifest {
+                files += &format!(" ({})", link(manifest, "manifest"));
+            }
+            add!(
+                self,
+                "<tr><td class=\"version\">{}{newest}</td><td class=\"system\">{}</td><td>{}</td>\
+<td class=\"number\">{}</td><td class=\"file\">{files}<br><code>{}</code></td></tr>",
+                Text(&image.version),
+                Text(&image.fits.in_words()),
+                Text(image.architecture.as_deref().unwrap_or("unknown")),
+                bytes(image.bytes),
+                in_groups(&image.sha256, 16, "<wbr>"),
+            );
+        }
+        self.line("</tbody>\n</table>\n</div>");
+    }
+
+    fn packages(&mut self, image: &Image) {
+        if image.packages.is_empty() {
+            return;
+        }
+        add!(
+            self,
+            "<details><summary>{} <small>in version {}, {}, {}</small></summary>\
+<div class=\"inside\">\n<ul class=\"packages\">",
+            counted(image.packages.len(), "package"),
+            Text(&image.version),
+            Text(&image.fits.in_words()),
+            Text(image.architecture.as_deref().unwrap_or("unknown")),
+        );
+        for package in image.packages.iter().take(MAX_PACKAGES) {
+            let mut nevra = package.name.clone();
+            for (separator, part) in [('-', &package.version), ('.', &package.architecture)] {
+                if let Some(part) = part {
+                    nevra.push(separator);
+                    nevra += part;
+                }
+            }
+            add!(self, "<li>{}</li>", Text(&nevra));
+        }
+        self.line("</ul>");
+        if let Some(more) = image.packages.len().checked_sub(MAX_PACKAGES)
+            && more > 0
+        {
+            add!(
+                self,
+                "<p class=\"soft\">And {more} more, in <a href=\"index.json\">index.json</a>.</p>"
+            );
+        }
+        self.line("</div></details>");
+    }
+
+    fn footer(&mut self, index: &Index) {
+        let per_name = index.extensions.iter().any(|one| !one.directory.is_empty());
+        let mut links = vec!["index.json"];
+        if !per_name {
+            links.push("SHA256SUMS");
+            if index.signed {
+                links.push("SHA256SUMS.gpg");
+            }
+        }
+        links.extend(index.keyring.as_deref());
+        let links: Vec<_> = links
+            .iter()
+            .map(|file| format!("<a href=\"{}\">{}</a>", Link(file), Text(file)))
+            .collect();
+        add!(
+            self,
+            "<footer>\n<p>For programs: {}</p>\n<p class=\"soft\">Made by sysext-build.</p>\n</footer>",
+            links.join(", ")
+        );
+    }
+
+    fn pre(&mut self, commands: &str) {
+        add!(
+            self,
+            "<pre tabindex=\"0\">{}</pre>",
+            commands
+                .trim_end()
+                .lines()
+                .map(|line| Text(line).to_string())
+                .collect::<Vec<_>>()
+                .join("\n")
+        );
+    }
+}
+
+/// Returns the newest image for each system and architecture. Images are sorted, the newest first.
+fn newest_of_each(images: &[Image]) -> Vec<&Image> {
+    let mut newest: Vec<&Image> = Vec::new();
+    for image in images {
+        let is_alike =
+            |other: &&Image| other.fits == image.fits && other.architecture == image.architecture;
+        if !newest.iter().any(is_alike) {
+            newest.push(image);
+        }
+    }
+    newest
+}
+
+/// Returns a fragment identifier: other than HTML's, these may not hold spaces, and the name of an
+/// extension may be `main`.
+fn anchor(name: &str) -> String {
+    format!("extension-{}", Link(name)).replace('%', "_")
+}
+
+/// Returns hexadecimal digits as HTML, in groups with something between them.
+fn in_groups(digits: &str, length: usize, between: &str) -> String {
+    let digits: Vec<char> = digits.chars().collect();
+    let groups: Vec<String> = digits
+        .chunks(length)
+        .map(|group| Text(&group.iter().collect::<String>()).to_string())
+        .collect();
+    groups.join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::index::{Fits, PackageLine};
+    use super::*;
+
+    /// A store of one extension whose every text is `text`.
+    fn store_of(text: &str) -> Index {
+        let mut index = Index::new(text.to_owned(), Some(text.to_owned()));
+        index.signed = true;
+        index.signing_keys = vec![text.to_owned()];
+        index.keyring = Some(text.to_owned());
+        let some = || Some(text.to_owned());
+        index.extensions.push(Extension {
+            name: text.to_owned(),
+            directory: text.to_owned(),
+            definitions: some(),
+            images: vec![Image {
+                file: text.to_owned(),
+                version: text.to_owned(),
+                architecture: some(),
+                bytes: 1,
+                sha256: text.to_owned(),
+                manifest: some(),
+                fits: Fits {
+                    id: some(),
+                    sysext_level: some(),
+                    version_id: some(),
+                    sysext_scope: some(),
+                },
+                packages: vec![PackageLine {
+                    name: text.to_owned(),
+                    version: some(),
+                    architecture: some(),
+                }],
+            }],
+        });
+        index
+    }
+
+    /// The tags of a page, each with its attributes' names: what a browser acts upon.
+    fn tags(page: &str) -> BTreeSet<String> {
+        let body = page.split("</style>").nth(1).unwrap();
+        let tags = body.split('<').skip(1).map(|tag| {
+            let tag = tag.split('>').next().unwrap();
+            // Without the values.
+            tag.split('"').step_by(2).collect::<Vec<_>>().join("")
+        });
+        // Long digits may be broken anywhere.
+        tags.filter(|tag| tag != "wbr").collect()
+    }
+
+    #[test]
+    fn no_text_becomes_markup() {
+        let tame = tags(&page(&store_of("tame")));
+        assert!(tame.contains("pre tabindex="), "{tame:?}");
+        for hostile in [
+            "<script>alert(1)</script>",
+            "\"><img src=x onerror=alert(1)>",
+            "' onmouseover='alert(1)",
+            "</style></title><b>",
+            "javascript:alert(1)",
+            "--><!--",
+            "a\u{202e}b",
+        ] {
+            let page = page(&store_of(hostile));
+            assert_eq!(tags(&page), tame, "{hostile}");
+            assert!(!page.contains(hostile) || hostile.starts_with("javascript"));
+            assert!(!page.contains("href=\"javascript:"));
+        }
+    }
+
+    #[test]
+    fn the_policy_names_the_style() {
+        let page = page(&Index::new("x".to_owned(), None));
+        // `printf %s "$STYLE" | openssl dgst -sha256 -binary | base64` says the same.
+        let (_, digest) = sha256(&mut STYLE.as_bytes()).unwrap();
+        let policy = format!("style-src 'sha256-{}'", base64(&digest));
+        assert!(page.contains(&policy));
+        assert!(page.contains(&format!("<style>{STYLE}</style>")));
+        assert!(page.contains("The store is empty."));
+    }
+
+    #[test]
+    fn many_packages_are_counted() {
+        let mut index = store_of("x");
+        let image = &mut index.extensions[0].images[0];
+        image.packages = vec![image.packages[0].clone(); MAX_PACKAGES + 3];
+        let page = page(&index);
+        assert_eq!(page.matches("<li>x-x.x</li>").count(), MAX_PACKAGES);
+        assert!(page.contains("And 3 more, in"));
+    }
+
+    #[test]
+    fn packages_of_the_newest_for_each_system() {
+        let mut index = store_of("x");
+        let images = &mut index.extensions[0].images;
+        for (version, system) in [("3", "b"), ("2", "a"), ("1", "b")] {
+            let mut image = images[0].clone();
+            image.version = version.to_owned();
+            image.fits.id = Some(system.to_owned());
+            images.push(image);
+        }
+        let newest = newest_of_each(images);
+        let versions: Vec<_> = newest.iter().map(|image| &*image.version).collect();
+        assert_eq!(versions, ["x", "3", "2"]);
+    }
+}

@@ -1,0 +1,278 @@
+//! From a store's directory to its index.
+//!
+//! What is listed there was put there by other hands as well. People copy commands off the page,
+//! so that only files whose names mean nothing to a shell or in a URL are shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use anyhow::anyhow;
+use openpgp::Keyring;
+use store::{KEYRING, ListedImage, Store};
+
+use super::index::{Extension, Fits, Image, Index, PackageLine};
+use crate::packages::trust;
+use crate::words::digest::hex;
+use crate::words::failure::{Failure, Result, store_failure};
+
+/// Most bytes of a signature and a list that are read.
+const MAX_SIGNATURE: u64 = 1 << 20;
+const MAX_LIST: u64 = 64 << 20;
+
+/// An index, and what it leaves out.
+#[derive(Debug)]
+pub struct Reading {
+    /// What the store holds.
+    pub index: Index,
+    /// Listed files that can't be shown, each with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// The images of an extension by its name and its directory in the store.
+type Extensions = BTreeMap<(String, String), Vec<ListedImage>>;
+
+/// Reads the store in `root`: one list for all images, or one in a directory for each extension.
+pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
+    let mut index = Index::new(title.to_owned(), url);
+    let mut left_out = Vec::new();
+    let mut extensions = Extensions::new();
+    // Where each extension has a directory of its own, so may its keys be.
+    let shared_keyring = keyring(root)?;
+    index.keyring = shared_keyring.as_ref().map(|_| KEYRING.to_owned());
+    let mut signers = Vec::new();
+    for path in store::directories(root).map_err(store_failure)? {
+        let directory = match path.strip_prefix(root).map(Path::to_str) {
+            Ok(Some("")) => String::new(),
+            Ok(Some(name)) if is_plain(name) => format!("{name}/"),
+            _ => {
+                left_out.push(format!("{}: {NOT_PLAIN}", path.display()));
+                continue;
+            }
+        };
+        let store = Store::open_for_reading(&path).map_err(store_failure)?;
+        let images = store.images().map_err(store_failure)?;
+        if images.is_empty() {
+            continue;
+        }
+        let own_keyring = match directory.as_str() {
+            "" => None,
+            _ => keyring(&path)?,
+        };
+        if index.keyring.is_none() && own_keyring.is_some() {
+            index.keyring = Some(format!("{directory}{KEYRING}"));
+        }
+        signers.push(signer(
+            &path,
+            shared_keyring.as_ref().or(own_keyring.as_ref()),
+        )?);
+        for image in images {
+            match refusal(&image) {
+                Some(reason) => left_out.push(format!("{directory}{:?}: {reason}", image.file)),
+                None => extensions
+                    .entry((image.name().to_owned(), directory.clone()))
+                    .or_default()
+                    .push(image),
+            }
+        }
+    }
+    // One list without a signature makes the whole a store that can't be called signed.
+    index.signed = !signers.is_empty() && signers.iter().all(|signer| *signer != Signer::Nobody);
+    let keys: BTreeSet<_> = (signers.into_iter())
+        .filter_map(|signer| match signer {
+            Signer::Key(fingerprint) => Some(fingerprint),
+            Signer::Nobody | Signer::Unknown => None,
+        })
+        .collect();
+    index.signing_keys = keys.into_iter().collect();
+    for ((name, directory), listed) in extensions {
+        index
+            .extensions
+            .push(extension(root, name, directory, &listed)?);
+    }
+    Ok(Reading { index, left_out })
+}
+
+const NOT_PLAIN: &str = "the name holds characters that mean something to a shell or in a URL";
+
+/// Says why a listed image can't be shown.
+fn refusal(image: &ListedImage) -> Option<String> {
+    let name = image.name();
+    if !is_plain(&image.file) || !is_plain(name) {
+        return Some(NOT_PLAIN.to_owned());
+    }
+    // Clients would never look for it under that name.
+    (!image.file.starts_with(&format!("{name}-")))
+        .then(|| format!("by its manifest it is of the extension {name:?}"))
+}
+
+/// Whether a name means nothing to a shell or in a URL, wherever it stands.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+~^-".contains(c);
+    store::check_name(name).is_ok() && name.chars().all(is_plain) && !name.starts_with('~')
+}
+
+fn extension(
+    root: &Path,
+    name: String,
+    directory: String,
+    listed: &[ListedImage],
+) -> Result<Extension> {
+    let definitions = store::definitions_directory(&name);
+    let is_defined = (root.join(&definitions).join(format!("{name}.transfer"))).is_file();
+    let images = listed.iter().map(|image| {
+        let path = root.join(&directory).join(&image.file);
+        self::image(image, &path)
+    });
+    let mut images = images.collect::<Result<Vec<_>>>()?;
+    // Over all architectures and systems; a stable sort keeps the order of the rest.
+    images.sort_by(|a, b| store::order::systemd(&b.version, &a.version));
+    Ok(Extension {
+        definitions: is_defined.then(|| format!("{definitions}/")),
+        name,
+        directory,
+        images,
+    })
+}
+
+fn image(image: &ListedImage, path: &Path) -> Result<Image> {
+    let bytes = image.bytes.ok_or_else(|| {
+        Failure::refused(anyhow!("{} is listed and missing", path.display()))
+            .hint("sysext-build store verify DIR shows what else is wrong")
+    })?;
+    let manifest = image.manifest.as_ref();
+    let extension = |key: &str| manifest.and_then(|manifest| manifest.extension.get(key).cloned());
+    let version = match image.version() {
+        Some((version, _)) => version,
+        None => version_in(&image.file, image.name()),
+    };
+    let packages = manifest.map(|manifest| manifest.packages.as_slice());
+    Ok(Image {
+        file: image.file.clone(),
+        version: version.to_owned(),
+        architecture: manifest.and_then(|manifest| manifest.config.architecture.clone()),
+        bytes,
+        sha256: hex(&image.sha256),
+        manifest: image.manifest_file.clone(),
+        fits: Fits {
+            id: extension("ID"),
+            sysext_level: extension("SYSEXT_LEVEL"),
+            version_id: extension("VERSION_ID"),
+            sysext_scope: extension("SYSEXT_SCOPE"),
+        },
+        packages: (packages.unwrap_or_default().iter())
+            .map(|package| PackageLine {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+            })
+            .collect(),
+    })
+}
+
+/// Returns what stands between the name and the last dot, where no manifest tells the version: by
+/// our own rule the architecture comes after it.
+fn version_in<'a>(file: &'a str, name: &str) -> &'a str {
+    let rest = file.get(name.len() + 1..).unwrap_or_default();
+    let rest = rest.strip_suffix(".raw").unwrap_or(rest);
+    match rest.rsplit_once('.') {
+        Some((version, architecture)) if architecture.contains(|c: char| c.is_alphabetic()) => {
+            version
+        }
+        _ => rest,
+    }
+}
+
+/// Who signed a list.
+#[derive(Debug, PartialEq, Eq)]
+enum Signer {
+    Nobody,
+    /// There is a signature, and no keyring to check it with.
+    Unknown,
+    /// The key of this fingerprint.
+    Key(String),
+}
+
+/// Finds out who signed the list in `directory`.
+///
+/// A signature that does not fit its list is an error: clients would refuse the store.
+fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
+    let path = directory.join("SHA256SUMS.gpg");
+    let Some(signature) = bounded(&path, MAX_SIGNATURE)? else {
+        return Ok(Signer::Nobody);
+    };
+    let Some(keyring) = keyring else {
+        return Ok(Signer::Unknown);
+    };
+    let list = bounded(&directory.join("SHA256SUMS"), MAX_LIST)?.unwrap_or_default();
+    // Time matters only for signatures that expire, and the page is the same on every day.
+    let verified = keyring.verify_detached(&list, &signature, &path.display().to_string(), 0);
+    let verified = verified.map_err(|error| {
+        let context = format!("no key in {KEYRING} made {}", path.display());
+        Failure::refused(anyhow::Error::from(error).context(context))
+            .hint("sysext-build store sign DIR signs anew")
+    })?;
+    Ok(Signer::Key(verified.fingerprint))
+}
+
+/// Reads the public keyring in the store, if there is one.
+fn keyring(root: &Path) -> Result<Option<Keyring>> {
+    let path = root.join(KEYRING);
+    match path.exists() {
+        true => trust::keyring(&[path]).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Reads a file of at most `limit` bytes; `None` if it is missing.
+fn bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    let doing = || format!("reading {}", path.display());
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::io(doing(), error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::io(doing(), error))?;
+    if bytes.len() as u64 > limit {
+        let text = format!("{} is larger than {limit} bytes", path.display());
+        return Err(Failure::refused(anyhow!(text)));
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_in_file_names() {
+        for (file, version) in [
+            ("a-1.2-3.x86-64.raw", "1.2-3"),
+            ("a-1.2.raw", "1.2"),
+            ("a-1.raw", "1"),
+            ("a-.raw", ""),
+        ] {
+            assert_eq!(version_in(file, "a"), version, "{file}");
+        }
+    }
+
+    #[test]
+    fn plain_names() {
+        for (name, expected) in [
+            ("libstdc++6", true),
+            ("a~b", true),
+            ("~root", false),
+            ("a$(b)", false),
+            ("a;b", false),
+            ("é", false),
+            ("a b", false),
+            ("..", false),
+        ] {
+            assert_eq!(is_plain(name), expected, "{name}");
+        }
+    }
+}

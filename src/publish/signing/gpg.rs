@@ -1,0 +1,91 @@
+//! Signatures by gpg, for keys that an agent or a card holds.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::anyhow;
+use openpgp::Keyring;
+use store::SignError;
+
+use crate::words::failure::{Failure, Result};
+
+/// A key that gpg can sign with.
+#[derive(Debug)]
+pub struct Key {
+    /// The fingerprint of the primary key, in upper-case hex.
+    pub fingerprint: String,
+    /// Its public part.
+    pub public: Keyring,
+}
+
+impl Key {
+    /// Looks a key up by whatever gpg takes for a name: a fingerprint, an id, an address.
+    pub fn find(name: &str) -> Result<Self> {
+        let output = gpg(&["--export", "--", name], &[])
+            .map_err(|error| Failure::io("running gpg", error))?;
+        if !output.status.success() {
+            return Err(Failure::refused(anyhow!("{}", complaint(&output))));
+        }
+        if output.stdout.is_empty() {
+            return Err(
+                Failure::refused(anyhow!("gpg has no key {name:?}")).hint("gpg --list-secret-keys")
+            );
+        }
+        let public =
+            Keyring::parse(&output.stdout, "what gpg exports").map_err(Failure::refused)?;
+        match &public.keys()[..] {
+            [key] => Ok(Self {
+                fingerprint: key.fingerprint.clone(),
+                public: public.clone(),
+            }),
+            keys => {
+                let text = anyhow!("gpg has {} keys {name:?}", keys.len());
+                let failure = Failure::refused(text);
+                Err(keys.iter().fold(failure, |failure, key| {
+                    let user = key.user_ids.first().map_or("", String::as_str);
+                    failure.hint(format!("--gpg-key {}  {user}", key.fingerprint))
+                }))
+            }
+        }
+    }
+
+    /// Has gpg sign, and checks that clients will take it; `now` is in seconds since 1970.
+    pub fn sign(&self, data: &[u8], now: u64) -> std::result::Result<Vec<u8>, SignError> {
+        let options = ["--local-user", &self.fingerprint, "--no-armor"];
+        let output = gpg(
+            &[&options[..], &["--detach-sign", "--output", "-"]].concat(),
+            data,
+        )?;
+        if !output.status.success() {
+            return Err(complaint(&output).into());
+        }
+        (self.public).verify_detached(data, &output.stdout, "what gpg signs", now)?;
+        Ok(output.stdout)
+    }
+}
+
+/// Runs gpg with `input` and returns what it says.
+fn gpg(arguments: &[&str], input: &[u8]) -> std::io::Result<Output> {
+    let mut child = Command::new("gpg")
+        .args(["--batch", "--quiet", "--no-tty"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A gpg that fails reads nothing, and says why.
+        let _ = stdin.write_all(input);
+    }
+    child.wait_with_output()
+}
+
+/// Returns what gpg complains of, in one line.
+fn complaint(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    match lines.join("; ") {
+        empty if empty.is_empty() => format!("gpg failed: {}", output.status),
+        lines => lines,
+    }
+}

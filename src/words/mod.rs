@@ -1,0 +1,8 @@
+//! The small words that every room uses: failures, quantities, suggestions, texts that are read
+//! whole, digests.
+
+pub mod digest;
+pub mod document;
+pub mod failure;
+pub mod quantity;
+pub mod suggest;

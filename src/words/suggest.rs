@@ -1,0 +1,58 @@
+//! Mistyped names: refused, with the nearest name that is known.
+
+use crate::words::failure::{Failure, Result};
+
+/// Returns the known name nearest to a mistyped one, for a hint.
+pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (distance(typed, name), name))
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance, in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(x != y))
+                .min(above + 1)
+                .min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+/// Refuses names that no table has, with the nearest that one has.
+pub fn check_known(option: &str, typed: &[String], known: &[&'static str]) -> Result<()> {
+    let Some(unknown) = typed.iter().find(|name| !known.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let failure = Failure::usage(format!("{option} {unknown:?} is not known"));
+    Err(match nearest(unknown, known.iter().copied()) {
+        Some(name) => failure.hint(format!("is {name} meant?")),
+        None => failure.hint("sysext-build rules lists them"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistyped_names() {
+        let known = ["drop-docs", "drop-man", "usr-merge"];
+        for (typed, name) in [
+            ("drop-doc", Some("drop-docs")),
+            ("usrmerge", Some("usr-merge")),
+            ("xyz", None),
+        ] {
+            assert_eq!(nearest(typed, known.into_iter()), name, "{typed}");
+        }
+    }
+}
