@@ -119,7 +119,7 @@ impl<'a> Admission<'a> {
         wanted: bool,
         stance: Stance,
     ) -> Result<Vec<Clause>, TooComplex> {
-        let mut providers = positive(self.pool, dependency);
+        let mut providers = self.pool.satisfying(dependency);
         let own = match stance {
             Stance::Requires(id) => {
                 providers.contains(&id)
@@ -185,7 +185,7 @@ impl<'a> Admission<'a> {
     }
 
     fn is_there(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
-        let providers = positive(self.pool, dependency);
+        let providers = self.pool.satisfying(dependency);
         providers
             .into_iter()
             .any(|id| self.pool.is_base(id) || added(id))
@@ -203,45 +203,6 @@ fn is_rpmlib(capability: &Capability) -> bool {
 pub(crate) fn is_own_configuration(capability: &Capability, name: &str) -> bool {
     let inner = capability.name.strip_prefix("config(");
     inner.and_then(|rest| rest.strip_suffix(')')) == Some(name)
-}
-
-/// Returns the packages of which one alone satisfies `dependency`, or a part of it that is not a
-/// condition; by number and each once.
-pub(crate) fn positive(pool: &Pool, dependency: &Dependency) -> Vec<Id> {
-    let rich = match dependency {
-        Dependency::Simple(capability) => return pool.satisfying_capability(capability),
-        Dependency::Rich(rich) => rich.as_ref(),
-    };
-    let sets = |operands: &[Dependency]| -> Vec<Vec<Id>> {
-        operands
-            .iter()
-            .map(|operand| positive(pool, operand))
-            .collect()
-    };
-    let mut found = match rich {
-        Rich::And(operands) | Rich::Or(operands) => sets(operands).concat(),
-        Rich::If(a, _, c) | Rich::Unless(a, _, c) => {
-            let mut found = positive(pool, a);
-            found.extend(c.iter().flat_map(|c| positive(pool, c)));
-            found
-        }
-        Rich::With(operands) => {
-            let mut sets = sets(operands).into_iter();
-            let mut found = sets.next().unwrap_or_default();
-            for set in sets {
-                found.retain(|id| set.binary_search(id).is_ok());
-            }
-            found
-        }
-        Rich::Without(a, b) => {
-            let (mut found, without) = (positive(pool, a), positive(pool, b));
-            found.retain(|id| without.binary_search(id).is_err());
-            found
-        }
-    };
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 /// Returns the clauses of "all of these".

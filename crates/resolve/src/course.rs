@@ -23,8 +23,8 @@ mod rules;
 use std::collections::BTreeSet;
 
 use crate::clause::Admission;
+use crate::demand::Demand;
 use crate::pool::Id;
-use crate::solve::Demand;
 use rules::{Literal, Rules};
 
 /// Decisions that are taken back before the search is left to resolvo.

@@ -22,8 +22,10 @@
 
 mod architecture;
 mod catalog;
+mod chosen;
 mod clause;
 mod course;
+mod demand;
 mod dependency;
 mod error;
 mod evr;
@@ -41,6 +43,7 @@ mod solvable;
 mod solve;
 
 pub use catalog::{Catalog, CatalogBuilder, Kind};
+pub use chosen::{Already, Chosen, Reason};
 pub use dependency::{Capability, Dependency, Rich};
 pub use error::Error;
 pub use evr::{Comparison, Evr};
@@ -48,5 +51,5 @@ pub use judge::judge;
 pub use pool::{Available, Options, Package, Pool, Repository, is_listed};
 pub use problem::{Problem, Rule};
 pub use request::{Request, Wanted};
-pub use resolution::{Already, Chosen, Reason, Resolution, resolve};
+pub use resolution::{Resolution, resolve};
 pub use solvable::{Nevra, Solvable};

@@ -1,5 +1,8 @@
 //! The parser of RPM's text form of dependencies, after `rpmrichParse` of rpm's `lib/rpmds.cc`.
 //!
+//! What it makes is in [`dependency`](crate::dependency). The two are one idea in two files, and
+//! name each other: `Dependency::parse` is this parser.
+//!
 //! ```text
 //! dependency = name [comparison evr] | rich
 //! rich       = "(" dependency { chain dependency } ")"      one operator all along

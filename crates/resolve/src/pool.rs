@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::architecture::Architectures;
 use crate::catalog::{Catalog, Kind};
-use crate::dependency::{Capability, Dependency};
+use crate::dependency::{Capability, Dependency, Rich};
 use crate::index::{Index, OWN_NAME};
 use crate::solvable::Solvable;
 
@@ -533,7 +533,40 @@ impl Pool {
     /// Returns the packages of which one alone satisfies `dependency` or a part of it that is not
     /// a condition, by number and each once.
     pub(crate) fn satisfying(&self, dependency: &Dependency) -> Vec<Id> {
-        crate::clause::positive(self, dependency)
+        let rich = match dependency {
+            Dependency::Simple(capability) => return self.satisfying_capability(capability),
+            Dependency::Rich(rich) => rich.as_ref(),
+        };
+        let sets = |operands: &[Dependency]| -> Vec<Vec<Id>> {
+            operands
+                .iter()
+                .map(|operand| self.satisfying(operand))
+                .collect()
+        };
+        let mut found = match rich {
+            Rich::And(operands) | Rich::Or(operands) => sets(operands).concat(),
+            Rich::If(a, _, c) | Rich::Unless(a, _, c) => {
+                let mut found = self.satisfying(a);
+                found.extend(c.iter().flat_map(|c| self.satisfying(c)));
+                found
+            }
+            Rich::With(operands) => {
+                let mut sets = sets(operands).into_iter();
+                let mut found = sets.next().unwrap_or_default();
+                for set in sets {
+                    found.retain(|id| set.binary_search(id).is_ok());
+                }
+                found
+            }
+            Rich::Without(a, b) => {
+                let (mut found, without) = (self.satisfying(a), self.satisfying(b));
+                found.retain(|id| without.binary_search(id).is_err());
+                found
+            }
+        };
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }
 

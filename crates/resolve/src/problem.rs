@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::clause::{Admission, positive};
+use crate::clause::Admission;
+use crate::demand::Cause;
 use crate::dependency::Dependency;
 use crate::explain::Obstacle;
 use crate::pool::{Exclusion, Id};
 use crate::solvable::Nevra;
-use crate::solve::Cause;
 
 /// Why a request can't be met: rules that can't hold together.
 ///
@@ -281,7 +281,7 @@ pub(crate) fn of_requirement(
     dependency: &Dependency,
     by: Option<Nevra>,
 ) -> Vec<Rule> {
-    let providers = positive(admission.pool, dependency);
+    let providers = admission.pool.satisfying(dependency);
     let text = dependency.to_string();
     if providers.is_empty() {
         return vec![Rule::NothingProvides {

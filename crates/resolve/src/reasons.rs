@@ -12,11 +12,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::chosen::{Chosen, Reason, Wish};
 use crate::clause::{Admission, Clause, Stance};
+use crate::demand::{Cause, Demand};
 use crate::dependency::Dependency;
 use crate::pool::{Id, Package, Pool};
-use crate::resolution::{Chosen, Reason, Wish};
-use crate::solve::{Cause, Demand};
 
 /// Returns `chosen`, which is sorted, each with the first reason that is found.
 ///

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use crate::chosen::Already;
 use crate::clause::{Admission, Clause, Stance};
+use crate::demand::{Cause, Demand};
 use crate::dependency::Dependency;
 use crate::pool::{Available, Id, Package, Pool};
 use crate::problem::{Rule, of_exclusions, of_requirement};
-use crate::resolution::Already;
 use crate::solvable::Nevra;
-use crate::solve::{Cause, Demand};
 
 /// What is to be added to the base.
 #[derive(Debug, Clone, Default)]

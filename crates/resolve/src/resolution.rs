@@ -8,14 +8,16 @@
 
 use std::collections::BTreeSet;
 
+use crate::chosen::{Already, Chosen, Wish};
 use crate::clause::{Admission, Clause, Stance};
+use crate::demand::{Cause, Demand, demands_of_base};
 use crate::dependency::Dependency;
 use crate::explain::explain;
-use crate::pool::{Available, Id, Package, Pool};
+use crate::pool::{Id, Pool};
 use crate::problem::Problem;
 use crate::reasons;
 use crate::request::{Meaning, Request, interpret};
-use crate::solve::{Cause, Demand, solve};
+use crate::solve::solve;
 
 /// The packages to add to the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,59 +26,6 @@ pub struct Resolution {
     pub chosen: Vec<Chosen>,
     /// What was requested and is in the base.
     pub already: Vec<Already>,
-}
-
-/// A package to add.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
-    /// Which package it is.
-    pub package: Available,
-    /// Why it is added; the first reason if there are several.
-    pub reason: Reason,
-}
-
-/// Why a package is added.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// It satisfies the request of that number.
-    Requested(usize),
-    /// Another package requires it; one of the base can do so by a rich dependency.
-    Requires {
-        /// Who requires it.
-        by: Package,
-        /// The dependency.
-        dependency: String,
-    },
-    /// Another package that is added recommends it.
-    Recommends {
-        /// Who recommends it.
-        by: Package,
-        /// The dependency.
-        dependency: String,
-    },
-    /// It says of itself that it should be added to what is there.
-    Supplements {
-        /// The dependency.
-        dependency: String,
-    },
-}
-
-/// A request that needs nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Already {
-    /// Number of the request.
-    pub request: usize,
-    /// The package of the base that satisfies it; none if no single one does.
-    pub base: Option<usize>,
-}
-
-/// A weak dependency that can be met by adding something.
-pub(crate) struct Wish<'a> {
-    pub(crate) package: Id,
-    pub(crate) dependency: &'a Dependency,
-    /// Whether the package wishes itself to be added.
-    pub(crate) supplements: bool,
-    pub(crate) demands: Vec<Demand<'a>>,
 }
 
 /// Returns what to add to the base so that the request is met.
@@ -120,43 +69,6 @@ pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
     }
     let chosen = reasons::give(admission, &chosen, &demands, &granted);
     Ok(Resolution { chosen, already })
-}
-
-/// Returns what packages of the base demand of packages that are added: their rich dependencies.
-///
-/// What a package of the base lacks already is not asked for: the base is as it is.
-fn demands_of_base<'a>(admission: &Admission<'a>) -> Vec<Demand<'a>> {
-    let pool: &'a Pool = admission.pool;
-    let mut demands = Vec::new();
-    for (by, solvable) in (0..).zip(pool.base()) {
-        let requires = solvable.requires.iter().map(|dependency| {
-            (
-                dependency,
-                Cause::Requires(dependency),
-                Stance::Requires(by),
-            )
-        });
-        let conflicts = solvable.conflicts.iter().map(|dependency| {
-            (
-                dependency,
-                Cause::Conflicts(dependency),
-                Stance::Conflicts(by),
-            )
-        });
-        let rich = |dependency: &Dependency| dependency.simple().is_none();
-        for (dependency, cause, stance) in requires.chain(conflicts).filter(|(d, ..)| rich(d)) {
-            let clauses = admission.demand(dependency, stance).unwrap_or_default();
-            let conditional = clauses
-                .into_iter()
-                .filter(|clause| !clause.unless.is_empty());
-            demands.extend(conditional.map(|clause| Demand {
-                by: Some(by),
-                cause,
-                clause,
-            }));
-        }
-    }
-    demands
 }
 
 /// Adds what is recommended, round by round until nothing more is wished for.
@@ -265,7 +177,8 @@ fn wishes<'a>(admission: &Admission<'a>, chosen: &[Id]) -> Vec<Wish<'a>> {
 mod tests {
     use super::*;
     use crate::catalog::Catalog;
-    use crate::pool::{Options, Repository};
+    use crate::chosen::Reason;
+    use crate::pool::{Available, Options, Package, Repository};
     use crate::request::Wanted;
     use crate::solvable::{Nevra, Solvable};
 

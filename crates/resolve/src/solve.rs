@@ -25,37 +25,11 @@ use resolvo::{
     Solver, SolverCache, StringId, VersionSetId, VersionSetUnionId,
 };
 
-use crate::clause::{Admission, Clause, Stance};
+use crate::clause::{Admission, Clause};
 use crate::course;
-use crate::dependency::Dependency;
+use crate::demand::{Demand, demands_of};
 use crate::pool::Id;
 use crate::prefer;
-
-/// Where a clause comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cause<'a> {
-    /// The request of that number.
-    Request(usize),
-    /// A requires or a weak dependency.
-    Requires(&'a Dependency),
-    /// A conflicts.
-    Conflicts(&'a Dependency),
-    /// An obsoletes.
-    Obsoletes(&'a Dependency),
-    /// Two packages of one name.
-    SameName,
-    /// A dependency with too many alternatives.
-    TooComplex(&'a Dependency),
-}
-
-/// A demand from outside of the packages to choose from.
-#[derive(Debug, Clone)]
-pub(crate) struct Demand<'a> {
-    /// The package of the base that demands it, if it is not the request.
-    pub(crate) by: Option<Id>,
-    pub(crate) cause: Cause<'a>,
-    pub(crate) clause: Clause,
-}
 
 /// There is no choice that meets all demands; [`explain`](crate::explain) says why.
 #[derive(Debug)]
@@ -142,50 +116,6 @@ fn solve_with<'a>(
     let mut chosen: Vec<Id> = present.map(|solvable| solvable.into_raw() / 2).collect();
     chosen.sort_unstable();
     Ok(chosen)
-}
-
-/// Returns what is asked for if the package is added.
-pub(crate) fn demands_of<'a>(admission: &Admission<'a>, id: Id) -> Vec<(Cause<'a>, Clause)> {
-    let pool = admission.pool;
-    let solvable = pool.solvable(id);
-    let mut found = Vec::new();
-    let requires = solvable.requires.iter().map(|dependency| {
-        (
-            dependency,
-            Cause::Requires(dependency),
-            Stance::Requires(id),
-        )
-    });
-    let conflicts = solvable.conflicts.iter().map(|dependency| {
-        (
-            dependency,
-            Cause::Conflicts(dependency),
-            Stance::Conflicts(id),
-        )
-    });
-    for (dependency, cause, stance) in requires.chain(conflicts) {
-        match admission.demand(dependency, stance) {
-            Ok(clauses) => found.extend(clauses.into_iter().map(|clause| (cause, clause))),
-            Err(_) => found.push((Cause::TooComplex(dependency), Clause::default())),
-        }
-    }
-    let without = |other| Clause {
-        unless: vec![other],
-        any: Vec::new(),
-    };
-    for dependency in &solvable.obsoletes {
-        for other in pool.obsoleted_by(dependency) {
-            if admission.admits(other) && !pool.same_name(id, other) {
-                found.push((Cause::Obsoletes(dependency), without(other)));
-            }
-        }
-    }
-    for other in pool.named(&solvable.nevra.name) {
-        if other != id && admission.admits(other) && pool.same_name(id, other) {
-            found.push((Cause::SameName, without(other)));
-        }
-    }
-    found
 }
 
 /// The lists that were handed to resolvo as unions.
