@@ -17,6 +17,7 @@
 mod btree;
 mod file;
 mod ndb;
+mod pages;
 mod sqlite;
 mod wal;
 

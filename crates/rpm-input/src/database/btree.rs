@@ -17,7 +17,8 @@
 //! length of the database.
 
 use super::MAX_BLOB;
-use super::sqlite::{HEADER, Pages, number};
+use super::pages::{HEADER, Pages};
+use super::wal::number;
 use crate::error::Error;
 
 /// Kind of a page that has rows.

@@ -166,7 +166,7 @@ impl Checksum {
 }
 
 /// Returns the big-endian number at `offset`, 0 where there is none.
-fn number(bytes: &[u8], offset: usize) -> u32 {
+pub(super) fn number(bytes: &[u8], offset: usize) -> u32 {
     let number = bytes.get(offset..).and_then(<[u8]>::first_chunk);
     number.map_or(0, |number| u32::from_be_bytes(*number))
 }
