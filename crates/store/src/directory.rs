@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::publish::MAX_SIGNATURE_SIZE;
 use crate::sums::{MAX_SUMS_SIZE, Sums};
 use crate::temporary::Temporary;
 
@@ -19,6 +18,9 @@ use crate::temporary::Temporary;
 pub(crate) const SUMS: &str = "SHA256SUMS";
 /// Name of its detached signature; a store that has one is signed.
 pub(crate) const SIGNATURE: &str = "SHA256SUMS.gpg";
+
+/// Largest signature that clients read, in bytes (systemd's `pull-common.c`).
+pub(crate) const MAX_SIGNATURE_SIZE: u64 = 1 << 20;
 
 /// Bytes that are read at a time for hashing.
 const HASH_BUFFER: usize = 128 << 10;
@@ -90,6 +92,19 @@ impl Directory {
 
     pub(crate) fn temporary(&self) -> Result<Temporary, Error> {
         Temporary::new(self.fd()).map_err(|e| self.error("make a temporary file in", "", e))
+    }
+
+    /// Whether nobody writes to the named temporary file any more. Its writer holds a lock on it,
+    /// which tells more than the process id in its name: that may be of another container.
+    pub(crate) fn is_abandoned(&self, name: &str) -> Result<bool, Error> {
+        let Some(file) = self.open_file(name)? else {
+            return Ok(false);
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(self.error("lock", name, error.into())),
+        }
     }
 
     /// Makes a finished temporary file that holds `bytes`.

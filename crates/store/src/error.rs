@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::freshness::BestBefore;
+use crate::freshness::Earlier;
 use crate::name::NameProblem;
 use crate::sums::SumsProblem;
 
@@ -80,13 +80,8 @@ pub enum Error {
         newest: String,
     },
     /// The list counts for longer than the day that was given.
-    #[error("the list is good until {listed} already, and {day} is earlier")]
-    Freshness {
-        /// The day that is listed.
-        listed: BestBefore,
-        /// The day that was given.
-        day: BestBefore,
-    },
+    #[error(transparent)]
+    Freshness(#[from] Earlier),
     /// A line of `SHA256SUMS` that some systemd refuses, and with it the whole store.
     #[error(
         "{path}, line {line}: {problem}; systemd refuses the whole store for such a line, so \

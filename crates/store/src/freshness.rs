@@ -8,7 +8,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::Error;
 use crate::sums::Sums;
 
 /// What the name of the line begins with.
@@ -32,6 +31,16 @@ pub struct BestBefore {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a day of the form YYYY-MM-DD")]
 pub struct NotADay;
+
+/// The list counts for longer than the day that was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the list is good until {listed} already, and {day} is earlier")]
+pub struct Earlier {
+    /// The day that is listed.
+    pub listed: BestBefore,
+    /// The day that was given.
+    pub day: BestBefore,
+}
 
 impl FromStr for BestBefore {
     type Err = NotADay;
@@ -86,12 +95,12 @@ pub(crate) fn of(sums: &Sums) -> Option<BestBefore> {
 }
 
 /// Puts the day on the list in place of those before it.
-pub(crate) fn extend(sums: &mut Sums, day: BestBefore) -> Result<(), Error> {
+pub(crate) fn extend(sums: &mut Sums, day: BestBefore) -> Result<(), Earlier> {
     let latest = (sums.entries().iter()).filter_map(|entry| day_of(&entry.name));
     if let Some(listed) = latest.max()
         && listed > day
     {
-        return Err(Error::Freshness { listed, day });
+        return Err(Earlier { listed, day });
     }
     sums.retain(|name| !name.starts_with(PREFIX));
     sums.insert(&format!("{PREFIX}{day}"), EMPTY);
@@ -137,10 +146,11 @@ mod tests {
         sums.insert("BEST-BEFORE-2030-03-01", EMPTY);
         sums.insert("a-1.raw", [0; 32]);
         assert_eq!(of(&sums), Some(day("2030-01-01")));
-        assert!(matches!(
-            extend(&mut sums, day("2030-02-01")),
-            Err(Error::Freshness { .. })
-        ));
+        let refused = Earlier {
+            listed: day("2030-03-01"),
+            day: day("2030-02-01"),
+        };
+        assert_eq!(extend(&mut sums, day("2030-02-01")), Err(refused));
         extend(&mut sums, day("2030-04-01")).unwrap();
         let names: Vec<_> = sums.entries().iter().map(|entry| &entry.name).collect();
         assert_eq!(names, ["BEST-BEFORE-2030-04-01", "a-1.raw"]);

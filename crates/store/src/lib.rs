@@ -74,7 +74,7 @@ pub use definition::{
     MAX_INSTANCES, StoreUrl, definitions_directory,
 };
 pub use error::{Error, SignError};
-pub use freshness::{BestBefore, NotADay};
+pub use freshness::{BestBefore, Earlier, NotADay};
 pub use inventory::{ListedImage, directories};
 pub use layout::Layout;
 pub use manifest::{Config, Manifest, Package};

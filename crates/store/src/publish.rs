@@ -19,7 +19,7 @@
 //! renames a client refuses the old list, and asks again, and never trusts a wrong one.
 
 use crate::Listing;
-use crate::directory::{Directory, SIGNATURE, SUMS};
+use crate::directory::{Directory, MAX_SIGNATURE_SIZE, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::pending::PENDING;
 use crate::sums::Sums;
@@ -39,9 +39,6 @@ pub(crate) const OLD: [&str; 4] = [
     ".sysext-build-old-image-sum.tmp",
     ".sysext-build-old-manifest-sum.tmp",
 ];
-
-/// Largest signature that clients read, in bytes (systemd's `pull-common.c`).
-pub(crate) const MAX_SIGNATURE_SIZE: u64 = 1 << 20;
 
 /// What happens to a file that may be replaced.
 #[derive(Debug)]

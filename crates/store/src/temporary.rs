@@ -14,9 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::directory::Directory;
-use crate::error::Error;
-
 /// Under the lock: the name that a file without a name takes before it is renamed over another.
 pub(crate) const NEW: &str = ".sysext-build-new.tmp";
 
@@ -61,19 +58,6 @@ pub(crate) fn is_own_name(name: &str) -> bool {
         .and_then(|numbers| numbers.split_once('-'));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
-}
-
-/// Whether nobody writes to the named temporary file any more. Its writer holds a lock on it,
-/// which tells more than the process id in its name: that may be of another container.
-pub(crate) fn is_abandoned(directory: &Directory, name: &str) -> Result<bool, Error> {
-    let Some(file) = directory.open_file(name)? else {
-        return Ok(false);
-    };
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(directory.error("lock", name, error.into())),
-    }
 }
 
 impl Temporary {

@@ -277,7 +277,7 @@ fn other(
     }
     if publish::is_fixed_name(name)
         || survey.pending.iter().any(|pending| pending == name)
-        || (temporary::is_own_name(name) && temporary::is_abandoned(directory, name)?)
+        || (temporary::is_own_name(name) && directory.is_abandoned(name)?)
     {
         return Ok(Some(Finding::new(
             "leftover",

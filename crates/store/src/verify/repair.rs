@@ -54,7 +54,7 @@ impl Store {
 
 fn remove_leftover(directory: &Directory, name: &str) -> Result<bool, Error> {
     // What has a fixed name went when the lock was taken.
-    if temporary::is_own_name(name) && temporary::is_abandoned(directory, name)? {
+    if temporary::is_own_name(name) && directory.is_abandoned(name)? {
         directory.remove(name)?;
     }
     Ok(!directory.exists(name)?)
