@@ -126,7 +126,7 @@ mod tests {
             ("b-1-2.i686", None),
             ("c-1-2.x86_64", None),
         ] {
-            let list = crate::base::list::parse(line).unwrap();
+            let list = crate::base::parse_list(line).unwrap();
             let looked_up = listed(&list, &repository(&available));
             let files: Vec<_> = looked_up
                 .installed

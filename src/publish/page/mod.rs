@@ -12,4 +12,4 @@ mod read;
 
 pub use html::page;
 pub use index::{Extension, Index};
-pub use read::{Reading, read};
+pub use read::read;
