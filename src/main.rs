@@ -2,6 +2,7 @@
 //!
 //! `pipeline` is the way of the data, in the order of its stages. CONTRIBUTING.md draws the house.
 
+mod answer;
 mod base;
 mod check;
 mod cli;

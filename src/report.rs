@@ -6,12 +6,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::findings::Finding;
-use crate::words::failure::{Failure, Said};
+use crate::findings::{Finding, Severity, Waivers};
+use crate::words::failure::{Failure, Result, Said};
 
 /// The user's ear.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,42 @@ impl Report {
     pub fn allowed(&self, finding: &Finding, reason: &str) {
         let Finding { kind, text, .. } = finding;
         self.stage("allowed", &format!("{}: {text}  ({reason})", kind.id));
+    }
+
+    /// Reports notes and why others were allowed, and stops for what is fatal.
+    pub fn findings(&self, findings: &mut [Finding], waivers: &Waivers) -> Result<()> {
+        for finding in findings.iter_mut() {
+            waivers.give_reason(finding);
+        }
+        let (fatal, notes): (Vec<_>, Vec<_>) =
+            findings.iter().partition(|finding| waivers.stops(finding));
+        for finding in notes {
+            match &finding.allowed {
+                Some(reason) => self.allowed(finding, reason),
+                None if waivers.allows(finding) => {}
+                None => self.note(finding),
+            }
+        }
+        if fatal.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<_> = fatal
+            .iter()
+            .map(|finding| format!("{}: {}", finding.kind.id, finding.text))
+            .collect();
+        let mut failure = Failure::refused(anyhow!("{}", lines.join("\n")));
+        let mut allowable: Vec<_> = fatal
+            .iter()
+            .filter(|finding| finding.kind.severity != Severity::Always)
+            .map(|finding| finding.kind.id)
+            .collect();
+        allowable.sort_unstable();
+        allowable.dedup();
+        if !allowable.is_empty() {
+            let options: Vec<_> = allowable.iter().map(|id| format!("--allow {id}")).collect();
+            failure = failure.hint(format!("to build all the same: {}", options.join(" ")));
+        }
+        Err(failure)
     }
 
     /// Reports a failure, with its hints.

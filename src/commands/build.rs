@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use serde::Serialize;
 
+use crate::answer::Built;
 use crate::cli::BuildArguments;
 use crate::inputs::Inputs;
 use crate::inputs::recipe;
 use crate::packages::lock::Locking;
-use crate::pipeline::{self, Built};
+use crate::pipeline;
 use crate::publish::signing::Signer;
 use crate::report::{FailureText, Report};
 use crate::words::failure::{Failure, Kind, Result};

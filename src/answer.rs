@@ -1,0 +1,144 @@
+//! What a build answers: the plan of an image and what became of it, as text and as JSON.
+
+use std::path::{Path, PathBuf};
+
+use image::dump::dump;
+use rpm_input::Package;
+use serde::Serialize;
+
+use crate::findings::Finding;
+use crate::inputs::Inputs;
+use crate::packages::Selection;
+use crate::packages::reason::{Explained, ReliedOn};
+use crate::plan::compose::{self, Plan};
+use crate::plan::identity::Identity;
+use crate::publish::{Stored, directory_of};
+use crate::report::Report;
+use crate::words::quantity::bytes;
+
+/// What a build made, or would make.
+#[derive(Debug, Serialize)]
+pub struct Built {
+    name: String,
+    version: String,
+    architecture: String,
+    image: PathBuf,
+    manifest: PathBuf,
+    /// Absent after a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Stored>,
+    extension: serde_json::Map<String, serde_json::Value>,
+    packages: Vec<String>,
+    /// Why each package is there.
+    resolution: Vec<Explained>,
+    requires: Vec<String>,
+    /// What of the base meets these requirements, where its packages are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    relies_on: Vec<ReliedOn>,
+    files: usize,
+    content_bytes: u64,
+    findings: Vec<Finding>,
+    left_out: Vec<compose::LeftOut>,
+    changed: Vec<compose::Changed>,
+    tree: Vec<String>,
+}
+
+impl Built {
+    /// Collects what there is to say of an image, before or after it was made.
+    pub fn new(
+        inputs: &Inputs,
+        identity: &Identity,
+        selection: Selection,
+        plan: Plan,
+        requires: Vec<String>,
+        result: Option<Stored>,
+    ) -> Self {
+        let directory = directory_of(&inputs.output, inputs.layout, &identity.name);
+        Self {
+            name: identity.name.clone(),
+            version: identity.version.clone(),
+            architecture: identity.architecture.to_string(),
+            image: directory.join(identity.image_file()),
+            manifest: directory.join(identity.manifest_file()),
+            result,
+            extension: identity
+                .release
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
+                .collect(),
+            packages: (selection.explained.iter())
+                .map(|package| package.nevra.clone())
+                .collect(),
+            resolution: selection.explained,
+            requires,
+            relies_on: selection.relies_on,
+            files: plan.files,
+            content_bytes: plan.size,
+            tree: dump(&plan.tree).lines().map(str::to_owned).collect(),
+            findings: plan.findings,
+            left_out: plan.left_out,
+            changed: plan.changed,
+        }
+    }
+
+    /// Returns the plan as text: what the image is called, what it says of itself, its tree.
+    pub fn plan_text(&self) -> String {
+        let mut text = format!("{}\n", self.image.display());
+        for (key, value) in &self.extension {
+            text += &format!("  {key}={}\n", value.as_str().unwrap_or_default());
+        }
+        text += &format!("packages: {}\n", self.packages.join(" "));
+        if !self.requires.is_empty() {
+            text += "requires of the base:\n";
+            for capability in &self.requires {
+                text += &format!("  {capability}\n");
+            }
+        }
+        text += "tree:\n";
+        for line in &self.tree {
+            text += &format!("{line}\n");
+        }
+        text
+    }
+}
+
+/// With `-v`, lists each path that a rule left out or changed.
+pub fn list_changes(plan: &Plan, report: &Report) {
+    if !report.is_verbose() {
+        return;
+    }
+    for left in &plan.left_out {
+        let size = bytes(left.size);
+        report.stage(
+            "left out",
+            &format!(
+                "{} ({size}) of {} by {}",
+                left.path, left.owner, left.rule.name
+            ),
+        );
+    }
+    for change in &plan.changed {
+        report.stage(
+            "changed",
+            &format!(
+                "{} of {} is {} by {}",
+                change.path, change.owner, change.became, change.rule.name
+            ),
+        );
+    }
+}
+
+/// Names the first packages of an image, counts the others, and names its overlay.
+pub fn listed(packages: &[Package], overlay: Option<&Path>) -> String {
+    const SHOWN: usize = 4;
+    let mut names: Vec<_> = packages
+        .iter()
+        .take(SHOWN)
+        .map(|package| package.nevra.to_string())
+        .collect();
+    if packages.len() > SHOWN {
+        names.push(format!("{} more", packages.len() - SHOWN));
+    }
+    names.extend(overlay.map(|path| format!("overlay {}", path.display())));
+    names.join(" + ")
+}
