@@ -24,8 +24,8 @@
 //! - `tests/cases` are our own cases; each must give its result, to the word.
 //! - Where `testsolv` is installed, it solves them too, with the base locked, and must come to the
 //!   same packages; [`DEVIATIONS`] says where we mean to differ.
-//! - `RESOLVE_CASES=DIRECTORY cargo test -p resolve --test testcases -- --nocapture` runs the cases
-//!   of another directory and those below it. Each must give the packages of its result, or a
+//! - `RESOLVE_CASES=DIRECTORY cargo test -p sysext-resolve --test testcases -- --nocapture` runs the
+//!   cases of another directory and those below it. Each must give the packages of its result, or a
 //!   problem where that names one; what is refused is listed with the reason.
 
 #![expect(
