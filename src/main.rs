@@ -22,26 +22,26 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Output, Verb};
+use crate::cli::{Cli, Verb};
 use crate::commands::{build, generate, inspect, rules, why};
-use crate::report::Report;
+use crate::report::{Report, Verbosity};
 use crate::words::failure::Result;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let speech = match &cli.verb {
-        None => cli.build.speech,
-        Some(Verb::Build(arguments)) => arguments.speech,
-        Some(Verb::Inspect(arguments)) => arguments.speech,
-        Some(Verb::Store(arguments)) => arguments.verb.speech(),
-        Some(Verb::Why(arguments)) => arguments.speech,
-        Some(Verb::Check(arguments)) => arguments.speech,
-        Some(Verb::Diff(arguments)) => arguments.speech,
-        Some(Verb::Explain(arguments)) => arguments.speech,
-        Some(Verb::Rules(arguments)) => arguments.speech,
-        Some(Verb::Completions { .. } | Verb::Man { .. }) => Output::default(),
+    let verbosity = match &cli.verb {
+        None => cli.build.verbosity,
+        Some(Verb::Build(arguments)) => arguments.verbosity,
+        Some(Verb::Inspect(arguments)) => arguments.verbosity,
+        Some(Verb::Store(arguments)) => arguments.verb.verbosity(),
+        Some(Verb::Why(arguments)) => arguments.verbosity,
+        Some(Verb::Check(arguments)) => arguments.verbosity,
+        Some(Verb::Diff(arguments)) => arguments.verbosity,
+        Some(Verb::Explain(arguments)) => arguments.verbosity,
+        Some(Verb::Rules(arguments)) => arguments.verbosity,
+        Some(Verb::Completions { .. } | Verb::Man { .. }) => Verbosity::default(),
     };
-    let report = Report::new(speech, inputs::plain_terminal());
+    let report = Report::new(verbosity, inputs::plain_terminal());
     match run(&cli, &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

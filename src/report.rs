@@ -7,17 +7,31 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::anyhow;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::Output;
 use crate::findings::{Finding, Severity, Waivers};
 use crate::words::failure::{Failure, Result, Said};
 
-/// The user's ear.
+/// How much a verb says, and in which form.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Verbosity {
+    /// Print one JSON object on standard output and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: every file that a rule left out or moved
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+}
+
+/// What speaks to the user: standard output, standard error and a bar.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
-    speech: Output,
+    verbosity: Verbosity,
     /// A bar may move.
     lively: bool,
 }
@@ -41,25 +55,26 @@ impl From<&Failure> for FailureText {
 }
 
 impl Report {
-    /// Makes a report that speaks as `speech` says; `plain` forbids motion.
-    pub fn new(speech: Output, plain: bool) -> Self {
-        let lively = !plain && !speech.json && !speech.quiet && std::io::stderr().is_terminal();
-        Self { speech, lively }
+    /// Makes a report that speaks as `verbosity` says; `plain` forbids motion.
+    pub fn new(verbosity: Verbosity, plain: bool) -> Self {
+        let lively =
+            !plain && !verbosity.json && !verbosity.quiet && std::io::stderr().is_terminal();
+        Self { verbosity, lively }
     }
 
     /// Says whether every single file is worth a line.
     pub fn is_verbose(&self) -> bool {
-        self.speech.verbose && !self.speech.json
+        self.verbosity.verbose && !self.verbosity.json
     }
 
     /// Says whether JSON is wanted.
     pub fn is_json(&self) -> bool {
-        self.speech.json
+        self.verbosity.json
     }
 
     /// Reports a stage: `pack      41 files, …`.
     pub fn stage(&self, name: &str, text: &str) {
-        if !self.speech.json && !self.speech.quiet {
+        if !self.verbosity.json && !self.verbosity.quiet {
             say(&format!("{name:<9} {text}"));
         }
     }
@@ -115,10 +130,10 @@ impl Report {
     pub fn failure(&self, failure: &Failure) {
         match failure.said {
             Said::InAnswer => return,
-            Said::InJson if self.speech.json => return,
+            Said::InJson if self.verbosity.json => return,
             Said::InJson | Said::Nowhere => {}
         }
-        if self.speech.json {
+        if self.verbosity.json {
             self.json(&FailureText::from(failure));
             return;
         }

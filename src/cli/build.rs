@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use store::BestBefore;
 
-use super::{NetworkArguments, Output, SigningArguments};
+use super::{NetworkArguments, SigningArguments};
+use crate::plan::matching::Matching;
+use crate::report::Verbosity;
 
 /// The arguments of `build`. What has a default that a recipe may change is an `Option`; the
-/// defaults are in `src/inputs.rs`.
+/// defaults are in `src/inputs`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BuildArguments {
     /// RPM files, directories of them, or with --repo names; the first package names the image.
@@ -171,9 +173,9 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The layout of a store.
@@ -188,20 +190,6 @@ pub enum LayoutName {
     Flatcar,
     /// The same, with the file names of Fedora's sysexts: NAME-VERSION-VERSION_ID-ARCH.raw
     Fedora,
-}
-
-/// What of the client's os-release must equal the image's extension-release.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Matching {
-    /// ID and VERSION_ID
-    #[default]
-    VersionId,
-    /// ID and SYSEXT_LEVEL
-    SysextLevel,
-    /// Nothing: ID=_any
-    Any,
-    /// The weakest of these that is true, by what the packages require
-    Auto,
 }
 
 /// Yes or no.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Output;
+use crate::report::Verbosity;
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -68,9 +68,9 @@ pub struct CheckArguments {
     /// Number of images that are read at once [default: one a core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The arguments of `explain`.
@@ -79,9 +79,9 @@ pub struct ExplainArguments {
     /// Name of a finding of a build, of check or of store verify, or of a rule
     #[arg(value_name = "ID")]
     pub id: String,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 const DIFF_EXIT_CODES: &str = "\
@@ -98,7 +98,7 @@ pub struct DiffArguments {
     /// The image after
     #[arg(value_name = "B")]
     pub after: PathBuf,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Output;
+use crate::report::Verbosity;
 
 /// The arguments of `store sysupdate`.
 #[derive(Debug, Args)]
@@ -30,9 +30,9 @@ pub struct SysupdateArguments {
     /// Public keys to pack with them, as the client's only /etc/systemd/import-pubring.gpg
     #[arg(long, value_name = "FILE", requires = "tarball")]
     pub keyring: Option<PathBuf>,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// Whether clients verify signatures.
@@ -58,7 +58,7 @@ pub struct PageArguments {
     /// What the page calls the store
     #[arg(long, value_name = "TITLE", default_value = "System extensions")]
     pub title: String,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }

@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use build::{BuildArguments, LayoutName, Matching, Whether};
+use crate::report::Verbosity;
+
+pub use build::{BuildArguments, LayoutName, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use network::NetworkArguments;
 pub use signing::SigningArguments;
@@ -93,34 +95,20 @@ pub enum Verb {
     },
 }
 
-/// How a verb speaks.
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub struct Output {
-    /// Print one JSON object on standard output and nothing else
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Say nothing but errors
-    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Say more: every file that a rule left out or moved
-    #[arg(short, long, help_heading = "Output")]
-    pub verbose: bool,
-}
-
 /// The arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArguments {
     /// The image
     pub image: PathBuf,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The arguments of `rules`.
 #[derive(Debug, Args)]
 pub struct RulesArguments {
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use store::BestBefore;
 
+use super::SigningArguments;
 use super::delivery::{PageArguments, SysupdateArguments};
-use super::{Output, SigningArguments};
+use crate::report::Verbosity;
 
 /// The arguments of `store`.
 #[derive(Debug, Args)]
@@ -37,16 +38,16 @@ pub enum StoreVerb {
 }
 
 impl StoreVerb {
-    /// How the verb speaks.
-    pub fn speech(&self) -> Output {
+    /// Returns how much the verb is to say, and in which form.
+    pub fn verbosity(&self) -> Verbosity {
         match self {
-            Self::Add(arguments) => arguments.speech,
-            Self::List(arguments) => arguments.speech,
-            Self::Verify(arguments) => arguments.speech,
-            Self::Prune(arguments) => arguments.speech,
-            Self::Sign(arguments) => arguments.speech,
-            Self::Sysupdate(arguments) => arguments.speech,
-            Self::Page(arguments) => arguments.speech,
+            Self::Add(arguments) => arguments.verbosity,
+            Self::List(arguments) => arguments.verbosity,
+            Self::Verify(arguments) => arguments.verbosity,
+            Self::Prune(arguments) => arguments.verbosity,
+            Self::Sign(arguments) => arguments.verbosity,
+            Self::Sysupdate(arguments) => arguments.verbosity,
+            Self::Page(arguments) => arguments.verbosity,
         }
     }
 }
@@ -74,9 +75,9 @@ pub struct AddArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The arguments of `store list`.
@@ -84,9 +85,9 @@ pub struct AddArguments {
 pub struct ListArguments {
     /// Directory of the store
     pub directory: PathBuf,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The arguments of `store verify`.
@@ -107,9 +108,9 @@ pub struct VerifyArguments {
     /// What signs the list that --fix changes.
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The arguments of `store prune`.
@@ -129,9 +130,9 @@ pub struct PruneArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// The arguments of `store sign`.
@@ -145,9 +146,9 @@ pub struct SignArguments {
     /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }
 
 /// A key of extension-release that tells apart for which systems an image is.

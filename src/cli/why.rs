@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Output;
+use crate::report::Verbosity;
 
 /// The arguments of `why`.
 #[derive(Debug, Args)]
@@ -15,7 +15,7 @@ pub struct WhyArguments {
     /// A package, by name or NEVRA, or a capability such as 'libz.so.1()(64bit)'
     #[arg(value_name = "PACKAGE|CAPABILITY")]
     pub what: String,
-    /// How to speak.
+    /// How much to say, and in which form.
     #[command(flatten)]
-    pub speech: Output,
+    pub verbosity: Verbosity,
 }

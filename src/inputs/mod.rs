@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use crate::base::architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
-use crate::cli::{
-    BuildArguments, LayoutName, Matching, NetworkArguments, SigningArguments, Whether,
-};
+use crate::cli::{BuildArguments, LayoutName, NetworkArguments, SigningArguments, Whether};
 use crate::findings::Waivers;
 use crate::pack::Packing;
 use crate::packages::choose;
@@ -22,6 +20,7 @@ use crate::packages::repository::{self, RepositorySource, rpm_files};
 use crate::packages::trust;
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
+use crate::plan::matching::Matching;
 use crate::publish::signing::{KeySource, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
 use store::{BestBefore, DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};

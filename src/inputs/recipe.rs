@@ -43,11 +43,12 @@ use clap::ValueEnum as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{BuildArguments, Matching};
+use crate::cli::BuildArguments;
 use crate::findings::FINDINGS;
 use crate::inputs::Inputs;
 use crate::packages::choose::may_be_name;
 use crate::packages::repository;
+use crate::plan::matching::Matching;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};

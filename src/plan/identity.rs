@@ -17,11 +17,11 @@ use store::{Definition, Delivery};
 use crate::base::Base;
 use crate::base::architecture::Architecture;
 use crate::check::closure::Needs;
-use crate::cli::Matching;
 use crate::findings::Finding;
 use crate::packages::offers::Offers;
 use crate::packages::reason::{Explained, ReliedOn};
 use crate::plan::compose::Plan;
+use crate::plan::matching::Matching;
 use crate::words::digest::{hex, sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 

@@ -4,15 +4,29 @@
 //! it again for each update of the system; one that is too weak merges an image that breaks.
 
 use anyhow::anyhow;
+use clap::ValueEnum;
 use linkage::Linkage;
 
 use crate::base::OsRelease;
 use crate::check::closure::Needs;
-use crate::cli::Matching;
 use crate::words::failure::{Failure, Result};
 
 /// So many needs are named in a reason.
 const SHOWN: usize = 3;
+
+/// What of the client's os-release must equal the image's extension-release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Matching {
+    /// ID and VERSION_ID
+    #[default]
+    VersionId,
+    /// ID and SYSEXT_LEVEL
+    SysextLevel,
+    /// Nothing: ID=_any
+    Any,
+    /// The weakest of these that is true, by what the packages require
+    Auto,
+}
 
 /// Chooses between the three statements by what the packages require of a base, and says why.
 pub fn weakest(requires: &[String], os_release: &OsRelease) -> (Matching, String) {
