@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::words::document;
-use crate::words::failure::Result;
+use crate::words::failure::{Failure, Result};
 
 /// A longer file is none of these.
 const MAX_FILE: u64 = 1 << 20;
@@ -36,15 +36,19 @@ pub struct Owners {
 }
 
 impl Owners {
+    /// Takes those of the texts of passwd(5) and group(5).
+    pub fn of_tables(passwd: &str, group: &str) -> Self {
+        let mut owners = Self::default();
+        owners.add_table(passwd, true);
+        owners.add_table(group, false);
+        owners
+    }
+
     /// Reads those of a root directory. Links are not followed: they could lead out of it.
     pub fn of_root(root: &Path) -> Result<Self> {
-        let mut owners = Self::default();
         let lib = root.join("usr/lib");
-        for (name, is_user) in [("passwd", true), ("group", false)] {
-            if let Some(text) = read(&lib.join(name))? {
-                owners.add_table(&text, is_user);
-            }
-        }
+        let table = |name| Ok::<_, Failure>(read(&lib.join(name))?.unwrap_or_default());
+        let mut owners = Self::of_tables(&table("passwd")?, &table("group")?);
         let mut snippets: Vec<_> = std::fs::read_dir(lib.join("sysusers.d"))
             .into_iter()
             .flatten()

@@ -638,3 +638,6 @@ fn candidate(file: &File) -> Candidate {
         ghost: file.flags.is_ghost(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,27 @@ pub struct File {
     pub hard_link: Option<u32>,
 }
 
+impl File {
+    /// Returns an empty file of root's with the mode 0644 and nothing else.
+    pub fn new(path: String, kind: FileKind) -> Self {
+        Self {
+            path,
+            kind,
+            mode: 0o644,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            size: 0,
+            mtime: 0,
+            digest: None,
+            capabilities: None,
+            flags: FileFlags::default(),
+            language: None,
+            color: 0,
+            hard_link: None,
+        }
+    }
+}
+
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileKind {

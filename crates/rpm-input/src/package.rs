@@ -140,6 +140,41 @@ pub(crate) struct PrefixDigest {
 }
 
 impl Package {
+    /// Returns a package of which nothing but its identity is known: it has no files, and no bytes
+    /// that could be read.
+    pub fn named(nevra: Nevra) -> Self {
+        Self {
+            nevra,
+            build_time: None,
+            source_rpm: None,
+            licence: String::new(),
+            summary: String::new(),
+            vendor: None,
+            installed_size: 0,
+            files: Vec::new(),
+            provides: Vec::new(),
+            requires: Vec::new(),
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+            recommends: Vec::new(),
+            suggests: Vec::new(),
+            supplements: Vec::new(),
+            enhances: Vec::new(),
+            scriptlets: Vec::new(),
+            payload: PayloadFormat {
+                compressor: None,
+                archive_size: None,
+                digests: Vec::new(),
+            },
+            origin: String::new(),
+            prefix: PrefixDigest {
+                length: 0,
+                header_start: 0,
+                sha256: [0; 32],
+            },
+        }
+    }
+
     /// Reads a package from the start of an RPM file and leaves `input` at the payload.
     ///
     /// `origin` is the file's name for messages. The header is checked against its digest in the

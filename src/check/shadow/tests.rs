@@ -1,5 +1,5 @@
 use image::{Leaf, Stat};
-use rpm_input::{FileDigest, Package};
+use rpm_input::{FileDigest, Nevra, Package};
 
 use super::*;
 use crate::base::Base;
@@ -38,32 +38,24 @@ fn tree(lines: &[&str]) -> Tree {
 
 /// Makes a base of one package with these files, in the same notation.
 fn base(lines: &[&str]) -> Base {
-    use rpm_input::{DigestAlgorithm, File, FileFlags, FileKind};
+    use rpm_input::{DigestAlgorithm, File, FileKind};
     let files = lines.iter().map(|line| {
         let [path, kind, value] = line.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{line}");
         };
+        let kind = match kind {
+            "d" => FileKind::Directory,
+            "l" => FileKind::Symlink(value.to_owned()),
+            _ => FileKind::Regular,
+        };
         File {
-            path: format!("/{path}"),
-            kind: match kind {
-                "d" => FileKind::Directory,
-                "l" => FileKind::Symlink(value.to_owned()),
-                _ => FileKind::Regular,
-            },
             mode: u16::from_str_radix(value, 8).unwrap_or(0o644),
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
             size: value.len() as u64,
-            mtime: 0,
-            digest: (kind == "f").then(|| FileDigest {
+            digest: (kind == FileKind::Regular).then(|| FileDigest {
                 algorithm: DigestAlgorithm::Sha256,
                 hex: value.to_owned(),
             }),
-            capabilities: None,
-            flags: FileFlags(0),
-            language: None,
-            color: 0,
-            hard_link: None,
+            ..File::new(format!("/{path}"), kind)
         }
     });
     let mut package = package();
@@ -75,12 +67,13 @@ fn base(lines: &[&str]) -> Base {
 }
 
 fn package() -> Package {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/fixtures/hello-sysext-1.0-1.x86_64.rpm"
-    );
-    let mut file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
-    Package::read(&mut file, path).unwrap()
+    Package::named(Nevra {
+        name: "base".into(),
+        epoch: None,
+        version: "1".into(),
+        release: "1".into(),
+        arch: "x86_64".into(),
+    })
 }
 
 /// Returns the shadows as `id path`.

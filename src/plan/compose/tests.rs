@@ -1,0 +1,451 @@
+//! Packages as values in; the tree as text, the findings and the changes out.
+
+use image::dump::dump;
+use rpm_input::{DigestAlgorithm, FileFlags, Nevra};
+
+use super::*;
+
+/// `%ghost`, as the header has it.
+const GHOST: u32 = 1 << 6;
+
+/// Makes a package `NAME` of version 1-1 of lines `PATH KIND MODE OWNER:GROUP [WORD...]`. The kinds
+/// are those of `dump`. A word is `sha256:TEXT` or `md5:TEXT` (a content), `->TARGET`, `color=N`,
+/// `set=N` (a hard link set), `mtime=N`, `caps` or `ghost`.
+fn package(name: &str, lines: &[&str]) -> Package {
+    let mut package = Package::named(Nevra {
+        name: name.to_owned(),
+        epoch: None,
+        version: "1".to_owned(),
+        release: "1".to_owned(),
+        arch: "x86_64".to_owned(),
+    });
+    package.files = lines.iter().map(|line| file(line)).collect();
+    package
+}
+
+fn file(line: &str) -> File {
+    let mut words = line.split(' ');
+    let mut next = || words.next().unwrap();
+    let (path, kind, mode, owners) = (next(), next(), next(), next());
+    let kind = match kind {
+        "d" => FileKind::Directory,
+        "l" => FileKind::Symlink(String::new()),
+        "c" => FileKind::Character(0x103),
+        "p" => FileKind::Fifo,
+        _ => FileKind::Regular,
+    };
+    let (owner, group) = owners.split_once(':').unwrap();
+    let mut file = File {
+        mode: u16::from_str_radix(mode, 8).unwrap(),
+        owner: owner.to_owned(),
+        group: group.to_owned(),
+        mtime: 100,
+        ..File::new(path.to_owned(), kind)
+    };
+    for word in words {
+        if let Some(target) = word.strip_prefix("->") {
+            file.kind = FileKind::Symlink(target.to_owned());
+        } else if let Some((algorithm, text)) = word.split_once(':') {
+            file.size = text.len() as u64;
+            file.digest = Some(FileDigest {
+                algorithm: match algorithm {
+                    "md5" => DigestAlgorithm::Md5,
+                    _ => DigestAlgorithm::Sha256,
+                },
+                hex: text.to_owned(),
+            });
+        } else if let Some((key, number)) = word.split_once('=') {
+            let number = number.parse().unwrap();
+            match key {
+                "color" => file.color = number,
+                "set" => file.hard_link = Some(number),
+                _ => file.mtime = number,
+            }
+        } else {
+            match word {
+                "caps" => file.capabilities = Some(vec![1, 2]),
+                _ => file.flags = FileFlags(GHOST),
+            }
+        }
+    }
+    file
+}
+
+/// Makes a path of an overlay: `PATH f MODE TEXT` or `PATH d MODE`.
+fn overlaid(line: &str) -> OverlayFile {
+    let words: Vec<_> = line.split(' ').collect();
+    let text = words.get(3).copied();
+    OverlayFile {
+        candidate: Candidate::new(
+            words[0].to_owned(),
+            match text {
+                Some(_) => CandidateKind::File,
+                None => CandidateKind::Directory,
+            },
+        ),
+        mode: u16::from_str_radix(words[2], 8).unwrap(),
+        size: text.map_or(0, |text| text.len() as u64),
+        content: text.map(|text| ContentId::new(format!("sha256:{text}"))),
+        source: PathBuf::from("/overlay"),
+    }
+}
+
+/// Composes for a base that gives the user `man` the number 6 and the group `tty` the number 5.
+fn plan(packages: &[Package], overlay: &[&str], epoch: Option<u32>) -> Plan {
+    let overlay: Vec<_> = overlay.iter().map(|line| overlaid(line)).collect();
+    let rules = RuleSet::new(&[], &[]).unwrap();
+    let owners = Owners::of_tables("man:x:6:6::/:/bin/false", "tty:x:5:");
+    let times = Times::new(epoch, packages);
+    compose(packages, &overlay, &rules, &owners, times).unwrap()
+}
+
+/// Returns the tree without directories that nobody describes, then the findings as `id: text`.
+fn told(plan: &Plan) -> Vec<String> {
+    let tree = dump(&plan.tree);
+    let paths = tree.lines().filter(|line| {
+        let path = line.split(' ').next().unwrap().trim_start_matches('/');
+        !line.contains(" d ") || plan.described.contains(path)
+    });
+    let findings = (plan.findings.iter()).map(|one| format!("{}: {}", one.kind.id, one.text));
+    paths.map(str::to_owned).chain(findings).collect()
+}
+
+/// One decision a row: what is in two packages, and what comes of it.
+#[test]
+fn what_becomes_of_paths() {
+    type Row = (
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [&'static str],
+    );
+    let rows: &[Row] = &[
+        (
+            "a file and its directory keep mode, time and content",
+            &[
+                "/usr/bin d 0750 root:root mtime=7",
+                "/usr/bin/a f 0755 root:root sha256:one mtime=8",
+            ],
+            &[],
+            &[
+                "/usr/bin d 0750 0:0 7",
+                "/usr/bin/a f 0755 0:0 8 3 sha256:one",
+            ],
+        ),
+        (
+            "an owner that the base does not number becomes root, and set-uid goes",
+            &["/usr/bin/a f 4755 daemon:root sha256:one"],
+            &[],
+            &[
+                "/usr/bin/a f 0755 0:0 100 3 sha256:one",
+                "owner: owner-to-root changed 1 path: /usr/bin/a is now root:root 0755, was daemon:root 4755",
+            ],
+        ),
+        (
+            "a group that the base does not number becomes root, and set-gid goes; set-uid of root stays",
+            &["/usr/bin/a f 6755 root:mail sha256:one"],
+            &[],
+            &[
+                "/usr/bin/a f 4755 0:0 100 3 sha256:one",
+                "owner: owner-to-root changed 1 path: /usr/bin/a is now root:root 4755, was root:mail 6755",
+                "set-uid: /usr/bin/a is set-uid (4755)",
+            ],
+        ),
+        (
+            "set-gid of a directory is inheritance, and stays",
+            &["/usr/share/x d 2755 root:mail"],
+            &[],
+            &[
+                "/usr/share/x d 2755 0:0 100",
+                "owner: owner-to-root changed 1 path: /usr/share/x is now root:root 2755, was root:mail 2755",
+            ],
+        ),
+        (
+            "numbers that the base fixes are kept, with the bits",
+            &["/usr/bin/a f 6755 man:tty sha256:one"],
+            &[],
+            &[
+                "/usr/bin/a f 6755 6:5 100 3 sha256:one",
+                "set-uid: /usr/bin/a is set-uid and set-gid (6755)",
+            ],
+        ),
+        (
+            "file capabilities are kept, and said",
+            &["/usr/bin/a f 0755 root:root sha256:one caps"],
+            &[],
+            &[
+                "/usr/bin/a f 0755 0:0 100 3 sha256:one security.capability=0x0102",
+                "set-uid: /usr/bin/a is run with file capabilities (0755)",
+            ],
+        ),
+        (
+            "contents of one strong digest are one",
+            &[
+                "/usr/a f 0644 root:root sha256:one",
+                "/usr/b f 0644 root:root sha256:one",
+            ],
+            &[],
+            &[
+                "/usr/a f 0644 0:0 100 3 sha256:one",
+                "/usr/b f 0644 0:0 100 3 sha256:one",
+            ],
+        ),
+        (
+            "contents of one MD5 are two: it can be forged",
+            &[
+                "/usr/a f 0644 root:root md5:one",
+                "/usr/b f 0644 root:root md5:one",
+            ],
+            &["/usr/c f 0644 root:root md5:one"],
+            &[
+                "/usr/a f 0644 0:0 100 3 md5:one@0/0",
+                "/usr/b f 0644 0:0 100 3 md5:one@0/1",
+                "/usr/c f 0644 0:0 100 3 md5:one@1/0",
+            ],
+        ),
+        (
+            "hard links stay one file",
+            &[
+                "/usr/a f 0644 root:root sha256:one set=0",
+                "/usr/b f 0644 root:root sha256:one set=0",
+            ],
+            &["/usr/c f 0644 root:root sha256:one set=0"],
+            &[
+                "/usr/a f 0644 0:0 100 3 sha256:one",
+                "/usr/b h /usr/a",
+                "/usr/c f 0644 0:0 100 3 sha256:one",
+            ],
+        ),
+        (
+            "one path, the same file: fine",
+            &["/usr/a f 0644 root:root sha256:one"],
+            &["/usr/a f 0644 root:root sha256:one"],
+            &["/usr/a f 0644 0:0 100 3 sha256:one"],
+        ),
+        (
+            "one path, other contents: the first wins, if it is allowed at all",
+            &["/usr/a f 0644 root:root sha256:one"],
+            &["/usr/a f 0644 root:root sha256:two"],
+            &[
+                "/usr/a f 0644 0:0 100 3 sha256:one",
+                "file-conflict: /usr/a is in one-1-1.x86_64 (SHA-256 one, 0644 root:root) and in two-1-1.x86_64 (SHA-256 two, 0644 root:root)",
+            ],
+        ),
+        (
+            "one path, another mode",
+            &["/usr/a f 0644 root:root sha256:one"],
+            &["/usr/a f 0755 root:root sha256:one"],
+            &[
+                "/usr/a f 0644 0:0 100 3 sha256:one",
+                "file-conflict: /usr/a is in one-1-1.x86_64 (SHA-256 one, 0644 root:root) and in two-1-1.x86_64 (SHA-256 one, 0755 root:root)",
+            ],
+        ),
+        (
+            "one path, another owner or group",
+            &[
+                "/usr/a f 0644 root:tty sha256:one",
+                "/usr/b f 0644 man:root sha256:one",
+            ],
+            &[
+                "/usr/a f 0644 root:root sha256:one",
+                "/usr/b f 0644 root:root sha256:one",
+            ],
+            &[
+                "/usr/a f 0644 0:5 100 3 sha256:one",
+                "/usr/b f 0644 6:0 100 3 sha256:one",
+                "file-conflict: /usr/a is in one-1-1.x86_64 (SHA-256 one, 0644 root:tty) and in two-1-1.x86_64 (SHA-256 one, 0644 root:root)",
+                "file-conflict: /usr/b is in one-1-1.x86_64 (SHA-256 one, 0644 man:root) and in two-1-1.x86_64 (SHA-256 one, 0644 root:root)",
+            ],
+        ),
+        (
+            "one path, file capabilities in one package only",
+            &["/usr/a f 0755 root:root sha256:one"],
+            &["/usr/a f 0755 root:root sha256:one caps"],
+            &[
+                "/usr/a f 0755 0:0 100 3 sha256:one",
+                "file-conflict: /usr/a is in one-1-1.x86_64 (SHA-256 one, 0755 root:root) and in two-1-1.x86_64 (SHA-256 one, 0755 root:root)",
+            ],
+        ),
+        (
+            "links of one path that lead elsewhere",
+            &["/usr/a l 0777 root:root ->x"],
+            &["/usr/a l 0777 root:root ->y"],
+            &[
+                "/usr/a l 0777 0:0 100 x",
+                "file-conflict: /usr/a is in one-1-1.x86_64 (link to x, 0777 root:root) and in two-1-1.x86_64 (link to y, 0777 root:root)",
+            ],
+        ),
+        (
+            "the 64-bit program of a path wins, whichever comes first",
+            &[
+                "/usr/bin/a f 0755 root:root sha256:thirty color=1",
+                "/usr/bin/b f 0755 root:root sha256:sixty color=2",
+            ],
+            &[
+                "/usr/bin/a f 0755 root:root sha256:sixty color=2",
+                "/usr/bin/b f 0755 root:root sha256:thirty color=1",
+            ],
+            &[
+                "/usr/bin/a f 0755 0:0 100 5 sha256:sixty",
+                "/usr/bin/b f 0755 0:0 100 5 sha256:sixty",
+            ],
+        ),
+        (
+            "two programs of one class conflict",
+            &["/usr/bin/a f 0755 root:root sha256:one color=2"],
+            &["/usr/bin/a f 0755 root:root sha256:two color=2"],
+            &[
+                "/usr/bin/a f 0755 0:0 100 3 sha256:one",
+                "file-conflict: /usr/bin/a is in one-1-1.x86_64 (SHA-256 one, 0755 root:root) and in two-1-1.x86_64 (SHA-256 two, 0755 root:root)",
+            ],
+        ),
+        (
+            "a file below another package's link",
+            &["/usr/a l 0777 root:root ->b"],
+            &["/usr/a/x f 0644 root:root sha256:one"],
+            &[
+                "/usr/a l 0777 0:0 100 b",
+                "below-link: /usr/a/x of two-1-1.x86_64 is below /usr/a, which is no directory",
+            ],
+        ),
+        (
+            "what rules leave out and move is said, but for what nobody misses",
+            &[
+                "/bin/a f 0755 root:root sha256:one",
+                "/etc/a f 0644 root:root sha256:four",
+                "/etc/b f 0644 root:root sha256:five",
+                "/usr/ghost f 0644 root:root ghost",
+            ],
+            &[],
+            &[
+                "/usr/bin/a f 0755 0:0 100 3 sha256:one",
+                "moved: usr-merge changed 1 path: /bin/a is now /usr/bin/a",
+                "left-out: hierarchy-only left out 2 paths, 8 bytes: /etc/a ...",
+            ],
+        ),
+        (
+            "nothing for /usr or /opt",
+            &["/etc/a f 0644 root:root sha256:four"],
+            &[],
+            &[
+                "left-out: hierarchy-only left out 1 path, 4 bytes: /etc/a",
+                "empty-image: nothing is left for /usr or /opt, so systemd would merge nothing",
+            ],
+        ),
+    ];
+    for (what, one, two, expected) in rows {
+        let packages = [package("one", one), package("two", two)];
+        assert_eq!(told(&plan(&packages, &[], None)), *expected, "{what}");
+    }
+}
+
+#[test]
+fn an_overlay_has_its_way() {
+    let packages = [package(
+        "one",
+        &[
+            "/usr/bin d 0755 root:root",
+            "/usr/bin/a f 0755 root:root sha256:one",
+        ],
+    )];
+    let overlay = [
+        "usr/bin d 0700",
+        "usr/bin/a f 4711 mine",
+        "usr/bin/b f 2755 b",
+    ];
+    assert_eq!(
+        told(&plan(&packages, &overlay, Some(50))),
+        [
+            "/usr/bin d 0700 0:0 50",
+            "/usr/bin/a f 4711 0:0 50 4 sha256:mine",
+            "/usr/bin/b f 2755 0:0 50 1 sha256:b",
+            "overlay-replaces: /usr/bin/a of one-1-1.x86_64 is replaced by the overlay's",
+            "set-uid: /usr/bin/a is set-uid (4711)",
+            "set-uid: /usr/bin/b is set-gid (2755)",
+        ]
+    );
+}
+
+#[test]
+fn times() {
+    let mut one = package(
+        "one",
+        &[
+            "/usr/a f 0644 root:root sha256:one mtime=40",
+            "/usr/b f 0644 root:root sha256:two mtime=60",
+        ],
+    );
+    one.build_time = Some(90);
+    let mut two = package("two", &[]);
+    two.build_time = Some(80);
+    for (epoch, image, times) in [(None, 90, [40, 60]), (Some(50), 50, [40, 50])] {
+        let plan = plan(&[one.clone(), two.clone()], &[], epoch);
+        assert_eq!(plan.time, image, "{epoch:?}");
+        let found: Vec<_> = ["usr/a", "usr/b"]
+            .map(|path| plan.tree.get(path).unwrap().stat().mtime)
+            .into();
+        assert_eq!(found, times, "{epoch:?}");
+    }
+}
+
+#[test]
+fn only_directories_that_nobody_describes_adopt_the_bases_modes() {
+    let packages = [package(
+        "one",
+        &[
+            "/usr/bin d 0755 root:root",
+            "/usr/bin/a f 0755 root:root sha256:one",
+            "/usr/lib/x/y f 0644 root:root sha256:one",
+        ],
+    )];
+    let mut plan = plan(&packages, &[], None);
+    plan.adopt_modes(&|path| match path {
+        "usr/bin" | "usr/lib/x" => Some(0o555),
+        _ => None,
+    })
+    .unwrap();
+    for (path, mode) in [("usr/bin", 0o755), ("usr/lib", 0o755), ("usr/lib/x", 0o555)] {
+        assert_eq!(plan.tree.get(path).unwrap().stat().mode, mode, "{path}");
+    }
+}
+
+#[test]
+fn counts_take_a_content_once() {
+    let lines = [
+        "/usr/a f 0644 root:root sha256:four set=0",
+        "/usr/b f 0644 root:root sha256:four set=0",
+        "/usr/c f 0644 root:root sha256:four",
+        "/usr/d f 0644 root:root sha256:seven",
+    ];
+    let plan = plan(&[package("one", &lines)], &[], None);
+    assert_eq!((plan.files, plan.size), (3, 9));
+}
+
+#[test]
+fn scriptlets_that_are_missed() {
+    for (kind, program, script, is_told) in [
+        ("post", "/bin/sh", "useradd x", true),
+        ("posttrans", "/bin/sh", "x", true),
+        ("post", "/sbin/ldconfig", "", false),
+        ("post", "/bin/sh", "/sbin/ldconfig\n", false),
+        ("post", "/bin/sh", "/sbin/ldconfig\nuseradd x", true),
+        ("preun", "/bin/sh", "x", false),
+        ("postun", "/bin/sh", "x", false),
+        ("postuntrans", "/bin/sh", "x", false),
+        ("verify", "/bin/sh", "x", false),
+    ] {
+        let mut one = package("one", &["/usr/a f 0644 root:root sha256:one"]);
+        one.scriptlets.push(Scriptlet {
+            kind,
+            program: vec![program.to_owned()],
+            script: script.to_owned(),
+        });
+        let told = told(&plan(&[one], &[], None));
+        let expected = format!("scriptlet: one-1-1.x86_64: not run: {kind}");
+        assert_eq!(
+            told.contains(&expected),
+            is_told,
+            "{kind} {program} {script}: {told:?}"
+        );
+    }
+}
