@@ -328,6 +328,70 @@ fn a_base_is_told_by_looking_at_it() {
     }
 }
 
+/// RPM tells more architectures apart than systemd: the one that was typed decides what is chosen.
+#[test]
+fn an_architecture_of_rpm_means_itself() {
+    if !has_oracle("rpmbuild") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let spec = scratch.join("tool.spec");
+    let content = "Name: tool\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\n\
+                   %description\nx\n%install\ninstall -D /dev/null %{buildroot}/usr/share/x\n\
+                   %files\n/usr/share/x\n";
+    fs::write(&spec, content).unwrap();
+    for arch in ["armv6hl", "armv7hl", "i586", "x86_64", "x86_64_v2"] {
+        let repo = scratch.join("repo");
+        output_of(
+            Command::new("rpmbuild")
+                .args(["-bb", "--target", arch, "--define"])
+                .arg(format!("_topdir {}", scratch.join("build").display()))
+                .arg("--define")
+                .arg(format!("_rpmdir {}", repo.display()))
+                .args(["--define", "_build_name_fmt %%{NAME}.%%{ARCH}.rpm"])
+                .arg(&spec),
+        );
+    }
+    let list = scratch.join("list");
+    fs::write(&list, "system-1-1.noarch\n").unwrap();
+    for (typed, chosen, image) in [
+        ("arm", Some("armv7hl"), "arm"),
+        ("armv7hl", Some("armv7hl"), "arm"),
+        ("armv6hl", Some("armv6hl"), "arm"),
+        ("x86-64", Some("x86_64"), "x86-64"),
+        ("x86_64_v2", Some("x86_64_v2"), "x86-64"),
+        ("x86_64_v3", Some("x86_64_v2"), "x86-64"),
+        ("i686", Some("i586"), "x86"),
+        ("armv7l", None, ""),
+        ("aarch64", None, ""),
+    ] {
+        let outcome = program()
+            .args(["--dry-run", "--json", "--match", "any", "--base"])
+            .arg(&list)
+            .args(["--os-release", os_release("tumbleweed").to_str().unwrap()])
+            .args(["--arch", typed, "--repo"])
+            .arg(scratch.join("repo"))
+            .arg("tool")
+            .output()
+            .unwrap();
+        let said = text(&outcome.stdout);
+        assert_eq!(
+            outcome.status.success(),
+            chosen.is_some(),
+            "{typed}: {said}"
+        );
+        if let Some(chosen) = chosen {
+            let plan = json(&outcome);
+            let expected = serde_json::json!([format!("tool-1-1.{chosen}")]);
+            assert_eq!(
+                (&plan["packages"], plan["architecture"].as_str()),
+                (&expected, Some(image)),
+                "{typed}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_base_by_name_has_what_repositories_say() {
     if !has_oracle("rpmbuild") {

@@ -6,11 +6,11 @@ pub mod level;
 pub mod shadow;
 pub mod survey;
 
+use architecture::Architecture;
 use linkage::Linkage;
 use rpm_input::Package;
 
 use self::closure::BaseLibraries;
-use crate::base::architecture::Architecture;
 use crate::findings::{Finding, kinds};
 use crate::plan::identity::Identity;
 

@@ -7,8 +7,9 @@
 //!
 //! Where the base's files are not known, only what every base has is looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use architecture::{Elf, Gnu};
 use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
 use serde::Serialize;
 
@@ -57,16 +58,31 @@ const COMMANDS: [(&str, &str); 4] = [
     ("usr/sbin", "usr/local/sbin"),
 ];
 
-/// Where one C library's loader looks for libraries of one kind: distributions that name their
-/// directories otherwise, whose packages may be mixed.
-const LIBRARIES: [(&str, &str); 6] = [
-    ("usr/lib64", "usr/lib/x86_64-linux-gnu"),
-    ("usr/lib/x86_64-linux-gnu", "usr/lib64"),
-    ("usr/lib64", "usr/lib/aarch64-linux-gnu"),
-    ("usr/lib/aarch64-linux-gnu", "usr/lib64"),
-    ("usr/lib/x86_64-linux-gnu", "usr/lib"),
-    ("usr/lib/aarch64-linux-gnu", "usr/lib"),
-];
+/// Returns the other directories where a C library's loader looks for libraries of the kind that
+/// this one has: distributions name them otherwise, and their packages may be mixed.
+fn library_directories(directory: &str) -> Vec<String> {
+    let plain = |elf: Elf| {
+        if elf.bits == 64 {
+            "usr/lib64"
+        } else {
+            "usr/lib"
+        }
+    };
+    let below_lib = |gnu: &Gnu| format!("usr/lib/{}", gnu.triplet);
+    let mut others = Vec::new();
+    for (elf, gnu) in architecture::elf_targets() {
+        if directory == plain(elf) {
+            others.push(below_lib(gnu));
+        } else if directory == below_lib(gnu) {
+            others.extend(
+                BTreeSet::from([plain(elf), "usr/lib"])
+                    .into_iter()
+                    .map(str::to_owned),
+            );
+        }
+    }
+    others
+}
 
 /// What is there on a running system alone.
 const AT_RUN_TIME: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
@@ -236,27 +252,28 @@ impl Gate<'_, '_> {
     /// its kind.
     fn twin(&mut self, directory: &str, name: &str) {
         let Some(base) = self.base else { return };
-        let commands =
-            COMMANDS.map(|pair| (pair, &kinds::COMMAND_IN_BASE, "the order in PATH decides"));
-        let libraries = LIBRARIES.map(|pair| {
+        let commands = COMMANDS.iter().filter(|(here, _)| *here == directory);
+        let commands = commands.map(|(_, there)| (*there).to_owned());
+        let mut twins: Vec<_> = commands
+            .map(|there| (there, &kinds::COMMAND_IN_BASE, "the order in PATH decides"))
+            .collect();
+        if name.contains(".so") {
             let what = "the loader takes the first that it finds";
-            (pair, &kinds::LIBRARY_IN_BASE, what)
-        });
-        let is_library = name.contains(".so");
-        let pairs = libraries.iter().filter(|_| is_library).chain(&commands);
-        for ((here, there), kind, what) in pairs {
+            let libraries = library_directories(directory).into_iter();
+            twins.extend(libraries.map(|there| (there, &kinds::LIBRARY_IN_BASE, what)));
+        }
+        for (there, kind, what) in twins {
             let other = format!("{there}/{name}");
             let hidden = self.tree.get(&other).is_some();
             // Where one directory is a link, both are one.
-            let is_link = |path| matches!(base.entry(path), BaseEntry::Link(_));
-            if directory == *here
-                && !hidden
-                && !is_link(there)
-                && !is_link(here)
+            let is_link = |path: &str| matches!(base.entry(path), BaseEntry::Link(_));
+            if !hidden
+                && !is_link(&there)
+                && !is_link(directory)
                 && matches!(base.entry(&other), BaseEntry::File(_) | BaseEntry::Link(_))
             {
                 let what = format!("is /{other} in the base, too: {what}");
-                self.add(kind, &format!("{here}/{name}"), what);
+                self.add(kind, &format!("{directory}/{name}"), what);
             }
         }
     }

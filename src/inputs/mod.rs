@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::architecture::Architecture;
+use architecture::Architecture;
+
 use crate::base::{BaseSource, PackageSource};
 use crate::cli::{BuildArguments, LayoutName, NetworkArguments, SigningArguments, Whether};
 use crate::findings::Waivers;

@@ -12,12 +12,12 @@ pub mod trust;
 
 use std::path::PathBuf;
 
+use architecture::Architecture;
 use linkage::Capabilities;
 use resolve::Available;
 use rpm_input::Package;
 
 use crate::base::Base;
-use crate::base::architecture::Architecture;
 use crate::findings::Finding;
 use crate::inputs::Inputs;
 use crate::packages::choose::{Choice, Question, choose, judge};
@@ -73,7 +73,7 @@ pub fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection
         .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))?;
     let variables = Variables {
         release: base.os_release.get("VERSION_ID").map(str::to_owned),
-        architecture: architecture.of_rpm().to_owned(),
+        architecture: architecture.rpm().to_owned(),
     };
     let downloads = Downloads::new(&inputs.downloads);
     let mut offered =
@@ -93,7 +93,7 @@ pub fn select(inputs: &Inputs, base: &Base, report: &Report) -> Result<Selection
             .map(|package| package.nevra.to_string())
             .collect(),
         recommends: inputs.recommends,
-        architecture: architecture.to_string(),
+        architecture: architecture.name().to_owned(),
     };
     let located = || {
         let files = inputs.packages.iter();

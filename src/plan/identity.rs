@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use anyhow::anyhow;
+use architecture::Architecture;
 use flate2::{Compression, GzBuilder};
 use image::{Content, Leaf, Stat};
 use linkage::Linkage;
@@ -15,7 +16,6 @@ use store::Layout;
 use store::{Definition, Delivery};
 
 use crate::base::Base;
-use crate::base::architecture::Architecture;
 use crate::check::closure::Needs;
 use crate::findings::Finding;
 use crate::packages::offers::Offers;

@@ -138,43 +138,6 @@ pub fn judge(client: Client, image: &Image, host: Host<'_>) -> Verdict {
     }
 }
 
-/// Architectures in systemd's spelling: what `ARCHITECTURE=` and `%a` can be.
-pub(crate) const ARCHITECTURES: &[&str] = &[
-    "x86-64",
-    "x86",
-    "arm64",
-    "arm64-be",
-    "arm",
-    "arm-be",
-    "alpha",
-    "arc",
-    "arc-be",
-    "cris",
-    "ia64",
-    "loongarch64",
-    "m68k",
-    "mips",
-    "mips-le",
-    "mips64",
-    "mips64-le",
-    "nios2",
-    "parisc",
-    "parisc64",
-    "ppc",
-    "ppc-le",
-    "ppc64",
-    "ppc64-le",
-    "riscv32",
-    "riscv64",
-    "s390",
-    "s390x",
-    "sh",
-    "sh64",
-    "sparc",
-    "sparc64",
-    "tilegx",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;

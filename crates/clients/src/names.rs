@@ -6,7 +6,7 @@
 
 use crate::image::Image;
 use crate::verdict::{Outcome, Verdict};
-use crate::{ARCHITECTURES, Host, Systemd};
+use crate::{Host, Systemd};
 
 /// The pattern `NAME-@v.ARCHITECTURE.raw` of one extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,7 @@ pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verd
         return Verdict::new(Outcome::Refused, "name", words).between(Some(file), None);
     }
     let of_host = host.architecture;
-    let known = ARCHITECTURES
-        .iter()
-        .copied()
+    let known = architecture::names_of_systemd()
         .filter(|known| of_host.is_none_or(|of_host| of_host == *known));
     let version = known
         .filter_map(|architecture| {

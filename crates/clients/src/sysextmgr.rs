@@ -5,10 +5,10 @@
 //! `-` in it becomes a part of the name, and updates of that image are not found. Of an installed
 //! image it reads the extension-release file of the full name, by exact path, and nothing else.
 
+use crate::Host;
 use crate::image::{Container, Image};
 use crate::release::Release;
 use crate::verdict::{Outcome, Verdict};
-use crate::{ARCHITECTURES, Host};
 
 /// Returns what sysextmgr does with an image.
 pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
@@ -52,7 +52,7 @@ fn compare(release: &Release, host: Host<'_>) -> Verdict {
     let architecture = release.get("ARCHITECTURE");
     let fits = architecture.is_some_and(|own| {
         host.architecture
-            .map_or(ARCHITECTURES.contains(&own), |known| known == own)
+            .map_or_else(|| architecture::is_of_systemd(own), |known| known == own)
     });
     if !fits {
         let words = "the image is not compatible: its architecture is another, and _any none";

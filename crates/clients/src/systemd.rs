@@ -13,7 +13,7 @@
 use crate::image::{Container, Image, ReleaseFile};
 use crate::release::Release;
 use crate::verdict::{Outcome, Verdict};
-use crate::{ARCHITECTURES, Host, Systemd};
+use crate::{Host, Systemd};
 
 /// Size of the sectors of a loop device, in bytes. A last one that is not full is not there.
 const SECTOR: u64 = 512;
@@ -193,9 +193,10 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
         .get("ARCHITECTURE")
         .filter(|wanted| *wanted != "_any")
     {
-        let fits = host
-            .architecture
-            .map_or(ARCHITECTURES.contains(&wanted), |known| known == wanted);
+        let fits = host.architecture.map_or_else(
+            || architecture::is_of_systemd(wanted),
+            |known| known == wanted,
+        );
         if !fits {
             let known = host
                 .architecture

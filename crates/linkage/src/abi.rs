@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use elf::abi::{EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64};
+use architecture::{Elf, Gnu};
 use serde::{Deserialize, Serialize};
 
 /// Class, byte order and machine of an ELF object. As text it is the name that binutils has for
@@ -19,135 +19,43 @@ pub struct Abi {
     pub machine: u16,
 }
 
-/// One target that we know by name.
-struct Target {
-    name: &'static str,
-    bits: u8,
-    big_endian: bool,
-    machine: u16,
-    /// Where programs expect the loader.
-    loader: &'static str,
-    /// Directories below `glibc-hwcaps`, the best processor first.
-    hwcaps: &'static [&'static str],
-    /// What `$PLATFORM` is.
-    platform: &'static str,
-    /// Debian's name of it, which is a directory of libraries there.
-    triplet: &'static str,
-}
-
-const TARGETS: &[Target] = &[
-    Target {
-        name: "elf64-x86-64",
-        bits: 64,
-        big_endian: false,
-        machine: EM_X86_64,
-        loader: "/lib64/ld-linux-x86-64.so.2",
-        hwcaps: &["x86-64-v4", "x86-64-v3", "x86-64-v2"],
-        platform: "x86_64",
-        triplet: "x86_64-linux-gnu",
-    },
-    Target {
-        name: "elf32-i386",
-        bits: 32,
-        big_endian: false,
-        machine: EM_386,
-        loader: "/lib/ld-linux.so.2",
-        hwcaps: &[],
-        platform: "i686",
-        triplet: "i386-linux-gnu",
-    },
-    Target {
-        name: "elf64-littleaarch64",
-        bits: 64,
-        big_endian: false,
-        machine: EM_AARCH64,
-        loader: "/lib/ld-linux-aarch64.so.1",
-        hwcaps: &[],
-        platform: "aarch64",
-        triplet: "aarch64-linux-gnu",
-    },
-    Target {
-        name: "elf32-littlearm",
-        bits: 32,
-        big_endian: false,
-        machine: EM_ARM,
-        loader: "/lib/ld-linux-armhf.so.3",
-        hwcaps: &[],
-        platform: "v7l",
-        triplet: "arm-linux-gnueabihf",
-    },
-    Target {
-        name: "elf64-powerpcle",
-        bits: 64,
-        big_endian: false,
-        machine: EM_PPC64,
-        loader: "/lib64/ld64.so.2",
-        hwcaps: &["power10", "power9"],
-        platform: "power8",
-        triplet: "powerpc64le-linux-gnu",
-    },
-    Target {
-        name: "elf64-s390",
-        bits: 64,
-        big_endian: true,
-        machine: EM_S390,
-        loader: "/lib/ld64.so.1",
-        hwcaps: &["z16", "z15", "z14", "z13"],
-        platform: "z10",
-        triplet: "s390x-linux-gnu",
-    },
-    Target {
-        name: "elf64-littleriscv",
-        bits: 64,
-        big_endian: false,
-        machine: EM_RISCV,
-        loader: "/lib/ld-linux-riscv64-lp64d.so.1",
-        hwcaps: &[],
-        platform: "riscv64",
-        triplet: "riscv64-linux-gnu",
-    },
-    Target {
-        name: "elf64-loongarch",
-        bits: 64,
-        big_endian: false,
-        machine: EM_LOONGARCH,
-        loader: "/lib64/ld-linux-loongarch-lp64d.so.1",
-        hwcaps: &[],
-        platform: "loongarch64",
-        triplet: "loongarch64-linux-gnu",
-    },
-];
-
 impl Abi {
-    fn target(self) -> Option<&'static Target> {
-        TARGETS.iter().find(|target| {
-            (target.bits, target.big_endian, target.machine)
-                == (self.bits, self.big_endian, self.machine)
-        })
+    fn gnu(self) -> Option<&'static Gnu> {
+        let Self {
+            bits,
+            big_endian,
+            machine,
+        } = self;
+        let elf = Elf {
+            bits,
+            big_endian,
+            machine,
+        };
+        architecture::elf_targets().find_map(|(known, gnu)| (known == elf).then_some(gnu))
     }
 
     /// Returns where programs expect the GNU C library's loader.
     pub fn loader(self) -> Option<&'static str> {
-        self.target().map(|target| target.loader)
+        self.gnu().map(|gnu| gnu.loader)
     }
 
     /// Returns the directories below `glibc-hwcaps`, the one for the best processor first.
     pub fn hwcaps(self) -> &'static [&'static str] {
-        self.target().map_or(&[], |target| target.hwcaps)
+        self.gnu().map_or(&[], |gnu| gnu.hwcaps)
     }
 
     /// Returns what `$PLATFORM` stands for, on the oldest processor.
     pub fn platform(self) -> Option<&'static str> {
-        self.target().map(|target| target.platform)
+        self.gnu().map(|gnu| gnu.platform)
     }
 
     /// Returns the directories that some loader of this ABI has built in, where the base's loader
     /// can't be asked: Debian's, then everyone else's.
     pub fn library_directories(self) -> Vec<String> {
         let mut directories = Vec::new();
-        if let Some(target) = self.target() {
-            directories.push(format!("/lib/{}", target.triplet));
-            directories.push(format!("/usr/lib/{}", target.triplet));
+        if let Some(gnu) = self.gnu() {
+            directories.push(format!("/lib/{}", gnu.triplet));
+            directories.push(format!("/usr/lib/{}", gnu.triplet));
         }
         if self.bits == 64 {
             directories.extend(["/lib64", "/usr/lib64"].map(str::to_owned));
@@ -164,8 +72,8 @@ impl Abi {
 
 impl fmt::Display for Abi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(target) = self.target() {
-            return f.write_str(target.name);
+        if let Some(gnu) = self.gnu() {
+            return f.write_str(gnu.target);
         }
         let order = if self.big_endian { "big" } else { "little" };
         write!(f, "elf{}-{order}-{}", self.bits, self.machine)
@@ -176,11 +84,11 @@ impl FromStr for Abi {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(target) = TARGETS.iter().find(|target| target.name == text) {
+        if let Some((elf, _)) = architecture::elf_targets().find(|(_, gnu)| gnu.target == text) {
             return Ok(Self {
-                bits: target.bits,
-                big_endian: target.big_endian,
-                machine: target.machine,
+                bits: elf.bits,
+                big_endian: elf.big_endian,
+                machine: elf.machine,
             });
         }
         let unknown = || format!("{text:?} names no kind of ELF object");
@@ -223,12 +131,28 @@ impl TryFrom<String> for Abi {
 
 #[cfg(test)]
 mod tests {
+    use elf::abi::{
+        EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64,
+    };
+
     use super::*;
 
     #[test]
     fn text_and_back() {
         for text in ["elf64-x86-64", "elf32-i386", "elf64-s390", "elf32-big-8"] {
             assert_eq!(text.parse::<Abi>().unwrap().to_string(), text);
+        }
+        for (text, machine) in [
+            ("elf64-x86-64", EM_X86_64),
+            ("elf32-i386", EM_386),
+            ("elf64-littleaarch64", EM_AARCH64),
+            ("elf32-littlearm", EM_ARM),
+            ("elf64-powerpcle", EM_PPC64),
+            ("elf64-s390", EM_S390),
+            ("elf64-littleriscv", EM_RISCV),
+            ("elf64-loongarch", EM_LOONGARCH),
+        ] {
+            assert_eq!(text.parse::<Abi>().unwrap().machine, machine, "{text}");
         }
         for text in ["", "elf64", "elf16-little-3", "elf64-little-65536"] {
             assert!(text.parse::<Abi>().is_err(), "{text}");

@@ -1,26 +1,10 @@
 //! Which architectures of packages a system runs, and which of them it prefers.
 //!
-//! After rpm's `rpmrc` (`arch_compat`) and libsolv's `poolarch.c`. Packages of one name may be
+//! RPM's table decides which a system takes, and in which order. Packages of one name may be
 //! installed side by side if they are of different word sizes ("colours"), as `glibc.x86_64` and
 //! `glibc.i686`.
 
-/// Architectures that a system runs beside its own, the best first.
-const COMPATIBLE: &[(&str, &[&str])] = &[
-    ("x86_64_v4", &["x86_64_v3", "x86_64_v2", "x86_64"]),
-    ("x86_64_v3", &["x86_64_v2", "x86_64"]),
-    ("x86_64_v2", &["x86_64"]),
-    ("i686", &["i586", "i486", "i386"]),
-    ("i586", &["i486", "i386"]),
-    ("armv7hnl", &["armv7hl", "armv6hl"]),
-    ("armv7hl", &["armv6hl"]),
-];
-
-/// Smaller architectures that a system runs if its libraries are there.
-const MULTILIB: &[(&str, &[&str])] = &[
-    ("x86_64", &["i686", "i586", "i486", "i386"]),
-    ("s390x", &["s390"]),
-    ("ppc64", &["ppc"]),
-];
+use architecture::Architecture;
 
 /// The order in which the architectures of packages are preferred.
 #[derive(Debug)]
@@ -36,24 +20,21 @@ impl Architectures {
     /// Returns the architectures that `system` runs; its 32-bit ones only with `multilib`. An empty
     /// name is a system that runs all.
     pub(crate) fn of(system: &str, multilib: bool) -> Self {
-        let listed = |table: &[(&str, &'static [&'static str])], name: &str| {
-            let found = table.iter().find(|(key, _)| *key == name);
-            found.map_or(&[][..], |(_, others)| *others)
+        let Some(own) = Architecture::of_package(system) else {
+            // Not in the table: it takes its own packages alone.
+            let ranked = (!system.is_empty()).then(|| (system.to_owned(), 0b10));
+            return Self {
+                ranked: ranked.into_iter().collect(),
+            };
         };
-        if system.is_empty() {
-            return Self { ranked: Vec::new() };
+        let taken = own
+            .compatible()
+            .filter(|taken| multilib || taken.is_sibling(own));
+        let colour = |taken: Architecture| if taken.is_sibling(own) { 0b10 } else { 0b01 };
+        let ranked = taken.map(|taken| (taken.rpm().to_owned(), colour(taken)));
+        Self {
+            ranked: ranked.collect(),
         }
-        let mut ranked = vec![(system.to_owned(), 0b10)];
-        for other in listed(COMPATIBLE, system) {
-            ranked.push(((*other).to_owned(), 0b10));
-        }
-        if multilib {
-            let smaller: Vec<&str> = (ranked.iter())
-                .flat_map(|(name, _)| listed(MULTILIB, name).iter().copied())
-                .collect();
-            ranked.extend(smaller.into_iter().map(|name| (name.to_owned(), 0b01)));
-        }
-        Self { ranked }
     }
 
     /// Returns how far down `arch` is on the list of preferred ones; `noarch` is as good as the
@@ -79,14 +60,33 @@ mod tests {
 
     #[test]
     fn a_system_prefers_its_own_architecture() {
-        let rank = |system, multilib, arch| Architectures::of(system, multilib).rank(arch);
-        assert_eq!(rank("x86_64", true, "x86_64"), Some(0));
-        assert_eq!(rank("x86_64", true, "noarch"), Some(0));
-        assert_eq!(rank("x86_64", true, "i686"), Some(1));
-        assert_eq!(rank("x86_64", false, "i686"), None);
-        assert_eq!(rank("x86_64", false, "x86_64_v3"), None);
-        assert_eq!(rank("x86_64_v3", false, "x86_64"), Some(2));
-        assert_eq!(rank("aarch64", true, "i686"), None);
-        assert_eq!(rank("loongarch64", true, "loongarch64"), Some(0));
+        for (system, multilib, arch, expected) in [
+            ("x86_64", true, "x86_64", Some(0)),
+            ("x86_64", true, "noarch", Some(0)),
+            ("x86_64", true, "i686", Some(2)),
+            ("x86_64", true, "i386", Some(5)),
+            ("x86_64", false, "i686", None),
+            ("x86_64", false, "x86_64_v3", None),
+            ("x86_64_v3", false, "x86_64", Some(2)),
+            ("x86_64_v3", true, "i686", Some(4)),
+            ("i686", false, "i586", Some(1)),
+            ("armv7hl", false, "armv7hl", Some(0)),
+            ("armv7hl", false, "armv6hl", Some(1)),
+            ("armv7hl", false, "armv7l", None),
+            ("aarch64", true, "i686", None),
+            ("loongarch64", true, "loongarch64", Some(0)),
+            ("sh4a", true, "sh4a", Some(0)),
+            ("sh4a", true, "sh4", None),
+            ("", true, "anything", Some(0)),
+        ] {
+            let rank = Architectures::of(system, multilib).rank(arch);
+            assert_eq!(rank, expected, "{arch} on {system}");
+        }
+        let colour = |system, arch| Architectures::of(system, true).colour(arch);
+        assert_eq!(colour("x86_64", "x86_64_v2"), EVERY_COLOUR);
+        assert_eq!(colour("x86_64_v2", "x86_64"), 0b10);
+        assert_eq!(colour("x86_64", "i686"), 0b01);
+        assert_eq!(colour("i686", "i586"), 0b10);
+        assert_eq!(colour("x86_64", "noarch"), EVERY_COLOUR);
     }
 }

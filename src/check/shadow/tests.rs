@@ -124,6 +124,11 @@ fn over_a_base_with_files() {
             &["usr/lib/x86_64-linux-gnu/libz.so.1 f z"],
             &["library-in-base /usr/lib/x86_64-linux-gnu/libz.so.1"],
         ),
+        (
+            &["usr/lib/i386-linux-gnu/libz.so.1 f z"],
+            &["library-in-base /usr/lib/i386-linux-gnu/libz.so.1"],
+        ),
+        (&["usr/lib/sparc-linux-gnu/libz.so.1 f z"], &[]),
         // Links of the image: into itself, into the base, through both, and to nothing.
         (&["usr/bin/a l b", "usr/bin/b f b"], &[]),
         (&["usr/bin/a l tool"], &[]),

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::anyhow;
+use architecture::Architecture;
 use linkage::Capabilities;
 use resolve::{
     Available, Dependency, Options, Pool, Repository, Request, Rule, Solvable, Wanted, resolve,
@@ -20,7 +21,6 @@ use rpm_input::Package;
 
 pub use solvable::{nevra, other_path, repository, solvable};
 
-use crate::base::architecture::Architecture;
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
 use crate::packages::look_up::{self, LookedUp};
@@ -82,7 +82,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         architecture,
     } = question;
     let options = Options {
-        architecture: architecture.of_rpm().to_owned(),
+        architecture: architecture.rpm().to_owned(),
         multilib: true,
     };
     let wanted = wanted.into_iter().map(Wanted::Available);

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::anyhow;
+use architecture::Architecture;
 
 use crate::packages::repository::source::{
     DEFAULT_PRIORITY, Place, RepositorySource, Trust, place_of_url,
@@ -264,10 +265,9 @@ impl Variables {
                     .map_or(String::new(), |(_, minor)| minor.to_owned())
             }
             "arch" => self.architecture.clone(),
-            "basearch" => match self.architecture.as_str() {
-                "i486" | "i586" | "i686" => "i386".to_owned(),
-                "armv7hl" => "armhfp".to_owned(),
-                other => other.to_owned(),
+            "basearch" => match Architecture::of_package(&self.architecture) {
+                Some(known) => known.basearch().to_owned(),
+                None => self.architecture.clone(),
             },
             other => return Err(format!("the variable ${other} is not known")),
         })
