@@ -254,13 +254,18 @@ fn only_database(path: &Path) -> Result<Found> {
             path.display()
         )));
     }
-    let mut files = packages.iter().flat_map(|package| &package.files);
-    let sbin = files.find(|file| file.path == "/usr/sbin");
     Ok(Found {
-        merged_sbin: sbin.map(|sbin| matches!(sbin.kind, FileKind::Symlink { .. })),
+        merged_sbin: merges_sbin(&packages),
         packages: Some(packages),
         ..Found::default()
     })
+}
+
+/// Says whether `/usr/sbin` of these packages is a link, if one of them has it.
+fn merges_sbin(packages: &[Package]) -> Option<bool> {
+    let mut files = packages.iter().flat_map(|package| &package.files);
+    let sbin = files.find(|file| file.path == "/usr/sbin")?;
+    Some(matches!(sbin.kind, FileKind::Symlink { .. }))
 }
 
 /// Reads a file: an RPM database, or a list or manifest, perhaps compressed by gzip.
@@ -312,4 +317,43 @@ fn refused(path: &Path, problem: &str) -> Failure {
 
 fn not_a_base(path: &Path) -> Failure {
     Failure::refused(anyhow!("{} is no base", path.display())).hint(KINDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_input::{File, Nevra};
+
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    #[test]
+    fn sbin_is_merged_where_it_is_a_link() {
+        let with = |files: &[(&str, FileKind)]| {
+            let mut package = Package::named(Nevra {
+                name: "filesystem".to_owned(),
+                epoch: None,
+                version: "1".to_owned(),
+                release: "1".to_owned(),
+                arch: "x86_64".to_owned(),
+            });
+            let files = files.iter().cloned();
+            package.files = files
+                .map(|(path, kind)| File::new(path.to_owned(), kind))
+                .collect();
+            merges_sbin(&[package])
+        };
+        let link = || FileKind::Symlink("bin".to_owned());
+        assert_eq!(with(&[("/usr/sbin", link())]), Some(true));
+        assert_eq!(with(&[("/usr/sbin", FileKind::Directory)]), Some(false));
+        assert_eq!(with(&[("/sbin", link()), ("/usr/bin", link())]), None);
+
+        let scratch = Scratch::new();
+        scratch.write("merged/usr/bin/x", b"");
+        scratch.write("apart/usr/sbin/x", b"");
+        std::os::unix::fs::symlink("bin", scratch.path().join("merged/usr/sbin")).unwrap();
+        for (name, expected) in [("merged", true), ("apart", false)] {
+            let found = root(&scratch.path().join(name), None, None).unwrap();
+            assert_eq!(found.merged_sbin, Some(expected), "{name}");
+        }
+    }
 }

@@ -122,6 +122,15 @@ pub struct OnBase {
     pub findings: Vec<Finding>,
 }
 
+impl OnBase {
+    /// Forgets what was so before.
+    fn subtract(&mut self, known: &Self) {
+        self.breaks.retain(|one| !known.breaks.contains(one));
+        self.shadows.retain(|one| !known.shadows.contains(one));
+        self.findings.retain(|one| !known.findings.contains(one));
+    }
+}
+
 impl Row {
     /// Returns how the image fares on a target.
     pub fn state(&self, target: usize, waivers: &Waivers) -> State {
@@ -280,9 +289,7 @@ impl Survey {
         for (target, ground) in grounds.iter().enumerate() {
             judgements.extend(self.judge(&specimen, target, ground));
             let mut found = ground.look(&mut specimen)?;
-            found.breaks.retain(|one| !known.breaks.contains(one));
-            found.shadows.retain(|one| !known.shadows.contains(one));
-            found.findings.retain(|one| !known.findings.contains(one));
+            found.subtract(&known);
             on_base.push(found);
         }
         for (one, before) in judgements.iter_mut().zip(&before) {
@@ -350,5 +357,42 @@ impl Survey {
                 on_base.findings.push(finding.clone());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_so_before_is_subtracted() {
+        let found = |paths: &[&str]| OnBase {
+            breaks: (paths.iter())
+                .map(|path| Break {
+                    kind: &kinds::SONAME_MISSING,
+                    missing: "libx.so.1".to_owned(),
+                    by: (*path).to_owned(),
+                    path: (*path).to_owned(),
+                    where_looked: String::new(),
+                })
+                .collect(),
+            shadows: (paths.iter())
+                .map(|path| Shadow {
+                    kind: &kinds::SHADOWS_BASE,
+                    path: (*path).to_owned(),
+                    owner: None,
+                    what: "other".to_owned(),
+                })
+                .collect(),
+            findings: (paths.iter())
+                .map(|path| Finding::new(&kinds::SHADOWS_BASE, *path))
+                .collect(),
+        };
+        let mut new = found(&["/usr/a", "/usr/b"]);
+        new.subtract(&found(&["/usr/b", "/usr/c"]));
+        let left = found(&["/usr/a"]);
+        assert_eq!(new.breaks, left.breaks);
+        assert_eq!(new.shadows, left.shadows);
+        assert_eq!(new.findings, left.findings);
     }
 }

@@ -507,7 +507,10 @@ mod tests {
         let rules = rules(&[], &["sbin-merge"]);
         for (candidate, expected) in [
             (file("bin/ls"), "usr/bin/ls usr-merge"),
+            (file("lib/ld.so"), "usr/lib/ld.so usr-merge"),
+            (file("lib32/ld.so"), "usr/lib32/ld.so usr-merge"),
             (file("lib64/ld.so"), "usr/lib64/ld.so usr-merge"),
+            (file("libx32/ld.so"), "usr/libx32/ld.so usr-merge"),
             (file("library/x"), "- hierarchy-only"),
             (file("sbin/fsck"), "usr/bin/fsck usr-merge sbin-merge"),
             (file("usr/sbin/fsck"), "usr/bin/fsck sbin-merge"),

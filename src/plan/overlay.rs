@@ -86,3 +86,60 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    /// Returns an overlay as lines `PATH KIND MODE [CONTENT or TARGET]`.
+    fn listed(directory: &Path) -> Vec<String> {
+        let line = |file: &OverlayFile| {
+            let rest = match (&file.candidate.kind, &file.content) {
+                (CandidateKind::Symlink(target), _) => format!(" {target}"),
+                (_, Some(id)) => format!(" {} {}", file.size, id.as_str()),
+                _ => String::new(),
+            };
+            let kind = match file.candidate.kind {
+                CandidateKind::Directory => "d",
+                CandidateKind::File => "f",
+                CandidateKind::Symlink(_) => return format!("{} l{rest}", file.candidate.path),
+                _ => "other",
+            };
+            format!("{} {kind} {:04o}{rest}", file.candidate.path, file.mode)
+        };
+        read(directory).unwrap().iter().map(line).collect()
+    }
+
+    #[test]
+    fn modes_are_taken_as_they_are_and_owners_are_not() {
+        let scratch = Scratch::new();
+        for (path, mode) in [
+            ("usr/bin/b", 0o4755),
+            ("usr/bin/a", 0o2711),
+            ("usr/c", 0o600),
+        ] {
+            let path = scratch.write(path, b"x");
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        for (path, mode) in [("usr/bin", 0o1777), ("usr", 0o750)] {
+            fs::set_permissions(scratch.path().join(path), Permissions::from_mode(mode)).unwrap();
+        }
+        symlink("../c", scratch.path().join("usr/bin/link")).unwrap();
+        let x = "1 sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+        assert_eq!(
+            listed(scratch.path()),
+            [
+                "usr d 0750".to_owned(),
+                "usr/bin d 1777".to_owned(),
+                format!("usr/bin/a f 2711 {x}"),
+                format!("usr/bin/b f 4755 {x}"),
+                "usr/bin/link l ../c".to_owned(),
+                format!("usr/c f 0600 {x}"),
+            ]
+        );
+    }
+}

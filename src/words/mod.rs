@@ -5,4 +5,6 @@ pub mod digest;
 pub mod document;
 pub mod failure;
 pub mod quantity;
+#[cfg(test)]
+pub mod scratch;
 pub mod suggest;

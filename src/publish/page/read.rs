@@ -77,8 +77,7 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
             }
         }
     }
-    // One list without a signature makes the whole a store that can't be called signed.
-    index.signed = !signers.is_empty() && signers.iter().all(|signer| *signer != Signer::Nobody);
+    index.signed = is_signed(&signers);
     let keys: BTreeSet<_> = (signers.into_iter())
         .filter_map(|signer| match signer {
             Signer::Key(fingerprint) => Some(fingerprint),
@@ -194,6 +193,12 @@ enum Signer {
     Key(String),
 }
 
+/// Says whether a store whose lists these signed can be called signed: one list without a signature
+/// is enough that it can't.
+fn is_signed(signers: &[Signer]) -> bool {
+    !signers.is_empty() && signers.iter().all(|signer| *signer != Signer::Nobody)
+}
+
 /// Finds out who signed the list in `directory`.
 ///
 /// A signature that does not fit its list is an error: clients would refuse the store.
@@ -257,6 +262,21 @@ mod tests {
             ("a-.raw", ""),
         ] {
             assert_eq!(version_in(file, "a"), version, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_signed_if_each_of_its_lists_is() {
+        let key = || Signer::Key("F".to_owned());
+        for (signers, expected) in [
+            (vec![], false),
+            (vec![key()], true),
+            (vec![Signer::Unknown, key()], true),
+            (vec![Signer::Nobody], false),
+            (vec![key(), Signer::Nobody], false),
+            (vec![Signer::Nobody, Signer::Unknown], false),
+        ] {
+            assert_eq!(is_signed(&signers), expected, "{signers:?}");
         }
     }
 
