@@ -12,7 +12,7 @@ use crate::packages::Selection;
 use crate::packages::reason::{Explained, ReliedOn};
 use crate::plan::compose::{self, Plan};
 use crate::plan::identity::Identity;
-use crate::publish::{Stored, directory_of};
+use crate::publish::Stored;
 use crate::report::Report;
 use crate::words::quantity::bytes;
 
@@ -53,7 +53,7 @@ impl Built {
         requires: Vec<String>,
         result: Option<Stored>,
     ) -> Self {
-        let directory = directory_of(&inputs.output, inputs.layout, &identity.name);
+        let directory = inputs.destination.directory_of(&identity.name);
         Self {
             name: identity.name.clone(),
             version: identity.version.clone(),

@@ -1,9 +1,6 @@
 //! The stages of a build, in their order.
 
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::Path;
-
-use store::{Added, Listing, Publication, Store};
+use std::io::{Seek as _, SeekFrom};
 
 use crate::answer::{self, Built};
 use crate::base::Base;
@@ -17,14 +14,14 @@ use crate::pack::{self, Source};
 use crate::packages::lock::Locking;
 use crate::packages::{Selection, select};
 use crate::plan::compose::{self, Plan, Times};
-use crate::plan::identity::{self, Identity, Manifest, Origin};
+use crate::plan::identity::{self, Identity};
 use crate::plan::matching::{self, Matching};
 use crate::plan::overlay;
+use crate::publish::manifest::Manifest;
 use crate::publish::signing::{self, Signer};
-use crate::publish::{NewDirectory, Stored, directory_of};
+use crate::publish::{self, ImageDirectory, Stored};
 use crate::report::Report;
-use crate::words::digest::{hex, sha256};
-use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::failure::{Failure, Result};
 use crate::words::quantity::{bytes, counted};
 
 /// Opens what signs the list, if anything does: once for all images of a run, since it may ask for a
@@ -35,7 +32,7 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
         false => signing::open(
             inputs.key.as_ref(),
             inputs.now,
-            std::slice::from_ref(&inputs.output),
+            std::slice::from_ref(&inputs.destination.output),
         ),
     }
 }
@@ -124,26 +121,14 @@ fn make(
     let sources: Vec<_> = (selection.packages.iter().zip(&selection.files))
         .map(|(package, file)| Source { package, file })
         .collect();
-    let output = directory_of(&inputs.output, inputs.layout, &identity.name);
-    let _parent = NewDirectory::make(&inputs.output)?;
-    let directory = NewDirectory::make(&output)?;
-    let store = Store::open(&output).map_err(store_failure)?;
-    let temporary = store.temporary().map_err(store_failure)?;
+    let directory = ImageDirectory::open(&inputs.destination, &identity.name)?;
+    let temporary = directory.temporary()?;
 
     let bar = report.bar("pack", plan.size);
-    let packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
+    let mut packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
         bar.inc(bytes)
     })?;
     bar.finish_and_clear();
-    let mut image = packed.output;
-    let rewound = |image: &mut store::Temporary| {
-        image
-            .seek(SeekFrom::Start(0))
-            .map_err(|error| Failure::io("reading the image back", error))
-    };
-    rewound(&mut image)?;
-    let (_, digest) =
-        sha256(&mut image).map_err(|error| Failure::io("reading the image back", error))?;
     report.stage(
         "pack",
         &format!(
@@ -165,91 +150,23 @@ fn make(
     );
     report.findings(&mut findings, &inputs.waivers)?;
     if let Some(directory) = &inputs.tree {
-        rewound(&mut image)?;
-        unpack::unpack(&mut image, directory)?;
+        let image = &mut packed.output;
+        image
+            .seek(SeekFrom::Start(0))
+            .map_err(|error| Failure::io("reading the image back", error))?;
+        unpack::unpack(image, directory)?;
         report.stage("tree", &directory.display().to_string());
     }
 
-    let origins = origins(&sources, &packed.digests);
-    let list = Manifest::new(
+    let known = plan.findings.iter().chain(&findings);
+    let manifest = Manifest::new(identity, base, selection, &packed, known)?;
+    let stored = publish::publish(
+        directory,
         identity,
-        base,
-        &selection.packages,
-        &origins,
-        &selection.explained,
-        identity::requires(&selection.packages),
-        selection.relies_on.clone(),
-        &packed.linkage,
-    )?
-    .allowing(plan.findings.iter().chain(&findings))
-    .to_gzip()?;
-    let (_, list_digest) =
-        sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
-    let mut manifest = store.temporary().map_err(store_failure)?;
-    manifest
-        .write_all(&list)
-        .map_err(|error| Failure::io("writing the manifest", error))?;
-    let mut sign = signing::sign_with(signer);
-    let publication = Publication {
-        name: identity.name.clone(),
-        image: (identity.image_file(), image, digest),
-        manifest: (identity.manifest_file(), manifest, list_digest),
-        replace: inputs.replace,
-        allow_older: inputs.allow_older,
-    };
-    let added = if inputs.obs {
-        store.add_for_obs(publication)
-    } else {
-        let listing = Listing {
-            sign: sign.as_mut().map(|sign| sign as _),
-            best_before: inputs.best_before,
-        };
-        store.add(publication, listing)
-    }
-    .map_err(store_failure)?;
-    directory.keep();
-    if let Some(signer) = signer {
-        signer.publish_key(&store)?;
-    }
-    let (added, words) = match added {
-        Added::New => ("new", "added to"),
-        Added::Unchanged => ("unchanged", "the same as before in"),
-        Added::Replaced => ("replaced", "replaced in"),
-    };
-    report.stage(
-        "store",
-        &format!(
-            "{}  {words} {}",
-            output.join(identity.image_file()).display(),
-            output
-                .join(if inputs.obs { "*.sha256" } else { "SHA256SUMS" })
-                .display()
-        ),
-    );
-    if let Some(signer) = signer {
-        let file = output.join("SHA256SUMS.gpg");
-        let print = signer.fingerprint();
-        report.stage("sign", &format!("{}  by key {print}", file.display()));
-    }
-    let stored = Stored {
-        sha256: hex(&digest),
-        bytes: packed.summary.bytes,
-        added,
-        signed_by: signer.map(Signer::fingerprint),
-    };
+        packed.output,
+        &manifest,
+        signer,
+        report,
+    )?;
     Ok((stored, findings))
-}
-
-/// Says where each package came from.
-fn origins(sources: &[Source<'_>], digests: &[[u8; 32]]) -> Vec<Origin> {
-    let name = |path: &Path| {
-        path.file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-    };
-    (sources.iter().zip(digests))
-        .map(|(source, digest)| Origin {
-            file: name(source.file),
-            sha256: *digest,
-        })
-        .collect()
 }

@@ -22,9 +22,10 @@ use crate::packages::trust;
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
+use crate::publish::Destination;
 use crate::publish::signing::{KeySource, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
-use store::{BestBefore, DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
+use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
 /// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
 const DEFAULT_COMPRESSION: &str = "zstd:7";
@@ -67,17 +68,7 @@ pub struct Inputs {
     /// How the image is packed.
     pub packing: Packing,
     /// Where the image goes.
-    pub output: PathBuf,
-    /// Where in `output` the image lies.
-    pub layout: Layout,
-    /// Digests are written beside the files, and there is no list.
-    pub obs: bool,
-    /// An image of the same name may be replaced.
-    pub replace: bool,
-    /// An image that is not the newest of its name may be added.
-    pub allow_older: bool,
-    /// The last day on which clients may take the list.
-    pub best_before: Option<BestBefore>,
+    pub destination: Destination,
     /// What signs the list.
     pub key: Option<KeySource>,
     /// The time of a signature that is made, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
@@ -176,12 +167,14 @@ impl Inputs {
                 block_size: block_size(block.unwrap_or(DEFAULT_BLOCK_SIZE))?,
                 workers: workers(arguments.jobs)?,
             },
-            output: arguments.output.clone(),
-            layout,
-            obs: arguments.obs,
-            replace: arguments.replace,
-            allow_older: arguments.allow_older,
-            best_before: arguments.best_before,
+            destination: Destination {
+                output: arguments.output.clone(),
+                layout,
+                obs: arguments.obs,
+                replace: arguments.replace,
+                allow_older: arguments.allow_older,
+                best_before: arguments.best_before,
+            },
             key: key(&arguments.signing)?,
             now: now()?,
             dry_run: arguments.dry_run,

@@ -1,28 +1,20 @@
 //! How an image is called, and what it says of itself: its name and version, the
-//! extension-release file inside, the package list beside.
+//! extension-release file inside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 
 use anyhow::anyhow;
 use architecture::Architecture;
-use flate2::{Compression, GzBuilder};
 use image::{Content, Leaf, Stat};
-use linkage::Linkage;
 use rpm_input::Package;
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 use store::Layout;
 use store::{Definition, Delivery};
 
 use crate::base::Base;
-use crate::check::closure::Needs;
-use crate::findings::Finding;
 use crate::packages::offers::Offers;
-use crate::packages::reason::{Explained, ReliedOn};
 use crate::plan::compose::Plan;
 use crate::plan::matching::Matching;
-use crate::words::digest::{hex, sha256, sha256_id};
+use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 
 /// The longest file name that Linux takes, in bytes.
@@ -417,138 +409,6 @@ fn encoded(version: &str) -> String {
         previous = Some(character);
     }
     out
-}
-
-/// The package list of an image, in the format of mkosi's manifest version 1, with keys of our
-/// own: `nevra`, `sha256`, `origin`, `reason` and `provides` of each package, `requires` and
-/// `relies_on`; why findings were allowed (`allowed`); what the files need of the base (`needs`), and what each file needs and offers
-/// (`linkage`), on one line, since it is for programs.
-#[derive(Debug, Serialize)]
-pub struct Manifest {
-    manifest_version: u32,
-    config: Config,
-    packages: Vec<ManifestPackage>,
-    extension: BTreeMap<&'static str, String>,
-    requires: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    relies_on: Vec<ReliedOn>,
-    /// Why findings were allowed, each by its id.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    allowed: BTreeMap<&'static str, String>,
-    needs: Needs,
-    linkage: Box<RawValue>,
-}
-
-#[derive(Debug, Serialize)]
-struct Config {
-    name: String,
-    // An absent key is left out: sysextmgr does not take null.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    distribution: Option<String>,
-    architecture: String,
-    output_format: &'static str,
-    version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    release: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ManifestPackage {
-    r#type: &'static str,
-    name: String,
-    version: String,
-    architecture: String,
-    size: u64,
-    sha256: String,
-    origin: String,
-    #[serde(flatten)]
-    explained: Explained,
-}
-
-/// Where a package came from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The RPM's file name, without its directory: that is the build machine's own.
-    pub file: String,
-    /// SHA-256 of the RPM file.
-    pub sha256: [u8; 32],
-}
-
-impl Manifest {
-    /// Lists what went into an image. `origins` and `explained` are parallel to `packages`.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what the stages before have made"
-    )]
-    pub fn new(
-        identity: &Identity,
-        base: &Base,
-        packages: &[Package],
-        origins: &[Origin],
-        explained: &[Explained],
-        requires: Vec<String>,
-        relies_on: Vec<ReliedOn>,
-        linkage: &Linkage,
-    ) -> Result<Self> {
-        let needs = Needs::of(linkage);
-        let linkage =
-            to_raw_value(linkage).map_err(|error| Failure::io("writing the manifest", error))?;
-        let mut listed: Vec<_> = packages
-            .iter()
-            .zip(origins)
-            .zip(explained)
-            .map(|((package, origin), explained)| ManifestPackage {
-                r#type: "rpm",
-                name: package.nevra.name.clone(),
-                version: package.nevra.evr(),
-                architecture: package.nevra.arch.clone(),
-                size: package.installed_size,
-                sha256: hex(&origin.sha256),
-                origin: origin.file.clone(),
-                explained: explained.clone(),
-            })
-            .collect();
-        listed.sort_by(|a, b| a.explained.nevra.cmp(&b.explained.nevra));
-        Ok(Self {
-            manifest_version: 1,
-            config: Config {
-                name: identity.name.clone(),
-                distribution: base.os_release.get("ID").map(str::to_owned),
-                architecture: identity.architecture.to_string(),
-                output_format: "sysext",
-                version: identity.version.clone(),
-                release: base.os_release.get("VERSION_ID").map(str::to_owned),
-            },
-            packages: listed,
-            extension: identity.release.iter().cloned().collect(),
-            requires,
-            relies_on,
-            allowed: BTreeMap::new(),
-            needs,
-            linkage,
-        })
-    }
-
-    /// Keeps why findings were allowed, where a reason was given.
-    #[must_use]
-    pub fn allowing<'a>(mut self, findings: impl Iterator<Item = &'a Finding>) -> Self {
-        self.allowed = findings
-            .filter_map(|finding| Some((finding.kind.id, finding.allowed.clone()?)))
-            .collect();
-        self
-    }
-
-    /// Returns the manifest as gzip-compressed JSON. No time is in it.
-    pub fn to_gzip(&self) -> Result<Vec<u8>> {
-        let failed = |error: std::io::Error| Failure::io("writing the manifest", error);
-        let mut json = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        json.push(b'\n');
-        let mut gzip = GzBuilder::new()
-            .mtime(0)
-            .write(Vec::new(), Compression::best());
-        gzip.write_all(&json).map_err(failed)?;
-        gzip.finish().map_err(failed)
-    }
 }
 
 /// Returns what the packages require and do not provide among themselves: the capabilities that

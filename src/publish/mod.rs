@@ -1,61 +1,195 @@
-//! What becomes of an image: its entry in the store, the signature of the list, the page.
+//! What becomes of a finished image: its manifest, its entry in the store, the signature of the
+//! list, the page.
+//!
+//! A [`Destination`] says where images go. [`ImageDirectory`] is the directory of one image, open
+//! while the image is written to a temporary file in it. [`publish`] names and lists the image
+//! with its manifest: all or nothing.
 
+pub mod manifest;
 pub mod page;
 pub mod signing;
 
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use store::Layout;
+use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
 
-use crate::words::failure::{Failure, Result};
+use crate::plan::identity::Identity;
+use crate::publish::manifest::Manifest;
+use crate::publish::signing::Signer;
+use crate::report::Report;
+use crate::words::digest::{hex, sha256};
+use crate::words::failure::{Failure, Result, store_failure};
+
+/// Where images go, and what may happen to those that are there.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The directory that was named.
+    pub output: PathBuf,
+    /// Where in `output` an image is.
+    pub layout: Layout,
+    /// Digests are written beside the files, and there is no list.
+    pub obs: bool,
+    /// An image of the same name may be replaced.
+    pub replace: bool,
+    /// An image that is not the newest of its name may be added.
+    pub allow_older: bool,
+    /// The last day on which clients may take the list.
+    pub best_before: Option<BestBefore>,
+}
+
+impl Destination {
+    /// Returns the directory of an extension's images: that of the store, or the extension's own
+    /// in it.
+    pub fn directory_of(&self, name: &str) -> PathBuf {
+        match self.layout.is_per_name() {
+            true => self.output.join(name),
+            false => self.output.clone(),
+        }
+    }
+}
 
 /// What is in the store now.
 #[derive(Debug, Serialize)]
 pub struct Stored {
-    /// Digest of the image, in hexadecimal digits.
-    pub sha256: String,
-    /// Length of the image.
-    pub bytes: u64,
-    /// `new`, `unchanged` or `replaced`.
-    pub added: &'static str,
+    sha256: String,
+    bytes: u64,
+    added: &'static str,
     /// Fingerprint of the key that signs the list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub signed_by: Option<String>,
+    signed_by: Option<String>,
 }
 
-/// Returns the directory of the image: that of the store, or the extension's own in it.
-pub fn directory_of(output: &Path, layout: Layout, name: &str) -> PathBuf {
-    match layout.is_per_name() {
-        true => output.join(name),
-        false => output.to_owned(),
+/// The directory of an image. Where it was made for the image, it is gone again unless the image
+/// is published.
+pub struct ImageDirectory<'a> {
+    destination: &'a Destination,
+    store: Store,
+    // Dropped in this order: a directory is removed before the one that it is in.
+    directory: NewDirectory,
+    _parent: NewDirectory,
+}
+
+impl<'a> ImageDirectory<'a> {
+    /// Opens the directory of an extension's images, and makes it if it is missing.
+    pub fn open(destination: &'a Destination, name: &str) -> Result<Self> {
+        let parent = NewDirectory::make(&destination.output)?;
+        let path = destination.directory_of(name);
+        let directory = NewDirectory::make(&path)?;
+        Ok(Self {
+            destination,
+            store: Store::open(&path).map_err(store_failure)?,
+            directory,
+            _parent: parent,
+        })
+    }
+
+    /// Makes a file in it that has no name yet.
+    pub fn temporary(&self) -> Result<Temporary> {
+        self.store.temporary().map_err(store_failure)
+    }
+
+    /// Names the files of a publication, and lists them unless `--obs` forbids it.
+    fn add(self, publication: Publication, signer: Option<&Signer>) -> Result<Added> {
+        let mut sign = signing::sign_with(signer);
+        let added = if self.destination.obs {
+            self.store.add_for_obs(publication)
+        } else {
+            let listing = Listing {
+                sign: sign.as_mut().map(|sign| sign as _),
+                best_before: self.destination.best_before,
+            };
+            self.store.add(publication, listing)
+        }
+        .map_err(store_failure)?;
+        self.directory.keep();
+        if let Some(signer) = signer {
+            signer.publish_key(&self.store)?;
+        }
+        Ok(added)
     }
 }
 
-/// A directory that is gone again unless it is kept, where it was not there before.
-pub struct NewDirectory<'a>(Option<&'a Path>);
+/// Adds an image and its manifest to the store, and signs the list if there is a signer.
+pub fn publish(
+    directory: ImageDirectory<'_>,
+    identity: &Identity,
+    mut image: Temporary,
+    manifest: &Manifest,
+    signer: Option<&Signer>,
+    report: &Report,
+) -> Result<Stored> {
+    let (bytes, digest) = image
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| sha256(&mut image))
+        .map_err(|error| Failure::io("reading the image back", error))?;
+    let list = manifest.to_gzip()?;
+    let (_, list_digest) =
+        sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
+    let mut list_file = directory.temporary()?;
+    list_file
+        .write_all(&list)
+        .map_err(|error| Failure::io("writing the manifest", error))?;
+    let destination = directory.destination;
+    let publication = Publication {
+        name: identity.name.clone(),
+        image: (identity.image_file(), image, digest),
+        manifest: (identity.manifest_file(), list_file, list_digest),
+        replace: destination.replace,
+        allow_older: destination.allow_older,
+    };
+    let (added, words) = match directory.add(publication, signer)? {
+        Added::New => ("new", "added to"),
+        Added::Unchanged => ("unchanged", "the same as before in"),
+        Added::Replaced => ("replaced", "replaced in"),
+    };
+    let path = destination.directory_of(&identity.name);
+    let image = path.join(identity.image_file());
+    let list = path.join(if destination.obs {
+        "*.sha256"
+    } else {
+        "SHA256SUMS"
+    });
+    report.stage(
+        "store",
+        &format!("{}  {words} {}", image.display(), list.display()),
+    );
+    let signed_by = signer.map(Signer::fingerprint);
+    if let Some(key) = &signed_by {
+        let file = path.join("SHA256SUMS.gpg");
+        report.stage("sign", &format!("{}  by key {key}", file.display()));
+    }
+    Ok(Stored {
+        sha256: hex(&digest),
+        bytes,
+        added,
+        signed_by,
+    })
+}
 
-impl<'a> NewDirectory<'a> {
-    /// Makes it.
-    pub fn make(path: &'a Path) -> Result<Self> {
+/// A directory that is gone again unless it is kept, where it was not there before.
+struct NewDirectory(Option<PathBuf>);
+
+impl NewDirectory {
+    fn make(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Ok(Self(None));
         }
         std::fs::create_dir_all(path).map_err(|error| {
             Failure::io(format!("making the directory {}", path.display()), error)
         })?;
-        Ok(Self(Some(path)))
+        Ok(Self(Some(path.to_owned())))
     }
 
-    /// Keeps it.
-    pub fn keep(mut self) {
+    fn keep(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for NewDirectory<'_> {
+impl Drop for NewDirectory {
     fn drop(&mut self) {
-        if let Some(path) = self.0 {
+        if let Some(path) = &self.0 {
             // It is empty, or someone else has put something there, which must stay.
             let _ = std::fs::remove_dir(path);
         }
