@@ -1,6 +1,6 @@
 //! Makes system extension images from RPM packages, without root, container or daemon.
 //!
-//! `pipeline` is the way of the data, in the order of its stages. CONTRIBUTING.md draws the house.
+//! `pipeline` is the way of the data, in the order of its stages. docs/architecture.md draws it.
 
 mod answer;
 mod base;

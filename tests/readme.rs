@@ -96,6 +96,34 @@ fn the_commands_to_try_and_to_use() {
 }
 
 #[test]
+fn what_is_installed() {
+    let readme = readme();
+    let section = readme.split("\n## Install\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let blocks: Vec<_> = section.split("```\n").skip(1).step_by(2).collect();
+    let [program_itself, beside_it] = blocks.as_slice() else {
+        panic!("{blocks:#?}");
+    };
+    // The tests have built it; to install it would build it again.
+    assert_eq!(*program_itself, "cargo install --locked --path .\n");
+    let scratch = Scratch::new();
+    let outcome = Command::new("sh")
+        .args(["-eu", "-c"])
+        .arg(beside_it.replace("sysext-build ", "\"$0\" "))
+        .arg(program().get_program())
+        .env("HOME", scratch.path())
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    for name in [
+        "bash-completion/completions/sysext-build",
+        "man/man1/sysext-build.1",
+    ] {
+        assert!(scratch.join(".local/share").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn the_ci_runs_the_command_that_the_readme_gives() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ci = fs::read_to_string(root.join(".ci/run")).unwrap();

@@ -19,6 +19,7 @@ mod clients;
 mod crowd;
 mod delivery;
 mod determinism;
+mod docs;
 mod gpgcheck;
 mod hostile;
 mod interruption;

@@ -27,7 +27,7 @@ use crate::publish::signing::{KeySource, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
-/// The compressor that is used where none is named. CONTRIBUTING.md has the measured curve.
+/// The compressor that is used where none is named. docs/benchmarks.md has the measured curve.
 const DEFAULT_COMPRESSION: &str = "zstd:7";
 /// The block size that is used where none is named.
 const DEFAULT_BLOCK_SIZE: &str = "1M";
