@@ -86,6 +86,7 @@ pub use tarball::{KEYRING, write_tarball};
 pub use temporary::Temporary;
 pub use verify::{
     CheckSignature, Examination, FINDINGS, Finding, FindingKind, LookInside, Severity, Verdict,
+    kinds,
 };
 
 use directory::{Directory, SIGNATURE, SUMS};

@@ -10,7 +10,7 @@ use clients::{Release, ReleaseFile};
 use image::squashfs::Image;
 use openpgp::Keyring;
 use serde::Serialize;
-use store::{Examination, Finding, KEYRING, Listing, Manifest, Severity, Store};
+use store::{Examination, Finding, KEYRING, Listing, Manifest, Severity, Store, kinds};
 
 use crate::cli::store::VerifyArguments;
 use crate::inputs;
@@ -115,7 +115,7 @@ fn shelf(
     let verdict = verdict.map_err(store_failure)?;
     let mut findings = verdict.findings;
     let mut repaired = Vec::new();
-    let is_fixable = |finding: &Finding| finding.kind().is_some_and(|kind| kind.is_fixable);
+    let is_fixable = |finding: &Finding| finding.kind.fix.is_some();
     if arguments.fix && findings.iter().any(is_fixable) {
         let key = inputs::key(&arguments.signing)?;
         let signer = key.map(|key| Signer::open(&key, now)).transpose()?;
@@ -140,7 +140,7 @@ fn shelf(
 /// Looks whether an image says of itself what its manifest says of it, where clients ask.
 fn look_inside(file: File, name: &str, manifest: Option<&Manifest>) -> Vec<Finding> {
     let unreadable =
-        |error: &dyn std::fmt::Display| vec![Finding::new("image-unreadable", name, error)];
+        |error: &dyn std::fmt::Display| vec![Finding::new(&kinds::IMAGE_UNREADABLE, name, error)];
     let mut image = match Image::open(file) {
         Ok(image) => image,
         Err(error) => return unreadable(&error),
@@ -156,7 +156,7 @@ fn look_inside(file: File, name: &str, manifest: Option<&Manifest>) -> Vec<Findi
     let extension = manifest.map(|manifest| manifest.config.name.as_str());
     let keys = match release_keys(&releases, name, extension) {
         Ok(keys) => keys,
-        Err(problem) => return vec![Finding::new("release-missing", name, problem)],
+        Err(problem) => return vec![Finding::new(&kinds::RELEASE_MISSING, name, problem)],
     };
     let Some(manifest) = manifest else {
         return Vec::new();
@@ -171,7 +171,7 @@ fn look_inside(file: File, name: &str, manifest: Option<&Manifest>) -> Vec<Findi
             say(inside),
             say(beside)
         );
-        Finding::new("release-mismatch", name, text)
+        Finding::new(&kinds::RELEASE_MISMATCH, name, text)
     });
     finding.into_iter().collect()
 }
@@ -207,14 +207,14 @@ fn release_keys<'a>(
 impl Row {
     fn new(finding: &Finding) -> Self {
         Self {
-            id: finding.id,
-            severity: match finding.severity() {
+            id: finding.kind.id,
+            severity: match finding.kind.severity {
                 Severity::Error => "error",
                 Severity::Note => "note",
             },
             file: finding.file.clone(),
             text: finding.text.clone(),
-            repair: finding.kind().map_or("", |kind| kind.repair),
+            repair: finding.kind.repair,
         }
     }
 }

@@ -206,9 +206,9 @@ fn findings(store: &Store) -> BTreeSet<String> {
         })
         .unwrap();
     (verdict.findings.iter())
-        .map(|finding| match finding.severity() {
+        .map(|finding| match finding.kind.severity {
             Severity::Error => format!("error {}", finding.text),
-            Severity::Note => finding.id.to_owned(),
+            Severity::Note => finding.kind.id.to_owned(),
         })
         .collect()
 }

@@ -135,8 +135,8 @@ fn each_kind_of_finding() {
         // An image that was only put there has no manifest, which is another matter; and one image
         // may look newer to two clients.
         let mut found: Vec<_> = (findings.iter())
-            .filter(|finding| id == "manifest-missing" || finding.id != "manifest-missing")
-            .map(|finding| (finding.id, finding.file.as_str()))
+            .filter(|finding| id == "manifest-missing" || finding.kind.id != "manifest-missing")
+            .map(|finding| (finding.kind.id, finding.file.as_str()))
             .collect();
         found.dedup();
         let expected: Vec<_> = (!id.is_empty()).then_some((id, file)).into_iter().collect();
@@ -167,21 +167,27 @@ fn what_is_fixable_is_gone_afterwards() {
     assert!(
         findings
             .iter()
-            .any(|finding| finding.id == "half-published")
+            .any(|finding| finding.kind.id == "half-published")
     );
     let listing = Listing {
         sign: Some(&mut sign),
         best_before: None,
     };
     let repaired = store.repair(&findings, listing).unwrap();
-    let ids: Vec<_> = repaired.iter().map(|finding| finding.id).collect();
+    let ids: Vec<_> = repaired.iter().map(|finding| finding.kind.id).collect();
     assert_eq!(
         ids,
         ["half-published", "file-missing", "bare-sha256", "leftover"]
     );
     let left = examine(&store);
     let left: Vec<_> = (left.iter())
-        .map(|finding| (finding.id, finding.file.as_str(), finding.severity()))
+        .map(|finding| {
+            (
+                finding.kind.id,
+                finding.file.as_str(),
+                finding.kind.severity,
+            )
+        })
         .collect();
     // What says something else than the list stays, and an image has lost its manifest for good.
     assert_eq!(
@@ -215,7 +221,7 @@ fn noted_files_go_unless_they_are_listed_or_others() {
     );
     scratch.write(".sysext-build-pending.tmp", note.as_bytes());
     let ids: Vec<_> = (examine(&store).into_iter())
-        .map(|finding| format!("{} {}", finding.id, finding.file))
+        .map(|finding| format!("{} {}", finding.kind.id, finding.file))
         .collect();
     let expected = [
         "not-listed b-2.raw",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::survey::{Looks, Survey};
-use super::{Examination, Finding, Verdict};
+use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
 use crate::definition::is_delivered;
 use crate::directory::{Directory, SIGNATURE, SUMS};
@@ -28,18 +28,26 @@ pub(super) fn judge(
     let mut findings = Vec::new();
     if survey.is_half_done {
         let text = format!("is on its way to {SUMS}, and was left there");
-        findings.push(Finding::new("half-published", publish::COMMITTED, text));
+        findings.push(Finding::new(
+            &kinds::HALF_PUBLISHED,
+            publish::COMMITTED,
+            text,
+        ));
     }
     let nothing = Sums::default();
     let sums = match &survey.sums {
         Ok(sums) => sums,
         Err(Error::Sums { line, problem, .. }) => {
             let text = format!("line {line}: {problem}");
-            findings.push(Finding::new("list-unreadable", SUMS, text));
+            findings.push(Finding::new(&kinds::LIST_UNREADABLE, SUMS, text));
             &nothing
         }
         Err(error) => {
-            findings.push(Finding::new("list-unreadable", SUMS, format!(": {error}")));
+            findings.push(Finding::new(
+                &kinds::LIST_UNREADABLE,
+                SUMS,
+                format!(": {error}"),
+            ));
             &nothing
         }
     };
@@ -52,7 +60,7 @@ pub(super) fn judge(
     for name in survey.files.keys() {
         if let Some(finding) = other(directory, survey, sums, name)? {
             // Of a list that can't be read nobody knows what is listed.
-            if is_readable || finding.id == "leftover" {
+            if is_readable || finding.kind == &kinds::LEFTOVER {
                 findings.push(finding);
             }
         }
@@ -76,7 +84,7 @@ pub(super) fn judge(
 fn list(survey: &Survey, sums: &Sums, looks: &Looks, findings: &mut Vec<Finding>) {
     if let Some((image, longer)) = sums.image_prefix() {
         let text = format!("begins like {image}");
-        findings.push(Finding::new("list-prefix", longer, text));
+        findings.push(Finding::new(&kinds::LIST_PREFIX, longer, text));
     }
     for entry in sums.entries() {
         let name = &entry.name;
@@ -86,13 +94,13 @@ fn list(survey: &Survey, sums: &Sums, looks: &Looks, findings: &mut Vec<Finding>
         let hash = looks.get(name).and_then(|look| look.sha256);
         match hash.filter(|_| survey.files.contains_key(name)) {
             None => findings.push(Finding::new(
-                "file-missing",
+                &kinds::FILE_MISSING,
                 name,
                 "is listed and not there",
             )),
             Some(hash) if hash != entry.sha256 => {
                 let text = "has another SHA-256 than the one listed";
-                findings.push(Finding::new("digest-mismatch", name, text));
+                findings.push(Finding::new(&kinds::DIGEST_MISMATCH, name, text));
             }
             Some(_) => {}
         }
@@ -109,7 +117,7 @@ fn images<'a>(
     for entry in sums.entries().iter().filter(|entry| entry.is_image()) {
         let image = entry.name.as_str();
         if let Err(problem) = check_name(image) {
-            findings.push(Finding::new("name-unusable", image, problem));
+            findings.push(Finding::new(&kinds::NAME_UNUSABLE, image, problem));
         }
         let Some(look) = looks.get(image) else {
             continue;
@@ -119,24 +127,28 @@ fn images<'a>(
         match &look.manifest {
             None => {
                 let text = format!("has no {manifest_name} beside it");
-                findings.push(Finding::new("manifest-missing", image, text));
+                findings.push(Finding::new(&kinds::MANIFEST_MISSING, image, text));
                 continue;
             }
             Some(Err(problem)) => {
-                findings.push(Finding::new("manifest-invalid", &manifest_name, problem));
+                findings.push(Finding::new(
+                    &kinds::MANIFEST_INVALID,
+                    &manifest_name,
+                    problem,
+                ));
                 continue;
             }
             Some(Ok(manifest)) => drop(good.insert(image, manifest)),
         }
         if sums.get(&manifest_name).is_none() {
             let text = format!("has a {manifest_name}, which is not listed");
-            findings.push(Finding::new("manifest-missing", image, text));
+            findings.push(Finding::new(&kinds::MANIFEST_MISSING, image, text));
         }
     }
     for (image, manifest) in &good {
         if let Some(problem) = mismatch(image, manifest) {
             let name = manifest::file_name(image);
-            findings.push(Finding::new("manifest-mismatch", &name, problem));
+            findings.push(Finding::new(&kinds::MANIFEST_MISMATCH, &name, problem));
         }
     }
     good
@@ -187,7 +199,7 @@ fn names(sums: &Sums, images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Fin
         .collect();
     for (general, special, image) in collision::all(&extensions) {
         let text = format!("of {special} also fits {general}-@v.%a.raw, the pattern of {general}");
-        findings.push(Finding::new("name-collision", image, text));
+        findings.push(Finding::new(&kinds::NAME_COLLISION, image, text));
     }
 }
 
@@ -211,7 +223,7 @@ fn versions(images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
         };
         if !order::is_seen_by_all(shown) {
             let text = format!("has the version {shown:?}, which not every client sees");
-            findings.push(Finding::new("version-unseen", image, text));
+            findings.push(Finding::new(&kinds::VERSION_UNSEEN, image, text));
         }
         let inside = manifest.extension.get("SYSEXT_VERSION_ID");
         groups.entry((prefix, suffix)).or_default().push(Version {
@@ -236,7 +248,7 @@ fn versions(images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
                     "is the newest for {client}, and {} for RPM ({} < {})",
                     newest.image, other.evr, newest.evr
                 );
-                findings.push(Finding::new("newest-differs", other.image, text));
+                findings.push(Finding::new(&kinds::NEWEST_DIFFERS, other.image, text));
             }
         }
         let twisted = group.windows(2).find_map(|pair| match pair {
@@ -247,7 +259,7 @@ fn versions(images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
             && is_same
         {
             let text = format!("is not below {} for systemd-sysupdate", b.image);
-            findings.push(Finding::new("order-differs", a.image, text));
+            findings.push(Finding::new(&kinds::ORDER_DIFFERS, a.image, text));
         }
     }
 }
@@ -255,11 +267,19 @@ fn versions(images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
 fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<Finding>) {
     let finding = match (&survey.signature, examination.check_signature) {
         (None, _) if survey.list.is_empty() => None,
-        (None, _) => Some(Finding::new("unsigned", SUMS, "has no SHA256SUMS.gpg")),
-        (Some(_), None) => Some(Finding::new("signature-unchecked", SIGNATURE, "is there")),
+        (None, _) => Some(Finding::new(
+            &kinds::UNSIGNED,
+            SUMS,
+            "has no SHA256SUMS.gpg",
+        )),
+        (Some(_), None) => Some(Finding::new(
+            &kinds::SIGNATURE_UNCHECKED,
+            SIGNATURE,
+            "is there",
+        )),
         (Some(signature), Some(check)) => check(&survey.list, signature)
             .err()
-            .map(|problem| Finding::new("signature-invalid", SIGNATURE, problem)),
+            .map(|problem| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, problem)),
     };
     findings.extend(finding);
 }
@@ -280,7 +300,7 @@ fn other(
         || (temporary::is_own_name(name) && directory.is_abandoned(name)?)
     {
         return Ok(Some(Finding::new(
-            "leftover",
+            &kinds::LEFTOVER,
             name,
             "is of a killed process",
         )));
@@ -289,17 +309,21 @@ fn other(
         return Ok(None);
     }
     if name.ends_with(IMAGE_SUFFIX) {
-        return Ok(Some(Finding::new("not-listed", name, "is not listed")));
+        return Ok(Some(Finding::new(
+            &kinds::NOT_LISTED,
+            name,
+            "is not listed",
+        )));
     }
     if let Some(file) = name.strip_suffix(SUM_SUFFIX)
         && sums.get(file).is_some()
     {
         let text = format!("takes the place of {SUMS} for {file}");
-        return Ok(Some(Finding::new("bare-sha256", name, text)));
+        return Ok(Some(Finding::new(&kinds::BARE_SHA256, name, text)));
     }
     let is_manifest = name
         .strip_suffix(manifest::MANIFEST_SUFFIX)
         .is_some_and(|stem| survey.files.contains_key(&format!("{stem}{IMAGE_SUFFIX}")));
     let is_known = is_manifest || is_delivered(name);
-    Ok((!is_known).then(|| Finding::new("stray", name, "is not listed")))
+    Ok((!is_known).then(|| Finding::new(&kinds::STRAY, name, "is not listed")))
 }

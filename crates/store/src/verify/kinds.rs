@@ -11,8 +11,21 @@ pub enum Severity {
     Error,
 }
 
+/// What a store can do by itself about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fix {
+    /// Complete a change that was begun, as taking the lock does.
+    Complete,
+    /// Take the line of a file off the list.
+    Delist,
+    /// Remove a file's own list, where it says what the list says.
+    RemoveSum,
+    /// Remove a temporary file that nobody has open.
+    RemoveLeftover,
+}
+
 /// One kind of finding.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct FindingKind {
     /// Its name.
     pub id: &'static str,
@@ -22,185 +35,129 @@ pub struct FindingKind {
     pub about: &'static str,
     /// What to do about it.
     pub repair: &'static str,
-    /// Whether [`Store::repair`](crate::Store::repair) can, without losing anything.
-    pub is_fixable: bool,
+    /// What [`Store::repair`](crate::Store::repair) can do about it without losing anything.
+    pub fix: Option<Fix>,
 }
 
-const fn kind(
-    id: &'static str,
-    severity: Severity,
-    about: &'static str,
-    repair: &'static str,
-) -> FindingKind {
-    FindingKind {
-        id,
-        severity,
-        about,
-        repair,
-        is_fixable: false,
-    }
-}
-
-const fn fixable(
-    id: &'static str,
-    severity: Severity,
-    about: &'static str,
-    repair: &'static str,
-) -> FindingKind {
-    let mut kind = kind(id, severity, about, repair);
-    kind.is_fixable = true;
-    kind
+/// Declares the kinds, and the list of all of them in the same order.
+macro_rules! kinds {
+    ($($name:ident: $severity:ident $id:literal, $about:literal, repair $repair:literal $(, fix $fix:ident)?;)*) => {
+        $(
+            #[doc = $about]
+            pub static $name: FindingKind = FindingKind {
+                id: $id,
+                severity: $severity,
+                about: $about,
+                repair: $repair,
+                fix: [$(Some(Fix::$fix),)? None][0],
+            };
+        )*
+        /// Every kind of finding, in the order in which they are reported.
+        pub static FINDINGS: &[&FindingKind] = &[$(&$name),*];
+    };
 }
 
 use Severity::{Error, Note};
 
-/// Every kind of finding, in the order in which they are reported.
-pub const FINDINGS: &[FindingKind] = &[
-    fixable(
-        "half-published",
-        Error,
+kinds! {
+    HALF_PUBLISHED: Error "half-published",
         "a process was killed while it replaced the list and its signature, so that they do not fit",
-        "--fix completes what was begun, as the next change would",
-    ),
-    kind(
-        "list-unreadable",
-        Error,
+        repair "--fix completes what was begun, as the next change would", fix Complete;
+
+    LIST_UNREADABLE: Error "list-unreadable",
         "SHA256SUMS has a line for which some systemd refuses the whole store",
-        "correct or remove the line; then sign the list again",
-    ),
-    kind(
-        "list-prefix",
-        Error,
+        repair "correct or remove the line; then sign the list again";
+
+    LIST_PREFIX: Error "list-prefix",
         "a listed name begins with the name of an image, and systemd 254 to 257 take it for that",
-        "rename the file and list it again, or take its line off the list",
-    ),
-    fixable(
-        "file-missing",
-        Error,
+        repair "rename the file and list it again, or take its line off the list";
+
+    FILE_MISSING: Error "file-missing",
         "a listed file is gone, so that a client which wants it fails",
-        "put the file back; --fix takes its line off the list",
-    ),
-    kind(
-        "digest-mismatch",
-        Error,
+        repair "put the file back; --fix takes its line off the list", fix Delist;
+
+    DIGEST_MISMATCH: Error "digest-mismatch",
         "a file is not the one that was listed, so clients refuse it",
-        "put back the listed bytes, or build the image again with --replace",
-    ),
-    kind(
-        "name-unusable",
-        Error,
+        repair "put back the listed bytes, or build the image again with --replace";
+
+    NAME_UNUSABLE: Error "name-unusable",
         "a file name has something to which a client gives a meaning of its own",
-        "build the image again under another name",
-    ),
-    kind(
-        "name-collision",
-        Error,
+        repair "build the image again under another name";
+
+    NAME_COLLISION: Error "name-collision",
         "the pattern of one extension fits the images of another, which clients would install for it",
-        "give each extension a directory of its own (--layout per-name)",
-    ),
-    kind(
-        "version-unseen",
-        Error,
+        repair "give each extension a directory of its own (--layout per-name)";
+
+    VERSION_UNSEEN: Error "version-unseen",
         "a version has a character with which some systemd-sysupdate does not see the image",
-        "build the image again; its version is then written in other characters",
-    ),
-    kind(
-        "newest-differs",
-        Error,
+        repair "build the image again; its version is then written in other characters";
+
+    NEWEST_DIFFERS: Error "newest-differs",
         "what a client takes for the newest image is not the newest by RPM's order",
-        "remove the image that only looks newer, or publish the newest under a higher version",
-    ),
-    kind(
-        "order-differs",
-        Note,
+        repair "remove the image that only looks newer, or publish the newest under a higher version";
+
+    ORDER_DIFFERS: Note "order-differs",
         "clients order older versions otherwise than RPM",
-        "nothing has to be done as long as the newest is the same for all",
-    ),
-    kind(
-        "manifest-missing",
-        Note,
+        repair "nothing has to be done as long as the newest is the same for all";
+
+    MANIFEST_MISSING: Note "manifest-missing",
         "an image has no listed manifest, so that sysextmgr does not offer it",
-        "build the image again with --replace",
-    ),
-    kind(
-        "manifest-invalid",
-        Error,
+        repair "build the image again with --replace";
+
+    MANIFEST_INVALID: Error "manifest-invalid",
         "a manifest is not one that sysextmgr reads",
-        "build the image again with --replace",
-    ),
-    kind(
-        "manifest-mismatch",
-        Error,
+        repair "build the image again with --replace";
+
+    MANIFEST_MISMATCH: Error "manifest-mismatch",
         "a manifest is not about the image that it lies beside",
-        "build the image again with --replace",
-    ),
-    kind(
-        "image-unreadable",
-        Error,
+        repair "build the image again with --replace";
+
+    IMAGE_UNREADABLE: Error "image-unreadable",
         "an image can't be read as SquashFS; one such image keeps systemd-sysext from merging any",
-        "build the image again with --replace",
-    ),
-    kind(
-        "release-missing",
-        Error,
+        repair "build the image again with --replace";
+
+    RELEASE_MISSING: Error "release-missing",
         "an image has no extension-release file that systemd and sysextmgr find under its names",
-        "build the image again with --replace",
-    ),
-    kind(
-        "release-mismatch",
-        Error,
+        repair "build the image again with --replace";
+
+    RELEASE_MISMATCH: Error "release-mismatch",
         "what an image says of itself is not what its manifest says of it",
-        "build the image again with --replace",
-    ),
-    kind(
-        "signature-invalid",
-        Error,
+        repair "build the image again with --replace";
+
+    SIGNATURE_INVALID: Error "signature-invalid",
         "SHA256SUMS.gpg is not a good signature of SHA256SUMS, so clients that verify refuse the store",
-        "if the list is as you want it, sign it: sysext-build store sign",
-    ),
-    kind(
-        "signature-unchecked",
-        Note,
+        repair "if the list is as you want it, sign it: sysext-build store sign";
+
+    SIGNATURE_UNCHECKED: Note "signature-unchecked",
         "no key was named to check the signature with",
-        "name the public key with --keyring",
-    ),
-    kind(
-        "unsigned",
-        Note,
+        repair "name the public key with --keyring";
+
+    UNSIGNED: Note "unsigned",
         "the list is not signed, so clients need Verify=no",
-        "sign it: sysext-build store sign",
-    ),
-    fixable(
-        "bare-sha256",
-        Error,
+        repair "sign it: sysext-build store sign";
+
+    BARE_SHA256: Error "bare-sha256",
         "systemd-pull reads a NAME.sha256 before SHA256SUMS, and checks the signature against it",
-        "remove it; --fix does where it says what the list says",
-    ),
-    kind(
-        "not-listed",
-        Note,
+        repair "remove it; --fix does where it says what the list says", fix RemoveSum;
+
+    NOT_LISTED: Note "not-listed",
         "an image is not listed, so no client sees it",
-        "list it with sysext-build store add, or remove it",
-    ),
-    fixable(
-        "leftover",
-        Note,
+        repair "list it with sysext-build store add, or remove it";
+
+    LEFTOVER: Note "leftover",
         "a killed process left a temporary file",
-        "--fix removes it, as far as the next change would not",
-    ),
-    kind(
-        "stray",
-        Note,
+        repair "--fix removes it, as far as the next change would not", fix RemoveLeftover;
+
+    STRAY: Note "stray",
         "a file is neither listed nor one that stores have",
-        "remove it if it is not meant for people",
-    ),
-];
+        repair "remove it if it is not meant for people";
+}
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Its kind's name.
-    pub id: &'static str,
+    /// What kind it is.
+    pub kind: &'static FindingKind,
     /// The file that it is about.
     pub file: String,
     /// What was found, in a line that names the file.
@@ -210,33 +167,17 @@ pub struct Finding {
 impl Finding {
     /// Makes a finding about `file`; `text` goes on after the file's name.
     #[must_use]
-    pub fn new(id: &'static str, file: &str, text: impl fmt::Display) -> Finding {
-        debug_assert!(
-            FINDINGS.iter().any(|kind| kind.id == id),
-            "{id} is not in the table"
-        );
+    pub fn new(kind: &'static FindingKind, file: &str, text: impl fmt::Display) -> Finding {
         Finding {
-            id,
+            kind,
             file: file.to_owned(),
             text: format!("{file} {text}"),
         }
     }
 
-    /// Returns its kind.
-    #[must_use]
-    pub fn kind(&self) -> Option<&'static FindingKind> {
-        FINDINGS.iter().find(|kind| kind.id == self.id)
-    }
-
-    /// What it means for the store's users.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        self.kind().map_or(Severity::Error, |kind| kind.severity)
-    }
-
     /// Where it stands in a report: by kind, then by file.
     pub(super) fn rank(&self) -> (usize, &str) {
-        let at = FINDINGS.iter().position(|kind| kind.id == self.id);
+        let at = FINDINGS.iter().position(|kind| *kind == self.kind);
         (at.unwrap_or(FINDINGS.len()), &self.file)
     }
 }

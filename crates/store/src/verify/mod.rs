@@ -6,7 +6,7 @@
 //! what is wrong still is reported.
 
 mod judge;
-mod kinds;
+pub mod kinds;
 mod repair;
 mod survey;
 
@@ -77,8 +77,9 @@ impl Store {
             judge::judge(&directory, &survey, &looks, examination)
         };
         let verdict = examine()?;
-        let is_steady =
-            |finding: &Finding| matches!(finding.id, "unsigned" | "signature-unchecked");
+        let is_steady = |finding: &Finding| {
+            [&kinds::UNSIGNED, &kinds::SIGNATURE_UNCHECKED].contains(&finding.kind)
+        };
         if verdict.findings.iter().all(is_steady) {
             return Ok(verdict);
         }

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use super::judge::SUM_SUFFIX;
+use super::kinds::Fix;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::sums::Sums;
@@ -32,13 +33,13 @@ impl Store {
         let mut after = transaction.before().clone();
         let mut repaired = Vec::new();
         for finding in findings {
-            let is_gone = match finding.id {
-                // Whoever takes the lock completes it.
-                "half-published" => true,
-                "leftover" => remove_leftover(directory, &finding.file)?,
-                "file-missing" => delist(directory, &mut after, &finding.file)?,
-                "bare-sha256" => remove_sum(directory, &after, &finding.file)?,
-                _ => false,
+            let is_gone = match finding.kind.fix {
+                // Taking the lock has done it.
+                Some(Fix::Complete) => true,
+                Some(Fix::RemoveLeftover) => remove_leftover(directory, &finding.file)?,
+                Some(Fix::Delist) => delist(directory, &mut after, &finding.file)?,
+                Some(Fix::RemoveSum) => remove_sum(directory, &after, &finding.file)?,
+                None => false,
             };
             if is_gone {
                 repaired.push(finding.clone());
