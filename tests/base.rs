@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::workshop::{Scratch, fixture, has_oracle, json, os_release, output_of, program, text};
+use crate::workshop::{PACKAGERS, Scratch, fixture, json, os_release, output_of, program, text};
 
 /// Makes the root directory of a base with these packages in the database of the real `rpm`.
 pub fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
@@ -58,11 +58,8 @@ pub fn system_package(scratch: &Scratch) -> String {
         .to_string()
 }
 
-#[test]
+#[test(PACKAGERS)]
 fn what_a_package_requires_is_chosen_from_a_repository() {
-    if !has_oracle("rpm") || !has_oracle("rpmbuild") {
-        return;
-    }
     let scratch = Scratch::new();
     let root = base(&scratch, &[&system_package(&scratch)]);
     let repo = scratch.join("repo");
@@ -140,11 +137,8 @@ fn build(scratch: &Scratch, base: &PathBuf, arguments: &[&str], rpm: &str) -> Ou
 pub const TOOLS: &str = "hello-tools-1.1~rc1-2.x86_64.rpm";
 pub const LIBRARY: &str = "hello-library-2.0-3.x86_64.rpm";
 
-#[test]
+#[test(program("rpm"))]
 fn what_nothing_provides_stops_the_build() {
-    if !has_oracle("rpm") {
-        return;
-    }
     let need = "nothing provides libhello.so.2()(64bit) needed by hello-tools-1.1~rc1-2.x86_64";
     for (packages, missing) in [(&["outside-1-1.noarch.rpm"][..], true), (&[LIBRARY], false)] {
         let scratch = Scratch::new();
@@ -177,11 +171,8 @@ fn what_nothing_provides_stops_the_build() {
     }
 }
 
-#[test]
+#[test(program("rpm"))]
 fn what_the_base_has_already_is_said() {
-    if !has_oracle("rpm") {
-        return;
-    }
     let scratch = Scratch::new();
     let root = base(&scratch, &[LIBRARY]);
     let outcome = build(&scratch, &root, &["--allow", "unmet-requirement"], LIBRARY);
@@ -194,11 +185,8 @@ fn what_the_base_has_already_is_said() {
     assert!(said.contains(", 1 package\n"), "{said}");
 }
 
-#[test]
+#[test(program("rpm"))]
 fn a_base_without_a_database_is_refused() {
-    if !has_oracle("rpm") {
-        return;
-    }
     let scratch = Scratch::new();
     let root = base(&scratch, &[]);
     let outcome = build(&scratch, &root, &[], LIBRARY);
@@ -206,11 +194,8 @@ fn a_base_without_a_database_is_refused() {
     assert!(text(&outcome.stderr).contains("has no RPM database"));
 }
 
-#[test]
+#[test(programs!("rpm", "gzip"))]
 fn a_base_is_told_by_looking_at_it() {
-    if !has_oracle("rpm") {
-        return;
-    }
     let scratch = Scratch::new();
     let root = base(&scratch, &[LIBRARY, "outside-1-1.noarch.rpm"]);
     let database = root.join("usr/lib/sysimage/rpm");
@@ -329,11 +314,8 @@ fn a_base_is_told_by_looking_at_it() {
 }
 
 /// RPM tells more architectures apart than systemd: the one that was typed decides what is chosen.
-#[test]
+#[test(program("rpmbuild"))]
 fn an_architecture_of_rpm_means_itself() {
-    if !has_oracle("rpmbuild") {
-        return;
-    }
     let scratch = Scratch::new();
     let spec = scratch.join("tool.spec");
     let content = "Name: tool\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\n\
@@ -392,11 +374,8 @@ fn an_architecture_of_rpm_means_itself() {
     }
 }
 
-#[test]
+#[test(program("rpmbuild"))]
 fn a_base_by_name_has_what_repositories_say() {
-    if !has_oracle("rpmbuild") {
-        return;
-    }
     let scratch = Scratch::new();
     let repo = scratch.join("repo");
     fs::create_dir(&repo).unwrap();
@@ -498,11 +477,8 @@ fn a_base_to_be_installed_needs_a_repository() {
     assert!(text(&outcome.stderr).contains("--base-install needs repositories"));
 }
 
-#[test]
+#[test(program("rpm"))]
 fn owners_with_fixed_numbers_are_kept() {
-    if !has_oracle("rpm") {
-        return;
-    }
     let scratch = Scratch::new();
     let root = base(&scratch, &[LIBRARY]);
     let snippets = root.join("usr/lib/sysusers.d");

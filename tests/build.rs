@@ -8,8 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::workshop::{
-    Scratch, build, fixture, has_oracle, json, names, os_release, output_of, program, run,
-    sha256sum, text,
+    Scratch, build, fixture, json, names, os_release, output_of, program, run, sha256sum, text,
 };
 
 const HELLO: &str = "hello-sysext-1.0-1.x86_64.rpm";
@@ -179,11 +178,8 @@ fn what_the_image_says_of_itself() {
     }
 }
 
-#[test]
+#[test(program("zcat"))]
 fn the_manifest_lists_packages_and_what_the_base_must_have() {
-    if !has_oracle("zcat") {
-        return;
-    }
     let scratch = Scratch::new();
     let rpms = [fixture(TOOLS), fixture("hello-library-2.0-3.x86_64.rpm")];
     build(scratch.path(), &rpms.each_ref().map(|rpm| rpm.as_os_str()));

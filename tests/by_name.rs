@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::workshop::{
-    Scratch, has_oracle, names, os_release, output_of, program, real_base, real_packages,
-    rpms_below, text,
+    REAL_BASE, REPOSITORY, Scratch, names, os_release, output_of, program, real_base, rpms_below,
+    text,
 };
 
 /// Compiles something that needs no C library.
@@ -109,14 +109,8 @@ fn repository(scratch: &Scratch) -> PathBuf {
     repo
 }
 
-#[test]
+#[test(programs!("gcc", "rpmbuild", "createrepo_c", "zstdcat"))]
 fn what_packages_of_a_list_provide_decides() {
-    if !["gcc", "rpmbuild", "createrepo_c", "zstdcat"]
-        .iter()
-        .all(|name| has_oracle(name))
-    {
-        return;
-    }
     let scratch = Scratch::new();
     let repo = repository(&scratch);
     let list = scratch.join("list");
@@ -208,14 +202,10 @@ fn what_packages_of_a_list_provide_decides() {
     assert!(!names(&store).is_empty());
 }
 
-#[test]
+#[test(REAL_BASE)]
 fn a_list_of_a_real_base_decides_as_its_files_do() {
-    let Some(packages) = real_packages() else {
-        return;
-    };
-    let Some(root) = real_base(&packages) else {
-        return;
-    };
+    let packages = REPOSITORY.path();
+    let root = real_base(&packages);
     let scratch = Scratch::new();
     let of_base = fs::read_to_string(packages.join("base-packages.txt")).unwrap();
     let listed: String = (rpms_below(&packages).iter())

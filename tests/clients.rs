@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::workshop::{
-    Scratch, cache, fixture, has_oracle, is_root, os_release, program, shared, text,
-};
+use crate::sysupdate::{MERGER, SCRIPTS, TRIXIE};
+use crate::workshop::{Scratch, fixture, os_release, program, text};
 
 /// Builds the greeting program's image for Tumbleweed.
 fn image(scratch: &Scratch) -> PathBuf {
@@ -21,24 +20,13 @@ fn image(scratch: &Scratch) -> PathBuf {
     scratch.join("hello-sysext-1.0-1.x86-64.raw")
 }
 
-#[test]
+#[test(MERGER, TRIXIE)]
 fn systemd_merges_the_image_and_the_program_runs() {
-    let Some(shared) = shared() else { return };
-    if !is_root() || !has_oracle("systemd-sysext") {
-        return;
-    }
     let scratch = Scratch::new();
     let image = image(&scratch);
-    let mut roots = vec![PathBuf::from("/")];
-    let trixie = cache().unwrap_or_default().join("roots/trixie");
-    if trixie.is_dir() {
-        roots.push(trixie);
-    } else {
-        crate::workshop::missing("the Debian 13 tree");
-    }
-    for root in roots {
+    for root in [PathBuf::from("/"), TRIXIE.path()] {
         for link in ["direct", "store", "current"] {
-            let outcome = Command::new(shared.join("clients/merge-test.sh"))
+            let outcome = Command::new(SCRIPTS.path().join("merge-test.sh"))
                 .arg(&image)
                 .arg("hello-sysext")
                 .arg(os_release("tumbleweed"))
@@ -56,7 +44,7 @@ fn systemd_merges_the_image_and_the_program_runs() {
             assert!(said.contains("hello from a system extension"), "{said}");
         }
         // The same image on another system is ignored.
-        let outcome = Command::new(shared.join("clients/merge-test.sh"))
+        let outcome = Command::new(SCRIPTS.path().join("merge-test.sh"))
             .arg(&image)
             .arg("hello-sysext")
             .arg(os_release("fedora-42"))
@@ -67,12 +55,8 @@ fn systemd_merges_the_image_and_the_program_runs() {
     }
 }
 
-#[test]
+#[test(SCRIPTS, root(), programs!("systemd-dissect", "squashfuse", "python3"))]
 fn every_reader_agrees() {
-    let Some(shared) = shared() else { return };
-    if !is_root() || !has_oracle("systemd-dissect") || !has_oracle("squashfuse") {
-        return;
-    }
     let scratch = Scratch::new();
     for compression in ["zstd", "xz", "gzip", "lz4"] {
         let store = scratch.join(compression);
@@ -89,7 +73,7 @@ fn every_reader_agrees() {
             .output()
             .unwrap();
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
-        let outcome = Command::new(shared.join("clients/dissect-test.sh"))
+        let outcome = Command::new(SCRIPTS.path().join("dissect-test.sh"))
             .arg(store.join("hello-tools-1.1-A.rc.1-2.x86-64.raw"))
             .arg("hello-tools")
             .output()

@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::sysupdate::{build_of, client, clients, define, signing};
-use crate::workshop::{Scratch, is_root, json, output_of, run, text};
+use crate::sysupdate::{CLIENT_257, Client, build_of, client, define, signing};
+use crate::workshop::{Scratch, json, output_of, run, text};
 
 const BUILDERS: usize = 8;
 const KILLS: usize = 300;
@@ -247,21 +247,18 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
     let here = format!("HERE='/run/host{}'\n", crowd.scratch.path().display());
     let phase = crowd.scratch.join("poll.client");
     fs::write(&phase, here + POLL).unwrap();
-    let poller = clients().and_then(|all| all.into_iter().find(|one| one.systemd == "257"));
-    let polls = if poller.is_some() { POLLS } else { 0 };
+    let poller = Client::of(CLIENT_257);
     let (store, stop) = (crowd.store.clone(), crowd.scratch.join("stop"));
     let begun = Instant::now();
     thread::scope(|scope| {
         let _stop = Finally(|| fs::write(&stop, "").unwrap());
-        if let Some(poller) = &poller {
-            scope.spawn(|| {
-                let outcome = client(poller, &store, std::slice::from_ref(&phase), false);
-                assert!(outcome.status.success(), "{}", text(&outcome.stdout));
-            });
-        }
+        scope.spawn(|| {
+            let outcome = client(&poller, &store, std::slice::from_ref(&phase), false);
+            assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+        });
         while crowd.images < wanted
             || crowd.kills < KILLS
-            || crowd.answers().lines().count() < polls
+            || crowd.answers().lines().count() < POLLS
             || is_full && crowd.full == 0
         {
             let (images, kills) = (crowd.images, crowd.kills);
@@ -283,19 +280,17 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
     );
 }
 
-#[test]
+#[test(CLIENT_257, program("sha256sum"))]
 fn a_client_of_an_unsigned_store_is_always_answered() {
     crowd(88_172_645_463_325_252, 200, 9, false, false);
 }
 
-#[test]
+#[test(CLIENT_257, program("sha256sum"))]
 fn a_client_of_a_signed_store_waits_for_the_signature_at_most() {
     crowd(2_463_534_242, 200, 9, true, false);
 }
 
-#[test]
+#[test(CLIENT_257, programs!("sha256sum", "mount", "umount"))]
 fn a_client_of_a_store_that_fills_up() {
-    if is_root() {
-        crowd(123_456_789, 100, 150_000, true, true);
-    }
+    crowd(123_456_789, 100, 150_000, true, true);
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::workshop::{
-    Scratch, build, fixture, has_oracle, json, missing, names, output_of, program, sha256sum, text,
-};
+use judges::{Need, programs};
+
+use crate::workshop::{Scratch, build, fixture, json, names, output_of, program, sha256sum, text};
 
 const URL: &str = "https://example.org/sysext/";
 
@@ -95,7 +95,7 @@ fn a_signed_store_is_verified_unless_the_user_says_otherwise() {
     }
 }
 
-#[test]
+#[test(program("tar"))]
 fn the_tarball_is_the_same_for_everyone() {
     let scratch = Scratch::new();
     let mut digests = Vec::new();
@@ -109,9 +109,6 @@ fn the_tarball_is_the_same_for_everyone() {
     }
     assert_eq!(digests[0], digests[1]);
 
-    if !has_oracle("tar") {
-        return;
-    }
     let root = scratch.join("root");
     fs::create_dir(&root).unwrap();
     output_of(
@@ -154,11 +151,8 @@ fn the_tarball_is_the_same_for_everyone() {
     );
 }
 
-#[test]
+#[test(programs!("gpg", "tar"))]
 fn the_keyring_is_packed_as_clients_take_it() {
-    if !has_oracle("gpg") {
-        return;
-    }
     let scratch = Scratch::new();
     let directory = scratch.join("store");
     store(&directory);
@@ -275,7 +269,7 @@ fn what_can_not_be_defined_is_refused_in_one_line() {
     assert_eq!(outcome.status.code(), Some(3));
 }
 
-#[test]
+#[test(program("unsquashfs"))]
 fn an_image_can_hold_its_own_definition() {
     let scratch = Scratch::new();
     let package = fixture("hello-sysext-1.0-1.x86_64.rpm");
@@ -295,9 +289,6 @@ fn an_image_can_hold_its_own_definition() {
         &scratch.join("image"),
         &["--url", "https://example.org/%w/", "--signed", "yes"],
     );
-    if !has_oracle("unsquashfs") {
-        return;
-    }
     for file in [
         "hello-sysext.conf",
         "hello-sysext.feature",
@@ -331,25 +322,14 @@ fn an_image_can_hold_its_own_definition() {
     }
 }
 
-/// Runs Chromium on a page; `None` where there is none. It needs no network for that.
-fn chromium(scratch: &Scratch, page: &Path, arguments: &[&str]) -> Option<Output> {
-    let name = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| {
-            let found = Command::new("sh")
-                .args(["-c", "command -v \"$0\"", name])
-                .output();
-            found.is_ok_and(|found| found.status.success())
-        });
-    let Some(name) = name else {
-        missing("the program chromium");
-        return None;
-    };
+const BROWSER: Need = programs!("chromium", "timeout");
+
+/// Runs Chromium on a page. It needs no network for that.
+fn chromium(scratch: &Scratch, page: &Path, arguments: &[&str]) -> Output {
     let profile = scratch.join("profile");
     let _ = fs::remove_dir_all(&profile);
-    let outcome = Command::new("timeout")
-        .arg("120")
-        .arg(name)
+    Command::new("timeout")
+        .args(["120", "chromium"])
         .args([
             "--headless",
             "--no-sandbox",
@@ -365,11 +345,10 @@ fn chromium(scratch: &Scratch, page: &Path, arguments: &[&str]) -> Option<Output
         .args(arguments)
         .arg(format!("file://{}", page.display()))
         .output()
-        .unwrap();
-    Some(outcome)
+        .unwrap()
 }
 
-#[test]
+#[test(BROWSER)]
 fn a_browser_shows_the_page() {
     let scratch = Scratch::new();
     let directory = scratch.join("store");
@@ -385,9 +364,7 @@ fn a_browser_shows_the_page() {
     assert!(!html.contains("<script"), "no script is needed");
     assert!(html.len() < 30_000, "{} bytes", html.len());
 
-    let Some(outcome) = chromium(&scratch, &page, &["--dump-dom"]) else {
-        return;
-    };
+    let outcome = chromium(&scratch, &page, &["--dump-dom"]);
     let (dom, log) = (text(&outcome.stdout), text(&outcome.stderr));
     for shown in [
         "<title>Tools &lt;b&gt;&amp;&lt;/b&gt; \"more\"</title>",
@@ -418,14 +395,14 @@ fn a_browser_shows_the_page() {
             format!("--screenshot={}", picture.display()),
         ];
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        chromium(&scratch, &page, &arguments).unwrap();
+        chromium(&scratch, &page, &arguments);
         // An empty page of this size is 10 KB.
         assert!(fs::metadata(&picture).unwrap().len() > 40_000, "{width}");
         fs::remove_file(&picture).unwrap();
     }
 }
 
-#[test]
+#[test(BROWSER, program("gzip"))]
 fn a_browser_runs_nothing_of_what_manifests_say() {
     let scratch = Scratch::new();
     let directory = scratch.join("store");
@@ -463,9 +440,7 @@ fn a_browser_runs_nothing_of_what_manifests_say() {
     );
     let html = fs::read_to_string(directory.join("index.html")).unwrap();
     assert!(!html.contains("(reboot)"));
-    let Some(outcome) = chromium(&scratch, &directory.join("index.html"), &["--dump-dom"]) else {
-        return;
-    };
+    let outcome = chromium(&scratch, &directory.join("index.html"), &["--dump-dom"]);
     let dom = text(&outcome.stdout);
     assert!(dom.contains("<title>tame</title>"), "{dom}");
     assert!(dom.contains("&lt;script&gt;"), "{dom}");

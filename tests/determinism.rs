@@ -14,7 +14,7 @@ const RPMS: [&str; 4] = [
     "payload-xz-1-1.noarch.rpm",
 ];
 
-#[test]
+#[test(program("sh"))]
 fn surroundings_are_not_in_the_bytes() {
     let reference = Scratch::new();
     build(&reference, "true", 1, "128K");
@@ -45,7 +45,7 @@ fn surroundings_are_not_in_the_bytes() {
     }
 }
 
-#[test]
+#[test(program("sh"))]
 fn workers_are_not_in_the_bytes_of_small_blocks() {
     let reference = Scratch::new();
     build(&reference, "true", 1, "4K");

@@ -8,9 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::base::{LIBRARY, TOOLS, base, system_package};
-use crate::workshop::{Scratch, fixture, has_oracle, os_release, output_of, program, shared, text};
+use judges::{Need, programs};
+
+use crate::workshop::{CORPUS, PACKAGERS, Scratch, fixture, os_release, output_of, program, text};
 
 const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+
+const SIGNERS: Need = programs!("gpg", "rpmsign", "rpmkeys");
 
 /// A gpg and an rpm with homes of their own.
 struct Signers {
@@ -18,14 +22,8 @@ struct Signers {
 }
 
 impl Signers {
-    fn new() -> Option<Self> {
-        if !["gpg", "rpmsign", "rpmkeys"]
-            .map(has_oracle)
-            .iter()
-            .all(|found| *found)
-        {
-            return None;
-        }
+    /// Needs [`SIGNERS`].
+    fn new() -> Self {
         let scratch = Scratch::new();
         let home = scratch.join("gpg");
         fs::create_dir(&home).unwrap();
@@ -35,7 +33,7 @@ impl Signers {
             "--import",
             fixture("keys/test.secret.asc").to_str().unwrap(),
         ]);
-        Some(signers)
+        signers
     }
 
     fn gpg(&self, arguments: &[&str]) -> String {
@@ -139,11 +137,9 @@ fn refused(outcome: &Output, finding: &str, words: &str) {
     assert!(said.contains(&format!("--allow {finding}")), "{said}");
 }
 
-#[test]
+#[test(SIGNERS)]
 fn what_rpm_accepts_is_taken() {
-    let Some(signers) = Signers::new() else {
-        return;
-    };
+    let signers = Signers::new();
     let test_key = fixture("keys/test.public.asc");
     let rsa = signers.key("rsa", "rsa2048");
     for (name, key) in [("test@example.com", &test_key), ("rsa", &rsa)] {
@@ -165,11 +161,9 @@ fn what_rpm_accepts_is_taken() {
     }
 }
 
-#[test]
+#[test(SIGNERS)]
 fn what_is_not_signed_well_is_refused() {
-    let Some(signers) = Signers::new() else {
-        return;
-    };
+    let signers = Signers::new();
     let key = fixture("keys/test.public.asc");
     let unsigned = fixture("hello-sysext-1.0-1.x86_64.rpm");
     assert!(plan(&unsigned, &[], &[]).status.success());
@@ -217,11 +211,9 @@ fn what_is_not_signed_well_is_refused() {
 
 /// What was signed can't be changed: not in the header, whose digest may be made right again, and
 /// not in the payload.
-#[test]
+#[test(SIGNERS)]
 fn a_signed_package_is_changed() {
-    let Some(signers) = Signers::new() else {
-        return;
-    };
+    let signers = Signers::new();
     let key = fixture("keys/test.public.asc");
     let package = signers.signed("hello-sysext-1.0-1.x86_64.rpm", "test@example.com", &[]);
     let bytes = fs::read(&package).unwrap();
@@ -318,14 +310,9 @@ fn plan_from(signers: &Signers, root: &Path, lines: &str, more: &[&str]) -> Outp
         .unwrap()
 }
 
-#[test]
+#[test(SIGNERS, PACKAGERS, program("createrepo_c"))]
 fn what_a_repo_file_asks_for() {
-    let Some(signers) = Signers::new() else {
-        return;
-    };
-    if !has_oracle("createrepo_c") {
-        return;
-    }
+    let signers = Signers::new();
     let root = base(&signers.scratch, &[&system_package(&signers.scratch)]);
     let repository = repository(&signers);
     let at = format!("baseurl=file://{}\n", repository.display());
@@ -420,14 +407,9 @@ fn what_a_repo_file_asks_for() {
 }
 
 /// The same over a network: what is not to be trusted is not kept, and what is suffices offline.
-#[test]
+#[test(SIGNERS, PACKAGERS, program("createrepo_c"))]
 fn a_signed_list_from_a_server() {
-    let Some(signers) = Signers::new() else {
-        return;
-    };
-    if !has_oracle("createrepo_c") {
-        return;
-    }
+    let signers = Signers::new();
     let root = base(&signers.scratch, &[&system_package(&signers.scratch)]);
     let repository = repository(&signers);
     let url = serve(repository.clone());
@@ -492,11 +474,9 @@ fn serve(directory: PathBuf) -> String {
 }
 
 /// RPM 4.20 and 6 keep signatures in one tag, in base64; the last one here is by our key.
-#[test]
+#[test(SIGNERS, program("base64"))]
 fn signatures_as_newer_rpms_write_them() {
-    let Some(signers) = Signers::new() else {
-        return;
-    };
+    let signers = Signers::new();
     signers.key("other", "ed25519");
     let bytes = fs::read(fixture("hello-sysext-1.0-1.x86_64.rpm")).unwrap();
     let starts: Vec<_> = (0..bytes.len() - 4)
@@ -541,16 +521,16 @@ fn signatures_as_newer_rpms_write_them() {
 }
 
 /// Whatever the signatures of real packages look like, they are read, and none is by our key.
-#[test]
+#[test(CORPUS)]
 fn signatures_of_real_packages() {
-    let Some(shared) = shared() else { return };
+    let corpus = CORPUS.path();
     let key = fixture("keys/test.public.asc");
-    let table = fs::read_to_string(shared.join("corpus/rpms.tsv")).unwrap();
+    let table = fs::read_to_string(corpus.join("rpms.tsv")).unwrap();
     let mut counts = [0; 3];
     for line in table.lines().skip(1) {
         let columns: Vec<_> = line.split('\t').collect();
         let (name, signatures) = (columns[0], columns[7]);
-        let package = shared.join("corpus/rpms").join(name);
+        let package = corpus.join("rpms").join(name);
         if !plan(&package, &[], &["--allow", "architecture"])
             .status
             .success()

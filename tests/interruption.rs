@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::workshop::{Scratch, fixture, is_root, names, program, sha256sum, text};
+use crate::workshop::{Scratch, fixture, names, program, sha256sum, text};
 
 /// Checks that each line of SHA256SUMS is a complete file, and that no other file is there but
 /// complete ones on their way to the list.
@@ -80,11 +80,8 @@ fn sigkill_at_any_moment() {
     assert_eq!(names(scratch.path()), names(reference.path()));
 }
 
-#[test]
+#[test(root(), programs!("unshare", "sh", "mount"))]
 fn a_full_disk() {
-    if !is_root() {
-        return;
-    }
     let scratch = Scratch::new();
     let disk = scratch.join("disk");
     fs::create_dir(&disk).unwrap();

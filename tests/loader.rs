@@ -8,12 +8,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use judges::{Need, all, programs, root};
 use linkage::Linkage;
 use serde_json::Value;
 
 use crate::workshop::{
-    Scratch, fixture, has_oracle, is_root, json, os_release, output_of, program, real_base,
-    real_packages, text,
+    REAL_BASE, REPOSITORY, Scratch, fixture, json, os_release, output_of, program, real_base, text,
 };
 
 /// Findings that say that the loader gives up.
@@ -191,19 +191,22 @@ fn replace(path: &Path, make: &dyn Fn(&Path)) {
     make(path);
 }
 
-/// Says whether there is all that this takes.
-fn can_list() -> bool {
-    is_root()
-        && ["gcc", "unsquashfs", "unshare", "rpm", "ldconfig"]
-            .iter()
-            .all(|name| has_oracle(name))
-}
+/// What lists what the real loader finds.
+const LISTER: Need = all(&[
+    root(),
+    programs!(
+        "gcc",
+        "unsquashfs",
+        "unshare",
+        "rpm",
+        "ldconfig",
+        "readelf",
+        "zcat"
+    ),
+]);
 
-#[test]
+#[test(LISTER)]
 fn programs_of_our_own() {
-    if !can_list() {
-        return;
-    }
     let scratch = Scratch::new();
     let work = scratch.join("work");
     let base = scratch.join("base");
@@ -397,23 +400,34 @@ fn programs_of_our_own() {
     }
 }
 
-/// Returns the RPM files of a group that the base has not.
-fn group(packages: &Path, name: &str) -> Option<Vec<PathBuf>> {
-    let read = |name: &str| -> Option<BTreeSet<String>> {
-        let list = fs::read_to_string(packages.join(name)).ok()?;
-        Some(list.split_whitespace().map(str::to_owned).collect())
+/// Returns the groups of a repository, each with the RPM files that the base does not have.
+fn groups(packages: &Path) -> BTreeMap<String, Vec<PathBuf>> {
+    let read = |name: &str| -> BTreeSet<String> {
+        let list = fs::read_to_string(packages.join(name)).unwrap();
+        list.split_whitespace().map(str::to_owned).collect()
     };
-    let base = read("base-packages.txt")?;
-    let wanted = read(&format!("closure-{name}.txt"))?;
-    let files = crate::workshop::rpms_below(packages).into_iter();
-    let files: Vec<_> = files
-        .filter(|file| {
-            let name = file.file_stem().unwrap().to_str().unwrap();
-            let name = name.rsplitn(3, '-').nth(2).unwrap();
-            wanted.contains(name) && !base.contains(name)
-        })
-        .collect();
-    (!files.is_empty()).then_some(files)
+    let base = read("base-packages.txt");
+    let files = crate::workshop::rpms_below(packages);
+    let mut groups = BTreeMap::new();
+    for file in crate::workshop::names(packages) {
+        let name = file.strip_prefix("closure-");
+        let Some(name) = name.and_then(|name| name.strip_suffix(".txt")) else {
+            continue;
+        };
+        let wanted = read(&file);
+        let files: Vec<_> = (files.iter())
+            .filter(|file| {
+                let name = file.file_stem().unwrap().to_str().unwrap();
+                let name = name.rsplitn(3, '-').nth(2).unwrap();
+                wanted.contains(name) && !base.contains(name)
+            })
+            .cloned()
+            .collect();
+        if !files.is_empty() {
+            groups.insert(name.to_owned(), files);
+        }
+    }
+    groups
 }
 
 /// Compares the libraries and versions that files need with what RPM's own dependency generator
@@ -454,14 +468,10 @@ fn compare_with_rpm(packages: &Path, files: &[PathBuf], linkage: &Linkage) {
     tell(&format!("{} needs are RPM's, too", ours.len()));
 }
 
-#[test]
+#[test(LISTER, REAL_BASE)]
 fn programs_of_real_packages() {
-    let Some(packages) = real_packages().filter(|_| can_list()) else {
-        return;
-    };
-    let Some(real) = real_base(&packages) else {
-        return;
-    };
+    let packages = REPOSITORY.path();
+    let real = real_base(&packages);
     let scratch = Scratch::new();
     let work = scratch.join("work");
     fs::create_dir(&work).unwrap();
@@ -473,13 +483,9 @@ fn programs_of_real_packages() {
     replace(&base.join("etc/ld.so.cache"), &|_| {
         output_of(Command::new("ldconfig").arg("-X").arg("-r").arg(&base));
     });
-    for name in ["debug", "dev", "services"] {
-        let Some(files) = group(&packages, name) else {
-            tell(&format!(
-                "SKIPPED: the group {name} is not in the repository"
-            ));
-            continue;
-        };
+    let groups = groups(&packages);
+    assert!(!groups.is_empty());
+    for (name, files) in &groups {
         let outcome = program()
             .args([
                 "--image-version",
@@ -496,13 +502,13 @@ fn programs_of_real_packages() {
             .arg(&base)
             .arg("-o")
             .arg(scratch.join("store"))
-            .args(&files)
+            .args(files)
             .output()
             .unwrap();
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
         let file = scratch.join(&format!("store/{name}-1.x86-64.raw"));
         let image = Image::open(file, &scratch);
-        compare_with_rpm(&packages, &files, &image.linkage);
+        compare_with_rpm(&packages, files, &image.linkage);
         assert_eq!(image.compare(&base, &format!("{name}, the right base")), 0);
 
         // The library of the base that most programs need, the C library's own apart, and the one

@@ -8,7 +8,7 @@ use crate::base::{LIBRARY, TOOLS, base, system_package};
 use crate::server::Server;
 use crate::shelf::{self, Desk, ZSTD, usual};
 use crate::workshop::{
-    Scratch, fixture, has_oracle, json, names, output_of, program, sha256sum, text,
+    PACKAGERS, Scratch, fixture, json, names, output_of, program, sha256sum, text,
 };
 
 /// A base, a repository of two packages, and a lock of what was chosen.
@@ -20,11 +20,8 @@ struct Bench {
 }
 
 impl Bench {
-    /// Nothing, where the programs that make bases are missing.
-    fn new() -> Option<Self> {
-        if !has_oracle("rpm") || !has_oracle("rpmbuild") {
-            return None;
-        }
+    /// Needs [`PACKAGERS`].
+    fn new() -> Self {
         let scratch = Scratch::new();
         let root = base(&scratch, &[&system_package(&scratch)]);
         let repo = scratch.join("repo");
@@ -33,12 +30,12 @@ impl Bench {
             fs::copy(fixture(name), repo.join(name)).unwrap();
         }
         let lock = scratch.join("image.lock");
-        Some(Self {
+        Self {
             scratch,
             root,
             repo,
             lock,
-        })
+        }
     }
 
     fn build(&self, store: &str, more: &[&str]) -> Output {
@@ -71,9 +68,9 @@ fn image(directory: &Path) -> String {
     sha256sum(&directory.join("hello-tools-1.1-A.rc.1-2.x86-64.raw"))
 }
 
-#[test]
+#[test(PACKAGERS)]
 fn a_lock_makes_the_same_image_again() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let outcome = bench.build("first", &["hello-tools"]);
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
     assert!(text(&outcome.stderr).contains("lock      "));
@@ -141,9 +138,9 @@ fn newer_library(scratch: &Scratch) -> PathBuf {
     scratch.join("build/RPMS/x86_64/hello-library-9-1.x86_64.rpm")
 }
 
-#[test]
+#[test(PACKAGERS)]
 fn what_does_not_fit_is_named() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let outcome = bench.build("store", &["hello-tools"]);
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
     let lock = fs::read(&bench.lock).unwrap();
@@ -210,9 +207,9 @@ fn what_does_not_fit_is_named() {
     }
 }
 
-#[test]
+#[test(PACKAGERS)]
 fn a_lock_is_written_when_all_went_well() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     bench.refused(&["nosuch"]);
     assert!(!bench.lock.exists());
     let outcome = bench.build("store", &["--dry-run", "--json", "hello-tools"]);
@@ -225,9 +222,9 @@ fn a_lock_is_written_when_all_went_well() {
     assert_eq!(outcome.status.code(), Some(2));
 }
 
-#[test]
+#[test(PACKAGERS)]
 fn named_files_are_locked_by_their_checksum() {
-    let Some(bench) = Bench::new() else { return };
+    let bench = Bench::new();
     let tools = fixture(TOOLS).display().to_string();
     let outcome = bench.build("first", &[&tools]);
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));

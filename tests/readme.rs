@@ -39,7 +39,7 @@ fn the_session() {
     assert_eq!(rest.trim_end(), shown);
 }
 
-#[test]
+#[test(program("sh"))]
 fn the_commands_to_try_and_to_use() {
     let readme = readme();
     // The arguments of the first command; the second runs this test.

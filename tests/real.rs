@@ -4,9 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::workshop::{
-    Scratch, has_oracle, program, real_base, real_packages, rpms_below, shared, text,
-};
+use crate::sysupdate::SCRIPTS;
+use crate::workshop::{REAL_BASE, REPOSITORY, Scratch, program, real_base, rpms_below, text};
 
 /// Merges the image over the base with the real client and runs `gdb --version` there.
 fn run_gdb(client: &Path, base: &Path, image: &Path) -> Output {
@@ -20,18 +19,11 @@ fn run_gdb(client: &Path, base: &Path, image: &Path) -> Output {
         .unwrap()
 }
 
-#[test]
+#[test(REAL_BASE, SCRIPTS, program("systemd-sysext"))]
 fn what_is_chosen_makes_a_debugger_run() {
-    let (Some(shared), Some(packages)) = (shared(), real_packages()) else {
-        return;
-    };
-    let Some(base) = real_base(&packages) else {
-        return;
-    };
-    if !has_oracle("systemd-sysext") {
-        return;
-    }
-    let client = shared.join("clients/merge-test.sh");
+    let packages = REPOSITORY.path();
+    let base = real_base(&packages);
+    let client = SCRIPTS.path().join("merge-test.sh");
     let scratch = Scratch::new();
     let gdb = rpms_below(&packages).into_iter().find(|file| {
         let name = file.file_name().unwrap().to_str().unwrap();

@@ -193,7 +193,7 @@ fn json_of_one_recipe_and_of_several() {
     assert_eq!(second["image"], Value::Null);
 }
 
-#[test]
+#[test(program("zcat"))]
 fn what_is_allowed_has_a_reason() {
     let kitchen = Kitchen::new();
     let packages = "name = \"pair\"\nversion = \"1\"\npackages = [\"rpms/clash-one-1-1.noarch.rpm\", \

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use judges::{Need, corpus};
 use rpm_input::repodata::{Kind, Primary, Repomd};
 
 use crate::shelf::{self, BASE, Desk, Listed, NOARCH, ZSTD, plain, usual};
-use crate::workshop::{Scratch, has_oracle, names, output_of, shared, text};
+use crate::workshop::{Scratch, digest, names, output_of, text};
 
 #[test]
 fn a_directory_with_metadata_is_read_once() {
@@ -180,7 +181,7 @@ fn files_that_are_not_the_listed_ones() {
                 // The list names another package's file and checksum.
                 let bytes = fs::read(crate::workshop::fixture(ZSTD)).unwrap();
                 let xml = xml.replace("../evil.rpm", &format!("packages/{ZSTD}"));
-                let sum = shelf::digest(&bytes);
+                let sum = digest(&bytes);
                 let xml = xml
                     .replace("md5", "sha256")
                     .replace("d41d8cd98f00b204e9800998ecf8427e", &sum);
@@ -268,17 +269,13 @@ fn what_is_no_repository() {
 /// A package as two readers tell it: length and checksum of its file, and its dependencies.
 type Told = (String, String, BTreeSet<(String, String)>);
 
-#[test]
+const METADATA: Need = corpus("repodata");
+
+#[test(programs!("rpmmd2solv", "dumpsolv"), METADATA)]
 fn real_metadata_are_what_libsolv_reads() {
-    let Some(shared) = shared() else {
-        return;
-    };
-    if !has_oracle("rpmmd2solv") || !has_oracle("dumpsolv") {
-        return;
-    }
     let scratch = Scratch::new();
     for repository in ["cs9-baseos-2022", "sle15-offline/Module-Basesystem"] {
-        let directory = shared.join("corpus/repodata").join(repository);
+        let directory = METADATA.path().join(repository);
         let list = fs::read(directory.join("repodata/repomd.xml")).unwrap();
         let list = Repomd::parse(&list, "repomd.xml").unwrap();
         let listed = list.file(&Kind::Primary).unwrap();

@@ -10,13 +10,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use judges::{Need, all, programs, root};
 use serde_json::Value;
 
-use crate::workshop::{
-    Scratch, fixture, has_oracle, is_root, json, os_release, output_of, program, shared, text,
-};
+use crate::workshop::{CORPUS, Scratch, fixture, json, os_release, output_of, program, text};
 
-const ORACLES: [&str; 3] = ["rpm", "unsquashfs", "getcap"];
+const ORACLES: Need = all(&[
+    root(),
+    programs!("rpm", "unsquashfs", "getcap", "sha256sum"),
+]);
 
 /// One file as `rpm` knows it.
 struct Known {
@@ -341,11 +343,8 @@ fn has_nothing_to_merge(rpm: &Path) -> bool {
     })
 }
 
-#[test]
+#[test(ORACLES)]
 fn fixtures_are_what_rpm_says() {
-    if !ORACLES.iter().all(|oracle| has_oracle(oracle)) || !is_root() {
-        return;
-    }
     let mut compared = 0;
     for name in [
         "hello-sysext-1.0-1.x86_64.rpm",
@@ -369,13 +368,9 @@ fn fixtures_are_what_rpm_says() {
     assert!(compared > 40, "{compared}");
 }
 
-#[test]
+#[test(ORACLES, CORPUS)]
 fn real_packages_are_what_rpm_says_or_are_refused_with_the_right_reason() {
-    let Some(shared) = shared() else { return };
-    if !ORACLES.iter().all(|oracle| has_oracle(oracle)) || !is_root() {
-        return;
-    }
-    let corpus = shared.join("corpus");
+    let corpus = CORPUS.path();
     let table = fs::read_to_string(corpus.join("rpms.tsv")).unwrap();
     let (mut built_packages, mut refused, mut compared, mut wrong) = (0, 0, 0, Vec::new());
     for row in table.lines().skip(1) {

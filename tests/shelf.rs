@@ -5,9 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::workshop::{Scratch, fixture, names, os_release, program};
+use crate::workshop::{Scratch, digest, fixture, names, os_release, program};
 
 /// A package of a repository: the fixture, and what the metadata say of it beside its identity.
 #[derive(Clone, Debug)]
@@ -39,13 +37,6 @@ pub fn usual() -> Vec<Listed> {
         ..plain(NOARCH)
     };
     vec![noarch, plain(ZSTD), plain(BASE), plain(CLASH)]
-}
-
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -6,9 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::workshop::{
-    Scratch, fixture, has_oracle, json, names, os_release, output_of, program, text,
-};
+use crate::workshop::{Scratch, fixture, json, names, os_release, output_of, program, text};
 
 const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
 /// After the fixed key of the fixtures was made.
@@ -91,11 +89,8 @@ fn errors(outcome: &Output) -> String {
     text(&outcome.stderr)
 }
 
-#[test]
+#[test(program("gpg"))]
 fn a_signed_store_stays_signed() {
-    if !has_oracle("gpg") {
-        return;
-    }
     let scratch = Scratch::new();
     let (store, key) = (scratch.join("store"), secret_key(&scratch));
     let hello = fixture("hello-sysext-1.0-1.x86_64.rpm");
@@ -169,11 +164,8 @@ fn the_same_signature_again_and_later() {
     assert_eq!(snapshot(&three), snapshot(&one));
 }
 
-#[test]
+#[test(programs!("gpg", "script", "setsid"))]
 fn passphrases() {
-    if !has_oracle("gpg") || !has_oracle("script") {
-        return;
-    }
     let scratch = Scratch::new();
     gpg(
         &scratch,
@@ -273,11 +265,8 @@ fn passphrases() {
     }
 }
 
-#[test]
+#[test(program("gpg"))]
 fn gpg_signs_when_asked() {
-    if !has_oracle("gpg") {
-        return;
-    }
     let scratch = Scratch::new();
     let import = fixture("keys/test.secret.asc");
     gpg(&scratch, &["--import", import.to_str().unwrap()]);
@@ -406,7 +395,7 @@ fn keys_beside_the_store() {
 }
 
 /// The verbs on a store keep its signature, and need a key for it.
-#[test]
+#[test(program("gpg"))]
 fn verbs_on_a_signed_store() {
     let scratch = Scratch::new();
     let (store, key) = (scratch.join("store"), secret_key(&scratch));
@@ -429,9 +418,7 @@ fn verbs_on_a_signed_store() {
     let outcome = verb("sign", &sign);
     assert!(outcome.status.success(), "{}", errors(&outcome));
     assert!(text(&outcome.stdout).contains(FINGERPRINT));
-    if has_oracle("gpg") {
-        assert!(systemd_accepts(&store));
-    }
+    assert!(systemd_accepts(&store));
 
     let good = text(&verb("verify", &[]).stdout);
     assert!(

@@ -2,14 +2,15 @@
 //!
 //! What a crate can test alone is tested there. Here the binary is run on packages of `fixtures/`,
 //! and what it made is shown to programs by other hands: `unsquashfs`, `rpm`, `getcap`,
-//! `systemd-sysext`. Such a program that is missing is a failure in CI (where `CI` is set) and is
-//! skipped aloud elsewhere; so is the folder `../shared` with real packages and clients, which
-//! not everyone has.
+//! `systemd-sysext`. What a test needs of these stands in its attribute: see `judges`.
 
 #![expect(
     clippy::unwrap_used,
     reason = "outside of its #[test] functions, too, a test may fail by a panic"
 )]
+
+#[macro_use]
+extern crate judges;
 
 mod base;
 mod build;
@@ -40,3 +41,7 @@ mod sysupdate;
 mod verdicts;
 mod why;
 mod workshop;
+
+fn main() -> std::process::ExitCode {
+    judges::run()
+}

@@ -8,10 +8,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::workshop::{
-    Scratch, cache, fixture, has_oracle, is_root, json, missing, names, os_release, output_of,
-    program, shared, text,
-};
+use judges::{Need, all, cached, corpus, programs, root};
+
+use crate::workshop::{Scratch, fixture, json, names, os_release, output_of, program, text};
+
+/// What runs the real clients.
+pub const SCRIPTS: Need = corpus("../clients");
+
+/// What merges an image.
+pub const MERGER: Need = all(&[SCRIPTS, root(), programs!("systemd-sysext", "unshare")]);
+
+pub const OVER: Need = cached("over");
+pub const TRIXIE: Need = cached("roots/trixie");
+pub const SID: Need = cached("roots/sid");
+
+/// What serves a store to a client.
+const SERVER: Need = all(&[
+    MERGER,
+    programs!("python3", "curl", "gpg", "gpgv", "timeout"),
+]);
+const CLIENT_254: Need = all(&[OVER, SERVER]);
+pub const CLIENT_257: Need = all(&[TRIXIE, SERVER]);
+const CLIENT_NEWEST: Need = all(&[SID, SERVER]);
 
 /// A system with its own systemd.
 pub struct Client {
@@ -25,42 +43,29 @@ pub struct Client {
     merges_in: PathBuf,
 }
 
-/// Returns the clients that are here, unless the tests of this file can't run at all.
-pub fn clients() -> Option<Vec<Client>> {
-    shared()?;
-    if !is_root() || !["python3", "curl", "gpg"].into_iter().all(has_oracle) {
-        return None;
-    }
-    let cache = cache().unwrap_or_default();
-    let mut clients = Vec::new();
-    for (systemd, path) in [
-        ("254", "over"),
-        ("257", "roots/trixie"),
-        ("newest", "roots/sid"),
-    ] {
-        let tree = cache.join(path);
-        if !tree.join(".ok").exists() {
-            missing(&format!("the tree with systemd {systemd}"));
-            continue;
-        }
-        clients.push(if systemd == "254" {
-            Client {
-                systemd,
+impl Client {
+    pub fn of(need: Need) -> Self {
+        if need == CLIENT_254 {
+            let tree = OVER.path();
+            return Self {
+                systemd: "254",
                 tree: format!("over:{}", tree.display()),
                 variable: ("SYSUPDATE_OVER", tree),
                 // It has no systemd-sysext of its own that could merge: an overlay of an overlay.
                 merges_in: PathBuf::from("/"),
-            }
-        } else {
-            Client {
-                systemd,
-                tree: tree.display().to_string(),
-                variable: ("SYSUPDATE_ROOT", tree.clone()),
-                merges_in: tree,
-            }
-        });
+            };
+        }
+        let (systemd, tree) = match need {
+            CLIENT_257 => ("257", TRIXIE.path()),
+            _ => ("newest", SID.path()),
+        };
+        Self {
+            systemd,
+            tree: tree.display().to_string(),
+            variable: ("SYSUPDATE_ROOT", tree.clone()),
+            merges_in: tree,
+        }
     }
-    Some(clients)
 }
 
 /// Returns the program, about to put a tree into a store as a version of an extension.
@@ -149,11 +154,9 @@ pub fn client(client: &Client, store: &Path, phases: &[PathBuf], bus: bool) -> O
     command.output().unwrap()
 }
 
-#[test]
+#[test(CLIENT_254, CLIENT_257, CLIENT_NEWEST)]
 fn each_systemd_updates_and_refuses_what_is_damaged() {
-    let (Some(clients), Some(shared)) = (clients(), shared()) else {
-        return;
-    };
+    let clients = [CLIENT_254, CLIENT_257, CLIENT_NEWEST].map(Client::of);
     let name = "hello-tool";
     let scratch = Scratch::new();
     let signing = signing(&scratch);
@@ -185,7 +188,7 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
                     .map(|version| store.join(format!("{name}-{version}.x86-64.raw")))
                     .map(|path| path.display().to_string())
                     .collect();
-                let mut command = Command::new(shared.join("clients/sysupdate-test.sh"));
+                let mut command = Command::new(SCRIPTS.path().join("sysupdate-test.sh"));
                 command
                     .arg(&store)
                     .arg(store.join(format!("sysupdate.{name}.d")))
@@ -233,7 +236,7 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
                 "systemd {}",
                 client.systemd
             );
-            let outcome = Command::new(shared.join("clients/merge-test.sh"))
+            let outcome = Command::new(SCRIPTS.path().join("merge-test.sh"))
                 .arg(kept.join(format!("{name}-1.11-1.x86-64.raw")))
                 .arg(name)
                 .arg(os_release("tumbleweed"))
@@ -257,9 +260,9 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
     }
 }
 
-#[test]
+#[test(CLIENT_254, CLIENT_257, CLIENT_NEWEST)]
 fn ten_names_go_their_own_ways() {
-    let Some(clients) = clients() else { return };
+    let clients = [CLIENT_254, CLIENT_257, CLIENT_NEWEST].map(Client::of);
     let scratch = Scratch::new();
     let store = scratch.join("store");
     let signing = signing(&scratch);
@@ -352,9 +355,9 @@ fn ten_names_go_their_own_ways() {
     }
 }
 
-#[test]
+#[test(CLIENT_257, CLIENT_NEWEST)]
 fn an_installed_image_updates_itself() {
-    let Some(clients) = clients() else { return };
+    let clients = [CLIENT_257, CLIENT_NEWEST].map(Client::of);
     let scratch = Scratch::new();
     let store = scratch.join("store");
     let itself = [
@@ -385,7 +388,7 @@ fn an_installed_image_updates_itself() {
         "systemd-sysupdate -C hello-self update\nsystemd-sysext refresh\nhello-self\n",
     )
     .unwrap();
-    for one in clients.iter().filter(|one| one.systemd != "254") {
+    for one in &clients {
         let fresh = scratch.join(one.systemd);
         output_of(Command::new("cp").arg("-a").arg(&store).arg(&fresh));
         fs::write(
@@ -403,9 +406,9 @@ fn an_installed_image_updates_itself() {
     }
 }
 
-#[test]
+#[test(CLIENT_257, CLIENT_NEWEST)]
 fn what_the_readme_says_about_clients_is_what_happens() {
-    let Some(clients) = clients() else { return };
+    let clients = [CLIENT_257, CLIENT_NEWEST].map(Client::of);
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let section = readme.split("\n## On the client\n").nth(1).unwrap();
@@ -421,7 +424,7 @@ fn what_the_readme_says_about_clients_is_what_happens() {
     };
     assert_eq!(address, "STORE=https://example.org/sysext\n");
 
-    for one in clients.iter().filter(|one| one.systemd != "254") {
+    for one in &clients {
         let scratch = Scratch::new();
         let store = scratch.join("store");
         let signing = signing(&scratch);

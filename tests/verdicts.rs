@@ -12,11 +12,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use judges::{Need, all, programs};
 use serde_json::Value;
 
-use crate::workshop::{
-    Scratch, has_oracle, is_root, json, missing, output_of, program, shared, text,
-};
+use crate::sysupdate::{MERGER, OVER, SCRIPTS, SID, TRIXIE};
+use crate::workshop::{Scratch, json, output_of, program, text};
 
 const HOST: &str = "ID=opensuse-tumbleweed\nVERSION_ID=20241010\nID_LIKE=\"opensuse suse\"\n";
 const ROLLING: &str = "ID=opensuse-tumbleweed\n";
@@ -442,25 +442,12 @@ fn make(directory: &Path, case: &Case) -> PathBuf {
 /// The systemds that are there: version, and the tree or overlay that has it.
 enum Root {
     Host,
-    Tree(&'static str),
-    Overlay(&'static str),
+    Tree(PathBuf),
+    Overlay(PathBuf),
 }
 
 /// What the real program does with every case, with its log.
-fn real(
-    scratch: &Scratch,
-    shared: &Path,
-    root: &Root,
-    cases: &[(Case, PathBuf)],
-) -> Vec<(String, String)> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the trees of other systemds are kept there"
-    )]
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let cache = home.join(".cache/sysext-clients");
+fn real(scratch: &Scratch, root: &Root, cases: &[(Case, PathBuf)]) -> Vec<(String, String)> {
     let mut list = String::new();
     let good = scratch.join("good.raw");
     for (index, (case, image)) in cases.iter().enumerate() {
@@ -495,8 +482,8 @@ fn real(
     "#;
     let (over, tree) = match root {
         Root::Host => (PathBuf::new(), PathBuf::from("/")),
-        Root::Tree(name) => (PathBuf::new(), cache.join("roots").join(name)),
-        Root::Overlay(name) => (cache.join(name), PathBuf::new()),
+        Root::Tree(tree) => (PathBuf::new(), tree.clone()),
+        Root::Overlay(tree) => (tree.clone(), PathBuf::new()),
     };
     output_of(
         Command::new("unshare")
@@ -505,7 +492,7 @@ fn real(
             .env("SYSEXT_ROOT", tree)
             .env("WORK", scratch.join("work"))
             .env("GOOD", good)
-            .env("MERGE", shared.join("clients/merge-test.sh"))
+            .env("MERGE", SCRIPTS.path().join("merge-test.sh"))
             .env("LIST", list_file),
     );
     cases
@@ -568,10 +555,6 @@ fn said(case: &Case, image: &Path, host: &Path, client: &str) -> Value {
 }
 
 fn compare(version: &str, root: &Root) {
-    let Some(shared) = shared() else { return };
-    if !is_root() || !has_oracle("systemd-sysext") || !has_oracle("mksquashfs") {
-        return;
-    }
     let scratch = Scratch::new();
     let good = make(
         &scratch.join("good"),
@@ -588,10 +571,8 @@ fn compare(version: &str, root: &Root) {
         .collect();
     assert!(cases.len() >= 40);
     let mut problems = Vec::new();
-    for (index, ((case, image), (real, log))) in cases
-        .iter()
-        .zip(real(&scratch, &shared, root, &cases))
-        .enumerate()
+    for (index, ((case, image), (real, log))) in
+        cases.iter().zip(real(&scratch, root, &cases)).enumerate()
     {
         let host = scratch.join(&format!("{index}.os-release"));
         let verdict = said(case, image, &host, &format!("systemd-{version}"));
@@ -613,51 +594,25 @@ fn compare(version: &str, root: &Root) {
     );
 }
 
-#[test]
+/// What makes the images of the cases, and merges them.
+const MERGES: Need = all(&[MERGER, programs!("mksquashfs", "setfattr", "sh")]);
+
+#[test(MERGES, systemd("252"))]
 fn systemd_252_does_what_check_says() {
-    let version = Command::new("systemctl").arg("--version").output();
-    let version = version
-        .map(|outcome| text(&outcome.stdout))
-        .unwrap_or_default();
-    if !version.starts_with("systemd 252 ") && !missing("systemd 252") {
-        return;
-    }
     compare("252", &Root::Host);
 }
 
-#[test]
+#[test(MERGES, OVER)]
 fn systemd_254_does_what_check_says() {
-    if has_cached("over") {
-        compare("254", &Root::Overlay("over"));
-    }
+    compare("254", &Root::Overlay(OVER.path()));
 }
 
-#[test]
+#[test(MERGES, TRIXIE)]
 fn systemd_257_does_what_check_says() {
-    if has_cached("roots/trixie") {
-        compare("257", &Root::Tree("trixie"));
-    }
+    compare("257", &Root::Tree(TRIXIE.path()));
 }
 
-#[test]
+#[test(MERGES, SID)]
 fn systemd_262_does_what_check_says() {
-    if has_cached("roots/sid") {
-        compare("262", &Root::Tree("sid"));
-    }
-}
-
-/// Says whether a systemd of another version has been unpacked here.
-fn has_cached(name: &str) -> bool {
-    if shared().is_none() {
-        return false;
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the trees of other systemds are kept there"
-    )]
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    home.join(".cache/sysext-clients").join(name).is_dir()
-        || missing(&format!("the tree {name} of another systemd"))
+    compare("262", &Root::Tree(SID.path()));
 }

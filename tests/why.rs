@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::base::{LIBRARY, TOOLS, base, system_package};
-use crate::workshop::{Scratch, fixture, has_oracle, json, os_release, program, run, text};
+use crate::workshop::{PACKAGERS, Scratch, fixture, json, os_release, program, run, text};
 
 const LIBRARY_REASON: &str = "hello-library-2.0-3.x86_64: hello-greeting >= 2 needed by \
                               hello-tools-1.1~rc1-2.x86_64\n\
@@ -41,11 +41,8 @@ fn why(document: &Path, what: &str, more: &[&str]) -> Output {
     why.output().unwrap()
 }
 
-#[test]
+#[test(PACKAGERS)]
 fn the_image_and_the_plan_say_the_same() {
-    if !has_oracle("rpm") || !has_oracle("rpmbuild") {
-        return;
-    }
     let scratch = Scratch::new();
     let (image, plan) = image_and_plan(&scratch);
     let manifest = image.with_extension("manifest.gz");

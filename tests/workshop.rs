@@ -1,15 +1,17 @@
-//! What every test needs: the program, the fixtures, a place to work, and the word on what is
-//! missing.
+//! What every test needs: the program, the fixtures, a place to work.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use judges::{Need, all, corpus, program as judge, programs, repository, root};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// Returns the program, free of what the environment of the test run says.
 pub fn program() -> Command {
@@ -59,12 +61,18 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Trees with unreadable directories are among the tests; root and owner may change that.
-        let _ = Command::new("chmod")
-            .args(["-R", "u+rwX"])
-            .arg(&self.0)
-            .status();
+        make_removable(&self.0);
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Lets the owner into each directory; some tests make trees that nobody may read.
+fn make_removable(directory: &Path) {
+    let _ = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_removable(&entry.path());
+        }
     }
 }
 
@@ -112,56 +120,28 @@ pub fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Says whether a program by other hands is there to judge; its absence fails the test in CI.
-pub fn has_oracle(name: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", "command -v \"$0\" >/dev/null", name])
-        .status()
-        .is_ok_and(|status| status.success());
-    found || missing(&format!("the program {name}"))
-}
+/// What [`crate::base::base`] and [`crate::base::system_package`] run.
+pub const PACKAGERS: Need = programs!("rpm", "rpmbuild");
 
-/// Returns the folder of real packages and clients, if it is there.
-#[expect(clippy::print_stderr, reason = "what is skipped is said")]
-pub fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()?
-        .join("shared");
-    if path.is_dir() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: the folder ../shared is missing");
-    None
-}
+/// A repository of real software as `tests/clients/packages` makes it: RPMs in directories named
+/// for their architecture, `repodata`, and `base-packages.txt`, the names of a base.
+pub const REPOSITORY: Need = repository();
 
-/// Returns a repository of real software as `../shared/tools/deb2rpm.sh` makes it: RPMs in
-/// directories named for their architecture, `repodata`, and `base-packages.txt`, the names of a
-/// base. `SYSEXT_BUILD_RPMS` says where it is; else it is where `.ci/run` keeps it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where a large repository lies is for the machine to say"
-)]
-pub fn real_packages() -> Option<PathBuf> {
-    let named = std::env::var_os("SYSEXT_BUILD_RPMS").map(PathBuf::from);
-    let kept = || Some(cache()?.join("rpms"));
-    let path = named.or_else(kept)?;
-    let whole = path.join("repodata/repomd.xml").is_file();
-    (whole || shared().is_some() && missing(&format!("the repository {}", path.display())))
-        .then_some(path)
-}
+/// Packages by other hands, listed in `rpms.tsv`.
+pub const CORPUS: Need = corpus("");
 
-/// Returns the root directory of the base of [`real_packages`], with its RPM database and every
-/// file. It is made once for all test runs; that needs root and `rpm`.
-pub fn real_base(packages: &Path) -> Option<PathBuf> {
+/// What [`real_base`] needs.
+pub const REAL_BASE: Need = all(&[REPOSITORY, root(), judge("rpm")]);
+
+/// Returns the root directory of the base of [`REPOSITORY`], with its RPM database and every file.
+/// It is made once for all test runs.
+pub fn real_base(packages: &Path) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    if !is_root() || !has_oracle("rpm") {
-        return None;
-    }
     let _guard = ONE_AT_A_TIME.lock().unwrap();
     let version = sha256sum(&packages.join("repodata/repomd.xml"));
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("base-{version}"));
     if root.exists() {
-        return Some(root);
+        return root;
     }
     let list = fs::read_to_string(packages.join("base-packages.txt")).unwrap();
     let names: BTreeSet<_> = list.lines().collect();
@@ -181,7 +161,7 @@ pub fn real_base(packages: &Path) -> Option<PathBuf> {
             .args(files),
     );
     fs::rename(&unfinished, &root).unwrap();
-    Some(root)
+    root
 }
 
 /// Returns the RPM files of a repository, sorted.
@@ -199,36 +179,6 @@ pub fn rpms_below(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the directory in which clients and packages by other hands are kept between runs.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the trees of newer systemds are kept there"
-)]
-pub fn cache() -> Option<PathBuf> {
-    Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/sysext-clients"))
-}
-
-/// Says whether this is root, which mounts need.
-#[expect(clippy::print_stderr, reason = "what is skipped is said")]
-pub fn is_root() -> bool {
-    let root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|id| id.stdout == b"0\n");
-    if !root {
-        eprintln!("SKIPPED: this needs root");
-    }
-    root
-}
-
-#[expect(clippy::print_stderr, reason = "what is skipped is said")]
-#[expect(clippy::disallowed_methods, reason = "only CI sets CI")]
-pub fn missing(what: &str) -> bool {
-    assert!(std::env::var_os("CI").is_none(), "{what} is missing");
-    eprintln!("SKIPPED: {what} is missing");
-    false
-}
-
 /// Runs a command that must succeed, and returns its standard output.
 pub fn output_of(command: &mut Command) -> String {
     let outcome = command.output().unwrap();
@@ -240,12 +190,14 @@ pub fn output_of(command: &mut Command) -> String {
     text(&outcome.stdout)
 }
 
-/// Returns the SHA-256 of a file as `sha256sum` prints it.
+/// Returns the SHA-256 of a file in hexadecimal.
 pub fn sha256sum(path: &Path) -> String {
-    output_of(Command::new("sha256sum").arg("--").arg(path))
-        .trim_start_matches('\\')
-        .split(' ')
-        .next()
-        .unwrap()
-        .to_owned()
+    digest(&fs::read(path).unwrap())
+}
+
+/// Returns the SHA-256 of bytes in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    (Sha256::digest(bytes).iter())
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

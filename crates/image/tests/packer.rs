@@ -1,9 +1,11 @@
 //! The writer against readers by other hands, and its failures.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[macro_use]
+extern crate judges;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -334,12 +336,8 @@ fn backhand_reads_the_same_contents() {
     }
 }
 
-#[test]
+#[test(program("unsquashfs"))]
 fn unsquashfs_reads_the_same_tree() {
-    if Command::new("unsquashfs").arg("-version").output().is_err() {
-        missing_oracle("unsquashfs");
-        return;
-    }
     for (compressor, block_size) in [
         ("gzip", 4096),
         ("xz:1", 8192),
@@ -371,18 +369,8 @@ fn unsquashfs_reads_the_same_tree() {
 }
 
 /// Kinds of inode and sets of attributes that file systems can hold too: ext4 has 4 KiB for each.
-#[test]
+#[test(root(), programs!("unsquashfs", "getfattr"))]
 fn unsquashfs_reads_the_same_attributes() {
-    for (program, argument) in [("unsquashfs", "-version"), ("getfattr", "--version")] {
-        if Command::new(program).arg(argument).output().is_err() {
-            missing_oracle(program);
-            return;
-        }
-    }
-    if std::fs::metadata("/proc/self").map_or(true, |own| own.uid() != 0) {
-        skipped("only root may set trusted and security attributes");
-        return;
-    }
     let label: (&str, &[u8]) = ("security.selinux", b"system_u:object_r:bin_t:s0\0");
     let capability: (&str, &[u8]) = (
         "security.capability",
@@ -458,16 +446,6 @@ fn attributes(root: &Path) -> BTreeSet<String> {
         }
     }
     lines
-}
-
-fn missing_oracle(program: &str) {
-    assert!(option_env!("CI").is_none(), "{program} is missing");
-    skipped(&format!("{program} is missing"));
-}
-
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
 }
 
 fn unsquashfs(arguments: &[&str], image: &PathBuf) -> String {
@@ -789,4 +767,8 @@ fn a_short_content_and_a_known_one_are_refused() {
         packer.finish(&tree).is_ok(),
         "a refused content does no harm"
     );
+}
+
+fn main() -> std::process::ExitCode {
+    judges::run()
 }

@@ -1,17 +1,24 @@
 //! gpg as judge: what it signs is good here, what is signed here is good for it, and what it
-//! refuses is refused. Without gpg the tests are skipped aloud, and fail where `CI` is set.
+//! refuses is refused.
 
 #![expect(
     clippy::unwrap_used,
     reason = "outside of its #[test] functions, too, a test may fail by a panic"
 )]
 
+#[macro_use]
+extern crate judges;
+
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use judges::{Need, programs};
 use openpgp::{Error, Keyring, SigningKey};
+
+const GPG: Need = programs!("gpg", "gpgconf");
 
 const DATA: &[u8] = b"what is signed\r\nas it is \n";
 /// When the keys of these tests are made: 2024-01-01.
@@ -24,25 +31,14 @@ struct Gpg {
 }
 
 impl Gpg {
-    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
-    #[expect(clippy::disallowed_methods, reason = "only CI sets CI")]
-    fn new() -> Option<Self> {
+    fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        if Command::new("gpg").arg("--version").output().is_err() {
-            assert!(std::env::var_os("CI").is_none(), "gpg is missing");
-            eprintln!("SKIPPED: gpg is missing");
-            return None;
-        }
         // Short, since the path of the agent's socket may have 107 bytes at most.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let home = std::env::temp_dir().join(format!("opgp-{}-{number}", std::process::id()));
         fs::create_dir(&home).unwrap();
-        Command::new("chmod")
-            .arg("700")
-            .arg(&home)
-            .status()
-            .unwrap();
-        Some(Self { home })
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+        Self { home }
     }
 
     fn try_run(&self, time: u64, arguments: &[&str]) -> Output {
@@ -135,9 +131,9 @@ fn verify(keyring: &Keyring, signature: &[u8]) -> Result<String, Error> {
     Ok(verified.signer)
 }
 
-#[test]
+#[test(GPG)]
 fn every_algorithm_both_ways() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     for algorithm in [
         "ed25519", "rsa2048", "rsa4096", "nistp256", "nistp521", "dsa2048",
     ] {
@@ -176,9 +172,9 @@ fn every_algorithm_both_ways() {
     }
 }
 
-#[test]
+#[test(GPG)]
 fn subkeys() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     let primary = gpg.key("subkeys", "ed25519", "cert", "never");
     gpg.run(
         MADE + 1,
@@ -214,9 +210,9 @@ fn subkeys() {
     }
 }
 
-#[test]
+#[test(GPG)]
 fn passphrases() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     let home = gpg.home.to_str().unwrap();
     let arguments = [
         "--batch",
@@ -258,9 +254,9 @@ fn passphrases() {
     assert!(gpg.accepts(&key.public().to_binary(), &ours));
 }
 
-#[test]
+#[test(GPG)]
 fn what_is_refused() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     let print = gpg.key("good", "ed25519", "sign", "never");
     let keyring = gpg.public();
     let user = ["--local-user", &print];
@@ -329,9 +325,9 @@ fn what_is_refused() {
     );
 }
 
-#[test]
+#[test(GPG)]
 fn keys_past_their_time() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     let print = gpg.key("brief", "ed25519", "sign", "2d");
     let before = gpg.sign(MADE + DAY, &[]);
     let keyring = gpg.public();
@@ -373,9 +369,9 @@ fn keys_past_their_time() {
     assert!(both.verify_detached(DATA, &later, "", 0).is_ok());
 }
 
-#[test]
+#[test(GPG)]
 fn revoked_keys() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     for (reason, is_hard) in [("0", true), ("1", true), ("2", false), ("3", false)] {
         let name = format!("revoked for {reason}");
         let print = gpg.key(&name, "ed25519", "sign", "never");
@@ -427,9 +423,9 @@ fn revocation(gpg: &Gpg, print: &str, reason: &str, time: u64) -> Vec<u8> {
     output.stdout
 }
 
-#[test]
+#[test(GPG)]
 fn keyrings() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     let first = gpg.key("first", "ed25519", "sign", "never");
     let second = gpg.key("second", "rsa2048", "sign", "never");
     let armored = |print: &str| gpg.run(MADE, &["--armor", "--export", print]);
@@ -465,9 +461,9 @@ fn keyrings() {
 
 /// Whatever is changed in a key or a signature, there is an answer and no panic; and a signature
 /// is good only if what was changed is not covered by it.
-#[test]
+#[test(GPG)]
 fn mutations() {
-    let Some(gpg) = Gpg::new() else { return };
+    let gpg = Gpg::new();
     let print = gpg.key("mutated", "ed25519", "cert,sign", "never");
     gpg.run(
         MADE,
@@ -525,4 +521,8 @@ fn mutations() {
             let _ = key.sign(DATA, MADE);
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    judges::run()
 }

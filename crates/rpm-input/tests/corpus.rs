@@ -5,10 +5,14 @@
     reason = "a test may fail by a panic, in its functions too"
 )]
 
+#[macro_use]
+extern crate judges;
+
 use std::fs;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use judges::{Need, corpus};
 use rpm_input::{Error, Package, Payload};
 
 /// Which packages are refused, and a part of the message.
@@ -148,16 +152,11 @@ fn is_unreadable(line: &str) -> bool {
             .any(|unreadable| features.contains(unreadable))
 }
 
-#[test]
+const RPMS: Need = corpus("rpms");
+
+#[test(RPMS)]
 fn every_package_streams_or_is_refused_for_its_reason() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/rpms");
-    if !directory.is_dir() {
-        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-        {
-            eprintln!("skipped: no corpus in {}", directory.display());
-        }
-        return;
-    }
+    let directory = RPMS.path();
     let mut paths: Vec<PathBuf> = fs::read_dir(&directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -191,4 +190,8 @@ fn every_package_streams_or_is_refused_for_its_reason() {
         paths.len(),
         wrong.join("\n")
     );
+}
+
+fn main() -> std::process::ExitCode {
+    judges::run()
 }

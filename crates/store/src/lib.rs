@@ -61,6 +61,9 @@ mod replace;
 mod sums;
 mod tarball;
 mod temporary;
+// Helpers of the tests are compiled for those outside of the crate, too.
+#[cfg(test)]
+extern crate self as store;
 #[cfg(test)]
 mod tests;
 mod transaction;

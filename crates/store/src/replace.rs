@@ -74,7 +74,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-    use crate::tests::Scratch;
+    use crate::tests::workshop::Scratch;
 
     #[test]
     fn new_same_other() {

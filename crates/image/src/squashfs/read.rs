@@ -26,8 +26,6 @@ mod error;
 mod inode;
 mod layout;
 mod storage;
-#[cfg(test)]
-mod tests;
 mod walk;
 mod xattr;
 

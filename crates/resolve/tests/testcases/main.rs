@@ -24,14 +24,17 @@
 //! - `tests/cases` are our own cases; each must give its result, to the word.
 //! - Where `testsolv` is installed, it solves them too, with the base locked, and must come to the
 //!   same packages; [`DEVIATIONS`] says where we mean to differ.
-//! - `RESOLVE_CASES=DIRECTORY cargo test -p sysext-resolve --test testcases -- --nocapture` runs the
-//!   cases of another directory and those below it. Each must give the packages of its result, or a
+//! - `RESOLVE_CASES=DIRECTORY cargo test -p sysext-resolve --test testcases` runs the cases of
+//!   another directory and those below it. Each must give the packages of its result, or a
 //!   problem where that names one; what is refused is listed with the reason.
 
 #![expect(
     clippy::unwrap_used,
     reason = "what the tests are made of must be sound"
 )]
+
+#[macro_use]
+extern crate judges;
 
 mod case;
 mod testtags;
@@ -42,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use case::Case;
+use judges::{Need, named};
 
 /// Cases that `testsolv` decides otherwise, and why we differ.
 const DEVIATIONS: [(&str, &str); 5] = [
@@ -130,15 +134,8 @@ fn installed(lines: &BTreeSet<String>) -> Option<BTreeSet<String>> {
     (!lines.iter().any(is_problem)).then(|| installs.cloned().collect())
 }
 
-#[test]
+#[test(program("testsolv"))]
 fn testsolv_comes_to_the_same_packages() {
-    if Command::new("testsolv").output().is_err() {
-        #[expect(clippy::disallowed_methods, reason = "only CI sets CI")]
-        let in_ci = std::env::var_os("CI").is_some();
-        assert!(!in_ci, "testsolv is missing");
-        say("skipped: testsolv (libsolv-tools) is not installed");
-        return;
-    }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("testsolv");
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).unwrap();
@@ -201,14 +198,12 @@ fn for_testsolv(line: &str) -> String {
     format!("{tag}: {}", words.collect::<Vec<_>>().join(" "))
 }
 
-#[test]
+const OTHERS: Need = named("RESOLVE_CASES");
+
+#[test(OTHERS)]
 fn cases_of_others_give_their_packages() {
-    #[expect(clippy::disallowed_methods, reason = "names cases that are not ours")]
-    let Some(directory) = std::env::var_os("RESOLVE_CASES") else {
-        return;
-    };
     let (mut passed, mut refused, mut failures) = (0, 0, String::new());
-    for path in files(Path::new(&directory)) {
+    for path in files(&OTHERS.path()) {
         let cases = match Case::read(&path) {
             Ok(cases) => cases,
             Err(error) => {
@@ -254,4 +249,8 @@ fn cases_of_others_give_their_packages() {
     }
     say(&format!("{passed} cases passed, {refused} were refused"));
     assert!(failures.is_empty(), "{failures}");
+}
+
+fn main() -> std::process::ExitCode {
+    judges::run()
 }

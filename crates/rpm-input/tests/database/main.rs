@@ -4,6 +4,9 @@
     reason = "a test may fail by a panic, in its functions too"
 )]
 
+#[macro_use]
+extern crate judges;
+
 mod build;
 mod damage;
 mod installed;
@@ -14,15 +17,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use build::ndb_of;
+use judges::{Need, corpus, program, programs};
 use rpm_input::{Package, database};
 
-/// Says aloud that something is not tested, which only a desk may do.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-#[expect(clippy::disallowed_methods, reason = "tests may know where they run")]
-fn skip(missing: &str) {
-    assert!(std::env::var_os("CI").is_none(), "missing: {missing}");
-    eprintln!("skipped: no {missing}");
-}
+/// The program that makes databases.
+const RPM: Need = program("rpm");
+
+/// The programs that make databases and change them.
+const EDITORS: Need = programs!("rpm", "sqlite3");
+
+/// Databases of real systems.
+const SYSTEMS: Need = corpus("rpmdb");
 
 /// A directory of one test, empty at its start and gone at its end.
 struct Scratch(PathBuf);
@@ -42,17 +47,12 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs a program and returns its output, or nothing if it is not installed.
-fn output_of(command: &mut Command) -> Option<String> {
-    match command.output() {
-        Ok(output) => {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{command:?}: {errors}");
-            Some(String::from_utf8(output.stdout).unwrap())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => panic!("{command:?}: {error}"),
-    }
+/// Runs a program and returns its output.
+fn output_of(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn rpm(directory: &Path) -> Command {
@@ -78,19 +78,15 @@ fn fixtures() -> Vec<PathBuf> {
     paths
 }
 
-/// Makes a database of the fixtures with the real `rpm`; false if there is none.
-fn install_fixtures(directory: &Path, options: &[&str]) -> bool {
-    let made = output_of(
+/// Makes a database of the fixtures with the real `rpm`.
+fn install_fixtures(directory: &Path, options: &[&str]) {
+    output_of(
         rpm(directory)
             .args(["-i", "--justdb", "--nodeps", "--noscripts", "--ignorearch"])
             .args(["--force", "--ignoreos", "--nosignature"])
             .args(options)
             .args(fixtures()),
     );
-    if made.is_none() {
-        skip("rpm");
-    }
-    made.is_some()
 }
 
 fn names(packages: &[Package]) -> Vec<String> {
@@ -117,16 +113,9 @@ fn message(path: &Path) -> String {
     database::read(path).unwrap_err().to_string()
 }
 
-#[test]
+#[test(SYSTEMS)]
 fn real_databases_have_the_packages_that_rpm_lists() {
-    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/rpmdb");
-    if !corpus.is_dir() {
-        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-        {
-            eprintln!("skipped: no corpus in {}", corpus.display());
-        }
-        return;
-    }
+    let corpus = SYSTEMS.path();
     // The numbers of files are those whose state is `normal` by `rpm -qa --qf`.
     for (name, packages, files) in [
         ("cs9", 137, 8573),
@@ -145,7 +134,7 @@ fn real_databases_have_the_packages_that_rpm_lists() {
     }
 }
 
-#[test]
+#[test(RPM)]
 fn a_database_of_rpm_reads_as_rpm_reads_it() {
     let scratch = Scratch::new("rpm");
     for (name, options, erased) in [
@@ -156,15 +145,11 @@ fn a_database_of_rpm_reads_as_rpm_reads_it() {
         ("erased", &[], Some("hello-library")),
     ] {
         let directory = scratch.0.join(name);
-        if !install_fixtures(&directory, options) {
-            return;
-        }
+        install_fixtures(&directory, options);
         if let Some(erased) = erased {
             output_of(rpm(&directory).args(["-e", "--justdb", "--nodeps", "--noscripts", erased]));
         }
-        let query = |format: &str| {
-            lines(&output_of(rpm(&directory).args(["-qa", "--qf", format])).unwrap())
-        };
+        let query = |format: &str| lines(&output_of(rpm(&directory).args(["-qa", "--qf", format])));
         let found = database::read(&directory).unwrap();
         assert_eq!(names(&found), query("%{NEVRA}\\n"), "{name}");
         assert!(found.len() >= fixtures().len() - 1, "{name}");
@@ -193,24 +178,18 @@ fn a_database_of_rpm_reads_as_rpm_reads_it() {
     }
 }
 
-/// Makes a database of the fixtures and runs `sqlite3` on it; false if a program is missing.
-fn edit_with_sqlite3(path: &Path, commands: &[&str]) -> bool {
-    if !install_fixtures(path.parent().unwrap(), &[]) {
-        return false;
-    }
-    let edited = output_of(
+/// Makes a database of the fixtures and runs `sqlite3` on it.
+fn edit_with_sqlite3(path: &Path, commands: &[&str]) {
+    install_fixtures(path.parent().unwrap(), &[]);
+    output_of(
         Command::new("sqlite3")
             .arg("-bail")
             .arg(path)
             .args(commands),
     );
-    if edited.is_none() {
-        skip("sqlite3");
-    }
-    edited.is_some()
 }
 
-#[test]
+#[test(EDITORS)]
 fn every_page_size_reads_alike() {
     let scratch = Scratch::new("pages");
     for reserved in [0, 12, 255] {
@@ -227,9 +206,7 @@ fn every_page_size_reads_alike() {
                 &format!(".filectrl reserve_bytes {reserved}"),
                 "VACUUM",
             ];
-            if !edit_with_sqlite3(&path, &commands) {
-                return;
-            }
+            edit_with_sqlite3(&path, &commands);
             let bytes = fs::read(&path).unwrap();
             let stored = u16::from_be_bytes([bytes[16], bytes[17]]);
             assert_eq!(stored, u16::try_from(size).unwrap_or(1));
@@ -240,7 +217,7 @@ fn every_page_size_reads_alike() {
     }
 }
 
-#[test]
+#[test(EDITORS)]
 fn the_log_counts_up_to_its_last_commit() {
     let scratch = Scratch::new("wal");
     let path = scratch.0.join("rpmdb.sqlite");
@@ -272,9 +249,7 @@ fn the_log_counts_up_to_its_last_commit() {
         "DELETE FROM Packages WHERE hnum = 2",
         &copy("restarted"),
     ];
-    if !edit_with_sqlite3(&path, &commands) {
-        return;
-    }
+    edit_with_sqlite3(&path, &commands);
     let all = fixtures().len();
     let count = |name: &str| database::read(&scratch.0.join(name)).unwrap().len();
     let log_of = |name: &str| scratch.0.join(name).join("rpmdb.sqlite-wal");
@@ -322,7 +297,7 @@ fn the_log_counts_up_to_its_last_commit() {
         "DELETE FROM Packages WHERE hnum = 1",
         &format!(".shell cp {}-wal {}", other.display(), copied.display()),
     ];
-    assert!(edit_with_sqlite3(&other, &commands));
+    edit_with_sqlite3(&other, &commands);
     fs::copy(&copied, log_of("committed")).unwrap();
     let message = message(&scratch.0.join("committed"));
     assert!(
@@ -505,4 +480,8 @@ fn a_database_is_found_where_distributions_have_it() {
     symlink("../../share/rpm", image.join("usr/lib/sysimage/rpm")).unwrap();
     let found = image.join("usr/lib/sysimage/rpm/Packages.db");
     assert_eq!(database::find(&image), Some(found), "a link inside");
+}
+
+fn main() -> std::process::ExitCode {
+    judges::run()
 }

@@ -1,117 +1,25 @@
 //! Tests of the store as a whole, in directories below the system's temporary one.
 
-mod builders;
 mod failure;
 mod kill;
 mod newest;
-mod orders;
 mod signature;
 mod verify;
+pub(crate) mod workshop;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
+use workshop::{Scratch, add, content, filled, gzip, hex, manifest, publication, sha256, sign};
 
 use crate::directory::Directory;
 use crate::{Added, Entry, Error, Listing, Publication, Store, SumsProblem, Temporary};
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-/// A directory that goes with the value.
-pub(crate) struct Scratch(pub(crate) PathBuf);
-
-impl Scratch {
-    pub(crate) fn new() -> Scratch {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sysext-store-test-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.0).unwrap()
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.0.join(name), bytes).unwrap();
-    }
-
-    /// Every name, with the bytes of a file, and nothing for anything else.
-    fn content(&self) -> BTreeMap<String, Option<Vec<u8>>> {
-        content(&self.0)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
-    }
-}
-
-fn content(dir: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
-    let mut content = BTreeMap::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let is_file = entry.file_type().unwrap().is_file();
-        let bytes = is_file.then(|| fs::read(entry.path()).unwrap());
-        content.insert(entry.file_name().into_string().unwrap(), bytes);
-    }
-    content
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    sha256(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// A manifest of the extension `name`.
-fn manifest(name: &str) -> Vec<u8> {
-    gzip(format!(r#"{{"manifest_version":1,"config":{{"name":"{name}"}}}}"#).as_bytes())
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(bytes).unwrap();
-    gzip.finish().unwrap()
-}
-
-/// Fills a temporary file.
-fn filled(mut temporary: Temporary, name: String, bytes: &[u8]) -> (String, Temporary, [u8; 32]) {
-    temporary.write_all(bytes).unwrap();
-    (name, temporary, sha256(bytes))
-}
-
-/// `bytes` as the image `<stem>.raw` of the extension `name`.
-fn publication(store: &Store, name: &str, stem: &str, bytes: &[u8], replace: bool) -> Publication {
-    let temporary = || store.temporary().unwrap();
-    Publication {
-        name: name.to_owned(),
-        image: filled(temporary(), format!("{stem}.raw"), bytes),
-        manifest: filled(temporary(), format!("{stem}.manifest.gz"), &manifest(name)),
-        replace,
-        allow_older: false,
-    }
-}
-
-fn add(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
-    store.add(
-        publication(store, name, stem, bytes, false),
-        Listing::default(),
-    )
-}
 
 fn replace(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
     store.add(
@@ -634,7 +542,7 @@ fn no_list_has_the_hash_of_bytes_that_were_replaced() {
 fn modes_do_not_depend_on_the_umask() {
     let scratch = Scratch::new();
     Store::create(&scratch.0.join("store")).unwrap();
-    let status = Command::new("sh")
+    let status = Command::new("/bin/sh")
         .args(["-c", "umask 077; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
         .args([

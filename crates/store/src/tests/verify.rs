@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use super::signature::sign;
-use super::{Scratch, filled, gzip, hex, list};
+use super::{Scratch, filled, gzip, hex, list, sign};
 use crate::directory::Directory;
 use crate::{Examination, Listing, Publication, Severity, Store};
 

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::process::Command;
 
-use super::Scratch;
-use crate::order;
+use store::order;
+
+use crate::workshop::Scratch;
 
 /// Versions that are near each other, from few pieces.
 fn versions() -> Vec<String> {
@@ -40,21 +41,7 @@ fn sign(order: Ordering) -> &'static str {
     }
 }
 
-/// Says that an oracle is missing; in CI that is a failure.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only tests ask whether this is CI"
-)]
-fn missing(oracle: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|value| value != "true"),
-        "{oracle} is missing"
-    );
-    eprintln!("skipped: {oracle} is missing");
-}
-
-#[test]
+#[test(programs!("systemd-analyze", "sh"))]
 fn systemd_orders_so() {
     let versions = versions();
     // One shell for all pairs: 12 is "right is newer", 11 is "left is newer".
@@ -69,9 +56,6 @@ fn systemd_orders_so() {
     }
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    if text.lines().any(|line| line == "127") {
-        return missing("systemd-analyze");
-    }
     let codes = text.lines().filter(|line| line.parse::<u8>().is_ok());
     let found: Vec<_> = codes
         .map(|code| match code {
@@ -89,7 +73,7 @@ fn systemd_orders_so() {
     }
 }
 
-#[test]
+#[test(program("cc"))]
 fn glibc_orders_so() {
     let ascending = ["000", "00", "01", "010", "09", "0", "1", "9", "10"];
     for (at, a) in ascending.iter().enumerate() {
@@ -107,9 +91,7 @@ fn glibc_orders_so() {
         .args(["-o", "order", "order.c"])
         .current_dir(&scratch.0)
         .status();
-    if !compiled.is_ok_and(|status| status.success()) {
-        return missing("cc");
-    }
+    assert!(compiled.unwrap().success());
     let versions = versions();
     let output = Command::new(scratch.0.join("order"))
         .args(&versions)

@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::failure::{Mounted, mount};
-use super::signature::sign;
-use super::{Scratch, gzip, sha256};
-use crate::{Error, Examination, Listing, Publication, Severity, Store};
+use store::{Error, Examination, Listing, Publication, Severity, Store};
+
+use crate::full_disk::{Mounted, TMPFS, mount};
+use crate::workshop::{Scratch, gzip, hex, sha256, sign};
 
 const BUILDERS: usize = 8;
 const KILLS: usize = 300;
@@ -82,9 +82,7 @@ fn is_full(error: &Error) -> bool {
 
 /// Adds one version after the other, and writes down each that was added. `task` says who it is,
 /// how large its images are, and whether the store is signed.
-#[test]
-#[ignore = "run by the tests below, in a directory with a task"]
-fn child_that_builds_until_it_is_killed() {
+pub(super) fn child_that_builds_until_it_is_killed() {
     let task = fs::read_to_string("task").unwrap();
     let mut words = task.split_whitespace();
     let name = words.next().unwrap();
@@ -133,9 +131,8 @@ impl Builder {
     }
 
     fn start(&mut self) {
-        let test = "tests::builders::child_that_builds_until_it_is_killed";
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--quiet", test])
+            .arg(crate::BUILDER)
             .current_dir(&self.directory)
             .stdout(Stdio::null())
             .spawn()
@@ -185,7 +182,7 @@ fn poll(store: &Path, signed: bool, is_done: &AtomicBool) -> usize {
         }
         let at = usize::try_from(random.below(lines.len() as u64)).unwrap();
         let (hash, name) = lines[at].split_once("  ").unwrap();
-        assert_eq!(hash, super::hex(&read(name)), "{name}");
+        assert_eq!(hash, hex(&read(name)), "{name}");
     }
     windows
 }
@@ -304,16 +301,12 @@ fn killed_builders_of_a_signed_store() {
     build_and_kill(&scratch.0, 2_463_534_242, 2000, true, IMAGES);
 }
 
-#[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+#[test(TMPFS)]
 fn killed_builders_on_a_disk_that_fills_up() {
     let scratch = Scratch::new();
     let store = scratch.0.join("store");
     fs::create_dir(&store).unwrap();
-    if !mount("size=20m,mode=0755", &store) {
-        eprintln!("skipped: a full disk needs a tmpfs, and only root may mount one");
-        return;
-    }
+    assert!(mount("size=20m,mode=0755", &store));
     let _mounted = Mounted(&store);
     build_and_kill(&scratch.0, 123_456_789, 130_000, true, 100);
     let space = rustix::fs::statvfs(&store).unwrap();

@@ -3,9 +3,9 @@
 use std::io::{Seek as _, SeekFrom};
 
 use super::*;
-use crate::dump::dump;
-use crate::squashfs::{Options, Packer};
-use crate::tree::{Content, Leaf, Stat, Visit};
+use image::dump::dump;
+use image::squashfs::{Options, Packer};
+use image::{Content, Leaf, Stat, Visit};
 
 /// Makes a tree of files, links and attributes, and the contents of its files by id.
 fn sample() -> (Tree, BTreeMap<ContentId, Vec<u8>>) {

@@ -1,19 +1,28 @@
 //! Images by the real mksquashfs, compared with the directory they were made of; and the same
 //! images damaged.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test may fail by a panic, in its functions too"
+)]
+
+#[macro_use]
+extern crate judges;
+
 mod hostile;
 mod oracle;
 mod round_trip;
 
 use std::collections::BTreeMap;
-use std::io::{self, Cursor as Bytes, Read};
+use std::io::{Cursor as Bytes, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use super::{Image, ReadError};
-use crate::tree::{ContentId, Tree};
+use image::squashfs::{Image, ReadError};
+use image::{ContentId, Tree};
 
 /// A directory of one test's own, removed at its end.
 struct Scratch(PathBuf);
@@ -37,38 +46,22 @@ impl Drop for Scratch {
     }
 }
 
-/// Says that something is not tested here; where it has to be, that is a failure.
-#[expect(clippy::print_stderr, reason = "a skipped test has to be heard")]
-#[expect(clippy::disallowed_methods, reason = "CI has all oracles")]
-fn skip(what: &str) {
-    assert!(std::env::var_os("CI").is_none(), "not in CI: {what}");
-    eprintln!("skipped: {what}");
-}
-
-/// Makes an image of `source`, or returns `None` where there is no mksquashfs.
-fn mksquashfs(source: &Path, image: &Path, options: &[&str]) -> Option<Vec<u8>> {
+/// Makes an image of `source` with the real mksquashfs.
+fn mksquashfs(source: &Path, image: &Path, options: &[&str]) -> Vec<u8> {
     let _ = std::fs::remove_file(image);
-    let result = Command::new("mksquashfs")
+    let output = Command::new("mksquashfs")
         .arg(source)
         .arg(image)
         .args(["-no-progress", "-processors", "1", "-noappend"])
         .args(options)
-        .output();
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            skip("there is no mksquashfs");
-            None
-        }
-        result => {
-            let output = result.unwrap();
-            assert!(
-                output.status.success(),
-                "mksquashfs {options:?}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            Some(std::fs::read(image).unwrap())
-        }
-    }
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "mksquashfs {options:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    std::fs::read(image).unwrap()
 }
 
 /// Bytes that don't compress, the same on each call.
@@ -112,4 +105,8 @@ fn read_with_digests(bytes: &[u8]) -> Result<(Tree, usize), ReadError> {
         Ok::<_, ReadError>(digest(&bytes))
     })?;
     Ok((tree, contents.len()))
+}
+
+fn main() -> std::process::ExitCode {
+    judges::run()
 }

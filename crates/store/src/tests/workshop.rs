@@ -1,0 +1,115 @@
+//! What the tests of a store are made with; those with judges (`tests/judged`) use it, too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use store::{Added, Error, Listing, Publication, SignError, Store, Temporary};
+
+/// A directory that goes with the value.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Scratch {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sysext-store-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Scratch(path)
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.0).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.0.join(name), bytes).unwrap();
+    }
+
+    /// Every name, with the bytes of a file, and nothing for anything else.
+    pub(crate) fn content(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+        content(&self.0)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+pub(crate) fn content(dir: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut content = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let is_file = entry.file_type().unwrap().is_file();
+        let bytes = is_file.then(|| fs::read(entry.path()).unwrap());
+        content.insert(entry.file_name().into_string().unwrap(), bytes);
+    }
+    content
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    sha256(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A manifest of the extension `name`.
+pub(crate) fn manifest(name: &str) -> Vec<u8> {
+    gzip(format!(r#"{{"manifest_version":1,"config":{{"name":"{name}"}}}}"#).as_bytes())
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// Fills a temporary file.
+pub(crate) fn filled(
+    mut temporary: Temporary,
+    name: String,
+    bytes: &[u8],
+) -> (String, Temporary, [u8; 32]) {
+    temporary.write_all(bytes).unwrap();
+    (name, temporary, sha256(bytes))
+}
+
+/// `bytes` as the image `<stem>.raw` of the extension `name`.
+pub(crate) fn publication(
+    store: &Store,
+    name: &str,
+    stem: &str,
+    bytes: &[u8],
+    replace: bool,
+) -> Publication {
+    let temporary = || store.temporary().unwrap();
+    Publication {
+        name: name.to_owned(),
+        image: filled(temporary(), format!("{stem}.raw"), bytes),
+        manifest: filled(temporary(), format!("{stem}.manifest.gz"), &manifest(name)),
+        replace,
+        allow_older: false,
+    }
+}
+
+pub(crate) fn add(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result<Added, Error> {
+    store.add(
+        publication(store, name, stem, bytes, false),
+        Listing::default(),
+    )
+}
+
+/// Stands in for a signature: it shows which list it is of.
+pub(crate) fn sign(list: &[u8]) -> Result<Vec<u8>, SignError> {
+    Ok(format!("signature of {}", hex(list)).into_bytes())
+}

@@ -1,0 +1,30 @@
+//! Stores on full disks, with builders that are killed, and beside the programs of clients.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may fail by a panic, in its functions too"
+)]
+
+#[macro_use]
+extern crate judges;
+
+mod builders;
+mod full_disk;
+mod orders;
+#[path = "../../src/tests/workshop.rs"]
+mod workshop;
+
+use std::process::ExitCode;
+
+/// The argument that makes this program a builder.
+const BUILDER: &str = "--builder";
+
+fn main() -> ExitCode {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|first| first == BUILDER)
+    {
+        builders::child_that_builds_until_it_is_killed();
+    }
+    judges::run()
+}
