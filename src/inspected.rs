@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ::linkage::Linkage;
 use anyhow::anyhow;
-use clients::{Container, Release, ReleaseFile};
+use clients::{Container, MAX_RELEASE_SIZE, Release, ReleaseFile};
 use image::squashfs::{Image, Outline};
 use image::{Content, ContentId, Tree, Visit};
 use serde::Deserialize;
@@ -25,8 +25,6 @@ use crate::words::quantity::bytes;
 
 /// A manifest that unpacks to more is not read: a bound for hostile ones.
 const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
-/// An extension-release file that is longer is not read.
-const MAX_RELEASE: u64 = 64 * 1024;
 /// More extension-release files than this are not read.
 const MAX_RELEASES: usize = 1024;
 /// Contents may be this many times as long as their image.
@@ -289,7 +287,8 @@ fn read_tree(file: File) -> io::Result<(Image<File>, Tree, Vec<ReleaseFile>)> {
     Ok((image, tree, releases))
 }
 
-/// Returns all extension-release files of an image.
+/// Returns all extension-release files of an image. Together they are read up to the length that
+/// systemd reads of one, so that no image fills memory or time.
 pub fn release_files<R: Read + Seek>(
     image: &mut Image<R>,
     tree: &Tree,
@@ -298,6 +297,7 @@ pub fn release_files<R: Read + Seek>(
         return Ok(Vec::new());
     };
     let mut files = Vec::new();
+    let mut left = MAX_RELEASE_SIZE;
     for (entry, _) in found.entries().take(MAX_RELEASES) {
         let Some(name) = entry.strip_prefix("extension-release.") else {
             continue;
@@ -311,11 +311,12 @@ pub fn release_files<R: Read + Seek>(
             Some((_, Visit::Leaf(_, leaf))) => match &leaf.content {
                 Content::File { id, .. } => {
                     let mut text = Vec::new();
-                    image
-                        .content(id)?
-                        .take(MAX_RELEASE)
-                        .read_to_end(&mut text)?;
-                    Some(Release::parse(&text).unwrap_or_default())
+                    let whole = image.content(id)?;
+                    whole.take(left + 1).read_to_end(&mut text)?;
+                    let length = text.len() as u64;
+                    let read = Release::parse(&text).filter(|_| length <= left);
+                    left = left.saturating_sub(length);
+                    Some(read.unwrap_or_default())
                 }
                 _ => None,
             },

@@ -16,10 +16,10 @@
 
 use std::collections::BTreeMap;
 
+use clients::Release;
 use serde::Deserialize;
 
 use super::list::{self, Listed};
-use super::os_release::OsRelease;
 
 /// The keys of a client's os-release that an extension names.
 const KEYS: [&str; 3] = ["ID", "VERSION_ID", "SYSEXT_LEVEL"];
@@ -55,7 +55,7 @@ pub struct Described {
     /// Its packages, sorted.
     pub packages: Vec<Listed>,
     /// The system, where the manifest has enough to tell.
-    pub os_release: Option<OsRelease>,
+    pub os_release: Option<Release>,
 }
 
 /// Reads a manifest. The error says what is wrong with it.
@@ -98,11 +98,11 @@ pub fn parse(json: &[u8]) -> Result<Described, String> {
     })
 }
 
-fn os_release(manifest: &Manifest) -> Option<OsRelease> {
+fn os_release(manifest: &Manifest) -> Option<Release> {
     let of_extension = |key: &str| Some((key.to_owned(), manifest.extension.get(key)?.clone()));
     let keys: BTreeMap<_, _> = KEYS.into_iter().filter_map(of_extension).collect();
     if keys.get("ID").is_some_and(|id| id != "_any") {
-        return Some(OsRelease::of(keys));
+        return Some(Release::of_keys(keys));
     }
     let Config {
         distribution,
@@ -117,13 +117,14 @@ fn os_release(manifest: &Manifest) -> Option<OsRelease> {
     };
     (numbered && NUMBERED.contains(&distribution.as_str())).then(|| {
         let pairs = [("ID", id), ("VERSION_ID", release)];
-        OsRelease::of(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
+        Release::of_keys(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::os_release;
 
     #[test]
     fn packages_and_system() {
@@ -161,9 +162,7 @@ mod tests {
             let described = parse(text.as_bytes()).unwrap();
             let nevras = described.packages.iter().map(|one| one.nevra.to_string());
             assert_eq!(nevras.collect::<Vec<_>>(), ["a-2:1-1.noarch"]);
-            let found = described
-                .os_release
-                .map(|os_release| os_release.described());
+            let found = described.os_release.as_ref().map(os_release::described);
             assert_eq!(found.as_deref(), system, "{rest}");
         }
     }

@@ -15,12 +15,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use clients::Release;
 use rpm_input::{FileKind, Package, database};
 
 pub use list::Listed;
 #[cfg(test)]
 pub use list::parse as parse_list;
-pub use os_release::OsRelease;
 pub use owners::Owners;
 
 use crate::words::document;
@@ -63,7 +63,7 @@ pub enum PackageSource {
 #[derive(Clone, Debug, Default)]
 pub struct Base {
     /// What its os-release says.
-    pub os_release: OsRelease,
+    pub os_release: Release,
     /// How to call it in a message: "this host: Fedora Linux 42".
     pub title: String,
     /// `/usr/sbin` is a link to `/usr/bin`.
@@ -95,7 +95,7 @@ pub enum Named {
 struct Found {
     packages: Option<Vec<Package>>,
     named: Named,
-    os_release: Option<OsRelease>,
+    os_release: Option<Release>,
     merged_sbin: Option<bool>,
     root: Option<PathBuf>,
     owners: Owners,
@@ -124,7 +124,7 @@ impl Base {
             }
         };
         let os_release = match (&source.os_release, found.os_release) {
-            (Some(path), _) => Some(OsRelease::read(path)?),
+            (Some(path), _) => Some(os_release::read(path)?),
             (None, own) => own,
         };
         if os_release.is_none() && source.is_one_system {
@@ -134,7 +134,7 @@ impl Base {
             );
         }
         let mut words = Vec::new();
-        words.extend(os_release.as_ref().map(OsRelease::described));
+        words.extend(os_release.as_ref().map(os_release::described));
         words.extend(match (&found.packages, &found.named) {
             (Some(packages), _) => Some(counted(packages.len(), "package")),
             (None, Named::Listed(listed)) => Some(counted(listed.len(), "package") + " by name"),
@@ -149,7 +149,7 @@ impl Base {
             title,
             merged_sbin: found
                 .merged_sbin
-                .unwrap_or_else(|| os_release.merges_sbin()),
+                .unwrap_or_else(|| os_release::merges_sbin(&os_release)),
             os_release,
             packages: found.packages,
             named: found.named,
@@ -206,11 +206,7 @@ fn host() -> Result<Found> {
     root(path, os_release, packages)
 }
 
-fn root(
-    path: &Path,
-    os_release: Option<OsRelease>,
-    packages: Option<Vec<Package>>,
-) -> Result<Found> {
+fn root(path: &Path, os_release: Option<Release>, packages: Option<Vec<Package>>) -> Result<Found> {
     Ok(Found {
         packages,
         named: Named::None,
@@ -224,7 +220,7 @@ fn root(
 
 /// Reads the os-release file of a root directory. A link that leads out of it, to the file of the
 /// machine that looks at it, is passed over.
-fn own_os_release(root: &Path) -> Result<Option<OsRelease>> {
+fn own_os_release(root: &Path) -> Result<Option<Release>> {
     let Ok(real_root) = root.canonicalize() else {
         return Ok(None);
     };
@@ -235,7 +231,7 @@ fn own_os_release(root: &Path) -> Result<Option<OsRelease>> {
             path.canonicalize()
                 .is_ok_and(|real| real.starts_with(&real_root))
         })
-        .map(|path| OsRelease::read(path))
+        .map(|path| os_release::read(path))
         .transpose()
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clients::{Client, Outcome, Release, Systemd, Verdict};
+use clients::{Client, Outcome, Systemd, Verdict};
 use serde::Serialize;
 
 use crate::base::{Base, BaseSource, PackageSource};
@@ -127,7 +127,7 @@ fn survey(arguments: &CheckArguments) -> Result<Survey> {
 
 fn target(source: &BaseSource) -> Result<Target> {
     let base = Base::open(source)?;
-    let os_release = Release::of_keys(base.os_release.clone().into_keys());
+    let os_release = base.os_release.clone();
     let of = |key: &str| os_release.get(key).unwrap_or_default();
     let label = format!("{} {}", of("ID"), of("VERSION_ID"))
         .trim()

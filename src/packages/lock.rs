@@ -423,13 +423,15 @@ impl LockedBase {
 
 #[cfg(test)]
 mod tests {
+    use clients::Release;
+
     use super::*;
-    use crate::base::OsRelease;
 
     fn base(id: &str, packages: &[&str]) -> Base {
         let list = packages.join("\n");
         Base {
-            os_release: OsRelease::parse(&format!("ID={id}\nVERSION_ID=1\nBUILD_ID=x")).unwrap(),
+            os_release: Release::parse(format!("ID={id}\nVERSION_ID=1\nBUILD_ID=x").as_bytes())
+                .unwrap(),
             named: match packages {
                 [] => Named::Install(vec!["pattern".to_owned()]),
                 _ => Named::Listed(crate::base::parse_list(&list).unwrap()),

@@ -5,9 +5,9 @@
 
 use anyhow::anyhow;
 use clap::ValueEnum;
+use clients::Release;
 use linkage::Linkage;
 
-use crate::base::OsRelease;
 use crate::check::closure::Needs;
 use crate::words::failure::{Failure, Result};
 
@@ -29,7 +29,7 @@ pub enum Matching {
 }
 
 /// Chooses between the three statements by what the packages require of a base, and says why.
-pub fn weakest(requires: &[String], os_release: &OsRelease) -> (Matching, String) {
+pub fn weakest(requires: &[String], os_release: &Release) -> (Matching, String) {
     if requires.is_empty() {
         let why = "ID=_any: the packages require nothing of a base but its kernel".to_owned();
         return (Matching::Any, why);
@@ -98,7 +98,7 @@ mod tests {
                 "ID alone, the base has no VERSION_ID: ",
             ),
         ] {
-            let found = weakest(requires, &OsRelease::parse(os_release).unwrap());
+            let found = weakest(requires, &Release::parse(os_release.as_bytes()).unwrap());
             assert_eq!(found.0, matching, "{os_release}");
             assert!(found.1.starts_with(why), "{}", found.1);
         }

@@ -33,7 +33,7 @@ use std::fmt;
 
 pub use image::{Container, Image, ReleaseFile};
 pub use names::{Pattern, version_problem};
-pub use release::Release;
+pub use release::{MAX_RELEASE_SIZE, Release};
 pub use verdict::{Outcome, Verdict};
 
 /// A version of systemd whose rules are known.

@@ -29,6 +29,10 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
     if let Some(verdict) = container(&image.container, link) {
         return verdict;
     }
+    let host = Host {
+        os_release: host.os_release.as_read_by(version),
+        ..host
+    };
     let name = known_as(version, link);
     let found = match look_up(version, &image.releases, name) {
         // What looks like a whole system passes the first gate and falls at the second.
@@ -71,7 +75,7 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         ),
         Found::Keys(keys) => match layers(link) {
             Some(verdict) => verdict,
-            None => validate(version, keys, name, host),
+            None => validate(version, keys.as_read_by(version), name, host),
         },
     }
 }
