@@ -1,11 +1,11 @@
 //! ASCII armor: blocks of base64 in text.
 //!
 //! A file may hold several blocks with any text around them, as the key files of distributions do;
-//! each is cut out here by its first and last line, and decoded by the `pgp` crate.
+//! each is cut out here by its first and last line. In between are headers, an empty line, base64, and
+//! a sum after `=`, which is not looked at (RFC 9580 forbids to refuse a block for it).
 
-use std::io::Read as _;
-
-use pgp::armor::Dearmor;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 /// What the first line of a block begins with.
@@ -40,11 +40,13 @@ pub(crate) fn decode(input: &[u8], kinds: &[&str]) -> Result<Zeroizing<Vec<u8>>,
         // Blanks at the end of a line, which mail programs leave, are none of the block's.
         lines.extend_from_slice(line.trim_ascii_end());
         lines.push(b'\n');
-        if line.starts_with(END) {
+        if let Some(ended) = line.strip_prefix(END) {
             found = true;
-            Dearmor::new(lines.as_slice())
-                .read_to_end(&mut decoded)
-                .map_err(|error| format!("its armor can't be decoded: {error}"))?;
+            if !lines.starts_with(&[BEGIN, ended.trim_ascii_end(), b"\n"].concat()) {
+                return Err("its armor ends as it did not begin".to_owned());
+            }
+            decode_block(lines, &mut decoded)
+                .map_err(|reason| format!("its armor can't be decoded: {reason}"))?;
             block = None;
         }
     }
@@ -56,4 +58,28 @@ pub(crate) fn decode(input: &[u8], kinds: &[&str]) -> Result<Zeroizing<Vec<u8>>,
         )),
         (true, None) => Ok(decoded),
     }
+}
+
+/// Decodes one block, and adds its bytes to those before.
+fn decode_block(block: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
+    let mut lines = block.split(|byte| *byte == b'\n').skip(1);
+    for line in &mut lines {
+        if line.is_empty() {
+            break;
+        }
+        if line.starts_with(END) {
+            return Err("no empty line is before its contents".to_owned());
+        }
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(block.len()));
+    for line in lines {
+        let is_sum = line.len() == 5 && line.starts_with(b"=");
+        if is_sum || line.starts_with(END) {
+            break;
+        }
+        text.extend_from_slice(line);
+    }
+    STANDARD
+        .decode_vec(text.as_slice(), decoded)
+        .map_err(|error| error.to_string())
 }

@@ -9,36 +9,36 @@
 //! └── …
 //! ```
 
-use pgp::packet::{
-    KeyFlags, Packet, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId,
-};
-use pgp::types::{Duration, KeyDetails, KeyVersion, Tag, Timestamp};
-
 use crate::error::Error;
+use crate::key::Key;
 use crate::packet::{self, Raw};
-use crate::policy::{check_strength, fingerprint, hash_may_bind, is_hard};
+use crate::policy::{check_strength, hash_may_bind, is_hard};
+use crate::signature::{
+    CERTIFICATION_REVOCATION, DIRECT_KEY, KEY_REVOCATION, SUBKEY_BINDING, SUBKEY_REVOCATION,
+    Signature,
+};
 
 /// A public key with its user ids and subkeys, none of which is believed before it is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     /// The packets as they came, for export.
     pub(crate) bytes: Vec<u8>,
-    pub(crate) primary: PublicKey,
+    pub(crate) primary: Key,
     signatures: Vec<Signature>,
-    users: Vec<(UserId, Vec<Signature>)>,
-    subkeys: Vec<(PublicSubkey, Vec<Signature>)>,
+    users: Vec<(Vec<u8>, Vec<Signature>)>,
+    subkeys: Vec<(Key, Vec<Signature>)>,
 }
 
 /// One of the keys of a certificate.
 #[derive(Clone, Copy)]
 pub(crate) enum Component<'a> {
-    Primary(&'a PublicKey),
-    Subkey(&'a PublicSubkey, &'a [Signature]),
+    Primary(&'a Key),
+    Subkey(&'a Key, &'a [Signature]),
 }
 
 /// What the newest statement of a key's owner says about it.
 struct Statement {
-    flags: Option<KeyFlags>,
+    may_sign: Option<bool>,
     /// In seconds since 1970.
     expires: Option<u64>,
 }
@@ -74,13 +74,7 @@ impl Certificate {
             Nothing,
         }
         let (first, rest) = packets.split_first().ok_or("it has no packet")?;
-        let Packet::PublicKey(primary) = first.parse()? else {
-            return Err("it does not begin with a public key".to_owned());
-        };
-        if !matches!(primary.version(), KeyVersion::V4 | KeyVersion::V6) {
-            let version = u8::from(primary.version());
-            return Err(format!("version {version} of OpenPGP keys is not used"));
-        }
+        let primary = Key::parse(first.body)?;
         let mut certificate = Self {
             bytes: packets.iter().flat_map(|raw| raw.bytes).copied().collect(),
             primary,
@@ -93,7 +87,7 @@ impl Certificate {
             match raw.tag {
                 packet::SIGNATURE => {
                     // A signature of an unknown kind binds nothing.
-                    let Ok(Packet::Signature(signature)) = raw.parse() else {
+                    let Ok(signature) = Signature::parse(raw.body) else {
                         continue;
                     };
                     let list = match about {
@@ -106,17 +100,12 @@ impl Certificate {
                         list.push(signature);
                     }
                 }
-                packet::USER_ID => match raw.parse() {
-                    Ok(Packet::UserId(user)) => {
-                        certificate.users.push((user, Vec::new()));
-                        about = About::User;
-                    }
-                    _ => about = About::Nothing,
-                },
-                packet::PUBLIC_SUBKEY => match raw.parse() {
-                    Ok(Packet::PublicSubkey(subkey))
-                        if subkey.version() == certificate.primary.version() =>
-                    {
+                packet::USER_ID => {
+                    certificate.users.push((raw.body.to_vec(), Vec::new()));
+                    about = About::User;
+                }
+                packet::PUBLIC_SUBKEY => match Key::parse(raw.body) {
+                    Ok(subkey) if subkey.version == certificate.primary.version => {
                         certificate.subkeys.push((subkey, Vec::new()));
                         about = About::Subkey;
                     }
@@ -155,7 +144,7 @@ impl Certificate {
     pub(crate) fn user_ids(&self) -> Vec<String> {
         let mut ids = Vec::new();
         for (user, signatures) in &self.users {
-            let id = String::from_utf8_lossy(user.id()).into_owned();
+            let id = String::from_utf8_lossy(user).into_owned();
             if !self.certifications(user, signatures).is_empty() && !ids.contains(&id) {
                 ids.push(id);
             }
@@ -174,7 +163,7 @@ impl Certificate {
     ///
     /// [`Error::KeyExpired`], [`Error::KeyRevoked`], [`Error::UnusableKey`].
     pub(crate) fn check_signer(&self, component: Component<'_>, time: u64) -> Result<(), Error> {
-        let primary = fingerprint(&self.primary);
+        let primary = self.primary.name();
         let unusable = |key: String, reason: String| Error::UnusableKey { key, reason };
         let of_primary = self
             .primary_statement()
@@ -187,7 +176,7 @@ impl Certificate {
                 check_signs(&primary, &of_primary)
             }
             Component::Subkey(key, signatures) => {
-                let name = fingerprint(key);
+                let name = key.name();
                 check_strength(key).map_err(|reason| unusable(name.clone(), reason))?;
                 // The primary key vouches for the subkey, so that its size counts as well.
                 check_strength(&self.primary)
@@ -207,8 +196,8 @@ impl Certificate {
         let mut own: Vec<&Signature> = self
             .signatures
             .iter()
-            .filter(|signature| signature.typ() == Some(SignatureType::Key))
-            .filter(|signature| binds(signature) && signature.verify_key(&self.primary).is_ok())
+            .filter(|signature| signature.kind == DIRECT_KEY)
+            .filter(|signature| binds(signature) && signature.fits_key(&self.primary))
             .collect();
         for (user, signatures) in &self.users {
             own.extend(self.certifications(user, signatures));
@@ -220,29 +209,25 @@ impl Certificate {
         let newest = own
             .into_iter()
             .filter(|signature| {
-                flags(signature).is_some() || signature.key_expiration_time().is_some()
+                signature.key_may_sign().is_some() || signature.key_lifetime().is_some()
             })
             .max_by_key(|signature| signature.created());
         Ok(Statement::new(&self.primary, newest))
     }
 
     /// Returns what the primary key says about a subkey that is one of its own.
-    fn subkey_statement(
-        &self,
-        key: &PublicSubkey,
-        signatures: &[Signature],
-    ) -> Result<Statement, String> {
+    fn subkey_statement(&self, key: &Key, signatures: &[Signature]) -> Result<Statement, String> {
         let newest = signatures
             .iter()
-            .filter(|signature| signature.typ() == Some(SignatureType::SubkeyBinding))
+            .filter(|signature| signature.kind == SUBKEY_BINDING)
             .filter(|signature| {
-                binds(signature) && signature.verify_subkey_binding(&self.primary, key).is_ok()
+                binds(signature) && signature.fits_binding(&self.primary, &self.primary, key)
             })
             .max_by_key(|signature| signature.created())
             .ok_or("its primary key has not bound it")?;
-        let agrees = newest.embedded_signature().is_some_and(|back| {
-            binds(back) && back.verify_primary_key_binding(key, &self.primary).is_ok()
-        });
+        let agrees = newest
+            .embedded()
+            .is_some_and(|back| binds(back) && back.fits_binding(key, &self.primary, key));
         if !agrees {
             return Err("it has not signed its primary key".to_owned());
         }
@@ -250,22 +235,17 @@ impl Certificate {
     }
 
     /// Returns the certifications of a user id by this key, if the newest of them is not revoked.
-    fn certifications<'a>(&self, user: &UserId, signatures: &'a [Signature]) -> Vec<&'a Signature> {
+    fn certifications<'a>(&self, user: &[u8], signatures: &'a [Signature]) -> Vec<&'a Signature> {
         // Before the mathematics: a popular key has thousands of certifications by others.
         let own = |signature: &&Signature| names(signature, &self.primary);
-        let fits = |signature: &&Signature| {
-            let tag = Tag::UserId;
-            signature
-                .verify_certification(&self.primary, tag, user)
-                .is_ok()
-        };
+        let fits = |signature: &&Signature| signature.fits_user(&self.primary, user);
         let valid: Vec<_> = (signatures.iter().filter(own))
             .filter(|signature| signature.is_certification() && binds(signature))
             .filter(fits)
             .collect();
         let newest = valid.iter().map(|signature| signature.created()).max();
         let revoked = (signatures.iter().filter(own))
-            .filter(|signature| signature.typ() == Some(SignatureType::CertRevocation))
+            .filter(|signature| signature.kind == CERTIFICATION_REVOCATION)
             .filter(fits)
             .any(|revocation| newest.is_none_or(|newest| revocation.created() >= newest));
         if revoked { Vec::new() } else { valid }
@@ -275,62 +255,48 @@ impl Certificate {
     fn revocations(&self) -> impl Iterator<Item = &Signature> {
         self.signatures
             .iter()
-            .filter(|signature| signature.typ() == Some(SignatureType::KeyRevocation))
-            .filter(|signature| signature.verify_key(&self.primary).is_ok())
+            .filter(|signature| signature.kind == KEY_REVOCATION)
+            .filter(|signature| signature.fits_key(&self.primary))
     }
 
     /// Returns the valid revocations of a subkey.
     fn subkey_revocations<'a>(
         &self,
-        key: &PublicSubkey,
+        key: &Key,
         signatures: &'a [Signature],
     ) -> impl Iterator<Item = &'a Signature> {
         signatures
             .iter()
-            .filter(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation))
-            .filter(|signature| signature.verify_subkey_binding(&self.primary, key).is_ok())
+            .filter(|signature| signature.kind == SUBKEY_REVOCATION)
+            .filter(|signature| signature.fits_binding(&self.primary, &self.primary, key))
     }
 }
 
 impl<'a> Component<'a> {
-    /// Returns the fingerprint as gpg prints it.
-    pub(crate) fn fingerprint(self) -> String {
+    /// Returns the key.
+    pub(crate) fn key(self) -> &'a Key {
         match self {
-            Self::Primary(key) => fingerprint(key),
-            Self::Subkey(key, _) => fingerprint(key),
+            Self::Primary(key) | Self::Subkey(key, _) => key,
         }
     }
 
     /// Says whether the signature claims to be by this key.
     pub(crate) fn is_named_by(self, signature: &Signature) -> bool {
-        match self {
-            Self::Primary(key) => names(signature, key),
-            Self::Subkey(key, _) => names(signature, key),
-        }
-    }
-
-    /// Says whether the signature over `data` is by this key.
-    pub(crate) fn fits(self, signature: &Signature, data: &[u8]) -> bool {
-        match self {
-            Self::Primary(key) => signature.verify(key, data).is_ok(),
-            Self::Subkey(key, _) => signature.verify(key, data).is_ok(),
-        }
+        names(signature, self.key())
     }
 }
 
 impl Statement {
-    fn new(key: &impl KeyDetails, signature: Option<&Signature>) -> Self {
+    fn new(key: &Key, signature: Option<&Signature>) -> Self {
         let key_expires = signature
-            .and_then(Signature::key_expiration_time)
-            .and_then(|duration| end(key.created_at(), duration));
+            .and_then(Signature::key_lifetime)
+            .and_then(|lifetime| end(key.created, lifetime));
         // A statement may end itself; a key of which nothing is stated any more is no better off
         // than an expired one.
-        let statement_ends = signature.and_then(|signature| {
-            let duration = signature.signature_expiration_time()?;
-            end(signature.created()?, duration)
-        });
+        let statement_ends =
+            signature.and_then(|signature| end(signature.created()?, signature.lifetime()?));
         Self {
-            flags: signature.and_then(flags),
+            may_sign: signature.and_then(Signature::key_may_sign),
             expires: key_expires.into_iter().chain(statement_ends).min(),
         }
     }
@@ -338,45 +304,25 @@ impl Statement {
 
 /// Returns the end of a time that begins at `start`, in seconds since 1970; one of no length has no
 /// end.
-fn end(start: Timestamp, duration: Duration) -> Option<u64> {
-    let seconds = Some(u64::from(duration.as_secs())).filter(|seconds| *seconds > 0);
-    seconds.map(|seconds| u64::from(start.as_secs()) + seconds)
+fn end(start: u32, lifetime: u32) -> Option<u64> {
+    (lifetime > 0).then(|| u64::from(start) + u64::from(lifetime))
 }
 
 /// Says whether the signature names this key as its maker. The fingerprint decides, where the
 /// signature has one: two keys may have one id.
-fn names(signature: &Signature, key: &impl KeyDetails) -> bool {
-    let fingerprints = signature.issuer_fingerprint();
-    if fingerprints.is_empty() {
-        signature.issuer_key_id().contains(&&key.legacy_key_id())
+fn names(signature: &Signature, key: &Key) -> bool {
+    let mut fingerprints = signature.issuer_fingerprints().peekable();
+    if fingerprints.peek().is_none() {
+        signature.issuer_ids().any(|id| id == key.id())
     } else {
-        fingerprints.contains(&&key.fingerprint())
+        fingerprints.any(|fingerprint| fingerprint == key.fingerprint)
     }
 }
 
 /// Says whether the hash of a signature that binds a key counts, and nothing critical in it is
 /// unknown here.
 fn binds(signature: &Signature) -> bool {
-    signature.hash_alg().is_some_and(hash_may_bind) && !has_critical_notation(signature)
-}
-
-/// Says whether the signature must not be taken by whoever does not know some notation of it; none
-/// is known here.
-pub(crate) fn has_critical_notation(signature: &Signature) -> bool {
-    signature.config().is_some_and(|config| {
-        config.hashed_subpackets().any(|subpacket| {
-            subpacket.is_critical && matches!(subpacket.data, SubpacketData::Notation(_))
-        })
-    })
-}
-
-/// Returns the flags of a key, if the signature states any.
-fn flags(signature: &Signature) -> Option<KeyFlags> {
-    let mut subpackets = signature.config()?.hashed_subpackets();
-    subpackets.find_map(|subpacket| match &subpacket.data {
-        SubpacketData::KeyFlags(flags) => Some(flags.clone()),
-        _ => None,
-    })
+    hash_may_bind(signature.hash) && !signature.has_critical_notation()
 }
 
 /// Refuses a key that is revoked for what it signed at `time`.
@@ -386,7 +332,7 @@ fn check_revocations<'a>(
     time: u64,
 ) -> Result<(), Error> {
     let undoes = |revocation: &Signature| {
-        let created = revocation.created().map(|at| u64::from(at.as_secs()));
+        let created = revocation.created().map(u64::from);
         is_hard(revocation) || created.is_none_or(|created| created <= time)
     };
     match revocations.any(undoes) {
@@ -398,16 +344,16 @@ fn check_revocations<'a>(
 }
 
 /// Checks that a key lived at `time`.
-fn check_lifetime(key: &impl KeyDetails, statement: &Statement, time: u64) -> Result<(), Error> {
-    if u64::from(key.created_at().as_secs()) > time {
+fn check_lifetime(key: &Key, statement: &Statement, time: u64) -> Result<(), Error> {
+    if u64::from(key.created) > time {
         return Err(Error::UnusableKey {
-            key: fingerprint(key),
+            key: key.name(),
             reason: "it was made after the signature".to_owned(),
         });
     }
     match statement.expires {
         Some(at) if at <= time => Err(Error::KeyExpired {
-            key: fingerprint(key),
+            key: key.name(),
             at,
             signed: time,
         }),
@@ -418,11 +364,11 @@ fn check_lifetime(key: &impl KeyDetails, statement: &Statement, time: u64) -> Re
 /// Checks that a key may sign data. Very old keys state no flags, and may do what their algorithm
 /// can; a subkey's flags are stated by whoever made it.
 fn check_signs(key: &str, statement: &Statement) -> Result<(), Error> {
-    match &statement.flags {
-        Some(flags) if !flags.sign() => Err(Error::UnusableKey {
+    match statement.may_sign {
+        Some(false) => Err(Error::UnusableKey {
             key: key.to_owned(),
             reason: "it is not for signing data".to_owned(),
         }),
-        _ => Ok(()),
+        Some(true) | None => Ok(()),
     }
 }

@@ -1,13 +1,12 @@
 //! Public keys that are trusted, and the check of a signature against them.
 
-use pgp::packet::{Packet, Signature, SignatureType};
-use pgp::types::KeyDetails as _;
-
 use crate::armor;
-use crate::certificate::{Certificate, Component, assemble, has_critical_notation};
+use crate::certificate::{Certificate, Component, assemble};
 use crate::error::Error;
+use crate::key::hex;
 use crate::packet;
-use crate::policy::{date, fingerprint, hash_may_sign_data};
+use crate::policy::{date, hash_may_sign_data};
+use crate::signature::{BINARY, Signature};
 
 /// Largest file of keys in bytes: a distribution's whole keyring has some 2 MB.
 const MAX_KEYRING: usize = 16 << 20;
@@ -128,11 +127,10 @@ impl Keyring {
     }
 
     fn insert(&mut self, certificate: Certificate) {
-        let fingerprint = certificate.primary.fingerprint();
         let known = self
             .certificates
             .iter_mut()
-            .find(|known| known.primary.fingerprint() == fingerprint);
+            .find(|known| known.primary.fingerprint == certificate.primary.fingerprint);
         match known {
             Some(known) => known.merge(certificate),
             None => self.certificates.push(certificate),
@@ -142,7 +140,7 @@ impl Keyring {
     /// Removes the key of this fingerprint, if it is there.
     pub fn remove(&mut self, print: &str) {
         self.certificates
-            .retain(|certificate| fingerprint(&certificate.primary) != print);
+            .retain(|certificate| certificate.primary.name() != print);
     }
 
     /// Says whether there is no key.
@@ -160,9 +158,9 @@ impl Keyring {
         self.certificates
             .iter()
             .map(|certificate| KeySummary {
-                fingerprint: fingerprint(&certificate.primary),
+                fingerprint: certificate.primary.name(),
                 user_ids: certificate.user_ids(),
-                created: certificate.primary.created_at().as_secs().into(),
+                created: certificate.primary.created.into(),
                 expires: certificate.expires(),
             })
             .collect()
@@ -244,36 +242,32 @@ fn check(
     signature: &Signature,
     now: u64,
 ) -> Result<Verified, Error> {
-    let key = component.fingerprint();
+    let key = component.key().name();
     let unacceptable = |reason: &str| Error::Unacceptable {
         key: key.clone(),
         reason: reason.to_owned(),
     };
-    if signature.typ() != Some(SignatureType::Binary) {
+    if signature.kind != BINARY {
         return Err(unacceptable("it is not one over the bytes of a file"));
     }
-    match signature.hash_alg() {
-        Some(hash) if hash_may_sign_data(hash) => {}
-        hash => {
-            return Err(Error::WeakHash {
-                key,
-                hash: hash.map_or_else(|| "an unknown hash".to_owned(), |hash| hash.to_string()),
-            });
-        }
+    if !hash_may_sign_data(signature.hash) {
+        return Err(Error::WeakHash {
+            key,
+            hash: signature.hash.to_string(),
+        });
     }
     let created = signature
         .created()
-        .map(|created| u64::from(created.as_secs()))
+        .map(u64::from)
         .ok_or_else(|| unacceptable("it does not say when it was made"))?;
-    if has_critical_notation(signature) {
+    if signature.has_critical_notation() {
         return Err(unacceptable("it has a critical notation that is not known"));
     }
-    if !component.fits(signature, data) {
+    if !signature.fits_data(component.key(), data) {
         return Err(Error::BadSignature { key });
     }
     certificate.check_signer(component, created)?;
-    let lifetime = signature.signature_expiration_time();
-    let lifetime = lifetime.map_or(0, |duration| u64::from(duration.as_secs()));
+    let lifetime = signature.lifetime().map_or(0, u64::from);
     if lifetime > 0 && created + lifetime <= now {
         return Err(Error::SignatureExpired {
             key,
@@ -281,7 +275,7 @@ fn check(
         });
     }
     Ok(Verified {
-        fingerprint: fingerprint(&certificate.primary),
+        fingerprint: certificate.primary.name(),
         signer: key,
         user_id: certificate.user_ids().into_iter().next(),
         created,
@@ -299,8 +293,8 @@ fn signatures(bytes: &[u8], origin: &str) -> Result<Vec<Result<Signature, String
         0 => Err(malformed("it holds no signature".to_owned())),
         1..=MAX_SIGNATURES => Ok(packets
             .iter()
-            .map(|raw| match raw.parse()? {
-                Packet::Signature(signature) => Ok(signature),
+            .map(|raw| match raw.tag {
+                packet::SIGNATURE => Signature::parse(raw.body),
                 _ => Err("it holds something else than signatures".to_owned()),
             })
             .collect()),
@@ -320,18 +314,11 @@ fn malformed(origin: &str, reason: String) -> Error {
 
 /// Returns the keys that the signature names, by fingerprint if it has them, else by id.
 fn issuers(signature: &Signature) -> Vec<String> {
-    let fingerprints = signature.issuer_fingerprint();
-    if fingerprints.is_empty() {
-        let ids = signature.issuer_key_id();
-        return ids
-            .iter()
-            .map(|id| format!("{id}").to_uppercase())
-            .collect();
+    let fingerprints: Vec<_> = signature.issuer_fingerprints().map(hex).collect();
+    match fingerprints.is_empty() {
+        true => signature.issuer_ids().map(hex).collect(),
+        false => fingerprints,
     }
-    fingerprints
-        .iter()
-        .map(|print| format!("{print:X}"))
-        .collect()
 }
 
 impl KeySummary {

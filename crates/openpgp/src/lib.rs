@@ -6,8 +6,9 @@
 //! secret key file, passphrase ─▶ packets ─▶ SigningKey ── sign(data, time) ─▶ signature
 //! ```
 //!
-//! The mathematics are those of the `pgp` crate; which signature counts is decided here, since the
-//! crate only says whether two numbers fit. The **policy**:
+//! The mathematics are those of the RustCrypto and dalek crates, which say whether numbers fit
+//! (`numbers`); the packets that hold the numbers are read here, and which signature counts is decided
+//! here. The **policy**:
 //!
 //! - **A signature** is one over bytes (not over text with its line ends rewritten), of SHA-2 or
 //!   SHA-3: whoever can make two inputs with one MD5 or SHA-1 gets one signed and shows the other.
@@ -26,17 +27,24 @@
 //! - **Whose key it is** is not asked. Whoever gives a keyring trusts each key in it. Statements of
 //!   third parties are ignored, revocations by designated revokers as well.
 //!
-//! All bytes are hostile: packets are cut by `packet`, with fixed limits, and only then shown to
-//! the crate, one at a time; a packet that it can't read (an algorithm that it does not know) costs
-//! the key that it belongs to and no other. There is no clock in here: where "now" matters it is a
+//! All bytes are hostile: packets are cut by `packet`, with fixed limits, and read one at a time; a
+//! packet that can't be read (an algorithm that is not known) costs the key that it belongs to and no
+//! other. There is no clock in here: where "now" matters it is a
 //! parameter.
 
+mod algorithm;
 mod armor;
 mod certificate;
 mod error;
+mod fields;
+mod hash;
+mod key;
 mod keyring;
+mod numbers;
 mod packet;
 mod policy;
+mod secret;
+mod signature;
 mod signing;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,6 @@
 //! Lengths that only end with the file, or come in parts, are for encrypted streams; in keys and
 //! signatures they are an error here.
 
-use pgp::packet::{Packet, PacketParser};
-
 /// Most packets in one file: the largest keyring of a distribution has a few thousand.
 const MAX_PACKETS: usize = 100_000;
 
@@ -33,20 +31,14 @@ pub(crate) struct Raw<'a> {
     pub(crate) tag: u8,
     /// The packet as it stands in the file, header included.
     pub(crate) bytes: &'a [u8],
+    /// The packet without its header.
+    pub(crate) body: &'a [u8],
 }
 
 impl Raw<'_> {
-    /// Parses the packet.
-    ///
-    /// # Errors
-    ///
-    /// The reason, if the `pgp` crate can't read it.
-    pub(crate) fn parse(&self) -> Result<Packet, String> {
-        match PacketParser::new(self.bytes).next() {
-            Some(Ok(packet)) => Ok(packet),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("it ends too early".to_owned()),
-        }
+    /// Says whether the packet's header has the old form.
+    pub(crate) fn is_old(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & 0x40 == 0)
     }
 }
 
@@ -66,10 +58,15 @@ pub(crate) fn split(bytes: &[u8]) -> Result<Vec<Raw<'_>>, String> {
             .checked_add(body)
             .and_then(|length| rest.get(..length))
             .ok_or_else(|| format!("the packet at offset {offset} is cut off"))?;
+        let body = packet.get(header..).unwrap_or_default();
         if packets.len() == MAX_PACKETS {
             return Err(format!("more than {MAX_PACKETS} packets"));
         }
-        packets.push(Raw { tag, bytes: packet });
+        packets.push(Raw {
+            tag,
+            bytes: packet,
+            body,
+        });
         offset += packet.len();
     }
     Ok(packets)
@@ -109,4 +106,32 @@ fn number(bytes: &[u8]) -> Option<usize> {
         .iter()
         .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     usize::try_from(value).ok()
+}
+
+/// Writes a packet in the new form, or in the old form, which gpg writes keys in.
+pub(crate) fn write(tag: u8, is_old: bool, body: &[u8], bytes: &mut Vec<u8>) -> Result<(), String> {
+    let length = u32::try_from(body.len()).map_err(|_| "a packet of it is too long".to_owned())?;
+    let [_, _, high, low] = length.to_be_bytes();
+    if is_old {
+        match length {
+            0..=0xff => bytes.extend([0x80 | tag << 2, low]),
+            0x100..=0xffff => bytes.extend([0x81 | tag << 2, high, low]),
+            _ => {
+                bytes.push(0x82 | tag << 2);
+                bytes.extend(length.to_be_bytes());
+            }
+        }
+    } else {
+        bytes.push(0xc0 | tag);
+        match u16::try_from(length) {
+            Ok(short @ 0..=191) => bytes.extend(short.to_be_bytes().get(1..).unwrap_or_default()),
+            Ok(middle @ 192..=8383) => bytes.extend((middle - 192 + 0xc000).to_be_bytes()),
+            _ => {
+                bytes.push(0xff);
+                bytes.extend(length.to_be_bytes());
+            }
+        }
+    }
+    bytes.extend_from_slice(body);
+    Ok(())
 }

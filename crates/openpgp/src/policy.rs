@@ -1,34 +1,30 @@
 //! Which algorithms and sizes count, and how keys and times are spelled.
 
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::crypto::public_key::PublicKeyAlgorithm;
-use pgp::packet::{RevocationCode, Signature};
-use pgp::ser::Serialize;
-use pgp::types::{KeyDetails, KeyVersion};
+use rsa::traits::PublicKeyParts as _;
+
+use crate::algorithm::Algorithm;
+use crate::hash::Hash;
+use crate::key::Key;
+use crate::numbers::PublicNumbers;
+use crate::signature::Signature;
 
 /// Fewest bits of an RSA modulus or a DSA prime.
-const MIN_BITS: usize = 2048;
-/// Where the numbers of a public key begin in a packet of version 4: version, time, algorithm.
-const NUMBERS_V4: usize = 6;
-/// The same in version 6, which has their length before them.
-const NUMBERS_V6: usize = 10;
+const MIN_BITS: u32 = 2048;
+/// Reasons of revocations after which a key is good for what it signed before: it was superseded, it
+/// is retired, or a user id of it does not hold any more.
+const SOFT_REASONS: [u8; 3] = [1, 3, 32];
 
 /// Says whether data may be signed with this hash.
-pub(crate) fn hash_may_sign_data(hash: HashAlgorithm) -> bool {
+pub(crate) fn hash_may_sign_data(hash: Hash) -> bool {
     matches!(
         hash,
-        HashAlgorithm::Sha224
-            | HashAlgorithm::Sha256
-            | HashAlgorithm::Sha384
-            | HashAlgorithm::Sha512
-            | HashAlgorithm::Sha3_256
-            | HashAlgorithm::Sha3_512
+        Hash::Sha224 | Hash::Sha256 | Hash::Sha384 | Hash::Sha512 | Hash::Sha3_256 | Hash::Sha3_512
     )
 }
 
 /// Says whether a key may bind itself and its subkeys with this hash.
-pub(crate) fn hash_may_bind(hash: HashAlgorithm) -> bool {
-    hash_may_sign_data(hash) || hash == HashAlgorithm::Sha1
+pub(crate) fn hash_may_bind(hash: Hash) -> bool {
+    hash_may_sign_data(hash) || hash == Hash::Sha1
 }
 
 /// Checks that a key is of a kind and size that counts.
@@ -36,67 +32,34 @@ pub(crate) fn hash_may_bind(hash: HashAlgorithm) -> bool {
 /// # Errors
 ///
 /// The reason why it is not.
-pub(crate) fn check_strength(key: &(impl KeyDetails + Serialize)) -> Result<(), String> {
-    let numbers = match key.version() {
-        KeyVersion::V4 => NUMBERS_V4,
-        KeyVersion::V6 => NUMBERS_V6,
-        other => {
+pub(crate) fn check_strength(key: &Key) -> Result<(), String> {
+    let bits = match (&key.numbers, key.algorithm) {
+        (_, Algorithm::Ecdsa | Algorithm::EdDsaLegacy) => return Ok(()),
+        (PublicNumbers::Unusable, _) | (_, Algorithm::RsaEncrypt) => {
             return Err(format!(
-                "version {} of OpenPGP keys is too old",
-                u8::from(other)
+                "{} is no algorithm for signatures here",
+                key.algorithm
             ));
         }
+        (PublicNumbers::Rsa(numbers), _) => numbers.n().bit_width(),
+        (PublicNumbers::Dsa(numbers), _) => numbers.components().p().bit_width(),
+        _ => return Ok(()),
     };
-    match key.algorithm() {
-        PublicKeyAlgorithm::RSA | PublicKeyAlgorithm::RSASign | PublicKeyAlgorithm::DSA => {
-            let bytes = key.to_bytes().map_err(|error| error.to_string())?;
-            let bits = first_number_bits(bytes.get(numbers..).unwrap_or_default());
-            if bits < MIN_BITS {
-                return Err(format!(
-                    "{:?} of {bits} bits is too short, {MIN_BITS} are needed",
-                    key.algorithm()
-                ));
-            }
-            Ok(())
-        }
-        PublicKeyAlgorithm::ECDSA
-        | PublicKeyAlgorithm::EdDSALegacy
-        | PublicKeyAlgorithm::Ed25519
-        | PublicKeyAlgorithm::Ed448 => Ok(()),
-        other => Err(format!("{other:?} is no algorithm for signatures here")),
+    if bits < MIN_BITS {
+        return Err(format!(
+            "{} of {bits} bits is too short, {MIN_BITS} are needed",
+            key.algorithm
+        ));
     }
-}
-
-/// Returns the number of bits of the number that comes first: its length in bits, then its bytes.
-fn first_number_bits(bytes: &[u8]) -> usize {
-    let Some((length, rest)) = bytes.split_first_chunk::<2>() else {
-        return 0;
-    };
-    let length = usize::from(u16::from_be_bytes(*length)).div_ceil(8);
-    let number = rest.get(..length).unwrap_or_default();
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    match number.get(zeros) {
-        Some(top) => (number.len() - zeros) * 8 - top.leading_zeros() as usize,
-        None => 0,
-    }
+    Ok(())
 }
 
 /// Says whether a revocation undoes all that the key ever signed. What was merely superseded or
 /// retired stays good for the time before.
 pub(crate) fn is_hard(revocation: &Signature) -> bool {
-    !matches!(
-        revocation.revocation_reason_code(),
-        Some(
-            RevocationCode::KeySuperseded
-                | RevocationCode::KeyRetired
-                | RevocationCode::CertUserIdInvalid
-        )
-    )
-}
-
-/// Returns the fingerprint as gpg prints it.
-pub(crate) fn fingerprint(key: &impl KeyDetails) -> String {
-    format!("{:X}", key.fingerprint())
+    revocation
+        .revocation_reason()
+        .is_none_or(|reason| !SOFT_REASONS.contains(&reason))
 }
 
 /// Returns a day as `YYYY-MM-DD`, of seconds since 1970 in UTC.
@@ -133,20 +96,6 @@ mod tests {
             (u64::from(u32::MAX) * 2, "2242-03-16"),
         ] {
             assert_eq!(date(seconds), expected, "{seconds}");
-        }
-    }
-
-    #[test]
-    fn bits_of_numbers() {
-        for (bytes, bits) in [
-            (&[][..], 0),
-            (&[0, 9, 1, 0xff], 9),
-            (&[0, 16, 0, 0xff], 8),
-            (&[0, 16, 0, 0], 0),
-            (&[0, 16, 1], 0),
-            (&[8, 0], 0),
-        ] {
-            assert_eq!(first_number_bits(bytes), bits, "{bytes:?}");
         }
     }
 }

@@ -2,19 +2,16 @@
 
 use std::fmt;
 
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{
-    Packet, PacketTrait as _, SecretKey, SecretSubkey, SignatureConfig, SignatureType, Subpacket,
-    SubpacketData,
-};
-use pgp::types::{KeyDetails, KeyVersion, Password, SecretParams, SigningKey as Sign, Timestamp};
-
 use crate::armor;
 use crate::certificate::{Certificate, Component, assemble};
 use crate::error::Error;
+use crate::hash::Hash;
+use crate::key::Key;
 use crate::keyring::{Keyring, check_size};
+use crate::numbers::SecretNumbers;
 use crate::packet::{self, Raw};
-use crate::policy::fingerprint;
+use crate::secret::{Locked, SecretKey};
+use crate::signature::{BINARY, CREATION_TIME, CRITICAL, ISSUER_FINGERPRINT, ISSUER_ID};
 
 /// Largest file of a secret key in bytes.
 const MAX_SECRET_KEY: usize = 1 << 20;
@@ -24,15 +21,11 @@ const PRIVATE_KEY_BLOCK: &str = "PRIVATE KEY BLOCK";
 /// A secret key to sign with, unlocked. Its numbers are wiped from memory when it goes, and it
 /// prints as its fingerprint alone.
 pub struct SigningKey {
-    secret: Secret,
+    /// The key that signs, which may be a subkey.
+    key: Key,
+    secret: SecretNumbers,
     certificate: Certificate,
     origin: String,
-}
-
-/// The part of the key that signs.
-enum Secret {
-    Primary(SecretKey),
-    Subkey(SecretSubkey),
 }
 
 impl SigningKey {
@@ -75,7 +68,7 @@ impl SigningKey {
             (Some(_), false) => return Err(refuse("it has several keys; export one".to_owned())),
             (None, _) => return Err(refuse("it has no secret key".to_owned())),
         };
-        if certificate.primary.version() != KeyVersion::V4 {
+        if certificate.primary.version != 4 {
             let reason = "gpg can't check signatures of its version; make a key of version 4";
             return Err(refuse(reason.to_owned()));
         }
@@ -83,9 +76,19 @@ impl SigningKey {
             Some(error) => refuse(error.to_string()),
             None => refuse("it has no secret key that may sign".to_owned()),
         })?;
-        let secret = unlock(secret, passphrase, origin)?;
+        let origin_of = || origin.to_owned();
+        let numbers = secret.unlock(passphrase).map_err(|locked| match locked {
+            Locked::Passphrase => Error::PassphraseNeeded {
+                origin: origin_of(),
+            },
+            Locked::WrongPassphrase => Error::WrongPassphrase {
+                origin: origin_of(),
+            },
+            Locked::Reason(reason) => refuse(reason.to_owned()),
+        })?;
         Ok(Self {
-            secret,
+            key: secret.key,
+            secret: numbers,
             certificate,
             origin: origin.to_owned(),
         })
@@ -94,7 +97,7 @@ impl SigningKey {
     /// Returns the fingerprint of the primary key, by which people know the key, in upper-case
     /// hex.
     pub fn fingerprint(&self) -> String {
-        fingerprint(&self.certificate.primary)
+        self.certificate.primary.name()
     }
 
     /// Returns the public part of the key.
@@ -113,18 +116,14 @@ impl SigningKey {
             origin: self.origin.clone(),
             reason,
         };
-        let (name, signed) = match &self.secret {
-            Secret::Primary(key) => (fingerprint(key), sign(key, data, time)),
-            Secret::Subkey(key) => (fingerprint(key), sign(key, data, time)),
-        };
-        let signed = signed.map_err(|error| refuse(error.to_string()))?;
+        let signed = sign(&self.key, &self.secret, data, time).map_err(&refuse)?;
         // A signature that clients refuse is found here and not by them: a key that is expired,
         // too short, or whose secret and public numbers don't belong together.
         let verified = self
             .public()
             .verify_detached(data, &signed, "signature", time);
         match verified {
-            Ok(verified) if verified.signer == name => Ok(signed),
+            Ok(verified) if verified.signer == self.key.name() => Ok(signed),
             Ok(_) => Err(refuse("another key of its has the same id".to_owned())),
             Err(error) => Err(refuse(error.to_string())),
         }
@@ -137,46 +136,37 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl Secret {
-    fn fingerprint(&self) -> String {
-        match self {
-            Self::Primary(key) => fingerprint(key),
-            Self::Subkey(key) => fingerprint(key),
-        }
-    }
-}
-
 /// Parses the secret keys among the packets, each with its place. What can't be read is none: a
 /// subkey of an unknown algorithm, or a primary key that is only a stub since it is kept elsewhere.
-fn secrets(packets: &[Raw<'_>]) -> Result<Vec<(usize, Secret)>, String> {
+fn secrets(packets: &[Raw<'_>]) -> Result<Vec<(usize, SecretKey)>, String> {
     let mut secrets = Vec::new();
     for (place, raw) in packets.iter().enumerate() {
         let is_secret = matches!(raw.tag, packet::SECRET_KEY | packet::SECRET_SUBKEY);
-        match is_secret.then(|| raw.parse()) {
-            Some(Ok(Packet::SecretKey(key))) => secrets.push((place, Secret::Primary(key))),
-            Some(Ok(Packet::SecretSubkey(key))) => secrets.push((place, Secret::Subkey(key))),
+        match is_secret.then(|| SecretKey::parse(raw.body)) {
+            Some(Ok(key)) => secrets.push((place, key)),
             Some(Err(reason)) if raw.tag == packet::SECRET_KEY => return Err(reason),
-            _ => {}
+            Some(Err(_)) | None => {}
         }
     }
     Ok(secrets)
 }
 
 /// Returns the packets with the public part of each secret key in its place.
-fn public_bytes(packets: &[Raw<'_>], secrets: &[(usize, Secret)]) -> Result<Vec<u8>, String> {
+fn public_bytes(packets: &[Raw<'_>], secrets: &[(usize, SecretKey)]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for (place, raw) in packets.iter().enumerate() {
         let secret = secrets.iter().find(|(at, _)| *at == place);
-        let written = match secret {
-            Some((_, Secret::Primary(key))) => key.public_key().to_writer_with_header(&mut bytes),
-            Some((_, Secret::Subkey(key))) => key.public_key().to_writer_with_header(&mut bytes),
-            None if matches!(raw.tag, packet::SECRET_KEY | packet::SECRET_SUBKEY) => continue,
-            None => {
+        let tag = match raw.tag {
+            packet::SECRET_KEY => packet::PUBLIC_KEY,
+            packet::SECRET_SUBKEY => packet::PUBLIC_SUBKEY,
+            _ => {
                 bytes.extend_from_slice(raw.bytes);
                 continue;
             }
         };
-        written.map_err(|error| error.to_string())?;
+        if let Some((_, secret)) = secret {
+            packet::write(tag, raw.is_old(), &secret.key.body, &mut bytes)?;
+        }
     }
     Ok(bytes)
 }
@@ -184,93 +174,78 @@ fn public_bytes(packets: &[Raw<'_>], secrets: &[(usize, Secret)]) -> Result<Vec<
 /// Chooses the key that signs: the newest subkey that may, else the primary key. Fails with the
 /// reason why the best candidate may not, if there is one.
 fn choose(
-    secrets: Vec<(usize, Secret)>,
+    secrets: Vec<(usize, SecretKey)>,
     certificate: &Certificate,
     time: u64,
-) -> Result<Secret, Option<Error>> {
-    let mut chosen: Option<(bool, u32, Secret)> = None;
+) -> Result<SecretKey, Option<Error>> {
+    let mut chosen: Option<(bool, u32, SecretKey)> = None;
     let mut failed = None;
     for (_, secret) in secrets {
-        let (params, created) = match &secret {
-            Secret::Primary(key) => (key.secret_params(), key.created_at()),
-            Secret::Subkey(key) => (key.secret_params(), key.created_at()),
-        };
-        if is_stub(params) {
+        if secret.is_stub() {
             continue;
         }
-        let name = secret.fingerprint();
         let component = certificate
             .components()
-            .find(|component| component.fingerprint() == name);
+            .find(|component| component.key().fingerprint == secret.key.fingerprint);
         let Some(component) = component else { continue };
         if let Err(error) = certificate.check_signer(component, time) {
             failed = failed.or(Some(error));
             continue;
         }
         let is_subkey = matches!(component, Component::Subkey(..));
-        let rank = (is_subkey, created.as_secs());
+        let created = secret.key.created;
+        let rank = (is_subkey, created);
         if chosen
             .as_ref()
             .is_none_or(|(sub, at, _)| rank > (*sub, *at))
         {
-            chosen = Some((is_subkey, created.as_secs(), secret));
+            chosen = Some((is_subkey, created, secret));
         }
     }
     chosen.map(|(_, _, secret)| secret).ok_or(failed)
 }
 
-/// Says whether the secret numbers are not in the file but with an agent or on a card.
-fn is_stub(params: &SecretParams) -> bool {
-    match params {
-        SecretParams::Plain(_) => false,
-        SecretParams::Encrypted(encrypted) => encrypted.data().is_empty(),
-    }
-}
-
-/// Removes the protection of a key.
-fn unlock(secret: Secret, passphrase: Option<&str>, origin: &str) -> Result<Secret, Error> {
-    let params = match &secret {
-        Secret::Primary(key) => key.secret_params(),
-        Secret::Subkey(key) => key.secret_params(),
-    };
-    if matches!(params, SecretParams::Plain(_)) {
-        return Ok(secret);
-    }
-    let origin = origin.to_owned();
-    let Some(passphrase) = passphrase else {
-        return Err(Error::PassphraseNeeded { origin });
-    };
-    let password = Password::from(passphrase);
-    let unlocked = match secret {
-        Secret::Primary(mut key) => key
-            .remove_password(&password)
-            .map(|()| Secret::Primary(key)),
-        Secret::Subkey(mut key) => key.remove_password(&password).map(|()| Secret::Subkey(key)),
-    };
-    unlocked.map_err(|_| Error::WrongPassphrase { origin })
-}
-
 /// Signs data with an unlocked key.
-fn sign(key: &impl Sign, data: &[u8], time: u64) -> Result<Vec<u8>, String> {
-    let text = |error: pgp::errors::Error| error.to_string();
+fn sign(key: &Key, secret: &SecretNumbers, data: &[u8], time: u64) -> Result<Vec<u8>, String> {
     let seconds =
         u32::try_from(time).map_err(|_| "OpenPGP has no times after the year 2106".to_owned())?;
-    // The largest hash that every gpg knows; a curve of 521 bits asks for no less.
-    let mut config = SignatureConfig::v4(
-        SignatureType::Binary,
-        key.algorithm(),
-        HashAlgorithm::Sha512,
+    let mut statements = Vec::new();
+    statement(
+        CREATION_TIME | CRITICAL,
+        &seconds.to_be_bytes(),
+        &mut statements,
     );
-    let created = SubpacketData::SignatureCreationTime(Timestamp::from_secs(seconds));
-    let issuer = SubpacketData::IssuerFingerprint(key.fingerprint());
-    config.hashed_subpackets = vec![
-        Subpacket::critical(created).map_err(text)?,
-        Subpacket::regular(issuer).map_err(text)?,
-    ];
-    let id = SubpacketData::IssuerKeyId(key.legacy_key_id());
-    config.unhashed_subpackets = vec![Subpacket::regular(id).map_err(text)?];
-    let signature = config.sign(key, &Password::empty(), data).map_err(text)?;
+    let issuer = [&[key.version][..], &key.fingerprint].concat();
+    statement(ISSUER_FINGERPRINT, &issuer, &mut statements);
+    // The largest hash that every gpg knows; a curve of 521 bits asks for no less.
+    let (hash, hash_number) = (Hash::Sha512, 10);
+    let mut body = vec![4, BINARY, key.algorithm.into(), hash_number];
+    area(&statements, &mut body);
+    let length = u32::try_from(body.len()).unwrap_or_default().to_be_bytes();
+    let digest = hash
+        .digest([data, &body, &[4, 0xff], &length])
+        .ok_or("no digest")?;
+    statements.clear();
+    statement(ISSUER_ID, &key.id(), &mut statements);
+    area(&statements, &mut body);
+    body.extend(digest.iter().take(2));
+    let numbers = secret.sign(&digest);
+    body.extend(numbers.ok_or("its numbers don't belong together")?);
     let mut bytes = Vec::new();
-    signature.to_writer_with_header(&mut bytes).map_err(text)?;
+    packet::write(packet::SIGNATURE, false, &body, &mut bytes)?;
     Ok(bytes)
+}
+
+/// Writes a statement of a signature; those that are made here are short.
+fn statement(kind: u8, content: &[u8], bytes: &mut Vec<u8>) {
+    let length = u8::try_from(content.len() + 1).unwrap_or_default();
+    bytes.extend([length, kind]);
+    bytes.extend_from_slice(content);
+}
+
+/// Writes an area of statements with its length before it.
+fn area(statements: &[u8], bytes: &mut Vec<u8>) {
+    let length = u16::try_from(statements.len()).unwrap_or_default();
+    bytes.extend(length.to_be_bytes());
+    bytes.extend_from_slice(statements);
 }

@@ -1,18 +1,7 @@
 //! Without gpg: the fixed key of the fixtures, and bytes that are no OpenPGP.
 
-use pgp::composed::{
-    Deserializable as _, DetachedSignature, KeyType, SecretKeyParamsBuilder, SignedSecretKey,
-};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{
-    KeyFlags, PacketTrait as _, SignatureConfig, SignatureType, Subpacket, SubpacketData,
-};
-use pgp::ser::Serialize as _;
-use pgp::types::{Duration, KeyDetails as _, KeyVersion, Password, Tag, Timestamp};
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-
 use crate::armor;
+use crate::hash::Hash;
 use crate::packet;
 use crate::{Error, Keyring, SigningKey};
 
@@ -123,38 +112,23 @@ fn an_unreadable_key_costs_no_other() {
 /// A key of version 6, which no gpg reads: its signatures are checked, it signs nothing.
 #[test]
 fn keys_of_version_6() {
-    let mut random = StdRng::from_seed([7; 32]);
-    let key = SecretKeyParamsBuilder::default()
-        .version(KeyVersion::V6)
-        .key_type(KeyType::Ed25519)
-        .can_sign(true)
-        .primary_user_id("six".into())
-        .build()
-        .unwrap()
-        .generate(&mut random)
-        .unwrap();
-    let time = u64::from(key.primary_key.created_at().as_secs());
-    let secret = key.to_bytes().unwrap();
-    let error = SigningKey::parse(&secret, "six.key", None, time).unwrap_err();
+    let secret = include_bytes!("../../../fixtures/keys/version6.secret.asc");
+    let error = SigningKey::parse(secret, "six.key", None, MADE).unwrap_err();
     assert!(
         error.to_string().contains("make a key of version 4"),
         "{error}"
     );
 
-    let (signer, hash) = (&key.primary_key, HashAlgorithm::Sha512);
-    let password = Password::empty();
-    let signature =
-        DetachedSignature::sign_binary_data(&mut random, signer, &password, hash, &b"data"[..]);
-    let signature = signature.unwrap().to_bytes().unwrap();
-    let public = key.to_public_key().to_bytes().unwrap();
-    let keyring = Keyring::parse(&public, "six").unwrap();
+    let public = include_bytes!("../../../fixtures/keys/version6.public.asc");
+    let signature = include_bytes!("../../../fixtures/keys/version6.signature.asc");
+    let keyring = Keyring::parse(public, "six").unwrap();
     let verified = keyring
-        .verify_detached(b"data", &signature, "", time)
+        .verify_detached(b"data", signature, "", MADE)
         .unwrap();
     assert_eq!(verified.fingerprint.len(), 64);
     assert!(
         keyring
-            .verify_detached(b"Data", &signature, "", time)
+            .verify_detached(b"Data", signature, "", MADE)
             .is_err()
     );
 }
@@ -162,32 +136,11 @@ fn keys_of_version_6() {
 /// A key that speaks for itself until a day is good until that day.
 #[test]
 fn a_statement_that_ends() {
-    const DAY: u32 = 86_400;
-    let (key, _) = SignedSecretKey::from_armor_single(SECRET).unwrap();
-    let (made, primary) = (u32::try_from(MADE).unwrap(), &key.primary_key);
-    let user = &key.details.users[0].id;
-    let mut flags = KeyFlags::default();
-    flags.set_sign(true);
-    let (typ, algorithm) = (SignatureType::CertPositive, primary.algorithm());
-    let mut config = SignatureConfig::v4(typ, algorithm, HashAlgorithm::Sha512);
-    config.hashed_subpackets = [
-        SubpacketData::SignatureCreationTime(Timestamp::from_secs(made + DAY)),
-        SubpacketData::IssuerFingerprint(primary.fingerprint()),
-        SubpacketData::KeyFlags(flags),
-        SubpacketData::SignatureExpirationTime(Duration::from_secs(2 * DAY)),
-    ]
-    .map(|data| Subpacket::regular(data).unwrap())
-    .into();
-    let (public, password) = (primary.public_key(), Password::empty());
-    let statement = config
-        .sign_certification(primary, public, &password, Tag::UserId, user)
-        .unwrap();
-    let mut bytes = Vec::new();
-    public.to_writer_with_header(&mut bytes).unwrap();
-    user.to_writer_with_header(&mut bytes).unwrap();
-    statement.to_writer_with_header(&mut bytes).unwrap();
-    let keyring = Keyring::parse(&bytes, "ends").unwrap();
-    let at = MADE + u64::from(3 * DAY);
+    const DAY: u64 = 86_400;
+    // The fixed key, with a certification of a day later that is good for two days.
+    let bytes = include_bytes!("../../../fixtures/keys/ends.gpg");
+    let keyring = Keyring::parse(bytes, "ends").unwrap();
+    let at = MADE + 3 * DAY;
     assert_eq!(keyring.keys()[0].expires, Some(at));
 
     let signer = SigningKey::parse(SECRET, "key", None, MADE).unwrap();
@@ -207,6 +160,36 @@ fn a_statement_that_ends() {
             signed: at
         })
     );
+}
+
+/// Two documents of one SHA-1, published in 2020 ("SHA-1 is a Shambles"): neither has a digest here.
+#[test]
+fn a_collision_of_sha1() {
+    let document = include_bytes!("../../../fixtures/keys/sha-mbles-1.bin");
+    assert_eq!(Hash::Sha1.digest([&document[..]]), None);
+    assert_eq!(
+        Hash::Sha1
+            .digest([&document[..300]])
+            .map(|digest| digest.len()),
+        Some(20)
+    );
+}
+
+/// What is written is read as the same packet, in both forms and about each limit.
+#[test]
+fn packets_that_are_written() {
+    for length in [0, 191, 192, 255, 256, 8383, 8384, 65_535, 65_536] {
+        for is_old in [false, true] {
+            let mut bytes = Vec::new();
+            packet::write(6, is_old, &vec![1; length], &mut bytes).unwrap();
+            let packets = packet::split(&bytes).unwrap();
+            let [read] = packets[..] else {
+                panic!("{} packets of {length}", packets.len());
+            };
+            let found = (read.tag, read.is_old(), read.body.len());
+            assert_eq!(found, (6, is_old, length));
+        }
+    }
 }
 
 #[test]
