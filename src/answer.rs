@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::findings::Finding;
 use crate::inputs::Inputs;
-use crate::packages::Selection;
 use crate::packages::reason::{Explained, ReliedOn};
+use crate::packages::{Chosen, Selection};
 use crate::plan::compose::{self, Plan};
 use crate::plan::identity::Identity;
 use crate::publish::Stored;
@@ -66,10 +66,10 @@ impl Built {
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
                 .collect(),
-            packages: (selection.explained.iter())
-                .map(|package| package.nevra.clone())
+            packages: (selection.chosen.iter())
+                .map(|one| one.package.nevra.to_string())
                 .collect(),
-            resolution: selection.explained,
+            resolution: selection.chosen.iter().map(Chosen::explained).collect(),
             requires,
             relies_on: selection.relies_on,
             files: plan.files,
@@ -129,7 +129,7 @@ pub fn list_changes(plan: &Plan, report: &Report) {
 }
 
 /// Names the first packages of an image, counts the others, and names its overlay.
-pub fn listed(packages: &[Package], overlay: Option<&Path>) -> String {
+pub fn listed(packages: &[&Package], overlay: Option<&Path>) -> String {
     const SHOWN: usize = 4;
     let mut names: Vec<_> = packages
         .iter()

@@ -41,8 +41,8 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
 pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
-    let mut selection = select(inputs, &base, report)?;
-    let packages = &selection.packages;
+    let mut selection = select(&inputs.packages, &base, report)?;
+    let packages = &selection.packages();
     report.stage(
         "packages",
         &answer::listed(packages, inputs.overlay.as_deref()),
@@ -97,7 +97,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         Some(stored)
     };
     if let (Locking::Write(path), Some(lock), false) =
-        (&inputs.locking, &selection.lock, inputs.dry_run)
+        (&inputs.packages.locking, &selection.lock, inputs.dry_run)
     {
         lock.write(path)?;
         report.stage("lock", &path.display().to_string());
@@ -118,8 +118,11 @@ fn make(
     plan: &Plan,
     report: &Report,
 ) -> Result<(Stored, Vec<Finding>)> {
-    let sources: Vec<_> = (selection.packages.iter().zip(&selection.files))
-        .map(|(package, file)| Source { package, file })
+    let sources: Vec<_> = (selection.chosen.iter())
+        .map(|one| Source {
+            package: &one.package,
+            file: &one.file,
+        })
         .collect();
     let directory = ImageDirectory::open(&inputs.destination, &identity.name)?;
     let temporary = directory.temporary()?;

@@ -26,7 +26,7 @@ pub fn linkage(linkage: &Linkage, base: &BaseLibraries) -> Vec<Finding> {
 }
 
 /// Looks at how the image is called against what is in it.
-pub fn identity(identity: &Identity, packages: &[Package]) -> Vec<Finding> {
+pub fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in packages {
         let arch = &package.nevra.arch;

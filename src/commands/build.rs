@@ -61,7 +61,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     let mut locks = BTreeSet::new();
     let prepare = |recipe: &PathBuf| {
         let inputs = recipe::inputs(recipe, arguments)?;
-        match &inputs.locking {
+        match &inputs.packages.locking {
             Locking::Write(path) if !locks.insert(path.clone()) => {
                 let text = format!("{} is the lock of another recipe already", path.display());
                 Err(Failure::usage(text).at(recipe.display()))

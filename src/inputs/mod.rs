@@ -15,10 +15,10 @@ use crate::base::{BaseSource, PackageSource};
 use crate::cli::{BuildArguments, LayoutName, NetworkArguments, SigningArguments, Whether};
 use crate::findings::Waivers;
 use crate::pack::Packing;
-use crate::packages::choose;
 use crate::packages::lock::Locking;
 use crate::packages::repository::{self, RepositorySource, rpm_files};
 use crate::packages::trust;
+use crate::packages::{self, choose};
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
@@ -37,20 +37,8 @@ const DEFAULT_SCOPE: &str = "system";
 /// Everything that decides what is built, and where to.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The RPM files in the order that decides: the first is the main package.
-    pub packages: Vec<PathBuf>,
-    /// Packages that are asked for by name, to be found in `repositories`.
-    pub names: Vec<String>,
-    /// What to choose from.
-    pub repositories: Vec<RepositorySource>,
-    /// How repositories are read.
-    pub downloads: repository::Settings,
-    /// The lock that is written, or followed.
-    pub locking: Locking,
-    /// Whether to add what packages recommend.
-    pub recommends: bool,
-    /// Whose signatures are asked for.
-    pub trust: trust::Settings,
+    /// What is asked of packages, and how they may be chosen.
+    pub packages: packages::Settings,
     /// A prepared tree to add.
     pub overlay: Option<PathBuf>,
     /// How the image is to be called.
@@ -139,21 +127,25 @@ impl Inputs {
         let compression = arguments.compression.as_deref();
         let block = arguments.block_size.as_deref();
         Ok(Self {
-            packages: packages(&files)?,
-            names: names.collect(),
-            repositories: repositories(&arguments.repo)?,
-            downloads: downloads(&arguments.network)?,
-            trust: trust::Settings {
-                keyrings: arguments.keyring.clone(),
-                import_keys: arguments.import_keys,
-                repo_gpgcheck: arguments.repo_gpgcheck,
-                now: now()?,
+            packages: packages::Settings {
+                files: rpm_files_of(&files)?,
+                names: names.collect(),
+                repositories: repositories(&arguments.repo)?,
+                downloads: downloads(&arguments.network)?,
+                trust: trust::Settings {
+                    keyrings: arguments.keyring.clone(),
+                    import_keys: arguments.import_keys,
+                    repo_gpgcheck: arguments.repo_gpgcheck,
+                    now: now()?,
+                },
+                locking,
+                recommends: arguments.recommends,
+                architecture: naming.architecture,
+                dry_run: arguments.dry_run,
             },
             overlay: arguments.overlay.clone(),
             naming,
             base: base(arguments),
-            locking,
-            recommends: arguments.recommends,
             matching: arguments.matching.unwrap_or_default(),
             updates: updates(arguments, layout)?,
             rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
@@ -401,7 +393,7 @@ fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
 
 /// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order
 /// of their names.
-fn packages(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut packages = Vec::new();
     let mut seen = BTreeSet::new();
     for input in inputs {

@@ -11,7 +11,7 @@ use crate::findings::{Finding, kinds};
 
 /// Looks at packages that were not chosen by the solver: what it has to say of them, and whether
 /// the base has them.
-pub fn against_base(packages: &[Package], base: &Base, rules: &[Rule]) -> Vec<Finding> {
+pub fn against_base(packages: &[&Package], base: &Base, rules: &[Rule]) -> Vec<Finding> {
     let installed: Vec<&Nevra> = match (&base.packages, &base.named) {
         (Some(packages), _) => packages.iter().map(|known| &known.nevra).collect(),
         (None, Named::Listed(listed)) => listed.iter().map(|known| &known.nevra).collect(),

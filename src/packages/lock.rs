@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use resolve::{Available, Nevra};
-use rpm_input::Package;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Named};
-use crate::packages::choose::Choice;
+use crate::packages::chosen::Chosen;
 use crate::packages::reason::{Reason, ReliedOn};
 use crate::packages::repository::{self, Downloads, Located, Repository};
 use crate::words::digest::{hex, sha256};
@@ -194,7 +193,16 @@ impl Lock {
     }
 }
 
-/// Returns the packages that a lock names, with the reasons for them.
+/// What a lock came to.
+#[derive(Debug)]
+pub struct Followed {
+    /// The packages, as the solver numbers them, with the reasons for them.
+    pub packages: Vec<(Available, Reason)>,
+    /// What of the base they need.
+    pub relies_on: Vec<ReliedOn>,
+}
+
+/// Returns the packages that a lock names.
 ///
 /// `files` are those of the RPM files that were named: the solver's first repository, before
 /// `offered`. A package that its repository does not list any more may still be in the cache; such
@@ -206,13 +214,13 @@ pub fn follow(
     files: &[Located],
     offered: &mut Vec<Repository>,
     downloads: &Downloads<'_>,
-) -> Result<Choice> {
+) -> Result<Followed> {
     let lock = Lock::read(path)?;
     let mut changes = lock.changes(request, base)?;
     let mut found = Vec::new();
     let mut kept: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
     for locked in &lock.packages {
-        match find(locked, files, offered, downloads)? {
+        match find(locked, files, offered, &|sum| downloads.kept_package(sum))? {
             Place::Listed(package) => found.push(Ok(package)),
             Place::Kept(repository, file) => {
                 let files = kept.entry(repository).or_default();
@@ -235,7 +243,7 @@ pub fn follow(
         places.insert(like, offered.len());
     }
     let reasons = lock.packages.into_iter().map(|locked| locked.reason);
-    let chosen = found
+    let packages = found
         .into_iter()
         .zip(reasons)
         .filter_map(|(place, reason)| {
@@ -248,14 +256,14 @@ pub fn follow(
             };
             Some((package, reason))
         });
-    Ok(Choice {
-        chosen: chosen.collect(),
+    Ok(Followed {
+        packages: packages.collect(),
         relies_on: lock.relies_on,
-        ..Choice::default()
     })
 }
 
 /// Where a locked package is.
+#[derive(Debug, PartialEq, Eq)]
 enum Place {
     /// As the solver numbers packages: the named files, then the repositories.
     Listed(Available),
@@ -265,11 +273,13 @@ enum Place {
     Nowhere(String),
 }
 
+/// Finds a locked package among the files that were named, in the repository that it was from, or
+/// by its checksum in the cache, of which `kept` tells.
 fn find(
     locked: &Locked,
     files: &[Located],
     offered: &[Repository],
-    downloads: &Downloads<'_>,
+    kept: &dyn Fn(&str) -> Option<PathBuf>,
 ) -> Result<Place> {
     let Locked {
         nevra, checksum, ..
@@ -284,35 +294,33 @@ fn find(
             None => Place::Nowhere(format!("{nevra}: no file that is named has {checksum}")),
         });
     };
-    let name = Nevra::parse(nevra)
-        .map(|nevra| nevra.name)
-        .unwrap_or_default();
     let mut other = None;
     for (number, repository) in offered.iter().enumerate() {
-        for index in repository.catalog.named(&name) {
-            let listed = repository.catalog.nevra(index);
-            if listed.is_none_or(|listed| listed.to_string() != *nevra) {
+        for index in named(repository, nevra) {
+            let Some(located) = repository.located(index)? else {
                 continue;
-            }
-            match repository.located(index)? {
-                Some(located) if located.checksum == *checksum => {
+            };
+            let name = &repository.name;
+            match (located.checksum == *checksum, name == from) {
+                (true, true) => {
                     return Ok(Place::Listed(Available {
                         repository: number + 1,
                         index,
                     }));
                 }
-                Some(located) => {
-                    let is = format!("is {} in {}", located.checksum, repository.name);
-                    other = Some(format!("{nevra}: checksum was {checksum}, {is}"));
+                (true, false) => other = Some(format!("{nevra}: was from {from}, is in {name}")),
+                (false, _) => {
+                    let is = format!("is {} in {name}", located.checksum);
+                    let changed = format!("{nevra}: checksum was {checksum}, {is}");
+                    other.get_or_insert(changed);
                 }
-                None => {}
             }
         }
     }
     let origin = offered
         .iter()
         .position(|repository| repository.name == *from);
-    if let (Some(origin), Some(file)) = (origin, downloads.kept_package(checksum)) {
+    if let (Some(origin), Some(file)) = (origin, kept(checksum)) {
         return Ok(Place::Kept(origin, file));
     }
     Ok(Place::Nowhere(other.unwrap_or_else(|| {
@@ -320,43 +328,34 @@ fn find(
     })))
 }
 
+/// Returns the packages of a repository that have this NEVRA.
+fn named(repository: &Repository, nevra: &str) -> Vec<usize> {
+    let name = Nevra::parse(nevra).map(|nevra| nevra.name);
+    let mut found = repository.catalog.named(&name.unwrap_or_default());
+    found.retain(|index| {
+        let listed = repository.catalog.nevra(*index);
+        listed.is_some_and(|listed| listed.to_string() == nevra)
+    });
+    found
+}
+
 /// Returns what a lock says of packages that were chosen.
-pub fn packages(
-    choice: &Choice,
-    named: &[(&Package, Located)],
-    offered: &[Repository],
-) -> Result<Vec<Locked>> {
-    let mut packages = Vec::new();
-    for (package, reason) in &choice.chosen {
-        let of_repository =
-            (package.repository.checked_sub(1)).and_then(|number| offered.get(number));
-        let (nevra, located) = match of_repository {
-            Some(repository) => (
-                repository
-                    .catalog
-                    .nevra(package.index)
-                    .map(|nevra| nevra.to_string()),
-                repository.located(package.index)?,
-            ),
-            None => match named.get(package.index) {
-                Some((package, located)) => {
-                    (Some(package.nevra.to_string()), Some(located.clone()))
-                }
-                None => (None, None),
-            },
+pub fn packages(chosen: &[Chosen]) -> Result<Vec<Locked>> {
+    let locked = chosen.iter().map(|one| {
+        let located = match &one.origin.listed {
+            Some(listed) => listed.clone(),
+            None => repository::located(&one.file)?,
         };
-        if let (Some(nevra), Some(located)) = (nevra, located) {
-            packages.push(Locked {
-                nevra,
-                repository: of_repository.map(|repository| repository.name.clone()),
-                location: located.location,
-                checksum: located.checksum,
-                size: located.size,
-                reason: reason.clone(),
-            });
-        }
-    }
-    Ok(packages)
+        Ok(Locked {
+            nevra: one.package.nevra.to_string(),
+            repository: one.origin.repository.clone(),
+            location: located.location,
+            checksum: located.checksum,
+            size: located.size,
+            reason: one.reason.clone(),
+        })
+    });
+    locked.collect()
 }
 
 impl LockedBase {

@@ -123,7 +123,7 @@ pub struct Times {
 
 impl Times {
     /// Takes `SOURCE_DATE_EPOCH`, else the newest package's build time, else 1970.
-    pub fn new(epoch: Option<u32>, packages: &[Package]) -> Self {
+    pub fn new(epoch: Option<u32>, packages: &[&Package]) -> Self {
         let newest = packages
             .iter()
             .filter_map(|package| package.build_time)
@@ -153,7 +153,7 @@ struct Placed {
 
 /// Composes packages, in the order of their precedence, and an overlay into a plan.
 pub fn compose(
-    packages: &[Package],
+    packages: &[&Package],
     overlay: &[OverlayFile],
     rules: &RuleSet,
     owners: &Owners,
@@ -185,7 +185,7 @@ pub fn compose(
 }
 
 struct Composer<'a> {
-    packages: &'a [Package],
+    packages: &'a [&'a Package],
     overlay: &'a [OverlayFile],
     rules: &'a RuleSet,
     owners: &'a Owners,

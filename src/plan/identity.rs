@@ -58,7 +58,7 @@ impl Identity {
     /// Decides name, version, architecture and the extension-release keys.
     pub fn new(
         naming: &Naming,
-        packages: &[Package],
+        packages: &[&Package],
         base: &Base,
         matching: Matching,
         has_units: bool,
@@ -67,7 +67,8 @@ impl Identity {
             .name
             .as_ref()
             .and_then(|name| packages.iter().find(|package| package.nevra.name == *name))
-            .or(packages.first());
+            .or(packages.first())
+            .copied();
         let name = match (&naming.name, main) {
             (Some(name), _) => name.clone(),
             (None, Some(main)) => {
@@ -189,12 +190,12 @@ fn release_file(name: &str) -> String {
 fn architecture(
     naming: &Naming,
     main: Option<&Package>,
-    packages: &[Package],
+    packages: &[&Package],
 ) -> Result<(Architecture, bool)> {
     if let Some(architecture) = naming.architecture {
         return Ok((architecture, false));
     }
-    for package in main.into_iter().chain(packages) {
+    for package in main.into_iter().chain(packages.iter().copied()) {
         let arch = &package.nevra.arch;
         if arch != "noarch" {
             return Architecture::of_package(arch)
@@ -413,8 +414,8 @@ fn encoded(version: &str) -> String {
 
 /// Returns what the packages require and do not provide among themselves: the capabilities that
 /// the base must have. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not running.
-pub fn requires(packages: &[Package]) -> Vec<String> {
-    let offers = Offers::new(packages.iter());
+pub fn requires(packages: &[&Package]) -> Vec<String> {
+    let offers = Offers::new(packages.iter().copied());
     let missing: BTreeSet<String> = packages
         .iter()
         .flat_map(|package| &package.requires)

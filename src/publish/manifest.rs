@@ -11,8 +11,8 @@ use crate::base::Base;
 use crate::check::closure::Needs;
 use crate::findings::Finding;
 use crate::pack::Packed;
-use crate::packages::Selection;
 use crate::packages::reason::{Explained, ReliedOn};
+use crate::packages::{Chosen, Selection};
 use crate::plan::identity::{self, Identity};
 use crate::words::digest::hex;
 use crate::words::failure::{Failure, Result};
@@ -89,7 +89,7 @@ impl Manifest {
             },
             packages: packages(selection, &packed.digests),
             extension: identity.release.iter().cloned().collect(),
-            requires: identity::requires(&selection.packages),
+            requires: identity::requires(&selection.packages()),
             relies_on: selection.relies_on.clone(),
             allowed,
             needs: Needs::of(&packed.linkage),
@@ -113,26 +113,20 @@ impl Manifest {
 /// Lists the packages, sorted by NEVRA. `digests` are those of the RPM files. Of a file's path only
 /// the name is kept: the directory is the build machine's own.
 fn packages(selection: &Selection, digests: &[[u8; 32]]) -> Vec<ManifestPackage> {
-    let Selection {
-        packages,
-        files,
-        explained,
-        ..
-    } = selection;
-    let mut listed: Vec<_> = (packages.iter().zip(files))
-        .zip(digests)
-        .zip(explained)
-        .map(|(((package, file), digest), explained)| ManifestPackage {
-            r#type: "rpm",
-            name: package.nevra.name.clone(),
-            version: package.nevra.evr(),
-            architecture: package.nevra.arch.clone(),
-            size: package.installed_size,
-            sha256: hex(digest),
-            origin: (file.file_name())
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            explained: explained.clone(),
+    let mut listed: Vec<_> = (selection.chosen.iter().zip(digests))
+        .map(|(chosen, digest)| {
+            let Chosen { package, file, .. } = chosen;
+            let name = file.file_name().unwrap_or_default();
+            ManifestPackage {
+                r#type: "rpm",
+                name: package.nevra.name.clone(),
+                version: package.nevra.evr(),
+                architecture: package.nevra.arch.clone(),
+                size: package.installed_size,
+                sha256: hex(digest),
+                origin: name.to_string_lossy().into_owned(),
+                explained: chosen.explained(),
+            }
         })
         .collect();
     listed.sort_by(|a, b| a.explained.nevra.cmp(&b.explained.nevra));

@@ -54,16 +54,14 @@ pub struct Question<'a> {
 }
 
 /// What was chosen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Choice {
     /// What was asked for, then what that requires, each with its reason.
     pub chosen: Vec<(Available, Reason)>,
-    /// What of the base these need.
-    pub relies_on: Vec<ReliedOn>,
     /// What the base provides, if that was looked up and every package of it was found.
     pub provided: Option<Capabilities>,
-    /// What was chosen from, until [`complete`](Self::complete).
-    pub pool: Option<Pool>,
+    /// What was chosen from.
+    pool: Pool,
     /// What is recommended and was not chosen.
     pub not_added: Vec<String>,
     /// What was asked for and is in the base; what is not known of the base.
@@ -142,7 +140,6 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         return Err(Failure::refused(anyhow!("nothing is left to add: {lines}")));
     }
     Ok(Choice {
-        relies_on: Vec::new(),
         not_added: match recommends {
             true => Vec::new(),
             false => not_added(&pool, &chosen),
@@ -152,20 +149,18 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
             .collect(),
         findings,
         provided: (base.packages.is_none() && not_found.is_empty()).then(|| provided(pool.base())),
-        pool: Some(pool),
+        pool,
     })
 }
 
 impl Choice {
-    /// Says what of the base the chosen packages need, by their headers: repositories leave out of
-    /// their lists what another requirement implies.
-    pub fn complete(&mut self, packages: &[Package]) {
-        if let Some(pool) = self.pool.take() {
-            let chosen: Vec<_> = self.chosen.iter().map(|(package, _)| *package).collect();
-            let solvables: Vec<_> = packages.iter().map(solvable::solvable).collect();
-            let needs = solvables.iter().flat_map(|solvable| &solvable.requires);
-            self.relies_on = relies_on(&pool, &chosen, needs.collect());
-        }
+    /// Returns what of the base the chosen packages need, by their headers: repositories leave out
+    /// of their lists what another requirement implies.
+    pub fn relies_on(&self, packages: &[&Package]) -> Vec<ReliedOn> {
+        let chosen: Vec<_> = self.chosen.iter().map(|(package, _)| *package).collect();
+        let solvables: Vec<_> = packages.iter().copied().map(solvable::solvable).collect();
+        let needs = solvables.iter().flat_map(|solvable| &solvable.requires);
+        relies_on(&self.pool, &chosen, needs.collect())
     }
 }
 
@@ -179,12 +174,12 @@ pub struct Judgement {
 }
 
 /// Judges packages against a base, if it is known what that has.
-pub fn judge(packages: &[Package], base: &Base) -> Result<Judgement> {
+pub fn judge(packages: &[&Package], base: &Base) -> Result<Judgement> {
     let Some(installed) = &base.packages else {
         return Ok(Judgement::default());
     };
     let installed = installed.iter().map(solvable::solvable).collect();
-    let repository = repository(packages.iter())?;
+    let repository = repository(packages.iter().copied())?;
     let pool = Pool::new(installed, vec![repository], Options::default());
     let indices = 0..packages.len();
     let chosen: Vec<_> = indices

@@ -69,7 +69,7 @@ pub struct Repository {
 }
 
 /// Where the file of a package is, and what it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     /// Relative to the repository.
     pub location: String,
@@ -98,19 +98,23 @@ impl Repository {
         }
     }
 
+    /// Returns what metadata say of the file of the package of that index; nothing where there are
+    /// none.
+    pub fn listed(&self, index: usize) -> Option<Located> {
+        let file = listing::package_file(&self.catalog, index)?;
+        Some(Located {
+            checksum: format!("{}:{}", file.checksum.kind(), file.checksum.hex()),
+            location: file.location,
+            size: file.size,
+        })
+    }
+
     /// Says where the file of the package of that index is. A file that no metadata speak of is
     /// hashed.
     pub fn located(&self, index: usize) -> Result<Option<Located>> {
         match &self.holding {
             Holding::Files(files) => files.get(index).map(|path| located(path)).transpose(),
-            Holding::Listed(_) => {
-                let file = listing::package_file(&self.catalog, index);
-                Ok(file.map(|file| Located {
-                    checksum: format!("{}:{}", file.checksum.kind(), file.checksum.hex()),
-                    location: file.location,
-                    size: file.size,
-                }))
-            }
+            Holding::Listed(_) => Ok(self.listed(index)),
         }
     }
 

@@ -95,8 +95,9 @@ fn plan(packages: &[Package], overlay: &[&str], epoch: Option<u32>) -> Plan {
     let overlay: Vec<_> = overlay.iter().map(|line| overlaid(line)).collect();
     let rules = RuleSet::new(&[], &[]).unwrap();
     let owners = Owners::of_tables("man:x:6:6::/:/bin/false", "tty:x:5:");
-    let times = Times::new(epoch, packages);
-    compose(packages, &overlay, &rules, &owners, times).unwrap()
+    let packages: Vec<_> = packages.iter().collect();
+    let times = Times::new(epoch, &packages);
+    compose(&packages, &overlay, &rules, &owners, times).unwrap()
 }
 
 /// Returns the tree without directories that nobody describes, then the findings as `id: text`.

@@ -1,0 +1,164 @@
+//! What there is to choose from: the RPM files that were named, then the repositories.
+//!
+//! The solver numbers its repositories. The files that were named are number 0, the first and the
+//! best; the repositories follow in their order. Only this module translates between the two.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use resolve::Available;
+use rpm_input::Package;
+
+use crate::base::Base;
+use crate::findings::Finding;
+use crate::packages::choose::{self, Owners};
+use crate::packages::chosen::{Chosen, Origin};
+use crate::packages::lock::{self, Followed};
+use crate::packages::reason::Reason;
+use crate::packages::repository::{self, Downloads, Repository, Variables};
+use crate::packages::settings::Settings;
+use crate::packages::trust::{self, Trust};
+use crate::report::Report;
+use crate::words::failure::Result;
+
+/// What there is to choose from.
+pub struct Offer<'a> {
+    named: Vec<(PathBuf, Package)>,
+    repositories: Vec<Repository>,
+    trust: Trust,
+    downloads: Downloads<'a>,
+    report: &'a Report,
+}
+
+impl<'a> Offer<'a> {
+    /// Reads what the repositories have.
+    pub fn open(
+        settings: &'a Settings,
+        base: &Base,
+        named: Vec<(PathBuf, Package)>,
+        trust: Trust,
+        report: &'a Report,
+    ) -> Result<Self> {
+        let variables = Variables {
+            release: base.os_release.get("VERSION_ID").map(str::to_owned),
+            architecture: settings.architecture()?.rpm().to_owned(),
+        };
+        let downloads = Downloads::new(&settings.downloads);
+        let sources = &settings.repositories;
+        let repositories = repository::open(sources, &variables, &trust, &downloads, report)?;
+        Ok(Self {
+            named,
+            repositories,
+            trust,
+            downloads,
+            report,
+        })
+    }
+
+    /// Returns the repositories as the solver takes them.
+    pub fn for_solver(&self) -> Result<Vec<resolve::Repository>> {
+        let named = choose::repository(self.named.iter().map(|(_, package)| package))?;
+        let mut repositories = vec![named];
+        repositories.extend(self.repositories.iter().map(Repository::for_solver));
+        Ok(repositories)
+    }
+
+    /// Returns the packages whose files were named.
+    pub fn named(&self) -> Vec<Available> {
+        let indices = 0..self.named.len();
+        indices
+            .map(|index| Available {
+                repository: 0,
+                index,
+            })
+            .collect()
+    }
+
+    /// Says which packages have which of these paths, by the repositories' file lists.
+    pub fn owners(&self, paths: &BTreeSet<String>) -> Result<Vec<Owners>> {
+        let listed =
+            (self.repositories.iter()).map(|repository| repository.owners(paths, &self.downloads));
+        // Headers have all paths.
+        std::iter::once(Ok(Owners::new())).chain(listed).collect()
+    }
+
+    /// Returns what a lock says of the request.
+    pub fn request(&self, settings: &Settings) -> Result<lock::Request> {
+        let nevra = |(_, package): &(_, Package)| package.nevra.to_string();
+        Ok(lock::Request {
+            names: settings.names.clone(),
+            files: self.named.iter().map(nevra).collect(),
+            recommends: settings.recommends,
+            architecture: settings.architecture()?.name().to_owned(),
+        })
+    }
+
+    /// Returns the packages that a lock names. What only the cache has joins the offer.
+    pub fn follow(&mut self, path: &Path, settings: &Settings, base: &Base) -> Result<Followed> {
+        let request = self.request(settings)?;
+        let files = self.named.iter().map(|(file, _)| repository::located(file));
+        let files: Vec<_> = files.collect::<Result<_>>()?;
+        let (offered, downloads) = (&mut self.repositories, &self.downloads);
+        lock::follow(path, &request, base, &files, offered, downloads)
+    }
+
+    /// Returns the files and headers of chosen packages, checked: fetched where they are remote,
+    /// and read to their ends if they are to be used `fully`. Beside them comes what is to be said
+    /// of the repositories and of signatures.
+    pub fn take(
+        &self,
+        chosen: &[(Available, Reason)],
+        fully: bool,
+    ) -> Result<(Vec<Chosen>, Vec<Finding>)> {
+        let listed: Vec<_> = (chosen.iter())
+            .filter_map(|(package, _)| of_repository(*package))
+            .collect();
+        let (repositories, downloads) = (&self.repositories, &self.downloads);
+        let retrieved = repository::retrieve(repositories, &listed, fully, downloads, self.report)?;
+        let mut retrieved = retrieved.into_iter();
+        let mut findings: Vec<Finding> = (repositories.iter())
+            .flat_map(|one| one.findings.clone())
+            .collect();
+        let mut taken = Vec::new();
+        for (number, reason) in chosen {
+            let listed = of_repository(*number);
+            let one = match listed {
+                Some(_) => retrieved.next(),
+                None => self.named.get(number.index).cloned(),
+            };
+            let Some((file, package)) = one else {
+                continue;
+            };
+            let repository = listed.and_then(|one| repositories.get(one.repository));
+            let trust = &self.trust;
+            findings.extend(match repository.map(|one| &one.keyring) {
+                None => trust.check_named(&package, &file)?,
+                Some(None) => None,
+                Some(Some(keyring)) => trust::check(&package, &file, keyring, trust.now)?,
+            });
+            if let Some(words) = reason.words() {
+                let line = format!("{}  ({words})", package.nevra);
+                self.report.stage("resolve", &line);
+            }
+            taken.push(Chosen {
+                file,
+                package,
+                reason: reason.clone(),
+                origin: Origin {
+                    repository: repository.map(|one| one.name.clone()),
+                    listed: repository.and_then(|one| one.listed(number.index)),
+                },
+            });
+        }
+        Ok((taken, findings))
+    }
+}
+
+/// Returns a package by the number of its repository, if it is not one that was named.
+fn of_repository(package: Available) -> Option<Available> {
+    let repository = package.repository.checked_sub(1)?;
+    Some(Available {
+        repository,
+        ..package
+    })
+}

@@ -1,0 +1,43 @@
+//! What is asked of packages, and how they may be chosen.
+
+use std::path::PathBuf;
+
+use architecture::Architecture;
+
+use crate::packages::lock::Locking;
+use crate::packages::repository::{self, RepositorySource};
+use crate::packages::trust;
+use crate::words::failure::{Failure, Result};
+
+/// What is asked for, what there is to choose from, and what is trusted.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The RPM files that were named, in the order that decides: the first is the main package.
+    pub files: Vec<PathBuf>,
+    /// Packages that are asked for by name, to be found in `repositories`.
+    pub names: Vec<String>,
+    /// What to choose from.
+    pub repositories: Vec<RepositorySource>,
+    /// How repositories are read.
+    pub downloads: repository::Settings,
+    /// The lock that is written, or followed.
+    pub locking: Locking,
+    /// Whether to add what packages recommend.
+    pub recommends: bool,
+    /// The architecture of the base, if it was named.
+    pub architecture: Option<Architecture>,
+    /// Whose signatures are asked for.
+    pub trust: trust::Settings,
+    /// Nothing is to be written, so files need not be read to their ends.
+    pub dry_run: bool,
+}
+
+impl Settings {
+    /// Returns the architecture that packages are chosen for: the one that was named, else that of
+    /// this machine.
+    pub fn architecture(&self) -> Result<Architecture> {
+        (self.architecture)
+            .or_else(Architecture::of_this_machine)
+            .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))
+    }
+}
