@@ -330,7 +330,7 @@ const AUTHORITIES: [&str; 4] = [
 fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
     let mut sources: Vec<RepositorySource> = Vec::new();
     for value in values {
-        for source in RepositorySource::parse(value)? {
+        for source in repository::named(value)? {
             if sources.iter().any(|other| other.name == source.name) {
                 return Err(
                     Failure::usage(format!("two repositories are called {}", source.name))

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use resolve::{Available, Nevra, Options, Pool, Repository, Request, Solvable, Wanted, resolve};
 
 use crate::base::Listed;
-use crate::packages::choose::nevra;
+use crate::packages::choose::solvable::nevra;
 use crate::words::failure::{Failure, Result};
 
 /// The packages of a base, as far as repositories have them.

@@ -6,7 +6,7 @@
 //! packages that the user has chosen.
 
 mod alternatives;
-mod solvable;
+pub mod solvable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ use resolve::{
 };
 use rpm_input::Package;
 
-pub use solvable::{nevra, other_path, repository, solvable};
+pub use solvable::{other_path, repository, solvable};
 
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};

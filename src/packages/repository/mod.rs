@@ -15,6 +15,7 @@ mod download;
 mod keys;
 mod listing;
 mod metadata;
+mod option;
 mod parallel;
 mod plain;
 mod repo_file;
@@ -31,10 +32,11 @@ use openpgp::Keyring;
 use resolve::Catalog;
 
 pub use download::{Downloads, Settings};
+pub use option::{below, named};
 pub use plain::{header as read_header, rpm_files};
 pub use repo_file::Variables;
 pub use retrieve::retrieve;
-pub use source::{Place, RepositorySource, below};
+pub use source::{Place, RepositorySource};
 
 use crate::findings::{Finding, kinds};
 use crate::packages::choose::solvable;

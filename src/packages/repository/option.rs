@@ -1,0 +1,150 @@
+//! What `--repo` takes: a directory, a URL or a `.repo` file.
+
+use std::path::Path;
+
+use crate::packages::repository::repo_file;
+use crate::packages::repository::source::{
+    DEFAULT_PRIORITY, Place, RepositorySource, Trust, place_of_url,
+};
+use crate::words::failure::{Failure, Result};
+
+/// Reads what `--repo` was given: `[NAME=]PLACE[,priority=N]`, where a place is a directory, a
+/// URL or a `.repo` file, which may name several repositories.
+pub fn named(value: &str) -> Result<Vec<RepositorySource>> {
+    let (name, place, priority) = parts(value);
+    let priority = match priority.map(str::parse) {
+        None => None,
+        Some(Ok(number @ 0..=9999)) => Some(number),
+        Some(_) => {
+            return Err(Failure::usage(format!(
+                "--repo: priority {:?} is not a number from 0 to 9999",
+                priority.unwrap_or_default()
+            )));
+        }
+    };
+    let one = |place, shown: String| RepositorySource {
+        name: name.map_or(shown, str::to_owned),
+        priority: priority.unwrap_or(DEFAULT_PRIORITY),
+        place,
+        trust: Trust::default(),
+    };
+    if let Some(place) = place_of_url(place)? {
+        let shown = match &place {
+            Place::Directory(path) => path.display().to_string(),
+            Place::Urls(urls) => urls
+                .first()
+                .map(|url| fetch::redacted(url))
+                .unwrap_or_default(),
+        };
+        return Ok(vec![one(place, shown)]);
+    }
+    let path = Path::new(place);
+    if path.is_dir() {
+        let place = Place::Directory(path.to_owned());
+        return Ok(vec![one(place, path.display().to_string())]);
+    }
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "repo")
+    {
+        let mut sources = repo_file::read(path)?;
+        for source in &mut sources {
+            source.priority = priority.unwrap_or(source.priority);
+            if let Some(name) = name {
+                source.name = format!("{name}:{}", source.name);
+            }
+        }
+        return Ok(sources);
+    }
+    let reason = match path.metadata() {
+        Err(error) => return Err(Failure::io(format!("reading {place}"), error)),
+        Ok(_) => format!("--repo {place} is neither a directory nor a .repo file"),
+    };
+    Err(Failure::usage(reason)
+        .hint("name a directory, an http, https or file URL, or a .repo file"))
+}
+
+/// Takes `[NAME=]PLACE[,priority=N]` apart.
+fn parts(value: &str) -> (Option<&str>, &str, Option<&str>) {
+    let (value, priority) = match value.rsplit_once(",priority=") {
+        None => (value, None),
+        Some((rest, number)) => (rest, Some(number)),
+    };
+    let is_name =
+        |text: &str| !text.is_empty() && !text.contains(['/', ':', '?']) && !text.starts_with('.');
+    match value.split_once('=') {
+        Some((name, place)) if is_name(name) => (Some(name), place, priority),
+        _ => (None, value, priority),
+    }
+}
+
+/// Returns what [`named`] takes for a repository whose path, if it has one, is
+/// relative to `directory`.
+pub fn below(directory: &Path, value: &str) -> Result<String> {
+    let (name, place, priority) = parts(value);
+    if place_of_url(place)?.is_some() {
+        return Ok(value.to_owned());
+    }
+    let path = directory.join(place);
+    let path = path
+        .to_str()
+        .ok_or_else(|| Failure::usage(format!("{} is not UTF-8", path.display())))?;
+    let name = name.map(|name| format!("{name}=")).unwrap_or_default();
+    let priority = priority.map(|number| format!(",priority={number}"));
+    Ok(format!("{name}{path}{}", priority.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_the_option() {
+        for (value, name, priority, place) in [
+            ("/", "/", 99, "/"),
+            ("oss=/", "oss", 99, "/"),
+            ("oss=/,priority=5", "oss", 5, "/"),
+            ("file:///tmp%20a/b", "/tmp a/b", 99, "/tmp a/b"),
+            ("file://localhost/a", "/a", 99, "/a"),
+            (
+                "https://u:p@a/b?c=d",
+                "https://a/b?...",
+                99,
+                "https://u:p@a/b?c=d",
+            ),
+            ("x=http://a/,priority=0", "x", 0, "http://a/"),
+        ] {
+            let sources = named(value).unwrap();
+            let place = match value.contains("http") {
+                true => Place::Urls(vec![place.to_owned()]),
+                false => Place::Directory(place.into()),
+            };
+            let expected = RepositorySource {
+                name: name.to_owned(),
+                priority,
+                place,
+                trust: Trust::default(),
+            };
+            assert_eq!(sources, [expected], "{value}");
+        }
+        for (value, reason) in [
+            ("/nosuch", "reading /nosuch"),
+            (
+                "/dev/null",
+                "--repo /dev/null is neither a directory nor a .repo file",
+            ),
+            (
+                "ftp://a/",
+                "ftp URLs can't be read, only http, https and file",
+            ),
+            ("file://", "file:// names no path"),
+            (
+                "/,priority=x",
+                "--repo: priority \"x\" is not a number from 0 to 9999",
+            ),
+        ] {
+            let failure = named(value).unwrap_err();
+            assert_eq!(failure.source.to_string(), reason);
+        }
+    }
+}
