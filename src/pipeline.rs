@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom};
 
 use crate::answer::{self, Built};
 use crate::base::Base;
-use crate::check::base_files::BaseFiles;
+use crate::base::files::BaseFiles;
 use crate::check::closure::BaseLibraries;
 use crate::check::{self, shadow};
 use crate::findings::Finding;
@@ -15,7 +15,7 @@ use crate::packages::lock::Locking;
 use crate::packages::{Selection, select};
 use crate::plan::compose::{self, Plan, Times};
 use crate::plan::identity::{self, Identity};
-use crate::plan::matching::{self, Matching};
+use crate::plan::matching::Matching;
 use crate::plan::overlay;
 use crate::publish::manifest::Manifest;
 use crate::publish::signing::{self, Signer};
@@ -62,14 +62,10 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         plan.adopt_modes(&|path| files.directory_mode(path))?;
     }
     let requires = identity::requires(packages);
-    let matching = match inputs.matching {
-        Matching::Auto => {
-            let (matching, why) = matching::weakest(&requires, &base.os_release);
-            report.stage("match", &why);
-            matching
-        }
-        given => given,
-    };
+    let (matching, why) = inputs.matching.decided(&requires, &base.os_release);
+    if let Some(why) = why {
+        report.stage("match", &why);
+    }
     let identity = Identity::new(&inputs.naming, packages, &base, matching, plan.has_units())?;
     plan.findings.extend(check::identity(&identity, packages));
     let shadows = shadow::shadows(&plan.tree, base_files.as_ref(), &mut |id| Ok(id.clone()))?;
@@ -145,7 +141,7 @@ fn make(
         ),
     );
     if inputs.matching == Matching::Auto && identity.fits_any() {
-        matching::check_any(&packed.linkage)?;
+        check::needs_nothing(&packed.linkage)?;
     }
     let mut findings = check::linkage(
         &packed.linkage,

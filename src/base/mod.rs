@@ -5,6 +5,7 @@
 //! the base has an RPM database. A base that was only written down, in a list or a manifest, has
 //! packages with a name; what they provide must be looked up in repositories.
 
+pub mod files;
 mod list;
 mod manifest;
 mod os_release;

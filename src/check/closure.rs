@@ -13,7 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkage::{
-    Base as Below, Capabilities, Linkage, Loader, Priority, Problem, Processor, Root, View,
+    Base as Below, Capabilities, Judge, Linkage, PROGRAM_DIRECTORIES, Problem, Processor, Root,
+    Subject, View,
 };
 use serde::Serialize;
 
@@ -21,17 +22,6 @@ use crate::base::Base;
 use crate::findings::{self, Finding, FindingKind, kinds};
 use crate::words::failure::{Failure, Result};
 
-/// Where files are that debuggers read and no loader.
-const DEBUG_FILES: &str = "usr/lib/debug/";
-/// Where `env` looks for programs, and users.
-const PROGRAM_DIRECTORIES: [&str; 6] = [
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-];
 /// So many names are listed in one finding.
 const SHOWN: usize = 4;
 
@@ -97,10 +87,9 @@ pub fn judge(linkage: &Linkage, base: &BaseLibraries) -> Vec<Break> {
         BaseLibraries::Unknown => return Vec::new(),
     };
     let view = View::new(linkage, below);
-    let judge = Judge {
-        linkage,
+    let judge = Breaks {
+        judge: Judge::new(linkage, below, &view),
         below,
-        view: &view,
     };
     let mut breaks = judge.on(Processor::Oldest);
     if view.has_hwcaps() {
@@ -122,122 +111,29 @@ pub fn judge(linkage: &Linkage, base: &BaseLibraries) -> Vec<Break> {
     breaks
 }
 
-/// What an image needs of whatever base it is merged over.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Needs {
-    /// Libraries by name, with the versions that they must define.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub libraries: BTreeMap<String, BTreeSet<String>>,
-    /// Loaders of programs, and interpreters of scripts.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub programs: BTreeSet<String>,
-}
-
-impl Needs {
-    /// Collects what no file of the image has.
-    pub fn of(linkage: &Linkage) -> Self {
-        let view = View::new(linkage, Below::Nothing);
-        let judge = Judge {
-            linkage,
-            below: Below::Nothing,
-            view: &view,
-        };
-        let mut needs = Self::default();
-        for (_, problem) in judge.problems(Processor::Oldest) {
-            match problem {
-                Problem::Interpreter { path } => {
-                    needs.programs.insert(path);
-                }
-                Problem::Missing {
-                    name,
-                    versions,
-                    elsewhere,
-                    ..
-                } if elsewhere.is_empty() => {
-                    needs.libraries.entry(name).or_default().extend(versions);
-                }
-                // The loader's own versions.
-                Problem::Version { name, version, .. } => {
-                    needs.libraries.entry(name).or_default().insert(version);
-                }
-                Problem::Missing { .. } | Problem::Unloadable { .. } => {}
-            }
-        }
-        needs
-            .programs
-            .extend(judge.missing_interpreters().map(|(_, program)| program));
-        needs
-    }
-}
-
-struct Judge<'a> {
-    linkage: &'a Linkage,
+/// What is judged over which base.
+struct Breaks<'a> {
+    judge: Judge<'a>,
     below: Below<'a>,
-    view: &'a View<'a>,
 }
 
-/// A file that was loaded, and as what.
-#[derive(Clone, Copy)]
-struct Subject<'a> {
-    path: &'a str,
-    /// It is a library that no program of the image loads.
-    alone: bool,
-}
-
-impl<'a> Judge<'a> {
-    /// Loads every program, and every library that none of them loads.
-    fn problems(&self, processor: Processor) -> Vec<(Subject<'a>, Problem)> {
-        let loader = Loader::new(self.view, processor);
-        let mut problems = Vec::new();
-        let judged = |path: &str| !path.starts_with(DEBUG_FILES);
-        for path in self.linkage.programs.keys().filter(|path| judged(path)) {
-            let subject = Subject { path, alone: false };
-            let found = loader.start(path).unwrap_or_default();
-            problems.extend(found.into_iter().map(|problem| (subject, problem)));
-        }
-        let abis: BTreeSet<_> = (self.linkage.programs.values())
-            .map(|one| one.abi)
-            .collect();
-        for (path, object) in &self.linkage.libraries {
-            // What is for another machine is data here, such as firmware.
-            let loadable = abis.contains(&object.abi)
-                || object
-                    .abi
-                    .loader()
-                    .is_some_and(|loader| self.view.has_loader(loader, object.abi))
-                || matches!(self.below, Below::Nothing);
-            if object.program || !loadable || !judged(path) || loader.is_reached(path) {
-                continue;
-            }
-            let subject = Subject { path, alone: true };
-            let found = loader.load_library(path).unwrap_or_default();
-            problems.extend(found.into_iter().map(|problem| (subject, problem)));
-        }
-        problems
-    }
-
+impl Breaks<'_> {
     fn on(&self, processor: Processor) -> Vec<Break> {
-        let mut breaks: Vec<_> = self
-            .problems(processor)
-            .into_iter()
+        let problems = self.judge.problems(processor).into_iter();
+        let mut breaks: Vec<_> = problems
             .map(|(subject, problem)| self.broken(subject, problem))
             .collect();
-        let loader = Loader::new(self.view, processor);
-        for (path, object) in self.linkage.objects() {
-            for feature in &object.dlopen {
-                let found = feature.soname.iter().any(|name| loader.finds(path, name));
-                if feature.priority != Priority::Suggested && !found {
-                    let names = feature.soname.join(" or ");
-                    breaks.push(Break {
-                        kind: &kinds::DLOPEN_MISSING,
-                        missing: format!("{names}, which is loaded when it is first used"),
-                        path: format!("/{path}"),
-                        by: format!("/{path}"),
-                        where_looked: String::new(),
-                    });
-                }
-            }
-        }
+        let missing = self.judge.missing_features(processor).into_iter();
+        breaks.extend(missing.map(|(path, feature)| Break {
+            kind: &kinds::DLOPEN_MISSING,
+            missing: format!(
+                "{}, which is loaded when it is first used",
+                feature.soname.join(" or ")
+            ),
+            path: format!("/{path}"),
+            by: format!("/{path}"),
+            where_looked: String::new(),
+        }));
         breaks
     }
 
@@ -326,26 +222,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Returns the scripts whose interpreter is missing, with it.
-    fn missing_interpreters(&self) -> impl Iterator<Item = (&'a str, String)> {
-        self.linkage.scripts.iter().filter_map(|(path, script)| {
-            if !self.view.has_file(&script.interpreter) {
-                return Some((path.as_str(), script.interpreter.clone()));
-            }
-            let program = script.env.as_ref()?;
-            let found = if program.contains('/') {
-                self.view.has_file(program)
-            } else {
-                PROGRAM_DIRECTORIES
-                    .iter()
-                    .any(|directory| self.view.has_file(&format!("{directory}/{program}")))
-            };
-            (!found).then(|| (path.as_str(), program.clone()))
-        })
-    }
-
     fn scripts(&self) -> impl Iterator<Item = Break> {
-        self.missing_interpreters().map(|(path, program)| {
+        self.judge.missing_interpreters().map(|(path, program)| {
             let path = format!("/{path}");
             // A user types the names of those in a program directory; elsewhere are examples, too.
             let typed = path

@@ -11,9 +11,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linkage::Needs;
 use serde::Serialize;
 
-use super::closure::Needs;
 use crate::words::digest::{hex, sha256};
 use crate::words::failure::{Failure, Result};
 

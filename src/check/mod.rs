@@ -1,18 +1,19 @@
 //! Judgements of an image: against what it is called, against a base, against its clients.
 
-pub mod base_files;
 pub mod closure;
 pub mod level;
 pub mod shadow;
 pub mod survey;
 
+use anyhow::anyhow;
 use architecture::Architecture;
-use linkage::Linkage;
+use linkage::{Linkage, Needs};
 use rpm_input::Package;
 
 use self::closure::BaseLibraries;
 use crate::findings::{Finding, kinds};
 use crate::plan::identity::Identity;
+use crate::words::failure::{Failure, Result};
 
 /// Looks at what the files of an image need, and whether it is there.
 pub fn linkage(linkage: &Linkage, base: &BaseLibraries) -> Vec<Finding> {
@@ -49,4 +50,18 @@ pub fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
         findings.push(Finding::new(&kinds::NO_VERSION_ID, text));
     }
     findings
+}
+
+/// Fails where files need something of a base although their packages require nothing, so that
+/// `--match auto` took the image for one that fits every system.
+pub fn needs_nothing(linkage: &Linkage) -> Result<()> {
+    let needs = Needs::of(linkage);
+    let libraries = needs.libraries.keys();
+    let Some(first) = libraries.chain(&needs.programs).next() else {
+        return Ok(());
+    };
+    Err(Failure::refused(anyhow!(
+        "--match auto: the packages require nothing of a base, but their files need {first}"
+    ))
+    .hint("say what the image fits: --match version-id, sysext-level or any"))
 }

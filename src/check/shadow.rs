@@ -13,7 +13,7 @@ use architecture::{Elf, Gnu};
 use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
 use serde::Serialize;
 
-use super::base_files::{BaseEntry, BaseFiles};
+use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::{self, Finding, FindingKind, kinds};
 use crate::plan::filter::is_below;
 use crate::words::failure::{Failure, Result};

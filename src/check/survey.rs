@@ -9,12 +9,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clients::{Client, Host, Outcome, Pattern, Release, Verdict};
+use linkage::Needs;
 use rpm_input::Dependency;
 
-use super::base_files::BaseFiles;
-use super::closure::{self, BaseLibraries, Break, Needs};
+use super::closure::{self, BaseLibraries, Break};
 use super::shadow::{self, Shadow};
 use crate::base::Base;
+use crate::base::files::BaseFiles;
 use crate::findings::{Finding, Waivers, kinds};
 use crate::inspected::InspectedImage;
 use crate::packages::offers::Offers;

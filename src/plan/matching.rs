@@ -3,13 +3,8 @@
 //! A statement that is too strong makes clients ignore an image that would run, and everyone build
 //! it again for each update of the system; one that is too weak merges an image that breaks.
 
-use anyhow::anyhow;
 use clap::ValueEnum;
 use clients::Release;
-use linkage::Linkage;
-
-use crate::check::closure::Needs;
-use crate::words::failure::{Failure, Result};
 
 /// So many needs are named in a reason.
 const SHOWN: usize = 3;
@@ -29,7 +24,7 @@ pub enum Matching {
 }
 
 /// Chooses between the three statements by what the packages require of a base, and says why.
-pub fn weakest(requires: &[String], os_release: &Release) -> (Matching, String) {
+fn weakest(requires: &[String], os_release: &Release) -> (Matching, String) {
     if requires.is_empty() {
         let why = "ID=_any: the packages require nothing of a base but its kernel".to_owned();
         return (Matching::Any, why);
@@ -51,17 +46,17 @@ pub fn weakest(requires: &[String], os_release: &Release) -> (Matching, String) 
     (Matching::VersionId, why)
 }
 
-/// Fails where files need something of a base although their packages require nothing.
-pub fn check_any(linkage: &Linkage) -> Result<()> {
-    let needs = Needs::of(linkage);
-    let libraries = needs.libraries.keys();
-    let Some(first) = libraries.chain(&needs.programs).next() else {
-        return Ok(());
-    };
-    Err(Failure::refused(anyhow!(
-        "--match auto: the packages require nothing of a base, but their files need {first}"
-    ))
-    .hint("say what the image fits: --match version-id, sysext-level or any"))
+impl Matching {
+    /// Chooses for [`Auto`](Self::Auto), and then says why.
+    pub fn decided(self, requires: &[String], os_release: &Release) -> (Self, Option<String>) {
+        match self {
+            Self::Auto => {
+                let (matching, why) = weakest(requires, os_release);
+                (matching, Some(why))
+            }
+            given => (given, None),
+        }
+    }
 }
 
 #[cfg(test)]

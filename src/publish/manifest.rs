@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use flate2::{Compression, GzBuilder};
+use linkage::Needs;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::base::Base;
-use crate::check::closure::Needs;
 use crate::findings::Finding;
 use crate::pack::Packed;
 use crate::packages::reason::{Explained, ReliedOn};

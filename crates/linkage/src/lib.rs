@@ -25,6 +25,7 @@
 //! | `root`, `capabilities` | a base |
 //! | `view` | paths of an image over a base, links followed |
 //! | `loader` | the search, and what it could not find |
+//! | `needs` | the judgement of all files of an image |
 
 mod abi;
 mod cache;
@@ -33,6 +34,7 @@ mod dlopen;
 mod error;
 mod inventory;
 mod loader;
+mod needs;
 mod object;
 mod root;
 mod script;
@@ -45,6 +47,7 @@ pub use dlopen::{Dlopen, Priority};
 pub use error::Error;
 pub use inventory::{Entry, Linkage};
 pub use loader::{Loader, Problem, Processor};
+pub use needs::{Judge, Needs, PROGRAM_DIRECTORIES, Subject};
 pub use object::Object;
 pub use root::Root;
 pub use script::Script;

@@ -92,7 +92,11 @@ fn killed_builds_leave_a_list_that_holds() {
     let scratch = Scratch::new();
     let store = Store::create(&scratch.0.join("store")).unwrap();
     let mut longest = 0;
-    for round in 0..ROUNDS {
+    for round in 0..20 * ROUNDS {
+        // A busy machine lets the children do little between two kills.
+        if round >= ROUNDS && longest > 20 {
+            break;
+        }
         let (one, two) = (spawn(&scratch.0), spawn(&scratch.0));
         // Odd steps, in microseconds, so that the kills fall everywhere.
         sleep(Duration::from_micros(3_000 + round * 7_919 % 40_000));
