@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rpm_input::{FileKind, Package};
 
 use crate::base::Base;
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 
 /// Directories that are links to below `/usr` on every system that a system extension fits;
 /// packages may list files by either path.
@@ -147,7 +147,7 @@ impl<'a> BaseFiles<'a> {
             && algorithm == "sha256"
         {
             let (_, own) = sha256(&mut File::open(root.join(path))?)?;
-            return Ok(Some(hex(&own) == wanted));
+            return Ok(Some(hex::encode(own) == wanted));
         }
         let own = self
             .owned

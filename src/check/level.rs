@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use linkage::Needs;
 use serde::Serialize;
 
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result};
 
 /// Starts every level, so that nobody takes it for a version.
@@ -49,7 +49,7 @@ impl Level {
         }
         let (_, digest) = sha256(&mut text.as_bytes())
             .map_err(|error| Failure::io("hashing the names of libraries", error))?;
-        let mut level = PREFIX.to_owned() + &hex(&digest);
+        let mut level = PREFIX.to_owned() + &hex::encode(digest);
         level.truncate(PREFIX.len() + DIGITS);
         Ok(Self { level, libraries })
     }

@@ -17,7 +17,7 @@ use crate::base::{Base, Named};
 use crate::packages::chosen::Chosen;
 use crate::packages::reason::{Reason, ReliedOn};
 use crate::packages::repository::{self, Downloads, Located, Repository};
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
 
@@ -385,7 +385,7 @@ impl LockedBase {
         let (_, digest) = sha256(&mut lines.join("\n").as_bytes())
             .map_err(|error| Failure::io("hashing the base's packages", error))?;
         Ok(Self {
-            digest: format!("sha256:{}", hex(&digest)),
+            digest: format!("sha256:{}", hex::encode(digest)),
             os_release,
             installed,
             packages,

@@ -14,7 +14,6 @@ use crate::pack::Packed;
 use crate::packages::reason::{Explained, ReliedOn};
 use crate::packages::{Chosen, Selection};
 use crate::plan::identity::{self, Identity};
-use crate::words::digest::hex;
 use crate::words::failure::{Failure, Result};
 
 /// The package list of an image, in the format of mkosi's manifest version 1, with keys of our
@@ -123,7 +122,7 @@ fn packages(selection: &Selection, digests: &[[u8; 32]]) -> Vec<ManifestPackage>
                 version: package.nevra.evr(),
                 architecture: package.nevra.arch.clone(),
                 size: package.installed_size,
-                sha256: hex(digest),
+                sha256: hex::encode(digest),
                 origin: name.to_string_lossy().into_owned(),
                 explained: chosen.explained(),
             }

@@ -19,7 +19,7 @@ use crate::plan::identity::Identity;
 use crate::publish::manifest::Manifest;
 use crate::publish::signing::Signer;
 use crate::report::Report;
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, store_failure};
 
 /// Where images go, and what may happen to those that are there.
@@ -161,7 +161,7 @@ pub fn publish(
         report.stage("sign", &format!("{}  by key {key}", file.display()));
     }
     Ok(Stored {
-        sha256: hex(&digest),
+        sha256: hex::encode(digest),
         bytes,
         added,
         signed_by,

@@ -5,27 +5,10 @@ use crate::words::failure::{Failure, Result};
 /// Returns the known name nearest to a mistyped one, for a hint.
 pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|name| (distance(typed, name), name))
+        .map(|name| (strsim::levenshtein(typed, name), name))
         .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
         .min()
         .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance, in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(x != y))
-                .min(above + 1)
-                .min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
 }
 
 /// Refuses names that no table has, with the nearest that one has.

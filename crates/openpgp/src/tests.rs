@@ -16,10 +16,10 @@ fn the_same_bytes_on_every_machine() {
     let key = SigningKey::parse(SECRET, "key", None, MADE).unwrap();
     assert_eq!(key.fingerprint(), FINGERPRINT);
     let signature = key.sign(b"data\n", MADE + 1).unwrap();
-    let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex::encode(&signature);
     // If this is intentional, update the pinned value.
     let pinned = "c2750400160a001d05826553f101162104041d5f411db434bc5d0e51e16879d6eab0eef13e000a09106879d6eab0eef13e521e01009f8c6f66b34d28e0a66df7fc3b0ec75b7e57ae1684597ef0fa42b431f7245e710100ef53dfcdb3b449c3d6aa53008dbaa858ae23d54ff1c22ae77fcfa7ad27b6f101";
-    assert_eq!(hex, pinned);
+    assert_eq!(digits, pinned);
     let keyring = Keyring::parse(PUBLIC, "keyring").unwrap();
     assert_eq!(keyring.to_binary(), key.public().to_binary());
     let verified = keyring

@@ -193,7 +193,6 @@ fn parse_name(name: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::hex;
 
     /// What `setcap` of libcap 2.66 writes for a text, read back with
     /// `getfattr --only-values -n security.capability`.
@@ -277,7 +276,11 @@ mod tests {
     #[test]
     fn bytes_are_those_that_setcap_writes() {
         for (text, expected) in WRITTEN {
-            assert_eq!(hex(&vfs_cap_data(text).unwrap()), *expected, "{text}");
+            assert_eq!(
+                hex::encode(vfs_cap_data(text).unwrap()),
+                *expected,
+                "{text}"
+            );
         }
     }
 

@@ -94,9 +94,9 @@ pub(crate) fn parse_index(bytes: &[u8; INDEX]) -> Option<u32> {
 }
 
 fn parse_hex(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number: u32, digit| {
-        Some(number << 4 | char::from(*digit).to_digit(16)?)
-    })
+    let mut number = [0; 4];
+    hex::decode_to_slice(digits, &mut number).ok()?;
+    Some(u32::from_be_bytes(number))
 }
 
 /// Returns a name without its NUL and without the `/` or `./` that some tools put before it, or

@@ -43,12 +43,12 @@ impl Hasher {
     /// Returns the digest in lower-case hex.
     pub(crate) fn finish(self) -> String {
         match self {
-            Self::Md5(state) => hex(&state.finalize()),
-            Self::Sha1(state) => hex(&state.finalize()),
-            Self::Sha224(state) => hex(&state.finalize()),
-            Self::Sha256(state) => hex(&state.finalize()),
-            Self::Sha384(state) => hex(&state.finalize()),
-            Self::Sha512(state) => hex(&state.finalize()),
+            Self::Md5(state) => hex::encode(state.finalize()),
+            Self::Sha1(state) => hex::encode(state.finalize()),
+            Self::Sha224(state) => hex::encode(state.finalize()),
+            Self::Sha256(state) => hex::encode(state.finalize()),
+            Self::Sha384(state) => hex::encode(state.finalize()),
+            Self::Sha512(state) => hex::encode(state.finalize()),
         }
     }
 }
@@ -58,11 +58,6 @@ pub(crate) fn digest_of(algorithm: DigestAlgorithm, bytes: &[u8]) -> String {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);
     hasher.finish()
-}
-
-/// Returns `bytes` in lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns whether `text` is a digest of this algorithm in hex.

@@ -467,7 +467,7 @@ fn payload_format(
         digests.push(PayloadDigest {
             algorithm: DigestAlgorithm::Md5,
             scope: DigestScope::HeaderAndPayload,
-            hex: crate::digest::hex(md5),
+            hex: hex::encode(md5),
         });
     }
     let long = signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE);

@@ -27,6 +27,8 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::name::{NameProblem, check_name};
 
 /// Where clients keep images, outside of what systemd-sysext searches.
@@ -68,7 +70,7 @@ pub enum DefinitionProblem {
     #[error("is longer than {MAX_URL} bytes")]
     LongUrl,
     /// A character that ends a URL's path or a word of a definition.
-    #[error("holds {0:?}; write it as %{hex}", hex = percent_encoded(*.0))]
+    #[error("holds {0:?}; write it as {encoded}", encoded = percent_encoded(*.0))]
     Character(char),
     /// `?` or `#`: the path would not be the last part.
     #[error("holds {0:?}, but clients append file names to it")]
@@ -101,10 +103,7 @@ pub(crate) fn is_delivered(name: &str) -> bool {
 }
 
 fn percent_encoded(character: char) -> String {
-    let mut buffer = [0; 4];
-    let bytes = character.encode_utf8(&mut buffer).bytes();
-    let hex: Vec<_> = bytes.map(|byte| format!("{byte:02X}")).collect();
-    hex.join("%")
+    utf8_percent_encode(character.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string()
 }
 
 /// The URL of a store: a directory on a web server.
@@ -149,13 +148,7 @@ impl StoreUrl {
     #[must_use]
     pub fn join(&self, name: &str) -> StoreUrl {
         // A name is free of what means something in a URL, except in other alphabets.
-        let encoded: String = name
-            .chars()
-            .map(|c| match c {
-                c if c.is_ascii() => c.to_string(),
-                c => format!("%{}", percent_encoded(c)),
-            })
-            .collect();
+        let encoded = utf8_percent_encode(name, &AsciiSet::EMPTY).to_string();
         StoreUrl {
             plain: format!("{}{encoded}/", self.plain),
             escaped: format!("{}{}/", self.escaped, encoded.replace('%', "%%")),

@@ -102,14 +102,9 @@ impl Sums {
 
     /// The bytes of the file.
     pub(crate) fn print(&self) -> Vec<u8> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = Vec::with_capacity(self.entries.len() * 128);
         for Entry { name, sha256 } in &self.entries {
-            for byte in sha256 {
-                for digit in [byte >> 4, byte & 0xf] {
-                    text.extend(DIGITS.get(usize::from(digit)));
-                }
-            }
+            text.extend_from_slice(hex::encode(sha256).as_bytes());
             text.extend_from_slice(b"  ");
             text.extend_from_slice(name.as_bytes());
             text.push(b'\n');
@@ -208,8 +203,8 @@ fn parse_line(line: &[u8]) -> Result<Entry, SumsProblem> {
     if line.starts_with(b"#") {
         return Err(SumsProblem::Comment);
     }
-    let (hex, rest) = line.split_at_checked(HEX).ok_or(SumsProblem::Hash)?;
-    let sha256 = parse_hash(hex).ok_or(SumsProblem::Hash)?;
+    let (digits, rest) = line.split_at_checked(HEX).ok_or(SumsProblem::Hash)?;
+    let sha256 = parse_hash(digits).ok_or(SumsProblem::Hash)?;
     let name = rest
         .strip_prefix(b"  ")
         .or_else(|| rest.strip_prefix(b" *"))
@@ -235,18 +230,9 @@ fn parse_line(line: &[u8]) -> Result<Entry, SumsProblem> {
 }
 
 /// Parses 64 hex digits of either case.
-fn parse_hash(hex: &[u8]) -> Option<[u8; 32]> {
-    let digit = |byte: &u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    };
+fn parse_hash(digits: &[u8]) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
+    hex::decode_to_slice(digits, &mut hash).ok()?;
     Some(hash)
 }
 

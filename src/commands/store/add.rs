@@ -14,7 +14,7 @@ use crate::inspected::beside;
 use crate::publish::signing;
 use crate::publish::signing::Signer;
 use crate::report::Report;
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, store_failure};
 
 #[derive(Serialize)]
@@ -109,7 +109,7 @@ fn add(
     report.stage("store", &format!("{}  {added}", stored.display()));
     Ok(Row {
         image: stored,
-        sha256: hex(&digest),
+        sha256: hex::encode(digest),
         added,
     })
 }

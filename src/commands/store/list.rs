@@ -7,7 +7,6 @@ use store::{ListedImage, Store};
 
 use crate::cli::store::ListArguments;
 use crate::report::Report;
-use crate::words::digest::hex;
 use crate::words::failure::{Result, store_failure};
 use crate::words::quantity::{bytes, counted};
 
@@ -84,7 +83,7 @@ impl Row {
             version_id: extension("VERSION_ID"),
             sysext_level: extension("SYSEXT_LEVEL"),
             bytes: image.bytes,
-            sha256: hex(&image.sha256),
+            sha256: hex::encode(image.sha256),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::packages::repository::download::Downloads;
 use crate::packages::repository::source::{Place, RepositorySource, place_of_url};
 use crate::packages::repository::{Variables, url};
 use crate::packages::trust::{self, Trust};
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result};
 
 /// Where a repository has the signature of its list.
@@ -151,7 +151,7 @@ fn fetch_keys(urls: &[String], name: &str, downloads: &Downloads<'_>) -> Result<
     let what = format!("the key of {name}");
     let (_, digest) = sha256(&mut urls.join("\n").as_bytes())
         .map_err(|error| Failure::io("making a name for the cache", error))?;
-    let id = format!("key-{}", hex(&digest));
+    let id = format!("key-{}", hex::encode(digest));
     let state = downloads.state(&id, urls, &what)?;
     let keyring = Keyring::parse(state.bytes(), &what).map_err(Failure::refused)?;
     downloads.accept(&id, &state)?;

@@ -15,7 +15,7 @@ use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
 use crate::packages::repository::source::{Place, RepositorySource};
 use crate::packages::repository::{url, verify};
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Longest metadata file as it is stored, in bytes, where `repomd.xml` does not say it.
@@ -269,7 +269,7 @@ fn identity(urls: &[String]) -> Result<String> {
     let text = urls.join("\n");
     let (_, digest) = sha256(&mut text.as_bytes())
         .map_err(|error| Failure::io("making a name for the cache", error))?;
-    Ok(hex(&digest))
+    Ok(hex::encode(digest))
 }
 
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {

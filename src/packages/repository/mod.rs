@@ -42,7 +42,7 @@ use crate::findings::{Finding, kinds};
 use crate::packages::choose::solvable;
 use crate::packages::trust::Trust;
 use crate::report::Report;
-use crate::words::digest::{hex, sha256};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 use crate::words::quantity::counted;
 use keys::Keys;
@@ -143,7 +143,7 @@ pub fn located(path: &std::path::Path) -> Result<Located> {
     let name = path.file_name().unwrap_or_default();
     Ok(Located {
         location: name.to_string_lossy().into_owned(),
-        checksum: format!("sha256:{}", hex(&digest)),
+        checksum: format!("sha256:{}", hex::encode(digest)),
         size,
     })
 }

@@ -1,6 +1,30 @@
 //! URLs of repositories and of what is in them.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What a URL's path must not have as it is. `+` is among them: some servers take it for a space.
+const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
 
 /// Returns the URL of a file in the repository at `base`. A query of the base, where some servers
 /// want a token, stays at the end.
@@ -19,40 +43,21 @@ fn split_query(url: &str) -> (&str, &str) {
 
 /// Encodes what must not be in a URL's path. What is encoded already stays.
 fn encoded(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let bytes = path.as_bytes();
-    for (place, &byte) in bytes.iter().enumerate() {
-        let is_escape = || {
-            let digits = bytes.get(place + 1..place + 3);
-            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-        };
-        let plain = byte.is_ascii_alphanumeric()
-            || b"-._~/!$&'()*,;=:@".contains(&byte)
-            || byte == b'%' && is_escape();
-        match plain {
-            true => out.push(char::from(byte)),
-            false => out.push_str(&format!("%{byte:02X}")),
-        }
+    let mut parts = path.split('%');
+    let mut out = utf8_percent_encode(parts.next().unwrap_or_default(), NOT_IN_PATH).to_string();
+    for part in parts {
+        let digits = part.as_bytes().get(..2);
+        let is_escape = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        out.push_str(if is_escape { "%" } else { "%25" });
+        out.extend(utf8_percent_encode(part, NOT_IN_PATH));
     }
     out
 }
 
 /// Returns the path that a `file` URL or a location names.
 pub fn decoded_path(text: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while let Some(&byte) = bytes.get(place) {
-        let escaped = (byte == b'%')
-            .then(|| text.get(place + 1..place + 3))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        out.push(escaped.unwrap_or(byte));
-        place += if escaped.is_some() { 3 } else { 1 };
-    }
-    std::ffi::OsString::from_vec(out).into()
+    let bytes: Vec<u8> = percent_decode_str(text).collect();
+    OsString::from_vec(bytes).into()
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::commands;
 use super::index::{Extension, Image, Index};
 use super::markup::{Link, Text};
-use crate::words::digest::{base64, sha256};
+use crate::words::digest::sha256;
 use crate::words::quantity::{bytes, counted};
 
 const STYLE: &str = include_str!("style.css");
@@ -48,7 +51,7 @@ impl Page {
     }
 
     fn head(&mut self, index: &Index) {
-        let style = sha256(&mut STYLE.as_bytes()).map(|(_, digest)| base64(&digest));
+        let style = sha256(&mut STYLE.as_bytes()).map(|(_, digest)| STANDARD.encode(digest));
         add!(
             self,
             "\
@@ -418,7 +421,7 @@ mod tests {
         let page = page(&Index::new("x".to_owned(), None));
         // `printf %s "$STYLE" | openssl dgst -sha256 -binary | base64` says the same.
         let (_, digest) = sha256(&mut STYLE.as_bytes()).unwrap();
-        let policy = format!("style-src 'sha256-{}'", base64(&digest));
+        let policy = format!("style-src 'sha256-{}'", STANDARD.encode(digest));
         assert!(page.contains(&policy));
         assert!(page.contains(&format!("<style>{STYLE}</style>")));
         assert!(page.contains("The store is empty."));

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// Longest value that is shown whole, in characters.
 const MAX_SHOWN: usize = 300;
 
@@ -42,27 +44,22 @@ fn is_deceptive(c: char) -> bool {
         )
 }
 
+/// What a URL gives a meaning, but for the `/` between directories.
+const NOT_IN_LINK: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'+')
+    .remove(b'/');
+
 /// A relative link to a file in the store: what a URL gives a meaning is encoded, so that no name
 /// can name a scheme or another host.
 pub struct Link<'a>(pub &'a str);
 
 impl fmt::Display for Link<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.bytes() {
-            match byte {
-                b'a'..=b'z'
-                | b'A'..=b'Z'
-                | b'0'..=b'9'
-                | b'-'
-                | b'.'
-                | b'_'
-                | b'~'
-                | b'+'
-                | b'/' => write!(f, "{}", char::from(byte))?,
-                other => write!(f, "%{other:02X}")?,
-            }
-        }
-        Ok(())
+        utf8_percent_encode(self.0, NOT_IN_LINK).fmt(f)
     }
 }
 

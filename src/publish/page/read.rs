@@ -14,7 +14,6 @@ use store::{KEYRING, ListedImage, Store};
 
 use super::index::{Extension, Fits, Image, Index, PackageLine};
 use crate::packages::trust;
-use crate::words::digest::hex;
 use crate::words::failure::{Failure, Result, store_failure};
 
 /// Most bytes of a signature and a list that are read.
@@ -152,7 +151,7 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
         version: version.to_owned(),
         architecture: manifest.and_then(|manifest| manifest.config.architecture.clone()),
         bytes,
-        sha256: hex(&image.sha256),
+        sha256: hex::encode(image.sha256),
         manifest: image.manifest_file.clone(),
         fits: Fits {
             id: extension("ID"),

@@ -15,7 +15,7 @@ use super::repomd::MetadataFile;
 use super::xml::{Xml, malformed};
 use super::{MAX_ELEMENT, MAX_OPEN_SIZE, MAX_PACKAGES};
 use crate::decompress::{Decoder, Source};
-use crate::digest::{Hasher, hex};
+use crate::digest::Hasher;
 use crate::error::Error;
 use crate::file::DigestAlgorithm;
 
@@ -220,7 +220,7 @@ impl<'r> Document<'r> {
             .map_err(|error| failed(&self.origin, compressor, offset, error))?;
         let found = match source.hashers.pop() {
             Some(hasher) => hasher.finish(),
-            None => hex(&source.whole.finalize()),
+            None => hex::encode(source.whole.finalize()),
         };
         check(&self.origin, &self.checksum, &found)?;
         if let Some((promised, hasher)) = self.open.take() {
