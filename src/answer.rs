@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use image::dump::dump;
+use manifest::{Explained, ReliedOn};
 use rpm_input::Package;
 use serde::Serialize;
 
 use crate::findings::Finding;
 use crate::inputs::Inputs;
-use crate::packages::reason::{Explained, ReliedOn};
 use crate::packages::{Chosen, Selection};
 use crate::plan::compose::{self, Plan};
 use crate::plan::identity::Identity;

@@ -4,7 +4,7 @@
 //! Where only the manifest is at hand, what clients ask for is read from that: the keys of the
 //! extension-release file are in it, and an image of ours has the file under both of its names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,7 @@ use anyhow::anyhow;
 use clients::{Container, MAX_RELEASE_SIZE, Release, ReleaseFile};
 use image::squashfs::{Image, Outline};
 use image::{Content, ContentId, Tree, Visit};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use manifest::Manifest;
 
 use crate::pack::linkage;
 use crate::words::digest::{sha256, sha256_id};
@@ -23,8 +22,6 @@ use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::bytes;
 
-/// A manifest that unpacks to more is not read: a bound for hostile ones.
-const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
 /// More extension-release files than this are not read.
 const MAX_RELEASES: usize = 1024;
 /// Contents may be this many times as long as their image.
@@ -36,43 +33,6 @@ pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 /// How much of a file is read to see what it is.
 const START: u64 = 4096;
 
-/// The manifest beside an image, as far as it is read back.
-#[derive(Debug, Default, Deserialize)]
-pub struct ManifestFile {
-    /// How the image is called.
-    pub config: ManifestConfig,
-    /// The packages in it.
-    #[serde(default)]
-    pub packages: Vec<ListedPackage>,
-    /// Capabilities that the base must have.
-    #[serde(default)]
-    pub requires: Vec<String>,
-    /// What its files need and offer; absent in manifests by other hands.
-    #[serde(default)]
-    linkage: Option<Linkage>,
-    /// Keys of the extension-release file.
-    #[serde(default)]
-    pub extension: BTreeMap<String, String>,
-}
-
-/// How an image is called.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct ManifestConfig {
-    /// Name of the extension.
-    pub name: String,
-}
-
-/// A package of an image.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct ListedPackage {
-    /// Name, version, release and architecture.
-    #[serde(default)]
-    pub nevra: String,
-    /// SHA-256 of the RPM file.
-    #[serde(default)]
-    pub sha256: String,
-}
-
 /// A finished image.
 pub struct InspectedImage {
     /// The file that was named: the image or its manifest.
@@ -82,7 +42,7 @@ pub struct InspectedImage {
     /// What is in it; `None` where the image was not or could not be read.
     pub inside: Option<Inside>,
     /// The manifest, if it is there.
-    pub manifest: Option<ManifestFile>,
+    pub manifest: Option<Manifest>,
     /// What its files need and offer, as its manifest says.
     pub linkage: Option<Linkage>,
 }
@@ -121,13 +81,12 @@ impl InspectedImage {
     /// is the name of the client's link, instead of the image's own name.
     pub fn open(path: &Path, manifests: bool, link: Option<&str>) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let stem = name.strip_suffix(MANIFEST_SUFFIX);
+        let stem = name.strip_suffix(manifest::SUFFIX);
         let mut specimen = match stem {
             Some(stem) => Self::from_manifest(path, path, stem)?,
             None if manifests => {
                 let stem = name.strip_suffix(".raw").unwrap_or(&name);
-                let manifest = path.with_file_name(format!("{stem}{MANIFEST_SUFFIX}"));
-                Self::from_manifest(path, &manifest, stem)?
+                Self::from_manifest(path, &beside(path), stem)?
             }
             None => Self::from_image(path, &name)?,
         };
@@ -138,7 +97,7 @@ impl InspectedImage {
     }
 
     fn from_manifest(path: &Path, manifest: &Path, stem: &str) -> Result<Self> {
-        let Some(mut found) = read_manifest::<ManifestFile>(manifest)? else {
+        let Some(mut found) = read_manifest(manifest)? else {
             return Err(Failure::refused(anyhow!(
                 "{} is not there",
                 manifest.display()
@@ -169,7 +128,7 @@ impl InspectedImage {
 
     fn from_image(path: &Path, name: &str) -> Result<Self> {
         let mut file = File::open(path).map_err(|error| Failure::io(reading(path), error))?;
-        let mut manifest: Option<ManifestFile> = read_manifest(&beside(path))?;
+        let mut manifest = read_manifest(&beside(path))?;
         let container = container(&mut file).map_err(|error| Failure::io(reading(path), error))?;
         let mut facts = clients::Image {
             file: name.to_owned(),
@@ -216,9 +175,6 @@ impl InspectedImage {
         })
     }
 }
-
-/// What takes the place of `.raw` in the name of a manifest.
-const MANIFEST_SUFFIX: &str = ".manifest.gz";
 
 fn reading(path: &Path) -> String {
     format!("reading {}", path.display())
@@ -339,22 +295,19 @@ pub fn release_files<R: Read + Seek>(
 
 /// Returns the path of an image's manifest.
 pub fn beside(image: &Path) -> PathBuf {
-    image.with_extension("manifest.gz")
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    image.with_file_name(manifest::file_name(&name))
 }
 
-/// Reads a manifest; `None` where it is not there.
-pub fn read_manifest<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+/// Reads the manifest of an image; `None` where it is not there.
+pub fn read_manifest(path: &Path) -> Result<Option<Manifest>> {
     if !path.try_exists().is_ok_and(|exists| exists) {
         return Ok(None);
     }
-    read_json(path).map(Some)
-}
-
-/// Reads a manifest, or another document of this program.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let json = document::read(path, MAX_MANIFEST)?;
-    serde_json::from_slice(&json)
-        .map_err(|error| Failure::refused(anyhow!("{} is not a manifest: {error}", path.display())))
+    let json = document::read(path, manifest::MAX_SIZE)?;
+    Manifest::of_image(&json)
+        .map(Some)
+        .map_err(|problem| Failure::refused(anyhow!("{} {problem}", path.display())))
 }
 
 /// Fails for contents that are far longer than their image. Holes cost nothing, so a hostile image

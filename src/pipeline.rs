@@ -17,7 +17,6 @@ use crate::plan::compose::{self, Plan, Times};
 use crate::plan::identity::{self, Identity};
 use crate::plan::matching::Matching;
 use crate::plan::overlay;
-use crate::publish::manifest::Manifest;
 use crate::publish::signing::{self, Signer};
 use crate::publish::{self, ImageDirectory, Stored};
 use crate::report::Report;
@@ -158,7 +157,7 @@ fn make(
     }
 
     let known = plan.findings.iter().chain(&findings);
-    let manifest = Manifest::new(identity, base, selection, &packed, known)?;
+    let manifest = publish::manifest::of(identity, base, selection, &packed, known);
     let stored = publish::publish(
         directory,
         identity,

@@ -291,7 +291,7 @@ fn a_base_is_told_by_looking_at_it() {
         (
             &write("json", b"{\"a\": 1}"),
             1,
-            "json: it is not mkosi's manifest: missing field",
+            "json: it is not mkosi's manifest: it has no manifest_version",
         ),
         (
             &write("Packages", &berkeley),

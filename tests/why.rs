@@ -94,9 +94,9 @@ fn what_records_no_reason_is_refused() {
             "alone.manifest.gz is not beside ",
         ),
         (
-            write("list.json", b"{\"packages\": [\"a\"]}"),
+            write("list.json", b"{\"packages\": [{\"name\": \"a\"}]}"),
             1,
-            "it records no reason for a package",
+            "list.json records no reason for a",
         ),
         (
             write("broken.json", b"{\"packages\": ["),
@@ -108,7 +108,11 @@ fn what_records_no_reason_is_refused() {
             1,
             "damaged gzip data",
         ),
-        (write("empty.json", b"{}"), 1, "it lists no packages"),
+        (
+            write("empty.json", b"{}"),
+            1,
+            "empty.json lists no packages",
+        ),
     ] {
         let outcome = why(&path, "a", &[]);
         let said = text(&outcome.stderr);

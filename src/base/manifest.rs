@@ -1,6 +1,6 @@
 //! mkosi's manifest of an image, as a description of a base.
 //!
-//! Such a file is JSON and lies beside the image that mkosi made, as `NAME.manifest` or, on OBS,
+//! Such a file is JSON and is beside the image that mkosi made, as `NAME.manifest` or, on OBS,
 //! `NAME.manifest.gz`. Only what is needed of it is looked at:
 //!
 //! ```json
@@ -16,8 +16,8 @@
 
 use std::collections::BTreeMap;
 
+use ::manifest::{Package, Summary, VERSION};
 use clients::Release;
-use serde::Deserialize;
 
 use super::list::{self, Listed};
 
@@ -25,30 +25,6 @@ use super::list::{self, Listed};
 const KEYS: [&str; 3] = ["ID", "VERSION_ID", "SYSEXT_LEVEL"];
 /// Distributions whose `ID` is mkosi's name for them, and whose releases have numbers.
 const NUMBERED: [&str; 6] = ["alma", "azure", "centos", "fedora", "rhel", "rocky"];
-
-#[derive(Deserialize)]
-struct Manifest {
-    manifest_version: u64,
-    #[serde(default)]
-    config: Config,
-    packages: Vec<Package>,
-    #[serde(default)]
-    extension: BTreeMap<String, String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Config {
-    distribution: Option<String>,
-    release: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    r#type: String,
-    name: String,
-    version: String,
-    architecture: String,
-}
 
 /// What a manifest says of a base.
 pub struct Described {
@@ -60,29 +36,22 @@ pub struct Described {
 
 /// Reads a manifest. The error says what is wrong with it.
 pub fn parse(json: &[u8]) -> Result<Described, String> {
-    let manifest: Manifest = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    if manifest.manifest_version != 1 {
-        return Err(format!(
-            "its manifest_version is {}, not 1",
-            manifest.manifest_version
-        ));
+    let manifest = Summary::parse(json).map_err(|error| error.to_string())?;
+    match manifest.manifest_version {
+        Some(VERSION) => {}
+        Some(other) => return Err(format!("its manifest_version is {other}, not {VERSION}")),
+        None => return Err("it has no manifest_version".to_owned()),
     }
     let mut packages = Vec::with_capacity(manifest.packages.len());
     for (number, package) in manifest.packages.iter().enumerate() {
-        let Package {
-            r#type,
-            name,
-            version,
-            architecture,
-        } = package;
-        if r#type != "rpm" {
+        let kind = package.kind.as_deref().unwrap_or_default();
+        if kind != "rpm" {
             return Err(format!(
-                "package {} is of type {type:?}, not \"rpm\"",
+                "package {} is of type {kind:?}, not \"rpm\"",
                 number + 1
             ));
         }
-        let mut listed = list::nevra(&format!("{name}-{version}.{architecture}"))
-            .filter(|listed| listed.nevra.name == *name)
+        let mut listed = nevra(package)
             .ok_or_else(|| format!("package {} has no whole name and version", number + 1))?;
         listed.has_epoch = true;
         packages.push(listed);
@@ -98,17 +67,22 @@ pub fn parse(json: &[u8]) -> Result<Described, String> {
     })
 }
 
-fn os_release(manifest: &Manifest) -> Option<Release> {
+fn nevra(package: &Package) -> Option<Listed> {
+    let name = &package.name;
+    let version = package.version.as_ref()?;
+    let architecture = package.architecture.as_ref()?;
+    list::nevra(&format!("{name}-{version}.{architecture}"))
+        .filter(|listed| listed.nevra.name == *name)
+}
+
+fn os_release(manifest: &Summary) -> Option<Release> {
     let of_extension = |key: &str| Some((key.to_owned(), manifest.extension.get(key)?.clone()));
     let keys: BTreeMap<_, _> = KEYS.into_iter().filter_map(of_extension).collect();
     if keys.get("ID").is_some_and(|id| id != "_any") {
         return Some(Release::of_keys(keys));
     }
-    let Config {
-        distribution,
-        release,
-    } = &manifest.config;
-    let (distribution, release) = (distribution.as_ref()?, release.as_ref()?);
+    let distribution = manifest.config.distribution.as_ref()?;
+    let release = manifest.config.release.as_ref()?;
     let numbered = release.starts_with(|c: char| c.is_ascii_digit());
     let id = match distribution.as_str() {
         "alma" => "almalinux",
@@ -171,7 +145,7 @@ mod tests {
     fn what_is_no_manifest() {
         let with = |packages: &str| format!(r#"{{"manifest_version":1,"packages":[{packages}]}}"#);
         for (text, problem) in [
-            ("{}".to_owned(), "missing field"),
+            ("{}".to_owned(), "it has no manifest_version"),
             (
                 r#"{"manifest_version":2,"packages":[]}"#.to_owned(),
                 "is 2, not 1",

@@ -211,7 +211,7 @@ impl<'a> Ground<'a> {
         };
         if let Some(offers) = &self.offers {
             let judged = specimen.linkage.is_some();
-            let unmet = manifest.requires.iter().filter(|text| {
+            let unmet = manifest.requires.iter().flatten().filter(|text| {
                 // What the loader needs was judged by what it finds.
                 let is_library = text.contains(".so") || text.starts_with("rtld(");
                 !(judged && is_library)

@@ -124,13 +124,16 @@ impl Side {
     fn packages(&self) -> BTreeSet<String> {
         let manifest = self.specimen.manifest.iter();
         let packages = manifest.flat_map(|manifest| &manifest.packages);
-        packages.map(|package| package.nevra.clone()).collect()
+        packages
+            .map(|package| package.nevra.as_ref().unwrap_or(&package.name).clone())
+            .collect()
     }
 
     fn requires(&self) -> BTreeSet<String> {
         let manifest = self.specimen.manifest.iter();
         manifest
-            .flat_map(|manifest| manifest.requires.clone())
+            .filter_map(|manifest| manifest.requires.clone())
+            .flatten()
             .collect()
     }
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use clients::ReleaseFile;
 use image::dump::dump;
 use image::squashfs::{Image, ReadError};
+use linkage::Needs;
+use manifest::Package;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::cli::InspectArguments;
 use crate::inspected::{beside, check_content_size, image_failure, read_manifest, release_files};
@@ -32,12 +33,12 @@ struct Inspection {
     extension: BTreeMap<String, String>,
     /// Absent where the manifest is not beside the image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    packages: Option<Value>,
+    packages: Option<Vec<Package>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    requires: Option<Value>,
+    requires: Option<Vec<String>>,
     /// Libraries and interpreters that the files need of the base.
     #[serde(skip_serializing_if = "Option::is_none")]
-    needs: Option<Value>,
+    needs: Option<Needs>,
     tree: Vec<String>,
 }
 
@@ -72,11 +73,9 @@ fn inspect(path: &Path) -> Result<Inspection> {
     })
     .map_err(|error: io::Error| image_failure(path, error))?;
     let facts = image.facts();
-    let manifest: Option<Value> = read_manifest(&beside(path))?;
-    let of_manifest = |key: &str| {
-        manifest
-            .as_ref()
-            .and_then(|manifest| manifest.get(key).cloned())
+    let (packages, requires, needs) = match read_manifest(&beside(path))? {
+        Some(manifest) => (Some(manifest.packages), manifest.requires, manifest.needs),
+        None => (None, None, None),
     };
     Ok(Inspection {
         image: path.to_owned(),
@@ -87,9 +86,9 @@ fn inspect(path: &Path) -> Result<Inspection> {
         inodes: facts.inode_count,
         content_bytes,
         extension,
-        packages: of_manifest("packages"),
-        requires: of_manifest("requires"),
-        needs: of_manifest("needs"),
+        packages,
+        requires,
+        needs,
         tree: dump(&tree).lines().map(str::to_owned).collect(),
     })
 }
@@ -127,13 +126,13 @@ impl Inspection {
             None => text += "packages: not known, the manifest is not beside the image\n",
             Some(packages) => {
                 text += "packages:\n";
-                for package in packages.as_array().into_iter().flatten() {
-                    let of = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or("?");
+                for package in packages {
+                    let or_unknown = |value: &Option<String>| value.clone().unwrap_or("?".into());
                     text += &format!(
                         "  {}  sha256 {}  {}\n",
-                        of("nevra"),
-                        of("sha256"),
-                        of("origin")
+                        or_unknown(&package.nevra),
+                        or_unknown(&package.sha256),
+                        or_unknown(&package.origin)
                     );
                 }
             }
@@ -143,12 +142,7 @@ impl Inspection {
         }
         if let Some(requires) = &self.requires {
             text += "requires of the base:\n";
-            for capability in requires
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-            {
+            for capability in requires {
                 text += &format!("  {capability}\n");
             }
         }
@@ -161,16 +155,15 @@ impl Inspection {
 }
 
 /// Lists the libraries that the files need, each with its versions, then loaders and interpreters.
-fn needs_text(needs: &Value) -> String {
+fn needs_text(needs: &Needs) -> String {
     let mut text = "needs of the base:\n".to_owned();
-    for (library, versions) in needs["libraries"].as_object().into_iter().flatten() {
-        let versions = versions.as_array().into_iter().flatten();
-        let versions: Vec<_> = versions.filter_map(Value::as_str).collect();
+    for (library, versions) in &needs.libraries {
+        let versions: Vec<_> = versions.iter().map(String::as_str).collect();
         text += format!("  {library}  {}", versions.join(" ")).trim_end();
         text.push('\n');
     }
-    for program in needs["programs"].as_array().into_iter().flatten() {
-        text += &format!("  {}\n", program.as_str().unwrap_or_default());
+    for program in &needs.programs {
+        text += &format!("  {program}\n");
     }
     text
 }

@@ -1,7 +1,7 @@
 //! `why`: how a package came into an image.
 //!
-//! The reasons were recorded when the packages were chosen, see [`crate::packages::reason`]; nothing is
-//! solved again.
+//! The reasons were recorded when the packages were chosen, see [`manifest::Reason`]; nothing is solved
+//! again.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,13 +9,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::anyhow;
+use manifest::{Explained, Reason, ReliedOn, Summary};
 use resolve::{Dependency, Nevra};
-use serde::{Deserialize as _, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::WhyArguments;
-use crate::inspected::{beside, read_json, read_manifest};
-use crate::packages::reason::{Explained, Reason, ReliedOn};
+use crate::inspected::beside;
 use crate::report::Report;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
@@ -63,50 +62,68 @@ pub fn run(arguments: &WhyArguments, report: &Report) -> Result<()> {
     Ok(())
 }
 
+/// What is read of a plan.
+#[derive(Deserialize)]
+struct PlanDocument {
+    /// What tells it from a manifest.
+    resolution: Option<Vec<Explained>>,
+    #[serde(default)]
+    relies_on: Vec<ReliedOn>,
+    #[serde(default)]
+    requires: Vec<String>,
+}
+
 impl Record {
     /// Reads what is recorded of an image, or by a plan.
     fn read(path: &Path) -> Result<Self> {
-        let manifest = if is_json(path)? {
-            read_json(path)?
+        let document = if is_json(path)? {
+            document::read(path, manifest::MAX_SIZE)?
         } else {
-            read_manifest(&beside(path))?.ok_or_else(|| {
-                let beside = path.with_extension("manifest.gz");
-                Failure::refused(anyhow!(
+            let beside = beside(path);
+            if !beside.try_exists().is_ok_and(|exists| exists) {
+                return Err(Failure::refused(anyhow!(
                     "{} is not beside {}",
                     beside.display(),
                     path.display()
                 ))
-                .hint("give the manifest, or what --dry-run --json printed")
-            })?
+                .hint("give the manifest, or what --dry-run --json printed"));
+            }
+            document::read(&beside, manifest::MAX_SIZE)?
         };
-        Self::parse(&manifest).map_err(|problem| {
-            Failure::refused(anyhow!("{}: {problem}", path.display()))
+        Self::parse(&document).map_err(|problem| {
+            Failure::refused(anyhow!("{} {problem}", path.display()))
                 .hint("images and plans of this program's own builds record their reasons")
         })
     }
 
-    fn parse(document: &Value) -> std::result::Result<Self, String> {
-        let list = |key: &str| document.get(key).and_then(Value::as_array);
-        let packages = list("resolution").or(list("packages"));
-        let packages = packages.ok_or("it lists no packages")?;
-        let packages = packages.iter().map(|package| {
-            let named = package.get("nevra").and_then(Value::as_str);
-            Explained::deserialize(package).map_err(|_| {
-                let named = named.unwrap_or("a package");
-                format!("it records no reason for {named}")
+    /// Reads a plan, or else a manifest. The error completes the sentence "the document … ".
+    fn parse(json: &[u8]) -> std::result::Result<Self, String> {
+        if let Ok(PlanDocument {
+            resolution: Some(packages),
+            relies_on,
+            requires,
+        }) = serde_json::from_slice(json)
+        {
+            return Ok(Self {
+                packages,
+                base: relies_on,
+                requires,
+            });
+        }
+        let manifest = Summary::parse(json).map_err(|error| error.to_string())?;
+        let packages = manifest.packages.iter().map(|package| {
+            package.explained().ok_or_else(|| {
+                let named = package.nevra.as_ref().unwrap_or(&package.name);
+                format!("records no reason for {named}")
             })
         });
-        let base = match document.get("relies_on") {
-            Some(base) => Vec::deserialize(base).map_err(|error| format!("relies_on: {error}"))?,
-            None => Vec::new(),
-        };
-        let requires = list("requires").into_iter().flatten();
+        if packages.len() == 0 {
+            return Err("lists no packages".to_owned());
+        }
         Ok(Self {
             packages: packages.collect::<std::result::Result<_, _>>()?,
-            base,
-            requires: requires
-                .filter_map(|capability| capability.as_str().map(str::to_owned))
-                .collect(),
+            base: manifest.relies_on,
+            requires: manifest.requires.unwrap_or_default(),
         })
     }
 
@@ -220,7 +237,7 @@ fn is_json(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(16).read_to_end(&mut start).map_err(failed)?;
-    Ok(start.trim_ascii_start().starts_with(b"{") || start.starts_with(&document::GZIP))
+    Ok(start.trim_ascii_start().starts_with(b"{") || start.starts_with(&manifest::GZIP))
 }
 
 /// Says whether these words are a way to write the package: its name, with or without version,
@@ -283,26 +300,26 @@ mod tests {
     fn record() -> Record {
         let document = serde_json::json!({
             "packages": [
-                {"nevra": "tool-1:2-3.x86_64", "reason": {"kind": "requested"},
+                {"name": "x", "nevra": "tool-1:2-3.x86_64", "reason": {"kind": "requested"},
                  "provides": ["tool = 1:2-3"]},
-                {"nevra": "lib-1-1.x86_64", "provides": ["lib = 1-1", "lib.so.1()(64bit)"],
+                {"name": "x", "nevra": "lib-1-1.x86_64", "provides": ["lib = 1-1", "lib.so.1()(64bit)"],
                  "reason": {"kind": "requires", "capability": "lib.so.1()(64bit)",
                             "by": "tool-1:2-3.x86_64"}},
-                {"nevra": "deep-1-1.x86_64", "provides": [],
+                {"name": "x", "nevra": "deep-1-1.x86_64", "provides": [],
                  "reason": {"kind": "requires", "capability": "/usr/bin/deep",
                             "by": "lib-1-1.x86_64"}},
-                {"nevra": "extra-1-1.noarch", "provides": [],
+                {"name": "x", "nevra": "extra-1-1.noarch", "provides": [],
                  "reason": {"kind": "supplements", "capability": "lib >= 1"}},
-                {"nevra": "loop-1-1.noarch", "provides": [],
+                {"name": "x", "nevra": "loop-1-1.noarch", "provides": [],
                  "reason": {"kind": "recommends", "capability": "loop", "by": "loop-1-1.noarch"}},
-                {"nevra": "plugin-1-1.noarch", "provides": [],
+                {"name": "x", "nevra": "plugin-1-1.noarch", "provides": [],
                  "reason": {"kind": "requires", "capability": "(plugin if tool)",
                             "by": "desktop-1-1.noarch"}},
             ],
             "relies_on": [{"nevra": "glibc-2-1.x86_64", "provides": ["libc.so.6()(64bit)"]}],
             "requires": ["libc.so.6()(64bit)", "/bin/sh", "other >= 3"],
         });
-        Record::parse(&document).unwrap()
+        Record::parse(document.to_string().as_bytes()).unwrap()
     }
 
     #[test]
@@ -358,17 +375,18 @@ mod tests {
         );
         assert_eq!(failure.hints, ["is plugin meant?"]);
         for (document, problem) in [
-            (serde_json::json!({}), "it lists no packages"),
+            (serde_json::json!({}), "lists no packages"),
             (
-                serde_json::json!({"packages": [{"nevra": "a-1-1.noarch"}]}),
-                "it records no reason for a-1-1.noarch",
+                serde_json::json!({"packages": [{"name": "a", "nevra": "a-1-1.noarch"}]}),
+                "records no reason for a-1-1.noarch",
             ),
             (
-                serde_json::json!({"packages": ["a"]}),
-                "it records no reason for a package",
+                serde_json::json!({"packages": [{"name": "a"}]}),
+                "records no reason for a",
             ),
         ] {
-            assert_eq!(Record::parse(&document).unwrap_err(), problem);
+            let found = Record::parse(document.to_string().as_bytes());
+            assert_eq!(found.unwrap_err(), problem);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use manifest::{Explained, Reason};
 use rpm_input::Package;
 
-use crate::packages::reason::{Explained, Reason};
 use crate::packages::repository::Located;
 
 /// A package that was chosen.

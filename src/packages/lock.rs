@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use manifest::{Reason, ReliedOn};
 use resolve::{Available, Nevra};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Named};
 use crate::packages::chosen::Chosen;
-use crate::packages::reason::{Reason, ReliedOn};
 use crate::packages::repository::{self, Downloads, Located, Repository};
 use crate::words::digest::sha256;
 use crate::words::document;

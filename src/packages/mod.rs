@@ -14,7 +14,6 @@ pub mod lock;
 mod look_up;
 mod offer;
 pub mod offers;
-pub mod reason;
 pub mod repository;
 mod settings;
 pub mod trust;
@@ -25,6 +24,7 @@ use linkage::Capabilities;
 use rpm_input::Package;
 
 pub use chosen::{Chosen, Origin};
+use manifest::{Reason, ReliedOn};
 pub use settings::Settings;
 
 use crate::base::Base;
@@ -32,7 +32,6 @@ use crate::findings::Finding;
 use crate::packages::choose::{Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
-use crate::packages::reason::{Reason, ReliedOn};
 use crate::packages::trust::Trust;
 use crate::report::Report;
 use crate::words::failure::{Result, package_failure};

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use manifest::Reason;
 use resolve::Available;
 use rpm_input::Package;
 
@@ -14,7 +15,6 @@ use crate::findings::Finding;
 use crate::packages::choose::{self, Owners};
 use crate::packages::chosen::{Chosen, Origin};
 use crate::packages::lock::{self, Followed};
-use crate::packages::reason::Reason;
 use crate::packages::repository::{self, Downloads, Repository, Variables};
 use crate::packages::settings::Settings;
 use crate::packages::trust::{self, Trust};

@@ -150,9 +150,9 @@ impl Identity {
         format!("{}.raw", self.stem())
     }
 
-    /// Returns the file name of the package list, under which sysextmgr asks for it.
+    /// Returns the file name of the manifest, under which sysextmgr asks for it.
     pub fn manifest_file(&self) -> String {
-        format!("{}.manifest.gz", self.stem())
+        manifest::file_name(&self.image_file())
     }
 
     /// Returns the text of the extension-release file, in the syntax of os-release(5).

@@ -12,11 +12,12 @@ pub mod signing;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use ::manifest::Manifest;
+use anyhow::anyhow;
 use serde::Serialize;
 use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
 
 use crate::plan::identity::Identity;
-use crate::publish::manifest::Manifest;
 use crate::publish::signing::Signer;
 use crate::report::Report;
 use crate::words::digest::sha256;
@@ -124,7 +125,9 @@ pub fn publish(
         .seek(SeekFrom::Start(0))
         .and_then(|_| sha256(&mut image))
         .map_err(|error| Failure::io("reading the image back", error))?;
-    let list = manifest.to_gzip()?;
+    let list = manifest.to_gzip().map_err(|problem| {
+        Failure::refused(anyhow!("the manifest of {} {problem}", identity.name))
+    })?;
     let (_, list_digest) =
         sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
     let mut list_file = directory.temporary()?;

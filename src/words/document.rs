@@ -5,13 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::anyhow;
-use flate2::read::GzDecoder;
+use manifest::{GZIP, UnpackError};
 
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::bytes;
-
-/// How a file that gzip has compressed starts.
-pub const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Puts a file in a path's place once all of it is written: whatever happens, there is the old one
 /// or the new one.
@@ -39,36 +36,34 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| Failure::io(doing(), error);
     let mut file = File::open(path).map_err(failed)?;
     let mut start = Vec::new();
-    let mut contents = Vec::new();
     (&mut file)
         .take(GZIP.len() as u64)
         .read_to_end(&mut start)
         .map_err(failed)?;
     let whole = start.as_slice().chain(file);
-    if start == GZIP {
-        GzDecoder::new(whole)
-            .take(limit + 1)
-            .read_to_end(&mut contents)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::InvalidInput
-                | std::io::ErrorKind::InvalidData
-                | std::io::ErrorKind::UnexpectedEof => {
-                    Failure::refused(anyhow!("{}: damaged gzip data: {error}", path.display()))
-                }
-                _ => failed(error),
-            })?;
-    } else {
-        whole
-            .take(limit + 1)
-            .read_to_end(&mut contents)
-            .map_err(failed)?;
-    }
-    if contents.len() as u64 > limit {
-        return Err(Failure::refused(anyhow!(
+    let too_long = || {
+        Failure::refused(anyhow!(
             "{} holds more than {}",
             path.display(),
             bytes(limit)
-        )));
+        ))
+    };
+    if start == GZIP {
+        return manifest::unpack(whole, limit).map_err(|error| match error {
+            UnpackError::Io(error) => failed(error),
+            UnpackError::Damaged(error) => {
+                Failure::refused(anyhow!("{}: damaged gzip data: {error}", path.display()))
+            }
+            UnpackError::TooLong { .. } => too_long(),
+        });
+    }
+    let mut contents = Vec::new();
+    whole
+        .take(limit + 1)
+        .read_to_end(&mut contents)
+        .map_err(failed)?;
+    if contents.len() as u64 > limit {
+        return Err(too_long());
     }
     Ok(contents)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Base, Dlopen, Linkage, Loader, Priority, Problem, Processor, View};
 
@@ -20,13 +20,13 @@ pub const PROGRAM_DIRECTORIES: [&str; 6] = [
 ];
 
 /// What an image needs of whatever base it is merged over.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// Libraries by name, with the versions that they must define.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub libraries: BTreeMap<String, BTreeSet<String>>,
     /// Loaders of programs, and interpreters of scripts.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub programs: BTreeSet<String>,
 }
 

@@ -4,11 +4,13 @@ use std::cmp::Ordering;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
+use manifest::Summary;
+
 use crate::collision;
 use crate::directory::{Directory, Found, SIGNATURE};
 use crate::error::Error;
 use crate::freshness;
-use crate::manifest::{self, MANIFEST_SUFFIX, Manifest};
+use crate::inventory;
 use crate::name::check_name;
 use crate::order;
 use crate::sums::{IMAGE_SUFFIX, Sums};
@@ -84,7 +86,7 @@ pub(crate) fn check_names(publication: &Publication) -> Result<(), Error> {
     let stem = image.strip_suffix(IMAGE_SUFFIX);
     if collision::fits(image, name)
         && stem.is_some()
-        && stem == manifest.strip_suffix(MANIFEST_SUFFIX)
+        && stem == manifest.strip_suffix(manifest::SUFFIX)
     {
         return Ok(());
     }
@@ -96,7 +98,7 @@ pub(crate) fn check_names(publication: &Publication) -> Result<(), Error> {
 }
 
 /// Reads the manifest that is about to come, which must be about the extension that comes.
-pub(crate) fn own_manifest(path: &Path, publication: &mut Publication) -> Result<Manifest, Error> {
+pub(crate) fn own_manifest(path: &Path, publication: &mut Publication) -> Result<Summary, Error> {
     let (name, file, _) = &mut publication.manifest;
     let failed = |source| Error::Io {
         action: "read back",
@@ -104,13 +106,12 @@ pub(crate) fn own_manifest(path: &Path, publication: &mut Publication) -> Result
         source,
     };
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let manifest = manifest::parse(file).and_then(|manifest| {
-        let is_its = manifest.config.name == publication.name;
-        is_its
-            .then_some(manifest)
-            .ok_or_else(|| format!("is not of the extension {:?}", publication.name))
-    });
-    manifest.map_err(|problem| Error::Manifest {
+    let problem = match Summary::from_gzip(file) {
+        Ok(manifest) if manifest.config.name == publication.name => return Ok(manifest),
+        Ok(_) => format!("is not of the extension {:?}", publication.name),
+        Err(problem) => problem.to_string(),
+    };
+    Err(Error::Manifest {
         path: path.join(&publication.manifest.0),
         problem,
     })
@@ -137,7 +138,7 @@ fn outcome(parts: &[Part], before: &Sums) -> Added {
 fn check_newest(
     directory: &Directory,
     before: &Sums,
-    manifest: &Manifest,
+    manifest: &Summary,
     image: &str,
 ) -> Result<(), Error> {
     let Some((prefix, version, suffix)) = manifest.split(image) else {
@@ -163,8 +164,8 @@ fn check_newest(
     if order::systemd(version, &newest_version) != Ordering::Greater {
         return Err(error("systemd-sysupdate", version, &newest_version));
     }
-    let listed = manifest::read(directory, newest)?;
-    if let (Some(evr), Some(newest_evr)) = (manifest.evr(), listed.as_ref().and_then(Manifest::evr))
+    let listed = inventory::read_manifest(directory, newest)?;
+    if let (Some(evr), Some(newest_evr)) = (manifest.evr(), listed.as_ref().and_then(Summary::evr))
         && order::rpm(evr, newest_evr) == Ordering::Less
     {
         return Err(error("RPM", evr, newest_evr));

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::directory::Directory;
 use crate::error::Error;
-use crate::manifest;
+use crate::inventory;
 use crate::sums::Sums;
 
 /// Fails if `image` of the extension `name` can't be listed beside the images in `sums`.
@@ -59,7 +59,7 @@ fn witness<'a>(
     let mut chosen = None;
     // The file that is about to get this name is the new one, whatever is there now.
     for listed in sums.images_with(&prefix).filter(|listed| *listed != image) {
-        let looks_like = manifest::guess_name(listed) == name;
+        let looks_like = inventory::guess_name(listed) == name;
         if chosen.is_none() || looks_like {
             chosen = Some(listed);
         }
@@ -70,9 +70,9 @@ fn witness<'a>(
     let Some(listed) = chosen else {
         return Ok(None);
     };
-    let extension = match manifest::read(directory, listed)? {
+    let extension = match inventory::read_manifest(directory, listed)? {
         Some(manifest) => manifest.config.name,
-        None => manifest::guess_name(listed).to_owned(),
+        None => inventory::guess_name(listed).to_owned(),
     };
     Ok(Some((listed, extension)))
 }

@@ -3,14 +3,15 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
+use manifest::{Summary, file_name};
+
 use crate::directory::{Directory, SUMS};
 use crate::error::Error;
-use crate::manifest::{self, Manifest};
 use crate::order;
 use crate::sums::{IMAGE_SUFFIX, Sums};
 
 /// A listed image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ListedImage {
     /// File name.
     pub file: String,
@@ -21,7 +22,7 @@ pub struct ListedImage {
     /// File name of its manifest, if that is listed.
     pub manifest_file: Option<String>,
     /// What its manifest says; `None` if there is none that can be read.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<Summary>,
 }
 
 impl ListedImage {
@@ -30,7 +31,7 @@ impl ListedImage {
     pub fn name(&self) -> &str {
         match &self.manifest {
             Some(manifest) => &manifest.config.name,
-            None => manifest::guess_name(&self.file),
+            None => guess_name(&self.file),
         }
     }
 
@@ -62,14 +63,14 @@ impl ListedImage {
 pub(crate) fn images(directory: &Directory, sums: &Sums) -> Result<Vec<ListedImage>, Error> {
     let mut images = Vec::new();
     for entry in sums.entries().iter().filter(|entry| entry.is_image()) {
-        let manifest_file = manifest::file_name(&entry.name);
+        let manifest_file = file_name(&entry.name);
         images.push(ListedImage {
             file: entry.name.clone(),
             sha256: entry.sha256,
             bytes: directory.size(&entry.name)?,
             manifest_file: (sums.get(&manifest_file).is_some()).then_some(manifest_file),
             // What can't be read is for `verify` to tell.
-            manifest: manifest::read(directory, &entry.name).ok().flatten(),
+            manifest: read_manifest(directory, &entry.name).ok().flatten(),
         });
     }
     images.sort_by(ListedImage::order);
@@ -98,4 +99,50 @@ pub fn directories(root: &Path) -> Result<Vec<PathBuf>, Error> {
 fn is_store(path: &Path) -> bool {
     let names = Directory::open(path).and_then(|directory| directory.names());
     names.is_ok_and(|names| (names.iter()).any(|name| name == SUMS || name.ends_with(IMAGE_SUFFIX)))
+}
+
+/// Reads the manifest of `image`; `None` if there is none.
+///
+/// Only there are the extension's name and its packages' true versions, which can't be read off a
+/// file name for sure.
+pub(crate) fn read_manifest(directory: &Directory, image: &str) -> Result<Option<Summary>, Error> {
+    let name = file_name(image);
+    match directory.open_file(&name)? {
+        Some(file) => Summary::from_gzip(file)
+            .map(Some)
+            .map_err(|problem| Error::Manifest {
+                path: directory.path().join(name),
+                problem: problem.to_string(),
+            }),
+        None => Ok(None),
+    }
+}
+
+/// The text before the first `-` that a digit follows: the name of an extension, as far as a file
+/// name without a manifest lets one guess.
+pub(crate) fn guess_name(image: &str) -> &str {
+    let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
+    let version = (stem.as_bytes())
+        .windows(2)
+        .position(|pair| matches!(pair, [b'-', b'0'..=b'9']));
+    version.and_then(|at| stem.get(..at)).unwrap_or(stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_without_manifests() {
+        for (image, expected) in [
+            ("gcc-14-1.1.x86-64.raw", "gcc"),
+            ("gcc-c++-14-1.1.x86-64.raw", "gcc-c++"),
+            ("gcc-32bit-14-1.1.x86-64.raw", "gcc"),
+            ("gcc-git5.raw", "gcc-git5"),
+            ("gcc.raw", "gcc"),
+            ("gcc-.raw", "gcc-"),
+        ] {
+            assert_eq!(guess_name(image), expected, "{image}");
+        }
+    }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use crate::Listing;
 use crate::error::Error;
 use crate::inventory::{self, ListedImage};
-use crate::manifest;
 use crate::transaction::Transaction;
 
 /// Among which images the newest are kept.

@@ -5,8 +5,9 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use manifest::Summary;
 use serde::Serialize;
-use store::{Added, Listing, Manifest, Publication, Store, Temporary};
+use store::{Added, Listing, Publication, Store, Temporary};
 
 use crate::cli::store::AddArguments;
 use crate::inputs;
@@ -67,7 +68,7 @@ fn add(
         Failure::io(format!("reading {}", manifest_path.display()), error)
             .hint("an image is added with the manifest that was made with it")
     })?;
-    let manifest = Manifest::parse(manifest)
+    let manifest = Summary::from_gzip(manifest)
         .map_err(|problem| Failure::refused(anyhow!("{} {problem}", manifest_path.display())))?;
     let name = manifest.config.name;
     let shelf = match arguments.per_name {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clients::{Release, ReleaseFile};
 use image::squashfs::Image;
+use manifest::Summary;
 use openpgp::Keyring;
 use serde::Serialize;
-use store::{Examination, Finding, KEYRING, Listing, Manifest, Severity, Store, kinds};
+use store::{Examination, Finding, KEYRING, Listing, Severity, Store, kinds};
 
 use crate::cli::store::VerifyArguments;
 use crate::inputs;
@@ -138,7 +139,7 @@ fn shelf(
 }
 
 /// Looks whether an image says of itself what its manifest says of it, where clients ask.
-fn look_inside(file: File, name: &str, manifest: Option<&Manifest>) -> Vec<Finding> {
+fn look_inside(file: File, name: &str, manifest: Option<&Summary>) -> Vec<Finding> {
     let unreadable =
         |error: &dyn std::fmt::Display| vec![Finding::new(&kinds::IMAGE_UNREADABLE, name, error)];
     let mut image = match Image::open(file) {

@@ -19,12 +19,12 @@ use resolve::{
 };
 use rpm_input::Package;
 
+use manifest::{Reason, ReliedOn};
 pub use solvable::{other_path, repository, solvable};
 
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
 use crate::packages::look_up::{self, LookedUp};
-use crate::packages::reason::{Reason, ReliedOn};
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::counted;
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use manifest::Summary;
+
 use super::survey::{Looks, Survey};
 use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
@@ -9,7 +11,7 @@ use crate::definition::is_delivered;
 use crate::directory::{Directory, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::freshness;
-use crate::manifest::{self, Manifest};
+use crate::inventory;
 use crate::name::check_name;
 use crate::order;
 use crate::publish;
@@ -112,7 +114,7 @@ fn images<'a>(
     sums: &'a Sums,
     looks: &'a Looks,
     findings: &mut Vec<Finding>,
-) -> BTreeMap<&'a str, &'a Manifest> {
+) -> BTreeMap<&'a str, &'a Summary> {
     let mut good = BTreeMap::new();
     for entry in sums.entries().iter().filter(|entry| entry.is_image()) {
         let image = entry.name.as_str();
@@ -155,7 +157,7 @@ fn images<'a>(
 }
 
 /// What a manifest says that its image's file name or itself does not.
-fn mismatch(image: &str, manifest: &Manifest) -> Option<String> {
+fn mismatch(image: &str, manifest: &Summary) -> Option<String> {
     let config = &manifest.config;
     let version = config.version.as_deref().unwrap_or_default();
     let architecture = config.architecture.as_deref().unwrap_or_default();
@@ -185,14 +187,14 @@ fn mismatch(image: &str, manifest: &Manifest) -> Option<String> {
 }
 
 /// Names that some client takes for others.
-fn names(sums: &Sums, images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
+fn names(sums: &Sums, images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
     let extensions = (sums.entries().iter())
         .filter(|entry| entry.is_image())
         .map(|entry| {
             let image = entry.name.as_str();
             let name = match images.get(image) {
                 Some(manifest) => manifest.config.name.as_str(),
-                None => manifest::guess_name(image),
+                None => inventory::guess_name(image),
             };
             (image, name)
         })
@@ -215,7 +217,7 @@ struct Version<'a> {
 }
 
 /// Versions, by the order of each client.
-fn versions(images: &BTreeMap<&str, &Manifest>, findings: &mut Vec<Finding>) {
+fn versions(images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<_, Vec<Version<'_>>> = BTreeMap::new();
     for (image, manifest) in images {
         let Some((prefix, shown, suffix)) = manifest.split(image) else {
@@ -322,7 +324,7 @@ fn other(
         return Ok(Some(Finding::new(&kinds::BARE_SHA256, name, text)));
     }
     let is_manifest = name
-        .strip_suffix(manifest::MANIFEST_SUFFIX)
+        .strip_suffix(manifest::SUFFIX)
         .is_some_and(|stem| survey.files.contains_key(&format!("{stem}{IMAGE_SUFFIX}")));
     let is_known = is_manifest || is_delivered(name);
     Ok((!is_known).then(|| Finding::new(&kinds::STRAY, name, "is not listed")))

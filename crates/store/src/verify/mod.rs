@@ -13,13 +13,14 @@ mod survey;
 use std::fmt;
 use std::fs::File;
 
+use manifest::Summary;
+
 pub(crate) use judge::SUM_SUFFIX;
 pub use kinds::{FINDINGS, Finding, FindingKind, Severity};
 
 use crate::Store;
 use crate::directory::Directory;
 use crate::error::Error;
-use crate::manifest::Manifest;
 use survey::{Looks, Survey};
 
 /// Checks the signature (second) of the bytes of a list (first); the error says what is wrong.
@@ -27,7 +28,7 @@ pub type CheckSignature<'a> = dyn Fn(&[u8], &[u8]) -> Result<(), String> + 'a;
 
 /// Looks into an image, given its file name and its manifest if that can be read. The file may
 /// stand anywhere.
-pub type LookInside<'a> = dyn Fn(File, &str, Option<&Manifest>) -> Vec<Finding> + Sync + 'a;
+pub type LookInside<'a> = dyn Fn(File, &str, Option<&Summary>) -> Vec<Finding> + Sync + 'a;
 
 /// How a store is verified.
 pub struct Examination<'a> {

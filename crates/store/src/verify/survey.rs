@@ -5,13 +5,13 @@ use std::fs::File;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use manifest::Summary;
 use rustix::fs::Stat;
 
 use super::{Examination, Finding, LookInside};
 use crate::directory::{self, Directory, SUMS};
 use crate::error::Error;
 use crate::freshness;
-use crate::manifest::{self, Manifest};
 use crate::pending;
 use crate::publish;
 use crate::sums::{IMAGE_SUFFIX, Sums};
@@ -103,7 +103,7 @@ pub(super) struct Look {
     /// `None` if it went meanwhile.
     pub(super) sha256: Option<[u8; 32]>,
     /// Of an image: its manifest, or why that is none.
-    pub(super) manifest: Option<Result<Manifest, String>>,
+    pub(super) manifest: Option<Result<Summary, String>>,
     /// Of an image: what was found inside.
     pub(super) inside: Vec<Finding>,
 }
@@ -174,7 +174,8 @@ fn look_at(
     look.sha256 = Some(hash.map_err(|e| directory.error("read", name, e))?);
     if name.ends_with(IMAGE_SUFFIX) {
         let manifest = directory.open_file(&manifest::file_name(name))?;
-        look.manifest = manifest.map(manifest::parse_strictly);
+        look.manifest = manifest
+            .map(|file| Summary::parse_strictly(file).map_err(|problem| problem.to_string()));
         if let Some(look_inside) = look_inside {
             look.inside = inside(file, name, look.manifest.as_ref(), look_inside);
         }
@@ -185,7 +186,7 @@ fn look_at(
 fn inside(
     file: File,
     name: &str,
-    manifest: Option<&Result<Manifest, String>>,
+    manifest: Option<&Result<Summary, String>>,
     look_inside: &LookInside<'_>,
 ) -> Vec<Finding> {
     look_inside(
