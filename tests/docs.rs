@@ -1,7 +1,10 @@
 //! What the documents say of the repository and of the program is true: links, options.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::workshop::{json, run, text};
 
 /// Returns every document that people read, by its path from the root of the repository.
 pub fn documents() -> Vec<PathBuf> {
@@ -90,6 +93,81 @@ fn no_link_is_broken() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(links > 20, "{links} links were found");
+}
+
+#[test]
+fn each_finding_has_its_entry() {
+    let outcome = run(["rules", "--json"]);
+    let rules = json(&outcome);
+    let of_build = rules["findings"].as_array().unwrap();
+    let of_build = of_build.iter().map(|one| one["name"].as_str().unwrap());
+    let of_store = store::FINDINGS.iter().map(|kind| kind.id);
+    let known: BTreeSet<_> = of_build.chain(of_store).map(str::to_owned).collect();
+    let page = prose(Path::new("docs/guide/troubleshooting.md"));
+    let mut explained = BTreeSet::new();
+    for entry in page.split("\n### ").skip(1) {
+        let (name, words) = entry.split_once('\n').unwrap();
+        let words = words.split("\n#").next().unwrap();
+        assert!(words.trim().len() > 20, "{name} is not explained");
+        assert!(explained.insert(name.to_owned()), "{name} is there twice");
+    }
+    assert_eq!(explained, known);
+}
+
+/// The verbs that have options of their own; the first is the program alone.
+const VERBS: [&str; 9] = [
+    "",
+    "check",
+    "store add",
+    "store list",
+    "store prune",
+    "store sign",
+    "store sysupdate",
+    "store page",
+    "store verify",
+];
+
+/// Options of other programs that the documents name.
+const FOREIGN: [&str; 2] = ["--checksum", "--force"];
+
+#[test]
+fn every_option_is_one() {
+    let mut known: BTreeSet<String> = FOREIGN.map(str::to_owned).into();
+    for verb in VERBS {
+        let outcome = run(verb
+            .split(' ')
+            .filter(|word| !word.is_empty())
+            .chain(["--help"]));
+        known.extend(options(&text(&outcome.stdout)));
+    }
+    for document in documents() {
+        // Those for users; what is for developers names options of many programs.
+        let is_for_users = document.starts_with("docs/guide")
+            || ["README.md", "SECURITY.md"]
+                .map(Path::new)
+                .contains(&document.as_path());
+        if !is_for_users {
+            continue;
+        }
+        let name = document.display();
+        let prose = prose(&document);
+        for code in prose.split('`').skip(1).step_by(2) {
+            let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+            if code.starts_with("--") || code.starts_with("sysext-build ") {
+                for option in options(&code) {
+                    assert!(known.contains(&option), "{name}: {code}");
+                }
+            }
+        }
+    }
+}
+
+/// Returns the long options in a text.
+fn options(text: &str) -> Vec<String> {
+    text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'))
+        .filter(|word| word.starts_with("--") && word.len() > 2)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]

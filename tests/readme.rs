@@ -95,7 +95,7 @@ fn the_commands_to_try_and_to_use() {
     }
 }
 
-#[test]
+#[test(program("sh"))]
 fn what_is_installed() {
     let readme = readme();
     let section = readme.split("\n## Install\n").nth(1).unwrap();

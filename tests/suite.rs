@@ -22,6 +22,7 @@ mod delivery;
 mod determinism;
 mod docs;
 mod gpgcheck;
+mod guide;
 mod hostile;
 mod interruption;
 mod loader;

@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use judges::{Need, all, cached, corpus, programs, root};
 
+use crate::guide;
 use crate::workshop::{Scratch, fixture, json, names, os_release, output_of, program, text};
 
 /// What runs the real clients.
@@ -65,6 +66,16 @@ impl Client {
             variable: ("SYSUPDATE_ROOT", tree.clone()),
             merges_in: tree,
         }
+    }
+}
+
+/// Returns this machine, whose `/usr` and `/etc` stay as they are.
+pub fn this_machine() -> Client {
+    Client {
+        systemd: "this machine's",
+        tree: "/".to_owned(),
+        variable: ("SYSUPDATE_ROOT", PathBuf::from("/")),
+        merges_in: PathBuf::from("/"),
     }
 }
 
@@ -406,23 +417,56 @@ fn an_installed_image_updates_itself() {
     }
 }
 
+/// What happens around a block of commands of the guide: what the publisher does before, on this
+/// machine, and what is true afterwards, on the client.
+struct Around {
+    heading: &'static str,
+    before: &'static str,
+    after: &'static str,
+}
+
+const PUBLISHED: &str = "cp $NEXT/strace-* $NEXT/SHA256SUMS* $STORE/";
+const HAS_OLD: &str = "test \"$(strace)\" = 'strace 6.11-1.1'";
+const HAS_NEW: &str = "test \"$(strace)\" = 'strace 6.12-1.1'";
+const HAS_NONE: &str = "if strace || ls /var/lib/sysext-store/*; then exit 1; fi";
+
+/// The blocks of docs/guide/clients.md in their order.
+const CLIENTS_PAGE: [Around; 9] = {
+    const fn around(heading: &'static str, before: &'static str, after: &'static str) -> Around {
+        Around {
+            heading,
+            before,
+            after,
+        }
+    }
+    [
+        around("Trust the key", "", ""),
+        around("Install", "", HAS_OLD),
+        around("Install", "", "systemctl is-enabled systemd-sysext.service"),
+        around("Update", PUBLISHED, HAS_NEW),
+        around("Update", "", HAS_NEW),
+        around(
+            "Roll back",
+            "",
+            // The next update leaves it alone, since there is nothing newer.
+            "systemd-sysupdate -C strace update; systemd-sysext refresh
+             test \"$(strace)\" = 'strace 6.11-1.1'",
+        ),
+        around("Remove", "", HAS_NONE),
+        around("With importctl", "", HAS_NEW),
+        around("By hand", "", HAS_NEW),
+    ]
+};
+
 #[test(CLIENT_257, CLIENT_NEWEST)]
-fn what_the_readme_says_about_clients_is_what_happens() {
+fn what_the_guide_says_about_clients_is_what_happens() {
     let clients = [CLIENT_257, CLIENT_NEWEST].map(Client::of);
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).unwrap();
-    let section = readme.split("\n## On the client\n").nth(1).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let blocks: Vec<_> = section
-        .split("```\n")
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
+    let blocks: Vec<_> = guide::blocks("docs/guide/clients.md")
+        .into_iter()
+        .filter(|block| block.kind == "sh client")
         .collect();
-    let [address, trust, install, update, importctl, by_hand] = blocks.as_slice() else {
-        panic!("{} blocks: {blocks:#?}", blocks.len());
-    };
-    assert_eq!(address, "STORE=https://example.org/sysext\n");
+    let headings: Vec<_> = blocks.iter().map(|block| block.heading.as_str()).collect();
+    assert_eq!(headings, CLIENTS_PAGE.map(|around| around.heading));
 
     for one in &clients {
         let scratch = Scratch::new();
@@ -438,45 +482,57 @@ fn what_the_readme_says_about_clients_is_what_happens() {
         publish(&next, "strace", "6.12-1.1", &arguments);
 
         let mut phases = Vec::new();
-        let mut phase = |name: &str, commands: String| {
-            let path = scratch.join(name);
+        let mut phase = |name: &str, commands: &str| {
+            let path = scratch.join(&format!("{}{name}", phases.len()));
+            // No systemd runs there that systemctl could ask.
+            let commands = format!("export SYSTEMD_OFFLINE=1\n{commands}")
+                .replace("$NEXT", &next.display().to_string())
+                .replace("$STORE/", &format!("{}/", store.display()));
             fs::write(&path, commands).unwrap();
             phases.push(path);
         };
         // The definitions have the address that they were made for; here it is known late.
-        phase("0.client", "echo \"url $STORE_URL\"\n".to_owned());
-        let here = |block: &str| format!("STORE=$STORE_URL\n{block}");
-        let shows = |version: &str| format!("test \"$(strace)\" = 'strace {version}'\n");
+        let definitions = "$STORE/sysupdate.strace.d/*";
         phase(
-            "1",
-            format!(
-                "sed -i \"s|http://STORE|$STORE_URL|\" {0}/sysupdate.strace.d/*",
-                store.display()
-            ),
+            "",
+            &format!("sed -i \"s|http://STORE|$STORE_URL|\" {definitions}"),
         );
-        phase("2.client", here(trust));
-        phase("3.client", here(install) + &shows("6.11-1.1"));
-        phase(
-            "4",
-            format!(
-                "cp {0}/strace-* {0}/SHA256SUMS* {1}/",
-                next.display(),
-                store.display()
-            ),
-        );
-        phase("5.client", here(update) + &shows("6.12-1.1"));
-        // The other ways are taken from a client that has nothing yet.
-        let bare = "rm -rf /etc/extensions/* /var/lib/sysext-store/* /var/lib/extensions/*\n\
-                    systemd-sysext refresh\n! strace\n";
-        phase(
-            "6.client",
-            bare.to_owned() + &here(importctl) + &shows("6.12-1.1"),
-        );
-        phase("7.client", bare.to_owned());
-        phase("8.client", here(by_hand) + &shows("6.12-1.1"));
+        if one.systemd == "newest" {
+            // It then reads nothing from the file of the older name.
+            phase(".client", ": > /etc/systemd/import-pubring.pgp");
+        }
+        for (block, around) in blocks.iter().zip(&CLIENTS_PAGE) {
+            phase("", around.before);
+            phase(
+                ".client",
+                &block
+                    .text
+                    .replace("https://example.org/sysext", "$STORE_URL"),
+            );
+            phase(".client", around.after);
+            if around.after == HAS_NEW && around.heading == "With importctl" {
+                let bare = "rm -rf /etc/extensions/* /var/lib/extensions/*; systemd-sysext refresh";
+                phase(".client", &format!("{bare}\n{HAS_NONE}"));
+            }
+        }
         let outcome = client(one, &store, &phases, true);
         let said = text(&outcome.stdout);
         assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
         assert!(said.contains("041D 5F41 1DB4 34BC 5D0E"), "{said}");
+    }
+}
+
+#[test]
+fn what_the_readme_says_about_clients_is_in_the_guide() {
+    let readme = guide::blocks("README.md");
+    let guide = guide::blocks("docs/guide/clients.md");
+    let shown: Vec<_> = readme
+        .iter()
+        .filter(|block| block.heading == "On the client")
+        .collect();
+    assert!(!shown.is_empty());
+    for block in shown {
+        let is_the_same = |other: &guide::Block| other.text == block.text;
+        assert!(guide.iter().any(is_the_same), "{}", block.text);
     }
 }
