@@ -112,6 +112,8 @@ impl PublicNumbers {
             }),
             Self::Secp256k1(key) => fixed::<32, 64>(&mut fields, by).and_then(|signature| {
                 let signature = k256::ecdsa::Signature::from_slice(&signature).ok()?;
+                // The library wants the smaller of two equal forms, as Bitcoin does; gpg makes both.
+                let signature = signature.normalize_s();
                 key.verify_prehash(digest, &signature).ok()
             }),
             Self::Unusable => None,
