@@ -1,17 +1,16 @@
 //! What a build answers: the plan of an image and what became of it, as text and as JSON.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image::dump::dump;
 use manifest::{Explained, ReliedOn};
-use rpm_input::Package;
 use serde::Serialize;
 
 use crate::findings::Finding;
 use crate::inputs::Inputs;
 use crate::packages::{Chosen, Selection};
 use crate::plan::compose::{self, Plan};
-use crate::plan::identity::Identity;
+use crate::plan::{self, Planned};
 use crate::publish::Stored;
 use crate::report::Report;
 use crate::words::quantity::bytes;
@@ -47,12 +46,16 @@ impl Built {
     /// Collects what there is to say of an image, before or after it was made.
     pub fn new(
         inputs: &Inputs,
-        identity: &Identity,
         selection: Selection,
-        plan: Plan,
-        requires: Vec<String>,
+        planned: Planned,
         result: Option<Stored>,
     ) -> Self {
+        let Planned {
+            plan,
+            identity,
+            requires,
+            ..
+        } = planned;
         let directory = inputs.destination.directory_of(&identity.name);
         Self {
             name: identity.name.clone(),
@@ -128,17 +131,23 @@ pub fn list_changes(plan: &Plan, report: &Report) {
     }
 }
 
-/// Names the first packages of an image, counts the others, and names its overlay.
-pub fn listed(packages: &[&Package], overlay: Option<&Path>) -> String {
-    const SHOWN: usize = 4;
-    let mut names: Vec<_> = packages
-        .iter()
-        .take(SHOWN)
-        .map(|package| package.nevra.to_string())
-        .collect();
-    if packages.len() > SHOWN {
-        names.push(format!("{} more", packages.len() - SHOWN));
+/// Says what the image states of the systems that it fits, where that was chosen.
+pub fn say_match(planned: &Planned, report: &Report) {
+    if let Some(why) = &planned.matched {
+        report.stage("match", why);
     }
+}
+
+/// Names the first packages of an image, counts the others, and names its overlay.
+pub fn listed(selection: &Selection, settings: &plan::Settings) -> String {
+    const SHOWN: usize = 4;
+    let mut names: Vec<_> = (selection.chosen.iter().take(SHOWN))
+        .map(|one| one.package.nevra.to_string())
+        .collect();
+    if let Some(more @ 1..) = selection.chosen.len().checked_sub(SHOWN) {
+        names.push(format!("{more} more"));
+    }
+    let overlay = settings.overlay.iter();
     names.extend(overlay.map(|path| format!("overlay {}", path.display())));
     names.join(" + ")
 }

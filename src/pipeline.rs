@@ -1,27 +1,19 @@
 //! The stages of a build, in their order.
 
-use std::io::{Seek as _, SeekFrom};
+use std::slice;
 
 use crate::answer::{self, Built};
 use crate::base::Base;
 use crate::base::files::BaseFiles;
 use crate::check::closure::BaseLibraries;
-use crate::check::{self, shadow};
-use crate::findings::Finding;
 use crate::inputs::Inputs;
-use crate::pack::unpack;
-use crate::pack::{self, Source};
-use crate::packages::lock::Locking;
-use crate::packages::{Selection, select};
-use crate::plan::compose::{self, Plan, Times};
-use crate::plan::identity::{self, Identity};
-use crate::plan::matching::Matching;
-use crate::plan::overlay;
+use crate::packages::Selection;
+use crate::plan::Planned;
 use crate::publish::signing::{self, Signer};
-use crate::publish::{self, ImageDirectory, Stored};
+use crate::publish::{ImageDirectory, Stored};
 use crate::report::Report;
-use crate::words::failure::{Failure, Result};
-use crate::words::quantity::{bytes, counted};
+use crate::words::failure::Result;
+use crate::{check, pack, packages, plan, publish};
 
 /// Opens what signs the list, if anything does: once for all images of a run, since it may ask for a
 /// passphrase.
@@ -31,7 +23,7 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
         false => signing::open(
             inputs.key.as_ref(),
             inputs.now,
-            std::slice::from_ref(&inputs.destination.output),
+            slice::from_ref(&inputs.destination.output),
         ),
     }
 }
@@ -40,131 +32,61 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
 pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
     let base = Base::open(&inputs.base)?;
     report.stage("base", &base.title);
-    let mut selection = select(&inputs.packages, &base, report)?;
-    let packages = &selection.packages();
-    report.stage(
-        "packages",
-        &answer::listed(packages, inputs.overlay.as_deref()),
-    );
-    let overlay = inputs
-        .overlay
-        .as_deref()
-        .map(overlay::read)
-        .transpose()?
-        .unwrap_or_default();
-
-    let rules = inputs.rules.for_base(base.merged_sbin);
-    let times = Times::new(inputs.epoch, packages);
-    let mut plan = compose::compose(packages, &overlay, &rules, &base.owners, times)?;
-    let base_files = BaseFiles::of(&base);
-    if let Some(files) = &base_files {
-        plan.adopt_modes(&|path| files.directory_mode(path))?;
-    }
-    let requires = identity::requires(packages);
-    let (matching, why) = inputs.matching.decided(&requires, &base.os_release);
-    if let Some(why) = why {
-        report.stage("match", &why);
-    }
-    let identity = Identity::new(&inputs.naming, packages, &base, matching, plan.has_units())?;
-    plan.findings.extend(check::identity(&identity, packages));
-    let shadows = shadow::shadows(&plan.tree, base_files.as_ref(), &mut |id| Ok(id.clone()))?;
-    plan.findings.extend(shadow::findings(&shadows));
-    plan.findings.extend(selection.findings.iter().cloned());
-    plan.findings
-        .extend(signer.iter().flat_map(|signer| signer.findings.clone()));
-    report.findings(&mut plan.findings, &inputs.waivers)?;
-    identity::describe(&mut plan, &identity, inputs.updates.as_ref())?;
-    answer::list_changes(&plan, report);
-
-    let result = if inputs.dry_run {
-        None
-    } else {
-        let (stored, findings) = make(
+    let mut selection = packages::select(&inputs.packages, &base, report)?;
+    report.stage("packages", &answer::listed(&selection, &inputs.plan));
+    let files = BaseFiles::of(&base);
+    let mut planned = plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())?;
+    answer::say_match(&planned, report);
+    let found = check::plan(&planned, &selection.packages(), files.as_ref())?;
+    planned.note(found);
+    planned.note(selection.findings.clone());
+    planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
+    report.findings(planned.findings(), &inputs.waivers)?;
+    planned.describe(&inputs.plan)?;
+    answer::list_changes(&planned.plan, report);
+    let stored = match inputs.dry_run {
+        true => None,
+        false => Some(make(
             inputs,
             signer,
-            &identity,
             &base,
             &mut selection,
-            &plan,
+            &mut planned,
             report,
-        )?;
-        plan.findings.extend(findings);
-        Some(stored)
+        )?),
     };
-    if let (Locking::Write(path), Some(lock), false) =
-        (&inputs.packages.locking, &selection.lock, inputs.dry_run)
-    {
-        lock.write(path)?;
-        report.stage("lock", &path.display().to_string());
-    }
-    Ok(Built::new(
-        inputs, &identity, selection, plan, requires, result,
-    ))
+    selection.keep_lock(&inputs.packages, report)?;
+    Ok(Built::new(inputs, selection, planned, stored))
 }
 
-/// Packs the plan and adds the image to the store: all or nothing. Returns what was found on the
-/// way in the files themselves, too.
+/// Packs what was planned and adds the image to the store: all or nothing. What is found on the way
+/// in the files themselves is noted.
 fn make(
     inputs: &Inputs,
     signer: Option<&Signer>,
-    identity: &Identity,
     base: &Base,
     selection: &mut Selection,
-    plan: &Plan,
+    planned: &mut Planned,
     report: &Report,
-) -> Result<(Stored, Vec<Finding>)> {
-    let sources: Vec<_> = (selection.chosen.iter())
-        .map(|one| Source {
-            package: &one.package,
-            file: &one.file,
-        })
-        .collect();
-    let directory = ImageDirectory::open(&inputs.destination, &identity.name)?;
-    let temporary = directory.temporary()?;
-
-    let bar = report.bar("pack", plan.size);
-    let mut packed = pack::pack(plan, &sources, &inputs.packing, temporary, &mut |bytes| {
-        bar.inc(bytes)
-    })?;
-    bar.finish_and_clear();
-    report.stage(
-        "pack",
-        &format!(
-            "{}, {} -> {}  {} in {} blocks, {}",
-            counted(plan.files, "file"),
-            bytes(plan.size),
-            bytes(packed.summary.bytes),
-            inputs.packing.compressor,
-            bytes(inputs.packing.block_size.into()),
-            counted(inputs.packing.workers, "worker"),
-        ),
-    );
-    if inputs.matching == Matching::Auto && identity.fits_any() {
-        check::needs_nothing(&packed.linkage)?;
-    }
-    let mut findings = check::linkage(
-        &packed.linkage,
-        &BaseLibraries::of(base, selection.provided.take())?,
-    );
-    report.findings(&mut findings, &inputs.waivers)?;
-    if let Some(directory) = &inputs.tree {
-        let image = &mut packed.output;
-        image
-            .seek(SeekFrom::Start(0))
-            .map_err(|error| Failure::io("reading the image back", error))?;
-        unpack::unpack(image, directory)?;
-        report.stage("tree", &directory.display().to_string());
-    }
-
-    let known = plan.findings.iter().chain(&findings);
+) -> Result<Stored> {
+    let libraries = BaseLibraries::of(base, selection.provided.take())?;
+    let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
+    let output = directory.temporary()?;
+    let chosen = &selection.chosen;
+    let mut packed = pack::image(&planned.plan, chosen, &inputs.packing, output, report)?;
+    let mut found = check::files(planned, &packed.linkage, &libraries)?;
+    report.findings(&mut found, &inputs.waivers)?;
+    planned.note(found);
+    packed.unpack(inputs.tree.as_deref(), report)?;
+    let identity = &planned.identity;
+    let known = planned.plan.findings.iter();
     let manifest = publish::manifest::of(identity, base, selection, &packed, known);
-    let stored = publish::publish(
+    publish::publish(
         directory,
         identity,
         packed.output,
         &manifest,
         signer,
         report,
-    )?;
-    Ok((stored, findings))
+    )
 }

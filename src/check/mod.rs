@@ -11,23 +11,38 @@ use linkage::{Linkage, Needs};
 use rpm_input::Package;
 
 use self::closure::BaseLibraries;
+use crate::base::files::BaseFiles;
 use crate::findings::{Finding, kinds};
+use crate::plan::Planned;
 use crate::plan::identity::Identity;
 use crate::words::failure::{Failure, Result};
 
+/// Looks at what a planned image is called, and at what it would hide of a base with these files.
+pub fn plan(
+    planned: &Planned,
+    packages: &[&Package],
+    files: Option<&BaseFiles<'_>>,
+) -> Result<Vec<Finding>> {
+    let mut findings = identity(&planned.identity, packages);
+    let shadows = shadow::shadows(&planned.plan.tree, files, &mut |id| Ok(id.clone()))?;
+    findings.extend(shadow::findings(&shadows));
+    Ok(findings)
+}
+
 /// Looks at what the files of an image need, and whether it is there.
-pub fn linkage(linkage: &Linkage, base: &BaseLibraries) -> Vec<Finding> {
-    let unread = linkage
-        .unread
-        .iter()
+pub fn files(planned: &Planned, linkage: &Linkage, base: &BaseLibraries) -> Result<Vec<Finding>> {
+    if planned.was_matched_to_any() {
+        needs_nothing(linkage)?;
+    }
+    let unread = (linkage.unread.iter())
         .map(|(path, problem)| Finding::new(&kinds::ELF_UNREAD, format!("/{path}: {problem}")));
     let mut findings = closure::findings(&closure::judge(linkage, base));
     findings.extend(unread);
-    findings
+    Ok(findings)
 }
 
 /// Looks at how the image is called against what is in it.
-pub fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
+fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in packages {
         let arch = &package.nevra.arch;
@@ -54,7 +69,7 @@ pub fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
 
 /// Fails where files need something of a base although their packages require nothing, so that
 /// `--match auto` took the image for one that fits every system.
-pub fn needs_nothing(linkage: &Linkage) -> Result<()> {
+fn needs_nothing(linkage: &Linkage) -> Result<()> {
     let needs = Needs::of(linkage);
     let libraries = needs.libraries.keys();
     let Some(first) = libraries.chain(&needs.programs).next() else {

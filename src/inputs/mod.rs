@@ -19,6 +19,7 @@ use crate::packages::lock::Locking;
 use crate::packages::repository::{self, RepositorySource, rpm_files};
 use crate::packages::trust;
 use crate::packages::{self, choose};
+use crate::plan;
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
@@ -39,18 +40,10 @@ const DEFAULT_SCOPE: &str = "system";
 pub struct Inputs {
     /// What is asked of packages, and how they may be chosen.
     pub packages: packages::Settings,
-    /// A prepared tree to add.
-    pub overlay: Option<PathBuf>,
-    /// How the image is to be called.
-    pub naming: Naming,
     /// Where the base is described.
     pub base: BaseSource,
-    /// What of the base the client must equal.
-    pub matching: Matching,
-    /// How an installed image is updated, if it is to know it.
-    pub updates: Option<Delivery>,
-    /// The rules that decide what enters the image.
-    pub rules: RuleSet,
+    /// What decides the plan.
+    pub plan: plan::Settings,
     /// Which findings do not stop the build.
     pub waivers: Waivers,
     /// How the image is packed.
@@ -65,8 +58,6 @@ pub struct Inputs {
     pub dry_run: bool,
     /// Where a copy of the tree goes.
     pub tree: Option<PathBuf>,
-    /// `SOURCE_DATE_EPOCH`, in seconds since 1970: no time in the image is later.
-    pub epoch: Option<u32>,
 }
 
 impl Inputs {
@@ -143,12 +134,15 @@ impl Inputs {
                 architecture: naming.architecture,
                 dry_run: arguments.dry_run,
             },
-            overlay: arguments.overlay.clone(),
-            naming,
             base: base(arguments),
-            matching: arguments.matching.unwrap_or_default(),
-            updates: updates(arguments, layout)?,
-            rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
+            plan: plan::Settings {
+                overlay: arguments.overlay.clone(),
+                rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
+                epoch: source_date_epoch()?,
+                naming,
+                matching: arguments.matching.unwrap_or_default(),
+                updates: updates(arguments, layout)?,
+            },
             waivers: Waivers::new(&arguments.allow, arguments.strict)?
                 .because(arguments.reasons.clone()),
             packing: Packing {
@@ -171,7 +165,6 @@ impl Inputs {
             now: now()?,
             dry_run: arguments.dry_run,
             tree: arguments.tree.clone(),
-            epoch: source_date_epoch()?,
         })
     }
 }

@@ -10,7 +10,7 @@ pub mod unpack;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -23,9 +23,12 @@ use rpm_input::{Package, Payload};
 use sha2::{Digest as _, Sha256};
 
 use crate::pack::linkage::Facts;
+use crate::packages::Chosen;
 use crate::plan::compose::Plan;
+use crate::report::Report;
 use crate::words::digest::sha256_id;
 use crate::words::failure::{Failure, Result, package_failure};
+use crate::words::quantity::{bytes, counted};
 
 /// Length of a piece that a decompressing thread hands over, in bytes.
 const PIECE: usize = 128 * 1024;
@@ -61,15 +64,62 @@ pub struct Packed<W> {
 
 /// A package and the file it is read from.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+struct Source<'a> {
     /// What its header says.
-    pub package: &'a Package,
+    package: &'a Package,
     /// The RPM file.
-    pub file: &'a Path,
+    file: &'a Path,
+}
+
+/// Packs a plan of these packages; a bar moves meanwhile.
+pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
+    plan: &Plan,
+    chosen: &[Chosen],
+    packing: &Packing,
+    output: W,
+    report: &Report,
+) -> Result<Packed<W>> {
+    let sources: Vec<_> = (chosen.iter())
+        .map(|one| Source {
+            package: &one.package,
+            file: &one.file,
+        })
+        .collect();
+    let bar = report.bar("pack", plan.size);
+    let packed = pack(plan, &sources, packing, output, &mut |bytes| bar.inc(bytes))?;
+    bar.finish_and_clear();
+    report.stage(
+        "pack",
+        &format!(
+            "{}, {} -> {}  {} in {} blocks, {}",
+            counted(plan.files, "file"),
+            bytes(plan.size),
+            bytes(packed.summary.bytes),
+            packing.compressor,
+            bytes(packing.block_size.into()),
+            counted(packing.workers, "worker"),
+        ),
+    );
+    Ok(packed)
+}
+
+impl<W: io::Read + io::Seek> Packed<W> {
+    /// Writes the tree of the image to a directory, if one was named.
+    pub fn unpack(&mut self, directory: Option<&Path>, report: &Report) -> Result<()> {
+        let Some(directory) = directory else {
+            return Ok(());
+        };
+        self.output
+            .seek(SeekFrom::Start(0))
+            .map_err(|error| Failure::io("reading the image back", error))?;
+        unpack::unpack(&mut self.output, directory)?;
+        report.stage("tree", &directory.display().to_string());
+        Ok(())
+    }
 }
 
 /// Packs a plan. `progress` is told of each number of content bytes that went in.
-pub fn pack<W: io::Read + io::Write + io::Seek + Send + 'static>(
+fn pack<W: io::Read + io::Write + io::Seek + Send + 'static>(
     plan: &Plan,
     sources: &[Source<'_>],
     packing: &Packing,

@@ -56,6 +56,17 @@ impl Selection {
     pub fn packages(&self) -> Vec<&Package> {
         packages(&self.chosen)
     }
+
+    /// Writes the lock that was asked for, so that the same can be chosen again.
+    pub fn keep_lock(&self, settings: &Settings, report: &Report) -> Result<()> {
+        if let (Locking::Write(path), Some(lock), false) =
+            (&settings.locking, &self.lock, settings.dry_run)
+        {
+            lock.write(path)?;
+            report.stage("lock", &path.display().to_string());
+        }
+        Ok(())
+    }
 }
 
 /// Returns the packages of the image: those that were named, and with repositories what they
