@@ -304,6 +304,9 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use rustix::fs::FlockOperation;
+    use rustix::io::Errno;
+
     use super::*;
     use crate::directory::SUMS;
 
@@ -330,6 +333,17 @@ mod tests {
         fn drop(&mut self) {
             fs::remove_dir_all(&self.0).unwrap();
         }
+    }
+
+    #[test]
+    fn nobody_else_gets_the_lock_as_long_as_a_change_takes() {
+        let scratch = Scratch::new("lock");
+        let other = fs::File::open(&scratch.0).unwrap();
+        let get = || rustix::fs::flock(&other, FlockOperation::NonBlockingLockExclusive);
+        let transaction = Transaction::begin(&scratch.0).unwrap();
+        assert_eq!(get(), Err(Errno::WOULDBLOCK));
+        drop(transaction);
+        assert_eq!(get(), Ok(()));
     }
 
     /// The image `a-1.raw`, about to come with the hash [`NEW_HASH`].

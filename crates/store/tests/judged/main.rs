@@ -9,6 +9,7 @@
 extern crate judges;
 
 mod builders;
+mod durability;
 mod full_disk;
 mod orders;
 #[path = "../../src/tests/workshop.rs"]
@@ -18,6 +19,8 @@ use std::process::ExitCode;
 
 /// The argument that makes this program a builder.
 const BUILDER: &str = "--builder";
+/// The argument that makes this program add one image.
+const ADDER: &str = "--adder";
 
 fn main() -> ExitCode {
     if std::env::args()
@@ -25,6 +28,10 @@ fn main() -> ExitCode {
         .is_some_and(|first| first == BUILDER)
     {
         builders::child_that_builds_until_it_is_killed();
+    }
+    if std::env::args().nth(1).is_some_and(|first| first == ADDER) {
+        durability::child_that_adds_one_image();
+        return ExitCode::SUCCESS;
     }
     judges::run()
 }
