@@ -455,7 +455,7 @@ fn generated_pages() {
     let pages = names(scratch.path());
     assert!(pages.contains(&"sysext-build.1".to_owned()), "{pages:?}");
     assert!(
-        pages.contains(&"sysext-build-inspect.1".to_owned()),
+        pages.contains(&"sysext-build-recipe.5".to_owned()),
         "{pages:?}"
     );
     for shell in ["bash", "zsh", "fish"] {

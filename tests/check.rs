@@ -165,7 +165,7 @@ fn findings_are_explained() {
     assert_eq!(answer_of(&outcome)[0]["severity"], "error");
     let outcome = run(["explain", "shadow-base"]);
     assert_eq!(outcome.status.code(), Some(2));
-    assert!(text(&outcome.stderr).contains("is shadows-base meant?"));
+    assert!(text(&outcome.stderr).contains("did you mean shadows-base?"));
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn several_recipes_make_an_image_each() {
     let said = text(&outcome.stderr);
     assert_eq!(outcome.status.code(), Some(2), "{said}");
     let reason = "error: recipes/usage.toml:3: the key \"pakages\" is not known\n\
-                  hint: is packages meant?\n";
+                  hint: did you mean packages?\n";
     assert!(said.contains(reason), "{said}");
     assert_eq!(kitchen.images("worse"), [images[0]]);
     let outcome = kitchen.run(&["-o", "worst", "recipes/none.toml", "recipes/usage.toml", c]);

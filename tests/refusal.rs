@@ -40,7 +40,7 @@ fn each_reason_has_its_exit_code_and_words() {
             &["--drop", "drop-doc"],
             &["hello-sysext-1.0-1.x86_64.rpm"],
             2,
-            &["is drop-docs meant?"],
+            &["did you mean drop-docs?"],
         ),
         (
             &["--keep", "no-devices"],

@@ -306,18 +306,3 @@ fn images_of_elsewhere_are_added_with_their_manifests() {
     assert_eq!(refused.status.code(), Some(3));
     assert!(text(&refused.stderr).contains("hello-tools-1.x86-64.manifest.gz"));
 }
-
-#[test]
-fn each_verb_has_a_manual_page() {
-    let scratch = Scratch::new();
-    let directory = scratch.path().to_str().unwrap();
-    assert!(run(["man", directory]).status.success());
-    let pages = names(scratch.path());
-    for page in [
-        "sysext-build.1",
-        "sysext-build-store.1",
-        "sysext-build-store-verify.1",
-    ] {
-        assert!(pages.iter().any(|name| name == page), "{page}: {pages:?}");
-    }
-}

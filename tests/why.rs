@@ -66,7 +66,7 @@ fn the_image_and_the_plan_say_the_same() {
         let said = text(&outcome.stderr);
         assert_eq!(outcome.status.code(), Some(1), "{said}");
         assert!(said.contains(" provides hello-libary\n"), "{said}");
-        assert!(said.contains("hint: is hello-library meant?"), "{said}");
+        assert!(said.contains("hint: did you mean hello-library?"), "{said}");
     }
     let answer = json(&why(&image, "hello-library", &["--json"]));
     let expected = serde_json::json!([[

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use store::BestBefore;
 
 use super::{NetworkArguments, SigningArguments};
 use crate::plan::matching::Matching;
 use crate::report::Verbosity;
 
-/// The arguments of `build`. What has a default that a recipe may change is an `Option`; the
-/// defaults are in `src/inputs`.
+/// The arguments of `build`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BuildArguments {
     /// RPM files, directories of them, or with --repo names; the first package names the image.
@@ -24,25 +25,9 @@ pub struct BuildArguments {
     /// Why a recipe allows findings, each by its id; those are in `allow`, too.
     #[arg(skip)]
     pub reasons: BTreeMap<String, String>,
-    /// Add a prepared tree: DIR/usr and DIR/opt; its files replace those of packages
-    #[arg(long, value_name = "DIR")]
-    pub overlay: Option<PathBuf>,
-
-    /// Name of the extension; where a package has that name, its version is the image's
-    #[arg(short, long, value_name = "NAME", help_heading = "Image")]
-    pub name: Option<String>,
-    /// Version of the image, instead of the main package's version and release
-    #[arg(long, value_name = "VERSION", help_heading = "Image")]
-    pub image_version: Option<String>,
-    /// Number that grows with each build of the same version: NAME-VERSION.N.ARCH.raw
-    #[arg(long, value_name = "N", help_heading = "Image")]
-    pub build_number: Option<u64>,
-    /// Architecture of the image, in systemd's or RPM's spelling
-    #[arg(long, value_name = "ARCH", help_heading = "Image")]
-    pub arch: Option<String>,
-    /// Where the image may be merged: words of system, portable, initrd [default: system]
-    #[arg(long, value_name = "SCOPE", help_heading = "Image")]
-    pub scope: Option<String>,
+    /// What a recipe can say of its image, too.
+    #[command(flatten)]
+    pub image: ImageArguments,
 
     /// Address of the store that the image will be in: lets the installed image update itself
     #[arg(long, value_name = "URL", help_heading = "Image")]
@@ -58,20 +43,6 @@ pub struct BuildArguments {
     )]
     pub sysupdate_verify: Option<Whether>,
 
-    /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
-    /// .packages) or mkosi's manifest; its packages must provide what the image requires
-    #[arg(long, value_name = "BASE", help_heading = "Base")]
-    pub base: Option<PathBuf>,
-    /// Take as the base what an installation of these packages from the repositories would have,
-    /// recommended packages included
-    #[arg(
-        long,
-        value_name = "NAME",
-        help_heading = "Base",
-        value_delimiter = ',',
-        conflicts_with = "base"
-    )]
-    pub base_install: Vec<String>,
     /// Repository to choose from what the inputs require and the base lacks: a directory, an http,
     /// https or file URL, or a .repo file, as [NAME=]PLACE[,priority=N]
     #[arg(long, value_name = "REPO", help_heading = "Base")]
@@ -85,22 +56,9 @@ pub struct BuildArguments {
     /// Take only repositories whose repomd.xml is signed, even if no .repo file asks for it
     #[arg(long, help_heading = "Trust")]
     pub repo_gpgcheck: bool,
-    /// Write to FILE which packages were chosen, for --locked
-    #[arg(long, value_name = "FILE", help_heading = "Base")]
-    pub lock: Option<PathBuf>,
     /// Choose nothing: take the packages that the --lock FILE names, if nothing has changed
     #[arg(long, help_heading = "Base")]
     pub locked: bool,
-    /// os-release of the base, instead of this host's
-    #[arg(long, value_name = "FILE", help_heading = "Base")]
-    pub os_release: Option<PathBuf>,
-    /// Add what the packages recommend, too, where it can be added
-    #[arg(long, help_heading = "Base")]
-    pub recommends: bool,
-    /// What of the base's os-release the client's must equal [default: version-id]
-    #[arg(long = "match", value_name = "WHAT", help_heading = "Base", value_enum)]
-    pub matching: Option<Matching>,
-
     /// Directory for the image, its manifest and SHA256SUMS
     #[arg(
         short,
@@ -145,23 +103,10 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub signing: SigningArguments,
 
-    /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
-    /// [default: zstd:7]
-    #[arg(long, value_name = "TYPE", help_heading = "Packing")]
-    pub compression: Option<String>,
-    /// Block size, a power of two from 4K to 1M [default: 1M]
-    #[arg(long, value_name = "SIZE", help_heading = "Packing")]
-    pub block_size: Option<String>,
     /// Number of compressing threads; the bytes do not depend on it [default: one a core]
     #[arg(short, long, value_name = "N", help_heading = "Packing")]
     pub jobs: Option<usize>,
 
-    /// Switch a rule off (see `sysext-build rules`)
-    #[arg(long, value_name = "RULE", help_heading = "Rules")]
-    pub keep: Vec<String>,
-    /// Switch an opt-in rule on, such as drop-docs
-    #[arg(long, value_name = "RULE", help_heading = "Rules")]
-    pub drop: Vec<String>,
     /// Go on in spite of a finding that would stop the build
     #[arg(long, value_name = "FINDING", help_heading = "Rules")]
     pub allow: Vec<String>,
@@ -176,6 +121,84 @@ pub struct BuildArguments {
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,
+}
+
+/// What can be typed and is in a recipe under the same name: the key `block-size` is the option
+/// `--block-size`. What has a default is an `Option`, since a recipe may say it, too; the defaults
+/// are in `src/inputs`.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ImageArguments {
+    /// Add a prepared tree: DIR/usr and DIR/opt; its files replace those of packages
+    #[arg(long, value_name = "DIR")]
+    pub overlay: Option<PathBuf>,
+    /// Name of the extension; where a package has that name, its version is the image's
+    #[arg(short, long, value_name = "NAME", help_heading = "Image")]
+    pub name: Option<String>,
+    /// Version of the image, instead of the main package's version and release
+    #[arg(long, value_name = "VERSION", help_heading = "Image")]
+    #[serde(rename = "version")]
+    pub image_version: Option<String>,
+    /// Number that grows with each build of the same version: NAME-VERSION.N.ARCH.raw
+    #[arg(long, value_name = "N", help_heading = "Image")]
+    pub build_number: Option<u64>,
+    /// Architecture of the image, in systemd's or RPM's spelling
+    #[arg(long, value_name = "ARCH", help_heading = "Image")]
+    pub arch: Option<String>,
+    /// Where the image may be merged: words of system, portable, initrd [default: system]
+    #[arg(long, value_name = "SCOPE", help_heading = "Image")]
+    pub scope: Option<String>,
+    /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
+    /// .packages) or mkosi's manifest; its packages must provide what the image requires
+    #[arg(long, value_name = "BASE", help_heading = "Base")]
+    pub base: Option<PathBuf>,
+    /// Take as the base what an installation of these packages from the repositories would have,
+    /// recommended packages included
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Base",
+        value_delimiter = ',',
+        conflicts_with = "base"
+    )]
+    pub base_install: Vec<String>,
+    /// Write to FILE which packages were chosen, for --locked
+    #[arg(long, value_name = "FILE", help_heading = "Base")]
+    pub lock: Option<PathBuf>,
+    /// os-release of the base, instead of this host's
+    #[arg(long, value_name = "FILE", help_heading = "Base")]
+    pub os_release: Option<PathBuf>,
+    /// Add what the packages recommend, too, where it can be added
+    #[arg(long, help_heading = "Base")]
+    pub recommends: bool,
+    /// What of the base's os-release the client's must equal [default: version-id]
+    #[arg(long = "match", value_name = "WHAT", help_heading = "Base", value_enum)]
+    #[serde(rename = "match", deserialize_with = "by_name")]
+    pub matching: Option<Matching>,
+    /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
+    /// [default: zstd:7]
+    #[arg(long, value_name = "TYPE", help_heading = "Packing")]
+    pub compression: Option<String>,
+    /// Block size, a power of two from 4K to 1M [default: 1M]
+    #[arg(long, value_name = "SIZE", help_heading = "Packing")]
+    pub block_size: Option<String>,
+    /// Switch a rule off (see `sysext-build rules`)
+    #[arg(long, value_name = "RULE", help_heading = "Rules")]
+    pub keep: Vec<String>,
+    /// Switch an opt-in rule on, such as drop-docs
+    #[arg(long, value_name = "RULE", help_heading = "Rules")]
+    pub drop: Vec<String>,
+}
+
+/// Reads a value that clap knows by name.
+fn by_name<'de, D: Deserializer<'de>, T: ValueEnum>(value: D) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(value)?;
+    T::from_str(&text, false).map(Some).map_err(|_| {
+        let known = T::value_variants().iter();
+        let known = known.filter_map(|one| Some(one.to_possible_value()?.get_name().to_owned()));
+        let known = known.collect::<Vec<_>>().join(", ");
+        D::Error::custom(format_args!("{text:?} is not one of {known}"))
+    })
 }
 
 /// The layout of a store.

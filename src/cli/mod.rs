@@ -15,7 +15,7 @@ use clap_complete::Shell;
 
 use crate::report::Verbosity;
 
-pub use build::{BuildArguments, LayoutName, Whether};
+pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use network::NetworkArguments;
 pub use signing::SigningArguments;
@@ -44,10 +44,9 @@ Recipes: a recipe says in TOML what one would type for one image, with paths rel
   [[allow]]
   finding = \"shadows-base\"
   reason = \"why this may be\"
-Its other keys are version (--image-version), and as the options of these names build-number, arch,
-scope, match, overlay, base, base-install, os-release, recommends, compression, block-size, keep,
-drop and lock. Options that are typed win over its values, and are added to its lists. A recipe that fails
-does not stop the others; the exit code is the highest of theirs.
+sysext-build-recipe(5), which sysext-build man writes, has all of its keys. Options that are typed win
+over its values, and are added to its lists. A recipe that fails does not stop the others; the exit
+code is the highest of theirs.
 
 On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.
 Exit codes: 0 done, 1 the input can't give a good image, 2 usage, 3 input or output failed.";

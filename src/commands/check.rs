@@ -151,7 +151,7 @@ fn clients(names: &[String]) -> Result<Vec<Client>> {
             Client::named(name).ok_or_else(|| {
                 let failure = Failure::usage(format!("--client {name:?} is not known"));
                 match nearest(name, known.iter().map(String::as_str)) {
-                    Some(name) => failure.hint(format!("is {name} meant?")),
+                    Some(name) => failure.hint(format!("did you mean {name}?")),
                     None => failure.hint(format!("known are {}", known.join(", "))),
                 }
             })

@@ -29,7 +29,7 @@ pub fn run(arguments: &ExplainArguments, report: &Report) -> Result<()> {
     if answers.is_empty() {
         let failure = Failure::usage(format!("{:?} is no finding and no rule", arguments.id));
         return Err(match nearest(&arguments.id, names()) {
-            Some(name) => failure.hint(format!("is {name} meant?")),
+            Some(name) => failure.hint(format!("did you mean {name}?")),
             None => failure.hint("sysext-build rules lists findings and rules"),
         });
     }

@@ -225,7 +225,7 @@ impl Record {
             .filter_map(|nevra| Some(Nevra::parse(nevra)?.name))
             .collect();
         match nearest(what, names.iter().map(String::as_str)) {
-            Some(name) => failure.hint(format!("is {name} meant?")),
+            Some(name) => failure.hint(format!("did you mean {name}?")),
             None => failure,
         }
     }
@@ -373,7 +373,7 @@ mod tests {
             failure.source.to_string(),
             "nothing in x.raw provides plugins"
         );
-        assert_eq!(failure.hints, ["is plugin meant?"]);
+        assert_eq!(failure.hints, ["did you mean plugin?"]);
         for (document, problem) in [
             (serde_json::json!({}), "lists no packages"),
             (

@@ -12,7 +12,9 @@ use std::time::Duration;
 use architecture::Architecture;
 
 use crate::base::{BaseSource, PackageSource};
-use crate::cli::{BuildArguments, LayoutName, NetworkArguments, SigningArguments, Whether};
+use crate::cli::{
+    BuildArguments, ImageArguments, LayoutName, NetworkArguments, SigningArguments, Whether,
+};
 use crate::findings::Waivers;
 use crate::pack::Packing;
 use crate::packages::lock::Locking;
@@ -34,6 +36,68 @@ const DEFAULT_COMPRESSION: &str = "zstd:7";
 const DEFAULT_BLOCK_SIZE: &str = "1M";
 /// Where an image may be merged if nothing is said of it.
 const DEFAULT_SCOPE: &str = "system";
+
+/// A variable that is read.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its names: one, or several that mean the same.
+    pub names: &'static str,
+    /// It concerns the verbs that have one of these options.
+    pub options: &'static [&'static str],
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// All variables that this program reads.
+pub const ENVIRONMENT: [Variable; 9] = [
+    Variable {
+        names: "SOURCE_DATE_EPOCH",
+        options: &["sign_key", "tarball"],
+        meaning: "Seconds since 1970. No time in what is made is later, and signatures are made at \
+                  this time instead of now.",
+    },
+    Variable {
+        names: "SYSEXT_BUILD_PASSPHRASE",
+        options: &["sign_key"],
+        meaning: "Passphrase of the key that signs, unless --passphrase-file is given.",
+    },
+    Variable {
+        names: "XDG_CACHE_HOME, HOME",
+        options: &["cache_dir"],
+        meaning: "Where the cache is, unless --cache-dir is given: $XDG_CACHE_HOME/sysext-build if \
+                  that is an absolute path, else $HOME/.cache/sysext-build.",
+    },
+    Variable {
+        names: "http_proxy",
+        options: &["cache_dir"],
+        meaning: "Proxy for http. Only the lower-case name counts.",
+    },
+    Variable {
+        names: "https_proxy, HTTPS_PROXY",
+        options: &["cache_dir"],
+        meaning: "Proxy for https.",
+    },
+    Variable {
+        names: "all_proxy, ALL_PROXY",
+        options: &["cache_dir"],
+        meaning: "Proxy for what has none of its own.",
+    },
+    Variable {
+        names: "no_proxy, NO_PROXY",
+        options: &["cache_dir"],
+        meaning: "Hosts that are asked without a proxy.",
+    },
+    Variable {
+        names: "SSL_CERT_FILE",
+        options: &["cache_dir"],
+        meaning: "Certificates to trust instead of the system's.",
+    },
+    Variable {
+        names: "NO_COLOR, TERM",
+        options: &["quiet"],
+        meaning: "No bar moves where NO_COLOR is set and not empty, or TERM is dumb.",
+    },
+];
 
 /// Everything that decides what is built, and where to.
 #[derive(Clone, Debug)]
@@ -63,8 +127,9 @@ pub struct Inputs {
 impl Inputs {
     /// Checks the arguments and reads the environment.
     pub fn new(arguments: &BuildArguments) -> Result<Self> {
+        let image = &arguments.image;
         let no_package = arguments.inputs.is_empty() && arguments.names.is_empty();
-        if no_package && arguments.overlay.is_none() {
+        if no_package && image.overlay.is_none() {
             return Err(Failure::usage("no INPUT is given")
                 .hint("name an RPM, as in: sysext-build strace-6.11-1.1.x86_64.rpm")
                 .hint("sysext-build --help shows more"));
@@ -72,11 +137,11 @@ impl Inputs {
         let layout = layout(arguments.layout);
         let naming = Naming {
             layout,
-            name: arguments.name.clone(),
-            version: arguments.image_version.clone(),
-            build_number: arguments.build_number,
-            architecture: arguments.arch.as_deref().map(architecture).transpose()?,
-            scope: scope(arguments.scope.as_deref().unwrap_or(DEFAULT_SCOPE))?,
+            name: image.name.clone(),
+            version: image.image_version.clone(),
+            build_number: image.build_number,
+            architecture: image.arch.as_deref().map(architecture).transpose()?,
+            scope: scope(image.scope.as_deref().unwrap_or(DEFAULT_SCOPE))?,
         };
         if let Some(name) = &naming.name {
             store::check_name(name)
@@ -91,7 +156,7 @@ impl Inputs {
             return Err(Failure::usage("an overlay alone has no name and version")
                 .hint("add --name NAME --image-version VERSION"));
         }
-        if let Some(overlay) = &arguments.overlay
+        if let Some(overlay) = &image.overlay
             && !overlay.is_dir()
         {
             return Err(Failure::usage(format!(
@@ -99,7 +164,7 @@ impl Inputs {
                 overlay.display()
             )));
         }
-        if !arguments.base_install.is_empty() && arguments.repo.is_empty() {
+        if !image.base_install.is_empty() && arguments.repo.is_empty() {
             return Err(
                 Failure::usage("--base-install needs repositories").hint("name one with --repo")
             );
@@ -115,8 +180,8 @@ impl Inputs {
             .into_iter()
             .map(|name| name.to_string_lossy().into_owned());
         let names = names.chain(arguments.names.iter().cloned());
-        let compression = arguments.compression.as_deref();
-        let block = arguments.block_size.as_deref();
+        let compression = image.compression.as_deref();
+        let block = image.block_size.as_deref();
         Ok(Self {
             packages: packages::Settings {
                 files: rpm_files_of(&files)?,
@@ -130,17 +195,17 @@ impl Inputs {
                     now: now()?,
                 },
                 locking,
-                recommends: arguments.recommends,
+                recommends: image.recommends,
                 architecture: naming.architecture,
                 dry_run: arguments.dry_run,
             },
-            base: base(arguments),
+            base: base(image),
             plan: plan::Settings {
-                overlay: arguments.overlay.clone(),
-                rules: RuleSet::new(&arguments.keep, &arguments.drop)?,
+                overlay: image.overlay.clone(),
+                rules: RuleSet::new(&image.keep, &image.drop)?,
                 epoch: source_date_epoch()?,
                 naming,
-                matching: arguments.matching.unwrap_or_default(),
+                matching: image.matching.unwrap_or_default(),
                 updates: updates(arguments, layout)?,
             },
             waivers: Waivers::new(&arguments.allow, arguments.strict)?
@@ -171,7 +236,8 @@ impl Inputs {
 
 /// Says what is to be done with a lock.
 fn locking(arguments: &BuildArguments) -> Result<Locking> {
-    match (&arguments.lock, arguments.locked) {
+    let image = &arguments.image;
+    match (&image.lock, arguments.locked) {
         (None, false) => Ok(Locking::None),
         (None, true) => {
             Err(Failure::usage("--locked: no lock is named").hint("name it with --lock FILE"))
@@ -187,17 +253,17 @@ fn locking(arguments: &BuildArguments) -> Result<Locking> {
 
 /// Says where the base is described. What is not said is this host, unless nothing of it would be
 /// looked at.
-fn base(arguments: &BuildArguments) -> BaseSource {
-    let is_one_system = arguments.matching != Some(Matching::Any);
-    let packages = match (&arguments.base, &arguments.base_install[..]) {
+fn base(image: &ImageArguments) -> BaseSource {
+    let is_one_system = image.matching != Some(Matching::Any);
+    let packages = match (&image.base, &image.base_install[..]) {
         (Some(path), _) => PackageSource::At(path.clone()),
         (None, names @ [_, ..]) => PackageSource::Install(names.to_vec()),
-        (None, []) if arguments.os_release.is_none() && is_one_system => PackageSource::Host,
+        (None, []) if image.os_release.is_none() && is_one_system => PackageSource::Host,
         (None, []) => PackageSource::Unknown,
     };
     BaseSource {
         packages,
-        os_release: arguments.os_release.clone(),
+        os_release: image.os_release.clone(),
         is_one_system,
     }
 }

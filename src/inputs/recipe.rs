@@ -39,16 +39,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum as _;
+use clap::{Args as _, Command};
+use serde::de::value::Error as Unread;
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::BuildArguments;
+use crate::cli::{BuildArguments, ImageArguments};
 use crate::findings::FINDINGS;
 use crate::inputs::Inputs;
 use crate::packages::choose::may_be_name;
 use crate::packages::repository;
-use crate::plan::matching::Matching;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};
@@ -56,28 +58,86 @@ use crate::words::suggest::{check_known, nearest};
 /// Largest recipe in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// The keys of a recipe.
-const KEYS: [&str; 19] = [
-    "allow",
-    "arch",
-    "base",
-    "base-install",
-    "block-size",
-    "build-number",
-    "compression",
-    "drop",
-    "keep",
-    "lock",
-    "match",
-    "name",
-    "os-release",
-    "overlay",
-    "packages",
-    "recommends",
-    "repositories",
-    "scope",
-    "version",
+/// What a recipe says otherwise than the command line. Its other keys are those of
+/// [`ImageArguments`].
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Own {
+    packages: Vec<String>,
+    repositories: Vec<Spanned<String>>,
+    allow: Vec<Spanned<Allow>>,
+}
+
+/// What the manual says of the keys of [`Own`], in their order: the type, and the meaning.
+const OWN: [(&str, &str); 3] = [
+    (
+        "list of strings",
+        "RPM files, directories of them, and names of packages in the repositories. What has a \
+         slash or ends in .rpm, and whatever there is a file of, is a file",
+    ),
+    (
+        "list of strings",
+        "Repositories to choose from what the packages require and the base lacks, as --repo takes \
+         them",
+    ),
+    (
+        "list of tables",
+        "Findings that do not stop the build, each with the keys finding (its id) and reason (why \
+         it may be)",
+    ),
 ];
+
+/// A finding that does not stop the build, and why.
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "tables with finding and reason, as in [[allow]]")]
+struct Allow {
+    finding: Option<Spanned<String>>,
+    reason: Option<String>,
+}
+
+/// A key of a recipe, for the manual.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value is, such as "string".
+    pub kind: &'static str,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// Returns all keys of a recipe, in the order of the manual.
+pub fn keys() -> Vec<Key> {
+    let own = keys_of::<Own>().iter().zip(OWN);
+    let mut keys: Vec<_> = own
+        .map(|(name, (kind, meaning))| Key {
+            name,
+            kind,
+            meaning: meaning.to_owned(),
+        })
+        .collect();
+    // Options and keys are made of the same fields, so they are in the same order.
+    let command = ImageArguments::augment_args(Command::new("recipe"));
+    let shared = keys_of::<ImageArguments>().iter();
+    keys.extend(shared.zip(command.get_arguments()).map(|(name, option)| {
+        let action = option.get_action();
+        let kind = match *name {
+            "build-number" => "number",
+            _ if !action.takes_values() => "true or false",
+            _ if matches!(action, clap::ArgAction::Append) => "list of strings",
+            _ => "string",
+        };
+        Key {
+            name,
+            kind,
+            meaning: option
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        }
+    }));
+    keys
+}
 
 /// Returns the recipes among the inputs, which are then all that there is.
 pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {
@@ -91,8 +151,8 @@ pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {
     }
     if recipes.len() > 1 {
         let for_one = [
-            ("--name", arguments.name.is_some()),
-            ("--lock", arguments.lock.is_some()),
+            ("--name", arguments.image.name.is_some()),
+            ("--lock", arguments.image.lock.is_some()),
             ("--tree", arguments.tree.is_some()),
         ];
         if let Some((option, _)) = for_one.iter().find(|(_, given)| *given) {
@@ -116,39 +176,47 @@ pub fn inputs(path: &Path, typed: &BuildArguments) -> Result<Inputs> {
 /// Adds what was typed to what a recipe says.
 fn merged(recipe: BuildArguments, typed: &BuildArguments) -> BuildArguments {
     let typed = typed.clone();
-    let added = |mut list: Vec<String>, more: Vec<String>| {
-        list.extend(more);
-        list
-    };
+    BuildArguments {
+        inputs: recipe.inputs,
+        names: recipe.names,
+        reasons: recipe.reasons,
+        image: merged_image(recipe.image, typed.image),
+        repo: added(recipe.repo, typed.repo),
+        allow: added(recipe.allow, typed.allow),
+        ..typed
+    }
+}
+
+fn merged_image(recipe: ImageArguments, typed: ImageArguments) -> ImageArguments {
     let (base, base_install) = match (typed.base, typed.base_install) {
         (Some(base), _) => (Some(base), Vec::new()),
         (None, names) if names.is_empty() => (recipe.base, recipe.base_install),
         (None, names) => (None, added(recipe.base_install, names)),
     };
-    BuildArguments {
-        inputs: recipe.inputs,
-        names: recipe.names,
-        reasons: recipe.reasons,
+    // Every key is named, so that the compiler asks for a new one.
+    ImageArguments {
         overlay: typed.overlay.or(recipe.overlay),
         name: typed.name.or(recipe.name),
         image_version: typed.image_version.or(recipe.image_version),
         build_number: typed.build_number.or(recipe.build_number),
         arch: typed.arch.or(recipe.arch),
         scope: typed.scope.or(recipe.scope),
-        matching: typed.matching.or(recipe.matching),
         base,
         base_install,
-        repo: added(recipe.repo, typed.repo),
-        os_release: typed.os_release.or(recipe.os_release),
         lock: typed.lock.or(recipe.lock),
+        os_release: typed.os_release.or(recipe.os_release),
         recommends: typed.recommends || recipe.recommends,
+        matching: typed.matching.or(recipe.matching),
         compression: typed.compression.or(recipe.compression),
         block_size: typed.block_size.or(recipe.block_size),
         keep: added(recipe.keep, typed.keep),
         drop: added(recipe.drop, typed.drop),
-        allow: added(recipe.allow, typed.allow),
-        ..typed
     }
+}
+
+fn added(mut list: Vec<String>, more: Vec<String>) -> Vec<String> {
+    list.extend(more);
+    list
 }
 
 /// Reads a recipe's text: the only reader of TOML.
@@ -158,122 +226,48 @@ fn read(path: &Path, text: &str) -> Result<BuildArguments> {
         let offset = error.span().map_or(0, |span| span.start);
         origin.wrong(offset, error.message())
     })?;
-    let mut recipe = BuildArguments::default();
-    for entry in origin.entries(table.get_ref()) {
-        take(&mut recipe, &entry)?;
+    origin.check(table.get_ref())?;
+    // Two readers of one table: each knows its keys, and above it was checked that one does.
+    let own: Own = origin.take(&table)?;
+    let mut image: ImageArguments = origin.take(&table)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let paths = [
+        &mut image.overlay,
+        &mut image.base,
+        &mut image.lock,
+        &mut image.os_release,
+    ];
+    for path in paths.into_iter().flatten() {
+        *path = directory.join(&*path);
     }
-    if let (Some(_), [_, ..]) = (&recipe.base, &recipe.base_install[..]) {
+    if image.base.is_some() && !image.base_install.is_empty() {
         let text = "base and base-install both say what the base is: one is too many";
         return Err(Failure::usage(text).at(path.display()));
     }
-    if recipe.inputs.is_empty() && recipe.names.is_empty() && recipe.overlay.is_none() {
+    let mut recipe = BuildArguments {
+        image,
+        ..BuildArguments::default()
+    };
+    for package in own.packages {
+        let file = directory.join(&package);
+        if may_be_name(Path::new(&package)) && !file.exists() {
+            recipe.names.push(package);
+        } else {
+            recipe.inputs.push(file);
+        }
+    }
+    for value in own.repositories {
+        let place = repository::below(directory, value.get_ref())
+            .map_err(|failure| origin.place(failure, value.span().start))?;
+        recipe.repo.push(place);
+    }
+    for one in own.allow {
+        origin.allow(&mut recipe, one)?;
+    }
+    if recipe.inputs.is_empty() && recipe.names.is_empty() && recipe.image.overlay.is_none() {
         return Err(Failure::usage("there are neither packages nor an overlay").at(path.display()));
     }
     Ok(recipe)
-}
-
-/// Takes one key's value into the arguments.
-fn take(recipe: &mut BuildArguments, entry: &Entry<'_>) -> Result<()> {
-    match entry.key {
-        "allow" => allow(recipe, entry)?,
-        "arch" => recipe.arch = Some(entry.string()?),
-        "base" => recipe.base = Some(entry.path()?),
-        "base-install" => recipe.base_install = entry.strings()?,
-        "block-size" => recipe.block_size = Some(entry.string()?),
-        "build-number" => recipe.build_number = Some(entry.number()?),
-        "compression" => recipe.compression = Some(entry.string()?),
-        "drop" => recipe.drop = entry.strings()?,
-        "keep" => recipe.keep = entry.strings()?,
-        "lock" => recipe.lock = Some(entry.path()?),
-        "match" => recipe.matching = Some(matching(entry)?),
-        "name" => recipe.name = Some(entry.string()?),
-        "os-release" => recipe.os_release = Some(entry.path()?),
-        "overlay" => recipe.overlay = Some(entry.path()?),
-        "packages" => {
-            for package in entry.strings()? {
-                let path = entry.origin.directory().join(&package);
-                if may_be_name(Path::new(&package)) && !path.exists() {
-                    recipe.names.push(package);
-                } else {
-                    recipe.inputs.push(path);
-                }
-            }
-        }
-        "recommends" => recipe.recommends = entry.truth()?,
-        "repositories" => {
-            for value in entry.strings()? {
-                let place = repository::below(entry.origin.directory(), &value);
-                recipe
-                    .repo
-                    .push(place.map_err(|failure| entry.at(failure))?);
-            }
-        }
-        "scope" => recipe.scope = Some(entry.string()?),
-        "version" => recipe.image_version = Some(entry.string()?),
-        _ => return Err(entry.unknown(&KEYS)),
-    }
-    Ok(())
-}
-
-/// Reads what is allowed, and why.
-fn allow(recipe: &mut BuildArguments, entry: &Entry<'_>) -> Result<()> {
-    let known: Vec<_> = FINDINGS.iter().map(|kind| kind.id).collect();
-    let wanted = "tables with finding and reason, as in [[allow]]";
-    for one in entry.elements(wanted)? {
-        let Some(table) = one.get_ref().as_table() else {
-            return Err(entry.mistyped(one, wanted));
-        };
-        let (mut finding, mut reason) = (None, None);
-        for entry in entry.origin.entries(table) {
-            match entry.key {
-                "finding" => {
-                    let id = entry.string()?;
-                    check_known("finding", std::slice::from_ref(&id), &known)
-                        .map_err(|failure| entry.at(failure))?;
-                    finding = Some(id);
-                }
-                // In one line, as it will be shown.
-                "reason" => {
-                    let words = entry.string()?;
-                    reason = Some(words.split_whitespace().collect::<Vec<_>>().join(" "));
-                }
-                _ => return Err(entry.unknown(&["finding", "reason"])),
-            }
-        }
-        let offset = one.span().start;
-        let Some(finding) = finding else {
-            return Err(entry.origin.wrong(offset, "allow has no finding"));
-        };
-        let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
-            let text = format!("{finding} is allowed without a reason");
-            return Err(entry
-                .origin
-                .wrong(offset, text)
-                .hint("say why: reason = \"...\""));
-        };
-        if reason.contains(char::is_control) {
-            let text = format!("the reason for {finding} has control characters");
-            return Err(entry.origin.wrong(offset, text));
-        }
-        recipe.allow.push(finding.clone());
-        if recipe.reasons.insert(finding.clone(), reason).is_some() {
-            let text = format!("{finding} is allowed twice");
-            return Err(entry.origin.wrong(offset, text));
-        }
-    }
-    Ok(())
-}
-
-fn matching(entry: &Entry<'_>) -> Result<Matching> {
-    let text = entry.string()?;
-    Matching::from_str(&text, false).map_err(|_| {
-        let known: Vec<_> = (Matching::value_variants().iter())
-            .filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()))
-            .collect();
-        let text = format!("match {text:?} is not known");
-        let failure = entry.origin.wrong(entry.value.span().start, text);
-        failure.hint(format!("known are {}", known.join(", ")))
-    })
 }
 
 /// Where a recipe's text comes from.
@@ -283,121 +277,175 @@ struct Origin<'a> {
     text: &'a str,
 }
 
-/// A key with its value.
-struct Entry<'a> {
-    origin: Origin<'a>,
-    key: &'a str,
-    /// Where the key is, in bytes from the start.
-    offset: usize,
-    value: &'a Spanned<DeValue<'a>>,
-}
-
-impl<'a> Origin<'a> {
-    /// Returns what paths are relative to.
-    fn directory(&self) -> &'a Path {
-        self.path.parent().unwrap_or(Path::new(""))
-    }
-
+impl Origin<'_> {
     /// Refuses what is at this offset.
-    fn wrong(&self, offset: usize, text: impl std::fmt::Display) -> Failure {
+    fn wrong(self, offset: usize, text: impl std::fmt::Display) -> Failure {
         self.place(Failure::usage(text), offset)
     }
 
     /// Says at which line something is wrong.
-    fn place(&self, failure: Failure, offset: usize) -> Failure {
+    fn place(self, failure: Failure, offset: usize) -> Failure {
         let before = self.text.as_bytes().iter().take(offset);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
         failure.at(format_args!("{}:{line}", self.path.display()))
     }
 
-    /// Returns the entries of a table in the order in which they were written.
-    fn entries(self, table: &'a DeTable<'a>) -> Vec<Entry<'a>> {
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| Entry {
-                origin: self,
-                key: key.get_ref(),
-                offset: key.span().start,
-                value,
-            })
-            .collect();
-        entries.sort_by_key(|entry| entry.offset);
-        entries
+    /// Refuses keys that are not known, and strings that are empty.
+    fn check(self, table: &DeTable<'_>) -> Result<()> {
+        let known = [keys_of::<Own>(), keys_of::<ImageArguments>()].concat();
+        for (key, value) in in_order(table) {
+            self.check_key(key, &known)?;
+            for element in elements(value) {
+                if element.get_ref().as_str() == Some("") {
+                    let text = format!("{}: an empty string says nothing", key.get_ref());
+                    return Err(self.wrong(element.span().start, text));
+                }
+                let allowed = element
+                    .get_ref()
+                    .as_table()
+                    .filter(|_| key.get_ref() == "allow");
+                for (inner, _) in allowed.into_iter().flat_map(in_order) {
+                    self.check_key(inner, keys_of::<Allow>())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_key(self, key: &Spanned<impl AsRef<str>>, known: &[&str]) -> Result<()> {
+        let name = key.get_ref().as_ref();
+        if known.contains(&name) {
+            return Ok(());
+        }
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the keys are {}", known.join(", ")),
+        };
+        let text = format!("the key {name:?} is not known");
+        Err(self.wrong(key.span().start, text).hint(hint))
+    }
+
+    /// Takes the keys that this type knows out of a table.
+    fn take<'de, T: Deserialize<'de>>(self, table: &Spanned<DeTable<'de>>) -> Result<T> {
+        T::deserialize(toml::de::Deserializer::from(table.clone())).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let entries = in_order(table.get_ref()).into_iter();
+            let mut around = entries.filter(|(_, value)| value.span().contains(&offset));
+            let (key, value) = around.next().unzip();
+            let key = key.map_or("", |key| key.get_ref());
+            let inside = value.into_iter().flat_map(elements);
+            let mut inside = inside.filter(|element| element.span().contains(&offset));
+            let found = inside
+                .next()
+                .or(value)
+                .map_or("", |value| value.get_ref().type_str());
+            self.wrong(offset, in_plain_words(key, found, error.message()))
+        })
+    }
+
+    /// Takes a finding that is allowed, and why.
+    fn allow(self, recipe: &mut BuildArguments, one: Spanned<Allow>) -> Result<()> {
+        let offset = one.span().start;
+        let Allow { finding, reason } = one.into_inner();
+        let Some(finding) = finding else {
+            return Err(self.wrong(offset, "allow has no finding"));
+        };
+        let place = finding.span().start;
+        let finding = finding.into_inner();
+        let known: Vec<_> = FINDINGS.iter().map(|kind| kind.id).collect();
+        check_known("finding", std::slice::from_ref(&finding), &known)
+            .map_err(|failure| self.place(failure, place))?;
+        // In one line, as it will be shown.
+        let reason = reason.unwrap_or_default();
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        if reason.is_empty() {
+            let text = format!("{finding} is allowed without a reason");
+            return Err(self.wrong(offset, text).hint("say why: reason = \"...\""));
+        }
+        if reason.contains(char::is_control) {
+            let text = format!("the reason for {finding} has control characters");
+            return Err(self.wrong(offset, text));
+        }
+        recipe.allow.push(finding.clone());
+        if recipe.reasons.insert(finding.clone(), reason).is_some() {
+            return Err(self.wrong(offset, format!("{finding} is allowed twice")));
+        }
+        Ok(())
     }
 }
 
-impl<'a> Entry<'a> {
-    /// Says at which line something is wrong.
-    fn at(&self, failure: Failure) -> Failure {
-        self.origin.place(failure, self.offset)
+/// Returns the entries of a table in the order in which they were written.
+fn in_order<'a, 'i>(
+    table: &'a DeTable<'i>,
+) -> Vec<(
+    &'a Spanned<toml::de::DeString<'i>>,
+    &'a Spanned<DeValue<'i>>,
+)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+/// Returns the elements of a list, or what is no list as the only one.
+fn elements<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> &'a [Spanned<DeValue<'i>>] {
+    let list = value.get_ref().as_array();
+    list.map_or(std::slice::from_ref(value), AsRef::as_ref)
+}
+
+/// Returns what serde says of a key's value of this type, in a user's words.
+fn in_plain_words(key: &str, found: &str, message: &str) -> String {
+    let wanted = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.rsplit_once(", expected "));
+    let wanted = match wanted {
+        None => return format!("{key}: {message}"),
+        Some((_, "a sequence")) => "a list",
+        Some((_, "a boolean")) => "true or false",
+        Some((_, "path string")) => "a string",
+        Some((_, "u64")) => "a whole number from 0 on",
+        Some((_, other)) => other,
+    };
+    format!("{key} takes {wanted}, and this is of type {found}")
+}
+
+/// Returns the names that serde knows the fields of a struct by.
+fn keys_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut keys: &'static [&'static str] = &[];
+    // It fails once it was asked, and `keys` is what was wanted.
+    let _ = T::deserialize(Fields(&mut keys));
+    keys
+}
+
+/// A deserializer that has no value, but takes down which fields were asked for.
+struct Fields<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Fields<'_> {
+    type Error = Unread;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> std::result::Result<V::Value, Unread> {
+        Err(Unread::custom("no struct"))
     }
 
-    /// Refuses the key.
-    fn unknown(&self, known: &[&str]) -> Failure {
-        let failure = Failure::usage(format!("the key {:?} is not known", self.key));
-        let hint = match nearest(self.key, known.iter().copied()) {
-            Some(name) => format!("is {name} meant?"),
-            None => format!("known are {}", known.join(", ")),
-        };
-        self.at(failure).hint(hint)
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> std::result::Result<V::Value, Unread> {
+        *self.0 = fields;
+        Err(Unread::custom("no value"))
     }
 
-    /// Refuses the type of the value, or of a part of it.
-    fn mistyped(&self, value: &Spanned<DeValue<'_>>, wanted: &str) -> Failure {
-        let found = value.get_ref().type_str();
-        let text = format!("{} takes {wanted}, and this is of type {found}", self.key);
-        self.origin.wrong(value.span().start, text)
-    }
-
-    fn string_of(&self, value: &Spanned<DeValue<'_>>, wanted: &str) -> Result<String> {
-        let text = value.get_ref().as_str();
-        let text = text.ok_or_else(|| self.mistyped(value, wanted))?;
-        if text.is_empty() {
-            let text = format!("{}: an empty string says nothing", self.key);
-            return Err(self.origin.wrong(value.span().start, text));
-        }
-        Ok(text.to_owned())
-    }
-
-    fn string(&self) -> Result<String> {
-        self.string_of(self.value, "a string")
-    }
-
-    fn path(&self) -> Result<PathBuf> {
-        Ok(self.origin.directory().join(self.string()?))
-    }
-
-    fn elements(&self, wanted: &str) -> Result<&'a [Spanned<DeValue<'a>>]> {
-        let elements = self.value.get_ref().as_array();
-        elements
-            .map(AsRef::as_ref)
-            .ok_or_else(|| self.mistyped(self.value, wanted))
-    }
-
-    fn strings(&self) -> Result<Vec<String>> {
-        let wanted = "a list of strings";
-        let elements = self.elements(wanted)?.iter();
-        elements
-            .map(|element| self.string_of(element, wanted))
-            .collect()
-    }
-
-    fn number(&self) -> Result<u64> {
-        let number = self.value.get_ref().as_integer();
-        number
-            .and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok())
-            .ok_or_else(|| self.mistyped(self.value, "a whole number from 0 on"))
-    }
-
-    fn truth(&self) -> Result<bool> {
-        let truth = self.value.get_ref().as_bool();
-        truth.ok_or_else(|| self.mistyped(self.value, "true or false"))
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::matching::Matching;
 
     /// Reads a text as if it were that of a file in a directory.
     fn recipe(text: &str) -> Result<BuildArguments> {
@@ -436,19 +484,10 @@ mod tests {
         )
         .unwrap();
         let typed = BuildArguments {
-            name: Some("debug".into()),
-            image_version: Some("1.2".into()),
-            build_number: Some(16),
-            arch: Some("x86-64".into()),
-            scope: Some("system portable".into()),
-            matching: Some(Matching::SysextLevel),
             inputs: ["dir/extra.rpm", "dir/sub/dir", "/abs/x.rpm"]
                 .map(PathBuf::from)
                 .into(),
             names: ["strace", "gdb-13.x86_64"].map(String::from).into(),
-            overlay: Some("dir/tree".into()),
-            base: Some("dir/base".into()),
-            os_release: Some("/etc/os-release".into()),
             repo: [
                 "dir/oss",
                 "a=dir/oss.repo,priority=5",
@@ -457,12 +496,6 @@ mod tests {
             ]
             .map(String::from)
             .into(),
-            recommends: true,
-            compression: Some("xz".into()),
-            block_size: Some("64K".into()),
-            keep: vec!["usr-merge".into()],
-            drop: ["drop-docs", "drop-man"].map(String::from).into(),
-            lock: Some("dir/../x.lock".into()),
             allow: ["shadows-base", "scriptlet"].map(String::from).into(),
             reasons: [
                 ("shadows-base", "the new one is better"),
@@ -470,18 +503,70 @@ mod tests {
             ]
             .map(|(id, reason)| (id.to_owned(), reason.to_owned()))
             .into(),
+            image: ImageArguments {
+                name: Some("debug".into()),
+                image_version: Some("1.2".into()),
+                build_number: Some(16),
+                arch: Some("x86-64".into()),
+                scope: Some("system portable".into()),
+                matching: Some(Matching::SysextLevel),
+                overlay: Some("dir/tree".into()),
+                base: Some("dir/base".into()),
+                base_install: Vec::new(),
+                os_release: Some("/etc/os-release".into()),
+                recommends: true,
+                compression: Some("xz".into()),
+                block_size: Some("64K".into()),
+                keep: vec!["usr-merge".into()],
+                drop: ["drop-docs", "drop-man"].map(String::from).into(),
+                lock: Some("dir/../x.lock".into()),
+            },
             ..BuildArguments::default()
         };
         assert_eq!(format!("{recipe:#?}"), format!("{typed:#?}"));
     }
 
     #[test]
-    fn every_key_is_known() {
-        for key in KEYS {
+    fn every_key_is_known_and_explained() {
+        let keys = keys();
+        for key in &keys {
             // No key takes a date, and only one that is known says so.
-            let failure = recipe(&format!("{key} = 2000-01-01")).unwrap_err();
+            let failure = recipe(&format!("{} = 2000-01-01", key.name)).unwrap_err();
             let said = format!("{:#}", failure.source);
-            assert!(said.contains("of type datetime"), "{key}: {said}");
+            assert!(said.contains("of type datetime"), "{key:?}: {said}");
+            assert!(!key.meaning.is_empty(), "{key:?}");
+        }
+        let names: Vec<_> = keys.iter().map(|key| (key.name, key.kind)).collect();
+        assert_eq!(
+            names,
+            [
+                ("packages", "list of strings"),
+                ("repositories", "list of strings"),
+                ("allow", "list of tables"),
+                ("overlay", "string"),
+                ("name", "string"),
+                ("version", "string"),
+                ("build-number", "number"),
+                ("arch", "string"),
+                ("scope", "string"),
+                ("base", "string"),
+                ("base-install", "list of strings"),
+                ("lock", "string"),
+                ("os-release", "string"),
+                ("recommends", "true or false"),
+                ("match", "string"),
+                ("compression", "string"),
+                ("block-size", "string"),
+                ("keep", "list of strings"),
+                ("drop", "list of strings"),
+            ]
+        );
+        // The option that a key is explained by is its own.
+        let command = ImageArguments::augment_args(Command::new("recipe"));
+        let options = command.get_arguments().filter_map(|one| one.get_long());
+        for (key, option) in keys.iter().skip(OWN.len()).zip(options) {
+            let renamed = (key.name, option) == ("version", "image-version");
+            assert!(key.name == option || renamed, "{key:?}: --{option}");
         }
     }
 
@@ -496,23 +581,23 @@ mod tests {
             (
                 "name = \"x\"\npackage = [\"a\"]",
                 "dir/x.toml:2: the key \"package\" is not known",
-                "is packages meant?",
+                "did you mean packages?",
             ),
             (
                 "sign-key = \"x\"",
                 "dir/x.toml:1: the key \"sign-key\" is not known",
-                "known are allow, arch, base, base-install, block-size, build-number, compression, \
-                 drop, keep, lock, match, name, os-release, overlay, packages, recommends, \
-                 repositories, scope, version",
+                "the keys are packages, repositories, allow, overlay, name, version, build-number, \
+                 arch, scope, base, base-install, lock, os-release, recommends, match, \
+                 compression, block-size, keep, drop",
             ),
             (
                 "packages = \"strace\"",
-                "dir/x.toml:1: packages takes a list of strings, and this is of type string",
+                "dir/x.toml:1: packages takes a list, and this is of type string",
                 "",
             ),
             (
                 "\npackages = [\"a\",\n 1]",
-                "dir/x.toml:3: packages takes a list of strings, and this is of type integer",
+                "dir/x.toml:3: packages takes a string, and this is of type integer",
                 "",
             ),
             (
@@ -538,8 +623,8 @@ mod tests {
             ),
             (
                 "match = \"all\"",
-                "dir/x.toml:1: match \"all\" is not known",
-                "known are version-id, sysext-level, any, auto",
+                "dir/x.toml:1: match: \"all\" is not one of version-id, sysext-level, any, auto",
+                "",
             ),
             (
                 "base = \"x\"\nbase-install = [\"y\"]\npackages = [\"z\"]",
@@ -555,7 +640,7 @@ mod tests {
             (
                 "[[allow]]\nfinding = \"shadow-base\"\nreason = \"x\"",
                 "dir/x.toml:2: finding \"shadow-base\" is not known",
-                "is shadows-base meant?",
+                "did you mean shadows-base?",
             ),
             (
                 "[[allow]]\nfinding = \"scriptlet\"",
@@ -580,7 +665,7 @@ mod tests {
             (
                 "[[allow]]\nfindings = \"scriptlet\"",
                 "dir/x.toml:2: the key \"findings\" is not known",
-                "is finding meant?",
+                "did you mean finding?",
             ),
             (
                 "[[allow]]\nfinding = \"moved\"\nreason = \"x\"\n[[allow]]\nfinding = \"moved\"\n\
@@ -610,30 +695,33 @@ mod tests {
         let text = "packages = [\"a\"]\nname = \"r\"\nscope = \"initrd\"\nrepositories = [\"/one\"]\n\
                     drop = [\"drop-man\"]\nbase-install = [\"b\"]";
         let typed = BuildArguments {
-            name: Some("typed".into()),
             repo: vec!["/two".into()],
-            drop: vec!["drop-docs".into()],
-            base_install: vec!["c".into()],
+            image: ImageArguments {
+                name: Some("typed".into()),
+                drop: vec!["drop-docs".into()],
+                base_install: vec!["c".into()],
+                ..ImageArguments::default()
+            },
             replace: true,
             ..BuildArguments::default()
         };
         let merged = both(text, &typed);
-        assert_eq!(merged.name.as_deref(), Some("typed"));
-        assert_eq!(merged.scope.as_deref(), Some("initrd"));
         assert_eq!(merged.repo, ["/one", "/two"]);
-        assert_eq!(merged.drop, ["drop-man", "drop-docs"]);
-        assert_eq!(merged.base_install, ["b", "c"]);
-        assert!(merged.replace && !merged.recommends);
+        assert!(merged.replace);
+        let image = merged.image;
+        assert_eq!(image.name.as_deref(), Some("typed"));
+        assert_eq!(image.scope.as_deref(), Some("initrd"));
+        assert_eq!(image.drop, ["drop-man", "drop-docs"]);
+        assert_eq!(image.base_install, ["b", "c"]);
+        assert!(!image.recommends);
 
-        let base = BuildArguments {
-            base: Some("/base".into()),
-            ..BuildArguments::default()
-        };
-        let merged = both(text, &base);
-        assert_eq!(merged.base.as_deref(), Some(Path::new("/base")));
-        assert_eq!(merged.base_install, Vec::<String>::new());
-        let merged = both("packages = [\"a\"]\nbase = \"/r\"", &typed);
-        assert_eq!((merged.base, merged.base_install), (None, vec!["c".into()]));
+        let mut base = BuildArguments::default();
+        base.image.base = Some("/base".into());
+        let image = both(text, &base).image;
+        assert_eq!(image.base.as_deref(), Some(Path::new("/base")));
+        assert_eq!(image.base_install, Vec::<String>::new());
+        let image = both("packages = [\"a\"]\nbase = \"/r\"", &typed).image;
+        assert_eq!((image.base, image.base_install), (None, vec!["c".into()]));
     }
 
     #[test]
@@ -642,8 +730,11 @@ mod tests {
             let given = |name: &str| (option == name).then(|| "x".to_owned());
             named(&BuildArguments {
                 inputs: inputs.iter().map(PathBuf::from).collect(),
-                name: given("--name"),
-                lock: given("--lock").map(PathBuf::from),
+                image: ImageArguments {
+                    name: given("--name"),
+                    lock: given("--lock").map(PathBuf::from),
+                    ..ImageArguments::default()
+                },
                 tree: given("--tree").map(PathBuf::from),
                 ..BuildArguments::default()
             })

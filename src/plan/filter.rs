@@ -630,7 +630,7 @@ mod tests {
             refused(&["usr-merg"]),
             (
                 "--keep \"usr-merg\" is not known".into(),
-                vec!["is usr-merge meant?".into()]
+                vec!["did you mean usr-merge?".into()]
             )
         );
         assert!(refused(&["no-devices"]).0.contains("can't be switched off"));

@@ -13,6 +13,31 @@ pub enum Kind {
     Io,
 }
 
+impl Kind {
+    /// All of them, in the order of their exit codes.
+    pub const ALL: [Self; 3] = [Self::Refused, Self::Usage, Self::Io];
+
+    /// Returns the exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::Io => 3,
+        }
+    }
+
+    /// Returns what the exit code means, for the manual.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Refused => {
+                "The input can't give a good image, or what was asked is answered by no."
+            }
+            Self::Usage => "The command line or a recipe makes no sense.",
+            Self::Io => "Reading or writing failed: a file, the network, or gpg.",
+        }
+    }
+}
+
 /// A failed run.
 #[derive(Debug)]
 pub struct Failure {
@@ -100,11 +125,7 @@ impl Failure {
 
     /// Returns the exit code.
     pub fn code(&self) -> u8 {
-        match self.kind {
-            Kind::Refused => 1,
-            Kind::Usage => 2,
-            Kind::Io => 3,
-        }
+        self.kind.code()
     }
 }
 

@@ -18,7 +18,7 @@ pub fn check_known(option: &str, typed: &[String], known: &[&'static str]) -> Re
     };
     let failure = Failure::usage(format!("{option} {unknown:?} is not known"));
     Err(match nearest(unknown, known.iter().copied()) {
-        Some(name) => failure.hint(format!("is {name} meant?")),
+        Some(name) => failure.hint(format!("did you mean {name}?")),
         None => failure.hint("sysext-build rules lists them"),
     })
 }

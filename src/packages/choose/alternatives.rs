@@ -86,7 +86,7 @@ fn for_missing(text: &str, by: Option<&Nevra>, pool: &Pool) -> Option<String> {
     };
     let names: BTreeSet<String> = pool.catalogs().flat_map(of_catalog).collect();
     let near = nearest(name, names.iter().map(String::as_str))?;
-    Some(format!("is {near} meant?"))
+    Some(format!("did you mean {near}?"))
 }
 
 /// Says which packages have something of that name, in which version.
@@ -159,7 +159,7 @@ mod tests {
         let newer = [package("zlib-2-1.x86_64", &[], &[], &[])];
         let last = "another --repo may have what is missing, or another base";
         for (wanted, newer, expected) in [
-            ("debuger", &[][..], &["is debugger meant?", last][..]),
+            ("debuger", &[][..], &["did you mean debugger?", last][..]),
             (
                 "debugger",
                 &[],
