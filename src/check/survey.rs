@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clients::{Client, Host, Outcome, Pattern, Release, Verdict};
 use linkage::Needs;
-use rpm_input::Dependency;
+use manifest::Manifest;
+use resolve::{Dependency, Installed, Nevra, Solvable};
 
 use super::closure::{self, BaseLibraries, Break};
 use super::shadow::{self, Shadow};
@@ -18,7 +19,7 @@ use crate::base::Base;
 use crate::base::files::BaseFiles;
 use crate::findings::{Finding, Waivers, kinds};
 use crate::inspected::InspectedImage;
-use crate::packages::offers::Offers;
+use crate::packages::choose;
 use crate::words::failure::Result;
 
 /// Keys by which a base says that it was updated. An image that is ignored for them alone may
@@ -180,17 +181,17 @@ struct Ground<'a> {
     target: &'a Target,
     files: Option<BaseFiles<'a>>,
     libraries: BaseLibraries,
-    offers: Option<Offers<'a>>,
+    packages: Option<Installed>,
 }
 
 impl<'a> Ground<'a> {
     fn of(target: &'a Target) -> Result<Self> {
-        let packages = target.base.packages.as_ref();
+        let packages = target.base.packages.as_deref();
         Ok(Self {
             target,
             files: BaseFiles::of(&target.base),
             libraries: BaseLibraries::of(&target.base, None)?,
-            offers: packages.map(|packages| Offers::new(packages.iter())),
+            packages: packages.map(|packages| choose::installed(packages.iter())),
         })
     }
 
@@ -209,15 +210,15 @@ impl<'a> Ground<'a> {
         let Some(manifest) = &specimen.manifest else {
             return Ok(found);
         };
-        if let Some(offers) = &self.offers {
+        if let Some(base) = &self.packages {
             let judged = specimen.linkage.is_some();
-            let unmet = manifest.requires.iter().flatten().filter(|text| {
-                // What the loader needs was judged by what it finds.
-                let is_library = text.contains(".so") || text.starts_with("rtld(");
-                !(judged && is_library)
-                    && Dependency::parse(text)
-                        .is_some_and(|need| !need.is_rich() && !offers.meet(&need))
-            });
+            let requires = manifest.requires.as_deref().unwrap_or_default();
+            let image = offers(manifest);
+            let unmet = choose::unmet(requires, base, &image);
+            // What the loader needs was judged by what it finds.
+            let is_library = |text: &str| text.contains(".so") || text.starts_with("rtld(");
+            let unmet = (unmet.into_iter())
+                .filter(|text| !judged || text.starts_with('(') || !is_library(text));
             found.findings.extend(unmet.map(|text| {
                 let name = &manifest.config.name;
                 let text = format!("nothing provides {text} needed by {name}");
@@ -226,6 +227,23 @@ impl<'a> Ground<'a> {
         }
         Ok(found)
     }
+}
+
+/// Returns what the packages of an image offer together, as far as its manifest says it: all but
+/// files.
+fn offers(manifest: &Manifest) -> Installed {
+    let provides = |texts: &[String]| {
+        let provides = texts.iter().map(|text| Dependency::parse(text));
+        provides.filter_map(|one| one.ok()).collect()
+    };
+    let solvables = manifest.packages.iter().map(|package| Solvable {
+        nevra: (package.nevra.as_deref())
+            .and_then(Nevra::parse)
+            .unwrap_or_default(),
+        provides: provides(&package.provides),
+        ..Solvable::default()
+    });
+    Installed::new(solvables.collect())
 }
 
 impl Survey {

@@ -13,7 +13,6 @@ mod chosen;
 pub mod lock;
 mod look_up;
 mod offer;
-pub mod offers;
 pub mod repository;
 mod settings;
 pub mod trust;

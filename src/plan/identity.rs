@@ -1,7 +1,7 @@
 //! How an image is called, and what it says of itself: its name and version, the
 //! extension-release file inside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use architecture::Architecture;
@@ -11,7 +11,6 @@ use store::Layout;
 use store::{Definition, Delivery};
 
 use crate::base::Base;
-use crate::packages::offers::Offers;
 use crate::plan::compose::Plan;
 use crate::plan::matching::Matching;
 use crate::words::digest::{sha256, sha256_id};
@@ -410,19 +409,6 @@ fn encoded(version: &str) -> String {
         previous = Some(character);
     }
     out
-}
-
-/// Returns what the packages require and do not provide among themselves: the capabilities that
-/// the base must have. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not running.
-pub fn requires(packages: &[&Package]) -> Vec<String> {
-    let offers = Offers::new(packages.iter().copied());
-    let missing: BTreeSet<String> = packages
-        .iter()
-        .flat_map(|package| &package.requires)
-        .filter(|need| !need.is_rpmlib() && !need.is_config() && !offers.provide(need))
-        .map(ToString::to_string)
-        .collect();
-    missing.into_iter().collect()
 }
 
 #[cfg(test)]

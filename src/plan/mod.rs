@@ -19,6 +19,7 @@ use store::Delivery;
 use crate::base::Base;
 use crate::base::files::BaseFiles;
 use crate::findings::Finding;
+use crate::packages::choose;
 use crate::plan::compose::{Plan, Times};
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{Identity, Naming};
@@ -69,7 +70,7 @@ pub fn plan(
     if let Some(files) = files {
         plan.adopt_modes(&|path| files.directory_mode(path))?;
     }
-    let requires = identity::requires(packages);
+    let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);
     let has_units = plan.has_units();
     Ok(Planned {

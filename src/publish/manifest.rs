@@ -6,8 +6,8 @@ use manifest::{Config, Explained, Manifest, Package};
 use crate::base::Base;
 use crate::findings::Finding;
 use crate::pack::Packed;
-use crate::packages::{Chosen, Selection};
-use crate::plan::identity::{self, Identity};
+use crate::packages::{Chosen, Selection, choose};
+use crate::plan::identity::Identity;
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
 pub fn of<'a, W>(
@@ -36,7 +36,7 @@ pub fn of<'a, W>(
         extension: extension
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect(),
-        requires: Some(identity::requires(&selection.packages())),
+        requires: Some(choose::requires(&selection.packages())),
         relies_on: selection.relies_on.clone(),
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))

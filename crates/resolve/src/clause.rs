@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::dependency::{Capability, Dependency, Rich};
+use crate::evaluate::{self, is_rpmlib};
 use crate::pool::{Id, Pool};
 use crate::solvable::Nevra;
 
@@ -164,24 +165,7 @@ impl<'a> Admission<'a> {
 
     /// Returns whether `dependency` holds if exactly the packages that `added` names are added.
     pub(crate) fn holds(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
-        let Dependency::Rich(rich) = dependency else {
-            return dependency.simple().is_some_and(is_rpmlib) || self.is_there(dependency, added);
-        };
-        let holds = |part: &Dependency| self.holds(part, added);
-        match rich.as_ref() {
-            Rich::And(operands) => operands.iter().all(holds),
-            Rich::Or(operands) => operands.iter().any(holds),
-            Rich::If(a, b, None) => holds(a) || !holds(b),
-            Rich::Unless(a, b, None) => holds(a) && !holds(b),
-            Rich::If(a, b, Some(c)) | Rich::Unless(c, b, Some(a)) => {
-                if holds(b) {
-                    holds(a)
-                } else {
-                    holds(c)
-                }
-            }
-            Rich::With(_) | Rich::Without(..) => self.is_there(dependency, added),
-        }
+        evaluate::holds(dependency, &|leaf| self.is_there(leaf, added))
     }
 
     fn is_there(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
@@ -190,12 +174,6 @@ impl<'a> Admission<'a> {
             .into_iter()
             .any(|id| self.pool.is_base(id) || added(id))
     }
-}
-
-/// Returns whether this is a feature of rpm itself, as `rpmlib(PayloadIsZstd)`. Whoever reads the
-/// package has it, or refuses the package.
-fn is_rpmlib(capability: &Capability) -> bool {
-    capability.name.starts_with("rpmlib(")
 }
 
 /// Returns whether this is the `config(name)` that rpm makes for a package's own configuration.

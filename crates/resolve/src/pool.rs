@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::architecture::Architectures;
 use crate::catalog::{Catalog, Kind};
-use crate::dependency::{Capability, Dependency, Rich};
-use crate::index::{Index, OWN_NAME};
+use crate::dependency::{Capability, Dependency};
+use crate::evaluate;
+use crate::index::OWN_NAME;
+use crate::installed::Installed;
 use crate::solvable::Solvable;
 
 /// A package of the pool.
@@ -82,11 +84,7 @@ pub(crate) enum Exclusion {
 /// Packages, ready to be chosen from.
 #[derive(Debug)]
 pub struct Pool {
-    base: Vec<Solvable>,
-    /// Names and provides of the base.
-    index: Index,
-    /// Files of the base; there are hundreds of thousands, and most runs ask for none.
-    files: OnceCell<Index>,
+    base: Installed,
     shelves: Vec<Shelf>,
     pub(crate) architectures: Architectures,
     exclusions: BTreeMap<Id, Exclusion>,
@@ -162,20 +160,8 @@ impl Pool {
             });
             end += length;
         }
-        let index = Index::new((0..).zip(&base).flat_map(|(id, solvable)| {
-            let provided = solvable.provides.iter();
-            let words = provided
-                .map(|dependency| dependency.simple().map_or("", |offer| offer.name.as_str()));
-            let own = (solvable.nevra.name.as_str(), id, OWN_NAME);
-            let numbered = (0..OWN_NAME).zip(words);
-            numbered
-                .map(move |(position, word)| (word, id, position))
-                .chain([own])
-        }));
         let mut pool = Self {
-            base,
-            index,
-            files: OnceCell::new(),
+            base: Installed::new(base),
             shelves,
             architectures: Architectures::of(&options.architecture, options.multilib),
             exclusions: BTreeMap::new(),
@@ -198,14 +184,14 @@ impl Pool {
     /// Returns the package, if there is one.
     pub fn get(&self, package: Package) -> Option<&Solvable> {
         match package {
-            Package::Base(index) => self.base.get(index),
+            Package::Base(index) => self.base().get(index),
             Package::Available(package) => self.id_of(package).map(|id| self.solvable(id)),
         }
     }
 
     /// Returns the packages of the base.
     pub fn base(&self) -> &[Solvable] {
-        &self.base
+        &self.base.solvables
     }
 
     /// Returns the catalogs, by the index of their repository.
@@ -264,7 +250,7 @@ impl Pool {
     )]
     pub(crate) fn solvable(&self, id: Id) -> &Solvable {
         let Some((_, shelf)) = self.shelf(id) else {
-            return &self.base[place(id)];
+            return &self.base.solvables[place(id)];
         };
         let index = place(shelf.number(id));
         shelf.solvables[index]
@@ -272,7 +258,7 @@ impl Pool {
     }
 
     pub(crate) fn is_base(&self, id: Id) -> bool {
-        place(id) < self.base.len()
+        place(id) < self.base().len()
     }
 
     pub(crate) fn exclusion(&self, id: Id) -> Option<Exclusion> {
@@ -293,7 +279,7 @@ impl Pool {
 
     /// Returns all packages that satisfy `wanted`, by number and each once.
     pub(crate) fn satisfying_capability(&self, wanted: &Capability) -> Vec<Id> {
-        let mut found = self.base_satisfying(wanted);
+        let mut found = self.base.offering(wanted);
         let is_path = wanted.name.starts_with('/');
         if is_path && found.is_empty() && !is_listed(&wanted.name) {
             self.unlisted.borrow_mut().insert(wanted.name.clone());
@@ -309,57 +295,14 @@ impl Pool {
         found
     }
 
-    /// Returns the packages of the base that satisfy `wanted`.
-    fn base_satisfying(&self, wanted: &Capability) -> Vec<Id> {
-        let mut found = Vec::new();
-        for (id, position) in self.index.find(&wanted.name) {
-            let Some(solvable) = self.base.get(place(id)) else {
-                continue;
-            };
-            let satisfies = match solvable.provides.get(place(position)) {
-                Some(Dependency::Simple(offer)) => wanted.satisfied_by(offer),
-                Some(Dependency::Rich(_)) => false,
-                None => wanted.matches_package(&solvable.nevra.name, &solvable.nevra.evr),
-            };
-            if satisfies && found.last() != Some(&id) {
-                found.push(id);
-            }
-        }
-        if wanted.name.starts_with('/') {
-            let has = |&(id, position): &(Id, u32)| {
-                let files = self.base.get(place(id)).map(|solvable| &solvable.files);
-                files.and_then(|files| files.get(place(position))) == Some(&wanted.name)
-            };
-            found.extend(
-                self.base_files()
-                    .find(&wanted.name)
-                    .filter(has)
-                    .map(|(id, _)| id),
-            );
-            found.sort_unstable();
-            found.dedup();
-        }
-        found
-    }
-
-    fn base_files(&self) -> &Index {
-        self.files.get_or_init(|| {
-            let files = (0..).zip(&self.base).flat_map(|(id, solvable)| {
-                let numbered = (0..OWN_NAME).zip(&solvable.files);
-                numbered.map(move |(position, path)| (path.as_str(), id, position))
-            });
-            Index::new(files)
-        })
-    }
-
     /// Returns all packages of that name, by number.
     pub(crate) fn named(&self, name: &str) -> Vec<Id> {
         let is_named = |id: Id| {
-            self.base
+            self.base()
                 .get(place(id))
                 .is_some_and(|solvable| solvable.nevra.name == name)
         };
-        let base = (self.index.find(name))
+        let base = (self.base.index.find(name))
             .filter(|&(id, position)| position == OWN_NAME && is_named(id))
             .map(|(id, _)| id);
         base.chain(self.offered_named(name)).collect()
@@ -395,7 +338,7 @@ impl Pool {
         let Some(name) = ids.first().map(|&id| &self.solvable(id).nevra.name) else {
             return Vec::new();
         };
-        let base = (0..).zip(&self.base).filter(|(_, solvable)| {
+        let base = (0..).zip(self.base()).filter(|(_, solvable)| {
             let mut wanted = solvable.obsoletes.iter().filter_map(Dependency::simple);
             wanted.any(|wanted| wanted.name == *name)
         });
@@ -428,14 +371,14 @@ impl Pool {
     /// first one: that of a name, then that of the base, then its own.
     fn exclude(&mut self) {
         let mut found = BTreeMap::new();
-        for (base, solvable) in (0..).zip(&self.base) {
+        for (base, solvable) in (0..).zip(self.base()) {
             for id in self.offered_named(&solvable.nevra.name) {
                 if self.same_name(base, id) {
                     found.entry(id).or_insert(Exclusion::SameName(base));
                 }
             }
         }
-        for (source, solvable) in (0..).zip(&self.base) {
+        for (source, solvable) in (0..).zip(self.base()) {
             for (dependency, conflict) in solvable.conflicts.iter().enumerate() {
                 let targets = conflict
                     .simple()
@@ -466,11 +409,11 @@ impl Pool {
         }
         // The other direction starts from what the base offers: that is less than what packages
         // on offer object to.
-        let provided = (self.base.iter().flat_map(|solvable| &solvable.provides))
+        let provided = (self.base().iter().flat_map(|solvable| &solvable.provides))
             .filter_map(|dependency| dependency.simple().map(|offer| offer.name.as_str()));
         let mut words: Vec<&str> = provided
             .chain(
-                self.base
+                self.base()
                     .iter()
                     .map(|solvable| solvable.nevra.name.as_str()),
             )
@@ -508,7 +451,7 @@ impl Pool {
     fn objection(&self, shelf: &Shelf, source: Id, number: u32) -> Option<Exclusion> {
         let (kind, dependency, wanted) = shelf.catalog.dependency(shelf.number(source), number)?;
         let wanted = wanted.simple()?;
-        let mut targets = self.base_satisfying(wanted).into_iter();
+        let mut targets = self.base.offering(wanted).into_iter();
         match kind {
             Kind::Conflicts => targets.next().map(|target| Exclusion::Conflicts {
                 source,
@@ -517,7 +460,7 @@ impl Pool {
             }),
             Kind::Obsoletes => {
                 let is_meant = |&id: &Id| {
-                    let nevra = self.base.get(place(id)).map(|solvable| &solvable.nevra);
+                    let nevra = self.base().get(place(id)).map(|solvable| &solvable.nevra);
                     nevra.is_some_and(|nevra| wanted.matches_package(&nevra.name, &nevra.evr))
                 };
                 targets.find(is_meant).map(|target| Exclusion::Obsoletes {
@@ -533,40 +476,7 @@ impl Pool {
     /// Returns the packages of which one alone satisfies `dependency` or a part of it that is not
     /// a condition, by number and each once.
     pub(crate) fn satisfying(&self, dependency: &Dependency) -> Vec<Id> {
-        let rich = match dependency {
-            Dependency::Simple(capability) => return self.satisfying_capability(capability),
-            Dependency::Rich(rich) => rich.as_ref(),
-        };
-        let sets = |operands: &[Dependency]| -> Vec<Vec<Id>> {
-            operands
-                .iter()
-                .map(|operand| self.satisfying(operand))
-                .collect()
-        };
-        let mut found = match rich {
-            Rich::And(operands) | Rich::Or(operands) => sets(operands).concat(),
-            Rich::If(a, _, c) | Rich::Unless(a, _, c) => {
-                let mut found = self.satisfying(a);
-                found.extend(c.iter().flat_map(|c| self.satisfying(c)));
-                found
-            }
-            Rich::With(operands) => {
-                let mut sets = sets(operands).into_iter();
-                let mut found = sets.next().unwrap_or_default();
-                for set in sets {
-                    found.retain(|id| set.binary_search(id).is_ok());
-                }
-                found
-            }
-            Rich::Without(a, b) => {
-                let (mut found, without) = (self.satisfying(a), self.satisfying(b));
-                found.retain(|id| without.binary_search(id).is_err());
-                found
-            }
-        };
-        found.sort_unstable();
-        found.dedup();
-        found
+        evaluate::satisfying(dependency, &|wanted| self.satisfying_capability(wanted))
     }
 }
 

@@ -15,12 +15,13 @@ use anyhow::anyhow;
 use architecture::Architecture;
 use linkage::Capabilities;
 use resolve::{
-    Available, Dependency, Options, Pool, Repository, Request, Rule, Solvable, Wanted, resolve,
+    Available, Dependency, Installed, Options, Pool, Repository, Request, Rule, Solvable, Wanted,
+    resolve,
 };
 use rpm_input::Package;
 
 use manifest::{Reason, ReliedOn};
-pub use solvable::{other_path, repository, solvable};
+pub use solvable::{repository, solvable};
 
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
@@ -95,7 +96,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
     // to further ones.
     let mut looked_up = BTreeSet::new();
     let (pool, not_found, resolution) = loop {
-        let LookedUp { installed, found } = installed(base, &repositories, &options)?;
+        let LookedUp { installed, found } = of_base(base, &repositories, &options)?;
         let not_found = not_found(&installed, &found);
         let pool = Pool::new(installed, repositories.clone(), options.clone());
         let resolution = resolve(&pool, &request);
@@ -164,6 +165,37 @@ impl Choice {
     }
 }
 
+/// Returns what the packages require and do not provide among themselves, whatever base they are
+/// on: what the base must have. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not
+/// running.
+pub fn requires(packages: &[&Package]) -> Vec<String> {
+    let together = installed(packages.iter().copied());
+    let needed = |need: &&rpm_input::Dependency| {
+        !need.is_config() && !together.suffices_for(&solvable::dependency(need))
+    };
+    let needs: BTreeSet<String> = (packages.iter())
+        .flat_map(|package| &package.requires)
+        .filter(needed)
+        .map(ToString::to_string)
+        .collect();
+    needs.into_iter().collect()
+}
+
+/// Returns what packages offer together.
+pub fn installed<'a>(packages: impl Iterator<Item = &'a Package>) -> Installed {
+    Installed::new(packages.map(solvable::solvable).collect())
+}
+
+/// Returns those of an image's `requires` that a base does not meet. `image` has what the image's
+/// packages provide, on which conditions may depend.
+pub fn unmet<'a>(requires: &'a [String], base: &Installed, image: &Installed) -> Vec<&'a String> {
+    let is_unmet = |text: &&String| {
+        let need = Dependency::parse(text).unwrap_or_else(|_| Dependency::named(text));
+        !base.meets(&need, image)
+    };
+    requires.iter().filter(is_unmet).collect()
+}
+
 /// What a base has to say of packages that someone has chosen.
 #[derive(Debug, Default)]
 pub struct Judgement {
@@ -199,7 +231,7 @@ pub fn judge(packages: &[&Package], base: &Base) -> Result<Judgement> {
 }
 
 /// Returns the packages of the base, which may have to be looked up.
-fn installed(base: &Base, repositories: &[Repository], options: &Options) -> Result<LookedUp> {
+fn of_base(base: &Base, repositories: &[Repository], options: &Options) -> Result<LookedUp> {
     match (&base.packages, &base.named) {
         (Some(packages), _) => {
             let installed: Vec<_> = packages.iter().map(solvable::solvable).collect();
@@ -368,3 +400,6 @@ pub fn may_be_name(input: &Path) -> bool {
     !input.as_os_str().as_encoded_bytes().contains(&b'/')
         && input.extension().is_none_or(|extension| extension != "rpm")
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,12 +50,13 @@ pub fn nevra(nevra: &rpm_input::Nevra) -> Nevra {
     }
 }
 
-/// Reads a dependency. A rich one that can't be read stays a name, which nothing has.
-fn dependency(one: &rpm_input::Dependency) -> Dependency {
+/// Returns a dependency as the solver sees it. A rich one that can't be read stays a name, which nothing has.
+pub fn dependency(one: &rpm_input::Dependency) -> Dependency {
     if one.is_rich() {
         return Dependency::parse(&one.name).unwrap_or_else(|_| Dependency::named(&one.name));
     }
     let comparison = Comparison::parse(one.sense.comparison());
+    let comparison = comparison.filter(|_| !one.evr.is_empty());
     Dependency::Simple(Capability {
         name: one.name.clone(),
         range: comparison.map(|comparison| (comparison, Evr::parse(&one.evr))),
@@ -63,7 +64,7 @@ fn dependency(one: &rpm_input::Dependency) -> Dependency {
 }
 
 /// Returns the other path of a program on a system where directories of programs are links.
-pub fn other_path(path: &str) -> Option<String> {
+fn other_path(path: &str) -> Option<String> {
     let is_merged = |path: &str| MERGED.iter().any(|directory| path.starts_with(directory));
     match path.strip_prefix("/usr") {
         Some(path) => is_merged(path).then(|| path.to_owned()),

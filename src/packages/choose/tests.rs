@@ -1,0 +1,362 @@
+//! Packages as values in; what is chosen with its reason, what is needed, and what is said out.
+
+use std::cell::RefCell;
+
+use super::*;
+use crate::base;
+use rpm_input::{File, FileKind, Nevra, Sense};
+
+/// Makes a package of `NEVRA [; KIND DEPENDENCY]...`, with `P` for provides, `R`, `C`, `O`, `W` for
+/// recommends, and `F` for a file. It provides its own name, as all do.
+fn package(line: &str) -> Package {
+    let mut words = line.split("; ");
+    let nevra = resolve::Nevra::parse(words.next().unwrap()).unwrap();
+    let mut package = Package::named(Nevra {
+        name: nevra.name.clone(),
+        epoch: nevra.evr.epoch,
+        version: nevra.evr.version.clone(),
+        release: nevra.evr.release.clone(),
+        arch: nevra.arch,
+    });
+    let own = format!("{} = {}", nevra.name, nevra.evr);
+    package.provides.push(dependency(&own));
+    for word in words {
+        let (kind, text) = word.split_once(' ').unwrap();
+        match kind {
+            "P" => package.provides.push(dependency(text)),
+            "R" => package.requires.push(dependency(text)),
+            "C" => package.conflicts.push(dependency(text)),
+            "O" => package.obsoletes.push(dependency(text)),
+            "W" => package.recommends.push(dependency(text)),
+            _ => (package.files).push(File::new(text.to_owned(), FileKind::Regular)),
+        }
+    }
+    package
+}
+
+fn dependency(text: &str) -> rpm_input::Dependency {
+    let (name, range) = match text.split_once(' ') {
+        Some((name, range)) if !text.starts_with('(') => (name, range),
+        _ => (text, ""),
+    };
+    let (comparison, evr) = range.split_once(' ').unwrap_or_default();
+    let bit = |letter, sense: Sense| match comparison.contains(letter) {
+        true => sense.0,
+        false => 0,
+    };
+    rpm_input::Dependency {
+        name: name.to_owned(),
+        sense: Sense(bit('<', Sense::LESS) | bit('>', Sense::GREATER) | bit('=', Sense::EQUAL)),
+        evr: evr.to_owned(),
+    }
+}
+
+fn packages(lines: &[&str]) -> Vec<Package> {
+    lines.iter().map(|line| package(line)).collect()
+}
+
+#[test]
+fn what_an_image_needs_of_its_base() {
+    for (lines, expected) in [
+        (&["a-1-1.noarch; R b; R c"][..], &["b", "c"][..]),
+        (&["a-1-1.noarch; R b", "b-1-1.noarch"], &[]),
+        // Said once, in the order of bytes.
+        (
+            &["a-1-1.noarch; R y; R x", "b-1-1.noarch; R y"],
+            &["x", "y"],
+        ),
+        // By version: of a package, of a provides, of one that states none.
+        (&["a-1-1.noarch; R b >= 2", "b-1-1.noarch"], &["b >= 2"]),
+        (&["a-1-1.noarch; R b = 1", "b-1-7.noarch"], &[]),
+        (&["a-1-1.noarch; R x >= 2", "b-1-1.noarch; P x = 1:1"], &[]),
+        (
+            &["a-1-1.noarch; R x > 1", "b-1-1.noarch; P x = 1"],
+            &["x > 1"],
+        ),
+        (&["a-1-1.noarch; R x > 1", "b-1-1.noarch; P x"], &[]),
+        // What is about installing, not running.
+        (&["a-1-1.noarch; R rpmlib(PayloadIsZstd) <= 5.4.18-1"], &[]),
+        (&["a-1-1.noarch; R config(a) = 1-1; R config(b) = 1-1"], &[]),
+        // A program has two paths, other files have one.
+        (
+            &["a-1-1.noarch; R /bin/sh", "b-1-1.noarch; F /usr/bin/sh"],
+            &[],
+        ),
+        (
+            &["a-1-1.noarch; R /usr/bin/sh", "b-1-1.noarch; F /bin/sh"],
+            &[],
+        ),
+        (
+            &["a-1-1.noarch; R /usr/sbin/x", "b-1-1.noarch; F /sbin/x"],
+            &[],
+        ),
+        (
+            &["a-1-1.noarch; R /lib/x", "b-1-1.noarch; F /usr/lib/x"],
+            &["/lib/x"],
+        ),
+        // Rich ones: met inside whatever the base has, or not.
+        (&["a-1-1.noarch; R (b or c)", "b-1-1.noarch"], &[]),
+        (&["a-1-1.noarch; R (b or c)"], &["(b or c)"]),
+        (
+            &["a-1-1.noarch; R (b and c)", "b-1-1.noarch"],
+            &["(b and c)"],
+        ),
+        (&["a-1-1.noarch; R (b if c)", "b-1-1.noarch"], &[]),
+        (&["a-1-1.noarch; R (b if c)"], &["(b if c)"]),
+        (&["a-1-1.noarch; R (a unless c)"], &["(a unless c)"]),
+        (
+            &["a-1-1.noarch; R (x with y)", "b-1-1.noarch; P x; P y"],
+            &[],
+        ),
+        (
+            &[
+                "a-1-1.noarch; R (x with y)",
+                "b-1-1.noarch; P x",
+                "c-1-1.noarch; P y",
+            ],
+            &["(x with y)"],
+        ),
+        (&["a-1-1.noarch; R (x without y)", "b-1-1.noarch; P x"], &[]),
+        (&["a-1-1.noarch; R (b or"], &["(b or"]),
+    ] {
+        let packages = packages(lines);
+        let packages: Vec<_> = packages.iter().collect();
+        assert_eq!(requires(&packages), expected, "{lines:?}");
+    }
+}
+
+#[test]
+fn what_a_base_does_not_meet() {
+    let base = packages(&[
+        "glibc-2-1.noarch; P libc = 2; F /usr/bin/sh",
+        "office-1-1.noarch",
+    ]);
+    let image = packages(&["a-1-1.noarch"]);
+    let (base, image) = (installed(base.iter()), installed(image.iter()));
+    for (need, met) in [
+        ("libc", true),
+        ("libc >= 3", false),
+        ("/bin/sh", true),
+        ("/usr/bin/sh", true),
+        ("/bin/bash", false),
+        ("(nosuch-a or nosuch-b)", false),
+        ("(nosuch or libc)", true),
+        ("(langpack if office)", false),
+        ("(langpack if other)", true),
+        ("(langpack if a)", false),
+        ("(a unless office)", false),
+        ("(nosuch", false),
+    ] {
+        let needs = [need.to_owned()];
+        assert_eq!(unmet(&needs, &base, &image).is_empty(), met, "{need}");
+    }
+}
+
+/// What the tests below choose from.
+const OFFERED: [&str; 9] = [
+    "tool-1-1.x86_64; R libz; R shell; W docs",
+    "zlib-1-1.x86_64; P libz",
+    "zlib-ng-1-1.x86_64; P libz",
+    "docs-1-1.noarch",
+    "shell-2-1.x86_64",
+    "newer-1-1.x86_64; R shell >= 2",
+    "foe-1-1.x86_64; C shell",
+    "arm-1-1.aarch64",
+    "both-1-1.x86_64; R tool; R nosuch",
+];
+
+/// Answers a question: what is chosen with the reason for it, what is said, what was not added.
+fn answer(base: &Base, names: &[&str], recommends: bool) -> Result<Vec<String>> {
+    let offered = packages(&OFFERED);
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let choice = choose(Question {
+        base,
+        repositories: vec![repository(offered.iter())?],
+        owners: &|_| Ok(vec![Owners::new()]),
+        wanted: Vec::new(),
+        names: &names,
+        recommends,
+        architecture: Architecture::named("x86-64").unwrap(),
+    })?;
+    let nevra = |package: &Available| offered[package.index].nevra.to_string();
+    let chosen = choice.chosen.iter().map(|(package, reason)| {
+        let words = reason.words().unwrap_or_else(|| "asked for".to_owned());
+        format!("{}: {words}", nevra(package))
+    });
+    let said = choice.findings.iter();
+    let said = said.map(|finding| format!("{}: {}", finding.kind.id, finding.text));
+    let wishes = choice.not_added.iter().map(|wish| format!("not {wish}"));
+    Ok(chosen.chain(said).chain(wishes).collect())
+}
+
+fn base_of(lines: &[&str]) -> Base {
+    Base {
+        packages: Some(packages(lines)),
+        ..Base::default()
+    }
+}
+
+#[test]
+fn what_is_chosen_and_why() {
+    let shell = "shell-1-1.x86_64";
+    for (base, names, recommends, expected) in [
+        // The base wins every choice, and only what it lacks is added.
+        (
+            base_of(&[shell, "zlib-ng-0-1.x86_64; P libz"]),
+            &["tool"][..],
+            false,
+            &["tool-1-1.x86_64: asked for", "not docs"][..],
+        ),
+        (
+            base_of(&[shell]),
+            &["tool"],
+            true,
+            &[
+                "tool-1-1.x86_64: asked for",
+                "zlib-1-1.x86_64: libz needed by tool-1-1.x86_64",
+                "docs-1-1.noarch: docs recommended by tool-1-1.x86_64",
+            ],
+        ),
+        (
+            base_of(&[shell]),
+            &["docs", "shell"],
+            false,
+            &[
+                "docs-1-1.noarch: asked for",
+                "in-base: shell-1-1.x86_64 is already in the base",
+            ],
+        ),
+    ] {
+        assert_eq!(answer(&base, names, recommends).unwrap(), expected);
+    }
+}
+
+#[test]
+fn what_no_base_of_these_packages_allows() {
+    for (names, expected) in [
+        // Packages of the base are never replaced.
+        (
+            &["newer"][..],
+            "cannot install both shell-2-1.x86_64 and shell-1-1.x86_64 from the base",
+        ),
+        (
+            &["foe"],
+            "package foe-1-1.x86_64 conflicts with shell provided by shell-1-1.x86_64",
+        ),
+        (
+            &["arm"],
+            "package arm-1-1.aarch64 does not have a compatible architecture",
+        ),
+        (
+            &["both"],
+            "nothing provides nosuch needed by both-1-1.x86_64",
+        ),
+        (
+            &["shell"],
+            "nothing is left to add: shell-1-1.x86_64 is already in the base",
+        ),
+    ] {
+        let failure = answer(&base_of(&["shell-1-1.x86_64"]), names, false).unwrap_err();
+        let text = failure.source.to_string();
+        assert!(text.contains(expected), "{names:?}: {text}");
+    }
+    let failure = answer(&Base::default(), &["tool"], false).unwrap_err();
+    let text = failure.source.to_string();
+    assert_eq!(text, "--repo needs a base whose packages are known");
+}
+
+#[test]
+fn a_base_by_name_is_looked_up() {
+    let listed = |lines: &str| Base {
+        named: Named::Listed(base::parse_list(lines).unwrap()),
+        ..Base::default()
+    };
+    // One that no repository has provides nothing but its name.
+    let text = "no repository has 1 of the base's 2 packages, so it is not known what they provide, \
+                and not checked whether programs find their libraries: other-1-1.noarch";
+    for (base, provided, expected) in [
+        (
+            listed("zlib-ng-1-1.x86_64\nshell-2-1.x86_64"),
+            true,
+            vec![
+                "tool-1-1.x86_64: asked for".to_owned(),
+                "not docs".to_owned(),
+            ],
+        ),
+        (
+            listed("shell-2-1.x86_64\nother-1-1.noarch"),
+            false,
+            vec![
+                "tool-1-1.x86_64: asked for".to_owned(),
+                "zlib-1-1.x86_64: libz needed by tool-1-1.x86_64".to_owned(),
+                format!("unknown-in-base: {text}"),
+                "not docs".to_owned(),
+            ],
+        ),
+    ] {
+        assert_eq!(answer(&base, &["tool"], false).unwrap(), expected);
+        let offered = packages(&OFFERED);
+        let repositories = [repository(offered.iter()).unwrap()];
+        let (known, unknown) = provided_by_list(&base, &repositories);
+        assert_eq!((known.is_some(), unknown.is_none()), (provided, provided));
+    }
+}
+
+#[test]
+fn paths_that_metadata_leave_out_are_looked_up_once() {
+    let offered = packages(&[
+        "a-1-1.noarch; R /usr/share/x; R /usr/share/y",
+        "b-1-1.noarch",
+    ]);
+    let asked = RefCell::new(Vec::new());
+    let choice = choose(Question {
+        base: &base_of(&["c-1-1.noarch; F /usr/share/y"]),
+        repositories: vec![repository(offered.iter()).unwrap()],
+        owners: &|paths| {
+            asked.borrow_mut().extend(paths.iter().cloned());
+            Ok(vec![vec![(1, "/usr/share/x".to_owned())]])
+        },
+        wanted: Vec::new(),
+        names: &["a".to_owned()],
+        recommends: false,
+        architecture: Architecture::named("x86-64").unwrap(),
+    });
+    let chosen = choice.unwrap().chosen;
+    assert_eq!(
+        chosen.iter().map(|(one, _)| one.index).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert_eq!(asked.into_inner(), ["/usr/share/x"]);
+}
+
+#[test]
+fn packages_that_were_named_are_judged() {
+    let base = base_of(&["shell-1-1.x86_64; P sh = 1", "zlib-1-1.x86_64; P libz"]);
+    for (lines, rules, relies_on) in [
+        (
+            &["a-1-1.x86_64; R sh; R b; R libz", "b-1-1.x86_64; R libz"][..],
+            &[][..],
+            &["shell-1-1.x86_64: sh", "zlib-1-1.x86_64: libz"][..],
+        ),
+        (
+            &["a-1-1.x86_64; R (nosuch-a or nosuch-b); C shell"],
+            &[
+                "nothing provides (nosuch-a or nosuch-b) needed by a-1-1.x86_64",
+                "package a-1-1.x86_64 conflicts with shell provided by shell-1-1.x86_64",
+            ],
+            &[],
+        ),
+    ] {
+        let packages = packages(lines);
+        let packages: Vec<_> = packages.iter().collect();
+        let judgement = judge(&packages, &base).unwrap();
+        let mut said: Vec<_> = judgement.rules.iter().map(ToString::to_string).collect();
+        said.sort();
+        assert_eq!(said, rules);
+        let relied = judgement.relies_on.iter();
+        let relied: Vec<_> = relied
+            .map(|one| format!("{}: {}", one.nevra, one.provides.join(" ")))
+            .collect();
+        assert_eq!(relied, relies_on);
+    }
+}
