@@ -525,7 +525,10 @@ pub fn workers(jobs: Option<usize>) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn block_sizes() {
@@ -549,5 +552,96 @@ mod tests {
         assert_eq!(scope("system  portable").unwrap(), "system portable");
         assert!(scope("").is_err());
         assert!(scope("host").is_err());
+    }
+
+    /// Returns what a command line becomes, or why it makes no sense.
+    fn typed(line: &str) -> std::result::Result<Inputs, String> {
+        let words = std::iter::once("sysext-build").chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words).map_err(|error| {
+            let said = error.to_string();
+            said.lines().next().unwrap_or_default().to_owned()
+        })?;
+        Inputs::new(&cli.build).map_err(|failure| {
+            assert_eq!(failure.code(), 2, "{line}");
+            format!("{:#}", failure.source)
+        })
+    }
+
+    #[test]
+    fn what_makes_no_sense() {
+        for (line, expected) in [
+            ("", "no INPUT is given"),
+            ("--overlay src", "an overlay alone has no name and version"),
+            (
+                "--overlay none --name a --image-version 1",
+                "--overlay none is not a directory",
+            ),
+            (
+                "fixtures --base-install a",
+                "--base-install needs repositories",
+            ),
+            ("fixtures --locked", "--locked: no lock is named"),
+            (
+                "fixtures --lock x",
+                "a lock needs repositories, since nothing is chosen without",
+            ),
+            (
+                "fixtures --scope host",
+                "--scope \"host\" is not made of system, portable, initrd",
+            ),
+            (
+                "fixtures --block-size 3K",
+                "--block-size \"3K\" is not a power of two from 4K to 1M",
+            ),
+            ("fixtures --jobs 0", "--jobs 0 is not from 1 to 256"),
+            (
+                "fixtures --timeout 0",
+                "--timeout 0 is not from 1 to 3600 seconds",
+            ),
+            (
+                "fixtures --repo a=fixtures --repo a=tests",
+                "two repositories are called a",
+            ),
+            (
+                "fixtures --sysupdate-url https://example.org/",
+                "--sysupdate-url: nothing says whether the store is signed",
+            ),
+            (
+                "fixtures --base a --base-install b",
+                "error: the argument '--base <BASE>' cannot be used with '--base-install <NAME>'",
+            ),
+            (
+                "fixtures --dry-run --tree a",
+                "error: the argument '--dry-run' cannot be used with '--tree <DIR>'",
+            ),
+            (
+                "fixtures --offline --refresh",
+                "error: the argument '--offline' cannot be used with '--refresh'",
+            ),
+        ] {
+            assert_eq!(typed(line).err().as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let inputs = typed("fixtures").unwrap();
+        assert_eq!(inputs.packing.block_size, 1 << 20);
+        assert_eq!(inputs.plan.naming.scope, "system");
+        assert_eq!(inputs.plan.matching, Matching::VersionId);
+        assert_eq!(inputs.destination.output, Path::new("."));
+        assert_eq!(inputs.destination.layout, Layout::Flat);
+        assert!(inputs.packages.names.is_empty() && inputs.packages.repositories.is_empty());
+        assert!(matches!(inputs.base.packages, PackageSource::Host));
+        assert!(inputs.base.is_one_system);
+
+        let inputs =
+            typed("strace fixtures --repo fixtures --match any --scope initrd --block-size 4K")
+                .unwrap();
+        assert_eq!(inputs.packing.block_size, 4096);
+        assert_eq!(inputs.plan.naming.scope, "initrd");
+        assert_eq!(inputs.packages.names, ["strace"]);
+        assert!(matches!(inputs.base.packages, PackageSource::Unknown));
+        assert!(!inputs.base.is_one_system);
     }
 }
