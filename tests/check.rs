@@ -101,7 +101,7 @@ fn every_client_has_its_own_rules() {
     let outcome = check(&["--client", "systemd-251"], &[&image]);
     assert_eq!(outcome.status.code(), Some(2));
     assert!(
-        text(&outcome.stderr).contains("is systemd-25"),
+        text(&outcome.stderr).contains("did you mean systemd-25"),
         "{}",
         text(&outcome.stderr)
     );
