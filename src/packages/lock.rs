@@ -496,6 +496,89 @@ mod tests {
     }
 
     #[test]
+    fn a_package_is_found_as_the_lock_says_or_not_at_all() {
+        // The contents of a file are all that counts; these three differ.
+        let files = ["Cargo.toml", "src/main.rs", "README.md"].map(PathBuf::from);
+        let sums = files
+            .each_ref()
+            .map(|file| repository::located(file).unwrap().checksum);
+        let [sum, other_sum, kept_sum] = &sums;
+        let solvable = |nevra| resolve::Solvable {
+            nevra: Nevra::parse(nevra).unwrap(),
+            ..resolve::Solvable::default()
+        };
+        let gdb = [solvable("gdb-1-1.x86_64"), solvable("gdb-2-1.x86_64")];
+        let [file, other_file, _] = &files;
+        let offered = [
+            Repository::of_values("update", &gdb[1..], vec![other_file.clone()]),
+            Repository::of_values("oss", &gdb, vec![file.clone(), other_file.clone()]),
+        ];
+        let named = [repository::located(file).unwrap()];
+        let at = |repository, index| Place::Listed(Available { repository, index });
+        let nowhere = |text: String| Place::Nowhere(text);
+        for (nevra, repository, checksum, expected) in [
+            ("gdb-1-1.x86_64", Some("oss"), sum, at(2, 0)),
+            ("gdb-2-1.x86_64", Some("oss"), other_sum, at(2, 1)),
+            ("gdb-2-1.x86_64", Some("update"), other_sum, at(1, 0)),
+            (
+                "gdb-1-1.x86_64",
+                Some("oss"),
+                other_sum,
+                nowhere(format!(
+                    "gdb-1-1.x86_64: checksum was {other_sum}, is {sum} in oss"
+                )),
+            ),
+            (
+                "gdb-1-1.x86_64",
+                Some("update"),
+                sum,
+                nowhere("gdb-1-1.x86_64: was from update, is in oss".to_owned()),
+            ),
+            (
+                "gdb-1-1.i686",
+                Some("oss"),
+                sum,
+                nowhere("gdb-1-1.i686 is gone from oss, and the cache does not have it".to_owned()),
+            ),
+            (
+                "gdb-0-1.x86_64",
+                Some("oss"),
+                kept_sum,
+                Place::Kept(1, "kept".into()),
+            ),
+            (
+                "gdb-0-1.x86_64",
+                Some("other"),
+                kept_sum,
+                nowhere(
+                    "gdb-0-1.x86_64 is gone from other, and the cache does not have it".to_owned(),
+                ),
+            ),
+            ("gdb-1-1.x86_64", None, sum, at(0, 0)),
+            (
+                "gdb-1-1.x86_64",
+                None,
+                other_sum,
+                nowhere(format!(
+                    "gdb-1-1.x86_64: no file that is named has {other_sum}"
+                )),
+            ),
+        ] {
+            let locked = Locked {
+                nevra: nevra.to_owned(),
+                repository: repository.map(str::to_owned),
+                location: String::new(),
+                checksum: checksum.clone(),
+                size: 0,
+                reason: Reason::Requested,
+            };
+            let kept = |wanted: &str| (wanted == *kept_sum).then(|| PathBuf::from("kept"));
+            let found = find(&locked, &named, &offered, &kept).unwrap();
+            assert_eq!(found, expected, "{nevra} {repository:?} {checksum}");
+        }
+    }
+
+    #[test]
     fn a_long_list_of_changes_is_cut() {
         let changes = (0..30).map(|number| format!("change {number}")).collect();
         let text = Lock::outdated(Path::new("x.lock"), changes)

@@ -24,7 +24,7 @@ mod architecture;
 mod catalog;
 mod chosen;
 mod clause;
-mod course;
+mod decisions;
 mod demand;
 mod dependency;
 mod error;

@@ -85,7 +85,7 @@ pub(crate) enum Exclusion {
 #[derive(Debug)]
 pub struct Pool {
     base: Installed,
-    shelves: Vec<Shelf>,
+    stocks: Vec<Stock>,
     pub(crate) architectures: Architectures,
     exclusions: BTreeMap<Id, Exclusion>,
     /// Packages on offer with something in `supplements`.
@@ -95,7 +95,7 @@ pub struct Pool {
 
 /// A repository in the pool.
 #[derive(Debug)]
-struct Shelf {
+struct Stock {
     /// The number of its first package.
     start: Id,
     catalog: Catalog,
@@ -105,7 +105,7 @@ struct Shelf {
     files: BTreeMap<String, Vec<Id>>,
 }
 
-impl Shelf {
+impl Stock {
     /// Returns the number of a package of the pool in the catalog.
     fn number(&self, id: Id) -> u32 {
         id.saturating_sub(self.start)
@@ -137,7 +137,7 @@ impl Pool {
         let mut base = base;
         base.truncate(most);
         let mut end = base.len();
-        let mut shelves = Vec::new();
+        let mut stocks = Vec::new();
         for Repository {
             catalog,
             priority,
@@ -151,7 +151,7 @@ impl Pool {
                 let id = Id::try_from(end + index).unwrap_or(Id::MAX);
                 by_path.entry(path).or_default().push(id);
             }
-            shelves.push(Shelf {
+            stocks.push(Stock {
                 start,
                 catalog,
                 priority,
@@ -162,18 +162,18 @@ impl Pool {
         }
         let mut pool = Self {
             base: Installed::new(base),
-            shelves,
+            stocks,
             architectures: Architectures::of(&options.architecture, options.multilib),
             exclusions: BTreeMap::new(),
             supplementing: Vec::new(),
             unlisted: RefCell::default(),
         };
         pool.exclude();
-        let supplementing = pool.shelves.iter().flat_map(|shelf| {
-            let numbers = shelf.catalog.supplementing();
+        let supplementing = pool.stocks.iter().flat_map(|stock| {
+            let numbers = stock.catalog.supplementing();
             numbers
-                .map(|number| shelf.start.saturating_add(number))
-                .filter(|id| *id < shelf.end())
+                .map(|number| stock.start.saturating_add(number))
+                .filter(|id| *id < stock.end())
         });
         pool.supplementing = supplementing
             .filter(|&id| pool.exclusion(id).is_none())
@@ -196,7 +196,7 @@ impl Pool {
 
     /// Returns the catalogs, by the index of their repository.
     pub fn catalogs(&self) -> impl Iterator<Item = &Catalog> {
-        self.shelves.iter().map(|shelf| &shelf.catalog)
+        self.stocks.iter().map(|stock| &stock.catalog)
     }
 
     /// Returns the packages that satisfy `dependency`: of a rich one, those that satisfy any part
@@ -219,10 +219,10 @@ impl Pool {
     }
 
     pub(crate) fn package(&self, id: Id) -> Package {
-        match self.shelf(id) {
-            Some((repository, shelf)) => Package::Available(Available {
+        match self.stock(id) {
+            Some((repository, stock)) => Package::Available(Available {
                 repository,
-                index: place(shelf.number(id)),
+                index: place(stock.number(id)),
             }),
             None => Package::Base(place(id)),
         }
@@ -230,18 +230,18 @@ impl Pool {
 
     /// Returns the number of a package on offer.
     pub(crate) fn id_of(&self, package: Available) -> Option<Id> {
-        let shelf = self.shelves.get(package.repository)?;
-        let id = shelf.start.checked_add(Id::try_from(package.index).ok()?)?;
-        (id < shelf.end()).then_some(id)
+        let stock = self.stocks.get(package.repository)?;
+        let id = stock.start.checked_add(Id::try_from(package.index).ok()?)?;
+        (id < stock.end()).then_some(id)
     }
 
     /// Returns the repository that has the package, none if the base does.
-    fn shelf(&self, id: Id) -> Option<(usize, &Shelf)> {
+    fn stock(&self, id: Id) -> Option<(usize, &Stock)> {
         let index = self
-            .shelves
-            .partition_point(|shelf| shelf.start <= id)
+            .stocks
+            .partition_point(|stock| stock.start <= id)
             .checked_sub(1)?;
-        Some((index, self.shelves.get(index)?))
+        Some((index, self.stocks.get(index)?))
     }
 
     #[expect(
@@ -249,12 +249,12 @@ impl Pool {
         reason = "an Id is made from an index into these lists only"
     )]
     pub(crate) fn solvable(&self, id: Id) -> &Solvable {
-        let Some((_, shelf)) = self.shelf(id) else {
+        let Some((_, stock)) = self.stock(id) else {
             return &self.base.solvables[place(id)];
         };
-        let index = place(shelf.number(id));
-        shelf.solvables[index]
-            .get_or_init(|| Box::new(shelf.catalog.solvable(index).unwrap_or_default()))
+        let index = place(stock.number(id));
+        stock.solvables[index]
+            .get_or_init(|| Box::new(stock.catalog.solvable(index).unwrap_or_default()))
     }
 
     pub(crate) fn is_base(&self, id: Id) -> bool {
@@ -262,10 +262,10 @@ impl Pool {
     }
 
     pub(crate) fn exclusion(&self, id: Id) -> Option<Exclusion> {
-        let (_, shelf) = self.shelf(id)?;
+        let (_, stock) = self.stock(id)?;
         if self
             .architectures
-            .rank(shelf.catalog.arch(shelf.number(id)))
+            .rank(stock.catalog.arch(stock.number(id)))
             .is_none()
         {
             return Some(Exclusion::Architecture);
@@ -274,7 +274,7 @@ impl Pool {
     }
 
     pub(crate) fn priority(&self, id: Id) -> i32 {
-        self.shelf(id).map_or(0, |(_, shelf)| shelf.priority)
+        self.stock(id).map_or(0, |(_, stock)| stock.priority)
     }
 
     /// Returns all packages that satisfy `wanted`, by number and each once.
@@ -284,9 +284,9 @@ impl Pool {
         if is_path && found.is_empty() && !is_listed(&wanted.name) {
             self.unlisted.borrow_mut().insert(wanted.name.clone());
         }
-        for shelf in &self.shelves {
+        for stock in &self.stocks {
             let before = found.len();
-            found.extend(shelf.providers(wanted));
+            found.extend(stock.providers(wanted));
             if is_path && let Some(added) = found.get_mut(before..) {
                 added.sort_unstable();
             }
@@ -310,14 +310,14 @@ impl Pool {
 
     /// Returns the packages of that name on offer, by number.
     fn offered_named(&self, name: &str) -> Vec<Id> {
-        let of_shelf = |shelf: &Shelf| -> Vec<Id> {
-            let numbers = shelf.catalog.named(name).into_iter();
+        let of_stock = |stock: &Stock| -> Vec<Id> {
+            let numbers = stock.catalog.named(name).into_iter();
             let ids = numbers.filter_map(|number| Id::try_from(number).ok());
-            ids.map(|number| shelf.start.saturating_add(number))
-                .filter(|id| *id < shelf.end())
+            ids.map(|number| stock.start.saturating_add(number))
+                .filter(|id| *id < stock.end())
                 .collect()
         };
-        self.shelves.iter().flat_map(of_shelf).collect()
+        self.stocks.iter().flat_map(of_stock).collect()
     }
 
     /// Returns the packages that `dependency`, an obsoletes, names.
@@ -342,10 +342,10 @@ impl Pool {
             let mut wanted = solvable.obsoletes.iter().filter_map(Dependency::simple);
             wanted.any(|wanted| wanted.name == *name)
         });
-        let offered = self.shelves.iter().flat_map(|shelf| {
-            let objections = shelf.catalog.objections(name);
-            let ids = objections.map(|(package, _)| shelf.start.saturating_add(package));
-            ids.filter(|id| *id < shelf.end())
+        let offered = self.stocks.iter().flat_map(|stock| {
+            let objections = stock.catalog.objections(name);
+            let ids = objections.map(|(package, _)| stock.start.saturating_add(package));
+            ids.filter(|id| *id < stock.end())
         });
         let mut found: Vec<Id> = base.map(|(id, _)| id).chain(offered).collect();
         found.retain(|&one| {
@@ -420,10 +420,10 @@ impl Pool {
             .collect();
         words.sort_unstable();
         words.dedup();
-        for shelf in &self.shelves {
-            let paths = shelf.catalog.paths_objected_to();
+        for stock in &self.stocks {
+            let paths = stock.catalog.paths_objected_to();
             let of = |word: &&str| {
-                let objections = shelf.catalog.objections(word);
+                let objections = stock.catalog.objections(word);
                 objections.collect::<Vec<_>>()
             };
             let mut objections: Vec<(u32, u32)> = words
@@ -434,10 +434,10 @@ impl Pool {
             objections.sort_unstable();
             objections.dedup();
             for (package, number) in objections {
-                let source = shelf.start.saturating_add(package);
-                if source < shelf.end()
+                let source = stock.start.saturating_add(package);
+                if source < stock.end()
                     && !found.contains_key(&source)
-                    && let Some(reason) = self.objection(shelf, source, number)
+                    && let Some(reason) = self.objection(stock, source, number)
                 {
                     found.insert(source, reason);
                 }
@@ -448,8 +448,8 @@ impl Pool {
 
     /// Returns what the package's conflicts or obsoletes of that number in the catalog means for
     /// the base, if anything.
-    fn objection(&self, shelf: &Shelf, source: Id, number: u32) -> Option<Exclusion> {
-        let (kind, dependency, wanted) = shelf.catalog.dependency(shelf.number(source), number)?;
+    fn objection(&self, stock: &Stock, source: Id, number: u32) -> Option<Exclusion> {
+        let (kind, dependency, wanted) = stock.catalog.dependency(stock.number(source), number)?;
         let wanted = wanted.simple()?;
         let mut targets = self.base.offering(wanted).into_iter();
         match kind {

@@ -26,7 +26,7 @@ use resolvo::{
 };
 
 use crate::clause::{Admission, Clause};
-use crate::course;
+use crate::decisions;
 use crate::demand::{Demand, demands_of};
 use crate::pool::Id;
 use crate::prefer;
@@ -49,7 +49,7 @@ pub(crate) fn solve<'a>(
     admission: &'a Admission<'a>,
     demands: &[Demand<'a>],
 ) -> Result<Solution, Unsolvable> {
-    if let Ok(chosen) = course::follow(admission, demands) {
+    if let Ok(chosen) = decisions::follow(admission, demands) {
         return Ok(Solution {
             chosen,
             is_loose: false,

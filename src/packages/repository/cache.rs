@@ -25,7 +25,7 @@ use crate::words::failure::{Failure, Result};
 
 /// The part of the cache that a file belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shelf {
+pub enum CacheDirectory {
     /// Lists of repositories.
     Repositories,
     /// Metadata as fetched.
@@ -36,7 +36,7 @@ pub enum Shelf {
     Packages,
 }
 
-impl Shelf {
+impl CacheDirectory {
     fn directory(self) -> &'static str {
         match self {
             Self::Repositories => "repositories",
@@ -70,13 +70,13 @@ impl Cache {
     }
 
     /// Returns the path of a file, if it is there.
-    pub fn find(&self, shelf: Shelf, name: &str) -> Option<PathBuf> {
-        Some(self.path(shelf, name)).filter(|path| path.is_file())
+    pub fn find(&self, part: CacheDirectory, name: &str) -> Option<PathBuf> {
+        Some(self.path(part, name)).filter(|path| path.is_file())
     }
 
     /// Removes a file that turned out to be damaged.
-    pub fn forget(&self, shelf: Shelf, name: &str) -> Result<()> {
-        let path = self.path(shelf, name);
+    pub fn forget(&self, part: CacheDirectory, name: &str) -> Result<()> {
+        let path = self.path(part, name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(&path, error)),
             _ => Ok(()),
@@ -85,10 +85,10 @@ impl Cache {
 
     /// Returns the draft of a file; waits while another process is writing it, which may have
     /// made it when this returns.
-    pub fn draft(&self, shelf: Shelf, name: &str) -> Result<Draft> {
-        let target = self.path(shelf, name);
+    pub fn draft(&self, part: CacheDirectory, name: &str) -> Result<Draft> {
+        let target = self.path(part, name);
         let partial = self.root.join("partial");
-        for directory in [&partial, &self.root.join(shelf.directory())] {
+        for directory in [&partial, &self.root.join(part.directory())] {
             fs::create_dir_all(directory).map_err(|error| failure(directory, error))?;
         }
         let path = partial.join(name);
@@ -112,8 +112,8 @@ impl Cache {
     }
 
     /// Keeps what can be made again, all at once.
-    pub fn keep(&self, shelf: Shelf, name: &str, parts: &[&[u8]]) -> Result<()> {
-        let mut draft = self.draft(shelf, name)?;
+    pub fn keep(&self, part: CacheDirectory, name: &str, parts: &[&[u8]]) -> Result<()> {
+        let mut draft = self.draft(part, name)?;
         draft.clear()?;
         for part in parts {
             let written = draft.file.write_all(part);
@@ -122,8 +122,8 @@ impl Cache {
         draft.settle().map(drop)
     }
 
-    fn path(&self, shelf: Shelf, name: &str) -> PathBuf {
-        self.root.join(shelf.directory()).join(name)
+    fn path(&self, part: CacheDirectory, name: &str) -> PathBuf {
+        self.root.join(part.directory()).join(name)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use fetch::{Fetched, Fetcher, Validators, Wanted};
 use rpm_input::repodata::Checksum;
 
-use crate::packages::repository::cache::{Cache, Shelf};
+use crate::packages::repository::cache::{Cache, CacheDirectory};
 use crate::packages::repository::verify;
 use crate::words::failure::{Failure, Result};
 
@@ -86,27 +86,36 @@ impl<'a> Downloads<'a> {
         let (kind, digits) = checksum.split_once(':')?;
         let checksum = Checksum::parse(kind, digits).ok()?;
         let name = format!("{kind}-{}.rpm", checksum.hex());
-        let path = self.cache.as_ref()?.find(Shelf::Packages, &name)?;
+        let path = self.cache.as_ref()?.find(CacheDirectory::Packages, &name)?;
         verify::file(&path, &checksum, None).ok().map(|()| path)
     }
 
     /// Returns the path of a file in the cache that is the one that is meant; `progress` is told
     /// how much of it is there.
-    pub fn item(&self, shelf: Shelf, item: &Item<'_>, progress: &dyn Fn(u64)) -> Result<PathBuf> {
+    pub fn item(
+        &self,
+        part: CacheDirectory,
+        item: &Item<'_>,
+        progress: &dyn Fn(u64),
+    ) -> Result<PathBuf> {
         let cache = self.needed_cache()?;
-        let suffix = if shelf == Shelf::Packages { ".rpm" } else { "" };
+        let suffix = if part == CacheDirectory::Packages {
+            ".rpm"
+        } else {
+            ""
+        };
         let name = format!("{}-{}{suffix}", item.checksum.kind(), item.checksum.hex());
-        if let Some(path) = cache.find(shelf, &name) {
+        if let Some(path) = cache.find(part, &name) {
             if verify::file(&path, item.checksum, item.size).is_ok() {
                 progress(item.size.unwrap_or_default());
                 return Ok(path);
             }
-            cache.forget(shelf, &name)?;
+            cache.forget(part, &name)?;
         }
         if self.settings.offline {
             return Err(offline(&item.what));
         }
-        let mut draft = cache.draft(shelf, &name)?;
+        let mut draft = cache.draft(part, &name)?;
         if let Some(path) = draft.made_meanwhile() {
             draft.discard()?;
             progress(item.size.unwrap_or_default());
@@ -131,12 +140,12 @@ impl<'a> Downloads<'a> {
     pub fn state(&self, id: &str, urls: &[String], what: &str) -> Result<State> {
         let cache = self.needed_cache()?;
         let kept = cache
-            .find(Shelf::Repositories, id)
+            .find(CacheDirectory::Repositories, id)
             .and_then(|path| kept_state(&path));
         if self.settings.offline {
             return kept.ok_or_else(|| offline(what));
         }
-        let mut draft = cache.draft(Shelf::Repositories, id)?;
+        let mut draft = cache.draft(CacheDirectory::Repositories, id)?;
         draft.clear()?;
         let unless = kept.as_ref().filter(|_| !self.settings.refresh);
         let wanted = Wanted {
@@ -180,7 +189,8 @@ impl<'a> Downloads<'a> {
         } = &state.validators;
         let head = format!("{}\n{}\n", line(etag), line(last_modified));
         let parts = [head.as_bytes(), &state.bytes];
-        self.needed_cache()?.keep(Shelf::Repositories, id, &parts)
+        self.needed_cache()?
+            .keep(CacheDirectory::Repositories, id, &parts)
     }
 
     fn needed_cache(&self) -> Result<&Cache> {

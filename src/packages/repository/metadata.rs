@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder};
 use rpm_input::repodata::{Filelists, Kind, MetadataFile, Primary, Repomd};
 
-use crate::packages::repository::cache::Shelf;
+use crate::packages::repository::cache::CacheDirectory;
 use crate::packages::repository::download::{Downloads, Item};
 use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
@@ -101,7 +101,7 @@ impl Metadata {
         );
         let kept = downloads
             .cache()
-            .and_then(|cache| cache.find(Shelf::Catalogs, &key));
+            .and_then(|cache| cache.find(CacheDirectory::Catalogs, &key));
         // One that can't be read is of another version of this program, and is made again.
         if let Some(catalog) = kept.and_then(|path| Catalog::decode(std::fs::read(path).ok()?).ok())
         {
@@ -109,7 +109,7 @@ impl Metadata {
         }
         let catalog = self.parse(listed, downloads)?;
         if let Some(cache) = downloads.cache() {
-            cache.keep(Shelf::Catalogs, &key, &[catalog.encode()])?;
+            cache.keep(CacheDirectory::Catalogs, &key, &[catalog.encode()])?;
         }
         Ok(catalog)
     }
@@ -174,7 +174,7 @@ impl Metadata {
                     size: listed.size,
                     limit: MAX_STORED,
                 };
-                downloads.item(Shelf::Metadata, &item, &|_| {})?
+                downloads.item(CacheDirectory::Metadata, &item, &|_| {})?
             }
             None => self.local_path(&listed.location)?,
         };
@@ -201,7 +201,7 @@ impl Metadata {
                 size,
                 limit: MAX_PACKAGE,
             };
-            return downloads.item(Shelf::Packages, &item, progress);
+            return downloads.item(CacheDirectory::Packages, &item, progress);
         }
         let path = self.local_path(&file.location)?;
         if !path.is_file() {

@@ -239,3 +239,19 @@ fn expanded(place: &Place, variables: &Variables) -> std::result::Result<Place, 
         }
     })
 }
+
+#[cfg(test)]
+impl Repository {
+    /// Returns a repository of packages whose files are these.
+    pub fn of_values(name: &str, packages: &[resolve::Solvable], files: Vec<PathBuf>) -> Self {
+        Self {
+            name: name.to_owned(),
+            priority: 0,
+            catalog: Catalog::of(packages).unwrap(),
+            keyring: None,
+            findings: Vec::new(),
+            imported: Vec::new(),
+            holding: Holding::Files(files),
+        }
+    }
+}

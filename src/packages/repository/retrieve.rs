@@ -84,16 +84,50 @@ fn check_identity(repository: &Repository, index: usize, package: &Package) -> R
         return Err(lost(repository));
     };
     let found = &package.nevra;
-    let same = listed.name == found.name
-        && listed.arch == found.arch
-        && listed.evr.epoch.unwrap_or(0) == found.epoch.unwrap_or(0)
-        && listed.evr.version == found.version
-        && listed.evr.release == found.release;
-    match same {
+    match is_same(&listed, found) {
         true => Ok(()),
         false => Err(Failure::refused(anyhow!(
             "{} lists {listed} where {found} is",
             repository.name
         ))),
+    }
+}
+
+/// Says whether a header has the identity that metadata state. No epoch is epoch 0.
+fn is_same(listed: &resolve::Nevra, found: &rpm_input::Nevra) -> bool {
+    listed.name == found.name
+        && listed.arch == found.arch
+        && listed.evr.epoch.unwrap_or(0) == found.epoch.unwrap_or(0)
+        && listed.evr.version == found.version
+        && listed.evr.release == found.release
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_has_the_identity_that_metadata_state() {
+        let found = |epoch| rpm_input::Nevra {
+            name: "a".to_owned(),
+            epoch,
+            version: "1".to_owned(),
+            release: "2".to_owned(),
+            arch: "x86_64".to_owned(),
+        };
+        for (listed, epoch, same) in [
+            ("a-1-2.x86_64", None, true),
+            ("a-1-2.x86_64", Some(0), true),
+            ("a-0:1-2.x86_64", None, true),
+            ("a-3:1-2.x86_64", Some(3), true),
+            ("a-1-2.x86_64", Some(3), false),
+            ("b-1-2.x86_64", None, false),
+            ("a-2-2.x86_64", None, false),
+            ("a-1-3.x86_64", None, false),
+            ("a-1-2.i686", None, false),
+        ] {
+            let listed = resolve::Nevra::parse(listed).unwrap();
+            assert_eq!(is_same(&listed, &found(epoch)), same, "{listed} {epoch:?}");
+        }
     }
 }

@@ -18,7 +18,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Course;
+use super::Decisions;
 use crate::dependency::Dependency;
 use crate::evr::{Comparison, Evr};
 use crate::pool::Id;
@@ -40,7 +40,7 @@ impl Weak {
     }
 }
 
-impl Course<'_> {
+impl Decisions<'_> {
     fn id(&self, package: usize) -> Id {
         self.rules
             .packages

@@ -39,7 +39,7 @@ pub(crate) struct Stuck;
 /// Returns the packages to add, by number, if the search finds them.
 pub(crate) fn follow(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Result<Vec<Id>, Stuck> {
     let rules = Rules::of(admission, demands).ok_or(Stuck)?;
-    let mut course = Course {
+    let mut decisions = Decisions {
         admission,
         values: vec![0; rules.packages.len()],
         counts: vec![0; rules.len()],
@@ -51,10 +51,10 @@ pub(crate) fn follow(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Resul
         retreats: 0,
         weak: policy::Weak::default(),
     };
-    course.run()?;
-    let added = course.trail.iter().filter_map(|literal| literal.added());
+    decisions.run()?;
+    let added = decisions.trail.iter().filter_map(|literal| literal.added());
     let mut chosen: Vec<Id> = added
-        .filter_map(|number| course.rules.packages.get(number).copied())
+        .filter_map(|number| decisions.rules.packages.get(number).copied())
         .collect();
     chosen.sort_unstable();
     Ok(chosen)
@@ -70,7 +70,7 @@ struct Branch {
 }
 
 /// Packages are known by their place in [`Rules::packages`] here.
-struct Course<'a> {
+struct Decisions<'a> {
     admission: &'a Admission<'a>,
     rules: Rules,
     /// The level on which it was decided to add a package, its negative if it is not to be added,
@@ -89,7 +89,7 @@ struct Course<'a> {
     weak: policy::Weak,
 }
 
-impl Course<'_> {
+impl Decisions<'_> {
     fn run(&mut self) -> Result<(), Stuck> {
         for rule in 0..self.rules.len() {
             if let [only] = self.rules.get(rule) {
