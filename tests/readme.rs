@@ -118,6 +118,7 @@ fn what_is_installed() {
     for name in [
         "bash-completion/completions/sysext-build",
         "man/man1/sysext-build.1",
+        "man/man5/sysext-build-recipe.5",
     ] {
         assert!(scratch.join(".local/share").join(name).exists(), "{name}");
     }

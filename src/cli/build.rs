@@ -15,8 +15,8 @@ use crate::report::Verbosity;
 /// The arguments of `build`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BuildArguments {
-    /// RPM files, directories of them, or with --repo names; the first package names the image.
-    /// Or recipes (FILE.toml), an image each
+    /// RPM files, directories of RPM files or, with --repo, names of packages; the first package
+    /// names the image. Or recipes (FILE.toml), one image each
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// What a recipe asks for by name: never a file, whatever lies in the working directory.
@@ -29,11 +29,11 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub image: ImageArguments,
 
-    /// Address of the store that the image will be in: lets the installed image update itself
+    /// Address of the store that the image will be in, so that the installed image can update itself
     #[arg(long, value_name = "URL", help_heading = "Image")]
     pub sysupdate_url: Option<String>,
-    /// Whether clients that update so refuse what is not signed by a key of theirs [default: yes
-    /// if the store is signed]
+    /// Whether these updates must be signed by a key that the client trusts [default: yes if the
+    /// store is signed]
     #[arg(
         long,
         value_name = "WHETHER",
@@ -43,20 +43,20 @@ pub struct BuildArguments {
     )]
     pub sysupdate_verify: Option<Whether>,
 
-    /// Repository to choose from what the inputs require and the base lacks: a directory, an http,
-    /// https or file URL, or a .repo file, as [NAME=]PLACE[,priority=N]
+    /// Repository to choose packages from, and what they require: a directory, an http, https or
+    /// file URL, or a .repo file, as [NAME=]PLACE[,priority=N]
     #[arg(long, value_name = "REPO", help_heading = "Base")]
     pub repo: Vec<String>,
-    /// Take only packages that are signed by a key in FILE, or in the files of a directory
+    /// Accept only packages that are signed by a key in FILE, or in the files of a directory
     #[arg(long, value_name = "FILE", help_heading = "Trust")]
     pub keyring: Vec<PathBuf>,
     /// Trust the keys that .repo files name as gpgkey, each for its own repository
     #[arg(long, help_heading = "Trust")]
     pub import_keys: bool,
-    /// Take only repositories whose repomd.xml is signed, even if no .repo file asks for it
+    /// Accept only repositories whose repomd.xml is signed, even if no .repo file asks for it
     #[arg(long, help_heading = "Trust")]
     pub repo_gpgcheck: bool,
-    /// Choose nothing: take the packages that the --lock FILE names, if nothing has changed
+    /// Choose nothing: take the packages that the --lock FILE names, and stop if anything has changed
     #[arg(long, help_heading = "Base")]
     pub locked: bool,
     /// Directory for the image, its manifest and SHA256SUMS
@@ -68,29 +68,29 @@ pub struct BuildArguments {
         default_value = "."
     )]
     pub output: PathBuf,
-    /// Where in DIR an image lies, and how its file is called
+    /// Where images are placed in DIR, and how their files are named
     #[arg(long, value_enum, default_value_t, help_heading = "Result")]
     pub layout: LayoutName,
-    /// Write NAME.sha256 beside each file instead of SHA256SUMS, as the Open Build Service wants
+    /// Write NAME.sha256 beside each file instead of SHA256SUMS, as the Open Build Service expects
     #[arg(
         long,
         help_heading = "Result",
         conflicts_with_all = ["layout", "best_before", "sign_key", "gpg_key", "allow_older"]
     )]
     pub obs: bool,
-    /// Replace an image of the same file name that holds other bytes
+    /// Replace an image that has the same file name and other contents
     #[arg(long, help_heading = "Result")]
     pub replace: bool,
-    /// Add the image even if clients see a newer one of its name in DIR
+    /// Add the image even if DIR has a newer one of that name
     #[arg(long, help_heading = "Result")]
     pub allow_older: bool,
-    /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
+    /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
     #[arg(long, value_name = "DAY", help_heading = "Result")]
     pub best_before: Option<BestBefore>,
-    /// Show the plan and write nothing; reads the packages' headers alone
+    /// Show the plan and write nothing; reads only the packages' headers
     #[arg(long, help_heading = "Result")]
     pub dry_run: bool,
-    /// Also write the image's tree into DIR, which must be empty or new
+    /// Also write the image's files into DIR, which must be empty or new
     #[arg(
         long,
         value_name = "DIR",
@@ -103,14 +103,14 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub signing: SigningArguments,
 
-    /// Number of compressing threads; the bytes do not depend on it [default: one a core]
+    /// Number of compression threads; any number makes the same image [default: one per core]
     #[arg(short, long, value_name = "N", help_heading = "Packing")]
     pub jobs: Option<usize>,
 
-    /// Go on in spite of a finding that would stop the build
+    /// Build in spite of a finding that would stop the build
     #[arg(long, value_name = "FINDING", help_heading = "Rules")]
     pub allow: Vec<String>,
-    /// Let every note stop the build
+    /// Stop the build for notes, too
     #[arg(long, help_heading = "Rules")]
     pub strict: bool,
 
@@ -132,7 +132,7 @@ pub struct ImageArguments {
     /// Add a prepared tree: DIR/usr and DIR/opt; its files replace those of packages
     #[arg(long, value_name = "DIR")]
     pub overlay: Option<PathBuf>,
-    /// Name of the extension; where a package has that name, its version is the image's
+    /// Name of the extension; if a package has that name, the image gets its version
     #[arg(short, long, value_name = "NAME", help_heading = "Image")]
     pub name: Option<String>,
     /// Version of the image, instead of the main package's version and release
@@ -142,17 +142,17 @@ pub struct ImageArguments {
     /// Number that grows with each build of the same version: NAME-VERSION.N.ARCH.raw
     #[arg(long, value_name = "N", help_heading = "Image")]
     pub build_number: Option<u64>,
-    /// Architecture of the image, in systemd's or RPM's spelling
+    /// Architecture of the image, as systemd or RPM spell it
     #[arg(long, value_name = "ARCH", help_heading = "Image")]
     pub arch: Option<String>,
-    /// Where the image may be merged: words of system, portable, initrd [default: system]
+    /// Where the image may be merged: one or more of system, portable, initrd [default: system]
     #[arg(long, value_name = "SCOPE", help_heading = "Image")]
     pub scope: Option<String>,
     /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
     /// .packages) or mkosi's manifest; its packages must provide what the image requires
     #[arg(long, value_name = "BASE", help_heading = "Base")]
     pub base: Option<PathBuf>,
-    /// Take as the base what an installation of these packages from the repositories would have,
+    /// Use as the base what installing these packages from the repositories would give,
     /// recommended packages included
     #[arg(
         long,
@@ -168,10 +168,10 @@ pub struct ImageArguments {
     /// os-release of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,
-    /// Add what the packages recommend, too, where it can be added
+    /// Also add what the packages recommend, where possible
     #[arg(long, help_heading = "Base")]
     pub recommends: bool,
-    /// What of the base's os-release the client's must equal [default: version-id]
+    /// What the image and a client's os-release must have in common [default: version-id]
     #[arg(long = "match", value_name = "WHAT", help_heading = "Base", value_enum)]
     #[serde(rename = "match", deserialize_with = "by_name")]
     pub matching: Option<Matching>,
@@ -185,7 +185,7 @@ pub struct ImageArguments {
     /// Switch a rule off (see `sysext-build rules`)
     #[arg(long, value_name = "RULE", help_heading = "Rules")]
     pub keep: Vec<String>,
-    /// Switch an opt-in rule on, such as drop-docs
+    /// Switch on a rule that is off by default, such as drop-docs
     #[arg(long, value_name = "RULE", help_heading = "Rules")]
     pub drop: Vec<String>,
 }
@@ -207,19 +207,19 @@ pub enum LayoutName {
     /// One directory for all extensions
     #[default]
     Flat,
-    /// A directory for each extension, with its own SHA256SUMS
+    /// One directory for each extension, with its own SHA256SUMS
     PerName,
-    /// The same, with the file names of Flatcar's bakery: NAME-VERSION-ARCH.raw
+    /// per-name, with file names like those of Flatcar's bakery: NAME-VERSION-ARCH.raw
     Flatcar,
-    /// The same, with the file names of Fedora's sysexts: NAME-VERSION-VERSION_ID-ARCH.raw
+    /// per-name, with file names like those of Fedora's sysexts: NAME-VERSION-VERSION_ID-ARCH.raw
     Fedora,
 }
 
-/// Yes or no.
+/// Whether updates must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Whether {
-    /// It is so
+    /// They must
     Yes,
-    /// It is not so
+    /// They need not
     No,
 }

@@ -9,40 +9,39 @@ use crate::report::Verbosity;
 const CHECK_EXAMPLES: &str = "\
 Examples:
   sysext-build check store/*.raw --os-release fedora-42 --os-release fedora-43
-      Shows a table: images down, hosts across, and the reasons below it
+      Shows a table of images and hosts, and the reasons below it
   sysext-build check store/*.raw --base new-snapshot/
-      Says which images still work there, and which break, by what
+      Says which images still work there, which break, and why
   sysext-build check tool.raw --as tool --client systemd-252,sysextmgr
-      Asks what these clients do with an image that is linked as tool.raw
+      Says what these clients do with an image that is linked as tool.raw
 
-Exit code 1 where an image would not work on a host.";
+Exit code 1: an image would not work on a host.";
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArguments {
-    /// Images, or their manifests (NAME.manifest.gz) where the images are elsewhere
+    /// Images, or their manifests (NAME.manifest.gz) if the images are elsewhere
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<PathBuf>,
-    /// Read the manifests beside the images, and not the images
+    /// Read only the manifests beside the images
     #[arg(long)]
     pub manifests: bool,
     /// Name of the client's link without .raw [default: the image's own name]
     #[arg(long = "as", value_name = "NAME")]
     pub link: Option<String>,
 
-    /// The base that the images are to work on: a root directory, an RPM database, a list of
+    /// The base that the images should work on: a root directory, an RPM database, a list of
     /// packages (rpm -qa, KIWI's .packages) or mkosi's manifest
     #[arg(long, value_name = "BASE", help_heading = "Hosts")]
     pub base: Option<PathBuf>,
     /// The base before an update: only what the update to --base changes is reported
     #[arg(long, value_name = "OLD", help_heading = "Hosts", requires = "base")]
     pub from: Option<PathBuf>,
-    /// os-release of a host, as often as there are hosts, or that of the base [default: this
-    /// host's]
+    /// os-release of a host, once for each host, or that of the base [default: this host's]
     #[arg(long, value_name = "FILE", help_heading = "Hosts")]
     pub os_release: Vec<PathBuf>,
-    /// Architecture of the hosts, in systemd's or RPM's spelling [default: the images' own]
+    /// Architecture of the hosts, as systemd or RPM spell it [default: the images' own]
     #[arg(long, value_name = "ARCH", help_heading = "Hosts")]
     pub arch: Option<String>,
     /// Clients to ask, such as systemd-257, sysextmgr, sysupdate-257, importctl-262
@@ -59,13 +58,13 @@ pub struct CheckArguments {
     /// symbol versions, for the os-release of every base that has all of it
     #[arg(long, requires = "base", help_heading = "Hosts")]
     pub level_from_abi: bool,
-    /// Let a finding pass, such as not-merged, soname-missing or shadows-base
+    /// Ignore a finding, such as not-merged, soname-missing or shadows-base
     #[arg(long, value_name = "FINDING")]
     pub allow: Vec<String>,
-    /// Let every note count
+    /// Count notes, too
     #[arg(long)]
     pub strict: bool,
-    /// Number of images that are read at once [default: one a core]
+    /// Number of images to read at the same time [default: one per core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
     /// How much to say, and in which form.
@@ -76,7 +75,7 @@ pub struct CheckArguments {
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// Name of a finding of a build, of check or of store verify, or of a rule
+    /// Name of a rule, or of a finding of a build, of check or of store verify
     #[arg(value_name = "ID")]
     pub id: String,
     /// How much to say, and in which form.
@@ -85,8 +84,8 @@ pub struct ExplainArguments {
 }
 
 const DIFF_EXIT_CODES: &str = "\
-Times are not compared: two builds of the same files at different times are the same.
-Exit codes, as diff has them: 0 the same, 1 different, 2 usage, 3 an image can't be read.";
+Times are not compared: images of the same files, built at different times, are the same.
+Exit codes as in diff: 0 the same, 1 different, 2 usage, 3 an image can't be read.";
 
 /// The arguments of `diff`.
 #[derive(Debug, Args)]

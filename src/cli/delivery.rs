@@ -18,16 +18,16 @@ pub struct SysupdateArguments {
     /// architecture
     #[arg(long, value_name = "URL")]
     pub url: String,
-    /// Whether clients refuse what is not signed by a key of theirs
+    /// Whether clients refuse what is not signed by a key that they trust
     #[arg(long, value_name = "WHETHER", value_enum, default_value_t)]
     pub signed: Signed,
     /// How many images a client keeps of each extension
     #[arg(long, value_name = "N", default_value_t = store::DEFAULT_INSTANCES)]
     pub instances: u32,
-    /// Also pack the definitions into a tar archive, to be unpacked over a client's /
+    /// Also write a tar archive of the definitions, to be unpacked over a client's /
     #[arg(long, value_name = "FILE")]
     pub tarball: Option<PathBuf>,
-    /// Public keys to pack with them, as the client's only /etc/systemd/import-pubring.gpg
+    /// Public keys to add to the archive; they become the client's only /etc/systemd/import-pubring.gpg
     #[arg(long, value_name = "FILE", requires = "tarball")]
     pub keyring: Option<PathBuf>,
     /// How much to say, and in which form.
@@ -38,12 +38,12 @@ pub struct SysupdateArguments {
 /// Whether clients verify signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Signed {
-    /// As the store is now
+    /// If the store is signed now
     #[default]
     Auto,
-    /// They do
+    /// Always
     Yes,
-    /// They do not
+    /// Never
     No,
 }
 
@@ -55,7 +55,7 @@ pub struct PageArguments {
     /// Address of the store, for the commands that the page shows
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// What the page calls the store
+    /// Title of the page
     #[arg(long, value_name = "TITLE", default_value = "System extensions")]
     pub title: String,
     /// How much to say, and in which form.

@@ -29,27 +29,27 @@ Examples:
   sysext-build --base /mnt/microos -o store/ --name debug rpms/
       Makes one image of all packages in rpms/, for another system
   sysext-build --dry-run gdb.rpm libpython.rpm
-      Shows what would be in the image; reads the headers alone
+      Shows what would be in the image; reads only the headers
   sysext-build --overlay tree/ --name site-config --image-version 3 --match any
-      Makes an image of a prepared tree, for every system
+      Makes an image from a prepared tree, for every system
   sysext-build -o store/ recipes/*.toml
       Makes an image for each recipe
   sysext-build inspect strace-6.11-1.1.x86-64.raw
       Shows what is in an image and what it needs
 
-Recipes: a recipe says in TOML what one would type for one image, with paths relative to itself:
+A recipe keeps what you would type for one image. Paths in it are relative to the recipe:
   name = \"debug\"
   packages = [\"strace\", \"gdb\", \"rpms/extra.rpm\"]
   repositories = [\"oss.repo\"]
   [[allow]]
   finding = \"shadows-base\"
-  reason = \"why this may be\"
-sysext-build-recipe(5), which sysext-build man writes, has all of its keys. Options that are typed win
-over its values, and are added to its lists. A recipe that fails does not stop the others; the exit
-code is the highest of theirs.
+  reason = \"why this is fine\"
+sysext-build-recipe(5), which sysext-build man writes, lists all keys. What you type wins over a
+recipe's single values and is added to its lists. A recipe that fails does not stop the others; the
+exit code is the highest of all.
 
 On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.
-Exit codes: 0 done, 1 the input can't give a good image, 2 usage, 3 input or output failed.";
+Exit codes: 0 done, 1 these inputs make no good image, 2 usage, 3 reading or writing failed.";
 
 /// Makes a system extension image from RPM packages
 #[derive(Debug, Parser)]
@@ -70,17 +70,17 @@ pub enum Verb {
     Build(Box<BuildArguments>),
     /// Show what is in an image and what it needs of its base
     Inspect(InspectArguments),
-    /// Look after a directory that images are served from
+    /// Manage a store, the directory that images are served from
     Store(StoreArguments),
-    /// Show why a package is in an image: who required it, up to what was asked for
+    /// Show why a package is in an image: what required it, back to what was requested
     Why(WhyArguments),
-    /// Say what clients do with images on other hosts, and why
+    /// Say what clients would do with images on other hosts, and why
     Check(CheckArguments),
     /// Show what differs between two images
     Diff(DiffArguments),
     /// Explain a finding: what it means, why it matters, what to do
     Explain(ExplainArguments),
-    /// List the rules that decide what enters an image, and the findings that can stop it
+    /// List the rules for what enters an image, and the findings that can stop a build
     Rules(RulesArguments),
     /// Print a completion script for a shell
     Completions {

@@ -7,16 +7,16 @@ use clap::Args;
 /// How files of repositories are fetched.
 #[derive(Clone, Debug, Default, Args)]
 pub struct NetworkArguments {
-    /// Directory for what was fetched [default: $XDG_CACHE_HOME/sysext-build]
+    /// Directory of the cache [default: $XDG_CACHE_HOME/sysext-build]
     #[arg(long, value_name = "DIR", help_heading = "Network")]
     pub cache_dir: Option<PathBuf>,
-    /// Fetch nothing: take all from the cache, or fail
+    /// Fetch nothing: take everything from the cache, or fail
     #[arg(long, help_heading = "Network", conflicts_with = "refresh")]
     pub offline: bool,
     /// Fetch repomd.xml even if the server says that it has not changed
     #[arg(long, help_heading = "Network")]
     pub refresh: bool,
-    /// Seconds that a server may be silent
+    /// Seconds of silence after which a transfer is given up
     #[arg(
         long,
         value_name = "SECONDS",
@@ -24,7 +24,7 @@ pub struct NetworkArguments {
         default_value_t = 30
     )]
     pub timeout: u64,
-    /// How often a transfer that makes no progress is tried again
+    /// How often to retry a transfer that makes no progress
     #[arg(long, value_name = "N", help_heading = "Network", default_value_t = 5)]
     pub retries: u32,
 }

@@ -25,13 +25,13 @@ pub enum StoreVerb {
     Add(AddArguments),
     /// List the images that clients are offered
     List(ListArguments),
-    /// Look for everything that is wrong with a store
+    /// Report everything that is wrong with a store
     Verify(VerifyArguments),
     /// Remove old images
     Prune(PruneArguments),
-    /// Sign SHA256SUMS anew, with another key or for another day
+    /// Sign SHA256SUMS again, with another key or until another day
     Sign(SignArguments),
-    /// Write the definitions by which systemd-sysupdate on clients finds the images
+    /// Write the definitions with which systemd-sysupdate on clients finds the images
     Sysupdate(SysupdateArguments),
     /// Write index.html for people and index.json for programs
     Page(PageArguments),
@@ -63,13 +63,13 @@ pub struct AddArguments {
     /// Give each extension a directory of its own in DIRECTORY
     #[arg(long)]
     pub per_name: bool,
-    /// Replace an image of the same file name that holds other bytes
+    /// Replace an image that has the same file name and other contents
     #[arg(long)]
     pub replace: bool,
-    /// Add an image even if clients see a newer one of its name
+    /// Add an image even if DIRECTORY has a newer one of that name
     #[arg(long)]
     pub allow_older: bool,
-    /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
+    /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,
     /// What signs the list.
@@ -102,7 +102,7 @@ pub struct VerifyArguments {
     /// store's own import-pubring.gpg]
     #[arg(long, value_name = "FILE")]
     pub keyring: Vec<PathBuf>,
-    /// Number of reading threads [default: one a core]
+    /// Number of reading threads [default: one per core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
     /// What signs the list that --fix changes.
@@ -118,10 +118,10 @@ pub struct VerifyArguments {
 pub struct PruneArguments {
     /// Directory of the store
     pub directory: PathBuf,
-    /// How many images of each name and architecture are kept, the newest first
+    /// How many images of each name and architecture to keep; the newest are kept
     #[arg(long, value_name = "N")]
     pub keep: NonZero<usize>,
-    /// Keep as many for each value of a key of extension-release, too
+    /// Keep that many for each value of this extension-release key
     #[arg(long, value_name = "KEY", value_enum)]
     pub per: Option<PruneKey>,
     /// Show what would be removed, and remove nothing
@@ -143,7 +143,7 @@ pub struct SignArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// Let clients refuse SHA256SUMS after this day (systemd 260 and later do): YYYY-MM-DD
+    /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,
     /// How much to say, and in which form.

@@ -19,7 +19,7 @@ pub enum Matching {
     SysextLevel,
     /// Nothing: ID=_any
     Any,
-    /// The weakest of these that is true, by what the packages require
+    /// The least that is true, judged by what the packages require
     Auto,
 }
 

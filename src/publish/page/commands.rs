@@ -9,6 +9,8 @@ use super::index::{Extension, Image, Index};
 
 /// Where systemd looks for the public keys of an administrator.
 const KEYRING: &str = "/etc/systemd/import-pubring.gpg";
+/// Where systemd 258 and newer look for them; they ignore [`KEYRING`] where this is.
+const NEW_KEYRING: &str = "/etc/systemd/import-pubring.pgp";
 /// Stands for the store's address where the page does not know it.
 const UNKNOWN_URL: &str = "https://STORE/";
 
@@ -27,6 +29,7 @@ cd \"$(mktemp -d)\"
 curl -fsSO {url}{path}
 gpg --show-keys --fingerprint {keyring}
 cat {keyring} >> {KEYRING}
+if [ -e {NEW_KEYRING} ]; then cat {keyring} >> {NEW_KEYRING}; fi
 "
     ))
 }
@@ -151,6 +154,7 @@ cd \"$(mktemp -d)\"
 curl -fsSO https://a.example/gcc/key.gpg
 gpg --show-keys --fingerprint key.gpg
 cat key.gpg >> /etc/systemd/import-pubring.gpg
+if [ -e /etc/systemd/import-pubring.pgp ]; then cat key.gpg >> /etc/systemd/import-pubring.pgp; fi
 "
         );
         assert_eq!(

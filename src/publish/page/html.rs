@@ -117,8 +117,8 @@ impl Page {
     fn trust(&mut self, index: &Index) {
         if !index.signed {
             self.line(
-                "<p>This store is not signed: clients check that a download is what \
-<a href=\"SHA256SUMS\">SHA256SUMS</a> lists, and trust the web server for the list.</p>",
+                "<p>This store is not signed. Clients compare downloads with \
+<a href=\"SHA256SUMS\">SHA256SUMS</a>, and trust the web server for that list.</p>",
             );
             return;
         }
@@ -127,7 +127,7 @@ impl Page {
         };
         self.line(
             "<h2>Trust the key</h2>\n<p>Once on each client, as root. Compare the fingerprint with \
-the one that you got from the publisher by another way than this page.</p>",
+the one that the publisher gave you in another way than by this page.</p>",
         );
         self.pre(&commands);
     }
@@ -184,11 +184,11 @@ the one that you got from the publisher by another way than this page.</p>",
         self.line("<h3>On a client, as root</h3>");
         if let Some(commands) = commands::sysupdate(index, extension) {
             self.line(
-                "<details open><summary>systemd-sysupdate <small>systemd 254 and newer; it also \
-updates</small></summary><div class=\"inside\">",
+                "<details open><summary>systemd-sysupdate <small>systemd 254 and newer; brings \
+updates, too</small></summary><div class=\"inside\">",
             );
             self.pre(&commands);
-            self.line("<p class=\"soft\">And from then on, for each update:</p>");
+            self.line("<p class=\"soft\">Later, to update:</p>");
             self.pre(&commands::update(extension));
             self.line("</div></details>");
         }
