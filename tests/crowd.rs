@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::sysupdate::{CLIENT_257, Client, build_of, client, define, signing};
+use crate::client::{CLIENT_257, Client, client};
+use crate::sysupdate::{build_of, define, signing};
 use crate::workshop::{Scratch, json, output_of, run, text};
 
 const BUILDERS: usize = 8;
@@ -253,7 +254,7 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
     thread::scope(|scope| {
         let _stop = Finally(|| fs::write(&stop, "").unwrap());
         scope.spawn(|| {
-            let outcome = client(&poller, &store, std::slice::from_ref(&phase), false);
+            let outcome = client(&poller.tree, &store, std::slice::from_ref(&phase), false);
             assert!(outcome.status.success(), "{}", text(&outcome.stdout));
         });
         while crowd.images < wanted

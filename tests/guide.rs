@@ -18,20 +18,16 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use judges::{Need, all, programs, root};
+use judges::{Need, all, program, programs};
 
-use crate::sysupdate;
+use crate::client::{CLIENT, client};
 use crate::workshop::{self, Scratch, text};
 
 /// What a reader types to.
 const SHELL: Need = programs!("sh", "cp", "cmp", "install");
 
 /// What merges an image over this machine's `/usr`, and serves files to it.
-const ON_THIS_MACHINE: Need = all(&[
-    SHELL,
-    root(),
-    programs!("systemd-sysext", "unshare", "python3", "curl", "timeout"),
-]);
+const ON_THIS_MACHINE: Need = all(&[SHELL, CLIENT, program("curl")]);
 
 /// A block of code of a page.
 pub struct Block {
@@ -254,12 +250,7 @@ fn first_image_on_this_machine() {
     fs::write(&gone, "if hello-sysext; then exit 1; fi\n").unwrap();
     phases.insert(0, gone.clone());
     phases.push(gone);
-    let outcome = sysupdate::client(
-        &sysupdate::this_machine(),
-        reader.scratch.path(),
-        &phases,
-        false,
-    );
+    let outcome = client("/", reader.scratch.path(), &phases, false);
     let said = text(&outcome.stdout);
     assert!(outcome.status.success(), "{said}");
     assert!(said.contains("hello"), "{said}");

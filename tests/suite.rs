@@ -16,6 +16,7 @@ mod base;
 mod build;
 mod by_name;
 mod check;
+mod client;
 mod clients;
 mod crowd;
 mod delivery;

@@ -1,83 +1,16 @@
 //! The real `systemd-sysupdate` and its kin, on stores that the program made.
 //!
 //! Three generations of clients are asked, each with its own idea of definitions and lists: 254,
-//! 257 and the newest. Their trees are made by scripts in `../shared`, and they run as root.
+//! 257 and the newest.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use judges::{Need, all, cached, corpus, programs, root};
-
+use crate::client::{CLIENT_254, CLIENT_257, CLIENT_NEWEST, Client, client, merged};
 use crate::guide;
-use crate::workshop::{Scratch, fixture, json, names, os_release, output_of, program, text};
-
-/// What runs the real clients.
-pub const SCRIPTS: Need = corpus("../clients");
-
-/// What merges an image.
-pub const MERGER: Need = all(&[SCRIPTS, root(), programs!("systemd-sysext", "unshare")]);
-
-pub const OVER: Need = cached("over");
-pub const TRIXIE: Need = cached("roots/trixie");
-pub const SID: Need = cached("roots/sid");
-
-/// What serves a store to a client.
-const SERVER: Need = all(&[
-    MERGER,
-    programs!("python3", "curl", "gpg", "gpgv", "timeout"),
-]);
-const CLIENT_254: Need = all(&[OVER, SERVER]);
-pub const CLIENT_257: Need = all(&[TRIXIE, SERVER]);
-const CLIENT_NEWEST: Need = all(&[SID, SERVER]);
-
-/// A system with its own systemd.
-pub struct Client {
-    /// The first word of what it says of itself, for messages.
-    pub systemd: &'static str,
-    /// What `tests/client.sh` takes as its root.
-    tree: String,
-    /// What `sysupdate-test.sh` takes as its root.
-    variable: (&'static str, PathBuf),
-    /// What `merge-test.sh` takes as its root.
-    merges_in: PathBuf,
-}
-
-impl Client {
-    pub fn of(need: Need) -> Self {
-        if need == CLIENT_254 {
-            let tree = OVER.path();
-            return Self {
-                systemd: "254",
-                tree: format!("over:{}", tree.display()),
-                variable: ("SYSUPDATE_OVER", tree),
-                // It has no systemd-sysext of its own that could merge: an overlay of an overlay.
-                merges_in: PathBuf::from("/"),
-            };
-        }
-        let (systemd, tree) = match need {
-            CLIENT_257 => ("257", TRIXIE.path()),
-            _ => ("newest", SID.path()),
-        };
-        Self {
-            systemd,
-            tree: tree.display().to_string(),
-            variable: ("SYSUPDATE_ROOT", tree.clone()),
-            merges_in: tree,
-        }
-    }
-}
-
-/// Returns this machine, whose `/usr` and `/etc` stay as they are.
-pub fn this_machine() -> Client {
-    Client {
-        systemd: "this machine's",
-        tree: "/".to_owned(),
-        variable: ("SYSUPDATE_ROOT", PathBuf::from("/")),
-        merges_in: PathBuf::from("/"),
-    }
-}
+use crate::workshop::{Scratch, fixture, json, os_release, output_of, program, text};
 
 /// Returns the program, about to put a tree into a store as a version of an extension.
 pub fn build_of(tree: &Path, store: &Path, name: &str, version: &str) -> Command {
@@ -153,16 +86,110 @@ fn foreign_signature(signed: &Path) -> (Scratch, PathBuf) {
     (scratch, signature)
 }
 
-/// Runs `tests/client.sh`: a client of the store goes through the phases.
-pub fn client(client: &Client, store: &Path, phases: &[PathBuf], bus: bool) -> Output {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client.sh");
-    let mut command = Command::new("timeout");
-    command.arg("120").arg(script).arg(&client.tree).arg(store);
-    command.args(phases).env_remove("BUS");
-    if bus {
-        command.env("BUS", "1");
+/// What is done to a copy of a store, which no client may then take.
+struct Damage {
+    id: &'static str,
+    /// Whether this is done to a signed store.
+    signed: bool,
+    /// A shell command in the copy, with the newest image's name as "$1" and a signature by a
+    /// foreign key as "$2".
+    command: &'static str,
+}
+
+const fn damage(signed: bool, id: &'static str, command: &'static str) -> Damage {
+    Damage {
+        id,
+        signed,
+        command,
     }
-    command.output().unwrap()
+}
+
+const DAMAGES: [Damage; 18] = [
+    damage(
+        false,
+        "byte",
+        "printf X | dd of=\"$1\" bs=1 seek=2000 conv=notrunc status=none",
+    ),
+    damage(false, "truncated", "truncate -s -512 \"$1\""),
+    damage(false, "missing", "rm \"$1\""),
+    damage(false, "garbled", "printf '%080d\\n' 0 >> SHA256SUMS"),
+    damage(false, "newline", "truncate -s -1 SHA256SUMS"),
+    damage(false, "dot", "sed -i 's|  |  ./|' SHA256SUMS"),
+    damage(
+        false,
+        "comment",
+        "sed -i \"1i # $(printf '%080d' 0)\" SHA256SUMS",
+    ),
+    damage(false, "space", "sed -i 's|  | |' SHA256SUMS"),
+    damage(false, "crlf", "sed -i 's|$|\\r|' SHA256SUMS"),
+    damage(false, "blank", "echo >> SHA256SUMS"),
+    damage(false, "digest", "sed -i 's/^..../0000/' SHA256SUMS"),
+    damage(false, "no-list", "rm SHA256SUMS"),
+    damage(
+        true,
+        "byte",
+        "printf X | dd of=\"$1\" bs=1 seek=2000 conv=notrunc status=none",
+    ),
+    damage(true, "truncated", "truncate -s -512 \"$1\""),
+    damage(
+        true,
+        "list",
+        "echo \"$(sha256sum < /dev/null | cut -c 1-64)  zzz\" >> SHA256SUMS",
+    ),
+    damage(true, "garbage", "head -c 300 \"$1\" > SHA256SUMS.gpg"),
+    damage(true, "unsigned", "rm SHA256SUMS.gpg"),
+    damage(true, "foreign", "cp \"$2\" SHA256SUMS.gpg"),
+];
+
+/// Makes a directory to be served, with a good copy of a store and the damaged ones, and returns
+/// what a client does with them: for each, a line with the exit code and what is installed then.
+fn damaged_stores(
+    served: &Path,
+    store: &Path,
+    name: &str,
+    damages: &[&Damage],
+    foreign: &Path,
+) -> String {
+    fs::create_dir(served).unwrap();
+    let good = Damage {
+        id: "good",
+        signed: false,
+        command: "true",
+    };
+    for damage in damages.iter().copied().chain([&good]) {
+        let copy = served.join(damage.id);
+        output_of(Command::new("cp").arg("-a").arg(store).arg(&copy));
+        let newest = format!("{name}-1.11-1.x86-64.raw");
+        output_of(
+            Command::new("sh")
+                .args(["-euc", damage.command, "sh", &newest])
+                .arg(foreign)
+                .current_dir(&copy),
+        );
+    }
+    let mut commands = format!(
+        "set +ex; there=/run/host{}
+         update() {{ # STORE LABEL [IMAGE...]
+             rm -rf /var/lib/sysext-store /etc/extensions /etc/sysupdate.{name}.d
+             mkdir -p /var/lib/sysext-store /etc/extensions /etc/sysupdate.{name}.d /etc/systemd
+             cp $there/good/import-pubring.gpg /etc/systemd/ 2> /dev/null
+             for file in $there/good/sysupdate.{name}.d/*; do
+                 sed \"s|@@STORE_URL@@|$STORE_URL/$1|\" $file > /etc/sysupdate.{name}.d/${{file##*/}}
+             done
+             store=$1 label=$2; shift 2
+             for image; do cp $there/good/$image /var/lib/sysext-store/; done
+             timeout 25 systemd-sysupdate -C {name} update
+             echo result $label $? installed $(ls /var/lib/sysext-store)
+         }}
+         update good good
+         cmp $there/good/{name}-1.11-1.x86-64.raw /etc/extensions/{name}.raw || exit 1
+         update good third {name}-1.9-1.x86-64.raw {name}-1.10-1.x86-64.raw\n",
+        served.display()
+    );
+    for damage in damages {
+        commands += &format!("update {0} {0}\n", damage.id);
+    }
+    commands + "exit 0\n"
 }
 
 #[test(CLIENT_254, CLIENT_257, CLIENT_NEWEST)]
@@ -192,72 +219,54 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
             .output()
             .unwrap();
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
-        for client in &clients {
-            let test = |damage: bool, seeds: &[&str], kept: Option<&Path>| {
-                let seeds: Vec<_> = seeds
-                    .iter()
-                    .map(|version| store.join(format!("{name}-{version}.x86-64.raw")))
-                    .map(|path| path.display().to_string())
-                    .collect();
-                let mut command = Command::new(SCRIPTS.path().join("sysupdate-test.sh"));
-                command
-                    .arg(&store)
-                    .arg(store.join(format!("sysupdate.{name}.d")))
-                    .arg(name)
-                    .env("COMPONENT", name)
-                    .env("NEG", if damage { "1" } else { "0" })
-                    .env("PRESEED", seeds.join(" "))
-                    .env(client.variable.0, &client.variable.1);
-                if sign {
-                    command
-                        .env("PUBRING", store.join("import-pubring.gpg"))
-                        .env("FOREIGN_STORE_SIG", &foreign);
-                }
-                if let Some(kept) = kept {
-                    fs::create_dir_all(kept).unwrap();
-                    command.env("KEEP", kept);
-                }
-                let said = output_of(&mut command);
-                assert!(said.contains("sysupdate-test: 0 failure(s)"), "{said}");
-                said
+        let damages = DAMAGES.iter().filter(|damage| damage.signed == sign);
+        let damages: Vec<_> = damages.collect();
+        let served = scratch.join(if sign {
+            "signed.served"
+        } else {
+            "unsigned.served"
+        });
+        let commands = damaged_stores(&served, &store, name, &damages, &foreign);
+        let phase = scratch.join("damage.client");
+        fs::write(&phase, commands).unwrap();
+        for one in &clients {
+            let outcome = client(&one.tree, &served, std::slice::from_ref(&phase), false);
+            let said = text(&outcome.stdout);
+            assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
+            let results = said.lines().filter_map(|line| line.strip_prefix("result "));
+            let results: Vec<_> = results.map(str::to_owned).collect();
+            assert_eq!(results.len(), damages.len() + 2, "{said}");
+            // The good store's newest version, to a client that has none and to one that has two,
+            // of which the first is dropped.
+            let images = |versions: &[&str]| -> String {
+                let image = |version| format!(" {name}-{version}.x86-64.raw");
+                versions.iter().map(image).collect()
             };
-            let said = test(true, &[], None);
-            assert!(said.contains("PASS refused (image truncated)"), "{said}");
-            assert_eq!(
-                said.contains("PASS refused (signature missing)"),
-                sign,
-                "{said}"
-            );
-            assert_eq!(
-                said.contains("PASS refused (signed by a foreign key)"),
-                sign,
-                "{said}"
-            );
+            let newest = format!("good 0 installed{}", images(&["1.11-1"]));
+            let third = format!("third 0 installed{}", images(&["1.10-1", "1.11-1"]));
+            assert_eq!(results[..2], [newest, third], "systemd {}", one.systemd);
+            for (result, damage) in results[2..].iter().zip(&damages) {
+                let rest = result
+                    .strip_prefix(damage.id)
+                    .unwrap_or_else(|| panic!("{said}"));
+                assert!(
+                    rest.ends_with(" installed") && !rest.starts_with(" 0 "),
+                    "systemd {}, {}: {result}",
+                    one.systemd,
+                    damage.id
+                );
+            }
             assert!(!said.contains("toolbox"), "{said}");
-
-            // A client with two versions gets the third, and drops the first.
-            let kept = scratch.join(&format!("kept-{}-{sign}", client.systemd));
-            test(false, &["1.9-1", "1.10-1"], Some(&kept));
-            assert_eq!(
-                names(&kept),
-                [
-                    format!("{name}-1.10-1.x86-64.raw"),
-                    format!("{name}-1.11-1.x86-64.raw")
-                ],
-                "systemd {}",
-                client.systemd
+            let image = store.join(format!("{name}-1.11-1.x86-64.raw"));
+            let merged = merged(
+                &one.merges_in,
+                "store",
+                &image,
+                name,
+                &os_release("tumbleweed"),
+                name,
             );
-            let outcome = Command::new(SCRIPTS.path().join("merge-test.sh"))
-                .arg(kept.join(format!("{name}-1.11-1.x86-64.raw")))
-                .arg(name)
-                .arg(os_release("tumbleweed"))
-                .arg(name)
-                .env("SYSEXT_ROOT", &client.merges_in)
-                .output()
-                .unwrap();
-            let said = text(&outcome.stdout) + &text(&outcome.stderr);
-            assert!(outcome.status.success(), "{said}");
-            assert!(said.contains(&format!("{name} 1.11-1")), "{said}");
+            assert!(merged.contains(&format!("{name} 1.11-1\n")), "{merged}");
         }
         if sign {
             output_of(
@@ -336,7 +345,7 @@ fn ten_names_go_their_own_ways() {
     .unwrap();
     define(&store, "@@STORE_URL@@");
     for one in &clients {
-        let outcome = client(one, &store, std::slice::from_ref(&phase), false);
+        let outcome = client(&one.tree, &store, std::slice::from_ref(&phase), false);
         let said = text(&outcome.stdout);
         assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
         let lines = |word: &str| -> Vec<String> {
@@ -407,7 +416,7 @@ fn an_installed_image_updates_itself() {
             format!("cp {0}/* {1}/", second.display(), fresh.display()),
         )
         .unwrap();
-        let outcome = client(one, &fresh, &phases, false);
+        let outcome = client(&one.tree, &fresh, &phases, false);
         let said = text(&outcome.stdout);
         assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
         for version in ["1-1", "2-1"] {
@@ -515,7 +524,7 @@ fn what_the_guide_says_about_clients_is_what_happens() {
                 phase(".client", &format!("{bare}\n{HAS_NONE}"));
             }
         }
-        let outcome = client(one, &store, &phases, true);
+        let outcome = client(&one.tree, &store, &phases, true);
         let said = text(&outcome.stdout);
         assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
         assert!(said.contains("041D 5F41 1DB4 34BC 5D0E"), "{said}");

@@ -15,7 +15,7 @@ use std::process::Command;
 use judges::{Need, all, programs};
 use serde_json::Value;
 
-use crate::sysupdate::{MERGER, OVER, SCRIPTS, SID, TRIXIE};
+use crate::client::{CLIENT, OVER, SID, TRIXIE, merging, over};
 use crate::workshop::{Scratch, json, output_of, program, text};
 
 const HOST: &str = "ID=opensuse-tumbleweed\nVERSION_ID=20241010\nID_LIKE=\"opensuse suse\"\n";
@@ -439,15 +439,8 @@ fn make(directory: &Path, case: &Case) -> PathBuf {
     image
 }
 
-/// The systemds that are there: version, and the tree or overlay that has it.
-enum Root {
-    Host,
-    Tree(PathBuf),
-    Overlay(PathBuf),
-}
-
 /// What the real program does with every case, with its log.
-fn real(scratch: &Scratch, root: &Root, cases: &[(Case, PathBuf)]) -> Vec<(String, String)> {
+fn real(scratch: &Scratch, tree: &str, cases: &[(Case, PathBuf)]) -> Vec<(String, String)> {
     let mut list = String::new();
     let good = scratch.join("good.raw");
     for (index, (case, image)) in cases.iter().enumerate() {
@@ -465,36 +458,19 @@ fn real(scratch: &Scratch, root: &Root, cases: &[(Case, PathBuf)]) -> Vec<(Strin
     }
     let list_file = scratch.join("list");
     fs::write(&list_file, list).unwrap();
-    // An overlay over the running system needs a file system of its own for its upper layer.
-    let script = r#"
-        set -eu
-        if [ -n "$OVER" ]; then
-            mkdir "$WORK"; mount -t tmpfs -o mode=0755 tmpfs "$WORK"; mkdir "$WORK/root"
-            cp -a "$OVER" "$WORK/over"
-            mount -t overlay -o lowerdir="$WORK/over:/" overlay "$WORK/root"
-            SYSEXT_ROOT=$WORK/root
-        fi
-        export SYSEXT_ROOT SYSTEMD_LOG_LEVEL=debug LINK=store
-        while IFS="$(printf '\t')" read -r image name host log; do
-            rc=0; EXTRA="$GOOD:zz-good" "$MERGE" "$image" "$name" "$host" true > "$log" 2>&1 < /dev/null || rc=$?
-            echo "exit $rc" >> "$log"
-        done < "$LIST"
-    "#;
-    let (over, tree) = match root {
-        Root::Host => (PathBuf::new(), PathBuf::from("/")),
-        Root::Tree(tree) => (PathBuf::new(), tree.clone()),
-        Root::Overlay(tree) => (tree.clone(), PathBuf::new()),
-    };
-    output_of(
-        Command::new("unshare")
-            .args(["-m", "--propagation", "private", "sh", "-c", script])
-            .env("OVER", over)
-            .env("SYSEXT_ROOT", tree)
-            .env("WORK", scratch.join("work"))
-            .env("GOOD", good)
-            .env("MERGE", SCRIPTS.path().join("merge-test.sh"))
-            .env("LIST", list_file),
+    let commands = format!(
+        "export SYSTEMD_LOG_LEVEL=debug
+         while IFS=$(printf '\\t') read -r image name host log; do
+             rc=0
+             {{ merge store $image $name $host {} || rc=1; }} > $log 2>&1 < /dev/null
+             echo exit $rc >> $log
+             unmerge
+         done < {}\n",
+        good.display(),
+        list_file.display()
     );
+    let outcome = merging(tree, &commands);
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
     cases
         .iter()
         .enumerate()
@@ -554,7 +530,7 @@ fn said(case: &Case, image: &Path, host: &Path, client: &str) -> Value {
     verdict
 }
 
-fn compare(version: &str, root: &Root) {
+fn compare(version: &str, tree: &str) {
     let scratch = Scratch::new();
     let good = make(
         &scratch.join("good"),
@@ -572,7 +548,7 @@ fn compare(version: &str, root: &Root) {
     assert!(cases.len() >= 40);
     let mut problems = Vec::new();
     for (index, ((case, image), (real, log))) in
-        cases.iter().zip(real(&scratch, root, &cases)).enumerate()
+        cases.iter().zip(real(&scratch, tree, &cases)).enumerate()
     {
         let host = scratch.join(&format!("{index}.os-release"));
         let verdict = said(case, image, &host, &format!("systemd-{version}"));
@@ -595,24 +571,24 @@ fn compare(version: &str, root: &Root) {
 }
 
 /// What makes the images of the cases, and merges them.
-const MERGES: Need = all(&[MERGER, programs!("mksquashfs", "setfattr", "sh")]);
+const MERGES: Need = all(&[CLIENT, programs!("mksquashfs", "setfattr", "sh")]);
 
 #[test(MERGES, systemd("252"))]
 fn systemd_252_does_what_check_says() {
-    compare("252", &Root::Host);
+    compare("252", "/");
 }
 
 #[test(MERGES, OVER)]
 fn systemd_254_does_what_check_says() {
-    compare("254", &Root::Overlay(OVER.path()));
+    compare("254", &over(&OVER.path()));
 }
 
 #[test(MERGES, TRIXIE)]
 fn systemd_257_does_what_check_says() {
-    compare("257", &Root::Tree(TRIXIE.path()));
+    compare("257", &TRIXIE.path().display().to_string());
 }
 
 #[test(MERGES, SID)]
 fn systemd_262_does_what_check_says() {
-    compare("262", &Root::Tree(SID.path()));
+    compare("262", &SID.path().display().to_string());
 }

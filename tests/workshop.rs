@@ -123,7 +123,7 @@ pub fn names(directory: &Path) -> Vec<String> {
 /// What [`crate::base::base`] and [`crate::base::system_package`] run.
 pub const PACKAGERS: Need = programs!("rpm", "rpmbuild");
 
-/// A repository of real software as `tests/clients/packages` makes it: RPMs in directories named
+/// A repository of real software as `tests/clients/packages.py` makes it: RPMs in directories named
 /// for their architecture, `repodata`, and `base-packages.txt`, the names of a base.
 pub const REPOSITORY: Need = repository();
 

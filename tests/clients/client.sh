@@ -3,8 +3,8 @@
 #   A client of the store in the directory STORE, which is served on loopback. ROOT is the tree of a
 #   system; over:TREE lays TREE over this host's own. Its /etc, /run, /tmp, /root and /var/lib are
 #   private and gone in the end. Each PHASE is a file of shell commands: *.client is run as root in
-#   the client, with the store's address in $STORE_URL, any other here. BUS=1 gives the client a system
-#   bus and systemd-importd.
+#   the client, with the store's address in $STORE_URL, any other here, with the client in $CLIENT_ROOT.
+#   BUS=1 gives the client a system bus and systemd-importd.
 set -eu
 if [ -z "${INSIDE:-}" ]; then INSIDE=1 exec unshare --mount --propagation private -- "$0" "$@"; fi
 tree=$1 store=$2; shift 2
@@ -43,5 +43,5 @@ if [ -n "${BUS:-}" ]; then
     "${client[@]}" /usr/lib/systemd/systemd-importd > /dev/null 2>&1 & services+=($!)
 fi
 for phase; do
-    case $phase in *.client) "${client[@]}" sh -eux < "$phase" ;; *) STORE_URL=$url bash -eu "$phase" ;; esac
+    case $phase in *.client) "${client[@]}" sh -eux < "$phase" ;; *) CLIENT_ROOT=$root STORE_URL=$url bash -eu "$phase" ;; esac
 done 2>&1

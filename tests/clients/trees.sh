@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# trees.sh [TREE...]   (as root, on Debian 12 with debootstrap)
+#   Makes what is missing in ~/.cache/sysext-clients: `roots/trixie` and `roots/sid`, Debian with
+#   systemd 257 and the newest, and `over`, systemd 254 unpacked, to be laid over this machine's own
+#   root. Each gets a file `.ok` when it is whole. All at once: a minute or two, 250 MB each.
+set -euo pipefail
+cache=~/.cache/sysext-clients
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
+mkdir -p "$cache/roots"
+cd "$cache"
+
+# A system with what its clients run: importd's bus, gpg, and the library that the newest loads for downloads.
+root() {
+    local tree=roots/$1
+    rm -rf "$tree"
+    debootstrap --variant=minbase --include=systemd,systemd-container,dbus,gpg,gpgv,libcurl4t64 \
+        "$1" "$tree" "$mirror" > "$tree.log" 2>&1 || { tail -n 20 "$tree.log" >&2; return 1; }
+    rm -rf "$tree"/var/cache/apt/archives/*.deb "$tree"/var/lib/apt/lists/*
+    touch "$tree/.ok"
+}
+
+# Packages of backports, without what this machine knows of packages.
+over() {
+    local apt=$PWD/over.apt package
+    rm -rf over "$apt"
+    mkdir -p over "$apt"/{lists,archives}/partial "$apt/debs"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm-backports main" \
+        > "$apt/list"
+    local options=(-q -o "Dir::Etc::SourceList=$apt/list" -o Dir::Etc::SourceParts=-
+        -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update > "$apt/log"
+    (cd "$apt/debs" && apt-get "${options[@]}" download systemd systemd-container libsystemd-shared libsystemd0 >> "$apt/log")
+    for package in "$apt"/debs/*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -xC over; done
+    # This machine's /lib and /bin are links into /usr, which directories would hide.
+    for directory in bin lib sbin; do
+        [ ! -d "over/$directory" ] || { cp -a "over/$directory" over/usr/; rm -r "over/$directory"; }
+    done
+    rm -rf "$apt" over/etc over/var
+    touch over/.ok
+}
+
+jobs=()
+for tree in "${@:-trixie}"; do
+    path=roots/$tree; [ "$tree" != over ] || path=over
+    [ ! -e "$path/.ok" ] || continue
+    if [ "$tree" = over ]; then over & else root "$tree" & fi
+    jobs+=($!)
+done
+for job in "${jobs[@]}"; do wait "$job"; done
