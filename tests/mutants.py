@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 
@@ -35,8 +36,16 @@ TEST_FILES = ("/tests/", "/tests.rs", "/scratch.rs")
 SECONDS = 400
 
 
-def run(arguments, **options):
-    return subprocess.run(arguments, cwd=WORK, text=True, capture_output=True, check=False, **options)
+def run(arguments, timeout=None):
+    """Runs a command to its end, or ends it and all that it started."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(arguments, cwd=WORK, text=True, **options) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 def prepare():
@@ -49,7 +58,7 @@ def prepare():
 
 def mutants(only):
     globs = [argument for place in LEVELS for argument in ("-f", place + "**/*.rs")]
-    listed = run(["cargo", "mutants", "--list", "--json", *globs])
+    listed = run(["cargo", "mutants", "--list", "--json", "--workspace", *globs])
     if listed.returncode != 0:
         sys.exit("cargo mutants: " + listed.stderr)
     found = [one for one in json.loads(listed.stdout) if not any(part in one["file"] for part in TEST_FILES)]
