@@ -253,14 +253,16 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
     let begun = Instant::now();
     thread::scope(|scope| {
         let _stop = Finally(|| fs::write(&stop, "").unwrap());
-        scope.spawn(|| {
+        let reader = scope.spawn(|| {
             let outcome = client(&poller.tree, &store, std::slice::from_ref(&phase), false);
             assert!(outcome.status.success(), "{}", text(&outcome.stdout));
         });
-        while crowd.images < wanted
-            || crowd.kills < KILLS
-            || crowd.answers().lines().count() < POLLS
-            || is_full && crowd.full == 0
+        // A client that has ended has failed.
+        while !reader.is_finished()
+            && (crowd.images < wanted
+                || crowd.kills < KILLS
+                || crowd.answers().lines().count() < POLLS
+                || is_full && crowd.full == 0)
         {
             let (images, kills) = (crowd.images, crowd.kills);
             assert!(begun.elapsed() < LONGEST, "{images} images, {kills} kills");

@@ -155,6 +155,25 @@ impl Builder {
     }
 }
 
+/// A builder that outlived a failed test would build for ever.
+impl Drop for Builder {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Tells the reader to stop, also when the test fails: it would be waited for for ever.
+struct Finally<'a>(&'a AtomicBool);
+
+impl Drop for Finally<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Reads the store as a client does, until told to stop: the list, its signature, and one of the
 /// files. Returns how often it saw a signature that did not fit, as between the two renames.
 fn poll(store: &Path, signed: bool, is_done: &AtomicBool) -> usize {
@@ -221,13 +240,15 @@ fn build_and_kill(root: &Path, seed: u64, size: usize, signed: bool, wanted: usi
     let is_done = AtomicBool::new(false);
     let started = Instant::now();
     let windows = std::thread::scope(|scope| {
+        let finally = Finally(&is_done);
         let poller = scope.spawn(|| poll(store.dir(), signed, &is_done));
         for builder in &mut builders {
             builder.start();
         }
         let mut kills = 0;
         let reported = |builders: &[Builder]| builders.iter().map(Builder::reported).sum::<usize>();
-        while kills < KILLS || reported(&builders) < wanted {
+        // A reader that has ended found something wrong.
+        while !poller.is_finished() && (kills < KILLS || reported(&builders) < wanted) {
             assert!(
                 started.elapsed() < LONGEST,
                 "{kills} kills, {} images",
@@ -239,9 +260,12 @@ fn build_and_kill(root: &Path, seed: u64, size: usize, signed: bool, wanted: usi
             builders[at].start();
             kills += 1;
         }
+        drop(finally);
+        let windows = poller
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         builders.iter_mut().for_each(Builder::kill);
-        is_done.store(true, Ordering::Relaxed);
-        poller.join().unwrap()
+        windows
     });
     // A signed store was seen between its renames or not: that is chance, but never an unsigned.
     assert!(signed || windows == 0);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use store::Store;
 
-use super::workshop::{Scratch, add};
+use super::workshop::{Scratch, add, manifest};
 
 /// Adds an image to the store in the directory `store`.
 pub(super) fn child_that_adds_one_image() {
@@ -13,17 +13,18 @@ pub(super) fn child_that_adds_one_image() {
     add(&store, "a", "a-1", b"image").unwrap();
 }
 
-/// What a line of the trace does to the store: `sync FD`, `name NAME FD`, `rename NAME`.
+/// What a line of the trace does to the store: `sync FD` or `sync NAME`, `name NAME FD`,
+/// `rename NAME`.
 fn event(line: &str, directory: &str) -> Option<String> {
     let quoted: Vec<_> = line.split('"').skip(1).step_by(2).collect();
     if line.contains(" fsync(") || line.contains(" fdatasync(") {
-        let of_directory = line.contains(&format!("<{directory}>)"));
-        let fd: String = (line.split_once("sync(")?.1.chars())
-            .take_while(char::is_ascii_digit)
-            .collect();
-        return Some(match of_directory {
-            true => "sync directory".to_owned(),
-            false => format!("sync {fd}"),
+        let (fd, rest) = line.split_once("sync(")?.1.split_once('<')?;
+        let path = rest.split_once('>')?.0;
+        return Some(match path.strip_prefix(directory) {
+            Some("") => "sync directory".to_owned(),
+            // A file without a name is shown as `/#INODE`.
+            Some(name) if !name.starts_with("/#") => format!("sync {}", &name[1..]),
+            _ => format!("sync {fd}"),
         });
     }
     if line.contains(" linkat(") {
@@ -34,24 +35,13 @@ fn event(line: &str, directory: &str) -> Option<String> {
         .then(|| format!("rename {}", quoted.last().unwrap_or(&"")))
 }
 
-#[test(program("strace"))]
-fn contents_are_on_the_disk_before_their_names_and_these_before_the_list() {
-    let scratch = Scratch::new();
-    let store = Store::create(&scratch.0.join("store")).unwrap();
-    let directory = store.dir().canonicalize().unwrap();
+/// Adds an image to the store in `scratch` under a trace, and returns what that does to the store.
+fn events(scratch: &Scratch) -> Vec<String> {
+    let directory = scratch.0.join("store").canonicalize().unwrap();
     let trace = scratch.0.join("trace");
-    let calls = "fsync,fdatasync,linkat,rename,renameat,renameat2";
+    let calls = "trace=fsync,fdatasync,linkat,rename,renameat,renameat2";
     let status = Command::new("strace")
-        .args([
-            "-f",
-            "-y",
-            "-qq",
-            "-e",
-            &format!("trace={calls}"),
-            "-e",
-            "signal=none",
-            "-o",
-        ])
+        .args(["-f", "-y", "-qq", "-e", calls, "-e", "signal=none", "-o"])
         .arg(&trace)
         .arg(std::env::current_exe().unwrap())
         .arg(super::ADDER)
@@ -72,17 +62,24 @@ fn contents_are_on_the_disk_before_their_names_and_these_before_the_list() {
         let name = names.find_map(|name| name.strip_suffix(&format!(" {fd}")));
         name.unwrap_or("?").to_owned()
     };
-    let events: Vec<_> = (events.iter())
-        .map(|event| match event.split_once(' ') {
-            Some(("sync", fd)) if fd != "directory" => format!("sync {}", named(fd)),
-            Some(("name", rest)) => {
-                format!("name {}", rest.split_once(' ').map_or("", |(name, _)| name))
-            }
-            _ => event.clone(),
-        })
-        .collect();
+    let of_names = events.iter().map(|event| match event.split_once(' ') {
+        Some(("sync", fd)) if fd.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("sync {}", named(fd))
+        }
+        Some(("name", rest)) => {
+            format!("name {}", rest.split_once(' ').map_or("", |(name, _)| name))
+        }
+        _ => event.clone(),
+    });
+    of_names.collect()
+}
+
+#[test(program("strace"))]
+fn contents_are_on_the_disk_before_their_names_and_these_before_the_list() {
+    let scratch = Scratch::new();
+    Store::create(&scratch.0.join("store")).unwrap();
     assert_eq!(
-        events,
+        events(&scratch),
         [
             "sync a-1.raw",
             "sync a-1.manifest.gz",
@@ -94,7 +91,27 @@ fn contents_are_on_the_disk_before_their_names_and_these_before_the_list() {
             "name .sysext-build-new.tmp",
             "rename SHA256SUMS",
             "sync directory",
-        ],
-        "{trace}"
+        ]
+    );
+}
+
+/// The files are there already, copied by other hands, and not listed: they may be in memory alone.
+#[test(program("strace"))]
+fn files_that_were_there_are_on_the_disk_before_they_are_listed() {
+    let scratch = Scratch::new();
+    Store::create(&scratch.0.join("store")).unwrap();
+    scratch.write("store/a-1.raw", b"image");
+    scratch.write("store/a-1.manifest.gz", &manifest("a"));
+    assert_eq!(
+        events(&scratch),
+        [
+            "sync a-1.raw",
+            "sync a-1.manifest.gz",
+            "sync .sysext-build-new.tmp",
+            "sync directory",
+            "name .sysext-build-new.tmp",
+            "rename SHA256SUMS",
+            "sync directory",
+        ]
     );
 }
