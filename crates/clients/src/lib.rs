@@ -144,8 +144,25 @@ mod tests {
 
     #[test]
     fn clients_have_names() {
-        for client in Client::all() {
-            assert_eq!(Client::named(&client.to_string()), Some(client));
+        let names = [
+            "systemd-252",
+            "systemd-254",
+            "systemd-257",
+            "systemd-262",
+            "sysextmgr",
+            "sysupdate-254",
+            "sysupdate-257",
+            "sysupdate-262",
+            "importctl-257",
+            "importctl-262",
+        ];
+        let clients = Client::all();
+        assert_eq!(
+            clients.iter().map(Client::to_string).collect::<Vec<_>>(),
+            names
+        );
+        for (name, client) in names.into_iter().zip(clients) {
+            assert_eq!(Client::named(name), Some(client));
         }
         assert_eq!(Client::named("systemd-251"), None);
         assert_eq!(Client::named("importctl-254"), None);

@@ -132,4 +132,85 @@ mod tests {
             assert_eq!(version_problem(Systemd::V262, version), new, "{version}");
         }
     }
+
+    /// An image of this file name, linked as this name, as a client and a host of x86-64 (or of an
+    /// architecture that is not known) see it: `OUTCOME FIELD: IMAGE`.
+    fn seen(client: crate::Client, file: &str, link: &str, architecture: Option<&str>) -> String {
+        let image = Image {
+            file: file.to_owned(),
+            link: link.to_owned(),
+            container: crate::Container::Assumed,
+            releases: Vec::new(),
+            has_usr_os_release: false,
+            has_etc_os_release: false,
+        };
+        let os_release = crate::Release::default();
+        let host = Host {
+            os_release: &os_release,
+            architecture,
+        };
+        let verdict = crate::judge(client, &image, host);
+        let (outcome, own) = (verdict.outcome.word(), verdict.image.unwrap_or_default());
+        format!("{outcome} {}: {own}", verdict.field)
+    }
+
+    #[test]
+    fn what_sysupdate_makes_of_file_names() {
+        for (file, architecture, old, new) in [
+            ("a-1.x86-64.raw", Some("x86-64"), "accepted version: 1", ""),
+            ("a-1.x86-64.raw", None, "accepted version: 1", ""),
+            ("a-1.arm64.raw", None, "accepted version: 1", ""),
+            (
+                "a-1.arm64.raw",
+                Some("x86-64"),
+                "ignored name: a-1.arm64.raw",
+                "",
+            ),
+            ("a-1.pdp11.raw", None, "ignored name: a-1.pdp11.raw", ""),
+            ("b-1.x86-64.raw", None, "ignored name: b-1.x86-64.raw", ""),
+            (
+                "a-1~b.x86-64.raw",
+                None,
+                "ignored version: 1~b",
+                "accepted version: 1~b",
+            ),
+            (
+                "a-1,b.x86-64.raw",
+                None,
+                "accepted version: 1,b",
+                "ignored version: 1,b",
+            ),
+            (
+                "a-1%.x86-64.raw",
+                None,
+                "ignored version: 1%",
+                "refused name: a-1%.x86-64.raw",
+            ),
+        ] {
+            let seen = |version| seen(crate::Client::Sysupdate(version), file, "a", architecture);
+            assert_eq!(seen(Systemd::V257), old, "{file} {architecture:?}");
+            let new = if new.is_empty() { old } else { new };
+            assert_eq!(seen(Systemd::V262), new, "{file} {architecture:?}");
+        }
+    }
+
+    /// Names that it takes go on to `systemd-sysext`, which has no extension-release here.
+    #[test]
+    fn what_importctl_makes_of_file_names() {
+        let longest = "a".repeat(255);
+        let name = |stem: &str| format!("ignored name: {stem}");
+        for (stem, expected) in [
+            ("a", "refused extension-release: ".to_owned()),
+            ("a-1.x86-64", "refused extension-release: ".to_owned()),
+            (longest.as_str(), "refused extension-release: ".to_owned()),
+            (&format!("{longest}a"), name(&format!("{longest}a"))),
+            ("", name("")),
+            (".a", name(".a")),
+            ("a/b", name("a/b")),
+            ("a\nb", name("a\nb")),
+        ] {
+            let client = crate::Client::Importctl(Systemd::V257);
+            assert_eq!(seen(client, &format!("{stem}.raw"), "x", None), expected);
+        }
+    }
 }

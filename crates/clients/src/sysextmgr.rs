@@ -127,4 +127,141 @@ mod tests {
             assert_eq!(short_name(file).as_deref(), name, "{file}");
         }
     }
+
+    const FILE: &str = "a-1.x86-64.raw";
+    const ALL: &str = "ID=x\nVERSION_ID=1\nSYSEXT_VERSION_ID=1\nARCHITECTURE=x86-64\n";
+
+    /// Returns `OUTCOME FIELD` for an image of this file name and link, with these keys under the
+    /// file's name, on a host with these and the architecture x86-64.
+    fn judged(file: &str, link: &str, keys: &str, host: &str) -> String {
+        let image = Image {
+            file: file.to_owned(),
+            link: link.to_owned(),
+            container: Container::Assumed,
+            releases: vec![crate::ReleaseFile {
+                name: "a-1.x86-64".to_owned(),
+                is_regular: true,
+                strict: None,
+                keys: Release::parse(keys.as_bytes()),
+            }],
+            has_usr_os_release: false,
+            has_etc_os_release: false,
+        };
+        let os_release = Release::parse(host.as_bytes()).unwrap();
+        let host = Host {
+            os_release: &os_release,
+            architecture: Some("x86-64"),
+        };
+        let verdict = judge(&image, host);
+        format!("{} {}", verdict.outcome.word(), verdict.field)
+    }
+
+    #[test]
+    fn names() {
+        for (file, link, expected) in [
+            (FILE, "a", "accepted VERSION_ID"),
+            (FILE, "b", "ignored name"),
+            ("a-1-1.x86-64.raw", "a", "ignored name"),
+            ("a.raw", "a", "ignored name"),
+            // The one name that it looks for is the file's.
+            ("a-2.x86-64.raw", "a", "refused extension-release"),
+        ] {
+            assert_eq!(
+                judged(file, link, ALL, "ID=x\nVERSION_ID=1"),
+                expected,
+                "{file}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys() {
+        let host = "ID=x\nVERSION_ID=1";
+        for (from, to, host, expected) in [
+            ("", "", host, "accepted VERSION_ID"),
+            // Without one of four keys the whole list fails.
+            ("ID=x\n", "", host, "refused ID"),
+            ("\nVERSION_ID=1", "", host, "refused VERSION_ID"),
+            (
+                "SYSEXT_VERSION_ID=1\n",
+                "",
+                host,
+                "refused SYSEXT_VERSION_ID",
+            ),
+            ("ARCHITECTURE=x86-64\n", "", host, "refused ARCHITECTURE"),
+            ("x86-64", "arm64", host, "ignored ARCHITECTURE"),
+            ("x86-64", "_any", host, "ignored ARCHITECTURE"),
+            ("ID=x\n", "ID=_any\n", host, "accepted ID"),
+            ("ID=x\n", "ID=y\n", host, "ignored ID"),
+            (
+                "\nVERSION_ID=1",
+                "\nVERSION_ID=2",
+                host,
+                "ignored VERSION_ID",
+            ),
+            (
+                "ID=x\n",
+                "ID=x\nSYSEXT_SCOPE=initrd\n",
+                host,
+                "ignored SYSEXT_SCOPE",
+            ),
+            (
+                "ID=x\n",
+                "ID=x\nSYSEXT_SCOPE=\"initrd system\"\n",
+                host,
+                "accepted VERSION_ID",
+            ),
+            // A level counts if both have one.
+            (
+                "ID=x\n",
+                "ID=x\nSYSEXT_LEVEL=2\n",
+                host,
+                "accepted VERSION_ID",
+            ),
+            (
+                "ID=x\n",
+                "ID=x\nSYSEXT_LEVEL=2\n",
+                "ID=x\nSYSEXT_LEVEL=2",
+                "accepted SYSEXT_LEVEL",
+            ),
+            (
+                "ID=x\n",
+                "ID=x\nSYSEXT_LEVEL=1\n",
+                "ID=x\nVERSION_ID=1\nSYSEXT_LEVEL=2",
+                "ignored SYSEXT_LEVEL",
+            ),
+            ("", "", "ID=x\nSYSEXT_LEVEL=2", "ignored VERSION_ID"),
+        ] {
+            let keys = ALL.replacen(from, to, 1);
+            assert_eq!(judged(FILE, "a", &keys, host), expected, "{keys} on {host}");
+        }
+    }
+
+    #[test]
+    fn bytes_and_architectures_that_are_not_known() {
+        let os_release = Release::parse(b"ID=x\nVERSION_ID=1").unwrap();
+        let host = Host {
+            os_release: &os_release,
+            architecture: None,
+        };
+        for (architecture, expected) in [("arm64", Outcome::Accepted), ("pdp11", Outcome::Ignored)]
+        {
+            let keys = ALL.replace("x86-64", architecture);
+            let release = Release::parse(keys.as_bytes()).unwrap();
+            assert_eq!(compare(&release, host).outcome, expected, "{architecture}");
+        }
+        let image = Image {
+            file: FILE.to_owned(),
+            link: "a".to_owned(),
+            container: Container::Broken("is empty".to_owned()),
+            releases: Vec::new(),
+            has_usr_os_release: false,
+            has_etc_os_release: false,
+        };
+        let verdict = judge(&image, host);
+        assert_eq!(
+            (verdict.outcome, verdict.field),
+            (Outcome::Refused, "format")
+        );
+    }
 }

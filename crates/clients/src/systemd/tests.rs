@@ -176,3 +176,257 @@ fn bytes() {
         assert_eq!(outcomes(&image, HOST), expected, "{:?}", image.container);
     }
 }
+
+/// What decided, what image and host say there, and the client's own words.
+#[test]
+fn reasons() {
+    let level_1 = "ID=opensuse-tumbleweed\nSYSEXT_LEVEL=1\n";
+    let [old, new] = [Systemd::V252, Systemd::V257];
+    for (version, text, host, expected) in [
+        (
+            new,
+            "",
+            HOST,
+            "extension-release - - Extension 'x' carries no release data, ignoring.",
+        ),
+        (
+            new,
+            "SYSEXT_SCOPE=initrd",
+            HOST,
+            "SYSEXT_SCOPE initrd system Extension 'x' is not suitable for scope system, ignoring",
+        ),
+        (
+            new,
+            "ARCHITECTURE=arm64",
+            HOST,
+            "ARCHITECTURE arm64 x86-64 Extension 'x' is for architecture 'arm64', but deployed on \
+             top of 'x86-64'.",
+        ),
+        (
+            old,
+            "VERSION_ID=1",
+            ROLLING,
+            "ID - opensuse-tumbleweed Extension 'x' does not contain ID in extension-release but \
+             requested to match 'opensuse-tumbleweed' or be '_any'",
+        ),
+        (
+            new,
+            "VERSION_ID=1",
+            ROLLING,
+            "ID - opensuse-tumbleweed Extension 'x' does not contain ID in release file but \
+             requested to match 'opensuse-tumbleweed' or be '_any'",
+        ),
+        (
+            new,
+            "ID=_any",
+            ROLLING,
+            "ID _any opensuse-tumbleweed Extension 'x' matches '_any' OS.",
+        ),
+        (
+            new,
+            "ID=b",
+            ROLLING,
+            "ID b opensuse-tumbleweed Extension 'x' is for OS 'b', but deployed on top of \
+             'opensuse-tumbleweed'",
+        ),
+        (
+            new,
+            RIGHT,
+            ROLLING,
+            "ID opensuse-tumbleweed opensuse-tumbleweed No version info on the host (rolling \
+             release?), but ID in x matched.",
+        ),
+        (
+            new,
+            LEVEL,
+            LEVEL,
+            "SYSEXT_LEVEL 2 2 Version info of extension 'x' matches host.",
+        ),
+        (
+            old,
+            level_1,
+            LEVEL,
+            "SYSEXT_LEVEL 1 2 Extension 'x' is for sysext API level '1', but running on sysext \
+             API level '2'",
+        ),
+        (
+            new,
+            level_1,
+            LEVEL,
+            "SYSEXT_LEVEL 1 2 Extension 'x' is for API level '1', but running on API level '2'",
+        ),
+        (
+            new,
+            RIGHT,
+            LEVEL_ONLY,
+            "SYSEXT_LEVEL - 2 Version info of extension 'x' matches host.",
+        ),
+        (
+            new,
+            RIGHT,
+            HOST,
+            "VERSION_ID 20241010 20241010 Version info of extension 'x' matches host.",
+        ),
+        (
+            new,
+            "ID=opensuse-tumbleweed\nVERSION_ID=1",
+            HOST,
+            "VERSION_ID 1 20241010 Extension 'x' is for OS '1', but deployed on top of '20241010'.",
+        ),
+        (
+            old,
+            ROLLING,
+            HOST,
+            "VERSION_ID - 20241010 Extension 'x' does not contain VERSION_ID in extension-release \
+             but requested to match '20241010'",
+        ),
+        (
+            new,
+            RIGHT,
+            "",
+            "ID - - 'ID' field not found or empty in 'os-release' data of OS tree '/'",
+        ),
+    ] {
+        let image = image("x", vec![file("x", None, text)]);
+        let os_release = Release::parse(host.as_bytes()).unwrap();
+        let host = Host {
+            os_release: &os_release,
+            architecture: Some("x86-64"),
+        };
+        let verdict = merge(version, &image, "x", host);
+        let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let [own, of_host] = [&verdict.image, &verdict.host].map(or_none);
+        let told = format!("{} {own} {of_host} {}", verdict.field, verdict.words);
+        assert_eq!(told, expected);
+    }
+}
+
+/// Where the host's architecture is not known, each that systemd knows may be it.
+#[test]
+fn an_architecture_that_is_not_known() {
+    let os_release = Release::parse(HOST.as_bytes()).unwrap();
+    let host = Host {
+        os_release: &os_release,
+        architecture: None,
+    };
+    for (architecture, expected) in [
+        ("arm64", Outcome::Accepted),
+        ("x86-64", Outcome::Accepted),
+        ("x86_64", Outcome::Ignored),
+    ] {
+        let text = format!("ID=_any\nARCHITECTURE={architecture}");
+        let image = image("x", vec![file("x", None, &text)]);
+        let found = merge(Systemd::V257, &image, "x", host).outcome;
+        assert_eq!(found, expected, "{architecture}");
+    }
+}
+
+/// Why bytes can't be mounted, in the order in which it is looked for.
+#[test]
+fn reasons_of_bytes() {
+    for (length, bytes_used, compressor, expected) in [
+        (
+            4096,
+            3000,
+            "lzma",
+            Some("Linux does not read the compressor lzma"),
+        ),
+        (
+            1024,
+            1024,
+            "xz",
+            Some("the image has 1024 bytes, which is too short to be looked at"),
+        ),
+        (1536, 1536, "xz", None),
+        (
+            1540,
+            1539,
+            "xz",
+            Some(
+                "the image has 1540 bytes, which is no multiple of 512: the loop device drops the \
+                 last 4",
+            ),
+        ),
+        (
+            1539,
+            1539,
+            "xz",
+            Some(
+                "the image has 1539 bytes, which is no multiple of 512: the loop device drops the \
+                 last 3",
+            ),
+        ),
+        (
+            2048,
+            2049,
+            "xz",
+            Some("the image has 2048 bytes, but its file system 2049"),
+        ),
+    ] {
+        let bytes = Container::Squashfs {
+            length,
+            bytes_used,
+            compressor: compressor.to_owned(),
+        };
+        let words = |problem| format!("Failed to read metadata for image x: {problem}");
+        assert_eq!(
+            container(&bytes, "x").map(|verdict| verdict.words),
+            expected.map(words),
+            "{bytes:?}"
+        );
+    }
+}
+
+/// What is said where the file is not found, or two are.
+#[test]
+fn reasons_of_look_ups() {
+    let os_release = Release::parse(HOST.as_bytes()).unwrap();
+    let host = Host {
+        os_release: &os_release,
+        architecture: None,
+    };
+    let two = |strict| vec![file("b", strict, RIGHT), file("a", strict, RIGHT)];
+    for (releases, has, words) in [
+        (
+            vec![],
+            None,
+            "Failed to read metadata for image x: No medium found",
+        ),
+        (
+            two(None),
+            Some("extension-release.a, extension-release.b"),
+            "Failed to read metadata for image x: No medium found",
+        ),
+        (
+            two(Some("no")),
+            None,
+            "Failed to read metadata for image x: Name not unique on network (extension-release.b \
+             and extension-release.a both count)",
+        ),
+    ] {
+        let verdict = merge(Systemd::V257, &image("x", releases), "x", host);
+        assert_eq!(
+            (verdict.image.as_deref(), verdict.words.as_str()),
+            (has, words)
+        );
+    }
+}
+
+#[test]
+fn values_that_switch_strictness_off() {
+    for (value, is_lenient) in [
+        (Some("0"), true),
+        (Some("no"), true),
+        (Some("N"), true),
+        (Some("False"), true),
+        (Some("f"), true),
+        (Some("OFF"), true),
+        (Some("1"), false),
+        (Some("yes"), false),
+        (Some(""), false),
+        (Some(" 0"), false),
+        (None, false),
+    ] {
+        assert_eq!(file("x", value, "").is_lenient(), is_lenient, "{value:?}");
+    }
+}
