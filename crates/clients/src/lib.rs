@@ -28,6 +28,7 @@ mod release;
 mod sysextmgr;
 mod systemd;
 mod verdict;
+mod version;
 
 use std::fmt;
 
@@ -35,37 +36,7 @@ pub use image::{Container, Image, ReleaseFile};
 pub use names::{Pattern, version_problem};
 pub use release::{MAX_RELEASE_SIZE, Release};
 pub use verdict::{Outcome, Verdict};
-
-/// A version of systemd whose rules are known.
-///
-/// The rules changed in these versions; one in between behaves like the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Systemd {
-    /// 252, of Debian 12.
-    V252,
-    /// 254.
-    V254,
-    /// 257 in its later point releases (257.13), which know `ID_LIKE`; of Debian 13.
-    V257,
-    /// 262.
-    V262,
-}
-
-impl Systemd {
-    /// Every version, oldest first.
-    pub const ALL: [Self; 4] = [Self::V252, Self::V254, Self::V257, Self::V262];
-
-    /// Returns the number.
-    #[must_use]
-    pub fn number(self) -> u16 {
-        match self {
-            Self::V252 => 252,
-            Self::V254 => 254,
-            Self::V257 => 257,
-            Self::V262 => 262,
-        }
-    }
-}
+pub use version::Systemd;
 
 /// A program that takes images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

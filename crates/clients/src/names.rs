@@ -32,10 +32,7 @@ impl Pattern<'_> {
 /// Returns what keeps a client from seeing a version, as the character that it does not take.
 #[must_use]
 pub fn version_problem(systemd: Systemd, version: &str) -> Option<char> {
-    let more = match systemd {
-        Systemd::V262 => "~^",
-        _ => ",",
-    };
+    let more = systemd.rules().version_characters;
     version
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c) && !more.contains(*c))
@@ -44,7 +41,7 @@ pub fn version_problem(systemd: Systemd, version: &str) -> Option<char> {
 /// Returns what `systemd-sysupdate` makes of an image's file name.
 pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verdict {
     let file = image.file.as_str();
-    if systemd >= Systemd::V262 && file.contains('%') {
+    if systemd.rules().refuses_percent && file.contains('%') {
         let words = "a name with '%' makes it refuse the whole SHA256SUMS";
         return Verdict::new(Outcome::Refused, "name", words).between(Some(file), None);
     }

@@ -59,7 +59,7 @@ impl Release {
     #[must_use]
     pub fn as_read_by(&self, version: Systemd) -> &Self {
         match &self.read_by_252 {
-            Some(older) if version == Systemd::V252 => older,
+            Some(older) if version.rules().continues_comments => older,
             _ => self,
         }
     }
@@ -138,7 +138,9 @@ fn read(bytes: &[u8], version: Systemd) -> Option<Keys> {
             }
             // Up to 252, a backslash at the end of a comment makes the next line a part of it.
             (State::Comment, b'\\') => match characters.next() {
-                Some(escaped) if is_newline(escaped) && version > Systemd::V252 => State::BeforeKey,
+                Some(escaped) if is_newline(escaped) && !version.rules().continues_comments => {
+                    State::BeforeKey
+                }
                 _ => State::Comment,
             },
             (State::Comment, _) => State::Comment,

@@ -45,20 +45,13 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         let words = "'ID' field not found or empty in 'os-release' data of OS tree '/'";
         return Verdict::new(Outcome::Refused, "ID", words);
     }
-    // 252 ends the run for what later versions pass over.
-    let passed_over = if version == Systemd::V252 {
-        Outcome::Refused
-    } else {
-        Outcome::Ignored
+    let rules = version.rules();
+    let passed_over = match rules.refuses_what_others_pass_over {
+        true => Outcome::Refused,
+        false => Outcome::Ignored,
     };
     if image.has_usr_os_release {
-        let words = if version == Systemd::V252 {
-            "Extension image contains /usr/lib/os-release file, which is not allowed \
-             (it may carry /etc/os-release), refusing."
-        } else {
-            "Extension contains '/usr/lib/os-release', which is not allowed, refusing."
-        };
-        return Verdict::new(passed_over, "os-release", words);
+        return Verdict::new(passed_over, "os-release", rules.has_os_release);
     }
     match found {
         Found::Nothing => {
@@ -118,7 +111,7 @@ fn container(container: &Container, link: &str) -> Option<Verdict> {
 /// Returns the name under which an entry of the search path is known.
 fn known_as(version: Systemd, link: &str) -> &str {
     match link.strip_suffix(".sysext") {
-        Some(name) if version >= Systemd::V257 && !name.is_empty() => name,
+        Some(name) if version.rules().strips_sysext && !name.is_empty() => name,
         _ => link,
     }
 }
@@ -157,7 +150,7 @@ fn look_up<'a>(version: Systemd, files: &'a [ReleaseFile], name: &str) -> Found<
     if let Some(keys) = exact.and_then(|file| file.keys.as_ref()) {
         return Found::Keys(keys);
     }
-    let by_prefix = |file: &ReleaseFile| version >= Systemd::V254 && file.name == truncated(name);
+    let by_prefix = |file: &ReleaseFile| version.rules().cuts_names && file.name == truncated(name);
     let mut others = files
         .iter()
         .filter(|file| file.is_regular && (file.is_lenient() || by_prefix(file)))
@@ -176,11 +169,7 @@ fn truncated(name: &str) -> &str {
 
 /// Compares the keys, in systemd's order.
 fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> Verdict {
-    let file = if version == Systemd::V252 {
-        "extension-release"
-    } else {
-        "release file"
-    };
+    let file = version.rules().release_file;
     let ignored = |field, words: String| Verdict::new(Outcome::Ignored, field, words);
     let accepted = |field, words: String| Verdict::new(Outcome::Accepted, field, words);
     if release.is_empty() {
@@ -222,7 +211,7 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
         let words = format!("Extension '{name}' matches '_any' OS.");
         return accepted("ID", words).between(Some(id), Some(host_id));
     }
-    if id != host_id && !(version >= Systemd::V257 && is_like(host.os_release, id)) {
+    if id != host_id && !(version.rules().takes_id_like && is_like(host.os_release, id)) {
         let words =
             format!("Extension '{name}' is for OS '{id}', but deployed on top of '{host_id}'");
         return ignored("ID", words).between(Some(id), Some(host_id));
@@ -241,11 +230,7 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
         if own == of_host {
             return accepted("SYSEXT_LEVEL", matches()).between(own_level, host_level);
         }
-        let api = if version == Systemd::V252 {
-            "sysext API"
-        } else {
-            "API"
-        };
+        let api = version.rules().api;
         let words = format!(
             "Extension '{name}' is for {api} level '{own}', but running on {api} level '{of_host}'"
         );

@@ -1,0 +1,107 @@
+//! The versions of systemd whose rules are known, and what changed with each.
+//!
+//! A new version is a member of [`Systemd`] and its rules here, which begin with those of the
+//! version before.
+
+/// A version of systemd whose rules are known.
+///
+/// The rules changed in these versions; one in between behaves like the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Systemd {
+    /// 252, of Debian 12.
+    V252,
+    /// 254.
+    V254,
+    /// 257 in its later point releases (257.13), which know `ID_LIKE`; of Debian 13.
+    V257,
+    /// 262.
+    V262,
+}
+
+/// What differs between versions.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The version's number.
+    number: u16,
+    /// What later versions pass over ends the run, and nothing is merged.
+    pub(crate) refuses_what_others_pass_over: bool,
+    /// A backslash at the end of a comment of os-release makes the next line a part of it.
+    pub(crate) continues_comments: bool,
+    /// An extension-release file may be called after the image's name up to `_` or `+`.
+    pub(crate) cuts_names: bool,
+    /// An entry `NAME.sysext` of the search path is known as `NAME`.
+    pub(crate) strips_sysext: bool,
+    /// The ID of an image may be one of the host's `ID_LIKE`.
+    pub(crate) takes_id_like: bool,
+    /// Characters that `@v` of a pattern matches beside letters, digits and `._+-`.
+    pub(crate) version_characters: &'static str,
+    /// A listed name with `%` makes systemd-sysupdate refuse the whole list.
+    pub(crate) refuses_percent: bool,
+    /// How messages call the extension-release file.
+    pub(crate) release_file: &'static str,
+    /// How messages call what `SYSEXT_LEVEL` counts.
+    pub(crate) api: &'static str,
+    /// What is said of an image with an os-release file of its own.
+    pub(crate) has_os_release: &'static str,
+}
+
+static V252: Rules = Rules {
+    number: 252,
+    refuses_what_others_pass_over: true,
+    continues_comments: true,
+    cuts_names: false,
+    strips_sysext: false,
+    takes_id_like: false,
+    version_characters: ",",
+    refuses_percent: false,
+    release_file: "extension-release",
+    api: "sysext API",
+    has_os_release: "Extension image contains /usr/lib/os-release file, which is not allowed \
+                     (it may carry /etc/os-release), refusing.",
+};
+
+static V254: Rules = Rules {
+    number: 254,
+    refuses_what_others_pass_over: false,
+    continues_comments: false,
+    cuts_names: true,
+    release_file: "release file",
+    api: "API",
+    has_os_release: "Extension contains '/usr/lib/os-release', which is not allowed, refusing.",
+    ..V252
+};
+
+static V257: Rules = Rules {
+    number: 257,
+    strips_sysext: true,
+    takes_id_like: true,
+    ..V254
+};
+
+static V262: Rules = Rules {
+    number: 262,
+    version_characters: "~^",
+    refuses_percent: true,
+    ..V257
+};
+
+impl Systemd {
+    /// Every version, oldest first.
+    pub const ALL: [Self; 4] = [Self::V252, Self::V254, Self::V257, Self::V262];
+
+    /// Returns the number.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self.rules().number
+    }
+
+    /// Returns what differs between versions.
+    pub(crate) fn rules(self) -> &'static Rules {
+        match self {
+            Self::V252 => &V252,
+            Self::V254 => &V254,
+            Self::V257 => &V257,
+            Self::V262 => &V262,
+        }
+    }
+}
