@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::compress::{Compressor, Encoder};
+use super::compressors::{Compressor, Encoder};
 use super::error::Error;
 use super::format::BLOCK_RAW;
 use super::place::{Block, Output};

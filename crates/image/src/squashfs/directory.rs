@@ -7,7 +7,7 @@
 //! To look up one name, a reader goes through the runs from the start. A listing that spans
 //! several metadata blocks therefore gets an index: the first name of a run in each block.
 
-use super::compress::Encoder;
+use super::compressors::Encoder;
 use super::error::Error;
 use super::format::{DIRECTORY_RUN, METADATA_SIZE};
 use super::metadata::{Metadata, Position};
@@ -119,7 +119,7 @@ fn take_run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::squashfs::compress::Compressor;
+    use crate::squashfs::compressors::Compressor;
 
     fn listed(name: &str, number: u32, block: u32) -> Listed<'_> {
         Listed {

@@ -4,7 +4,7 @@
 //! have numbers in a row, in order of their names. Inodes are written the other way round, since
 //! a directory's listing says where the inodes of its entries are.
 
-use super::compress::Encoder;
+use super::compressors::Encoder;
 use super::contents::{Contents, Packed};
 use super::directory::{Listed, Listing, write_listing};
 use super::error::Error;

@@ -4,7 +4,7 @@
 //! many bytes, which unpack to 8192 bytes; only the last of a table holds less. What is in a table
 //! is named by its block's offset from the table's start and its own offset in the unpacked block.
 
-use super::compress::Encoder;
+use super::compressors::Encoder;
 use super::error::Error;
 use super::format::{METADATA_RAW, METADATA_SIZE};
 
@@ -133,7 +133,7 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::squashfs::compress::Compressor;
+    use crate::squashfs::compressors::Compressor;
 
     #[test]
     fn a_block_is_closed_when_it_is_full() {

@@ -16,7 +16,7 @@
 //! | `blocks` | the threads that compress blocks, and their order |
 //! | `place` | the output: where a block goes |
 //! | `probes` | marks of other file systems that must not appear in an image |
-//! | `compress` | the four compressors |
+//! | `compressors` | the four compressors, both ways |
 //! | `contents` | which contents are packed, and where |
 //! | `metadata` | metadata blocks and the lookup tables made of them |
 //! | `inodes`, `directory` | the inode table and the directory table |
@@ -27,7 +27,7 @@
 //! squashfs-tools-ng keeps (`doc/format.adoc`).
 
 mod blocks;
-mod compress;
+mod compressors;
 mod contents;
 mod directory;
 mod error;
@@ -40,7 +40,7 @@ mod probes;
 mod read;
 mod xattr;
 
-pub use compress::Compressor;
+pub use compressors::Compressor;
 pub use error::Error;
 pub use pack::{Options, Packer, Summary};
 pub use read::{Contents, Facts, Image, Outline, ReadError};

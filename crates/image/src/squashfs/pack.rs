@@ -9,7 +9,7 @@
 use std::io::{Read, Seek, Write};
 
 use super::blocks::Blocks;
-use super::compress::{Compressor, Encoder};
+use super::compressors::{Compressor, Encoder};
 use super::contents::{Contents, Packed};
 use super::error::Error;
 use super::format::{

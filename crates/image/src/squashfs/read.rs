@@ -14,14 +14,12 @@
 //! |---|---|
 //! | `layout` | where the tables are, from the superblock |
 //! | `storage` | blocks by offset, unpacked; the cursor over metadata |
-//! | `decode` | the four compressors |
 //! | `inode`, `xattr` | inodes and extended attributes |
 //! | `walk`, `budget` | directories, and with them the tree |
 //! | `contents` | the bytes of a file |
 
 mod budget;
 mod contents;
-mod decode;
 mod error;
 mod inode;
 mod layout;
@@ -34,11 +32,11 @@ use std::io::{Read, Seek, SeekFrom};
 pub use contents::Contents;
 pub use error::ReadError;
 
-use self::decode::Decoder;
 use self::inode::{Inode, Kind};
 use self::layout::Layout;
 use self::storage::{Storage, read_at};
 use self::xattr::Xattrs;
+use super::compressors::{Decoder, NoDecoder};
 use super::format::{SUPERBLOCK_SIZE, Superblock};
 use crate::tree::{ContentId, Tree};
 
@@ -118,7 +116,18 @@ impl<R: Read + Seek> Image<R> {
             .and_then(Superblock::parse)
             .map_err(|problem| ReadError::Superblock(problem.to_owned()))?;
         let layout = Layout::new(&superblock, length)?;
-        let decoder = Decoder::new(superblock.compressor, superblock.block_size)?;
+        let decoder =
+            Decoder::new(superblock.compressor, superblock.block_size).map_err(|problem| {
+                match problem {
+                    NoDecoder::Unsupported(name) => ReadError::Compressor {
+                        number: superblock.compressor,
+                        name,
+                    },
+                    NoDecoder::NoMemory(name) => {
+                        ReadError::Superblock(format!("no memory for {name}"))
+                    }
+                }
+            })?;
         let mut storage = Storage::new(input, layout, decoder);
         let xattrs = Xattrs::open(&mut storage)?;
         let mut ids = Vec::new();

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use super::compress::Encoder;
+use super::compressors::Encoder;
 use super::error::Error;
 use super::format::{NO_XATTR, XATTR_PREFIXES};
 use super::metadata::{Lookup, Metadata};
@@ -131,7 +131,7 @@ fn store_pair(stored: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), &'st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::squashfs::compress::Compressor;
+    use crate::squashfs::compressors::Compressor;
 
     fn set(pairs: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
         pairs

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use super::decode::Decoder;
 use super::error::ReadError;
 use super::layout::{FIRST_BYTE, Layout, Lookup, Table};
+use crate::squashfs::compressors::Decoder;
 use crate::squashfs::format::{BLOCK_RAW, METADATA_RAW, METADATA_SIZE};
 
 /// How many unpacked metadata blocks are kept: 8 MiB of them.

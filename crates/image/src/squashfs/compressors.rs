@@ -1,13 +1,27 @@
-//! The four compressors, each with a state that is made once per thread and used for many blocks.
+//! The compressors, both ways: how each is named, what it makes of a block, and the way back.
+//!
+//! Packing, each has a state that is made once per thread and used for many blocks. Unpacking, one
+//! block at a time goes into bounded memory; the options behind the superblock need not be read for
+//! it, since each block says for itself what its decoder has to know.
+//!
+//! A new compressor is a member of [`Compressor`] and of the two states in this file.
 
 use std::fmt;
 use std::str::FromStr;
 
+use flate2::{Decompress, FlushDecompress};
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
-use zstd_safe::{CCtx, CParameter};
+use zstd_safe::{CCtx, CParameter, DCtx};
 
 use super::error::Error;
 
+/// Numbers of compressors in the superblock (`squashfs_fs.h` of Linux). Two of them are only named.
+const GZIP: u16 = 1;
+const LZMA: u16 = 2;
+const LZO: u16 = 3;
+const XZ: u16 = 4;
+const LZ4: u16 = 5;
+const ZSTD: u16 = 6;
 /// Level that stands for plain `gzip`; mksquashfs's default too.
 const GZIP_LEVEL: u32 = 9;
 /// Level that stands for plain `xz`; mksquashfs's only one.
@@ -24,6 +38,8 @@ const ZSTD_LONG_MATCHES_ABOVE: u32 = 256 * 1024;
 const ZSTD_SHORTEST_MATCH: u32 = 4;
 /// Window of gzip blocks as the base 2 logarithm of its size: the largest.
 const GZIP_WINDOW: u16 = 15;
+/// Memory for xz beside its dictionary, in bytes; its decoder takes some ten thousand.
+const XZ_MEMORY: u64 = 1 << 20;
 /// The only LZ4 stream format there is in SquashFS: bare LZ4 blocks.
 const LZ4_LEGACY: u32 = 1;
 
@@ -65,10 +81,10 @@ impl Compressor {
     /// Returns the compressor's number in the superblock.
     pub(super) fn number(&self) -> u16 {
         match self {
-            Self::Gzip { .. } => 1,
-            Self::Xz { .. } => 4,
-            Self::Lz4 => 5,
-            Self::Zstd { .. } => 6,
+            Self::Gzip { .. } => GZIP,
+            Self::Xz { .. } => XZ,
+            Self::Lz4 => LZ4,
+            Self::Zstd { .. } => ZSTD,
         }
     }
 
@@ -247,6 +263,102 @@ impl Encoder {
                 output.truncate(length);
                 Ok(length < input.len())
             }
+        }
+    }
+}
+
+/// Why blocks can't be unpacked.
+pub(super) enum NoDecoder {
+    /// Nothing here unpacks what this compressor made.
+    Unsupported(&'static str),
+    /// The state of this compressor could not be made.
+    NoMemory(&'static str),
+}
+
+/// Unpacks blocks of one compressor.
+pub(super) struct Decoder {
+    name: &'static str,
+    state: Unpacking,
+}
+
+enum Unpacking {
+    Gzip(Box<Decompress>),
+    Xz { memory_limit: u64 },
+    Lz4,
+    Zstd(DCtx<'static>),
+}
+
+impl Decoder {
+    /// Makes a decoder for the superblock's compressor number and block size.
+    pub(super) fn new(number: u16, block_size: u32) -> Result<Self, NoDecoder> {
+        let unsupported = |name| Err(NoDecoder::Unsupported(name));
+        let (name, state) = match number {
+            GZIP => ("gzip", Unpacking::Gzip(Box::new(Decompress::new(true)))),
+            LZMA => return unsupported("lzma"),
+            LZO => return unsupported("lzo"),
+            XZ => {
+                // The kernel takes no dictionary above the block size. Twice that leaves room for
+                // filters, and still refuses a stream that asks for gigabytes.
+                let memory_limit = 2 * u64::from(block_size) + XZ_MEMORY;
+                ("xz", Unpacking::Xz { memory_limit })
+            }
+            LZ4 => ("lz4", Unpacking::Lz4),
+            ZSTD => match DCtx::try_create() {
+                Some(context) => ("zstd", Unpacking::Zstd(context)),
+                None => return Err(NoDecoder::NoMemory("zstd")),
+            },
+            _ => return unsupported("unknown"),
+        };
+        Ok(Self { name, state })
+    }
+
+    /// Returns the compressor's name as SquashFS writes it.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Unpacks `input` into at most `limit` bytes. The error completes the sentence "block …: ".
+    pub(super) fn decode(&mut self, input: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+        let mut output = vec![0; limit];
+        let length = match &mut self.state {
+            Unpacking::Gzip(decompress) => {
+                decompress.reset(true);
+                match decompress.decompress(input, &mut output, FlushDecompress::Finish) {
+                    Ok(flate2::Status::StreamEnd) => usize::try_from(decompress.total_out()).ok(),
+                    Ok(_) => None,
+                    Err(error) => return Err(format!("gzip: {error}")),
+                }
+            }
+            Unpacking::Xz { memory_limit } => {
+                let process = |output: &mut [u8]| {
+                    let mut stream = Stream::new_stream_decoder(*memory_limit, 0)?;
+                    let status = stream.process(input, output, Action::Finish)?;
+                    Ok::<_, liblzma::stream::Error>((status, stream.total_out()))
+                };
+                match process(&mut output) {
+                    Ok((Status::StreamEnd, length)) => usize::try_from(length).ok(),
+                    Ok(_) => None,
+                    Err(error) => return Err(format!("xz: {error}")),
+                }
+            }
+            Unpacking::Lz4 => match lz4_flex::block::decompress_into(input, &mut output) {
+                Ok(length) => Some(length),
+                Err(error) => return Err(format!("lz4: {error}")),
+            },
+            Unpacking::Zstd(context) => match context.decompress(output.as_mut_slice(), input) {
+                Ok(length) => Some(length),
+                Err(code) => return Err(format!("zstd: {}", zstd_safe::get_error_name(code))),
+            },
+        };
+        match length {
+            Some(length) if length <= limit => {
+                output.truncate(length);
+                Ok(output)
+            }
+            _ => Err(format!(
+                "{}: is cut off, or unpacks to more than {limit} bytes",
+                self.name
+            )),
         }
     }
 }
