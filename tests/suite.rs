@@ -4,6 +4,10 @@
 //! and what it made is shown to programs by other hands: `unsquashfs`, `rpm`, `getcap`,
 //! `systemd-sysext`. What a test needs of these stands in its attribute: see `judges`.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test is a table, or a story that is told from its start to its end"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "outside of its #[test] functions, too, a test may fail by a panic"

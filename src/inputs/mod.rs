@@ -169,36 +169,9 @@ impl Inputs {
                 Failure::usage("--base-install needs repositories").hint("name one with --repo")
             );
         }
-        let locking = locking(arguments)?;
-        if let (Some(name), []) = (arguments.names.first(), &arguments.repo[..]) {
-            let text = format!("{name} is no file, and no repository is named to take it from");
-            return Err(Failure::usage(text).hint("name one with repositories, or with --repo"));
-        }
-        let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
-            .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
-        let names = names
-            .into_iter()
-            .map(|name| name.to_string_lossy().into_owned());
-        let names = names.chain(arguments.names.iter().cloned());
-        let compression = image.compression.as_deref();
-        let block = image.block_size.as_deref();
+        let asked = asked(arguments, naming.architecture)?;
         Ok(Self {
-            packages: packages::Settings {
-                files: rpm_files_of(&files)?,
-                names: names.collect(),
-                repositories: repositories(&arguments.repo)?,
-                downloads: downloads(&arguments.network)?,
-                trust: trust::Settings {
-                    keyrings: arguments.keyring.clone(),
-                    import_keys: arguments.import_keys,
-                    repo_gpgcheck: arguments.repo_gpgcheck,
-                    now: now()?,
-                },
-                locking,
-                recommends: image.recommends,
-                architecture: naming.architecture,
-                dry_run: arguments.dry_run,
-            },
+            packages: asked,
             base: base(image),
             plan: plan::Settings {
                 overlay: image.overlay.clone(),
@@ -210,14 +183,7 @@ impl Inputs {
             },
             waivers: Waivers::new(&arguments.allow, arguments.strict)?
                 .because(arguments.reasons.clone()),
-            packing: Packing {
-                compressor: compression
-                    .unwrap_or(DEFAULT_COMPRESSION)
-                    .parse()
-                    .map_err(|error| Failure::usage(format!("--compression: {error}")))?,
-                block_size: block_size(block.unwrap_or(DEFAULT_BLOCK_SIZE))?,
-                workers: workers(arguments.jobs)?,
-            },
+            packing: packing(arguments)?,
             destination: Destination {
                 output: arguments.output.clone(),
                 layout,
@@ -232,6 +198,55 @@ impl Inputs {
             tree: arguments.tree.clone(),
         })
     }
+}
+
+/// Says what is asked of packages, and how they may be chosen.
+fn asked(
+    arguments: &BuildArguments,
+    architecture: Option<Architecture>,
+) -> Result<packages::Settings> {
+    let locking = locking(arguments)?;
+    if let (Some(name), []) = (arguments.names.first(), &arguments.repo[..]) {
+        let text = format!("{name} is no file, and no repository is named to take it from");
+        return Err(Failure::usage(text).hint("name one with repositories, or with --repo"));
+    }
+    let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
+        .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
+    let names = names
+        .into_iter()
+        .map(|name| name.to_string_lossy().into_owned());
+    let names = names.chain(arguments.names.iter().cloned());
+    Ok(packages::Settings {
+        files: rpm_files_of(&files)?,
+        names: names.collect(),
+        repositories: repositories(&arguments.repo)?,
+        downloads: downloads(&arguments.network)?,
+        trust: trust::Settings {
+            keyrings: arguments.keyring.clone(),
+            import_keys: arguments.import_keys,
+            repo_gpgcheck: arguments.repo_gpgcheck,
+            now: now()?,
+        },
+        locking,
+        recommends: arguments.image.recommends,
+        architecture,
+        dry_run: arguments.dry_run,
+    })
+}
+
+/// Says how the image is packed.
+fn packing(arguments: &BuildArguments) -> Result<Packing> {
+    let image = &arguments.image;
+    let compression = image.compression.as_deref();
+    let block = image.block_size.as_deref();
+    Ok(Packing {
+        compressor: compression
+            .unwrap_or(DEFAULT_COMPRESSION)
+            .parse()
+            .map_err(|error| Failure::usage(format!("--compression: {error}")))?,
+        block_size: block_size(block.unwrap_or(DEFAULT_BLOCK_SIZE))?,
+        workers: workers(arguments.jobs)?,
+    })
 }
 
 /// Says what is to be done with a lock.

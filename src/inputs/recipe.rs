@@ -571,6 +571,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn what_makes_no_sense() {
         for (text, expected, hint) in [
             (

@@ -171,6 +171,7 @@ fn a_file_of_another_checksum_is_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn broken_primary_files() {
     let package = |inner: &str| format!("<metadata><package>{inner}</package></metadata>");
     let complete = "<name>a</name><arch>noarch</arch><version ver='1' rel='1'/>\

@@ -1,4 +1,8 @@
 //! Databases of installed packages: real ones, those that `rpm` makes here, and damaged ones.
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test is a table, or a story that is told from its start to its end"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "a test may fail by a panic, in its functions too"

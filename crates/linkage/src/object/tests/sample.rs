@@ -60,6 +60,7 @@ impl Sample<'_> {
         parts.into_iter().flatten().copied().collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub(super) fn bytes(&self) -> Vec<u8> {
         let (header, entry) = if self.bits == 32 { (52, 32) } else { (64, 56) };
         let mut body = Vec::new();
