@@ -93,15 +93,6 @@ impl Identity {
             version = format!("{version}.{number}");
         }
         let (architecture, assumed_architecture) = architecture(naming, main, packages)?;
-        let release = release(
-            &name,
-            &version,
-            architecture,
-            naming,
-            base,
-            matching,
-            has_units,
-        )?;
         let version_id = base.os_release.get("VERSION_ID");
         let ending = (naming.layout)
             .ending(&architecture.to_string(), version_id)
@@ -114,14 +105,15 @@ impl Identity {
         if let Err(problem) = store::check_name(ending.trim_start_matches(['.', '-'])) {
             return Err(Failure::refused(anyhow!("the base's VERSION_ID {problem}")));
         }
-        let identity = Self {
+        let mut identity = Self {
             ending,
             name,
             version,
             architecture,
             assumed_architecture,
-            release,
+            release: Vec::new(),
         };
+        identity.release = release(&identity, &naming.scope, base, matching, has_units)?;
         let longest = release_file(&identity.stem());
         if longest.len() > MAX_FILE_NAME {
             return Err(Failure::refused(anyhow!(
@@ -215,11 +207,10 @@ fn architecture(
         })
 }
 
+/// Returns the keys of the extension-release file of an image.
 fn release(
-    name: &str,
-    version: &str,
-    architecture: Architecture,
-    naming: &Naming,
+    identity: &Identity,
+    scope: &str,
     base: &Base,
     matching: Matching,
     has_units: bool,
@@ -248,10 +239,10 @@ fn release(
         None if matching == Matching::Any => keys.push(("VERSION_ID", "_any".to_owned())),
         None => {}
     }
-    keys.push(("SYSEXT_ID", name.to_owned()));
-    keys.push(("SYSEXT_VERSION_ID", version.to_owned()));
-    keys.push(("SYSEXT_SCOPE", naming.scope.clone()));
-    keys.push(("ARCHITECTURE", architecture.to_string()));
+    keys.push(("SYSEXT_ID", identity.name.clone()));
+    keys.push(("SYSEXT_VERSION_ID", identity.version.clone()));
+    keys.push(("SYSEXT_SCOPE", scope.to_owned()));
+    keys.push(("ARCHITECTURE", identity.architecture.to_string()));
     if has_units {
         keys.push(("EXTENSION_RELOAD_MANAGER", "1".to_owned()));
     }
@@ -412,51 +403,4 @@ fn encoded(version: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_as_clients_order_them() {
-        for (version, expected) in [
-            ("1.0~rc1", "1.0-A.rc.1"),
-            ("0.5^git3", "0.5.A.git.3"),
-            ("1.0+git20240101", "1.0.git.20240101"),
-            ("1_2b3", "1.2.b.3"),
-            ("6.11", "6.11"),
-        ] {
-            assert_eq!(encoded(version), expected, "{version}");
-        }
-    }
-
-    #[test]
-    fn versions_that_are_refused() {
-        for (version, fragment) in [
-            ("", "is empty"),
-            ("1:2", "has ':'"),
-            ("1~2", "1-A.2 is ordered the same"),
-            ("1 2", "has ' '"),
-            ("1%2", "has '%'"),
-            ("-1", "does not start with"),
-        ] {
-            let problem = check_version(version).unwrap_err();
-            assert!(problem.contains(fragment), "{version}: {problem}");
-        }
-        assert_eq!(check_version("29.1"), Ok(()));
-    }
-
-    #[test]
-    fn extension_release_text() {
-        let identity = Identity {
-            name: "x".into(),
-            version: "1".into(),
-            architecture: Architecture::named("x86-64").unwrap(),
-            assumed_architecture: false,
-            ending: ".x86-64".into(),
-            release: vec![("ID", "a-b".into()), ("VERSION_ID", "1 \"$\"".into())],
-        };
-        assert_eq!(
-            identity.release_text(),
-            "ID=a-b\nVERSION_ID=\"1 \\\"\\$\\\"\"\n"
-        );
-    }
-}
+mod tests;
