@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints how many small wrong changes to the policy fail a test of their own level.
 
-    tests/mutants.py [--count 160] [--seed 1] [--only PATH-PREFIX] [--list]
+    tests/mutants.py [--count 160] [--seed 1] [--only PATH-PREFIX] [--unit] [--list]
 
 Draws mutants of src/plan, src/packages, src/publish, crates/store and crates/clients by a fixed
 seed, puts each in place in a clone of HEAD, and runs the tests of its level: the unit tests first,
@@ -78,9 +78,10 @@ def put_in_place(mutant):
     return path, text
 
 
-def judge(mutant):
+def judge(mutant, unit):
     """Returns `unviable`, `killed` or `survived`."""
     level = next(level for place, level in LEVELS.items() if mutant["file"].startswith(place))
+    level = level[:1] if unit else level
     for arguments in level:
         flags = ["cargo", "test", "-q", "--locked", *arguments]
         targets = flags[: flags.index("--")] if "--" in flags else flags
@@ -101,6 +102,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="mutants of files that begin with this")
     parser.add_argument("--list", action="store_true", help="list what would be drawn")
+    parser.add_argument("--unit", action="store_true", help="ask the unit tests alone, which is quick")
     options = parser.parse_args()
     prepare()
     drawn = mutants(options.only)
@@ -115,7 +117,7 @@ def main():
             break
         path, text = put_in_place(mutant)
         try:
-            verdict = judge(mutant)
+            verdict = judge(mutant, options.unit)
         finally:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)

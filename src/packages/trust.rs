@@ -9,9 +9,9 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use openpgp::{Error, Keyring};
-use rpm_input::Package;
+use rpm_input::{Package, SignedHeader};
 
-use crate::findings::{Finding, kinds};
+use crate::findings::{Finding, FindingKind, kinds};
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Largest file of keys in bytes.
@@ -118,20 +118,26 @@ pub fn check(
     let signed = package
         .signed_header(&mut BufReader::new(opened))
         .map_err(package_failure)?;
-    let finding = |kind, reason: &str| {
+    Ok(judged(&signed, keyring, now).map(|(kind, reason)| {
         let text = format!("{} ({}): {reason}", package.nevra, file.display());
-        Ok(Some(Finding::new(kind, text)))
-    };
+        Finding::new(kind, text)
+    }))
+}
+
+/// Says what is wrong with a header's signatures, if none of them is good.
+fn judged(
+    signed: &SignedHeader,
+    keyring: &Keyring,
+    now: u64,
+) -> Option<(&'static FindingKind, String)> {
     if !signed.covers_contents {
-        return finding(
-            &kinds::UNSIGNED_PACKAGE,
-            "no signature can cover its contents",
-        );
+        let reason = "no signature can cover its contents";
+        return Some((&kinds::UNSIGNED_PACKAGE, reason.to_owned()));
     }
     let mut failed = None;
     for signature in &signed.signatures {
         match keyring.verify_detached(&signed.header, signature, "its signature", now) {
-            Ok(_) => return Ok(None),
+            Ok(_) => return None,
             // That some signer is not known says less than that a known one's signature is bad.
             Err(error) if matches!(failed, None | Some(Error::UnknownKey { .. })) => {
                 failed = Some(error);
@@ -139,19 +145,21 @@ pub fn check(
             Err(_) => {}
         }
     }
-    match failed {
-        None if signed.has_payload_signature => finding(
-            &kinds::UNSIGNED_PACKAGE,
-            "it is signed only as RPM 3 did, over header and payload together",
-        ),
-        None => finding(&kinds::UNSIGNED_PACKAGE, "it is not signed"),
+    Some(match failed {
+        None => {
+            let reason = match signed.has_payload_signature {
+                true => "it is signed only as RPM 3 did, over header and payload together",
+                false => "it is not signed",
+            };
+            (&kinds::UNSIGNED_PACKAGE, reason.to_owned())
+        }
         Some(Error::UnknownKey { keys }) => {
             let keys = keys.join(", ");
             let reason = format!("it is signed by key {keys}; trust it with --keyring FILE");
-            finding(&kinds::UNTRUSTED_KEY, &reason)
+            (&kinds::UNTRUSTED_KEY, reason)
         }
-        Some(error) => finding(&kinds::BAD_SIGNATURE, &error.to_string()),
-    }
+        Some(error) => (&kinds::BAD_SIGNATURE, error.to_string()),
+    })
 }
 
 /// Says which keys were passed over since they can't be read.
@@ -160,4 +168,148 @@ pub fn unreadable_keys(keyring: &Keyring) -> Vec<Finding> {
     lines
         .map(|line| Finding::new(&kinds::UNREADABLE_KEY, line))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use openpgp::SigningKey;
+
+    use super::*;
+    use crate::packages::repository::read_header;
+    use crate::words::scratch::Scratch;
+
+    const SECRET: &[u8] = include_bytes!("../../fixtures/keys/test.secret.asc");
+    const PUBLIC: &[u8] = include_bytes!("../../fixtures/keys/test.public.asc");
+    const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+    /// Another key, and a signature of `data` by it.
+    const OTHER: &[u8] = include_bytes!("../../fixtures/keys/version6.public.asc");
+    const BY_OTHER: &[u8] = include_bytes!("../../fixtures/keys/version6.signature.asc");
+    /// A time at which both keys are good.
+    const TIME: u64 = 1_700_000_001;
+
+    #[test]
+    fn which_signatures_count() {
+        let key = SigningKey::parse(SECRET, "key", None, TIME).unwrap();
+        let by_test = |data: &[u8]| key.sign(data, TIME).unwrap();
+        let (good, bad) = (by_test(b"data"), by_test(b"other"));
+        let other = BY_OTHER.to_vec();
+        let test = Keyring::parse(PUBLIC, "").unwrap();
+        let six = Keyring::parse(OTHER, "").unwrap();
+        let mut both = test.clone();
+        both.extend(six.clone());
+        let unsigned = "unsigned-package: it is not signed";
+        let old =
+            "unsigned-package: it is signed only as RPM 3 did, over header and payload together";
+        let uncovered = "unsigned-package: no signature can cover its contents";
+        let forged = format!(
+            "bad-signature: the signature is bad: it claims to be by key {FINGERPRINT}, but does not fit the data"
+        );
+        let unknown = |key: &str| {
+            format!("untrusted-key: it is signed by key {key}; trust it with --keyring FILE")
+        };
+        let six_print = six.keys()[0].fingerprint.clone();
+        let (unknown_test, unknown_six) = (unknown(FINGERPRINT), unknown(&six_print));
+        for (signatures, payload, covers, keyring, expected) in [
+            (vec![&good], false, true, &test, None),
+            (vec![&good], true, true, &test, None),
+            (vec![&good], false, false, &test, Some(uncovered)),
+            (vec![], false, false, &test, Some(uncovered)),
+            (vec![], false, true, &test, Some(unsigned)),
+            (vec![], true, true, &test, Some(old)),
+            (vec![&bad], false, true, &test, Some(&*forged)),
+            (vec![&good], false, true, &six, Some(&*unknown_test)),
+            (vec![&other], false, true, &test, Some(&*unknown_six)),
+            // One good signature is enough, in any place.
+            (vec![&other, &good], false, true, &test, None),
+            (vec![&bad, &good], false, true, &test, None),
+            (vec![&good, &bad], false, true, &test, None),
+            (vec![&bad, &other], false, true, &both, None),
+            // A bad signature by a known key says more than one by an unknown key.
+            (vec![&other, &bad], false, true, &test, Some(&*forged)),
+            (vec![&bad, &other], false, true, &test, Some(&*forged)),
+        ] {
+            let row = format!(
+                "{} signatures, {payload}, {covers}, {expected:?}",
+                signatures.len()
+            );
+            let signed = SignedHeader {
+                header: b"data".to_vec(),
+                signatures: signatures.into_iter().cloned().collect(),
+                has_payload_signature: payload,
+                covers_contents: covers,
+            };
+            let found = judged(&signed, keyring, TIME);
+            let found = found.map(|(kind, reason)| format!("{}: {reason}", kind.id));
+            assert_eq!(found.as_deref(), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_named_need_a_signature_once_a_key_is_given() {
+        let file = Path::new("fixtures/clash-one-1-1.noarch.rpm");
+        let package = read_header(file).unwrap();
+        for (given, expected) in [
+            (Keyring::default(), None),
+            (
+                Keyring::parse(PUBLIC, "").unwrap(),
+                Some("clash-one-1-1.noarch (fixtures/clash-one-1-1.noarch.rpm): it is not signed"),
+            ),
+        ] {
+            let trust = Trust {
+                given,
+                import_keys: false,
+                repo_gpgcheck: false,
+                now: TIME,
+            };
+            let found = trust.check_named(&package, file).unwrap();
+            assert_eq!(found.map(|one| one.text).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn where_keys_are_read() {
+        let scratch = Scratch::new();
+        let one = scratch.write("keys/b.asc", PUBLIC);
+        scratch.write("keys/a.asc", OTHER);
+        scratch.write("keys/.hidden", b"no key");
+        scratch.write("keys/below/c.asc", b"no key");
+        let directory = scratch.path().join("keys");
+        let six = Keyring::parse(OTHER, "").unwrap().keys()[0]
+            .fingerprint
+            .clone();
+        for (paths, expected) in [
+            (vec![], vec![]),
+            (vec![one.clone()], vec![FINGERPRINT]),
+            (vec![directory.clone()], vec![&*six, FINGERPRINT]),
+            (vec![one.clone(), directory], vec![FINGERPRINT, &*six]),
+        ] {
+            let settings = Settings {
+                keyrings: paths,
+                import_keys: true,
+                repo_gpgcheck: false,
+                now: 7,
+            };
+            let trust = Trust::open(&settings).unwrap();
+            let found: Vec<_> = trust
+                .given
+                .keys()
+                .into_iter()
+                .map(|key| key.fingerprint)
+                .collect();
+            assert_eq!(found, expected);
+            assert_eq!(
+                (trust.import_keys, trust.repo_gpgcheck, trust.now),
+                (true, false, 7)
+            );
+        }
+        let secret = scratch.write("secret", SECRET);
+        let failure = keyring(&[secret]).unwrap_err();
+        assert_eq!(
+            failure.hints,
+            ["the public ones are written by: gpg --export KEY > FILE"]
+        );
+        let nothing = scratch.write("nothing", b"no key");
+        assert_eq!(keyring(&[nothing]).unwrap_err().hints, [""; 0]);
+        assert!(keyring(&[scratch.path().join("none")]).is_err());
+    }
 }

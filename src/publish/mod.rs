@@ -198,3 +198,214 @@ impl Drop for NewDirectory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ::manifest::Config;
+    use architecture::Architecture;
+
+    use super::signing::{KeySource, PassphraseSource};
+    use super::*;
+    use crate::report::Verbosity;
+    use crate::words::scratch::Scratch;
+
+    const SECRET: &[u8] = include_bytes!("../../fixtures/keys/test.secret.asc");
+    const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+
+    fn destination(output: PathBuf, layout: Layout) -> Destination {
+        Destination {
+            output,
+            layout,
+            obs: false,
+            replace: false,
+            allow_older: false,
+            best_before: None,
+        }
+    }
+
+    /// Lists all that is below a directory, hidden files aside.
+    fn listing(root: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut directories = vec![root.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                match path.is_dir() {
+                    true => directories.push(path),
+                    false => found.push(name),
+                }
+            }
+        }
+        found.retain(|path| !path.rsplit('/').next().unwrap().starts_with('.'));
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn a_directory_that_was_made_for_an_image_goes_with_it() {
+        for (layout, before, in_the_meantime, after) in [
+            // (layout, is there before, appears meanwhile, is there after a failure)
+            (Layout::Flat, &[][..], None, &[][..]),
+            (Layout::Flat, &["out"], None, &["out"]),
+            (Layout::PerName, &[], None, &[]),
+            (Layout::PerName, &["out"], None, &["out"]),
+            (Layout::PerName, &["out/gdb"], None, &["out", "out/gdb"]),
+            (
+                Layout::PerName,
+                &[],
+                Some("out/other"),
+                &["out", "out/other"],
+            ),
+            (
+                Layout::PerName,
+                &[],
+                Some("out/gdb/other"),
+                &["out", "out/gdb", "out/gdb/other"],
+            ),
+            (Layout::Flat, &[], Some("out/other"), &["out", "out/other"]),
+        ] {
+            let scratch = Scratch::new();
+            for path in before {
+                std::fs::create_dir_all(scratch.path().join(path)).unwrap();
+            }
+            let destination = destination(scratch.path().join("out"), layout);
+            let directory = ImageDirectory::open(&destination, "gdb").unwrap();
+            let temporary = directory.temporary().unwrap();
+            assert!(destination.directory_of("gdb").is_dir());
+            if let Some(path) = in_the_meantime {
+                scratch.write(path, b"");
+            }
+            drop((temporary, directory));
+            let there = ["out", "out/gdb", "out/other", "out/gdb/other"];
+            let there = there
+                .into_iter()
+                .filter(|path| scratch.path().join(path).exists());
+            assert_eq!(
+                there.collect::<Vec<_>>(),
+                after,
+                "{layout:?} {before:?} {in_the_meantime:?}"
+            );
+        }
+    }
+
+    /// Publishes an image of these bytes.
+    fn publish_one(
+        destination: &Destination,
+        bytes: &[u8],
+        signer: Option<&Signer>,
+    ) -> Result<Stored> {
+        let identity = Identity {
+            name: "gdb".to_owned(),
+            version: "1-1".to_owned(),
+            architecture: Architecture::named("x86-64").unwrap(),
+            assumed_architecture: false,
+            ending: ".x86-64".to_owned(),
+            release: Vec::new(),
+        };
+        let manifest = Manifest {
+            config: Config {
+                name: "gdb".to_owned(),
+                ..Config::default()
+            },
+            ..Manifest::default()
+        };
+        let quiet = Verbosity {
+            json: false,
+            quiet: true,
+            verbose: false,
+        };
+        let report = Report::new(quiet, true);
+        let directory = ImageDirectory::open(destination, "gdb")?;
+        let mut image = directory.temporary()?;
+        image.write_all(bytes).unwrap();
+        publish(directory, &identity, image, &manifest, signer, &report)
+    }
+
+    #[test]
+    fn what_is_written_where() {
+        let scratch = Scratch::new();
+        let secret = KeySource::File(scratch.write("key", SECRET), PassphraseSource::Terminal);
+        let signer = Signer::open(&secret, 1_700_000_001).unwrap();
+        let image = ["gdb-1-1.x86-64.manifest.gz", "gdb-1-1.x86-64.raw"];
+        for (row, layout, obs, signer, prefix, beside) in [
+            ("flat", Layout::Flat, false, None, "", &["SHA256SUMS"][..]),
+            (
+                "per-name",
+                Layout::PerName,
+                false,
+                None,
+                "gdb/",
+                &["SHA256SUMS"],
+            ),
+            (
+                "signed",
+                Layout::PerName,
+                false,
+                Some(&signer),
+                "gdb/",
+                &["SHA256SUMS", "SHA256SUMS.gpg", "import-pubring.gpg"],
+            ),
+            (
+                "obs",
+                Layout::Flat,
+                true,
+                None,
+                "",
+                &[
+                    "gdb-1-1.x86-64.manifest.gz.sha256",
+                    "gdb-1-1.x86-64.raw.sha256",
+                ],
+            ),
+        ] {
+            let output = scratch.path().join(row);
+            let mut destination = destination(output.clone(), layout);
+            destination.obs = obs;
+            let stored = publish_one(&destination, b"image", signer).unwrap();
+            let files = image.iter().chain(beside);
+            let mut expected: Vec<_> = files.map(|file| format!("{prefix}{file}")).collect();
+            expected.sort();
+            assert_eq!(listing(&output), expected, "{row}");
+            let mut json = serde_json::json!({
+                // `printf image | sha256sum`
+                "sha256": "6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d",
+                "bytes": 5,
+                "added": "new",
+            });
+            if signer.is_some() {
+                json["signed_by"] = FINGERPRINT.into();
+            }
+            assert_eq!(serde_json::to_value(stored).unwrap(), json, "{row}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_already() {
+        let scratch = Scratch::new();
+        let mut destination = destination(scratch.path().join("out"), Layout::Flat);
+        let file = destination.output.join("gdb-1-1.x86-64.raw");
+        for (bytes, replace, expected) in [
+            (&b"one"[..], false, Some("new")),
+            (b"one", false, Some("unchanged")),
+            (b"two", false, None),
+            (b"two", true, Some("replaced")),
+        ] {
+            destination.replace = replace;
+            let before = std::fs::read(&file).ok();
+            let stored = publish_one(&destination, bytes, None);
+            assert_eq!(
+                stored.ok().map(|stored| stored.added),
+                expected,
+                "{bytes:?} {replace}"
+            );
+            let now = std::fs::read(&file).ok();
+            let expected = expected.map_or(before, |_| Some(bytes.to_vec()));
+            assert_eq!(now, expected, "{bytes:?} {replace}");
+        }
+    }
+}

@@ -170,3 +170,262 @@ pub fn signature_urls(bases: &[String]) -> Vec<String> {
 pub fn signature_path(directory: &Path) -> PathBuf {
     directory.join(SIGNATURE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use openpgp::SigningKey;
+
+    use super::*;
+    use crate::packages::repository::download::Settings;
+    use crate::packages::repository::source;
+    use crate::words::scratch::Scratch;
+
+    const SECRET: &[u8] = include_bytes!("../../../fixtures/keys/test.secret.asc");
+    const PUBLIC: &[u8] = include_bytes!("../../../fixtures/keys/test.public.asc");
+    const OTHER: &[u8] = include_bytes!("../../../fixtures/keys/version6.public.asc");
+    const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+    const TIME: u64 = 1_700_000_001;
+
+    /// Nothing is fetched in these tests.
+    fn settings() -> Settings {
+        Settings {
+            cache: None,
+            offline: true,
+            refresh: false,
+            fetch: fetch::Options {
+                user_agent: String::new(),
+                timeout: Duration::ZERO,
+                attempts: 1,
+                http_proxy: None,
+                https_proxy: None,
+                no_proxy: String::new(),
+                authorities: None,
+            },
+            authorities: None,
+        }
+    }
+
+    fn source(trust: source::Trust) -> RepositorySource {
+        RepositorySource {
+            name: "oss".to_owned(),
+            priority: 99,
+            place: Place::Directory("/srv".into()),
+            trust,
+        }
+    }
+
+    fn trust(given: &[u8], import_keys: bool, repo_gpgcheck: bool) -> Trust {
+        let mut keys = Keyring::default();
+        if !given.is_empty() {
+            keys.add(given, "").unwrap();
+        }
+        Trust {
+            given: keys,
+            import_keys,
+            repo_gpgcheck,
+            now: TIME,
+        }
+    }
+
+    #[test]
+    fn what_must_be_signed_and_by_whom() {
+        let settings = settings();
+        let downloads = Downloads::new(&settings);
+        let scratch = Scratch::new();
+        let key = scratch.write("key.asc", PUBLIC);
+        let url = format!("file://{}", key.display());
+        let six = Keyring::parse(OTHER, "").unwrap().keys()[0]
+            .fingerprint
+            .clone();
+        let user = Keyring::parse(PUBLIC, "").unwrap().keys()[0].user_ids[0].clone();
+        let line = format!("oss: key {FINGERPRINT} {user} from {url}");
+        let hints = [
+            "give the key: --keyring FILE".to_owned(),
+            format!("or trust what its .repo file names: --import-keys ({url})"),
+        ];
+        let (yes, no) = (Some(true), Some(false));
+        let (own, both) = (vec![FINGERPRINT], vec![&*six, FINGERPRINT]);
+        let refused = |what: &str| {
+            Err(format!(
+                "the {what} of oss must be signed, and no key is given to check it by"
+            ))
+        };
+        for (gpgcheck, repo_gpgcheck, given, import, always, expected) in [
+            // Nothing is asked for, so that nothing is checked, and no key is read.
+            (
+                None,
+                None,
+                &[][..],
+                false,
+                false,
+                Ok((false, false, vec![])),
+            ),
+            (no, no, &[], true, false, Ok((false, false, vec![]))),
+            // What is asked for needs a key: of the user, or of the file if the user wants that.
+            (yes, None, &[], false, false, refused("packages")),
+            (None, yes, &[], false, false, refused("metadata")),
+            (
+                yes,
+                yes,
+                &[],
+                false,
+                false,
+                refused("packages and metadata"),
+            ),
+            (None, None, &[], false, true, refused("metadata")),
+            (yes, None, &[], true, false, Ok((true, false, own.clone()))),
+            (None, yes, &[], true, false, Ok((false, true, own.clone()))),
+            (None, None, &[], true, true, Ok((false, true, own.clone()))),
+            // The user's keys demand signed packages, whatever the file says.
+            (
+                None,
+                None,
+                PUBLIC,
+                false,
+                false,
+                Ok((true, false, own.clone())),
+            ),
+            (no, no, PUBLIC, false, false, Ok((true, false, own.clone()))),
+            (no, no, PUBLIC, false, true, Ok((true, true, own.clone()))),
+            (yes, yes, OTHER, false, false, Ok((true, true, vec![&*six]))),
+            (yes, yes, OTHER, true, false, Ok((true, true, both))),
+        ] {
+            let row = format!(
+                "{gpgcheck:?} {repo_gpgcheck:?} {} {import} {always}",
+                given.len()
+            );
+            let source = source(source::Trust {
+                packages: gpgcheck,
+                metadata: repo_gpgcheck,
+                keys: vec![url.clone()],
+            });
+            let found = Keys::of(
+                &source,
+                &Variables::default(),
+                &trust(given, import, always),
+                &downloads,
+            );
+            let imported = import
+                && expected
+                    .as_ref()
+                    .is_ok_and(|(packages, metadata, _)| *packages || *metadata);
+            let lines = match imported {
+                true => vec![line.clone()],
+                false => Vec::new(),
+            };
+            let expected = expected.map(|(packages, metadata, keys)| {
+                let keys: Vec<_> = keys.into_iter().map(str::to_owned).collect();
+                (packages, metadata, keys, lines)
+            });
+            let found = found.map(|keys| {
+                let prints = keys.keyring.keys().into_iter().map(|key| key.fingerprint);
+                (
+                    keys.packages,
+                    keys.metadata,
+                    prints.collect(),
+                    keys.imported,
+                )
+            });
+            let found = found.map_err(|failure| {
+                assert_eq!(failure.hints, hints, "{row}");
+                failure.source.to_string()
+            });
+            assert_eq!(found, expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn places_that_keys_are_not_taken_from() {
+        let settings = settings();
+        let downloads = Downloads::new(&settings);
+        for (place, expected) in [
+            (
+                "http://u:p@a/key",
+                "http://a/key is no key to trust: anyone on the way can put another key there",
+            ),
+            ("/key", "gpgkey of oss: \"/key\" is no URL"),
+            (
+                "ftp://a/key",
+                "ftp URLs can't be read, only http, https and file",
+            ),
+            (
+                "https://a/$nosuch",
+                "gpgkey of oss: the variable $nosuch is not known",
+            ),
+            // This one would be fetched.
+            (
+                "https://a/key",
+                "there is no place for files from the network",
+            ),
+        ] {
+            let source = source(source::Trust {
+                packages: Some(true),
+                metadata: None,
+                keys: vec![place.to_owned()],
+            });
+            let keys = Keys::of(
+                &source,
+                &Variables::default(),
+                &trust(&[], true, false),
+                &downloads,
+            );
+            let failure = keys.err().unwrap();
+            assert_eq!(failure.source.to_string(), expected);
+        }
+        let nothing = source(source::Trust {
+            packages: Some(true),
+            ..source::Trust::default()
+        });
+        let keys = Keys::of(
+            &nothing,
+            &Variables::default(),
+            &trust(&[], true, false),
+            &downloads,
+        );
+        assert_eq!(keys.err().unwrap().hints, ["give the key: --keyring FILE"]);
+    }
+
+    #[test]
+    fn a_list_is_believed_by_its_signature() {
+        let key = SigningKey::parse(SECRET, "key", None, TIME).unwrap();
+        let signature = key.sign(b"list", TIME).unwrap();
+        for (keyring, list, signature, expected) in [
+            (PUBLIC, &b"list"[..], &signature[..], Ok(())),
+            (PUBLIC, b"another", &signature, Err(0)),
+            (PUBLIC, b"list", b"no signature", Err(0)),
+            // The hint is to the key that made it.
+            (OTHER, b"list", &signature, Err(1)),
+        ] {
+            let keys = Keys {
+                keyring: Keyring::parse(keyring, "").unwrap(),
+                packages: false,
+                metadata: true,
+                imported: Vec::new(),
+            };
+            let checked = keys.check_list("oss", list, signature, TIME);
+            if let Err(failure) = &checked {
+                assert_eq!(
+                    failure.source.to_string(),
+                    "repomd.xml of oss is not to be trusted"
+                );
+            }
+            assert_eq!(checked.map_err(|failure| failure.hints.len()), expected);
+        }
+    }
+
+    #[test]
+    fn where_the_signature_of_a_list_is() {
+        let bases = ["http://a/b?token".to_owned(), "http://c".to_owned()];
+        assert_eq!(
+            signature_urls(&bases),
+            [
+                "http://a/b/repodata/repomd.xml.asc?token",
+                "http://c/repodata/repomd.xml.asc"
+            ]
+        );
+        let path = signature_path(Path::new("/srv"));
+        assert_eq!(path, Path::new("/srv/repodata/repomd.xml.asc"));
+    }
+}

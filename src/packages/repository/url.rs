@@ -70,6 +70,9 @@ mod tests {
             ("http://a/b", "c/d.rpm", "http://a/b/c/d.rpm"),
             ("http://a/b/", "/c", "http://a/b/c"),
             ("http://a/b?t=1", "c", "http://a/b/c?t=1"),
+            ("http://a/b/?t=1/", "c", "http://a/b/c?t=1/"),
+            ("http://a/b#f?t", "c", "http://a/b/c#f?t"),
+            ("http://a", "%c/%41%4", "http://a/%25c/%41%254"),
             (
                 "http://a",
                 "libstdc++-1^a b#.rpm",

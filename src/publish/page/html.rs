@@ -451,4 +451,207 @@ mod tests {
         let versions: Vec<_> = newest.iter().map(|image| &*image.version).collect();
         assert_eq!(versions, ["x", "3", "2"]);
     }
+
+    /// What a person reads, a line for each line of the page that has text.
+    fn words(page: &str) -> Vec<String> {
+        let body = page.split("</style>").nth(1).unwrap();
+        let body = body
+            .replace("<th ", " | <th ")
+            .replace("<td", " | <td")
+            .replace("</dt>", ": ");
+        let lines = body.lines().map(|line| {
+            let mut parts = line.split('<');
+            let first = parts.next().unwrap_or_default().to_owned();
+            let rest = parts.map(|part| part.split_once('>').unwrap().1);
+            first + &rest.collect::<String>()
+        });
+        let lines = lines.map(|line| line.trim().to_owned());
+        lines.filter(|line| !line.is_empty()).collect()
+    }
+
+    /// Where its links lead.
+    fn links(page: &str) -> Vec<&str> {
+        let links = page.split("href=\"").skip(1);
+        links.map(|rest| rest.split('"').next().unwrap()).collect()
+    }
+
+    fn image(version: &str, system: &str, packages: &[&str]) -> Image {
+        let packages = packages.iter().map(|name| PackageLine {
+            name: (*name).to_owned(),
+            version: Some(version.to_owned()),
+            architecture: None,
+        });
+        Image {
+            file: format!("gdb-{version}.x86-64.raw"),
+            version: version.to_owned(),
+            architecture: Some("x86-64".to_owned()),
+            bytes: 3 << 20,
+            sha256: "0123456789abcdef".repeat(4),
+            manifest: None,
+            fits: Fits {
+                id: Some(system.to_owned()),
+                ..Fits::default()
+            },
+            packages: packages.collect(),
+        }
+    }
+
+    fn gdb(directory: &str) -> Extension {
+        let mut newest = image("2-1", "a", &["gdb", "lib"]);
+        newest.manifest = Some("gdb-2-1.x86-64.manifest.gz".to_owned());
+        let mut other = image("1-9", "b", &["gdb"]);
+        other.architecture = None;
+        Extension {
+            name: "gdb".to_owned(),
+            directory: directory.to_owned(),
+            definitions: None,
+            images: vec![
+                newest,
+                other,
+                image("1-1", "a", &["gdb", "gone"]),
+                image("0-1", "c", &[]),
+            ],
+        }
+    }
+
+    #[test]
+    fn what_the_page_says() {
+        let mut index = Index::new("Tools & more".to_owned(), None);
+        index.extensions = vec![gdb("")];
+        let said = words(&page(&index));
+        let digest = "0123456789abcdef".repeat(4);
+        let until_commands = said
+            .iter()
+            .position(|line| line.starts_with("On a client"))
+            .unwrap();
+        assert_eq!(
+            said[..until_commands],
+            [
+                "Skip to the content",
+                "Tools &amp; more",
+                "System extension images: systemd-sysext merges them over /usr, without a reboot, and takes them away again.",
+                "Holds: 1 extension, 4 images, 12 MiB",
+                "SHA256SUMS: not signed",
+                "This store is not signed. Clients compare downloads with SHA256SUMS, and trust the web server for that list.",
+                "Extensions",
+                "| Name | Newest | Fits | Architecture | Size | Packages",
+                "| gdb | 2-1 | a | x86-64 | 3 MiB | 2",
+                "gdb",
+                "| Version | Fits | Architecture | Size | File and SHA-256",
+                &format!(
+                    "| 2-1 newest | a | x86-64 | 3 MiB | gdb-2-1.x86-64.raw (manifest){digest}"
+                ),
+                &format!("| 1-9 | b | unknown | 3 MiB | gdb-1-9.x86-64.raw{digest}"),
+                &format!("| 1-1 | a | x86-64 | 3 MiB | gdb-1-1.x86-64.raw{digest}"),
+                &format!("| 0-1 | c | x86-64 | 3 MiB | gdb-0-1.x86-64.raw{digest}"),
+                "2 packages in version 2-1, a, x86-64",
+                "gdb-2-1",
+                "lib-2-1",
+                "1 package in version 1-9, b, unknown",
+                "gdb-1-9",
+            ]
+        );
+        assert_eq!(
+            said[said.len() - 2..],
+            [
+                "For programs: index.json, SHA256SUMS",
+                "Made by sysext-build."
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_signatures_and_where_they_are() {
+        let list = "This store is not signed.";
+        for (signed, keyring, directory, marks, footer) in [
+            (
+                false,
+                None,
+                "",
+                [false, true, false],
+                &["index.json", "SHA256SUMS"][..],
+            ),
+            (false, None, "gdb/", [false, true, false], &["index.json"]),
+            (
+                false,
+                Some("k.gpg"),
+                "",
+                [false, true, false],
+                &["index.json", "SHA256SUMS", "k.gpg"],
+            ),
+            (
+                true,
+                None,
+                "",
+                [true, false, false],
+                &["index.json", "SHA256SUMS", "SHA256SUMS.gpg"],
+            ),
+            (
+                true,
+                Some("k.gpg"),
+                "",
+                [true, false, true],
+                &["index.json", "SHA256SUMS", "SHA256SUMS.gpg", "k.gpg"],
+            ),
+            (
+                true,
+                Some("gdb/k.gpg"),
+                "gdb/",
+                [true, false, true],
+                &["index.json", "gdb/k.gpg"],
+            ),
+        ] {
+            let mut index = Index::new("x".to_owned(), Some("https://a.example/".to_owned()));
+            index.signed = signed;
+            index.keyring = keyring.map(str::to_owned);
+            index.signing_keys = vec!["0123456789ABCDEF".to_owned()];
+            index.extensions = vec![gdb(directory)];
+            let page = page(&index);
+            let said = words(&page);
+            let has = |text: &str| said.iter().any(|line| line.starts_with(text));
+            let row = format!("signed: {signed}, {keyring:?} {directory}");
+            assert_eq!(
+                [
+                    !has("SHA256SUMS: not signed"),
+                    has(list),
+                    has("Trust the key")
+                ],
+                marks,
+                "{row}"
+            );
+            assert!(has("Address: https://a.example/"), "{row}");
+            assert!(has("Key fingerprint: 0123 4567 89AB CDEF"), "{row}");
+            let links = links(&page);
+            assert_eq!(links[links.len() - footer.len()..], *footer, "{row}");
+            // Before them comes what each row of the images has.
+            let image = format!("{directory}gdb-0-1.x86-64.raw");
+            assert_eq!(links[links.len() - footer.len() - 1], image, "{row}");
+            let manifest = format!("{directory}gdb-2-1.x86-64.manifest.gz");
+            assert!(links.contains(&&*manifest), "{row}");
+            assert!(links.contains(&"#extension-gdb"), "{row}");
+        }
+    }
+
+    #[test]
+    fn packages_are_counted_only_when_some_are_left_out() {
+        for (packages, more) in [(MAX_PACKAGES, None), (MAX_PACKAGES + 1, Some("And 1 more"))] {
+            let mut index = store_of("x");
+            let image = &mut index.extensions[0].images[0];
+            image.packages = vec![image.packages[0].clone(); packages];
+            let said = words(&page(&index));
+            let found = said.iter().find(|line| line.starts_with("And "));
+            assert_eq!(found.map(|line| &line[..10]), more);
+        }
+    }
+
+    #[test]
+    fn names_become_fragments() {
+        for (name, expected) in [
+            ("main", "extension-main"),
+            ("gcc-c++", "extension-gcc-c++"),
+            ("a b", "extension-a_20b"),
+        ] {
+            assert_eq!(anchor(name), expected);
+        }
+    }
 }

@@ -185,4 +185,60 @@ mod tests {
             assert_eq!(fits.in_words(), words);
         }
     }
+
+    #[test]
+    fn the_format_of_programs() {
+        let some = |text: &str| Some(text.to_owned());
+        let mut index = Index::new("T".to_owned(), None);
+        let image = Image {
+            file: "a-1.raw".to_owned(),
+            version: "1".to_owned(),
+            architecture: None,
+            bytes: 7,
+            sha256: "00".to_owned(),
+            manifest: None,
+            fits: Fits::default(),
+            packages: Vec::new(),
+        };
+        let whole = Image {
+            architecture: some("x86-64"),
+            manifest: some("a-1.manifest.gz"),
+            fits: Fits {
+                id: some("os"),
+                sysext_level: some("2"),
+                version_id: some("1"),
+                sysext_scope: some("system"),
+            },
+            packages: vec![PackageLine {
+                name: "a".to_owned(),
+                version: some("1"),
+                architecture: some("x86_64"),
+            }],
+            ..image.clone()
+        };
+        index.extensions.push(Extension {
+            name: "a".to_owned(),
+            directory: String::new(),
+            definitions: None,
+            images: vec![image],
+        });
+        let short = r#"{"index_version":1,"title":"T","signed":false,"signing_keys":[],"extensions":[{"name":"a","directory":"","images":[{"file":"a-1.raw","version":"1","bytes":7,"sha256":"00","fits":{},"packages":[]}]}]}"#;
+        let compact = |index: &Index| {
+            let json = index.to_json().unwrap();
+            assert_eq!(json.last(), Some(&b'\n'));
+            let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            value
+        };
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(compact(&index), parsed(short));
+        index.url = some("https://a/");
+        index.signed = true;
+        index.signing_keys = vec!["F".to_owned()];
+        index.keyring = some("k");
+        index.extensions[0].directory = "a/".to_owned();
+        index.extensions[0].definitions = some("sysupdate.a.d/");
+        index.extensions[0].images = vec![whole];
+        let long = r#"{"index_version":1,"title":"T","url":"https://a/","signed":true,"signing_keys":["F"],"keyring":"k","extensions":[{"name":"a","directory":"a/","definitions":"sysupdate.a.d/","images":[{"file":"a-1.raw","version":"1","architecture":"x86-64","bytes":7,"sha256":"00","manifest":"a-1.manifest.gz","fits":{"ID":"os","SYSEXT_LEVEL":"2","VERSION_ID":"1","SYSEXT_SCOPE":"system"},"packages":[{"name":"a","version":"1","architecture":"x86_64"}]}]}]}"#;
+        assert_eq!(compact(&index), parsed(long));
+    }
 }

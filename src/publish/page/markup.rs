@@ -99,4 +99,24 @@ mod tests {
             assert_eq!(Link(name).to_string(), expected);
         }
     }
+
+    #[test]
+    fn characters_that_deceive() {
+        for (characters, expected) in [
+            ("\n\t\0\u{7f}\u{85}", true),
+            (
+                "\u{ad}\u{61c}\u{180e}\u{200b}\u{200f}\u{2028}\u{202e}",
+                true,
+            ),
+            ("\u{2060}\u{206f}\u{feff}\u{fff9}\u{fffb}", true),
+            (
+                " aß\u{ac}\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}\u{fffc}",
+                false,
+            ),
+        ] {
+            for c in characters.chars() {
+                assert_eq!(is_deceptive(c), expected, "{:x}", u32::from(c));
+            }
+        }
+    }
 }

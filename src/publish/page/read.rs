@@ -250,7 +250,288 @@ fn bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use manifest::{Config, Manifest, Package};
+    use openpgp::SigningKey;
+
     use super::*;
+    use crate::words::digest::sha256;
+    use crate::words::scratch::Scratch;
+
+    const SECRET: &[u8] = include_bytes!("../../../fixtures/keys/test.secret.asc");
+    const PUBLIC: &[u8] = include_bytes!("../../../fixtures/keys/test.public.asc");
+    const OTHERS: &[u8] = include_bytes!("../../../fixtures/keys/version6.public.asc");
+    const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+    /// A time at which the key could sign.
+    const TIME: u64 = 1_700_000_001;
+
+    /// Fills a directory of a store with images, `NAME VERSION` each, and lists them.
+    fn fill(scratch: &Scratch, directory: &str, images: &[(&str, &str)]) -> String {
+        let mut list = String::new();
+        for (name, version) in images {
+            let manifest = Manifest {
+                config: Config {
+                    name: (*name).to_owned(),
+                    version: Some((*version).to_owned()),
+                    architecture: Some("x86-64".to_owned()),
+                    ..Config::default()
+                },
+                packages: vec![Package {
+                    name: "package".to_owned(),
+                    version: Some("1-1".to_owned()),
+                    architecture: Some("x86_64".to_owned()),
+                    ..Package::default()
+                }],
+                extension: [
+                    ("ID", "os"),
+                    ("VERSION_ID", "1"),
+                    ("SYSEXT_SCOPE", "system"),
+                ]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+                ..Manifest::<linkage::Linkage>::default()
+            };
+            let stem = format!("{name}-{version}.x86-64");
+            let files = [
+                (format!("{stem}.manifest.gz"), manifest.to_gzip().unwrap()),
+                (format!("{stem}.raw"), b"image".to_vec()),
+            ];
+            for (file, bytes) in files {
+                scratch.write(&format!("{directory}{file}"), &bytes);
+                let (_, digest) = sha256(&mut bytes.as_slice()).unwrap();
+                list += &format!("{}  {file}\n", hex::encode(digest));
+            }
+        }
+        let mut lines: Vec<_> = list.lines().collect();
+        lines.sort_by_key(|line| &line[64..]);
+        let list = lines.join("\n") + "\n";
+        scratch.write(&format!("{directory}SHA256SUMS"), list.as_bytes());
+        list
+    }
+
+    fn sign(scratch: &Scratch, directory: &str, list: &str) {
+        let key = SigningKey::parse(SECRET, "key", None, TIME).unwrap();
+        let signature = key.sign(list.as_bytes(), TIME).unwrap();
+        scratch.write(&format!("{directory}SHA256SUMS.gpg"), &signature);
+    }
+
+    #[test]
+    fn what_a_store_holds() {
+        let scratch = Scratch::new();
+        let images = [
+            ("gdb", "2-1"),
+            ("gdb", "10-1"),
+            ("gdb", "2-9"),
+            ("apt", "1"),
+        ];
+        fill(&scratch, "", &images);
+        scratch.write("sysupdate.gdb.d/gdb.transfer", b"");
+        scratch.write("sysupdate.apt.d/other.transfer", b"");
+        // Not listed, so not there.
+        scratch.write("gdb-99-1.x86-64.raw", b"");
+        let Reading { index, left_out } = read(scratch.path(), "T", None).unwrap();
+        assert_eq!(left_out, [""; 0]);
+        let shown = index.extensions.iter().map(|one| {
+            let versions = one.images.iter().map(|image| &*image.version);
+            (
+                &*one.name,
+                &*one.directory,
+                one.definitions.as_deref(),
+                versions.collect(),
+            )
+        });
+        let expected: [(_, _, _, Vec<_>); 2] = [
+            ("apt", "", None, vec!["1"]),
+            (
+                "gdb",
+                "",
+                Some("sysupdate.gdb.d/"),
+                vec!["10-1", "2-9", "2-1"],
+            ),
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        let (_, digest) = sha256(&mut b"image".as_slice()).unwrap();
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            index.extensions[0].images[0],
+            Image {
+                file: "apt-1.x86-64.raw".to_owned(),
+                version: "1".to_owned(),
+                architecture: some("x86-64"),
+                bytes: 5,
+                sha256: hex::encode(digest),
+                manifest: some("apt-1.x86-64.manifest.gz"),
+                fits: Fits {
+                    id: some("os"),
+                    sysext_level: None,
+                    version_id: some("1"),
+                    sysext_scope: some("system"),
+                },
+                packages: vec![PackageLine {
+                    name: "package".to_owned(),
+                    version: some("1-1"),
+                    architecture: some("x86_64"),
+                }],
+            }
+        );
+    }
+
+    /// Which of two directories have images, a signature, a keyring of the store's key.
+    #[test]
+    fn who_signed_a_store() {
+        let whole = Some(PUBLIC);
+        let foreign = Some(OTHERS);
+        for (directories, keyrings, expected) in [
+            // (directory, is it signed), (directory, its keys), (signed, keyring, is the key known)
+            (&[("", false)][..], &[][..], Ok((false, None, false))),
+            (
+                &[("", false)],
+                &[("", whole)],
+                Ok((false, Some("import-pubring.gpg"), false)),
+            ),
+            (&[("", true)], &[], Ok((true, None, false))),
+            (
+                &[("", true)],
+                &[("", whole)],
+                Ok((true, Some("import-pubring.gpg"), true)),
+            ),
+            (
+                &[("", true)],
+                &[("", foreign)],
+                Err("no key in import-pubring.gpg made "),
+            ),
+            (
+                &[("a/", true), ("b/", true)],
+                &[("", whole)],
+                Ok((true, Some("import-pubring.gpg"), true)),
+            ),
+            (
+                &[("a/", true), ("b/", true)],
+                &[("a/", whole), ("b/", whole)],
+                Ok((true, Some("a/import-pubring.gpg"), true)),
+            ),
+            // The store's own keyring counts before that of a directory.
+            (
+                &[("a/", true)],
+                &[("", foreign), ("a/", whole)],
+                Err("no key in import-pubring.gpg made "),
+            ),
+            (
+                &[("a/", true), ("b/", true)],
+                &[("b/", whole)],
+                Ok((true, Some("b/import-pubring.gpg"), true)),
+            ),
+            (
+                &[("a/", true), ("b/", false)],
+                &[("a/", whole)],
+                Ok((false, Some("a/import-pubring.gpg"), true)),
+            ),
+        ] {
+            let scratch = Scratch::new();
+            for (directory, signed) in directories {
+                let list = fill(&scratch, directory, &[("gdb", "1")]);
+                if *signed {
+                    sign(&scratch, directory, &list);
+                }
+            }
+            for (directory, keys) in keyrings {
+                scratch.write(&format!("{directory}{KEYRING}"), keys.unwrap());
+            }
+            let row = format!("{directories:?} {:?}", keyrings.len());
+            match (read(scratch.path(), "T", None), expected) {
+                (Ok(reading), Ok((signed, keyring, known))) => {
+                    let index = reading.index;
+                    let keys: &[&str] = if known { &[FINGERPRINT] } else { &[] };
+                    assert_eq!(
+                        (index.signed, index.keyring.as_deref()),
+                        (signed, keyring),
+                        "{row}"
+                    );
+                    assert_eq!(index.signing_keys, keys, "{row}");
+                    let found = index.extensions.iter().map(|one| &*one.directory);
+                    let expected = directories.iter().map(|(directory, _)| *directory);
+                    assert!(found.eq(expected), "{row}");
+                }
+                (Err(failure), Err(reason)) => {
+                    let text = failure.source.to_string();
+                    assert!(text.starts_with(reason), "{row}: {text}");
+                }
+                (found, _) => panic!("{row}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_and_why() {
+        let image = |file: &str, name: Option<&str>| ListedImage {
+            file: file.to_owned(),
+            sha256: [0; 32],
+            bytes: Some(1),
+            manifest_file: None,
+            manifest: name.map(|name| manifest::Summary {
+                config: Config {
+                    name: name.to_owned(),
+                    ..Config::default()
+                },
+                ..manifest::Summary::default()
+            }),
+        };
+        for (file, name, expected) in [
+            ("gdb-1.raw", None, None),
+            ("gdb-1.raw", Some("gdb"), None),
+            ("gdb-c++-1.raw", Some("gdb"), None),
+            ("gdb$-1.raw", None, Some(NOT_PLAIN)),
+            ("gdb$-1.raw", Some("gdb"), Some(NOT_PLAIN)),
+            ("gdb-1.raw", Some("g;db"), Some(NOT_PLAIN)),
+            (
+                "gdb-1.raw",
+                Some("apt"),
+                Some("by its manifest it is of the extension \"apt\""),
+            ),
+            (
+                "gdbx-1.raw",
+                Some("gdb"),
+                Some("by its manifest it is of the extension \"gdb\""),
+            ),
+        ] {
+            assert_eq!(
+                refusal(&image(file, name)).as_deref(),
+                expected,
+                "{file} {name:?}"
+            );
+        }
+        let scratch = Scratch::new();
+        fill(&scratch, "a/", &[("gdb", "1"), ("gdb", "1$")]);
+        fill(&scratch, "b c/", &[("gdb", "1")]);
+        let Reading { index, left_out } = read(scratch.path(), "T", None).unwrap();
+        assert_eq!(index.extensions.len(), 1);
+        let other = scratch.path().join("b c");
+        assert_eq!(
+            left_out,
+            [
+                format!("a/\"gdb-1$.x86-64.raw\": {NOT_PLAIN}"),
+                format!("{}: {NOT_PLAIN}", other.display()),
+            ]
+        );
+        std::fs::remove_file(scratch.path().join("a/gdb-1.x86-64.raw")).unwrap();
+        let failure = read(scratch.path(), "T", None).unwrap_err();
+        let text = failure.source.to_string();
+        assert!(
+            text.ends_with("a/gdb-1.x86-64.raw is listed and missing"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn files_up_to_a_limit() {
+        let scratch = Scratch::new();
+        let file = scratch.write("four", b"four");
+        assert_eq!(bounded(&file, 5).unwrap().as_deref(), Some(&b"four"[..]));
+        assert_eq!(bounded(&file, 4).unwrap().as_deref(), Some(&b"four"[..]));
+        let text = bounded(&file, 3).unwrap_err().source.to_string();
+        assert!(text.ends_with("four is larger than 3 bytes"), "{text}");
+        assert_eq!(bounded(&scratch.path().join("none"), 3).unwrap(), None);
+        assert!(bounded(&file.join("below"), 3).is_err());
+    }
 
     #[test]
     fn versions_in_file_names() {
@@ -258,6 +539,8 @@ mod tests {
             ("a-1.2-3.x86-64.raw", "1.2-3"),
             ("a-1.2.raw", "1.2"),
             ("a-1.raw", "1"),
+            ("a-1.2.3.raw", "1.2.3"),
+            ("a-1-x86-64.raw", "1-x86-64"),
             ("a-.raw", ""),
         ] {
             assert_eq!(version_in(file, "a"), version, "{file}");

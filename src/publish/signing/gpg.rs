@@ -89,3 +89,27 @@ fn complaint(output: &Output) -> String {
         lines => lines,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    #[test]
+    fn complaints_are_one_line() {
+        for (said, expected) in [
+            ("gpg: no agent\n", "gpg: no agent"),
+            ("gpg: one \n  two\n", "gpg: one; two"),
+            ("", "gpg failed: exit status: 2"),
+        ] {
+            let output = Output {
+                status: ExitStatus::from_raw(2 << 8),
+                stdout: Vec::new(),
+                stderr: said.as_bytes().to_vec(),
+            };
+            assert_eq!(complaint(&output), expected);
+        }
+    }
+}

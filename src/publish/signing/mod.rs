@@ -206,3 +206,175 @@ pub fn open(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    const SECRET: &[u8] = include_bytes!("../../../fixtures/keys/test.secret.asc");
+    const PUBLIC: &[u8] = include_bytes!("../../../fixtures/keys/test.public.asc");
+    const OTHERS: &[u8] = include_bytes!("../../../fixtures/keys/version6.public.asc");
+    const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+    /// A time at which the key could sign.
+    const TIME: u64 = 1_700_000_001;
+
+    fn key(scratch: &Scratch, bytes: &[u8], mode: u32) -> KeySource {
+        let path = scratch.write("secret.asc", bytes);
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        KeySource::File(path, PassphraseSource::Terminal)
+    }
+
+    #[test]
+    fn who_else_may_use_a_key() {
+        let scratch = Scratch::new();
+        for (mode, said) in [
+            (0o600, None),
+            (0o400, None),
+            (0o700, None),
+            (
+                0o640,
+                Some("has mode 0640: others may use the key; chmod 600 it"),
+            ),
+            (
+                0o604,
+                Some("has mode 0604: others may use the key; chmod 600 it"),
+            ),
+            (
+                0o620,
+                Some("has mode 0620: others may use the key; chmod 600 it"),
+            ),
+        ] {
+            let signer = Signer::open(&key(&scratch, SECRET, mode), TIME).unwrap();
+            assert_eq!(signer.fingerprint(), FINGERPRINT);
+            let found: Vec<_> = signer.findings.iter().map(|one| one.kind.id).collect();
+            let expected: Vec<_> = said.iter().map(|_| "key-file-mode").collect();
+            assert_eq!(found, expected, "{mode:o}");
+            let ends = |text: &str| signer.findings.iter().all(|one| one.text.ends_with(text));
+            assert!(said.is_none_or(ends), "{mode:o} {:?}", signer.findings);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_key_to_sign_with() {
+        let scratch = Scratch::new();
+        let how = "a secret key is written by: gpg --export-secret-keys KEY > FILE";
+        for (bytes, time, hint) in [
+            (
+                SECRET,
+                1_000_000_000,
+                "SOURCE_DATE_EPOCH is earlier than the key",
+            ),
+            (PUBLIC, TIME, how),
+            (&b"no key"[..], TIME, how),
+        ] {
+            let failure = Signer::open(&key(&scratch, bytes, 0o600), time).unwrap_err();
+            assert_eq!(failure.hints, [hint]);
+        }
+        let nowhere = KeySource::File(scratch.path().join("none"), PassphraseSource::Terminal);
+        let failure = Signer::open(&nowhere, TIME).unwrap_err();
+        assert!(format!("{:#}", failure.source).starts_with("reading the key "));
+    }
+
+    #[test]
+    fn the_keys_beside_a_list() {
+        let scratch = Scratch::new();
+        let signer = Signer::open(&key(&scratch, SECRET, 0o600), TIME).unwrap();
+        let own = Keyring::parse(PUBLIC, "").unwrap();
+        let others = Keyring::parse(OTHERS, "").unwrap();
+        let mut both = others.clone();
+        both.extend(own.clone());
+        for (before, expected) in [
+            (None, own.to_binary()),
+            (Some(PUBLIC.to_vec()), own.to_binary()),
+            // The key that signed before stays, so that clients can follow.
+            (Some(OTHERS.to_vec()), both.to_binary()),
+            (Some(both.to_binary()), both.to_binary()),
+        ] {
+            let store = Scratch::new();
+            if let Some(before) = before {
+                store.write(KEYRING, &before);
+            }
+            let opened = Store::open(store.path()).unwrap();
+            signer.publish_key(&opened).unwrap();
+            assert_eq!(fs::read(store.path().join(KEYRING)).unwrap(), expected);
+        }
+        let store = Scratch::new();
+        let file = store.write(KEYRING, b"no keys");
+        let failure = signer.keys_for(store.path()).unwrap_err();
+        assert_eq!(
+            failure.hints,
+            [format!("remove {} if it is none", file.display())]
+        );
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert!(signer.keys_for(store.path()).is_err());
+    }
+
+    #[test]
+    fn a_signature_is_by_the_key_and_of_the_time() {
+        let scratch = Scratch::new();
+        let signer = Signer::open(&key(&scratch, SECRET, 0o600), TIME).unwrap();
+        let mut sign = sign_with(Some(&signer)).unwrap();
+        let signature = sign(b"list").unwrap();
+        let keys = Keyring::parse(PUBLIC, "").unwrap();
+        let verified = keys.verify_detached(b"list", &signature, "", 0).unwrap();
+        assert_eq!(
+            (&*verified.fingerprint, verified.created),
+            (FINGERPRINT, TIME)
+        );
+        assert!(sign_with(None).is_none());
+    }
+
+    #[test]
+    fn a_signed_store_wants_a_key() {
+        let scratch = Scratch::new();
+        let source = key(&scratch, SECRET, 0o600);
+        let (signed, unsigned) = (Scratch::new(), Scratch::new());
+        signed.write("SHA256SUMS.gpg", b"signature");
+        let paths = |scratches: &[&Scratch]| -> Vec<PathBuf> {
+            scratches.iter().map(|one| one.path().to_owned()).collect()
+        };
+        let nowhere = vec![unsigned.path().join("none")];
+        for (source, directories, expected) in [
+            (None, paths(&[]), Ok(false)),
+            (None, paths(&[&unsigned]), Ok(false)),
+            (None, nowhere.clone(), Ok(false)),
+            (None, paths(&[&signed]), Err(())),
+            (None, paths(&[&unsigned, &signed]), Err(())),
+            (Some(&source), paths(&[&signed]), Ok(true)),
+            (Some(&source), nowhere, Ok(true)),
+        ] {
+            let opened = open(source, TIME, &directories);
+            let found = opened.map(|signer| signer.is_some());
+            assert_eq!(found.map_err(|_| ()), expected, "{directories:?}");
+        }
+        // What is beside the list is looked at before any work is done.
+        unsigned.write(KEYRING, b"no keys");
+        assert!(open(Some(&source), TIME, &paths(&[&unsigned])).is_err());
+    }
+
+    #[test]
+    fn files_up_to_a_limit() {
+        let scratch = Scratch::new();
+        let file = scratch.write("four", b"four");
+        assert_eq!(**read(&file, 5).unwrap(), *b"four");
+        assert_eq!(**read(&file, 4).unwrap(), *b"four");
+        let error = read(&file, 3).unwrap_err();
+        assert_eq!(error.to_string(), "more than 3 bytes");
+        let room = read(&file, 5).unwrap().capacity();
+        assert!(
+            room > 4,
+            "the buffer grows, and leaves bytes of the key behind: {room}"
+        );
+        // A key of the largest size that is allowed.
+        let mut large = SECRET.to_vec();
+        large.resize(1 << 20, b'\n');
+        Signer::open(&key(&scratch, &large, 0o600), TIME).unwrap();
+        large.push(b'\n');
+        let failure = Signer::open(&key(&scratch, &large, 0o600), TIME).unwrap_err();
+        assert!(format!("{:#}", failure.source).ends_with("more than 1048576 bytes"));
+    }
+}

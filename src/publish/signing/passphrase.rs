@@ -135,4 +135,19 @@ mod tests {
         let secret = Passphrase::new("secret".to_owned());
         assert!(!format!("{:?}", PassphraseSource::Given(secret)).contains("secret"));
     }
+
+    #[test]
+    fn where_a_passphrase_comes_from() {
+        let scratch = crate::words::scratch::Scratch::new();
+        let file = scratch.write("passphrase", b"of a file\nmore");
+        let given = PassphraseSource::Given(Passphrase::new("given".to_owned()));
+        assert_eq!(&*given.ask("key").unwrap(), "given");
+        assert_eq!(
+            &*PassphraseSource::File(file).ask("key").unwrap(),
+            "of a file"
+        );
+        let missing = PassphraseSource::File(scratch.path().join("none"));
+        let failure = missing.ask("key").unwrap_err();
+        assert!(format!("{:#}", failure.source).starts_with("reading the passphrase file "));
+    }
 }
