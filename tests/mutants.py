@@ -33,13 +33,13 @@ LEVELS = {
     "crates/clients/": [["-p", "sysext-clients"], [*SUITE, "verdicts::"]],
 }
 TEST_FILES = ("/tests/", "/tests.rs", "/scratch.rs")
-SECONDS = 400
+SECONDS = 200
 
 
-def run(arguments, timeout=None):
+def run(arguments, work=WORK, timeout=None):
     """Runs a command to its end, or ends it and all that it started."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
-    with subprocess.Popen(arguments, cwd=WORK, text=True, **options) as process:
+    with subprocess.Popen(arguments, cwd=work, text=True, **options) as process:
         try:
             output, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -48,12 +48,12 @@ def run(arguments, timeout=None):
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
-def prepare():
+def prepare(work=WORK):
     """Makes the clone, or moves it to HEAD; its target directory stays."""
-    if not os.path.isdir(WORK):
-        subprocess.run(["git", "clone", "-q", ROOT, WORK], check=True)
-    subprocess.run(["git", "-C", WORK, "fetch", "-q", ROOT, "HEAD"], check=True)
-    subprocess.run(["git", "-C", WORK, "reset", "-q", "--hard", "FETCH_HEAD"], check=True)
+    if not os.path.isdir(work):
+        subprocess.run(["git", "clone", "-q", ROOT, work], check=True)
+    subprocess.run(["git", "-C", work, "fetch", "-q", ROOT, "HEAD"], check=True)
+    subprocess.run(["git", "-C", work, "reset", "-q", "--hard", "FETCH_HEAD"], check=True)
 
 
 def mutants(only):

@@ -381,7 +381,12 @@ impl Survey {
 
 #[cfg(test)]
 mod tests {
+    use image::squashfs::{Options, Packer};
+    use image::{Content, ContentId, Leaf, Stat, Tree};
+    use rpm_input::{File, FileKind, Package};
+
     use super::*;
+    use crate::words::scratch::Scratch;
 
     #[test]
     fn what_was_so_before_is_subtracted() {
@@ -413,5 +418,91 @@ mod tests {
         assert_eq!(new.breaks, left.breaks);
         assert_eq!(new.shadows, left.shadows);
         assert_eq!(new.findings, left.findings);
+    }
+
+    /// Writes an image with one file, `/usr/bin/a`.
+    fn image(path: &Path) {
+        let id = ContentId::new("one");
+        let directory = Stat::implicit_directory(1);
+        let mut tree = Tree::new(directory.clone());
+        let file = Leaf {
+            stat: Stat::default(),
+            content: Content::File {
+                size: 3,
+                id: id.clone(),
+            },
+        };
+        tree.insert_leaf("usr/bin/a", file, &directory).unwrap();
+        let options = Options {
+            compressor: "zstd:1".parse().unwrap(),
+            block_size: 128 * 1024,
+            workers: 1,
+            mkfs_time: 1,
+        };
+        let output = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .unwrap();
+        let mut packer = Packer::new(output, &options).unwrap();
+        packer.add(&id, 3, &mut &b"one"[..]).unwrap();
+        packer.finish(&tree).unwrap();
+    }
+
+    /// A system with one package, which has these files of 7 bytes.
+    fn system(paths: &[&str]) -> Target {
+        let mut package = Package::named(rpm_input::Nevra {
+            name: "b".to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "x86_64".to_owned(),
+        });
+        let files = paths.iter().map(|path| File {
+            size: 7,
+            ..File::new((*path).to_owned(), FileKind::Regular)
+        });
+        package.files = files.collect();
+        Target {
+            label: String::new(),
+            os_release: Release::default(),
+            base: Base {
+                packages: Some(vec![package]),
+                ..Base::default()
+            },
+        }
+    }
+
+    #[test]
+    fn what_was_wrong_before_an_update_is_no_news() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("a-1.raw");
+        image(&path);
+        let (with, without) = (&["/usr/bin/a"][..], &["/usr/bin/c"][..]);
+        for (from, to, expected) in [
+            (None, with, &["/usr/bin/a"][..]),
+            (Some(without), with, &["/usr/bin/a"]),
+            (Some(with), with, &[]),
+            (Some(with), without, &[]),
+        ] {
+            let survey = Survey {
+                targets: vec![system(to)],
+                from: from.map(system),
+                clients: Vec::new(),
+                architecture: None,
+                manifests: false,
+                link: None,
+                needs: false,
+                waivers: Waivers::default(),
+            };
+            let rows = survey.rows(std::slice::from_ref(&path), 1).unwrap();
+            let on_base = &rows[0].on_base[0];
+            let shadows: Vec<_> = on_base.shadows.iter().map(|one| &one.path).collect();
+            assert_eq!(shadows, expected, "{from:?} {to:?}");
+            assert_eq!(on_base.findings.len(), expected.len(), "{from:?} {to:?}");
+            let state = rows[0].state(0, &survey.waivers);
+            assert_eq!(state == State::Works, expected.is_empty());
+        }
     }
 }

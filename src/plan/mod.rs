@@ -102,3 +102,74 @@ impl Planned {
         self.matched.is_some() && self.identity.fits_any()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rpm_input::{File, FileKind, Nevra};
+
+    use super::*;
+
+    fn package(name: &str, files: &[(&str, FileKind, u16)]) -> Package {
+        let mut package = Package::named(Nevra {
+            name: name.to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "x86_64".to_owned(),
+        });
+        let files = files.iter().map(|(path, kind, mode)| File {
+            mode: *mode,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            ..File::new((*path).to_owned(), kind.clone())
+        });
+        package.files = files.collect();
+        package
+    }
+
+    /// Plans `/usr/sbin/x` for a base, and returns paths with their modes.
+    fn planned(base: &Base, keep: &[String]) -> Vec<String> {
+        let settings = Settings {
+            overlay: None,
+            rules: RuleSet::new(keep, &[]).unwrap(),
+            epoch: None,
+            naming: Naming::default(),
+            matching: Matching::Any,
+            updates: None,
+        };
+        let package = package("x", &[("/usr/sbin/x", FileKind::Regular, 0o711)]);
+        let files = BaseFiles::of(base);
+        let planned = plan(&settings, &[&package], base, files.as_ref()).unwrap();
+        let mut paths = Vec::new();
+        planned.plan.tree.walk(&mut |path, visit| {
+            paths.push(format!("{path} {:o}", visit.stat().mode));
+        });
+        paths.retain(|path| path.starts_with("usr/"));
+        paths
+    }
+
+    #[test]
+    fn the_base_says_whether_sbin_is_merged_and_gives_its_modes() {
+        let base = |merged_sbin, directories: &[(&str, FileKind, u16)]| Base {
+            merged_sbin,
+            packages: Some(vec![package("filesystem", directories)]),
+            ..Base::default()
+        };
+        let keep = ["sbin-merge".to_owned()];
+        let bin = [("/usr/bin", FileKind::Directory, 0o555)];
+        let sbin = [("/usr/sbin", FileKind::Directory, 0o555)];
+        for (base, keep, expected) in [
+            (
+                base(false, &[]),
+                &[][..],
+                ["usr/sbin 755", "usr/sbin/x 711"],
+            ),
+            (base(false, &sbin), &[], ["usr/sbin 555", "usr/sbin/x 711"]),
+            (base(true, &[]), &[], ["usr/bin 755", "usr/bin/x 711"]),
+            (base(true, &bin), &[], ["usr/bin 555", "usr/bin/x 711"]),
+            (base(true, &bin), &keep, ["usr/sbin 755", "usr/sbin/x 711"]),
+        ] {
+            assert_eq!(planned(&base, keep), expected, "{base:?} {keep:?}");
+        }
+    }
+}
