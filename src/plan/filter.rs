@@ -481,6 +481,13 @@ mod tests {
                 file("usr/lib/extension-release.d/extension-release.x"),
                 "- no-extension-release",
             ),
+            (file("usr/lib/sysimage/rpm"), "- no-rpmdb"),
+            (file("usr/share/rpm/Packages"), "- no-rpmdb"),
+            (file("usr/share/rpmlint/x"), "usr/share/rpmlint/x"),
+            (
+                file("usr/lib/extension-release.d"),
+                "- no-extension-release",
+            ),
             (file("usr/lib/.build-id/ab/cdef"), "- drop-build-id"),
             (file("usr/share/doc/x/README"), "usr/share/doc/x/README"),
             (kind(CandidateKind::Whiteout), "- no-whiteouts"),
@@ -537,6 +544,25 @@ mod tests {
             (link("usr/bin/awk", "../../bin/awk"), "- usr-merge"),
             (link("usr/sbin/ip", "../bin/ip"), "- sbin-merge"),
             (link("usr/bin/sh", "bash"), "usr/bin/sh -> bash"),
+            // A link that stays is left as it is, and so is one that climbs above the root.
+            (link("usr/lib/x", "../../bin/y"), "usr/lib/x -> ../../bin/y"),
+            (
+                link("lib/x", "../../../etc/x"),
+                "usr/lib/x -> ../../../etc/x usr-merge",
+            ),
+            (
+                link("bin/x", ".././/etc/./x"),
+                "usr/bin/x -> ../../etc/x usr-merge",
+            ),
+            (
+                link("lib/a/b/x", "../c/y"),
+                "usr/lib/a/b/x -> ../c/y usr-merge",
+            ),
+            (
+                link("lib/a/x", "../../bin/y"),
+                "usr/lib/a/x -> ../../bin/y usr-merge",
+            ),
+            (file("bin"), "usr/bin usr-merge"),
         ] {
             assert_eq!(
                 outcome(&rules, candidate.clone()),
@@ -582,9 +608,46 @@ mod tests {
                 "usr/share/doc/x/COPYING",
             ),
             (
+                rules(&[], &["drop-docs"]),
+                file("usr/share/gtk-doc/x"),
+                "- drop-docs",
+            ),
+            (
+                rules(&[], &["drop-docs"]),
+                file("usr/share/info/x"),
+                "- drop-docs",
+            ),
+            (
+                rules(&[], &["drop-docs"]),
+                file("usr/share/docs"),
+                "usr/share/docs",
+            ),
+            (
+                rules(&[], &["drop-docs"]),
+                Candidate {
+                    kind: CandidateKind::Directory,
+                    ..doc("usr/share/doc/x")
+                },
+                "usr/share/doc/x",
+            ),
+            (
                 rules(&[], &["drop-man"]),
                 file("usr/share/man/man1/x.1"),
                 "- drop-man",
+            ),
+            (
+                rules(&[], &["drop-locales"]),
+                Candidate {
+                    kind: CandidateKind::Directory,
+                    localized: true,
+                    ..file("usr/lib/x/de")
+                },
+                "usr/lib/x/de",
+            ),
+            (
+                rules(&[], &["drop-locales"]),
+                file("usr/lib/x/y.qm"),
+                "usr/lib/x/y.qm",
             ),
             (
                 rules(&[], &["drop-locales"]),
@@ -610,13 +673,42 @@ mod tests {
 
     #[test]
     fn the_base_decides_unless_the_user_did() {
-        for (keep, merged, on) in [
-            (&[][..], true, true),
-            (&[], false, false),
-            (&["sbin-merge"], true, false),
+        let this = &["sbin-merge"][..];
+        for (keep, drop, merged, on) in [
+            (&[][..], &[][..], true, true),
+            (&[], &[], false, false),
+            (this, &[], true, false),
+            (&[], this, false, true),
+            (this, this, true, false),
         ] {
-            assert_eq!(rules(keep, &[]).for_base(merged).is_on(&SBIN_MERGE), on);
+            let rules = rules(keep, drop).for_base(merged);
+            assert_eq!(rules.is_on(&SBIN_MERGE), on, "{keep:?} {drop:?} {merged}");
         }
+    }
+
+    #[test]
+    fn what_nobody_decides() {
+        let defaults = rules(&[], &[]);
+        let off = RULES.iter().filter(|rule| !defaults.is_on(rule));
+        let off: Vec<_> = off.map(|rule| rule.name).collect();
+        assert_eq!(off, ["sbin-merge", "drop-docs", "drop-man", "drop-locales"]);
+        let said = RULES.iter().filter(|rule| !rule.quiet);
+        let said: Vec<_> = said.map(|rule| rule.name).collect();
+        assert_eq!(
+            said,
+            [
+                "no-whiteouts",
+                "no-devices",
+                "no-sockets",
+                "hierarchy-only",
+                "no-rpmdb",
+                "no-os-release",
+                "no-extension-release",
+                "owner-to-root"
+            ]
+        );
+        let written = serde_json::to_string(&USR_MERGE).unwrap();
+        assert_eq!(written, "\"usr-merge\"");
     }
 
     #[test]

@@ -65,15 +65,11 @@ mod tests {
 
     #[test]
     fn the_weakest_that_is_true() {
+        const NOTHING: &str = "ID=_any: the packages require nothing of a base but its kernel";
         let four = ["a", "b", "c", "d"].map(str::to_owned);
         for (requires, os_release, matching, why) in [
-            (&four[..0], "ID=x\nVERSION_ID=1", Matching::Any, "ID=_any: "),
-            (
-                &four[..0],
-                "ID=x\nSYSEXT_LEVEL=2",
-                Matching::Any,
-                "ID=_any: ",
-            ),
+            (&four[..0], "ID=x\nVERSION_ID=1", Matching::Any, NOTHING),
+            (&four[..0], "ID=x\nSYSEXT_LEVEL=2", Matching::Any, NOTHING),
             (
                 &four[..1],
                 "ID=x\nVERSION_ID=1\nSYSEXT_LEVEL=2",
@@ -87,15 +83,32 @@ mod tests {
                 "VERSION_ID=1: the base has no SYSEXT_LEVEL, and is needed for a, b, c, 1 more",
             ),
             (
+                &four[..3],
+                "ID=x\nVERSION_ID=1",
+                Matching::VersionId,
+                "VERSION_ID=1: the base has no SYSEXT_LEVEL, and is needed for a, b, c",
+            ),
+            (
                 &four[..2],
                 "ID=x",
                 Matching::VersionId,
-                "ID alone, the base has no VERSION_ID: ",
+                "ID alone, the base has no VERSION_ID: the base has no SYSEXT_LEVEL, and is needed for a, b",
             ),
         ] {
             let found = weakest(requires, &Release::parse(os_release.as_bytes()).unwrap());
             assert_eq!(found.0, matching, "{os_release}");
-            assert!(found.1.starts_with(why), "{}", found.1);
+            assert_eq!(found.1, why, "{os_release}");
         }
+    }
+
+    #[test]
+    fn what_is_given_is_taken_without_a_word() {
+        let os_release = Release::parse(b"ID=x\nSYSEXT_LEVEL=2").unwrap();
+        let needs = ["a".to_owned()];
+        for given in [Matching::VersionId, Matching::SysextLevel, Matching::Any] {
+            assert_eq!(given.decided(&needs, &os_release), (given, None));
+        }
+        let (matching, why) = Matching::Auto.decided(&needs, &os_release);
+        assert_eq!((matching, why.is_some()), (Matching::SysextLevel, true));
     }
 }

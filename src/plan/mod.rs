@@ -172,4 +172,47 @@ mod tests {
             assert_eq!(planned(&base, keep), expected, "{base:?} {keep:?}");
         }
     }
+
+    #[test]
+    fn what_a_plan_says_of_itself() {
+        for (matching, requires, is_chosen) in [
+            (Matching::Auto, &[][..], true),
+            (Matching::Auto, &["a"], false),
+            (Matching::Any, &[], false),
+        ] {
+            let settings = Settings {
+                overlay: None,
+                rules: RuleSet::new(&[], &[]).unwrap(),
+                epoch: Some(7),
+                naming: Naming::default(),
+                matching,
+                updates: None,
+            };
+            let mut package = package("x", &[("/usr/bin/x", FileKind::Regular, 0o755)]);
+            package.requires = (requires.iter())
+                .map(|name| rpm_input::Dependency {
+                    name: (*name).to_owned(),
+                    sense: rpm_input::Sense::default(),
+                    evr: String::new(),
+                })
+                .collect();
+            let base = Base {
+                os_release: clients::Release::parse(b"ID=y\nVERSION_ID=1").unwrap(),
+                ..Base::default()
+            };
+            let mut planned = plan(&settings, &[&package], &base, None).unwrap();
+            assert_eq!(planned.was_matched_to_any(), is_chosen, "{matching:?}");
+            assert_eq!(planned.requires, requires);
+            assert_eq!(planned.plan.time, 7);
+
+            assert!(planned.findings().is_empty());
+            planned.note(vec![Finding::new(&crate::findings::kinds::SET_UID, "x")]);
+            assert_eq!(planned.findings().len(), 1);
+
+            let release = "usr/lib/extension-release.d/extension-release.x";
+            assert!(planned.plan.tree.get(release).is_none());
+            planned.describe(&settings).unwrap();
+            assert!(planned.plan.tree.get(release).is_some());
+        }
+    }
 }

@@ -142,4 +142,51 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn what_a_file_is() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let scratch = Scratch::new();
+        let _socket = std::os::unix::net::UnixListener::bind(scratch.path().join("c")).unwrap();
+        // A device with number 0 is a whiteout, which needs no privileges.
+        for (name, kind) in [("a", FileType::CharacterDevice), ("b", FileType::Fifo)] {
+            mknodat(CWD, scratch.path().join(name), kind, Mode::RUSR, 0).unwrap();
+        }
+        fs::create_dir(scratch.path().join("d")).unwrap();
+        scratch.write("e", b"");
+        symlink("/", scratch.path().join("f")).unwrap();
+        let files = read(scratch.path()).unwrap();
+        let kinds: Vec<_> = files.into_iter().map(|file| file.candidate.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                CandidateKind::Whiteout,
+                CandidateKind::Endpoint,
+                CandidateKind::Endpoint,
+                CandidateKind::Directory,
+                CandidateKind::File,
+                CandidateKind::Symlink("/".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn paths_that_are_refused() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let invalid = OsStr::from_bytes(b"\xff");
+        let name = Scratch::new();
+        fs::write(name.path().join(invalid), "").unwrap();
+        let target = Scratch::new();
+        symlink(invalid, target.path().join("a")).unwrap();
+        for (directory, problem) in [
+            (&name, "the name is not UTF-8"),
+            (&target, "the link's target is not UTF-8"),
+        ] {
+            let failure = read(directory.path()).unwrap_err().source.to_string();
+            assert!(failure.ends_with(problem), "{failure}");
+        }
+    }
 }

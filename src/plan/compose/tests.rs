@@ -10,7 +10,7 @@ const GHOST: u32 = 1 << 6;
 
 /// Makes a package `NAME` of version 1-1 of lines `PATH KIND MODE OWNER:GROUP [WORD...]`. The kinds
 /// are those of `dump`. A word is `sha256:TEXT` or `md5:TEXT` (a content), `->TARGET`, `color=N`,
-/// `set=N` (a hard link set), `mtime=N`, `caps` or `ghost`.
+/// `set=N` (a hard link set), `size=N`, `mtime=N`, `caps` or `ghost`.
 fn package(name: &str, lines: &[&str]) -> Package {
     let mut package = Package::named(Nevra {
         name: name.to_owned(),
@@ -59,6 +59,7 @@ fn file(line: &str) -> File {
             match key {
                 "color" => file.color = number,
                 "set" => file.hard_link = Some(number),
+                "size" => file.size = number.into(),
                 _ => file.mtime = number,
             }
         } else {
@@ -326,6 +327,58 @@ fn what_becomes_of_paths() {
             ],
         ),
         (
+            "directories that two packages describe: the first says how",
+            &["/usr/x d 0750 root:root"],
+            &["/usr/x d 0711 root:root"],
+            &["/usr/x d 0750 0:0 100"],
+        ),
+        (
+            "a directory in one package, a link in the other",
+            &["/usr/x d 0755 root:root"],
+            &["/usr/x l 0777 root:root ->y"],
+            &[
+                "/usr/x d 0755 0:0 100",
+                "file-conflict: /usr/x is in one-1-1.x86_64 (directory, 0755 root:root) and in two-1-1.x86_64 (link to y, 0777 root:root)",
+            ],
+        ),
+        (
+            "a moved link, and what of links counts",
+            &[
+                "/bin/a l 4777 root:root ->../usr/bin/b",
+                "/etc/a l 0777 root:root ->1234 size=4",
+            ],
+            &[],
+            &[
+                "/usr/bin/a l 4777 0:0 100 b",
+                "moved: usr-merge changed 1 path: /bin/a is now /usr/bin/a -> b",
+                "left-out: hierarchy-only left out 1 path, 0 bytes: /etc/a",
+            ],
+        ),
+        (
+            "empty files are one, whatever names them",
+            &[
+                "/usr/a f 0644 root:root sha256:",
+                "/usr/b f 0644 root:root md5:",
+            ],
+            &["/usr/a f 0644 root:root"],
+            &[
+                "/usr/a f 0644 0:0 100 0 empty",
+                "/usr/b f 0644 0:0 100 0 empty",
+            ],
+        ),
+        (
+            "contents without a digest are their file's own",
+            &[
+                "/usr/a f 0644 root:root size=3",
+                "/usr/b f 0644 root:root size=3",
+            ],
+            &[],
+            &[
+                "/usr/a f 0644 0:0 100 3 unnamed@0/0",
+                "/usr/b f 0644 0:0 100 3 unnamed@0/1",
+            ],
+        ),
+        (
             "nothing for /usr or /opt",
             &["/etc/a f 0644 root:root sha256:four"],
             &[],
@@ -366,6 +419,207 @@ fn an_overlay_has_its_way() {
             "set-uid: /usr/bin/b is set-gid (2755)",
         ]
     );
+    let mine = plan(&packages, &overlay, None).overlay;
+    let from = |id: &str, size| (ContentId::new(id), size, PathBuf::from("/overlay"));
+    assert_eq!(mine, [from("sha256:mine", 4), from("sha256:b", 1)]);
+}
+
+/// A directory of an overlay only holds files, but where it comes in place of something else.
+#[test]
+fn an_overlay_changes_what_a_path_is() {
+    let packages = [package(
+        "one",
+        &[
+            "/usr/a d 0755 root:root",
+            "/usr/b f 0755 root:root sha256:b",
+        ],
+    )];
+    assert_eq!(
+        told(&plan(
+            &packages,
+            &["usr/a f 0644 mine", "usr/b d 0700"],
+            None
+        )),
+        [
+            "/usr/a f 0644 0:0 0 4 sha256:mine",
+            "/usr/b d 0700 0:0 0",
+            "overlay-replaces: /usr/a of one-1-1.x86_64 is replaced by the overlay's",
+            "overlay-replaces: /usr/b of one-1-1.x86_64 is replaced by the overlay's",
+        ]
+    );
+}
+
+#[test]
+fn what_rules_did_is_recorded() {
+    let lines = [
+        "/bin/a f 0755 daemon:root sha256:one",
+        "/etc/a f 0644 root:root sha256:four",
+    ];
+    let plan = plan(&[package("one", &lines)], &["etc/b f 0644 b"], None);
+    let left_out = |owner: &str, path: &str, size| LeftOut {
+        rule: &filter::HIERARCHY_ONLY,
+        owner: owner.to_owned(),
+        path: path.to_owned(),
+        size,
+    };
+    assert_eq!(
+        plan.left_out,
+        [
+            left_out("one-1-1.x86_64", "/etc/a", 4),
+            left_out("overlay", "/etc/b", 1)
+        ]
+    );
+    let changed = |rule, path: &str, became: &str| Changed {
+        rule,
+        owner: "one-1-1.x86_64".to_owned(),
+        path: path.to_owned(),
+        became: became.to_owned(),
+    };
+    assert_eq!(
+        plan.changed,
+        [
+            changed(&filter::USR_MERGE, "/bin/a", "/usr/bin/a"),
+            changed(
+                &filter::OWNER_TO_ROOT,
+                "/usr/bin/a",
+                "root:root 0755, was daemon:root 0755"
+            ),
+        ]
+    );
+}
+
+/// A hard link set is read once, where the payload names it: at its lowest index.
+#[test]
+fn where_contents_are_read() {
+    let lines = [
+        "/usr/d d 0755 root:root",
+        "/usr/z f 0644 root:root sha256:one set=1",
+        "/usr/a f 0644 root:root sha256:one set=1",
+        "/usr/b f 0644 root:root sha256:two",
+        "/etc/c f 0644 root:root sha256:three",
+        "/usr/l l 0777 root:root ->a",
+    ];
+    let plan = plan(&[package("one", &lines)], &[], None);
+    let id = |text: &str| Some(ContentId::new(format!("sha256:{text}")));
+    assert_eq!(
+        plan.contents,
+        [[None, id("one"), None, id("two"), None, None]]
+    );
+}
+
+#[test]
+fn files_that_are_the_same() {
+    let line = "/usr/a f 0755 root:root sha256:one";
+    for (other, expected) in [
+        (line, true),
+        (
+            "/usr/a f 0755 root:root sha256:one mtime=7 color=2 set=0",
+            true,
+        ),
+        ("/usr/a f 0644 root:root sha256:one", false),
+        ("/usr/a f 0755 man:root sha256:one", false),
+        ("/usr/a f 0755 root:tty sha256:one", false),
+        ("/usr/a f 0755 root:root sha256:two", false),
+        ("/usr/a f 0755 root:root md5:one", false),
+        ("/usr/a f 0755 root:root sha256:one size=4", false),
+        ("/usr/a f 0755 root:root sha256:one caps", false),
+        ("/usr/a p 0755 root:root", false),
+    ] {
+        assert_eq!(is_same(&file(line), &file(other)), expected, "{other}");
+    }
+}
+
+#[test]
+fn parties_of_a_conflict() {
+    for (line, expected) in [
+        ("/a f 0644 root:tty md5:one", "MD5 one, 0644 root:tty"),
+        ("/a f 4755 man:root size=3", "3 bytes, 4755 man:root"),
+        ("/a l 0777 root:root ->b", "link to b, 0777 root:root"),
+        ("/a d 0755 root:root", "directory, 0755 root:root"),
+        ("/a p 0600 root:root", "special file, 0600 root:root"),
+    ] {
+        assert_eq!(described(&file(line)), expected);
+    }
+}
+
+#[test]
+fn what_rules_are_told_of_a_file() {
+    let plain = || file("/usr/a f 0644 root:root sha256:one");
+    let told = || Candidate::new("usr/a".to_owned(), CandidateKind::File);
+    assert_eq!(candidate(&plain()), told());
+    for (flags, expected) in [
+        (
+            1 << 1,
+            Candidate {
+                doc: true,
+                ..told()
+            },
+        ),
+        (
+            GHOST,
+            Candidate {
+                ghost: true,
+                ..told()
+            },
+        ),
+        (
+            1 << 7,
+            Candidate {
+                licence: true,
+                ..told()
+            },
+        ),
+    ] {
+        let file = File {
+            flags: FileFlags(flags),
+            ..plain()
+        };
+        assert_eq!(candidate(&file), expected);
+    }
+    let german = File {
+        language: Some("de".to_owned()),
+        ..plain()
+    };
+    assert!(candidate(&german).localized);
+    for (kind, expected) in [
+        (FileKind::Directory, CandidateKind::Directory),
+        (
+            FileKind::Symlink("b".to_owned()),
+            CandidateKind::Symlink("b".to_owned()),
+        ),
+        (FileKind::Character(0), CandidateKind::Whiteout),
+        (FileKind::Character(1), CandidateKind::Device),
+        (FileKind::Block(0), CandidateKind::Device),
+        (FileKind::Fifo, CandidateKind::Endpoint),
+        (FileKind::Socket, CandidateKind::Endpoint),
+    ] {
+        let file = File { kind, ..plain() };
+        assert_eq!(candidate(&file).kind, expected, "{:?}", file.kind);
+    }
+}
+
+/// The system's manager must reload for units of its own, and for no others.
+#[test]
+fn units_of_the_systems_manager() {
+    for (line, expected) in [
+        (
+            "/usr/lib/systemd/system/a.service f 0644 root:root sha256:one",
+            true,
+        ),
+        (
+            "/usr/lib/systemd/system.control/a f 0644 root:root sha256:one",
+            true,
+        ),
+        (
+            "/usr/lib/systemd/user/a.service f 0644 root:root sha256:one",
+            false,
+        ),
+        ("/usr/lib/systemd/system d 0755 root:root", false),
+        ("/usr/lib/systemd/system l 0777 root:root ->../x", false),
+    ] {
+        let plan = plan(&[package("one", &[line])], &[], None);
+        assert_eq!(plan.has_units(), expected, "{line}");
+    }
 }
 
 #[test]
@@ -402,13 +656,14 @@ fn only_directories_that_nobody_describes_adopt_the_bases_modes() {
     )];
     let mut plan = plan(&packages, &[], None);
     plan.adopt_modes(&|path| match path {
-        "usr/bin" | "usr/lib/x" => Some(0o555),
+        "" | "usr/bin" | "usr/lib/x" => Some(0o555),
         _ => None,
     })
     .unwrap();
     for (path, mode) in [("usr/bin", 0o755), ("usr/lib", 0o755), ("usr/lib/x", 0o555)] {
         assert_eq!(plan.tree.get(path).unwrap().stat().mode, mode, "{path}");
     }
+    assert_eq!(plan.tree.root().stat.mode, 0o755);
 }
 
 #[test]
@@ -431,6 +686,12 @@ fn scriptlets_that_are_missed() {
         ("post", "/sbin/ldconfig", "", false),
         ("post", "/bin/sh", "/sbin/ldconfig\n", false),
         ("post", "/bin/sh", "/sbin/ldconfig\nuseradd x", true),
+        ("post", "/bin/sh", "", true),
+        ("post", "/bin/sh", "  ldconfig  ", false),
+        ("post", "/sbin/ldconfig", "x", true),
+        ("pre", "/bin/sh", "x", true),
+        ("pretrans", "/bin/sh", "x", true),
+        ("preuntrans", "/bin/sh", "x", false),
         ("preun", "/bin/sh", "x", false),
         ("postun", "/bin/sh", "x", false),
         ("postuntrans", "/bin/sh", "x", false),
