@@ -102,3 +102,45 @@ pub(crate) fn all<'a>(images: &BTreeMap<&'a str, &'a str>) -> Vec<(&'a str, &'a 
     let triple = |((general, special), image)| (general, special, image);
     found.into_iter().map(triple).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_that_fit() {
+        for (image, name, expected) in [
+            ("gcc-14.raw", "gcc", true),
+            ("gcc-32bit-14.raw", "gcc", true),
+            ("gccgo-14.raw", "gcc", false),
+            ("gcc.raw", "gcc", false),
+            ("gdb-14.raw", "gcc", false),
+        ] {
+            assert_eq!(fits(image, name), expected, "{image} {name}");
+        }
+    }
+
+    #[test]
+    fn pairs_that_can_not_share_a_directory() {
+        let images = |pairs: &[(&'static str, &'static str)]| all(&pairs.iter().copied().collect());
+        assert_eq!(images(&[("gcc-14.raw", "gcc"), ("gdb-14.raw", "gdb")]), []);
+        assert_eq!(
+            images(&[("gcc-a-1.raw", "gcc-a"), ("gcc-b-1.raw", "gcc-b")]),
+            []
+        );
+        // Each pair once, by its first image; the nearest extension is not the only one.
+        assert_eq!(
+            images(&[
+                ("gcc-14.raw", "gcc"),
+                ("gcc-a-14.raw", "gcc-a"),
+                ("gcc-a-15.raw", "gcc-a"),
+                ("gcc-a-b-1.raw", "gcc-a-b"),
+            ]),
+            [
+                ("gcc", "gcc-a", "gcc-a-14.raw"),
+                ("gcc", "gcc-a-b", "gcc-a-b-1.raw"),
+                ("gcc-a", "gcc-a-b", "gcc-a-b-1.raw"),
+            ]
+        );
+    }
+}

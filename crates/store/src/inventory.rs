@@ -145,4 +145,67 @@ mod tests {
             assert_eq!(guess_name(image), expected, "{image}");
         }
     }
+
+    /// A listed image; `manifest` is the name and the version that its manifest says.
+    fn listed(file: &str, manifest: Option<(&str, &str)>) -> ListedImage {
+        let summary = |(name, version): (&str, &str)| {
+            let mut summary = Summary::default();
+            summary.config.name = name.to_owned();
+            summary.config.version = Some(version.to_owned());
+            summary
+        };
+        ListedImage {
+            file: file.to_owned(),
+            sha256: [0; 32],
+            bytes: None,
+            manifest_file: None,
+            manifest: manifest.map(summary),
+        }
+    }
+
+    #[test]
+    fn names_and_versions() {
+        for (file, manifest, name, version) in [
+            (
+                "gcc-32bit-14-1.x86-64.raw",
+                Some(("gcc-32bit", "14-1")),
+                "gcc-32bit",
+                Some(("14-1", ".x86-64.raw")),
+            ),
+            ("gcc-32bit-14-1.x86-64.raw", None, "gcc", None),
+            // The manifest is of something else.
+            ("gcc-14.raw", Some(("gcc", "13")), "gcc", None),
+            ("gcc-14.raw", Some(("gdb", "14")), "gdb", None),
+        ] {
+            let image = listed(file, manifest);
+            assert_eq!((image.name(), image.version()), (name, version), "{file}");
+        }
+    }
+
+    #[test]
+    fn order_of_images() {
+        let of = |file: &'static str, name: &'static str, version: &'static str| {
+            (file, Some((name, version)))
+        };
+        // By name, by what comes after the version, the newest first.
+        let ordered = [
+            ("a-7.raw", None),
+            of("a-10.arm64.raw", "a", "10"),
+            of("a-11.x86-64.raw", "a", "11"),
+            of("a-10.x86-64.raw", "a", "10"),
+            of("a-9.x86-64.raw", "a", "9"),
+            of("a-b-1.x86-64.raw", "a-b", "1"),
+            of("b-1.x86-64.raw", "b", "1"),
+        ];
+        for (at, one) in ordered.iter().enumerate() {
+            for (other_at, other) in ordered.iter().enumerate() {
+                let order = listed(one.0, one.1).order(&listed(other.0, other.1));
+                assert_eq!(order, at.cmp(&other_at), "{} {}", one.0, other.0);
+            }
+        }
+        // Versions that systemd takes for equal: by file name.
+        let [one, other] =
+            ["1_2", "1+2"].map(|version| listed(&format!("a-{version}.raw"), Some(("a", version))));
+        assert_eq!(one.order(&other), Ordering::Greater);
+    }
 }

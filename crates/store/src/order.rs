@@ -130,3 +130,51 @@ pub fn is_seen_by_all(version: &str) -> bool {
     !version.is_empty()
         && (version.bytes()).all(|byte| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The programs themselves judge many more (`tests/judged/orders.rs`).
+    #[test]
+    fn orders_of_versions() {
+        use Ordering::{Equal, Greater, Less};
+        for (a, b, by_systemd, by_glibc, by_rpm) in [
+            ("1", "1", Equal, Equal, Equal),
+            ("9", "10", Less, Less, Less),
+            ("1.9", "1.10", Less, Less, Less),
+            ("1-2", "1.1", Less, Less, Less),
+            ("1~rc1", "1", Less, Greater, Less),
+            ("1^git", "1", Greater, Greater, Greater),
+            ("1^git", "1.1", Less, Greater, Less),
+            ("1a", "1", Greater, Greater, Greater),
+            ("1a", "11", Less, Less, Less),
+            ("01", "1", Equal, Less, Equal),
+            ("1.001", "1.01", Equal, Less, Equal),
+            ("1.00", "1.0", Equal, Less, Equal),
+            ("1.010", "1.09", Greater, Less, Greater),
+            ("1+2", "1_2", Equal, Less, Equal),
+            ("ab", "ac", Less, Less, Less),
+        ] {
+            assert_eq!(systemd(a, b), by_systemd, "systemd {a} {b}");
+            assert_eq!(systemd(b, a), by_systemd.reverse(), "systemd {b} {a}");
+            assert_eq!(glibc(a, b), by_glibc, "glibc {a} {b}");
+            assert_eq!(glibc(b, a), by_glibc.reverse(), "glibc {b} {a}");
+            assert_eq!(rpm(a, b), by_rpm, "rpm {a} {b}");
+        }
+        assert_eq!(rpm("1:1-1", "2-1"), Greater);
+    }
+
+    #[test]
+    fn versions_that_every_client_sees() {
+        for (version, expected) in [
+            ("6.11-1.1+b_2", true),
+            ("", false),
+            ("1~rc1", false),
+            ("1^git", false),
+            ("1,2", false),
+        ] {
+            assert_eq!(is_seen_by_all(version), expected, "{version}");
+        }
+    }
+}

@@ -79,3 +79,65 @@ pub(crate) fn prune(
     transaction.commit(Vec::new(), &after, listing)?;
     Ok(surplus)
 }
+
+#[cfg(test)]
+mod tests {
+    use manifest::Summary;
+
+    use super::*;
+
+    /// Images `NAME-VERSION.ARCHITECTURE.raw [VERSION_ID [SYSEXT_LEVEL]]` in their order; one that
+    /// begins with `?` has no manifest.
+    fn images(lines: &[&str]) -> Vec<ListedImage> {
+        let image = |line: &&str| {
+            let words: Vec<_> = line.trim_start_matches('?').split(' ').collect();
+            let (name, rest) = words[0].split_once('-').unwrap();
+            let mut summary = Summary::default();
+            summary.config.name = name.to_owned();
+            summary.config.version = rest.split('.').next().map(str::to_owned);
+            for (key, value) in ["VERSION_ID", "SYSEXT_LEVEL"].iter().zip(&words[1..]) {
+                let (key, value) = ((*key).to_owned(), (*value).to_owned());
+                summary.extension.insert(key, value);
+            }
+            ListedImage {
+                file: words[0].to_owned(),
+                sha256: [0; 32],
+                bytes: None,
+                manifest_file: None,
+                manifest: (!line.starts_with('?')).then_some(summary),
+            }
+        };
+        lines.iter().map(image).collect()
+    }
+
+    #[test]
+    fn which_images_go() {
+        let all = [
+            "a-3.arm64.raw 1 x",
+            "a-2.arm64.raw 1 x",
+            "a-3.x86-64.raw 2 x",
+            "a-2.x86-64.raw 1 x",
+            "a-1.x86-64.raw 1 y",
+            "?b-2.x86-64.raw",
+            "?b-1.x86-64.raw",
+            "c-1.x86-64.raw",
+        ];
+        for (keep, per, expected) in [
+            (
+                1,
+                Per::Name,
+                &["a-2.arm64.raw", "a-2.x86-64.raw", "a-1.x86-64.raw"][..],
+            ),
+            (2, Per::Name, &["a-1.x86-64.raw"]),
+            (3, Per::Name, &[]),
+            (1, Per::VersionId, &["a-2.arm64.raw", "a-1.x86-64.raw"]),
+            (1, Per::Level, &["a-2.arm64.raw", "a-2.x86-64.raw"]),
+        ] {
+            let keep = NonZero::new(keep).unwrap();
+            let images = images(&all);
+            let surplus = Pruning { keep, per }.surplus(&images);
+            let files: Vec<_> = surplus.iter().map(|image| &image.file).collect();
+            assert_eq!(files, expected, "{keep} {per:?}");
+        }
+    }
+}

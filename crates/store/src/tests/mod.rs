@@ -2,6 +2,7 @@
 
 mod failure;
 mod kill;
+mod listed;
 mod newest;
 mod signature;
 mod verify;

@@ -243,3 +243,83 @@ fn a_temporary_file_that_is_being_written_is_no_leftover() {
     assert_eq!(examine(&store), []);
     drop(writing);
 }
+
+/// A build may be at work while files are read. So what seems wrong is looked at again, with the
+/// files that have changed since, and with no others.
+#[test]
+fn what_is_put_right_meanwhile_is_no_finding() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, "1", "1");
+    add(&store, "2", "2");
+    scratch.write("a-1.x86-64.raw", b"in the middle");
+    let looked_at = std::sync::Mutex::new(Vec::new());
+    let look_inside = |_: fs::File, name: &str, _: Option<&manifest::Summary>| {
+        looked_at.lock().unwrap().push(name.to_owned());
+        if fs::read(scratch.0.join("a-1.x86-64.raw")).unwrap() != b"1" {
+            scratch.write("a-1.x86-64.raw", b"1");
+        }
+        Vec::new()
+    };
+    let verdict = store
+        .verify(&Examination {
+            workers: 1,
+            check_signature: None,
+            look_inside: Some(&look_inside),
+            progress: &|_, _| {},
+        })
+        .unwrap();
+    let ids: Vec<_> = verdict.findings.iter().map(|one| one.kind.id).collect();
+    assert_eq!(ids, ["signature-unchecked"]);
+    // The larger one first, and again.
+    assert_eq!(
+        *looked_at.lock().unwrap(),
+        ["a-1.x86-64.raw", "a-2.x86-64.raw", "a-1.x86-64.raw"]
+    );
+    assert_eq!(verdict.images, 2);
+    let size = |name: &str| fs::metadata(scratch.0.join(name)).unwrap().len();
+    let manifests = ["1", "2"].map(|version| size(&format!("a-{version}.x86-64.manifest.gz")));
+    assert_eq!(verdict.bytes, 2 + manifests.iter().sum::<u64>());
+}
+
+/// A repair looks again: what says something else by now stays.
+#[test]
+fn what_is_not_as_it_was_found_is_not_repaired() {
+    for (name, bytes) in [
+        ("a-1.x86-64.raw.sha256", format!("{}  b.raw\n", hex(b"1"))),
+        (
+            "a-1.x86-64.raw.sha256",
+            format!("{}  a-1.x86-64.raw\n", hex(b"2")),
+        ),
+        (
+            "a-1.x86-64.raw.sha256",
+            format!("{0}  a-1.x86-64.raw\n{0}  b.raw\n", hex(b"1")),
+        ),
+        ("a-1.x86-64.raw.sha256", String::new()),
+    ] {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        add(&store, "1", "1");
+        scratch.write(name, bytes.as_bytes());
+        let findings = examine(&store);
+        assert_eq!(findings.len(), 1, "{bytes}");
+        let before = scratch.content();
+        let repaired = store.repair(&findings, Listing::default()).unwrap();
+        assert_eq!((repaired, scratch.content()), (vec![], before), "{bytes}");
+    }
+    // Gone by itself, or back.
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, "1", "1");
+    let image = fs::read(scratch.0.join("a-1.x86-64.raw")).unwrap();
+    fs::remove_file(scratch.0.join("a-1.x86-64.raw")).unwrap();
+    let sum = format!("{}  a-1.x86-64.raw\n", hex(b"1"));
+    scratch.write("a-1.x86-64.raw.sha256", sum.as_bytes());
+    let findings = examine(&store);
+    scratch.write("a-1.x86-64.raw", &image);
+    fs::remove_file(scratch.0.join("a-1.x86-64.raw.sha256")).unwrap();
+    let repaired = store.repair(&findings, Listing::default()).unwrap();
+    let ids: Vec<_> = repaired.iter().map(|finding| finding.kind.id).collect();
+    assert_eq!(ids, ["bare-sha256"]);
+    assert_eq!(examine(&store), []);
+}
