@@ -49,20 +49,29 @@ fn child_that_adds_until_it_is_killed() {
     }
 }
 
-fn spawn(dir: &Path) -> Child {
+/// A child that does not outlive a failed test.
+struct Builder(Child);
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn(dir: &Path) -> Builder {
     let name = "tests::kill::child_that_adds_until_it_is_killed";
-    Command::new(std::env::current_exe().unwrap())
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "--quiet", name])
         .current_dir(dir)
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Builder(child.unwrap())
 }
 
-fn kill(mut child: Child) {
-    assert_eq!(child.try_wait().unwrap(), None, "the child ended by itself");
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn kill(mut builder: Builder) {
+    let ended = builder.0.try_wait().unwrap();
+    assert_eq!(ended, None, "the child ended by itself");
 }
 
 /// Every listed file is there with its hash, and every image is complete; nothing else is left

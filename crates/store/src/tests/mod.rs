@@ -13,7 +13,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use workshop::{Scratch, add, content, filled, gzip, hex, manifest, publication, sha256, sign};
 
@@ -517,16 +516,14 @@ fn threads_lose_no_line() {
 fn no_list_has_the_hash_of_bytes_that_were_replaced() {
     let scratch = Scratch::new();
     let store = scratch.store();
-    let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for version in 0..200_u32 {
                 replace(&store, "a", "a-1", &version.to_le_bytes()).unwrap();
             }
-            is_done.store(true, Ordering::Relaxed);
         });
         let read = |name| fs::read(scratch.0.join(name)).unwrap_or_default();
-        while !is_done.load(Ordering::Relaxed) {
+        while !writer.is_finished() {
             // No two versions have one list: the same before and after was there in between.
             let (before, image, after) = (read("SHA256SUMS"), read("a-1.raw"), read("SHA256SUMS"));
             let line = format!("{}  a-1.raw\n", hex(&image));
