@@ -177,127 +177,134 @@ fn bytes() {
     }
 }
 
-/// What decided, what image and host say there, and the client's own words.
+/// A version, an image's keys, a host's, and what is said: the field that decided, what image and
+/// host have there, and the client's own words.
+type Reason = (Systemd, &'static str, &'static str, &'static str);
+
+const LEVEL_1: &str = "ID=opensuse-tumbleweed\nSYSEXT_LEVEL=1\n";
+const OLD: Systemd = Systemd::V252;
+const NEW: Systemd = Systemd::V257;
+
+const REASONS: &[Reason] = &[
+    (
+        NEW,
+        "",
+        HOST,
+        "extension-release - - Extension 'x' carries no release data, ignoring.",
+    ),
+    (
+        NEW,
+        "SYSEXT_SCOPE=initrd",
+        HOST,
+        "SYSEXT_SCOPE initrd system Extension 'x' is not suitable for scope system, ignoring",
+    ),
+    (
+        NEW,
+        "ARCHITECTURE=arm64",
+        HOST,
+        "ARCHITECTURE arm64 x86-64 Extension 'x' is for architecture 'arm64', but deployed on \
+             top of 'x86-64'.",
+    ),
+    (
+        OLD,
+        "VERSION_ID=1",
+        ROLLING,
+        "ID - opensuse-tumbleweed Extension 'x' does not contain ID in extension-release but \
+             requested to match 'opensuse-tumbleweed' or be '_any'",
+    ),
+    (
+        NEW,
+        "VERSION_ID=1",
+        ROLLING,
+        "ID - opensuse-tumbleweed Extension 'x' does not contain ID in release file but \
+             requested to match 'opensuse-tumbleweed' or be '_any'",
+    ),
+    (
+        NEW,
+        "ID=_any",
+        ROLLING,
+        "ID _any opensuse-tumbleweed Extension 'x' matches '_any' OS.",
+    ),
+    (
+        NEW,
+        "ID=b",
+        ROLLING,
+        "ID b opensuse-tumbleweed Extension 'x' is for OS 'b', but deployed on top of \
+             'opensuse-tumbleweed'",
+    ),
+    (
+        NEW,
+        RIGHT,
+        ROLLING,
+        "ID opensuse-tumbleweed opensuse-tumbleweed No version info on the host (rolling \
+             release?), but ID in x matched.",
+    ),
+    (
+        NEW,
+        LEVEL,
+        LEVEL,
+        "SYSEXT_LEVEL 2 2 Version info of extension 'x' matches host.",
+    ),
+    (
+        OLD,
+        LEVEL_1,
+        LEVEL,
+        "SYSEXT_LEVEL 1 2 Extension 'x' is for sysext API level '1', but running on sysext \
+             API level '2'",
+    ),
+    (
+        NEW,
+        LEVEL_1,
+        LEVEL,
+        "SYSEXT_LEVEL 1 2 Extension 'x' is for API level '1', but running on API level '2'",
+    ),
+    (
+        NEW,
+        RIGHT,
+        LEVEL_ONLY,
+        "SYSEXT_LEVEL - 2 Version info of extension 'x' matches host.",
+    ),
+    (
+        NEW,
+        RIGHT,
+        HOST,
+        "VERSION_ID 20241010 20241010 Version info of extension 'x' matches host.",
+    ),
+    (
+        NEW,
+        "ID=opensuse-tumbleweed\nVERSION_ID=1",
+        HOST,
+        "VERSION_ID 1 20241010 Extension 'x' is for OS '1', but deployed on top of '20241010'.",
+    ),
+    (
+        OLD,
+        ROLLING,
+        HOST,
+        "VERSION_ID - 20241010 Extension 'x' does not contain VERSION_ID in extension-release \
+             but requested to match '20241010'",
+    ),
+    (
+        NEW,
+        RIGHT,
+        "",
+        "ID - - 'ID' field not found or empty in 'os-release' data of OS tree '/'",
+    ),
+];
+
 #[test]
 fn reasons() {
-    let level_1 = "ID=opensuse-tumbleweed\nSYSEXT_LEVEL=1\n";
-    let [old, new] = [Systemd::V252, Systemd::V257];
-    for (version, text, host, expected) in [
-        (
-            new,
-            "",
-            HOST,
-            "extension-release - - Extension 'x' carries no release data, ignoring.",
-        ),
-        (
-            new,
-            "SYSEXT_SCOPE=initrd",
-            HOST,
-            "SYSEXT_SCOPE initrd system Extension 'x' is not suitable for scope system, ignoring",
-        ),
-        (
-            new,
-            "ARCHITECTURE=arm64",
-            HOST,
-            "ARCHITECTURE arm64 x86-64 Extension 'x' is for architecture 'arm64', but deployed on \
-             top of 'x86-64'.",
-        ),
-        (
-            old,
-            "VERSION_ID=1",
-            ROLLING,
-            "ID - opensuse-tumbleweed Extension 'x' does not contain ID in extension-release but \
-             requested to match 'opensuse-tumbleweed' or be '_any'",
-        ),
-        (
-            new,
-            "VERSION_ID=1",
-            ROLLING,
-            "ID - opensuse-tumbleweed Extension 'x' does not contain ID in release file but \
-             requested to match 'opensuse-tumbleweed' or be '_any'",
-        ),
-        (
-            new,
-            "ID=_any",
-            ROLLING,
-            "ID _any opensuse-tumbleweed Extension 'x' matches '_any' OS.",
-        ),
-        (
-            new,
-            "ID=b",
-            ROLLING,
-            "ID b opensuse-tumbleweed Extension 'x' is for OS 'b', but deployed on top of \
-             'opensuse-tumbleweed'",
-        ),
-        (
-            new,
-            RIGHT,
-            ROLLING,
-            "ID opensuse-tumbleweed opensuse-tumbleweed No version info on the host (rolling \
-             release?), but ID in x matched.",
-        ),
-        (
-            new,
-            LEVEL,
-            LEVEL,
-            "SYSEXT_LEVEL 2 2 Version info of extension 'x' matches host.",
-        ),
-        (
-            old,
-            level_1,
-            LEVEL,
-            "SYSEXT_LEVEL 1 2 Extension 'x' is for sysext API level '1', but running on sysext \
-             API level '2'",
-        ),
-        (
-            new,
-            level_1,
-            LEVEL,
-            "SYSEXT_LEVEL 1 2 Extension 'x' is for API level '1', but running on API level '2'",
-        ),
-        (
-            new,
-            RIGHT,
-            LEVEL_ONLY,
-            "SYSEXT_LEVEL - 2 Version info of extension 'x' matches host.",
-        ),
-        (
-            new,
-            RIGHT,
-            HOST,
-            "VERSION_ID 20241010 20241010 Version info of extension 'x' matches host.",
-        ),
-        (
-            new,
-            "ID=opensuse-tumbleweed\nVERSION_ID=1",
-            HOST,
-            "VERSION_ID 1 20241010 Extension 'x' is for OS '1', but deployed on top of '20241010'.",
-        ),
-        (
-            old,
-            ROLLING,
-            HOST,
-            "VERSION_ID - 20241010 Extension 'x' does not contain VERSION_ID in extension-release \
-             but requested to match '20241010'",
-        ),
-        (
-            new,
-            RIGHT,
-            "",
-            "ID - - 'ID' field not found or empty in 'os-release' data of OS tree '/'",
-        ),
-    ] {
+    for (version, text, host, expected) in REASONS {
         let image = image("x", vec![file("x", None, text)]);
         let os_release = Release::parse(host.as_bytes()).unwrap();
         let host = Host {
             os_release: &os_release,
             architecture: Some("x86-64"),
         };
-        let verdict = merge(version, &image, "x", host);
+        let verdict = merge(*version, &image, "x", host);
         let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         let [own, of_host] = [&verdict.image, &verdict.host].map(or_none);
         let told = format!("{} {own} {of_host} {}", verdict.field, verdict.words);
-        assert_eq!(told, expected);
+        assert_eq!(told, *expected);
     }
 }
 
