@@ -46,3 +46,106 @@ fn already(package: &Package, installed: &[&Nevra]) -> Option<Finding> {
         Finding::new(&kinds::IN_BASE, text)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+
+    fn nevra(text: &str) -> Nevra {
+        let nevra = resolve::Nevra::parse(text).unwrap();
+        Nevra {
+            name: nevra.name,
+            epoch: nevra.evr.epoch,
+            version: nevra.evr.version,
+            release: nevra.evr.release,
+            arch: nevra.arch,
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_packages_and_the_base() {
+        let headers = |lines: &[&str]| Base {
+            packages: Some(
+                lines
+                    .iter()
+                    .map(|line| Package::named(nevra(line)))
+                    .collect(),
+            ),
+            ..Base::default()
+        };
+        let listed = |line: &str| Base {
+            named: Named::Listed(base::parse_list(line).unwrap()),
+            ..Base::default()
+        };
+        let install = Base {
+            named: Named::Install(vec!["a".to_owned()]),
+            ..Base::default()
+        };
+        let same = "in-base: a-1-1.x86_64 is already in the base";
+        let other =
+            "in-base: the base has a-2-1.x86_64; where merged, a-1-1.x86_64 hides its files";
+        let unknown = "unknown-in-base: the base is known by the names of its packages, so nothing is checked \
+                       that the image requires of it; with --repo, what they provide is looked up";
+        for (base, expected) in [
+            (headers(&[]), vec![]),
+            (headers(&["b-1-1.noarch", "a-1-1.x86_64"]), vec![same]),
+            (headers(&["a-2-1.x86_64"]), vec![other]),
+            // Another word size is beside it.
+            (headers(&["a-1-1.i686"]), vec![]),
+            (headers(&["b-1-1.x86_64"]), vec![]),
+            (listed("a-1-1.x86_64"), vec![same, unknown]),
+            (listed("a-2-1.x86_64"), vec![other, unknown]),
+            (listed("b-1-1.x86_64"), vec![unknown]),
+            (install, vec![]),
+            (Base::default(), vec![]),
+        ] {
+            let package = Package::named(nevra("a-1-1.x86_64"));
+            let found = against_base(&[&package], &base, &[]);
+            let found: Vec<_> = found
+                .iter()
+                .map(|one| format!("{}: {}", one.kind.id, one.text))
+                .collect();
+            assert_eq!(found, expected, "{:?}", base.named);
+        }
+    }
+
+    #[test]
+    fn what_kind_of_finding_a_rule_is() {
+        let nevra = |text: &str| resolve::Nevra::parse(text).unwrap();
+        let (package, other) = (nevra("a-1-1.noarch"), nevra("b-1-1.noarch"));
+        for (rule, expected) in [
+            (
+                Rule::Conflicts {
+                    package: package.clone(),
+                    dependency: "b".to_owned(),
+                    other: Some(other.clone()),
+                },
+                "conflict",
+            ),
+            (
+                Rule::Obsoletes {
+                    package: package.clone(),
+                    base: false,
+                    dependency: "b".to_owned(),
+                    other,
+                },
+                "conflict",
+            ),
+            (
+                Rule::NothingProvides {
+                    dependency: "x".to_owned(),
+                    by: Some(package),
+                },
+                "unmet-requirement",
+            ),
+        ] {
+            let found = against_base(&[], &Base::default(), std::slice::from_ref(&rule));
+            let found: Vec<_> = found
+                .iter()
+                .map(|one| (one.kind.id, one.text.clone()))
+                .collect();
+            assert_eq!(found, [(expected, rule.to_string())]);
+        }
+    }
+}

@@ -425,6 +425,7 @@ mod tests {
     use clients::Release;
 
     use super::*;
+    use crate::words::scratch::Scratch;
 
     fn base(id: &str, packages: &[&str]) -> Base {
         let list = packages.join("\n");
@@ -580,11 +581,173 @@ mod tests {
 
     #[test]
     fn a_long_list_of_changes_is_cut() {
-        let changes = (0..30).map(|number| format!("change {number}")).collect();
-        let text = Lock::outdated(Path::new("x.lock"), changes)
-            .source
-            .to_string();
-        assert_eq!(text.lines().count(), SHOWN + 2);
-        assert!(text.ends_with("\n10 more changes"), "{text}");
+        for (count, lines, last) in [
+            (1, 2, "change 0"),
+            (SHOWN, SHOWN + 1, "change 19"),
+            (SHOWN + 10, SHOWN + 2, "10 more changes"),
+        ] {
+            let changes = (0..count)
+                .map(|number| format!("change {number}"))
+                .collect();
+            let text = Lock::outdated(Path::new("x.lock"), changes)
+                .source
+                .to_string();
+            assert_eq!(text.lines().count(), lines);
+            assert_eq!(text.lines().next(), Some("x.lock does not fit:"));
+            assert_eq!(text.lines().last(), Some(last));
+        }
+    }
+
+    #[test]
+    fn a_lock_of_another_version_is_none() {
+        let scratch = Scratch::new();
+        let base = base("os", &["a-1-1.noarch"]);
+        let lock = Lock::new(request("gdb", false), &base, Vec::new(), Vec::new()).unwrap();
+        let path = scratch.path().join("x.lock");
+        lock.write(&path).unwrap();
+        assert_eq!(Lock::read(&path).unwrap(), lock);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("}\n"));
+        for (old, new, expected) in [
+            (
+                "\"lock_version\": 1",
+                "\"lock_version\": 2",
+                " is a lock of version 2, and only 1 is known",
+            ),
+            (
+                "\"packages\"",
+                "\"other\"",
+                " is not a lock: unknown field `other`",
+            ),
+        ] {
+            let path = scratch.write("y.lock", text.replacen(old, new, 1).as_bytes());
+            let reason = Lock::read(&path).unwrap_err().source.to_string();
+            assert!(
+                reason.starts_with(&format!("{}{expected}", path.display())),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_of_a_base_decides() {
+        let digest = |base: &Base| LockedBase::of(base).unwrap().digest;
+        let then = base("os", &["b-1-1.noarch", "a-1-1.noarch"]);
+        let order = base("os", &["a-1-1.noarch", "b-1-1.noarch"]);
+        assert_eq!(digest(&then), digest(&order));
+        assert_ne!(
+            digest(&then),
+            digest(&base("other", &["b-1-1.noarch", "a-1-1.noarch"]))
+        );
+        assert_ne!(digest(&then), digest(&base("os", &["a-1-1.noarch"])));
+        assert_ne!(digest(&base("os", &[])), digest(&Base::default()));
+        // `printf 'ID=os\nVERSION_ID=1\na-1-1.noarch' | sha256sum`
+        assert_eq!(
+            digest(&base("os", &["a-1-1.noarch"])),
+            "sha256:303af674892297a37679637b54d90e8c8441b727c76bb2d551117560e771b448"
+        );
+    }
+
+    #[test]
+    fn what_a_repository_dropped_comes_from_the_cache() {
+        let scratch = Scratch::new();
+        let cache = Scratch::new();
+        let file = Path::new("fixtures/clash-one-1-1.noarch.rpm");
+        let nevra = "clash-one-1-1.noarch";
+        let sum = repository::located(file).unwrap().checksum;
+        let hex = sum.strip_prefix("sha256:").unwrap();
+        let settings = repository::Settings::without_network(Some(cache.path().to_owned()));
+        let base = base("os", &["a-1-1.noarch"]);
+        let reason = Reason::Requires {
+            capability: "x".to_owned(),
+            by: "y".to_owned(),
+        };
+        let locked = Locked {
+            nevra: nevra.to_owned(),
+            repository: Some("oss".to_owned()),
+            location: String::new(),
+            checksum: sum.clone(),
+            size: 0,
+            reason: reason.clone(),
+        };
+        let request = request("clash-one", false);
+        let relied = ReliedOn {
+            nevra: "a-1-1.noarch".to_owned(),
+            provides: vec!["a".to_owned()],
+        };
+        let lock = Lock::new(request.clone(), &base, vec![locked], vec![relied.clone()]).unwrap();
+        let path = scratch.path().join("x.lock");
+        lock.write(&path).unwrap();
+        for is_kept in [false, true] {
+            if is_kept {
+                let bytes = std::fs::read(file).unwrap();
+                cache.write(&format!("packages/sha256-{hex}.rpm"), &bytes);
+            }
+            let mut offered = vec![
+                Repository::of_values("other", &[], Vec::new()),
+                Repository::of_values("oss", &[], Vec::new()),
+            ];
+            let downloads = Downloads::new(&settings);
+            let followed = follow(&path, &request, &base, &[], &mut offered, &downloads);
+            match followed {
+                Err(failure) => {
+                    let gone = format!("{nevra} is gone from oss, and the cache does not have it");
+                    let text = failure.source.to_string();
+                    assert_eq!(
+                        (is_kept, text),
+                        (false, format!("{} does not fit:\n{gone}", path.display()))
+                    );
+                }
+                Ok(followed) => {
+                    assert!(is_kept);
+                    // A repository that is added for it, and trusted as the one that it is from.
+                    let place = Available {
+                        repository: 3,
+                        index: 0,
+                    };
+                    assert_eq!(followed.packages, [(place, reason.clone())]);
+                    assert_eq!(followed.relies_on, std::slice::from_ref(&relied));
+                    assert_eq!(offered[2].name, "oss");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_lock_says_of_a_package() {
+        let file = PathBuf::from("fixtures/clash-one-1-1.noarch.rpm");
+        let package = repository::read_header(&file).unwrap();
+        let located = repository::located(&file).unwrap();
+        let listed = Located {
+            location: "p/x.rpm".to_owned(),
+            checksum: "sha256:00".to_owned(),
+            size: 7,
+        };
+        for (repository, listed) in [
+            (None, None),
+            (Some("oss"), None),
+            (Some("oss"), Some(listed)),
+        ] {
+            let expected = listed.clone().unwrap_or_else(|| located.clone());
+            let repository = repository.map(str::to_owned);
+            let chosen = Chosen {
+                file: file.clone(),
+                package: package.clone(),
+                reason: Reason::Requested,
+                origin: crate::packages::Origin {
+                    repository: repository.clone(),
+                    listed,
+                },
+            };
+            let locked = Locked {
+                nevra: "clash-one-1-1.noarch".to_owned(),
+                repository,
+                location: expected.location,
+                checksum: expected.checksum,
+                size: expected.size,
+                reason: Reason::Requested,
+            };
+            assert_eq!(packages(&[chosen]).unwrap(), [locked]);
+        }
     }
 }

@@ -189,3 +189,6 @@ fn as_chosen(
 fn packages(chosen: &[Chosen]) -> Vec<&Package> {
     chosen.iter().map(|one| &one.package).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,13 @@ fn of_repository(package: Available) -> Option<Available> {
         ..package
     })
 }
+
+#[cfg(test)]
+impl Offer<'_> {
+    /// Has all packages of repositories be signed by these keys.
+    pub fn trust_repositories(&mut self, keys: &openpgp::Keyring) {
+        for repository in &mut self.repositories {
+            repository.keyring = Some(keys.clone());
+        }
+    }
+}

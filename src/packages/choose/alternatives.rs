@@ -232,4 +232,77 @@ mod tests {
             )
         );
     }
+
+    #[test]
+    fn which_base_would_do() {
+        let nevra = |text: &str| Nevra::parse(text).unwrap();
+        let pool = Pool::new(
+            vec![package("old-1-1.noarch", &[], &[], &[])],
+            Vec::new(),
+            Options::default(),
+        );
+        let [new, old, other] = ["new-1-1.noarch", "old-1-1.noarch", "other-1-1.noarch"].map(nevra);
+        let conflict = |package: &Nevra, other: Option<&Nevra>| Rule::Conflicts {
+            package: package.clone(),
+            dependency: "x".to_owned(),
+            other: other.cloned(),
+        };
+        let obsoletes = |package: &Nevra, other: &Nevra, base| Rule::Obsoletes {
+            package: package.clone(),
+            base,
+            dependency: "x".to_owned(),
+            other: other.clone(),
+        };
+        let same_name = |base| Rule::SameName {
+            package: new.clone(),
+            other: old.clone(),
+            base,
+        };
+        let missing = |dependency: &str, by: Option<&Nevra>| Rule::NothingProvides {
+            dependency: dependency.to_owned(),
+            by: by.cloned(),
+        };
+        let without = "a base without old-1-1.noarch would do";
+        let last = "another --repo may have what is missing, or another base";
+        for (rules, expected) in [
+            // Whichever of the two says it.
+            (vec![conflict(&new, Some(&old))], vec![without]),
+            (vec![conflict(&old, Some(&new))], vec![without]),
+            (vec![conflict(&new, Some(&other))], vec![]),
+            (vec![conflict(&new, None)], vec![]),
+            (vec![obsoletes(&new, &old, false)], vec![without]),
+            (vec![obsoletes(&old, &new, true)], vec![without]),
+            (vec![obsoletes(&new, &other, false)], vec![]),
+            (
+                vec![same_name(true)],
+                vec!["a base that has new-1-1.noarch in place of old-1-1.noarch would do"],
+            ),
+            // Two packages to add that share a name: no base would change that.
+            (vec![same_name(false)], vec![]),
+            // Said once, and no more than three of a kind.
+            (
+                vec![conflict(&new, Some(&old)), obsoletes(&new, &old, false)],
+                vec![without],
+            ),
+            (
+                vec![missing("x", Some(&new)), missing("y", Some(&new))],
+                vec![last],
+            ),
+            (vec![missing("oldd", None)], vec![last]),
+        ] {
+            let row = format!("{rules:?}");
+            let problem = Problem { rules };
+            assert_eq!(of(&problem, &pool, &[]), expected, "{row}");
+        }
+        let packages = ["a", "b", "c", "d", "e"].map(|name| nevra(&format!("{name}-1-1.arm")));
+        let rules = packages.map(|package| Rule::Architecture { package });
+        let problem = Problem {
+            rules: rules.into(),
+        };
+        // What is not known of the base matters only where something is missing.
+        assert_eq!(
+            of(&problem, &pool, &["a-1-1.noarch".to_owned()]).len(),
+            MOST
+        );
+    }
 }

@@ -7,7 +7,7 @@ use crate::base;
 use rpm_input::{File, FileKind, Nevra, Sense};
 
 /// Makes a package of `NEVRA [; KIND DEPENDENCY]...`, with `P` for provides, `R`, `C`, `O`, `W` for
-/// recommends, and `F` for a file. It provides its own name, as all do.
+/// recommends, `S` for supplements, and `F` for a file. It provides its own name, as all do.
 fn package(line: &str) -> Package {
     let mut words = line.split("; ");
     let nevra = resolve::Nevra::parse(words.next().unwrap()).unwrap();
@@ -28,6 +28,7 @@ fn package(line: &str) -> Package {
             "C" => package.conflicts.push(dependency(text)),
             "O" => package.obsoletes.push(dependency(text)),
             "W" => package.recommends.push(dependency(text)),
+            "S" => package.supplements.push(dependency(text)),
             _ => (package.files).push(File::new(text.to_owned(), FileKind::Regular)),
         }
     }
@@ -358,5 +359,163 @@ fn packages_that_were_named_are_judged() {
             .map(|one| format!("{}: {}", one.nevra, one.provides.join(" ")))
             .collect();
         assert_eq!(relied, relies_on);
+    }
+}
+
+#[test]
+fn reasons_are_recorded_with_names() {
+    let offered = packages(&[
+        "a-1-1.noarch; R b; W c",
+        "b-1-1.noarch; R base >= 1",
+        "c-1-1.noarch",
+        "d-1-1.noarch; S (a and base)",
+    ]);
+    let base = base_of(&["base-1-1.noarch"]);
+    let question = |recommends| Question {
+        base: &base,
+        repositories: vec![repository(offered.iter()).unwrap()],
+        owners: &|_| Ok(vec![Owners::new()]),
+        // As a file that was named.
+        wanted: vec![Available {
+            repository: 0,
+            index: 0,
+        }],
+        names: &[],
+        recommends,
+        architecture: Architecture::named("x86-64").unwrap(),
+    };
+    let choice = choose(question(true)).unwrap();
+    let a = || "a-1-1.noarch".to_owned();
+    let reasons: Vec<_> = choice
+        .chosen
+        .iter()
+        .map(|(package, reason)| (package.index, reason.clone()))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            (0, Reason::Requested),
+            (
+                1,
+                Reason::Requires {
+                    capability: "b".to_owned(),
+                    by: a()
+                }
+            ),
+            (
+                2,
+                Reason::Recommends {
+                    capability: "c".to_owned(),
+                    by: a()
+                }
+            ),
+            (
+                3,
+                Reason::Supplements {
+                    capability: "(a and base)".to_owned()
+                }
+            ),
+        ]
+    );
+    assert_eq!(choice.not_added, [""; 0]);
+    let choice = choose(question(false)).unwrap();
+    assert_eq!(choice.not_added, ["c"]);
+    // What the headers say counts: they may need more than metadata list.
+    let mut headers = packages(&[
+        "a-1-1.noarch; R b; R base",
+        "b-1-1.noarch; R base >= 1; R nosuch",
+    ]);
+    headers.truncate(2);
+    let relied = choice.relies_on(&headers.iter().collect::<Vec<_>>());
+    assert_eq!(
+        relied,
+        [ReliedOn {
+            nevra: "base-1-1.noarch".to_owned(),
+            provides: vec!["base".to_owned(), "base >= 1".to_owned()],
+        }]
+    );
+}
+
+#[test]
+fn wishes_that_are_there_or_nowhere_are_not_missed() {
+    let base = base_of(&["there-1-1.noarch", "shell-1-1.x86_64"]);
+    let offered = packages(&[
+        "a-1-1.noarch; W there; W nowhere; W b; W c; R b",
+        "b-1-1.noarch",
+        "c-1-1.noarch",
+    ]);
+    let choice = choose(Question {
+        base: &base,
+        repositories: vec![repository(offered.iter()).unwrap()],
+        owners: &|_| Ok(vec![Owners::new()]),
+        wanted: Vec::new(),
+        names: &["a".to_owned()],
+        recommends: false,
+        architecture: Architecture::named("x86-64").unwrap(),
+    });
+    assert_eq!(choice.unwrap().not_added, ["c"]);
+}
+
+#[test]
+fn what_a_looked_up_base_provides() {
+    let offered = packages(&["a-1-1.noarch; P x; F /usr/bin/a", "b-1-1.noarch"]);
+    let repositories = [repository(offered.iter()).unwrap()];
+    let listed = |lines: &str| Base {
+        named: Named::Listed(base::parse_list(lines).unwrap()),
+        ..Base::default()
+    };
+    let (known, unknown) = provided_by_list(&listed("a-1-1.noarch"), &repositories);
+    assert!(unknown.is_none());
+    let known = format!("{:?}", known.unwrap());
+    let expected =
+        "Capabilities { names: {\"a\", \"x\"}, files: {\"/bin/a\", \"/usr/bin/a\"}, lists: Some(";
+    assert!(known.starts_with(expected), "{known}");
+    // A base that would be installed for it may have become another one, and one that is known by
+    // its headers is not looked up.
+    let install = Base {
+        named: Named::Install(vec!["a".to_owned()]),
+        ..Base::default()
+    };
+    for base in [install, base_of(&["a-1-1.noarch"])] {
+        let (known, unknown) = provided_by_list(&base, &repositories);
+        assert!(known.is_none() && unknown.is_none());
+    }
+}
+
+#[test]
+fn names_are_shortened() {
+    for (count, expected) in [
+        (0, ""),
+        (1, "p0"),
+        (5, "p0, p1, p2, p3, p4"),
+        (6, "p0, p1, p2, p3, p4, 1 more"),
+    ] {
+        let names: Vec<_> = (0..count).map(|number| format!("p{number}")).collect();
+        assert_eq!(shortened(&names), expected);
+        let said = unknown(&names, 7).map(|finding| finding.text);
+        assert_eq!(said.is_some(), count > 0);
+        assert!(said.is_none_or(|text| text.ends_with(&format!(": {expected}"))));
+    }
+}
+
+#[test]
+fn what_is_a_name_and_what_a_file() {
+    for (input, may_be, is) in [
+        ("strace", true, true),
+        ("gcc-c++", true, true),
+        ("libz.so.1()(64bit)", true, true),
+        ("strace.rpm", false, false),
+        ("./strace", false, false),
+        ("dir/strace.rpm", false, false),
+        // There is such a file here.
+        ("Cargo.toml", true, false),
+    ] {
+        let input = Path::new(input);
+        assert_eq!(
+            (may_be_name(input), is_name(input)),
+            (may_be, is),
+            "{}",
+            input.display()
+        );
     }
 }

@@ -162,3 +162,53 @@ fn failure(path: &Path, error: io::Error) -> Failure {
     Failure::io(format!("writing {} in the cache", path.display()), error)
         .hint("another place for the cache: --cache-dir DIR")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_whole() {
+        let scratch = Scratch::new();
+        let cache = Cache::new(scratch.path());
+        for (part, directory) in [
+            (CacheDirectory::Repositories, "repositories"),
+            (CacheDirectory::Metadata, "metadata"),
+            (CacheDirectory::Catalogs, "catalogs"),
+            (CacheDirectory::Packages, "packages"),
+        ] {
+            let path = scratch.path().join(directory).join("name");
+            let partial = scratch.path().join("partial/name");
+            assert_eq!(cache.find(part, "name"), None);
+            let mut draft = cache.draft(part, "name").unwrap();
+            draft.file.write_all(b"half").unwrap();
+            assert_eq!(cache.find(part, "name"), None, "{directory}");
+            assert_eq!(draft.made_meanwhile(), None);
+            assert!(partial.is_file());
+            // The next one finds what was written, and begins again if it wants to.
+            drop(draft);
+            let mut draft = cache.draft(part, "name").unwrap();
+            assert_eq!(draft.file.metadata().unwrap().len(), 4);
+            draft.clear().unwrap();
+            draft.file.write_all(b"all").unwrap();
+            assert_eq!(draft.settle().unwrap(), path);
+            assert_eq!(fs::read(&path).unwrap(), b"all");
+            assert_eq!(cache.find(part, "name"), Some(path.clone()));
+            assert!(!partial.exists());
+            let draft = cache.draft(part, "name").unwrap();
+            assert_eq!(draft.made_meanwhile(), Some(path.clone()));
+            draft.discard().unwrap();
+            assert!(!partial.exists());
+            scratch.write("partial/name", b"a longer draft of before");
+            cache.keep(part, "name", &[b"of ", b"parts"]).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"of parts");
+            cache.forget(part, "name").unwrap();
+            assert_eq!(cache.find(part, "name"), None);
+            // To forget what is not there is no failure.
+            cache.forget(part, "name").unwrap();
+        }
+        scratch.write("metadata/name/below", b"");
+        assert!(cache.forget(CacheDirectory::Metadata, "name").is_err());
+    }
+}

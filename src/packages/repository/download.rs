@@ -261,3 +261,206 @@ fn failed(what: &str, error: fetch::Error) -> Failure {
         other => Failure::io(format!("fetching {what}"), other),
     }
 }
+
+#[cfg(test)]
+impl Settings {
+    /// Returns settings by which nothing is fetched.
+    pub fn without_network(cache: Option<PathBuf>) -> Self {
+        Self {
+            cache,
+            offline: true,
+            refresh: false,
+            fetch: fetch::Options {
+                user_agent: String::new(),
+                timeout: std::time::Duration::from_secs(1),
+                attempts: 1,
+                http_proxy: None,
+                https_proxy: None,
+                no_proxy: String::new(),
+                authorities: None,
+            },
+            authorities: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::failure::Kind;
+    use crate::words::scratch::Scratch;
+
+    /// `printf four | sha256sum`
+    const FOUR: &str = "04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00";
+
+    #[test]
+    fn a_list_is_kept_with_what_tells_its_state() {
+        let scratch = Scratch::new();
+        let settings = Settings::without_network(Some(scratch.path().to_owned()));
+        let downloads = Downloads::new(&settings);
+        let urls = ["https://a/".to_owned()];
+        let some = |text: &str| Some(text.to_owned());
+        for (etag, last_modified, bytes) in [
+            (some("\"1\""), some("yesterday"), &b"one\ntwo\n"[..]),
+            (None, some("today"), b""),
+            (some("\"2\""), None, b"\n\n"),
+            (None, None, b"x"),
+        ] {
+            let state = State {
+                bytes: bytes.to_vec(),
+                validators: Validators {
+                    etag,
+                    last_modified,
+                },
+                is_new: true,
+            };
+            downloads.accept("id", &state).unwrap();
+            let kept = downloads.state("id", &urls, "the list").unwrap();
+            assert_eq!(kept.bytes(), bytes);
+            assert_eq!(kept.validators, state.validators);
+            assert!(!kept.is_new);
+        }
+        // What the cache had already is not written again.
+        let old = State {
+            bytes: b"other".to_vec(),
+            validators: Validators::default(),
+            is_new: false,
+        };
+        downloads.accept("id", &old).unwrap();
+        assert_eq!(
+            downloads.state("id", &urls, "the list").unwrap().bytes(),
+            b"x"
+        );
+        // Half a file is none.
+        scratch.write("repositories/half", b"etag\n");
+        for id in ["none", "half"] {
+            let failure = downloads.state(id, &urls, "the list").err().unwrap();
+            let text = format!("{:#}", failure.source);
+            assert_eq!(
+                text,
+                "the list: it is not in the cache, and --offline forbids to fetch it"
+            );
+            assert_eq!(failure.hints, ["run once without --offline"]);
+        }
+    }
+
+    #[test]
+    fn what_the_cache_has_is_checked_again() {
+        let scratch = Scratch::new();
+        let settings = Settings::without_network(Some(scratch.path().to_owned()));
+        let downloads = Downloads::new(&settings);
+        let checksum = Checksum::parse("sha256", FOUR).unwrap();
+        let name = format!("sha256-{FOUR}");
+        let item = |size| Item {
+            what: "it".to_owned(),
+            urls: vec!["https://a/".to_owned()],
+            checksum: &checksum,
+            size,
+            limit: 10,
+        };
+        for (part, path, bytes, size, expected) in [
+            (
+                CacheDirectory::Packages,
+                format!("packages/{name}.rpm"),
+                &b"four"[..],
+                Some(4),
+                true,
+            ),
+            (
+                CacheDirectory::Metadata,
+                format!("metadata/{name}"),
+                b"four",
+                None,
+                true,
+            ),
+            (
+                CacheDirectory::Packages,
+                format!("packages/{name}.rpm"),
+                b"five",
+                Some(4),
+                false,
+            ),
+            (
+                CacheDirectory::Packages,
+                format!("packages/{name}.rpm"),
+                b"four",
+                Some(5),
+                false,
+            ),
+            // Each part has names of its own.
+            (
+                CacheDirectory::Metadata,
+                format!("packages/{name}"),
+                b"four",
+                None,
+                false,
+            ),
+        ] {
+            let _ = std::fs::remove_dir_all(scratch.path().join("metadata"));
+            let file = scratch.write(&path, bytes);
+            let progress = std::cell::Cell::new(None);
+            let found = downloads.item(part, &item(size), &|length| progress.set(Some(length)));
+            assert_eq!(found.is_ok(), expected, "{path} {size:?}");
+            let told = expected.then(|| size.unwrap_or(0));
+            assert_eq!(progress.get(), told, "{path} {size:?}");
+            if part == CacheDirectory::Packages {
+                // One that is damaged is gone.
+                assert_eq!(file.exists(), expected, "{path} {size:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_package_of_a_lock_is_found_by_its_checksum() {
+        let scratch = Scratch::new();
+        let settings = Settings::without_network(Some(scratch.path().to_owned()));
+        let nowhere = Settings::without_network(None);
+        let file = scratch.write(&format!("packages/sha256-{FOUR}.rpm"), b"four");
+        let locked = format!("sha256:{FOUR}");
+        for (settings, checksum, expected) in [
+            (&settings, &*locked, Some(&file)),
+            (&settings, &locked.replace('f', "e"), None),
+            (&settings, &locked.replace(':', ""), None),
+            (&settings, &locked.replace("sha256", "sha0"), None),
+            (&nowhere, &locked, None),
+        ] {
+            let found = Downloads::new(settings).kept_package(checksum);
+            assert_eq!(found.as_ref(), expected, "{checksum}");
+        }
+        std::fs::write(&file, b"five").unwrap();
+        assert_eq!(Downloads::new(&settings).kept_package(&locked), None);
+        let failure = Downloads::new(&nowhere).state("id", &[], "").err().unwrap();
+        assert_eq!(failure.kind, Kind::Usage);
+    }
+
+    #[test]
+    fn whose_fault_it_is() {
+        let (url, reason) = (String::new(), String::new());
+        for (error, kind) in [
+            (
+                fetch::Error::Content {
+                    url: url.clone(),
+                    reason: reason.clone(),
+                },
+                Kind::Refused,
+            ),
+            (
+                fetch::Error::Setting {
+                    what: "the proxy",
+                    reason: reason.clone(),
+                },
+                Kind::Usage,
+            ),
+            (
+                fetch::Error::Connection {
+                    url,
+                    reason,
+                    attempts: 1,
+                },
+                Kind::Io,
+            ),
+        ] {
+            assert_eq!(failed("it", error).kind, kind);
+        }
+    }
+}

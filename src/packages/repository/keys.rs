@@ -173,8 +173,6 @@ pub fn signature_path(directory: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use openpgp::SigningKey;
 
     use super::*;
@@ -187,25 +185,6 @@ mod tests {
     const OTHER: &[u8] = include_bytes!("../../../fixtures/keys/version6.public.asc");
     const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
     const TIME: u64 = 1_700_000_001;
-
-    /// Nothing is fetched in these tests.
-    fn settings() -> Settings {
-        Settings {
-            cache: None,
-            offline: true,
-            refresh: false,
-            fetch: fetch::Options {
-                user_agent: String::new(),
-                timeout: Duration::ZERO,
-                attempts: 1,
-                http_proxy: None,
-                https_proxy: None,
-                no_proxy: String::new(),
-                authorities: None,
-            },
-            authorities: None,
-        }
-    }
 
     fn source(trust: source::Trust) -> RepositorySource {
         RepositorySource {
@@ -231,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_must_be_signed_and_by_whom() {
-        let settings = settings();
+        let settings = Settings::without_network(None);
         let downloads = Downloads::new(&settings);
         let scratch = Scratch::new();
         let key = scratch.write("key.asc", PUBLIC);
@@ -338,7 +317,7 @@ mod tests {
 
     #[test]
     fn places_that_keys_are_not_taken_from() {
-        let settings = settings();
+        let settings = Settings::without_network(None);
         let downloads = Downloads::new(&settings);
         for (place, expected) in [
             (

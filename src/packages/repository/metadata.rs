@@ -286,3 +286,115 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    fn metadata(place: Place) -> Metadata {
+        Metadata {
+            name: "oss".to_owned(),
+            place,
+            repomd: Repomd::default(),
+        }
+    }
+
+    #[test]
+    fn where_a_file_is() {
+        let directory = metadata(Place::Directory("/srv".into()));
+        let bases = ["https://a/r/?token", "https://b"].map(str::to_owned);
+        let mirrors = metadata(Place::Urls(bases.into()));
+        for (metadata, base, location, expected) in [
+            (&directory, None, "p/x.rpm", None),
+            (
+                &directory,
+                None,
+                "https://c/x.rpm",
+                Some(&["https://c/x.rpm"][..]),
+            ),
+            (
+                &directory,
+                Some("https://c/"),
+                "x.rpm",
+                Some(&["https://c/x.rpm"]),
+            ),
+            // A base that is not on the network is that of whoever made the list.
+            (&directory, Some("/media/1"), "x.rpm", None),
+            (
+                &mirrors,
+                None,
+                "x.rpm",
+                Some(&["https://a/r/x.rpm?token", "https://b/x.rpm"]),
+            ),
+            (
+                &mirrors,
+                Some("https://c"),
+                "x.rpm",
+                Some(&["https://c/x.rpm"]),
+            ),
+            (
+                &mirrors,
+                Some("media:1"),
+                "x.rpm",
+                Some(&["https://a/r/x.rpm?token", "https://b/x.rpm"]),
+            ),
+            (&mirrors, None, "http://c/x.rpm", Some(&["http://c/x.rpm"])),
+        ] {
+            let found = metadata.urls(location, base);
+            let expected = expected.map(|urls| urls.iter().map(|url| (*url).to_owned()).collect());
+            assert_eq!(found, expected, "{base:?} {location}");
+        }
+    }
+
+    #[test]
+    fn no_location_leads_out_of_the_directory() {
+        let scratch = Scratch::new();
+        let there = scratch.write("p/a%20b", b"");
+        let root = scratch.path();
+        let directory = metadata(Place::Directory(root.to_owned()));
+        for (location, expected) in [
+            ("p/x.rpm", Some(root.join("p/x.rpm"))),
+            ("./p/x.rpm", Some(root.join("p/x.rpm"))),
+            ("p/c%20d", Some(root.join("p/c d"))),
+            // As it is written, if there is such a file.
+            ("p/a%20b", Some(there)),
+            ("../x.rpm", None),
+            ("p/../../x.rpm", None),
+            ("/etc/passwd", None),
+            ("%2e%2e/x.rpm", None),
+            ("%2fetc/passwd", None),
+        ] {
+            let found = directory.local_path(location);
+            assert_eq!(found.ok(), expected, "{location}");
+        }
+        let urls = metadata(Place::Urls(vec!["https://a".to_owned()]));
+        assert!(urls.local_path("x").is_err());
+    }
+
+    #[test]
+    fn lists_have_names_by_all_their_urls() {
+        let one = ["https://a".to_owned()];
+        let [a, b] = ["https://a", "https://b"].map(str::to_owned);
+        let (both, turned) = ([a.clone(), b.clone()], [b, a]);
+        let name = |urls: &[String]| identity(urls).unwrap();
+        // `printf https://a | sha256sum`
+        assert_eq!(
+            name(&one),
+            "44f833239a3830c06cd05a0469cc989dd02c561f2fd1be7c5379b74ccfa78ad6"
+        );
+        assert_ne!(name(&both), name(&one));
+        assert_ne!(name(&both), name(&turned));
+    }
+
+    #[test]
+    fn files_up_to_a_limit() {
+        let scratch = Scratch::new();
+        let file = scratch.write("four", b"four");
+        assert_eq!(read_bounded(&file, 5).unwrap(), b"four");
+        assert_eq!(read_bounded(&file, 4).unwrap(), b"four");
+        let reason = read_bounded(&file, 3).unwrap_err().source.to_string();
+        assert_eq!(reason, format!("{} is longer than 3 bytes", file.display()));
+        assert!(read_bounded(&scratch.path().join("none"), 3).is_err());
+    }
+}

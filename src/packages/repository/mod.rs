@@ -255,3 +255,6 @@ impl Repository {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,4 +147,65 @@ mod tests {
             assert_eq!(failure.source.to_string(), reason);
         }
     }
+
+    #[test]
+    fn names_and_priorities_around_a_place() {
+        for (value, expected) in [
+            ("/a", (None, "/a", None)),
+            ("oss=/a", (Some("oss"), "/a", None)),
+            ("oss=a=b", (Some("oss"), "a=b", None)),
+            ("oss=/a,priority=7", (Some("oss"), "/a", Some("7"))),
+            (
+                "/a,priority=1,priority=2",
+                (None, "/a,priority=1", Some("2")),
+            ),
+            ("/a,priority=", (None, "/a", Some(""))),
+            // A = after what no name has belongs to the place.
+            ("/a=b", (None, "/a=b", None)),
+            ("./a=b", (None, "./a=b", None)),
+            (".a=b", (None, ".a=b", None)),
+            ("http://h/?a=b", (None, "http://h/?a=b", None)),
+            ("h:a=b", (None, "h:a=b", None)),
+            ("=/a", (None, "=/a", None)),
+        ] {
+            assert_eq!(parts(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn places_beside_a_recipe() {
+        for (value, expected) in [
+            ("repo", "/recipes/repo"),
+            ("oss=repo,priority=7", "oss=/recipes/repo,priority=7"),
+            ("oss=/srv", "oss=/srv"),
+            ("../a.repo", "/recipes/../a.repo"),
+            ("oss=https://a/b,priority=1", "oss=https://a/b,priority=1"),
+            ("file:///a", "file:///a"),
+        ] {
+            assert_eq!(below(Path::new("/recipes"), value).unwrap(), expected);
+        }
+        assert!(below(Path::new("/recipes"), "ftp://a").is_err());
+    }
+
+    #[test]
+    fn a_file_names_several() {
+        let scratch = crate::words::scratch::Scratch::new();
+        let text = "[a]\nbaseurl=http://a\npriority=5\n[b]\nbaseurl=http://b\n";
+        let file = scratch.write("x.repo", text.as_bytes());
+        let file = file.to_str().unwrap();
+        for (value, expected) in [
+            (file.to_owned(), [("a", 5), ("b", 99)]),
+            (format!("n={file}"), [("n:a", 5), ("n:b", 99)]),
+            (format!("{file},priority=7"), [("a", 7), ("b", 7)]),
+        ] {
+            let sources = named(&value).unwrap();
+            let found: Vec<_> = sources
+                .iter()
+                .map(|one| (&*one.name, one.priority))
+                .collect();
+            assert_eq!(found, expected);
+        }
+        assert!(named(&format!("{file},priority=10000")).is_err());
+        assert!(named(&format!("{file},priority=-1")).is_err());
+    }
 }

@@ -65,3 +65,45 @@ pub fn rpm_files(directory: &Path) -> Result<Vec<PathBuf>> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    #[test]
+    fn the_packages_of_a_directory() {
+        let scratch = Scratch::new();
+        let file = |name: &str| std::fs::read(format!("fixtures/{name}")).unwrap();
+        for name in ["b.rpm", "a.rpm"] {
+            scratch.write(name, &file("clash-one-1-1.noarch.rpm"));
+        }
+        // None of these is one.
+        scratch.write("source.rpm", &file("hello-noarch-0.5^git3-1.src.rpm"));
+        scratch.write("below.rpm/c.rpm", b"");
+        scratch.write("text.txt", b"");
+        scratch.write("rpm", b"");
+        let names = |files: Vec<PathBuf>| -> Vec<_> {
+            let names = files
+                .iter()
+                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+            names.collect()
+        };
+        assert_eq!(
+            names(rpm_files(scratch.path()).unwrap()),
+            ["a.rpm", "b.rpm", "source.rpm"]
+        );
+        let (catalog, files) = read(scratch.path()).unwrap();
+        assert_eq!(names(files), ["a.rpm", "b.rpm"]);
+        assert_eq!(catalog.len(), 2);
+        assert_eq!(
+            catalog.nevra(1).unwrap().to_string(),
+            "clash-one-1-1.noarch"
+        );
+        scratch.write("c.rpm", b"no package");
+        assert!(read(scratch.path()).is_err());
+        let empty = Scratch::new();
+        let reason = read(empty.path()).err().unwrap().source.to_string();
+        assert_eq!(reason, format!("{} has no *.rpm", empty.path().display()));
+    }
+}

@@ -377,4 +377,123 @@ mod tests {
         let rolling = Variables::default();
         assert!(rolling.expand("$releasever").is_err());
     }
+
+    #[test]
+    fn what_is_on_and_off() {
+        for (words, expected) in [
+            (
+                &["1", "yes", "Yes", "true", "TRUE", "on"][..],
+                Ok(Some(true)),
+            ),
+            (&["0", "no", "No", "false", "off", "OFF"], Ok(Some(false))),
+            (&["2", "", "y", "10"], Err(())),
+        ] {
+            for word in words {
+                let section = Section::from([("key".to_owned(), (*word).to_owned())]);
+                let found = is_on(&section, "key", "a").map_err(|_| ());
+                assert_eq!(found, expected, "{word}");
+                assert_eq!(is_on(&section, "other", "a"), Ok(None));
+            }
+        }
+    }
+
+    #[test]
+    fn each_key_that_matters_is_refused_unless_it_is_empty() {
+        let keys = [
+            "exclude",
+            "excludepkgs",
+            "includepkgs",
+            "sslclientcert",
+            "sslcacert",
+            "proxy",
+            "username",
+            "password",
+            "module_hotfixes",
+        ];
+        for key in keys {
+            for (value, expected) in [("x", false), ("", true)] {
+                let text = format!("[a]\nbaseurl=http://a\n{key}={value}");
+                assert_eq!(parse(&text).is_ok(), expected, "{text}");
+            }
+        }
+        for kind in ["", "rpm-md", "rpm", "yum", "NONE", "plaindir"] {
+            parse(&format!("[a]\nbaseurl=http://a\ntype={kind}")).unwrap();
+        }
+    }
+
+    #[test]
+    fn which_sections_and_places_count() {
+        let urls = |urls: &[&str]| Place::Urls(urls.iter().map(|url| (*url).to_owned()).collect());
+        for (text, expected) in [
+            (
+                "[main]\nkeep=1\n[a]\nbaseurl=http://a",
+                vec![("a", urls(&["http://a"]))],
+            ),
+            (
+                "[a]\nbaseurl=http://a\n[b]\nenabled=no\nbaseurl=http://b\n[c]\nenabled=yes\nbaseurl=http://c",
+                vec![("a", urls(&["http://a"])), ("c", urls(&["http://c"]))],
+            ),
+            // What is switched off is not read.
+            (
+                "[x]\nenabled=0\ntype=yast2\n[a]\nbaseurl=http://a",
+                vec![("a", urls(&["http://a"]))],
+            ),
+            (
+                "; c\n# c\n[ a ]\nBaseURL = http://a , http://b\thttp://c",
+                vec![("a", urls(&["http://a", "http://b", "http://c"]))],
+            ),
+            (
+                "[a]\nbaseurl=http://a\n\thttp://b\n http://c\nmetalink=http://m",
+                vec![("a", urls(&["http://a", "http://b", "http://c"]))],
+            ),
+            // A directory that comes first is the place; one after URLs is not their mirror.
+            (
+                "[a]\nbaseurl=file:///srv http://a",
+                vec![("a", Place::Directory("/srv".into()))],
+            ),
+            (
+                "[a]\nbaseurl=http://a file:///srv http://b",
+                vec![("a", urls(&["http://a", "http://b"]))],
+            ),
+        ] {
+            let sources = parse(text).unwrap();
+            let found: Vec<_> = sources
+                .into_iter()
+                .map(|one| (one.name, one.place))
+                .collect();
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(name, place)| (name.to_owned(), place))
+                .collect();
+            assert_eq!(found, expected, "{text}");
+        }
+        for (priority, expected) in [
+            ("0", Some(0)),
+            ("9999", Some(9999)),
+            ("10000", None),
+            ("", None),
+        ] {
+            let sources = parse(&format!("[a]\nbaseurl=http://a\npriority={priority}"));
+            assert_eq!(sources.ok().map(|sources| sources[0].priority), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_up_to_a_limit() {
+        let scratch = crate::words::scratch::Scratch::new();
+        let mut text = b"[a]\nbaseurl=http://a\n".to_vec();
+        text.resize(1 << 20, b'\n');
+        let file = scratch.write("a.repo", &text);
+        assert_eq!(read(&file).unwrap().len(), 1);
+        text.push(b'\n');
+        let file = scratch.write("a.repo", &text);
+        let reason = read(&file).unwrap_err().source.to_string();
+        assert_eq!(
+            reason,
+            format!("{} is longer than 1048576 bytes", file.display())
+        );
+        let file = scratch.write("a.repo", b"[a");
+        let reason = read(&file).unwrap_err().source.to_string();
+        assert_eq!(reason, format!("{}: line 1: ] is missing", file.display()));
+    }
 }
