@@ -437,3 +437,18 @@ fn values_that_switch_strictness_off() {
         assert_eq!(file("x", value, "").is_lenient(), is_lenient, "{value:?}");
     }
 }
+
+/// 252 reads on after a comment that ends in a backslash, in the host's file and in the image's.
+#[test]
+fn a_comment_that_goes_on() {
+    let continued = "ID=opensuse-tumbleweed\n# \\\nID=b\n";
+    for (text, host, expected) in [
+        ("ID=b", continued, "iaaa"),
+        (ROLLING, continued, "aiii"),
+        (continued, "ID=b", "iaaa"),
+        (continued, continued, "aaaa"),
+    ] {
+        let image = image("x", vec![file("x", None, text)]);
+        assert_eq!(outcomes(&image, host), expected, "{text:?} on {host:?}");
+    }
+}
