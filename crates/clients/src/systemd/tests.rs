@@ -452,3 +452,23 @@ fn a_comment_that_goes_on() {
         assert_eq!(outcomes(&image, host), expected, "{text:?} on {host:?}");
     }
 }
+
+#[test]
+fn reasons_against_a_system() {
+    let os_release = Release::parse(HOST.as_bytes()).unwrap();
+    let host = Host {
+        os_release: &os_release,
+        architecture: None,
+    };
+    let image = Image {
+        has_usr_os_release: true,
+        ..image("x", Vec::new())
+    };
+    let newer = "Extension contains '/usr/lib/os-release', which is not allowed, refusing.";
+    let of_252 = "Extension image contains /usr/lib/os-release file, which is not allowed (it may \
+                  carry /etc/os-release), refusing.";
+    for (version, words) in Systemd::ALL.into_iter().zip([of_252, newer, newer, newer]) {
+        let verdict = merge(version, &image, "x", host);
+        assert_eq!((verdict.field, &*verdict.words), ("os-release", words));
+    }
+}
