@@ -177,6 +177,8 @@ fn files_names_and_repositories() {
         let selection = select(&settings, &base(), &report()).unwrap();
         assert_eq!(said(&selection), expected);
         assert_eq!(selection.packages().len(), selection.chosen.len());
+        // This base was not looked up.
+        assert!(selection.provided.is_none());
         for one in &selection.chosen {
             let package = read_header(&one.file).unwrap();
             assert_eq!(package.nevra, one.package.nevra);
@@ -259,6 +261,7 @@ fn a_lock_is_followed_or_refused() {
         settings.dry_run = dry_run;
         let selection = select(&settings, &listed(old), &report());
         let selection = selection.map_err(|failure| failure.source).unwrap();
+        assert!(selection.provided.is_none());
         selection.keep_lock(&settings, &report()).unwrap();
         assert_eq!(path.exists(), expected, "{:?} {dry_run}", settings.locking);
     }
@@ -285,10 +288,9 @@ fn a_lock_is_followed_or_refused() {
     let more = directory(&["clash-two-1-1.noarch"]);
     settings.repositories[0].place = Place::Directory(more.path().to_owned());
     settings.locking = Locking::Write(path.clone());
-    select(&settings, &base, &report())
-        .unwrap()
-        .keep_lock(&settings, &report())
-        .unwrap();
+    let first = select(&settings, &base, &report()).unwrap();
+    assert!(first.provided.is_some());
+    first.keep_lock(&settings, &report()).unwrap();
     settings.locking = Locking::Follow(path);
     let again = select(&settings, &base, &report()).unwrap();
     assert!(again.provided.is_some());

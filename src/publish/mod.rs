@@ -62,13 +62,13 @@ pub struct Stored {
     signed_by: Option<String>,
 }
 
-/// The directory of an image. Where it was made for the image, it is gone again unless the image
-/// is published.
+/// The directory of an image. Where it was made for the image, it is gone again unless there is
+/// something in it.
 pub struct ImageDirectory<'a> {
     destination: &'a Destination,
     store: Store,
     // Dropped in this order: a directory is removed before the one that it is in.
-    directory: NewDirectory,
+    _directory: NewDirectory,
     _parent: NewDirectory,
 }
 
@@ -77,11 +77,11 @@ impl<'a> ImageDirectory<'a> {
     pub fn open(destination: &'a Destination, name: &str) -> Result<Self> {
         let parent = NewDirectory::make(&destination.output)?;
         let path = destination.directory_of(name);
-        let directory = NewDirectory::make(&path)?;
+        let _directory = NewDirectory::make(&path)?;
         Ok(Self {
             destination,
             store: Store::open(&path).map_err(store_failure)?,
-            directory,
+            _directory,
             _parent: parent,
         })
     }
@@ -104,7 +104,6 @@ impl<'a> ImageDirectory<'a> {
             self.store.add(publication, listing)
         }
         .map_err(store_failure)?;
-        self.directory.keep();
         if let Some(signer) = signer {
             signer.publish_key(&self.store)?;
         }
@@ -171,7 +170,7 @@ pub fn publish(
     })
 }
 
-/// A directory that is gone again unless it is kept, where it was not there before.
+/// A directory that is gone again if it is empty, where it was not there before.
 struct NewDirectory(Option<PathBuf>);
 
 impl NewDirectory {
@@ -184,16 +183,12 @@ impl NewDirectory {
         })?;
         Ok(Self(Some(path.to_owned())))
     }
-
-    fn keep(mut self) {
-        self.0 = None;
-    }
 }
 
 impl Drop for NewDirectory {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // It is empty, or someone else has put something there, which must stay.
+            // It is empty, or it has an image or something of someone else, which must stay.
             let _ = std::fs::remove_dir(path);
         }
     }

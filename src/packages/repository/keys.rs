@@ -315,6 +315,38 @@ mod tests {
         }
     }
 
+    /// A key on the network as the cache has it.
+    #[test]
+    fn a_key_that_was_fetched_is_in_the_cache() {
+        let cache = Scratch::new();
+        let settings = Settings::without_network(Some(cache.path().to_owned()));
+        let downloads = Downloads::new(&settings);
+        let source = source(source::Trust {
+            packages: Some(true),
+            metadata: None,
+            keys: vec!["https://u:p@a/$arch".to_owned()],
+        });
+        let variables = Variables {
+            release: None,
+            architecture: "arm".to_owned(),
+        };
+        let keys = || Keys::of(&source, &variables, &trust(&[], true, false), &downloads);
+        assert!(keys().is_err());
+        let (_, id) = sha256(&mut b"https://u:p@a/arm".as_slice()).unwrap();
+        let file = format!("repositories/key-{}", hex::encode(id));
+        cache.write(&file, &[b"\n\n", PUBLIC].concat());
+        let [line] = &keys().unwrap().imported[..] else {
+            panic!("not one key");
+        };
+        assert!(
+            line.starts_with(&format!("oss: key {FINGERPRINT} ")),
+            "{line}"
+        );
+        assert!(line.ends_with(" from https://a/arm"), "{line}");
+        cache.write(&file, b"\n\nno key");
+        assert!(keys().is_err());
+    }
+
     #[test]
     fn places_that_keys_are_not_taken_from() {
         let settings = Settings::without_network(None);
