@@ -116,6 +116,7 @@ fn main() {
             .verify(&Examination {
                 workers,
                 check_signature: None,
+                now: 0,
                 look_inside: None,
                 progress: &|_, _| {},
             })

@@ -20,11 +20,9 @@ use crate::{check, pack, packages, plan, publish};
 pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
     match inputs.dry_run {
         true => Ok(None),
-        false => signing::open(
-            inputs.key.as_ref(),
-            inputs.now,
-            slice::from_ref(&inputs.destination.output),
-        ),
+        false => {
+            signing::open_to_extend(&inputs.signing, slice::from_ref(&inputs.destination.output))
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod gpgcheck;
 mod guide;
 mod hostile;
 mod interruption;
+mod ledger;
 mod loader;
 mod lock;
 mod network;

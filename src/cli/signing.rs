@@ -27,4 +27,8 @@ pub struct SigningArguments {
     /// Sign SHA256SUMS by running gpg with this key, for keys that an agent or a card holds
     #[arg(long, value_name = "KEY", help_heading = "Signature")]
     pub gpg_key: Option<String>,
+    /// Sign with another key than the one that signed the list before; clients need the new key
+    /// first
+    #[arg(long, help_heading = "Signature")]
+    pub new_key: bool,
 }

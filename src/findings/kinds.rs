@@ -263,6 +263,14 @@ kinds! {
         why "Whoever reads the secret key can publish images under your name.",
         repair "chmod 600 the file. If others may have read it, make a new key and tell the clients.";
 
+    FIRST_SIGNATURE: Note "first-signature",
+        "a store that was not signed has lines already, and they are signed with the new one",
+        why "Clients take what the key signs. Whoever could write to the store so far may have put \
+         there what you did not build; and a store that was signed and has lost both its signature \
+         and its published key looks the same.",
+        repair "If the store was signed before, find out who removed its signature. Otherwise nothing \
+         has to be done: it is said once.";
+
     ANY_ARCHITECTURE: Note "any-architecture",
         "no package is for an architecture, so the image is for this machine's",
         why "All packages are noarch, so the image could be for any architecture, but sysextmgr and \

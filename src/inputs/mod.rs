@@ -1,7 +1,7 @@
 //! What the user typed and what the environment says, checked and defaulted.
 //!
 //! After [`Inputs`] no code asks "was it given?". This is the only module that reads the
-//! environment. It reads the clock for signatures alone.
+//! environment, and the clock: signatures and lists count until a day.
 
 pub mod recipe;
 
@@ -26,7 +26,7 @@ use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
-use crate::publish::signing::{KeySource, Passphrase, PassphraseSource};
+use crate::publish::signing::{self, KeySource, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
@@ -115,9 +115,7 @@ pub struct Inputs {
     /// Where the image goes.
     pub destination: Destination,
     /// What signs the list.
-    pub key: Option<KeySource>,
-    /// The time of a signature that is made, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
-    pub now: u64,
+    pub signing: signing::Settings,
     /// Nothing is to be written.
     pub dry_run: bool,
     /// Where a copy of the tree goes.
@@ -191,9 +189,9 @@ impl Inputs {
                 replace: arguments.replace,
                 allow_older: arguments.allow_older,
                 best_before: arguments.best_before,
+                now: clock()?,
             },
-            key: key(&arguments.signing)?,
-            now: now()?,
+            signing: signing(&arguments.signing)?,
             dry_run: arguments.dry_run,
             tree: arguments.tree.clone(),
         })
@@ -225,7 +223,7 @@ fn asked(
             keyrings: arguments.keyring.clone(),
             import_keys: arguments.import_keys,
             repo_gpgcheck: arguments.repo_gpgcheck,
-            now: now()?,
+            now: clock()?,
         },
         locking,
         recommends: arguments.image.recommends,
@@ -294,12 +292,22 @@ pub fn plain_terminal() -> bool {
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// Returns what signs, if anything was named.
+/// Returns what signs, if anything was named, and at what time.
+pub fn signing(arguments: &SigningArguments) -> Result<signing::Settings> {
+    let now = clock()?;
+    Ok(signing::Settings {
+        key: key(arguments)?,
+        new_key: arguments.new_key,
+        time: source_date_epoch()?.map_or(now, u64::from),
+        now,
+    })
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this module is the reader of the environment"
 )]
-pub fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
+fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
     const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
     if let Some(name) = &arguments.gpg_key {
         return Ok(Some(KeySource::Gpg(name.clone())));
@@ -318,16 +326,13 @@ pub fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
     Ok(Some(KeySource::File(path.clone(), passphrase)))
 }
 
-/// Returns the time, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of the clock. It is the time
-/// of signatures, which has to be true: whoever checks one compares it with the key's.
+/// Returns the time of the clock, in seconds since 1970. Whatever is checked for its age is checked by
+/// it: `SOURCE_DATE_EPOCH` says when something is made, not which day it is.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a signature states when it was made"
+    reason = "a signature and a list count until a day"
 )]
-pub fn now() -> Result<u64> {
-    if let Some(epoch) = source_date_epoch()? {
-        return Ok(epoch.into());
-    }
+pub fn clock() -> Result<u64> {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map(|time| time.as_secs())

@@ -38,6 +38,8 @@ pub struct Destination {
     pub allow_older: bool,
     /// The last day on which clients may take the list.
     pub best_before: Option<BestBefore>,
+    /// The time, in seconds since 1970, by which that day is over.
+    pub now: u64,
 }
 
 impl Destination {
@@ -93,13 +95,13 @@ impl<'a> ImageDirectory<'a> {
 
     /// Names the files of a publication, and lists them unless `--obs` forbids it.
     fn add(self, publication: Publication, signer: Option<&Signer>) -> Result<Added> {
-        let mut sign = signing::sign_with(signer);
         let added = if self.destination.obs {
             self.store.add_for_obs(publication)
         } else {
             let listing = Listing {
-                sign: sign.as_mut().map(|sign| sign as _),
+                signing: signer.map(Signer::signing),
                 best_before: self.destination.best_before,
+                now: self.destination.now,
             };
             self.store.add(publication, listing)
         }
@@ -215,6 +217,7 @@ mod tests {
             replace: false,
             allow_older: false,
             best_before: None,
+            now: 0,
         }
     }
 
@@ -326,7 +329,13 @@ mod tests {
     fn what_is_written_where() {
         let scratch = Scratch::new();
         let secret = KeySource::File(scratch.write("key", SECRET), PassphraseSource::Terminal);
-        let signer = Signer::open(&secret, 1_700_000_001).unwrap();
+        let settings = signing::Settings {
+            key: Some(secret),
+            new_key: false,
+            time: 1_700_000_001,
+            now: 1_700_000_001,
+        };
+        let signer = Signer::open(&settings).unwrap().unwrap();
         let image = ["gdb-1-1.x86-64.manifest.gz", "gdb-1-1.x86-64.raw"];
         for (row, layout, obs, signer, prefix, beside) in [
             ("flat", Layout::Flat, false, None, "", &["SHA256SUMS"][..]),

@@ -154,6 +154,18 @@ pub fn store_failure(error: store::Error) -> Failure {
         store::Error::Unsigned { .. } => {
             Failure::refused(error).hint("name the key: --sign-key FILE or --gpg-key KEY")
         }
+        store::Error::SignatureMissing { ref path }
+        | store::Error::SignatureInvalid { ref path, .. } => {
+            let directory = path.parent().unwrap_or(path).display().to_string();
+            Failure::refused(error)
+                .hint(format!("see what is wrong: sysext-build store verify {directory}"))
+                .hint(format!(
+                    "if the list is as you want it: sysext-build store sign --sign-key FILE {directory}"
+                ))
+        }
+        store::Error::OtherKey { .. } => Failure::refused(error)
+            .hint("publish the new key first; once clients have it, add --new-key")
+            .hint("or sign with the key that signed before"),
         other => Failure::refused(other),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn add(
 ) -> Result<Added, Error> {
     check_names(&publication)?;
     let manifest = own_manifest(path, &mut publication)?;
-    let transaction = Transaction::begin(path)?;
+    let transaction = Transaction::begin(path, &listing)?;
     let directory = transaction.directory();
     let before = transaction.before();
     let Publication {
@@ -59,10 +59,10 @@ pub(crate) fn add(
         directory.check_prefixes(&after)?;
     }
     if let Some(day) = listing.best_before {
-        freshness::extend(&mut after, day)?;
+        freshness::extend(&mut after, day, listing.now)?;
     }
     // A store is signed as soon as there is a key, even if it has nothing new.
-    let is_to_sign = listing.sign.is_some() && !directory.exists(SIGNATURE)?;
+    let is_to_sign = listing.signing.is_some() && !directory.exists(SIGNATURE)?;
     if added != Added::Unchanged || after != *before || is_to_sign {
         transaction.commit(parts, &after, listing)?;
     }

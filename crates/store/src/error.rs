@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::freshness::Earlier;
+use crate::freshness::DayProblem;
 use crate::name::NameProblem;
 use crate::sums::SumsProblem;
 
@@ -79,9 +79,9 @@ pub enum Error {
         /// The version of the newest image so far.
         newest: String,
     },
-    /// The list counts for longer than the day that was given.
+    /// The day after which clients refuse the list can't be the one that was given.
     #[error(transparent)]
-    Freshness(#[from] Earlier),
+    Freshness(#[from] DayProblem),
     /// A line of `SHA256SUMS` that some systemd refuses, and with it the whole store.
     #[error(
         "{path}, line {line}: {problem}; systemd refuses the whole store for such a line, so \
@@ -128,6 +128,44 @@ pub enum Error {
     Unsigned {
         /// Path of the signature.
         path: PathBuf,
+    },
+    /// The store has a published key, and its list no signature.
+    #[error(
+        "signature-missing: {path} is gone, and with it what vouches for the list; the published \
+         key says that the store is signed",
+        path = .path.display()
+    )]
+    SignatureMissing {
+        /// Path of the signature.
+        path: PathBuf,
+    },
+    /// The list is not what the key signed.
+    #[error(
+        "signature-invalid: {path} does not show that key {key} signed the list, so somebody else \
+         may have changed it: {problem}",
+        path = .path.display()
+    )]
+    SignatureInvalid {
+        /// Path of the signature.
+        path: PathBuf,
+        /// Fingerprint of the key that was to sign.
+        key: String,
+        /// What is wrong with the signature.
+        problem: String,
+    },
+    /// Another key has signed the list.
+    #[error(
+        "{path} is by key {former}, and key {key} is to sign now: clients that do not have the new \
+         key would refuse the store",
+        path = .path.display()
+    )]
+    OtherKey {
+        /// Path of the signature.
+        path: PathBuf,
+        /// Fingerprint of the key that signed before, or those of the published keys.
+        former: String,
+        /// Fingerprint of the key that was to sign.
+        key: String,
     },
     /// The list could not be signed.
     #[error("can't sign {path}", path = .path.display())]

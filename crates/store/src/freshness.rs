@@ -13,6 +13,11 @@ use crate::sums::Sums;
 /// What the name of the line begins with.
 pub(crate) const PREFIX: &str = "BEST-BEFORE-";
 
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_BEFORE_1970: i64 = 719_468;
+
 /// SHA-256 of the empty input.
 const EMPTY: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
@@ -32,14 +37,37 @@ pub struct BestBefore {
 #[error("is not a day of the form YYYY-MM-DD")]
 pub struct NotADay;
 
-/// The list counts for longer than the day that was given.
+/// Why the last day of a list can't be the one that was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the list is good until {listed} already, and {day} is earlier")]
-pub struct Earlier {
-    /// The day that is listed.
-    pub listed: BestBefore,
-    /// The day that was given.
-    pub day: BestBefore,
+pub enum DayProblem {
+    /// The list counts for longer already.
+    #[error("the list is good until {listed} already, and {day} is earlier")]
+    Earlier {
+        /// The day that is listed.
+        listed: BestBefore,
+        /// The day that was given.
+        day: BestBefore,
+    },
+    /// The day is over.
+    #[error("{0} is over: clients would refuse the list at once")]
+    Over(BestBefore),
+}
+
+impl BestBefore {
+    /// How many days after the day of `now`, in seconds since 1970, it is; less than 0 if it is over.
+    pub(crate) fn days_after(self, now: u64) -> i64 {
+        self.day_number() - i64::try_from(now / DAY).unwrap_or(i64::MAX)
+    }
+
+    /// The days since 1970-01-01 (in the Gregorian calendar, as all is here).
+    fn day_number(self) -> i64 {
+        // Years begin in March, so that the leap day is the last one; 400 of them are 146097 days.
+        let (year, month) = (i64::from(self.year), i64::from(self.month));
+        let year = if month > 2 { year } else { year - 1 };
+        let month = (month + 9) % 12;
+        let in_year = (153 * month + 2) / 5 + i64::from(self.day) - 1;
+        365 * year + year / 4 - year / 100 + year / 400 + in_year - DAYS_BEFORE_1970
+    }
 }
 
 impl FromStr for BestBefore {
@@ -95,12 +123,15 @@ pub(crate) fn of(sums: &Sums) -> Option<BestBefore> {
 }
 
 /// Puts the day on the list in place of those before it.
-pub(crate) fn extend(sums: &mut Sums, day: BestBefore) -> Result<(), Earlier> {
+pub(crate) fn extend(sums: &mut Sums, day: BestBefore, now: u64) -> Result<(), DayProblem> {
+    if day.days_after(now) < 0 {
+        return Err(DayProblem::Over(day));
+    }
     let latest = (sums.entries().iter()).filter_map(|entry| day_of(&entry.name));
     if let Some(listed) = latest.max()
         && listed > day
     {
-        return Err(Earlier { listed, day });
+        return Err(DayProblem::Earlier { listed, day });
     }
     sums.retain(|name| !name.starts_with(PREFIX));
     sums.insert(&format!("{PREFIX}{day}"), EMPTY);
@@ -139,6 +170,27 @@ mod tests {
     }
 
     #[test]
+    fn days_that_are_over() {
+        // As `date --utc --date DAY +%s` says.
+        for (text, begins) in [
+            ("1970-01-01", 0),
+            ("2000-02-29", 951_782_400),
+            ("2024-02-29", 1_709_164_800),
+            ("2024-03-01", 1_709_251_200),
+            ("2027-01-31", 1_801_353_600),
+            ("2100-03-01", 4_107_542_400),
+        ] {
+            let day = text.parse::<BestBefore>().unwrap();
+            assert_eq!(day.days_after(begins), 0, "{text}");
+            assert_eq!(day.days_after(begins + DAY - 1), 0, "{text}");
+            assert_eq!(day.days_after(begins + DAY), -1, "{text}");
+            let extended = |now| extend(&mut Sums::default(), day, now);
+            assert_eq!(extended(begins + DAY - 1), Ok(()), "{text}");
+            assert_eq!(extended(begins + DAY), Err(DayProblem::Over(day)), "{text}");
+        }
+    }
+
+    #[test]
     fn a_later_day_takes_the_place_of_all_others() {
         let day = |text: &str| text.parse::<BestBefore>().unwrap();
         let mut sums = Sums::default();
@@ -146,12 +198,12 @@ mod tests {
         sums.insert("BEST-BEFORE-2030-03-01", EMPTY);
         sums.insert("a-1.raw", [0; 32]);
         assert_eq!(of(&sums), Some(day("2030-01-01")));
-        let refused = Earlier {
+        let refused = DayProblem::Earlier {
             listed: day("2030-03-01"),
             day: day("2030-02-01"),
         };
-        assert_eq!(extend(&mut sums, day("2030-02-01")), Err(refused));
-        extend(&mut sums, day("2030-04-01")).unwrap();
+        assert_eq!(extend(&mut sums, day("2030-02-01"), 0), Err(refused));
+        extend(&mut sums, day("2030-04-01"), 0).unwrap();
         let names: Vec<_> = sums.entries().iter().map(|entry| &entry.name).collect();
         assert_eq!(names, ["BEST-BEFORE-2030-04-01", "a-1.raw"]);
     }

@@ -24,8 +24,12 @@
 //! disk, and its signature by the rename before that one. Names that are taken keep their bytes,
 //! unless the caller asks to replace them. All names lie in one directory, and a client of `gcc`
 //! looks for `gcc-@v.%a.raw` there; so an extension whose images fit the pattern of another is
-//! refused. Lines and files that others put there are kept; a `SHA256SUMS` that some systemd would
-//! refuse is an error and is never rewritten.
+//! refused. Lines and files that others put there are kept, as long as nobody signs for them; a
+//! `SHA256SUMS` that some systemd would refuse is an error and is never rewritten.
+//!
+//! **Signatures.** A signed list is only extended by the key that signed it ([`Signing`]). A list
+//! that somebody else changed, or whose signature is gone, takes no change but a new signature that
+//! its owner asks for by name ([`Store::sign`]).
 //!
 //! **Locks.** A change holds an exclusive `flock` on the directory itself from before it reads
 //! `SHA256SUMS` until after it has replaced it, and waits for as long as another holds it. There
@@ -50,6 +54,7 @@ mod error;
 mod freshness;
 mod inventory;
 mod layout;
+mod ledger;
 mod name;
 mod obs;
 pub mod order;
@@ -76,9 +81,10 @@ pub use definition::{
     MAX_INSTANCES, StoreUrl, definitions_directory,
 };
 pub use error::{Error, SignError};
-pub use freshness::{BestBefore, Earlier, NotADay};
+pub use freshness::{BestBefore, DayProblem, NotADay};
 pub use inventory::{ListedImage, directories};
 pub use layout::Layout;
+pub use ledger::{Basis, Former, Signature};
 pub use name::{NameProblem, check_name};
 pub use prune::{Per, Pruning};
 pub use replace::{make_directory, replace_file};
@@ -124,21 +130,41 @@ pub struct Publication {
 /// Makes the detached OpenPGP signature of the bytes of a list, binary or armored.
 pub type Sign<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>, SignError> + 'a;
 
+/// Finds out by which key a list is signed.
+pub type Examine<'a> = dyn Fn(&Former<'_>) -> Signature + 'a;
+
+/// What signs a list, and knows by whom the list before it was signed.
+pub struct Signing<'a> {
+    /// Signs the list. It is called before anything in the store changes, and twice where files
+    /// are replaced.
+    pub sign: Box<Sign<'a>>,
+    /// Finds out by which key the list that is there is signed. It is asked for each store that is
+    /// signed, before anything else is done.
+    pub examine: Box<Examine<'a>>,
+    /// Fingerprint of the key.
+    pub key: String,
+    /// Whether another key may have signed before.
+    pub new_key: bool,
+}
+
 /// How a changed list is published.
 #[derive(Default)]
 pub struct Listing<'a> {
-    /// Signs the list. It is called before anything in the store changes, and twice where files
-    /// are replaced. A store that is signed takes no change without it.
-    pub sign: Option<&'a mut Sign<'a>>,
+    /// What signs the list. A store that is signed takes no change without it, and with it only if
+    /// the list that is there is signed by the same key.
+    pub signing: Option<Signing<'a>>,
     /// The last day on which clients may take the list, in place of an earlier one.
     pub best_before: Option<BestBefore>,
+    /// The time, in seconds since 1970: a day that is over is refused.
+    pub now: u64,
 }
 
 impl fmt::Debug for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listing")
-            .field("sign", &self.sign.is_some())
+            .field("key", &self.signing.as_ref().map(|signing| &signing.key))
             .field("best_before", &self.best_before)
+            .field("now", &self.now)
             .finish()
     }
 }
@@ -217,6 +243,9 @@ impl Store {
     /// - [`Error::NameCollision`]: the pattern of one extension fits an image of another.
     /// - [`Error::Sums`], [`Error::SumsTooLarge`], [`Error::ImagePrefix`], [`Error::NotAFile`],
     ///   [`Error::Manifest`]: what is in the directory can't be built upon.
+    /// - [`Error::Unsigned`], [`Error::SignatureMissing`], [`Error::SignatureInvalid`],
+    ///   [`Error::OtherKey`]: the store is signed, and its list may not be extended by this signer.
+    /// - [`Error::Freshness`]: the day is over, or earlier than the one that is listed.
     /// - [`Error::LockUnsupported`]: the file system has no `flock`.
     /// - [`Error::Io`], [`Error::Undo`].
     ///
@@ -236,24 +265,28 @@ impl Store {
         obs::add(&self.dir, publication)
     }
 
-    /// Signs the list anew, and extends its freshness if a day is given; without a signer only
-    /// the latter, and only where the store is not signed.
+    /// Signs the list as it stands, whoever wrote it, and extends its freshness if a day is given;
+    /// without a signer only the latter, and only where the store is not signed.
+    ///
+    /// Returns what the signature takes over: this is the only change that starts from a list which
+    /// nobody vouches for.
     ///
     /// # Errors
-    /// Those of [`Store::add`] about the list and the signature, [`Error::Freshness`], and
-    /// [`Error::NoList`] when nothing is listed.
-    pub fn sign(&self, listing: Listing<'_>) -> Result<(), Error> {
-        let transaction = Transaction::begin(&self.dir)?;
+    /// Those of [`Store::add`] about the list, [`Error::OtherKey`], [`Error::Unsigned`],
+    /// [`Error::Freshness`], and [`Error::NoList`] when nothing is listed and nothing was signed.
+    pub fn sign(&self, listing: Listing<'_>) -> Result<Basis, Error> {
+        let (transaction, basis) = Transaction::begin_to_sign(&self.dir, &listing)?;
         let mut after = transaction.before().clone();
-        if after.is_empty() {
+        if after.is_empty() && basis == Basis::Unsigned {
             return Err(Error::NoList {
                 path: self.dir.join(SUMS),
             });
         }
         if let Some(day) = listing.best_before {
-            freshness::extend(&mut after, day)?;
+            freshness::extend(&mut after, day, listing.now)?;
         }
-        transaction.commit(Vec::new(), &after, listing)
+        transaction.commit(Vec::new(), &after, listing)?;
+        Ok(basis)
     }
 
     /// Removes all images but the newest, with their manifests, and returns them; a dry run only
@@ -270,12 +303,40 @@ impl Store {
         prune::prune(&self.dir, pruning, is_dry_run, listing)
     }
 
-    /// Whether the store has a `SHA256SUMS.gpg`, so that every change needs a signer.
+    /// Whether the list has a `SHA256SUMS.gpg`.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn is_signed(&self) -> Result<bool, Error> {
         Directory::open(&self.dir)?.exists(SIGNATURE)
+    }
+
+    /// Whether the store is signed, or was: it has a `SHA256SUMS.gpg` or a published key, so that
+    /// every change needs a signer.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn needs_signer(&self) -> Result<bool, Error> {
+        Ok(ledger::evidence(&Directory::open(&self.dir)?)?.is_some())
+    }
+
+    /// Finds out what a change would start from, which is refused if the list may not be extended by
+    /// this signer; changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the signature, [`Error::LockUnsupported`], [`Error::Io`].
+    pub fn basis(&self, signing: &Signing<'_>) -> Result<Basis, Error> {
+        let directory = Directory::open(&self.dir)?;
+        directory.lock()?;
+        ledger::check(&directory, signing, false)
+    }
+
+    /// Reads the public keys that are published with the list; `None` if there are none.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`] for a link, [`Error::TooLarge`], [`Error::Io`].
+    pub fn published_keys(&self) -> Result<Option<Vec<u8>>, Error> {
+        ledger::read_keys(&Directory::open(&self.dir)?)
     }
 
     /// Reads what is listed and what the manifests say: by name, and of each name the newest first.

@@ -14,12 +14,12 @@ use crate::error::Error;
 use crate::sums::Sums;
 use crate::transaction::Transaction;
 use crate::verify::SUM_SUFFIX;
-use crate::{Added, Publication};
+use crate::{Added, Listing, Publication};
 
 pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Error> {
     check_names(&publication)?;
     own_manifest(path, &mut publication)?;
-    let transaction = Transaction::begin(path)?;
+    let transaction = Transaction::begin(path, &Listing::default())?;
     let directory = transaction.directory();
     if directory.exists(SUMS)? {
         return Err(Error::Listed {

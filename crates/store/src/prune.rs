@@ -62,7 +62,7 @@ pub(crate) fn prune(
     is_dry_run: bool,
     listing: Listing<'_>,
 ) -> Result<Vec<ListedImage>, Error> {
-    let mut transaction = Transaction::begin(path)?;
+    let mut transaction = Transaction::begin(path, &listing)?;
     let images = inventory::images(transaction.directory(), transaction.before())?;
     let surplus: Vec<_> = pruning.surplus(&images).into_iter().cloned().collect();
     if is_dry_run || surplus.is_empty() {

@@ -22,7 +22,7 @@ use crate::Listing;
 use crate::directory::{Directory, MAX_SIGNATURE_SIZE, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::pending::PENDING;
-use crate::sums::Sums;
+use crate::sums::{MAX_SUMS_SIZE, Sums};
 use crate::temporary::{NEW, Temporary};
 
 /// A list on its way to its name.
@@ -63,31 +63,26 @@ pub(crate) struct Issue {
 impl Issue {
     /// Prints and signs `sums`; `former` are the bytes of the list that it takes the place of.
     ///
-    /// An empty list is no file, because systemd 254 and 257 refuse an empty one. Its signature
-    /// stays then: it says that the store is signed.
+    /// An empty list is no file, because systemd 254 and 257 refuse an empty one. It is signed all
+    /// the same: the signature says that it is the store's owner who took all lines away.
     pub(crate) fn prepare(
         directory: &Directory,
         sums: &Sums,
         former: &[u8],
         listing: &mut Listing<'_>,
     ) -> Result<Issue, Error> {
-        if sums.is_empty() {
-            return Ok(Issue {
-                list: Change::Remove,
-                signature: Change::Leave,
-                signature_bytes: None,
-            });
-        }
         let bytes = sums.print();
-        let signature_bytes = match listing.sign.as_mut() {
-            Some(sign) => Some(signature(directory, sign, &bytes)?),
+        let signature_bytes = match listing.signing.as_mut() {
+            Some(signing) => Some(signature(directory, &mut *signing.sign, &bytes)?),
             None => None,
         };
         let signature = match &signature_bytes {
             Some(bytes) => Change::Put(directory.temporary_of(bytes)?),
             None => Change::Leave,
         };
-        let list = if bytes == former {
+        let list = if bytes.is_empty() && signature_bytes.is_none() {
+            Change::Remove
+        } else if bytes == former && !bytes.is_empty() {
             Change::Leave
         } else {
             Change::Put(directory.temporary_of(&bytes)?)
@@ -105,7 +100,7 @@ impl Issue {
         list: &[u8],
         signature: Change,
     ) -> Result<Issue, Error> {
-        let list = if list.is_empty() {
+        let list = if list.is_empty() && !matches!(signature, Change::Put(_)) {
             Change::Remove
         } else {
             Change::Put(directory.temporary_of(list)?)
@@ -184,10 +179,28 @@ pub(crate) fn put(directory: &Directory, change: Change, name: &str) -> Result<(
     }
 }
 
-/// Renames what has not been renamed yet.
+/// Renames what has not been renamed yet. An empty list is no file once it is in place.
 fn rename_both(directory: &Directory) -> Result<(), Error> {
     directory.rename_if_there(NEXT_SIGNATURE, SIGNATURE)?;
-    directory.rename_if_there(NEXT_LIST, SUMS)
+    directory.rename_if_there(NEXT_LIST, SUMS)?;
+    match directory.size(SUMS)? {
+        Some(0) => directory.remove(SUMS),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Under the lock: the list and its signature as they are once [`recover`] is done.
+pub(crate) fn upcoming(directory: &Directory) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
+    let mut list = None;
+    let mut signature = None;
+    if directory.exists(COMMITTED)? {
+        list = directory.read_bounded(NEXT_LIST, MAX_SUMS_SIZE)?;
+        signature = directory.read_bounded(NEXT_SIGNATURE, MAX_SIGNATURE_SIZE)?;
+    }
+    Ok((
+        list.map_or_else(|| directory.read_list(), Ok)?,
+        signature.map_or_else(|| directory.read_signature(), |bytes| Ok(Some(bytes)))?,
+    ))
 }
 
 /// Puts on the disk what was published.

@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::Listing;
 use crate::directory::{Directory, Found, SIGNATURE};
 use crate::error::Error;
+use crate::ledger::{self, Basis};
 use crate::pending::{self, PENDING};
 use crate::publish::{self, Change, Issue, OLD};
 use crate::sums::Sums;
@@ -55,22 +56,45 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// Waits for the lock, completes what a killed process left half done, and reads the list.
-    pub(crate) fn begin(path: &Path) -> Result<Transaction, Error> {
+    /// Waits for the lock, makes sure that the list may be extended, completes what a killed process
+    /// left half done, and reads the list.
+    pub(crate) fn begin(path: &Path, listing: &Listing<'_>) -> Result<Transaction, Error> {
+        let (transaction, _) = Self::begin_with(path, listing, false)?;
+        Ok(transaction)
+    }
+
+    /// Begins a change by which the list is signed as it stands; returns what is taken over.
+    pub(crate) fn begin_to_sign(
+        path: &Path,
+        listing: &Listing<'_>,
+    ) -> Result<(Transaction, Basis), Error> {
+        Self::begin_with(path, listing, true)
+    }
+
+    fn begin_with(
+        path: &Path,
+        listing: &Listing<'_>,
+        blesses: bool,
+    ) -> Result<(Transaction, Basis), Error> {
         let directory = Directory::open(path)?;
         directory.lock()?;
+        let basis = match &listing.signing {
+            Some(signing) => ledger::check(&directory, signing, blesses)?,
+            None => Basis::Unsigned,
+        };
         publish::recover(&directory)?;
         let former = directory.read_list()?;
         let before = directory.parse_list(&former)?;
         pending::resolve(&directory, &before)?;
         let former_signature = directory.read_signature()?;
-        Ok(Transaction {
+        let transaction = Transaction {
             directory,
             former,
             former_signature,
             before,
             going: Vec::new(),
-        })
+        };
+        Ok((transaction, basis))
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -116,9 +140,11 @@ impl Transaction {
         mut listing: Listing<'_>,
     ) -> Result<(), Error> {
         let Self { directory, .. } = &self;
-        if listing.sign.is_none() && self.former_signature.is_some() {
+        if listing.signing.is_none()
+            && let Some(name) = ledger::evidence(directory)?
+        {
             return Err(Error::Unsigned {
-                path: directory.path().join(SIGNATURE),
+                path: directory.path().join(name),
             });
         }
         finish(directory, &parts)?;
@@ -309,6 +335,7 @@ mod tests {
 
     use super::*;
     use crate::directory::SUMS;
+    use crate::tests::workshop;
 
     const OLD_HASH: &str = "1111111111111111111111111111111111111111111111111111111111111111";
     const NEW_HASH: [u8; 32] = [0xab; 32];
@@ -340,7 +367,7 @@ mod tests {
         let scratch = Scratch::new("lock");
         let other = fs::File::open(&scratch.0).unwrap();
         let get = || rustix::fs::flock(&other, FlockOperation::NonBlockingLockExclusive);
-        let transaction = Transaction::begin(&scratch.0).unwrap();
+        let transaction = Transaction::begin(&scratch.0, &Listing::default()).unwrap();
         assert_eq!(get(), Err(Errno::WOULDBLOCK));
         drop(transaction);
         assert_eq!(get(), Ok(()));
@@ -392,7 +419,7 @@ mod tests {
                 if let Some(list) = &list {
                     fs::write(scratch.0.join(SUMS), list).unwrap();
                 }
-                let transaction = Transaction::begin(&scratch.0).unwrap();
+                let transaction = Transaction::begin(&scratch.0, &Listing::default()).unwrap();
                 let directory = &transaction.directory;
                 let mut done = Vec::new();
                 delist(&transaction, &[part(directory, found)], &mut done);
@@ -422,7 +449,7 @@ mod tests {
             }
             // A directory can't get a second name, so replacing the manifest fails.
             fs::create_dir(scratch.0.join("a-1.manifest.gz")).unwrap();
-            let transaction = Transaction::begin(&scratch.0).unwrap();
+            let transaction = Transaction::begin(&scratch.0, &Listing::default()).unwrap();
             let part = |name: &str| {
                 let file = transaction.directory.temporary_of(b"new").unwrap();
                 transaction.part((name.to_owned(), file, NEW_HASH)).unwrap()
@@ -430,10 +457,13 @@ mod tests {
             let parts = vec![part("a-1.raw"), part("a-1.manifest.gz")];
             let mut after = transaction.before().clone();
             after.insert("a-1.raw", NEW_HASH);
-            let mut sign = |_: &[u8]| Ok(b"new signature".to_vec());
+            let signing = crate::Signing {
+                sign: Box::new(|_: &[u8]| Ok(b"new signature".to_vec())),
+                ..workshop::signing()
+            };
             let listing = Listing {
-                sign: is_signed.then_some(&mut sign as &mut crate::Sign<'_>),
-                best_before: None,
+                signing: is_signed.then_some(signing),
+                ..Listing::default()
             };
             let failed = transaction.commit(parts, &after, listing).unwrap_err();
             assert!(
@@ -458,7 +488,7 @@ mod tests {
         );
         fs::write(scratch.0.join(SUMS), gone + &kept).unwrap();
         fs::write(scratch.0.join("a-1.raw"), "old").unwrap();
-        let transaction = Transaction::begin(&scratch.0).unwrap();
+        let transaction = Transaction::begin(&scratch.0, &Listing::default()).unwrap();
         let directory = &transaction.directory;
         let mut parts = [part(directory, Found::Other)];
         let mut done = Vec::new();

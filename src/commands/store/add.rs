@@ -36,17 +36,24 @@ struct Row {
 /// Adds each image with the manifest beside it, one transaction each.
 pub fn run(arguments: &AddArguments, report: &Report) -> Result<()> {
     let directory = &arguments.directory;
-    let key = inputs::key(&arguments.signing)?;
-    let signer = signing::open(
-        key.as_ref(),
-        inputs::now()?,
-        std::slice::from_ref(directory),
-    )?;
+    let settings = inputs::signing(&arguments.signing)?;
+    let signer = signing::open_to_extend(&settings, std::slice::from_ref(directory))?;
     for finding in signer.iter().flat_map(|signer| &signer.findings) {
         report.note(finding);
     }
     let images = (arguments.images.iter())
-        .map(|image| add(image, arguments, signer.as_ref(), report))
+        .map(|image| {
+            let listing = Listing {
+                signing: signer.as_ref().map(Signer::signing),
+                best_before: arguments.best_before,
+                now: settings.now,
+            };
+            let (row, store) = add(image, arguments, listing, report)?;
+            if let Some(signer) = &signer {
+                signer.publish_key(&store)?;
+            }
+            Ok(row)
+        })
         .collect::<Result<_>>()?;
     if report.is_json() {
         report.json(&Additions {
@@ -60,9 +67,9 @@ pub fn run(arguments: &AddArguments, report: &Report) -> Result<()> {
 fn add(
     image: &Path,
     arguments: &AddArguments,
-    signer: Option<&Signer>,
+    listing: Listing<'_>,
     report: &Report,
-) -> Result<Row> {
+) -> Result<(Row, Store)> {
     let manifest_path = beside(image);
     let manifest = File::open(&manifest_path).map_err(|error| {
         Failure::io(format!("reading {}", manifest_path.display()), error)
@@ -83,7 +90,6 @@ fn add(
     let file = copy(&store, image)?;
     let digest = file.2;
     let stored = shelf.join(&file.0);
-    let mut sign = signing::sign_with(signer);
     let added = store
         .add(
             Publication {
@@ -93,26 +99,21 @@ fn add(
                 replace: arguments.replace,
                 allow_older: arguments.allow_older,
             },
-            Listing {
-                sign: sign.as_mut().map(|sign| sign as _),
-                best_before: arguments.best_before,
-            },
+            listing,
         )
         .map_err(store_failure)?;
-    if let Some(signer) = signer {
-        signer.publish_key(&store)?;
-    }
     let added = match added {
         Added::New => "new",
         Added::Unchanged => "unchanged",
         Added::Replaced => "replaced",
     };
     report.stage("store", &format!("{}  {added}", stored.display()));
-    Ok(Row {
+    let row = Row {
         image: stored,
         sha256: hex::encode(digest),
         added,
-    })
+    };
+    Ok((row, store))
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.

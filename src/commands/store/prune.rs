@@ -7,7 +7,7 @@ use store::{Listing, Per, Pruning, Store};
 
 use crate::cli::store::{PruneArguments, PruneKey};
 use crate::inputs;
-use crate::publish::signing;
+use crate::publish::signing::{self, Signer};
 use crate::report::Report;
 use crate::words::failure::{Result, store_failure};
 use crate::words::quantity::{bytes, counted};
@@ -43,20 +43,15 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
     let directories = super::directories(&arguments.directory)?;
     let signer = match arguments.dry_run {
         true => None,
-        false => signing::open(
-            inputs::key(&arguments.signing)?.as_ref(),
-            inputs::now()?,
-            &directories,
-        )?,
+        false => signing::open_to_extend(&inputs::signing(&arguments.signing)?, &directories)?,
     };
     for finding in signer.iter().flat_map(|signer| &signer.findings) {
         report.note(finding);
     }
     for directory in directories {
-        let mut sign = signing::sign_with(signer.as_ref());
         let listing = Listing {
-            sign: sign.as_mut().map(|sign| sign as _),
-            best_before: None,
+            signing: signer.as_ref().map(Signer::signing),
+            ..Listing::default()
         };
         let removed = Store::open(&directory)
             .and_then(|store| store.prune(pruning, arguments.dry_run, listing))

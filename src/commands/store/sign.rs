@@ -1,55 +1,82 @@
 //! `store sign`: a new signature of the list, and the public key beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use store::{Listing, Store};
+use store::{Basis, Listing, Store};
 
 use crate::cli::store::SignArguments;
 use crate::inputs;
-use crate::publish::signing;
+use crate::publish::signing::{self, Signer};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::quantity::counted;
 
 #[derive(Serialize)]
 struct Signed {
     directories: Vec<PathBuf>,
     /// Fingerprint of the key, if one signed.
     signed_by: Option<String>,
+    /// What was signed that the same key had not signed before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    before: Vec<Before>,
+}
+
+/// What a list was before it was signed.
+#[derive(Serialize)]
+struct Before {
+    directory: PathBuf,
+    /// Fingerprint of the key that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
+    /// What is wrong with the signature that it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// The names that nobody vouched for, and the key does now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blessed: Vec<String>,
 }
 
 /// Signs each list.
 pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
-    let key = inputs::key(&arguments.signing)?;
-    if key.is_none() && arguments.best_before.is_none() {
+    let settings = inputs::signing(&arguments.signing)?;
+    if settings.key.is_none() && arguments.best_before.is_none() {
         return Err(Failure::usage("no key to sign with is named")
             .hint("name one: --sign-key FILE or --gpg-key KEY"));
     }
     let directories = super::directories(&arguments.directory)?;
-    let signer = signing::open(key.as_ref(), inputs::now()?, &directories)?;
+    let signer = signing::open(&settings, &directories)?;
     for finding in signer.iter().flat_map(|signer| &signer.findings) {
         report.note(finding);
     }
+    let mut before = Vec::new();
     for directory in &directories {
         let store = Store::open(directory).map_err(store_failure)?;
-        let mut sign = signing::sign_with(signer.as_ref());
-        store
+        let basis = store
             .sign(Listing {
-                sign: sign.as_mut().map(|sign| sign as _),
+                signing: signer.as_ref().map(Signer::signing),
                 best_before: arguments.best_before,
+                now: settings.now,
             })
             .map_err(store_failure)?;
         if let Some(signer) = &signer {
             signer.publish_key(&store)?;
+            if basis != Basis::Own {
+                before.push(Before::new(directory, basis, &store)?);
+            }
         }
     }
     let signed = Signed {
         signed_by: signer.map(|signer| signer.fingerprint()),
         directories,
+        before,
     };
     if report.is_json() {
         report.json(&signed);
         return Ok(());
+    }
+    for before in &signed.before {
+        report.print(&before.text());
     }
     for directory in &signed.directories {
         let list = directory.join("SHA256SUMS");
@@ -60,4 +87,44 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
         report.print(&format!("{}: {by}\n", list.display()));
     }
     Ok(())
+}
+
+impl Before {
+    fn new(directory: &Path, basis: Basis, store: &Store) -> Result<Self> {
+        let (signed_by, problem) = match basis {
+            Basis::Own => (None, None),
+            Basis::OtherKey(key) => (Some(key), None),
+            Basis::Unsigned => (None, Some("it had none".to_owned())),
+            Basis::Unverified(problem) => (None, Some(problem)),
+        };
+        let blessed = match &problem {
+            Some(_) => store.entries().map_err(store_failure)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            signed_by,
+            problem,
+            blessed: blessed.into_iter().map(|entry| entry.name).collect(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let list = self.directory.join("SHA256SUMS");
+        let mut text = String::new();
+        if let Some(key) = &self.signed_by {
+            text += &format!("{}: was signed by key {key}\n", list.display());
+        }
+        if let Some(problem) = &self.problem {
+            text += &format!(
+                "{}: no good signature before ({problem}); the key vouches for {} now:\n",
+                list.display(),
+                counted(self.blessed.len(), "line")
+            );
+        }
+        for name in &self.blessed {
+            text += &format!("  {name}\n");
+        }
+        text
+    }
 }

@@ -17,8 +17,7 @@ use crate::cli::store::VerifyArguments;
 use crate::inputs;
 use crate::inspected::{RELEASE_DIRECTORY, release_files};
 use crate::packages::trust;
-use crate::publish::signing;
-use crate::publish::signing::Signer;
+use crate::publish::signing::{self, Signer};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::{bytes, counted};
@@ -87,7 +86,7 @@ fn shelf(
         true => Some(trust::keyring(&[own])),
         false => None,
     };
-    let now = inputs::now()?;
+    let now = inputs::clock()?;
     let signed_by = RefCell::new(None);
     let check_signature = |list: &[u8], signature: &[u8]| {
         let keyring = match &own {
@@ -106,6 +105,7 @@ fn shelf(
     let verdict = store.verify(&Examination {
         workers,
         check_signature: can_check.then_some(&check_signature),
+        now,
         look_inside: Some(&look_inside),
         progress: &|done, total| {
             bar.set_length(total);
@@ -115,15 +115,18 @@ fn shelf(
     bar.finish_and_clear();
     let verdict = verdict.map_err(store_failure)?;
     let mut findings = verdict.findings;
+    let signed_by = signed_by.take();
+    if let Some(key) = &signed_by {
+        findings.extend(other_keys(&store, key));
+        findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    }
     let mut repaired = Vec::new();
     let is_fixable = |finding: &Finding| finding.kind.fix.is_some();
     if arguments.fix && findings.iter().any(is_fixable) {
-        let key = inputs::key(&arguments.signing)?;
-        let signer = key.map(|key| Signer::open(&key, now)).transpose()?;
-        let mut sign = signing::sign_with(signer.as_ref());
+        let signer = Signer::open(&inputs::signing(&arguments.signing)?)?;
         let listing = Listing {
-            sign: sign.as_mut().map(|sign| sign as _),
-            best_before: None,
+            signing: signer.as_ref().map(Signer::signing),
+            ..Listing::default()
         };
         repaired = store.repair(&findings, listing).map_err(store_failure)?;
         findings.retain(|finding| !repaired.contains(finding));
@@ -132,10 +135,27 @@ fn shelf(
         directory: path.to_owned(),
         images: verdict.images,
         bytes: verdict.bytes,
-        signed_by: signed_by.into_inner(),
+        signed_by,
         findings: findings.iter().map(Row::new).collect(),
         repaired: repaired.iter().map(Row::new).collect(),
     })
+}
+
+/// Says which keys are published with a list that another one signs.
+fn other_keys(store: &Store, signed_by: &str) -> Vec<Finding> {
+    // What is wrong with the keys as such is said by whatever needs them.
+    let published = signing::published_keys(store).unwrap_or_default();
+    (published.keys().into_iter())
+        .filter(|key| key.fingerprint != signed_by)
+        .map(|key| {
+            let user = key.user_ids.first().map_or("nobody", String::as_str);
+            let text = format!(
+                "has key {} of {user:?}, which did not sign the list",
+                key.fingerprint
+            );
+            Finding::new(&kinds::OTHER_KEY, KEYRING, text)
+        })
+        .collect()
 }
 
 /// Looks whether an image says of itself what its manifest says of it, where clients ask.

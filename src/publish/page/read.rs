@@ -204,7 +204,12 @@ fn is_signed(signers: &[Signer]) -> bool {
 fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
     let path = directory.join("SHA256SUMS.gpg");
     let Some(signature) = bounded(&path, MAX_SIGNATURE)? else {
-        return Ok(Signer::Nobody);
+        // A key is published for signed lists alone; a list that lost its signature is not one that
+        // clients are to take unverified.
+        return match keyring {
+            None => Ok(Signer::Nobody),
+            Some(_) => Err(store_failure(store::Error::SignatureMissing { path })),
+        };
     };
     let Some(keyring) = keyring else {
         return Ok(Signer::Unknown);
@@ -386,7 +391,7 @@ mod tests {
             (
                 &[("", false)],
                 &[("", whole)],
-                Ok((false, Some("import-pubring.gpg"), false)),
+                Err("signature-missing: "),
             ),
             (&[("", true)], &[], Ok((true, None, false))),
             (

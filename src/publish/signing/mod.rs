@@ -16,18 +16,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use openpgp::{Error, Keyring, SigningKey};
-use store::{KEYRING, SignError, Store};
+use store::{Basis, Former, KEYRING, SignError, Signature, Signing, Store};
 use zeroize::Zeroizing;
 
 pub use passphrase::{Passphrase, PassphraseSource};
 
 use crate::findings::{Finding, kinds};
 use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::quantity::counted;
 
 /// Largest key file in bytes; a key with some subkeys has a few thousand.
 const MAX_KEY_FILE: u64 = 1 << 20;
-/// Largest file of public keys in a store, in bytes.
-const MAX_KEYRING: u64 = 16 << 20;
 
 /// What signs, as the user named it.
 #[derive(Clone, Debug)]
@@ -38,12 +37,28 @@ pub enum KeySource {
     Gpg(String),
 }
 
+/// What the user said about the signature of a list.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What signs, if anything was named.
+    pub key: Option<KeySource>,
+    /// Another key may have signed before.
+    pub new_key: bool,
+    /// The time of a signature that is made, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
+    pub time: u64,
+    /// The time by which signatures and days are checked: that of the clock.
+    pub now: u64,
+}
+
 /// What signs, ready to do so.
 #[derive(Debug)]
 pub struct Signer {
     how: How,
+    new_key: bool,
     /// The time of each signature, in seconds since 1970.
     time: u64,
+    /// The time of checks.
+    now: u64,
     /// What is worth a word about the key.
     pub findings: Vec<Finding>,
 }
@@ -55,22 +70,72 @@ enum How {
 }
 
 impl Signer {
-    /// Opens a key for signatures of `time`, in seconds since 1970. May ask for a passphrase.
-    pub fn open(source: &KeySource, time: u64) -> Result<Self> {
-        match source {
-            KeySource::File(path, passphrase) => {
-                let (key, findings) = read_key(path, passphrase, time)?;
-                Ok(Self {
-                    how: How::Key(Box::new(key)),
-                    time,
-                    findings,
-                })
+    /// Opens the key, if one was named. May ask for a passphrase.
+    pub fn open(settings: &Settings) -> Result<Option<Self>> {
+        let (how, findings) = match &settings.key {
+            None => return Ok(None),
+            Some(KeySource::File(path, passphrase)) => {
+                let (key, findings) = read_key(path, passphrase, settings)?;
+                (How::Key(Box::new(key)), findings)
             }
-            KeySource::Gpg(id) => Ok(Self {
-                how: How::Gpg(gpg::Key::find(id)?),
-                time,
-                findings: Vec::new(),
+            Some(KeySource::Gpg(id)) => (How::Gpg(gpg::Key::find(id)?), Vec::new()),
+        };
+        Ok(Some(Self {
+            how,
+            new_key: settings.new_key,
+            time: settings.time,
+            now: settings.now,
+            findings,
+        }))
+    }
+
+    /// Returns what a store calls to sign a list.
+    pub fn signing(&self) -> Signing<'_> {
+        Signing {
+            sign: Box::new(|list| self.sign(list)),
+            examine: Box::new(|former| self.examine(former)),
+            key: self.fingerprint(),
+            new_key: self.new_key,
+        }
+    }
+
+    /// Finds out by which key a list is signed: this one, or another that is published with it.
+    fn examine(&self, former: &Former<'_>) -> Signature {
+        let published = match former.keys {
+            Some(bytes) => Keyring::parse(bytes, KEYRING),
+            None => Ok(Keyring::default()),
+        };
+        let by = match (&published, former.signature) {
+            (Err(error), _) => Err(error.clone()),
+            (_, None) => Err(Error::Malformed {
+                origin: KEYRING.to_owned(),
+                reason: "it is there, and no signature".to_owned(),
             }),
+            (Ok(published), Some(signature)) => {
+                // Of this key nobody's copy counts but the one that signs.
+                let own = self.public();
+                let mut known = published.clone();
+                known.remove(&self.fingerprint());
+                known.extend(own.clone());
+                let verify = |keys: &Keyring| {
+                    keys.verify_detached(former.list, signature, "it", self.now)
+                        .map(|verified| verified.fingerprint)
+                };
+                verify(&own).or_else(|_| verify(&known))
+            }
+        };
+        let keys = published.unwrap_or_default().keys();
+        Signature {
+            by: by.map_err(|error| error.to_string()),
+            published: keys.into_iter().map(|key| key.fingerprint).collect(),
+        }
+    }
+
+    /// Returns the public part of the key.
+    fn public(&self) -> Keyring {
+        match &self.how {
+            How::Key(key) => key.public(),
+            How::Gpg(key) => key.public.clone(),
         }
     }
 
@@ -92,45 +157,38 @@ impl Signer {
 
     /// Puts the public key beside the store's list, where its copy there is another or missing.
     pub fn publish_key(&self, store: &Store) -> Result<()> {
-        let keys = self.keys_for(store.dir())?;
+        let keys = self.keys_for(store)?;
         store::replace_file(&store.dir().join(KEYRING), &keys.to_binary())
             .map_err(store_failure)
             .map(|_| ())
     }
 
-    /// Returns the public keys that belong beside the list in `directory`. Other keys that are
-    /// there stay: a store passes from one key to the next with both at hand.
-    fn keys_for(&self, directory: &Path) -> Result<Keyring> {
-        let public = match &self.how {
-            How::Key(key) => key.public(),
-            How::Gpg(key) => key.public.clone(),
-        };
-        let path = directory.join(KEYRING);
-        let mut keys = match read(&path, MAX_KEYRING) {
-            Ok(bytes) => Keyring::parse(&bytes, &path.display().to_string()).map_err(|error| {
-                Failure::refused(error).hint(format!("remove {} if it is none", path.display()))
-            })?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Keyring::default(),
-            Err(error) => return Err(Failure::io(format!("reading {}", path.display()), error)),
-        };
+    /// Returns the public keys that belong beside the list of a store. Other keys that are there
+    /// stay: a store passes from one key to the next with both at hand.
+    fn keys_for(&self, store: &Store) -> Result<Keyring> {
+        let mut keys = published_keys(store)?;
         keys.remove(&self.fingerprint());
-        keys.extend(public);
+        keys.extend(self.public());
         Ok(keys)
     }
 }
 
-/// Returns what a store calls to sign a list, if anything signs.
-pub fn sign_with(
-    signer: Option<&Signer>,
-) -> Option<impl FnMut(&[u8]) -> std::result::Result<Vec<u8>, SignError>> {
-    signer.map(|signer| |list: &[u8]| signer.sign(list))
+/// Reads the public keys that are published with a store's list.
+pub fn published_keys(store: &Store) -> Result<Keyring> {
+    let path = store.dir().join(KEYRING);
+    match store.published_keys().map_err(store_failure)? {
+        None => Ok(Keyring::default()),
+        Some(bytes) => Keyring::parse(&bytes, &path.display().to_string()).map_err(|error| {
+            Failure::refused(error).hint(format!("remove {} if it is none", path.display()))
+        }),
+    }
 }
 
 /// Reads a secret key, and says what is wrong with its file.
 fn read_key(
     path: &Path,
     passphrase: &PassphraseSource,
-    time: u64,
+    settings: &Settings,
 ) -> Result<(SigningKey, Vec<Finding>)> {
     let origin = path.display().to_string();
     let doing = || format!("reading the key {origin}");
@@ -142,7 +200,7 @@ fn read_key(
         let text = format!("{origin} has mode {mode:04o}: others may use the key; chmod 600 it");
         findings.push(Finding::new(&kinds::KEY_FILE_MODE, text));
     }
-    let parse = |passphrase| SigningKey::parse(&bytes, &origin, passphrase, time);
+    let parse = |passphrase| SigningKey::parse(&bytes, &origin, passphrase, settings.time);
     let key = match parse(None) {
         Err(Error::PassphraseNeeded { .. }) => parse(Some(&*passphrase.ask(&origin)?)),
         other => other,
@@ -176,25 +234,16 @@ fn read(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
 ///
 /// A store that is signed takes no change without a key; this is said before any work is done for
 /// it.
-pub fn open(
-    source: Option<&KeySource>,
-    now: u64,
-    directories: &[PathBuf],
-) -> Result<Option<Signer>> {
-    if let Some(source) = source {
-        let signer = Signer::open(source, now)?;
-        for directory in directories {
-            signer.keys_for(directory)?;
-        }
-        return Ok(Some(signer));
-    }
+pub fn open(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signer>> {
+    let signer = Signer::open(settings)?;
     for directory in directories {
-        let is_signed = match Store::open_for_reading(directory) {
-            Ok(store) => store.is_signed().map_err(store_failure)?,
-            // Whatever is wrong with the directory is found, and said, where it is written to.
-            Err(_) => false,
+        // Whatever is wrong with the directory is found, and said, where it is written to.
+        let Ok(store) = Store::open_for_reading(directory) else {
+            continue;
         };
-        if is_signed {
+        if let Some(signer) = &signer {
+            signer.keys_for(&store)?;
+        } else if store.needs_signer().map_err(store_failure)? {
             let text = anyhow!(
                 "the store {} is signed, and there is no key to sign its new list with",
                 directory.display()
@@ -204,7 +253,36 @@ pub fn open(
             );
         }
     }
-    Ok(None)
+    Ok(signer)
+}
+
+/// Opens what signs the lists in these directories, and makes sure that it may extend each: that
+/// nobody else has changed what it would sign.
+pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signer>> {
+    let Some(mut signer) = open(settings, directories)? else {
+        return Ok(None);
+    };
+    for directory in directories {
+        let Ok(store) = Store::open_for_reading(directory) else {
+            continue;
+        };
+        let basis = store.basis(&signer.signing()).map_err(store_failure)?;
+        let lines = match basis {
+            // A list that can't be read is said where it is to be changed.
+            Basis::Unsigned => store.entries().unwrap_or_default().len(),
+            _ => 0,
+        };
+        if lines > 0 {
+            let text = format!(
+                "{} was not signed before; {} of it are signed as they are",
+                directory.join("SHA256SUMS").display(),
+                counted(lines, "line"),
+            );
+            let finding = Finding::new(&kinds::FIRST_SIGNATURE, text);
+            signer.findings.push(finding);
+        }
+    }
+    Ok(Some(signer))
 }
 
 #[cfg(test)]
@@ -217,6 +295,8 @@ mod tests {
     const SECRET: &[u8] = include_bytes!("../../../fixtures/keys/test.secret.asc");
     const PUBLIC: &[u8] = include_bytes!("../../../fixtures/keys/test.public.asc");
     const OTHERS: &[u8] = include_bytes!("../../../fixtures/keys/version6.public.asc");
+    /// The signature of `data` by that other key.
+    const OTHERS_SIGNATURE: &[u8] = include_bytes!("../../../fixtures/keys/version6.signature.asc");
     const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
     /// A time at which the key could sign.
     const TIME: u64 = 1_700_000_001;
@@ -225,6 +305,20 @@ mod tests {
         let path = scratch.write("secret.asc", bytes);
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         KeySource::File(path, PassphraseSource::Terminal)
+    }
+
+    /// A key that signs at a time, on a machine whose clock is a second later.
+    fn settings(key: Option<&KeySource>, time: u64) -> Settings {
+        Settings {
+            key: key.cloned(),
+            new_key: false,
+            time,
+            now: time + 1,
+        }
+    }
+
+    fn signer(key: &KeySource, time: u64) -> Result<Signer> {
+        Signer::open(&settings(Some(key), time)).map(Option::unwrap)
     }
 
     #[test]
@@ -247,7 +341,7 @@ mod tests {
                 Some("has mode 0620: others may use the key; chmod 600 it"),
             ),
         ] {
-            let signer = Signer::open(&key(&scratch, SECRET, mode), TIME).unwrap();
+            let signer = signer(&key(&scratch, SECRET, mode), TIME).unwrap();
             assert_eq!(signer.fingerprint(), FINGERPRINT);
             let found: Vec<_> = signer.findings.iter().map(|one| one.kind.id).collect();
             let expected: Vec<_> = said.iter().map(|_| "key-file-mode").collect();
@@ -270,18 +364,18 @@ mod tests {
             (PUBLIC, TIME, how),
             (&b"no key"[..], TIME, how),
         ] {
-            let failure = Signer::open(&key(&scratch, bytes, 0o600), time).unwrap_err();
+            let failure = signer(&key(&scratch, bytes, 0o600), time).unwrap_err();
             assert_eq!(failure.hints, [hint]);
         }
         let nowhere = KeySource::File(scratch.path().join("none"), PassphraseSource::Terminal);
-        let failure = Signer::open(&nowhere, TIME).unwrap_err();
+        let failure = signer(&nowhere, TIME).unwrap_err();
         assert!(format!("{:#}", failure.source).starts_with("reading the key "));
     }
 
     #[test]
     fn the_keys_beside_a_list() {
         let scratch = Scratch::new();
-        let signer = Signer::open(&key(&scratch, SECRET, 0o600), TIME).unwrap();
+        let signer = signer(&key(&scratch, SECRET, 0o600), TIME).unwrap();
         let own = Keyring::parse(PUBLIC, "").unwrap();
         let others = Keyring::parse(OTHERS, "").unwrap();
         let mut both = others.clone();
@@ -303,29 +397,64 @@ mod tests {
         }
         let store = Scratch::new();
         let file = store.write(KEYRING, b"no keys");
-        let failure = signer.keys_for(store.path()).unwrap_err();
+        let opened = Store::open(store.path()).unwrap();
+        let failure = signer.keys_for(&opened).unwrap_err();
         assert_eq!(
             failure.hints,
             [format!("remove {} if it is none", file.display())]
         );
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        assert!(signer.keys_for(store.path()).is_err());
+        assert!(signer.keys_for(&opened).is_err());
+        // What a link leads to is published by nobody.
+        fs::remove_dir(&file).unwrap();
+        std::os::unix::fs::symlink(scratch.write("public", PUBLIC), &file).unwrap();
+        assert!(signer.keys_for(&opened).is_err());
     }
 
     #[test]
     fn a_signature_is_by_the_key_and_of_the_time() {
         let scratch = Scratch::new();
-        let signer = Signer::open(&key(&scratch, SECRET, 0o600), TIME).unwrap();
-        let mut sign = sign_with(Some(&signer)).unwrap();
-        let signature = sign(b"list").unwrap();
+        let signer = signer(&key(&scratch, SECRET, 0o600), TIME).unwrap();
+        let mut signing = signer.signing();
+        let signature = (signing.sign)(b"list").unwrap();
         let keys = Keyring::parse(PUBLIC, "").unwrap();
         let verified = keys.verify_detached(b"list", &signature, "", 0).unwrap();
         assert_eq!(
             (&*verified.fingerprint, verified.created),
             (FINGERPRINT, TIME)
         );
-        assert!(sign_with(None).is_none());
+        assert_eq!((&*signing.key, signing.new_key), (FINGERPRINT, false));
+
+        // Whatever else is published, the key's own signature is known by its own copy of it.
+        let invalid = |by: &std::result::Result<String, String>| by.clone().map_err(|_| ());
+        for (list, signature, keys, expected) in [
+            (&b"list"[..], Some(&*signature), None, Ok(FINGERPRINT)),
+            (b"list", Some(&signature), Some(PUBLIC), Ok(FINGERPRINT)),
+            (b"list", Some(&signature), Some(OTHERS), Ok(FINGERPRINT)),
+            (b"list", Some(&signature), Some(b"no keys"), Err(())),
+            (b"another", Some(&signature), Some(PUBLIC), Err(())),
+            (b"list", Some(b"garbage"), Some(PUBLIC), Err(())),
+            (b"list", None, Some(PUBLIC), Err(())),
+            // Of another key only what is published counts.
+            (b"data", Some(OTHERS_SIGNATURE), None, Err(())),
+        ] {
+            let found = (signing.examine)(&Former {
+                list,
+                signature,
+                keys,
+            });
+            let expected = expected.map(str::to_owned);
+            assert_eq!(invalid(&found.by), expected, "{list:?} {:?}", found.by);
+            let count = usize::from(keys.is_some_and(|keys| keys != b"no keys"));
+            assert_eq!(found.published.len(), count);
+        }
+        let others = (signing.examine)(&Former {
+            list: b"data",
+            signature: Some(OTHERS_SIGNATURE),
+            keys: Some(OTHERS),
+        });
+        assert_eq!(others.by, Ok(others.published[0].clone()));
     }
 
     #[test]
@@ -347,13 +476,13 @@ mod tests {
             (Some(&source), paths(&[&signed]), Ok(true)),
             (Some(&source), nowhere, Ok(true)),
         ] {
-            let opened = open(source, TIME, &directories);
+            let opened = open(&settings(source, TIME), &directories);
             let found = opened.map(|signer| signer.is_some());
             assert_eq!(found.map_err(|_| ()), expected, "{directories:?}");
         }
         // What is beside the list is looked at before any work is done.
         unsigned.write(KEYRING, b"no keys");
-        assert!(open(Some(&source), TIME, &paths(&[&unsigned])).is_err());
+        assert!(open(&settings(Some(&source), TIME), &paths(&[&unsigned])).is_err());
     }
 
     #[test]
@@ -369,9 +498,9 @@ mod tests {
         // A key of the largest size that is allowed.
         let mut large = SECRET.to_vec();
         large.resize(1 << 20, b'\n');
-        Signer::open(&key(&scratch, &large, 0o600), TIME).unwrap();
+        signer(&key(&scratch, &large, 0o600), TIME).unwrap();
         large.push(b'\n');
-        let failure = Signer::open(&key(&scratch, &large, 0o600), TIME).unwrap_err();
+        let failure = signer(&key(&scratch, &large, 0o600), TIME).unwrap_err();
         assert!(format!("{:#}", failure.source).ends_with("more than 1048576 bytes"));
     }
 }

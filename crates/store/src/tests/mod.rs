@@ -2,6 +2,7 @@
 
 mod failure;
 mod kill;
+mod ledger;
 mod listed;
 mod newest;
 mod signature;

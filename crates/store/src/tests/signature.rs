@@ -2,16 +2,17 @@
 
 use std::fs;
 
+use super::workshop::signing;
 use super::{Scratch, add, list, manifest, publication, sign};
-use crate::{Added, BestBefore, Error, Listing, SignError};
+use crate::{Added, BestBefore, Error, Listing, SignError, Signing};
 
 /// Adds an image to a signed store.
 fn add_signed(scratch: &Scratch, name: &str, bytes: &[u8], replace: bool) -> Result<Added, Error> {
     let store = scratch.store();
     let publication = publication(&store, name, &format!("{name}-1"), bytes, replace);
     let listing = Listing {
-        sign: Some(&mut sign),
-        best_before: None,
+        signing: Some(signing()),
+        ..Listing::default()
     };
     store.add(publication, listing)
 }
@@ -39,8 +40,9 @@ fn every_change_is_signed() {
     assert!(is_signed(&scratch));
     let signed = |day| {
         let listing = Listing {
-            sign: Some(&mut sign),
+            signing: Some(signing()),
             best_before: day,
+            now: 0,
         };
         scratch.store().sign(listing)
     };
@@ -56,8 +58,9 @@ fn every_change_is_signed() {
 
     let before = scratch.content();
     let unsigned = Listing {
-        sign: None,
+        signing: None,
         best_before: day("2031-01-31"),
+        now: 0,
     };
     let error = scratch.store().sign(unsigned).unwrap_err();
     assert!(matches!(error, Error::Unsigned { .. }), "{error}");
@@ -71,16 +74,16 @@ fn signing_a_store_that_is_there() {
     let scratch = Scratch::new();
     let store = scratch.store();
     let listing = Listing {
-        sign: Some(&mut sign),
-        best_before: None,
+        signing: Some(signing()),
+        ..Listing::default()
     };
     let error = store.sign(listing).unwrap_err();
     assert!(matches!(error, Error::NoList { .. }), "{error}");
     add(&store, "a", "a-1", b"image").unwrap();
     let before = fs::read(scratch.0.join("SHA256SUMS")).unwrap();
     let listing = Listing {
-        sign: Some(&mut sign),
-        best_before: None,
+        signing: Some(signing()),
+        ..Listing::default()
     };
     store.sign(listing).unwrap();
     assert!(is_signed(&scratch));
@@ -105,10 +108,14 @@ fn nothing_is_written_without_a_signature() {
             "the signature has 1048577 bytes",
         ),
     ] {
-        let mut sign = |_: &[u8]| signature.clone().map_err(SignError::from);
+        let sign = |_: &[u8]| signature.clone().map_err(SignError::from);
+        let signing = Signing {
+            sign: Box::new(sign),
+            ..signing()
+        };
         let listing = Listing {
-            sign: Some(&mut sign),
-            best_before: None,
+            signing: Some(signing),
+            ..Listing::default()
         };
         let publication = publication(&store, "b", "b-1", b"image", false);
         let Err(Error::Sign { source, .. }) = store.add(publication, listing) else {
@@ -175,15 +182,18 @@ fn a_failure_between_the_renames_puts_the_signature_back() {
     let store = scratch.store();
     let publication = publication(&store, "b", "b-1", b"image", false);
     let path = scratch.0.join("SHA256SUMS");
-    let mut sign = |list: &[u8]| {
+    let break_and_sign = |list: &[u8]| {
         fs::rename(&path, scratch.0.join("kept")).unwrap();
         fs::create_dir(&path).unwrap();
         sign(list)
     };
     let before = scratch.content();
     let listing = Listing {
-        sign: Some(&mut sign),
-        best_before: None,
+        signing: Some(Signing {
+            sign: Box::new(break_and_sign),
+            ..signing()
+        }),
+        ..Listing::default()
     };
     let error = store.add(publication, listing).unwrap_err();
     assert!(

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::workshop::signing;
 use super::{Scratch, filled, gzip, hex, list, sign};
 use crate::directory::Directory;
 use crate::{Examination, Listing, Publication, Severity, Store};
@@ -28,8 +29,9 @@ fn add(store: &Store, version: &str, evr: &str) {
         allow_older: true,
     };
     let listing = Listing {
-        sign: Some(&mut sign),
+        signing: Some(signing()),
         best_before: Some("2030-01-31".parse().unwrap()),
+        now: 0,
     };
     store.add(publication, listing).unwrap();
 }
@@ -57,6 +59,7 @@ fn examine(store: &Store) -> Vec<crate::Finding> {
                 .then_some(())
                 .ok_or_else(|| "is not of it".to_owned())
         }),
+        now: 0,
         look_inside: None,
         progress: &|done, total| assert!(done <= total),
     });
@@ -169,8 +172,8 @@ fn what_is_fixable_is_gone_afterwards() {
             .any(|finding| finding.kind.id == "half-published")
     );
     let listing = Listing {
-        sign: Some(&mut sign),
-        best_before: None,
+        signing: Some(signing()),
+        ..Listing::default()
     };
     let repaired = store.repair(&findings, listing).unwrap();
     let ids: Vec<_> = repaired.iter().map(|finding| finding.kind.id).collect();
@@ -265,6 +268,7 @@ fn what_is_put_right_meanwhile_is_no_finding() {
         .verify(&Examination {
             workers: 1,
             check_signature: None,
+            now: 0,
             look_inside: Some(&look_inside),
             progress: &|_, _| {},
         })

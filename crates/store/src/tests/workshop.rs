@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
-use store::{Added, Error, Listing, Publication, SignError, Store, Temporary};
+use store::{
+    Added, Error, Former, Listing, Publication, SignError, Signature, Signing, Store, Temporary,
+};
 
 /// A directory that goes with the value.
 pub(crate) struct Scratch(pub(crate) PathBuf);
@@ -112,4 +114,48 @@ pub(crate) fn add(store: &Store, name: &str, stem: &str, bytes: &[u8]) -> Result
 /// Stands in for a signature: it shows which list it is of.
 pub(crate) fn sign(list: &[u8]) -> Result<Vec<u8>, SignError> {
     Ok(format!("signature of {}", hex(list)).into_bytes())
+}
+
+/// The key that signs as [`sign`] does.
+pub(crate) const KEY: &str = "owner";
+
+/// Stands in for a signature by another key.
+pub(crate) fn sign_by(key: &str, list: &[u8]) -> Vec<u8> {
+    format!("signature by {key} of {}", hex(list)).into_bytes()
+}
+
+/// What a signature says in these tests: published keys are words, and only they and the owner's
+/// are known.
+pub(crate) fn examine(former: &Former<'_>) -> Signature {
+    let published: Vec<_> = String::from_utf8_lossy(former.keys.unwrap_or_default())
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    let is_by = |key: &str| former.signature == Some(&sign_by(key, former.list));
+    let by = if former.signature == Some(&sign(former.list).unwrap()) {
+        Ok(KEY.to_owned())
+    } else if let Some(key) = published.iter().find(|key| is_by(key)) {
+        Ok(key.clone())
+    } else {
+        Err("does not fit".to_owned())
+    };
+    Signature { by, published }
+}
+
+/// The owner of the store.
+pub(crate) fn signing<'a>() -> Signing<'a> {
+    Signing {
+        sign: Box::new(sign),
+        examine: Box::new(examine),
+        key: KEY.to_owned(),
+        new_key: false,
+    }
+}
+
+/// How the owner publishes a list.
+pub(crate) fn signed<'a>() -> Listing<'a> {
+    Listing {
+        signing: Some(signing()),
+        ..Listing::default()
+    }
 }

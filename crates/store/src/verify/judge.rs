@@ -16,6 +16,7 @@ use crate::name::check_name;
 use crate::order;
 use crate::publish;
 use crate::sums::{IMAGE_SUFFIX, Sums};
+use crate::tarball::KEYRING;
 use crate::temporary;
 
 /// What comes after the name of a file in the name of its own list (`sha256sum f > f.sha256`).
@@ -59,6 +60,7 @@ pub(super) fn judge(
     names(sums, &images, &mut findings);
     versions(&images, &mut findings);
     signature(survey, examination, &mut findings);
+    findings.extend(best_before(sums, examination.now));
     for name in survey.files.keys() {
         if let Some(finding) = other(directory, survey, sums, name)? {
             // Of a list that can't be read nobody knows what is listed.
@@ -269,6 +271,11 @@ fn versions(images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
 fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<Finding>) {
     let finding = match (&survey.signature, examination.check_signature) {
         (None, _) if survey.list.is_empty() => None,
+        (None, _) if survey.files.contains_key(KEYRING) => Some(Finding::new(
+            &kinds::SIGNATURE_MISSING,
+            SIGNATURE,
+            format!("is gone, and {KEYRING} is there"),
+        )),
         (None, _) => Some(Finding::new(
             &kinds::UNSIGNED,
             SUMS,
@@ -284,6 +291,22 @@ fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<
             .map(|problem| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, problem)),
     };
     findings.extend(finding);
+}
+
+/// Whether clients refuse the list for its age, or soon will.
+fn best_before(sums: &Sums, now: u64) -> Option<Finding> {
+    let day = freshness::of(sums)?;
+    match day.days_after(now) {
+        ..0 => {
+            let text = format!("was good until {day}");
+            Some(Finding::new(&kinds::BEST_BEFORE_OVER, SUMS, text))
+        }
+        0..7 => {
+            let text = format!("is good until {day}");
+            Some(Finding::new(&kinds::BEST_BEFORE_NEAR, SUMS, text))
+        }
+        7.. => None,
+    }
 }
 
 /// What there is to say of a file that may not be listed.

@@ -128,6 +128,14 @@ kinds! {
         "SHA256SUMS.gpg is not a good signature of SHA256SUMS, so clients that verify refuse the store",
         repair "if the list is as you want it, sign it: sysext-build store sign";
 
+    SIGNATURE_MISSING: Error "signature-missing",
+        "a key is published, and SHA256SUMS.gpg is gone, so clients that verify refuse the store",
+        repair "if the list is as you want it, sign it: sysext-build store sign";
+
+    OTHER_KEY: Note "other-key",
+        "a published key is not the one that signs, and clients which take all keys trust it",
+        repair "if it is neither your next key nor your last one, write import-pubring.gpg again without it";
+
     SIGNATURE_UNCHECKED: Note "signature-unchecked",
         "no key was named to check the signature with",
         repair "name the public key with --keyring";
@@ -135,6 +143,14 @@ kinds! {
     UNSIGNED: Note "unsigned",
         "the list is not signed, so clients need Verify=no",
         repair "sign it: sysext-build store sign";
+
+    BEST_BEFORE_OVER: Error "best-before-over",
+        "the last day of the list is over, so systemd 260 and newer refuse the store",
+        repair "sign it until another day: sysext-build store sign --best-before DAY";
+
+    BEST_BEFORE_NEAR: Note "best-before-near",
+        "in less than a week systemd 260 and newer will refuse the store",
+        repair "sign it until another day: sysext-build store sign --best-before DAY";
 
     BARE_SHA256: Error "bare-sha256",
         "systemd-pull reads a NAME.sha256 before SHA256SUMS, and checks the signature against it",
@@ -176,7 +192,8 @@ impl Finding {
     }
 
     /// Where it stands in a report: by kind, then by file.
-    pub(super) fn rank(&self) -> (usize, &str) {
+    #[must_use]
+    pub fn rank(&self) -> (usize, &str) {
         let at = FINDINGS.iter().position(|kind| *kind == self.kind);
         (at.unwrap_or(FINDINGS.len()), &self.file)
     }

@@ -36,6 +36,8 @@ pub struct Examination<'a> {
     pub workers: usize,
     /// Knows the keys; without it a signature is reported as unchecked.
     pub check_signature: Option<&'a CheckSignature<'a>>,
+    /// The time, in seconds since 1970, by which a list is too old.
+    pub now: u64,
     /// Knows the format of images; without it nothing is said of their contents.
     pub look_inside: Option<&'a LookInside<'a>>,
     /// Is told, from any thread, how many bytes of how many have been read.
@@ -79,7 +81,13 @@ impl Store {
         };
         let verdict = examine()?;
         let is_steady = |finding: &Finding| {
-            [&kinds::UNSIGNED, &kinds::SIGNATURE_UNCHECKED].contains(&finding.kind)
+            [
+                &kinds::UNSIGNED,
+                &kinds::SIGNATURE_UNCHECKED,
+                &kinds::BEST_BEFORE_OVER,
+                &kinds::BEST_BEFORE_NEAR,
+            ]
+            .contains(&finding.kind)
         };
         if verdict.findings.iter().all(is_steady) {
             return Ok(verdict);

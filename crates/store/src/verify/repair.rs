@@ -28,7 +28,7 @@ impl Store {
         findings: &[Finding],
         listing: Listing<'_>,
     ) -> Result<Vec<Finding>, Error> {
-        let transaction = Transaction::begin(self.dir())?;
+        let transaction = Transaction::begin(self.dir(), &listing)?;
         let directory = transaction.directory();
         let mut after = transaction.before().clone();
         let mut repaired = Vec::new();

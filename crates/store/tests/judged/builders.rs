@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use store::{Error, Examination, Listing, Publication, Severity, Store};
 
 use crate::full_disk::{Mounted, TMPFS, mount};
-use crate::workshop::{Scratch, gzip, hex, sha256, sign};
+use crate::workshop::{self, Scratch, gzip, hex, sha256, sign};
 
 const BUILDERS: usize = 8;
 const KILLS: usize = 300;
@@ -68,10 +68,9 @@ fn add(store: &Store, name: &str, version: usize, size: usize, signed: bool) -> 
         replace: false,
         allow_older: false,
     };
-    let mut signer = sign;
-    let listing = Listing {
-        sign: signed.then_some(&mut signer),
-        best_before: None,
+    let listing = match signed {
+        true => workshop::signed(),
+        false => Listing::default(),
     };
     store.add(publication, listing).map(drop)
 }
@@ -217,6 +216,7 @@ fn findings(store: &Store) -> BTreeSet<String> {
                     .then_some(())
                     .ok_or_else(|| "does not fit".to_owned())
             }),
+            now: 0,
             look_inside: None,
             progress: &|_, _| {},
         })
@@ -288,6 +288,7 @@ fn build_and_kill(root: &Path, seed: u64, size: usize, signed: bool, wanted: usi
         .verify(&Examination {
             workers: 1,
             check_signature: None,
+            now: 0,
             look_inside: None,
             progress: &|_, _| {},
         })

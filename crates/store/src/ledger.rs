@@ -1,0 +1,122 @@
+//! A signed store is only ever extended from a verified list.
+//!
+//! Whoever has the key vouches for the whole list, with each line that others could have written.
+//! So before a list is extended, the one that is there must be signed by the key that is about to
+//! sign; what it lists is then what that key has listed before. A store counts as signed if it has
+//! a signature or a published key, so that removing the signature wins nothing. Nothing is looked
+//! at but the bytes that a change would start from: of a change that a killed process left half
+//! done, those that completing it puts in place. A refusal comes before anything is touched.
+
+use crate::Signing;
+use crate::directory::{Directory, SIGNATURE};
+use crate::error::Error;
+use crate::pending;
+use crate::publish;
+use crate::sums::IMAGE_SUFFIX;
+use crate::tarball::KEYRING;
+
+/// Largest file of public keys in a store, in bytes.
+const MAX_KEYRING_SIZE: u64 = 16 << 20;
+
+/// What a store's list, its signature and its published keys are before a change.
+#[derive(Debug)]
+pub struct Former<'a> {
+    /// The bytes of the list; no file is an empty list.
+    pub list: &'a [u8],
+    /// The bytes of its signature.
+    pub signature: Option<&'a [u8]>,
+    /// The bytes of the published keys.
+    pub keys: Option<&'a [u8]>,
+}
+
+/// What the signature of a list says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Fingerprint of the key by which the list is signed, or what is wrong with the signature.
+    pub by: Result<String, String>,
+    /// Fingerprints of the published keys.
+    pub published: Vec<String>,
+}
+
+/// What a new signature takes over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basis {
+    /// Nothing that was signed.
+    Unsigned,
+    /// A list that the same key signed.
+    Own,
+    /// A list that the key of this fingerprint signed.
+    OtherKey(String),
+    /// A list that nobody vouches for: what is wrong with its signature.
+    Unverified(String),
+}
+
+/// Reads the published keys; `None` if there are none.
+pub(crate) fn read_keys(directory: &Directory) -> Result<Option<Vec<u8>>, Error> {
+    directory.read_bounded(KEYRING, MAX_KEYRING_SIZE)
+}
+
+/// The file by which one sees that the store is signed, if it is: its signature, or its public key.
+pub(crate) fn evidence(directory: &Directory) -> Result<Option<&'static str>, Error> {
+    for name in [SIGNATURE, KEYRING] {
+        if directory.exists(name)? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Fails unless the list that is there may be extended by this signer; `blesses` says that its
+/// user vouches for the list as it stands.
+pub(crate) fn check(
+    directory: &Directory,
+    signing: &Signing<'_>,
+    blesses: bool,
+) -> Result<Basis, Error> {
+    let (list, signature) = publish::upcoming(directory)?;
+    let keys = read_keys(directory)?;
+    if signature.is_none() && (keys.is_none() || is_new(directory, &list)?) {
+        return Ok(Basis::Unsigned);
+    }
+    let found = (signing.examine)(&Former {
+        list: &list,
+        signature: signature.as_deref(),
+        keys: keys.as_deref(),
+    });
+    let path = directory.path().join(SIGNATURE);
+    let other_key = |former| Error::OtherKey {
+        path: path.clone(),
+        former,
+        key: signing.key.clone(),
+    };
+    match found.by {
+        Ok(key) if key == signing.key => Ok(Basis::Own),
+        Ok(key) if signing.new_key => Ok(Basis::OtherKey(key)),
+        Ok(key) => Err(other_key(key)),
+        Err(_) if !blesses && signature.is_none() => Err(Error::SignatureMissing { path }),
+        Err(problem) if !blesses => Err(Error::SignatureInvalid {
+            path,
+            key: signing.key.clone(),
+            problem,
+        }),
+        // Who signed before is not known; whom clients were told to trust is.
+        Err(problem) => {
+            let is_known = found.published.is_empty() || found.published.contains(&signing.key);
+            match is_known || signing.new_key {
+                true => Ok(Basis::Unverified(problem)),
+                false => Err(other_key(found.published.join(", "))),
+            }
+        }
+    }
+}
+
+/// Whether nothing was ever listed here: there are no lines, and no images but those that a killed
+/// process left.
+fn is_new(directory: &Directory, list: &[u8]) -> Result<bool, Error> {
+    if !list.is_empty() {
+        return Ok(false);
+    }
+    let left = pending::left(directory, &crate::sums::Sums::default())?;
+    let is_left = |name: &String| name.ends_with(IMAGE_SUFFIX) && !left.contains(name);
+    Ok(!directory.names()?.iter().any(is_left))
+}

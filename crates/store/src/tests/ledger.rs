@@ -1,0 +1,419 @@
+//! A signed store is only extended from the list that its key signed.
+
+use std::fs;
+use std::num::NonZero;
+
+use super::list;
+use super::workshop::{KEY, Scratch, filled, gzip, sign, sign_by, signed, signing};
+use crate::{
+    Basis, DayProblem, Error, Examination, Listing, Per, Pruning, Publication, Signing, Store,
+    Verdict,
+};
+
+/// What somebody without the key does to a store.
+type Tamper = fn(&Scratch);
+
+/// A manifest of an image of the extension `a`.
+fn manifest(version: &str) -> Vec<u8> {
+    let config = format!(r#"{{"name":"a","version":"{version}"}}"#);
+    gzip(format!(r#"{{"manifest_version":1,"config":{config}}}"#).as_bytes())
+}
+
+/// An image of the extension `a`.
+fn publication(store: &Store, version: &str) -> Publication {
+    let stem = format!("a-{version}");
+    let temporary = || store.temporary().unwrap();
+    Publication {
+        name: "a".to_owned(),
+        image: filled(temporary(), format!("{stem}.raw"), stem.as_bytes()),
+        manifest: filled(
+            temporary(),
+            format!("{stem}.manifest.gz"),
+            &manifest(version),
+        ),
+        replace: false,
+        allow_older: false,
+    }
+}
+
+/// A signed store with a published key and two versions of an image.
+fn store(scratch: &Scratch) -> Store {
+    let store = scratch.store();
+    for version in ["1", "2"] {
+        store.add(publication(&store, version), signed()).unwrap();
+    }
+    scratch.write("import-pubring.gpg", KEY.as_bytes());
+    store
+}
+
+fn read(scratch: &Scratch, name: &str) -> Vec<u8> {
+    fs::read(scratch.0.join(name)).unwrap()
+}
+
+/// A list of another's image, with bytes that fit it.
+fn foreign_list(scratch: &Scratch) -> Vec<u8> {
+    scratch.write("a-2.raw", b"evil");
+    list(&[
+        ("a-1.manifest.gz", &manifest("1")),
+        ("a-1.raw", b"a-1"),
+        ("a-2.manifest.gz", &manifest("2")),
+        ("a-2.raw", b"evil"),
+    ])
+}
+
+/// A change by the owner; every kind of them.
+type Change = fn(&Store, Listing<'_>) -> Result<(), Error>;
+
+const CHANGES: [(&str, Change); 4] = [
+    ("add", |store, listing| {
+        store.add(publication(store, "3"), listing).map(drop)
+    }),
+    ("add what is there", |store, listing| {
+        store.add(publication(store, "1"), listing).map(drop)
+    }),
+    ("prune", |store, listing| {
+        let keep = NonZero::<usize>::MIN;
+        let per = Per::Name;
+        let pruning = Pruning { keep, per };
+        store.prune(pruning, false, listing).map(drop)
+    }),
+    ("repair", |store, listing| {
+        store.repair(&[], listing).map(drop)
+    }),
+];
+
+/// The refusal's first word.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::SignatureInvalid { .. } => "signature-invalid",
+        Error::SignatureMissing { .. } => "signature-missing",
+        Error::OtherKey { .. } => "other-key",
+        Error::NotAFile { .. } => "not-a-file",
+        Error::TooLarge { .. } => "too-large",
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_others_changed_is_never_signed() {
+    let tampers: [(&str, &str, Tamper); 15] = [
+        ("a hash changed", "signature-invalid", |scratch| {
+            scratch.write("SHA256SUMS", &foreign_list(scratch));
+        }),
+        ("a line added", "signature-invalid", |scratch| {
+            let mut bytes = read(scratch, "SHA256SUMS");
+            bytes.extend(list(&[("z.raw", b"z")]));
+            scratch.write("SHA256SUMS", &bytes);
+        }),
+        ("lines in another order", "signature-invalid", |scratch| {
+            let text = String::from_utf8(read(scratch, "SHA256SUMS")).unwrap();
+            let lines: Vec<_> = text.split_inclusive('\n').rev().collect();
+            scratch.write("SHA256SUMS", lines.concat().as_bytes());
+        }),
+        ("the list removed", "signature-invalid", |scratch| {
+            fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
+        }),
+        ("the list emptied", "signature-invalid", |scratch| {
+            scratch.write("SHA256SUMS", b"");
+        }),
+        ("the signature removed", "signature-missing", |scratch| {
+            fs::remove_file(scratch.0.join("SHA256SUMS.gpg")).unwrap();
+        }),
+        ("both removed", "signature-missing", |scratch| {
+            fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
+            fs::remove_file(scratch.0.join("SHA256SUMS.gpg")).unwrap();
+        }),
+        (
+            "the signature of another list",
+            "signature-invalid",
+            |scratch| {
+                let other = sign(&list(&[("a-1.raw", b"a-1")])).unwrap();
+                scratch.write("SHA256SUMS.gpg", &other);
+            },
+        ),
+        ("garbage for a signature", "signature-invalid", |scratch| {
+            scratch.write("SHA256SUMS.gpg", b"x");
+        }),
+        ("an empty signature", "signature-invalid", |scratch| {
+            scratch.write("SHA256SUMS.gpg", b"");
+        }),
+        ("a signature that is too large", "too-large", |scratch| {
+            scratch.write("SHA256SUMS.gpg", &vec![0; (1 << 20) + 1]);
+        }),
+        ("a key that nobody knows", "signature-invalid", |scratch| {
+            let bytes = foreign_list(scratch);
+            scratch.write("SHA256SUMS", &bytes);
+            scratch.write("SHA256SUMS.gpg", &sign_by("thief", &bytes));
+        }),
+        ("a key that was published, too", "other-key", |scratch| {
+            let bytes = foreign_list(scratch);
+            scratch.write("SHA256SUMS", &bytes);
+            scratch.write("SHA256SUMS.gpg", &sign_by("thief", &bytes));
+            scratch.write("import-pubring.gpg", b"owner thief");
+        }),
+        ("the signature a link", "not-a-file", |scratch| {
+            let path = scratch.0.join("SHA256SUMS.gpg");
+            fs::rename(&path, scratch.0.join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        }),
+        (
+            "a change that looks half done",
+            "signature-invalid",
+            |scratch| {
+                let bytes = foreign_list(scratch);
+                scratch.write(".sysext-build-next-list.tmp", &bytes);
+                scratch.write(".sysext-build-committed.tmp", b"");
+            },
+        ),
+    ];
+    for (about, expected, tamper) in tampers {
+        for (change, make) in CHANGES {
+            let scratch = Scratch::new();
+            let store = store(&scratch);
+            tamper(&scratch);
+            let before = scratch.content();
+            let error = make(&store, signed()).unwrap_err();
+            assert_eq!(kind(&error), expected, "{about}, {change}");
+            assert_eq!(scratch.content(), before, "{about}, {change}");
+        }
+    }
+}
+
+/// What does not concern the list stops nobody.
+#[test]
+fn what_others_left_beside_the_list_stays_outside_of_it() {
+    let tampers: [(&str, Tamper); 5] = [
+        ("nothing", |_| {}),
+        ("the key removed", |scratch| {
+            fs::remove_file(scratch.0.join("import-pubring.gpg")).unwrap();
+        }),
+        ("a mark and nothing to complete", |scratch| {
+            scratch.write(".sysext-build-committed.tmp", b"");
+        }),
+        ("a list without a mark", |scratch| {
+            let bytes = list(&[("z.raw", b"z")]);
+            scratch.write(".sysext-build-next-list.tmp", &bytes);
+            scratch.write(".sysext-build-next-signature.tmp", &sign(&bytes).unwrap());
+        }),
+        ("an image", |scratch| scratch.write("z.raw", b"z")),
+    ];
+    for (about, tamper) in tampers {
+        for (change, make) in CHANGES {
+            let scratch = Scratch::new();
+            let store = store(&scratch);
+            let before: Vec<_> = store.entries().unwrap();
+            tamper(&scratch);
+            make(&store, signed()).unwrap();
+            let bytes = read(&scratch, "SHA256SUMS");
+            let signature = read(&scratch, "SHA256SUMS.gpg");
+            assert_eq!(signature, sign(&bytes).unwrap(), "{about}, {change}");
+            for entry in store.entries().unwrap() {
+                let is_own = before.contains(&entry) || entry.name.starts_with("a-3.");
+                assert!(is_own, "{about}, {change}: {}", entry.name);
+            }
+        }
+    }
+}
+
+/// The hash of an image that was changed on the disk stays the one that was listed.
+#[test]
+fn nothing_is_hashed_again() {
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    let before = store.entries().unwrap();
+    scratch.write("a-1.raw", b"evil");
+    scratch.write("a-2.raw", b"evil");
+    store.add(publication(&store, "3"), signed()).unwrap();
+    let after = store.entries().unwrap();
+    assert_eq!(after[..before.len()], before);
+}
+
+#[test]
+fn without_a_key_protection_never_goes_down() {
+    for name in ["SHA256SUMS.gpg", "import-pubring.gpg"] {
+        for (change, make) in CHANGES {
+            let scratch = Scratch::new();
+            let store = store(&scratch);
+            fs::remove_file(scratch.0.join(name)).unwrap();
+            assert!(store.needs_signer().unwrap());
+            let before = scratch.content();
+            match make(&store, Listing::default()) {
+                // It would change nothing.
+                Ok(()) => assert!(["add what is there", "repair"].contains(&change)),
+                Err(Error::Unsigned { .. }) => {}
+                Err(error) => panic!("{name}, {change}: {error}"),
+            }
+            assert_eq!(scratch.content(), before, "{name}, {change}");
+        }
+    }
+}
+
+/// Another key signs only if that was said, and only what the key before it signed.
+#[test]
+fn another_key() {
+    let by = |key: &str, new_key| {
+        let name = key.to_owned();
+        Listing {
+            signing: Some(Signing {
+                sign: Box::new(move |list: &[u8]| Ok(sign_by(&name, list))),
+                key: key.to_owned(),
+                new_key,
+                ..signing()
+            }),
+            ..Listing::default()
+        }
+    };
+    for (change, make) in CHANGES {
+        let scratch = Scratch::new();
+        let store = store(&scratch);
+        scratch.write("import-pubring.gpg", b"owner next");
+        let before = scratch.content();
+        let error = make(&store, by("next", false)).unwrap_err();
+        assert!(
+            matches!(&error, Error::OtherKey { former, key, .. } if former == KEY && key == "next"),
+            "{change}: {error}"
+        );
+        assert_eq!(scratch.content(), before, "{change}");
+        make(&store, by("next", true)).unwrap();
+        // From then on it is the key.
+        let is_changed = scratch.content() != before;
+        assert_eq!(is_changed, ["add", "prune"].contains(&change), "{change}");
+        let former = make(&store, signed()).map_err(|error| kind(&error));
+        assert_eq!(former.is_err(), is_changed, "{change}: {former:?}");
+
+        scratch.write("SHA256SUMS.gpg", b"garbage");
+        let error = make(&store, by("next", true)).unwrap_err();
+        assert_eq!(kind(&error), "signature-invalid", "{change}");
+    }
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    let error = store.sign(by("next", false)).unwrap_err();
+    assert_eq!(kind(&error), "other-key");
+    let basis = store.sign(by("next", true)).unwrap();
+    assert_eq!(basis, Basis::OtherKey(KEY.to_owned()));
+    // A signature that says nothing: whom clients trust is asked instead.
+    scratch.write("SHA256SUMS.gpg", b"garbage");
+    let error = store.sign(by("next", false)).unwrap_err();
+    assert!(matches!(&error, Error::OtherKey { former, .. } if former == KEY));
+    let basis = store.sign(by("next", true)).unwrap();
+    assert!(matches!(basis, Basis::Unverified(_)), "{basis:?}");
+}
+
+#[test]
+fn only_a_signature_that_is_asked_for_blesses_a_list() {
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    assert_eq!(store.sign(signed()).unwrap(), Basis::Own);
+    let bytes = foreign_list(&scratch);
+    scratch.write("SHA256SUMS", &bytes);
+    let basis = store.sign(signed()).unwrap();
+    assert_eq!(basis, Basis::Unverified("does not fit".to_owned()));
+    assert_eq!(read(&scratch, "SHA256SUMS"), bytes);
+    CHANGES[0].1(&store, signed()).unwrap();
+    // An empty list, too, if that was signed before.
+    fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
+    assert!(CHANGES[0].1(&store, signed()).is_err());
+    let basis = store.sign(signed()).unwrap();
+    assert!(matches!(basis, Basis::Unverified(_)), "{basis:?}");
+    assert!(!scratch.0.join("SHA256SUMS").exists());
+    CHANGES[0].1(&store, signed()).unwrap();
+}
+
+/// The first signature needs nothing, nor does a published key in a directory without images.
+#[test]
+fn the_first_signature() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    scratch.write("import-pubring.gpg", b"owner");
+    CHANGES[0].1(&store, signed()).unwrap();
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    CHANGES[0].1(&store, Listing::default()).unwrap();
+    assert_eq!(store.sign(signed()).unwrap(), Basis::Unsigned);
+}
+
+/// A list that becomes empty is signed as such; that is what the next one starts from.
+#[test]
+fn an_empty_list_is_signed_too() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    CHANGES[0].1(&store, signed()).unwrap();
+    for name in ["a-3.raw", "a-3.manifest.gz"] {
+        fs::remove_file(scratch.0.join(name)).unwrap();
+    }
+    let findings = verify(&store, 0).findings;
+    store.repair(&findings, signed()).unwrap();
+    assert_eq!(
+        scratch.content().into_keys().collect::<Vec<_>>(),
+        ["SHA256SUMS.gpg"]
+    );
+    assert_eq!(read(&scratch, "SHA256SUMS.gpg"), sign(b"").unwrap());
+    assert_eq!(verify(&store, 0).findings, []);
+    // A process that was killed between the renames has left an empty file in place of none.
+    scratch.write("SHA256SUMS", b"");
+    scratch.write(".sysext-build-committed.tmp", b"");
+    CHANGES[0].1(&store, signed()).unwrap();
+    assert_eq!(scratch.content().len(), 4);
+}
+
+fn verify(store: &Store, now: u64) -> Verdict {
+    store
+        .verify(&Examination {
+            workers: 1,
+            check_signature: Some(&|list, signature| {
+                (signature == sign(list).unwrap())
+                    .then_some(())
+                    .ok_or_else(|| "does not fit".to_owned())
+            }),
+            now,
+            look_inside: None,
+            progress: &|_, _| {},
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_day_that_is_over() {
+    // 2027-01-31 begins.
+    const DAY: u64 = 1_801_353_600;
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let until = |day: &str, now| Listing {
+        best_before: Some(day.parse().unwrap()),
+        now,
+        ..signed()
+    };
+    let add = |listing| CHANGES[0].1(&store, listing);
+    let error = add(until("2027-01-30", DAY)).unwrap_err();
+    assert!(
+        matches!(error, Error::Freshness(DayProblem::Over(_))),
+        "{error}"
+    );
+    assert_eq!(scratch.content().len(), 0);
+    add(until("2027-01-31", DAY)).unwrap();
+    for (days, expected) in [
+        (-7, None),
+        (-6, Some("best-before-near")),
+        (0, Some("best-before-near")),
+        (1, Some("best-before-over")),
+    ] {
+        let now = DAY.saturating_add_signed(days * 86_400);
+        let found: Vec<_> = (verify(&store, now).findings.iter())
+            .map(|finding| finding.kind.id)
+            .filter(|id| id.starts_with("best-before"))
+            .collect();
+        assert_eq!(found, Vec::from_iter(expected), "{days}");
+    }
+}
+
+#[test]
+fn a_signature_that_is_gone_is_an_error() {
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    fs::remove_file(scratch.0.join("SHA256SUMS.gpg")).unwrap();
+    let ids: Vec<_> = (verify(&store, 0).findings.iter())
+        .map(|finding| finding.kind.id)
+        .collect();
+    assert!(ids.contains(&"signature-missing"), "{ids:?}");
+    assert!(!ids.contains(&"unsigned"), "{ids:?}");
+}

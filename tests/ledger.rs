@@ -1,0 +1,576 @@
+//! A store directory that somebody without the key can write to: what is signed there is what the
+//! key's owner has made.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use openpgp::SigningKey;
+
+use crate::workshop::{
+    Scratch, digest, fixture, json, names, os_release, output_of, program, run, text,
+};
+
+/// The fixed key of the fixtures, which owns the store.
+const OWNER: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+/// After both keys were made.
+const TIME: u64 = 1_700_000_001;
+
+const LIST: &str = "SHA256SUMS";
+const SIGNATURE: &str = "SHA256SUMS.gpg";
+const KEYS: &str = "import-pubring.gpg";
+const IMAGE: &str = "tool-2.x86-64.raw";
+
+/// The owner with a store, and a thief with a key.
+struct Scene {
+    scratch: Scratch,
+    thief: SigningKey,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        write_key(
+            &scratch.join("owner.key"),
+            &fs::read(fixture("keys/test.secret.asc")).unwrap(),
+        );
+        let home = scratch.join("gpg");
+        fs::create_dir(&home).unwrap();
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+        let gpg = |arguments: &[&str]| {
+            output_of(
+                Command::new("gpg")
+                    .args(["--batch", "--quiet", "--no-tty", "--homedir"])
+                    .arg(&home)
+                    .args(["--faked-system-time", "1700000000!", "--passphrase", ""])
+                    .args(["--pinentry-mode", "loopback"])
+                    .args(arguments),
+            )
+        };
+        gpg(&["--quick-gen-key", "thief", "ed25519", "sign", "never"]);
+        let key = gpg(&["--armor", "--export-secret-keys"]).into_bytes();
+        let _ = Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(&home)
+            .args(["--kill", "all"])
+            .status();
+        write_key(&scratch.join("thief.key"), &key);
+        let thief = SigningKey::parse(&key, "thief", None, TIME).unwrap();
+        let scene = Self { scratch, thief };
+        for version in ["1", "2"] {
+            let built = scene.build(version, &scene.signed_by("owner"));
+            assert!(built.status.success(), "{}", said(&built));
+        }
+        // So that `verify --fix` has something to do.
+        scene.write(".sysext-build-7-0.tmp", b"left");
+        scene
+    }
+
+    fn store(&self) -> PathBuf {
+        self.scratch.join("store")
+    }
+
+    /// Takes the store back to what it was.
+    fn reset(&self, files: &BTreeMap<String, File>) {
+        fs::remove_dir_all(self.store()).unwrap();
+        fs::create_dir(self.store()).unwrap();
+        for (name, file) in files {
+            let File::Bytes(bytes) = file else {
+                panic!("{name} is not a file");
+            };
+            self.write(name, bytes);
+        }
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.store().join(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.store().join(name), bytes).unwrap();
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.store().join(name)).unwrap();
+    }
+
+    /// Puts a link to another name in the place of a file.
+    fn link(&self, name: &str) {
+        let elsewhere = format!("{name}.elsewhere");
+        fs::rename(self.store().join(name), self.store().join(&elsewhere)).unwrap();
+        symlink(elsewhere, self.store().join(name)).unwrap();
+    }
+
+    /// Rewrites the list.
+    fn edit(&self, change: impl Fn(String) -> String) {
+        let list = text(&self.read(LIST));
+        let changed = change(list.clone());
+        assert_ne!(changed, list);
+        self.write(LIST, changed.as_bytes());
+    }
+
+    /// Changes an image and its line.
+    fn replace_image(&self) {
+        let old = digest(&self.read(IMAGE));
+        self.write(IMAGE, b"evil");
+        self.edit(|list| list.replace(&old, &digest(b"evil")));
+    }
+
+    /// Signs the list as the thief.
+    fn sign_as_thief(&self) {
+        let signature = self.thief.sign(&self.read(LIST), TIME).unwrap();
+        self.write(SIGNATURE, &signature);
+    }
+
+    fn signed_by(&self, who: &str) -> Vec<OsString> {
+        let key = self.scratch.join(&format!("{who}.key"));
+        vec!["--sign-key".into(), key.into()]
+    }
+
+    fn build(&self, version: &str, more: &[OsString]) -> Output {
+        program()
+            .args(["--name", "tool", "--match", "any", "--image-version"])
+            .arg(version)
+            .arg("--os-release")
+            .arg(os_release("tumbleweed"))
+            .arg("-o")
+            .arg(self.store())
+            .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+            .args(more)
+            .output()
+            .unwrap()
+    }
+
+    fn verb(&self, verb: &[&str], more: &[OsString]) -> Output {
+        program()
+            .args(["store", verb[0]])
+            .arg(self.store())
+            .args(&verb[1..])
+            .args(more)
+            .output()
+            .unwrap()
+    }
+
+    /// Adds an image that was made elsewhere.
+    fn add(&self, more: &[OsString]) -> Output {
+        let image = self.scratch.join("elsewhere/tool-3.x86-64.raw");
+        if !image.exists() {
+            let built = program()
+                .args(["--name", "tool", "--match", "any", "--image-version", "3"])
+                .arg("--os-release")
+                .arg(os_release("tumbleweed"))
+                .arg("-o")
+                .arg(self.scratch.join("elsewhere"))
+                .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+                .output();
+            assert!(built.unwrap().status.success());
+        }
+        let mut command = program();
+        command.args(["store", "add"]).arg(self.store()).arg(image);
+        command.args(more).output().unwrap()
+    }
+
+    /// Every change that the owner makes.
+    fn changes(&self, more: &[OsString]) -> [(&'static str, Output); 4] {
+        [
+            ("build", self.build("3", more)),
+            ("add", self.add(more)),
+            ("prune", self.verb(&["prune", "--keep", "1"], more)),
+            ("verify --fix", self.verb(&["verify", "--fix"], more)),
+        ]
+    }
+
+    fn verify(&self) -> String {
+        text(&self.verb(&["verify"], &[]).stdout)
+    }
+}
+
+fn write_key(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn said(outcome: &Output) -> String {
+    text(&outcome.stdout) + &text(&outcome.stderr)
+}
+
+/// What has a name in a directory.
+#[derive(Clone, Debug, PartialEq)]
+enum File {
+    Bytes(Vec<u8>),
+    Link(PathBuf),
+    Directory,
+}
+
+fn snapshot(directory: &Path) -> BTreeMap<String, File> {
+    let look = |name: String| {
+        let path = directory.join(&name);
+        let kind = fs::symlink_metadata(&path).unwrap();
+        let file = if kind.is_symlink() {
+            File::Link(fs::read_link(path).unwrap())
+        } else if kind.is_dir() {
+            File::Directory
+        } else {
+            File::Bytes(fs::read(path).unwrap())
+        };
+        (name, file)
+    };
+    names(directory).into_iter().map(look).collect()
+}
+
+const INVALID: &str = "signature-invalid";
+const MISSING: &str = "signature-missing";
+const NOT_A_FILE: &str = "is not a regular file";
+const OTHER_KEY: &str = "is to sign now";
+
+/// What the thief does, and what the owner's program says to it.
+type Tamper = fn(&Scene);
+
+const TAMPERS: [(&str, &str, Tamper); 32] = [
+    ("image and line", INVALID, |scene| scene.replace_image()),
+    ("a hash", INVALID, |scene| {
+        scene.edit(|list| list.replacen(&list[..64], &digest(b"evil"), 1));
+    }),
+    ("a line more", INVALID, |scene| {
+        scene.write("zzz-1.x86-64.raw", b"evil");
+        let line = format!("{}  zzz-1.x86-64.raw\n", digest(b"evil"));
+        scene.edit(|list| list + &line);
+    }),
+    ("a line for a file of the owner", INVALID, |scene| {
+        scene.edit(|list| format!("{list}{}  {KEYS}\n", digest(b"")));
+    }),
+    ("a line less", INVALID, |scene| {
+        scene.edit(|list| list.split_inclusive('\n').skip(1).collect());
+    }),
+    ("an image less", INVALID, |scene| {
+        scene.edit(|list| {
+            let lines = list.split_inclusive('\n');
+            lines.filter(|line| !line.contains("tool-2")).collect()
+        });
+    }),
+    ("another order", INVALID, |scene| {
+        scene.edit(|list| list.split_inclusive('\n').rev().collect());
+    }),
+    ("upper case", INVALID, |scene| {
+        scene.edit(|list| {
+            let (hash, rest) = list.split_at(64);
+            hash.to_uppercase() + rest
+        });
+    }),
+    ("binary mode", INVALID, |scene| {
+        scene.edit(|list| list.replace("  ", " *"));
+    }),
+    ("a name", INVALID, |scene| {
+        scene.edit(|list| list.replace("tool-2", "tool-9"));
+    }),
+    ("two hashes swapped", INVALID, |scene| {
+        let (one, two) = (
+            digest(&scene.read("tool-1.x86-64.raw")),
+            digest(&scene.read(IMAGE)),
+        );
+        scene.edit(|list| {
+            let list = list.replace(&one, "one").replace(&two, &one);
+            list.replace("one", &two)
+        });
+    }),
+    ("a comment", INVALID, |scene| {
+        scene.edit(|list| format!("# a comment\n{list}"));
+    }),
+    ("a day", INVALID, |scene| {
+        scene.edit(|list| format!("{}  BEST-BEFORE-2099-01-01\n{list}", digest(b"")));
+    }),
+    ("no newline at the end", INVALID, |scene| {
+        scene.edit(|list| list.trim_end().to_owned());
+    }),
+    ("no list", INVALID, |scene| scene.remove(LIST)),
+    ("an empty list", INVALID, |scene| scene.write(LIST, b"")),
+    ("no signature", MISSING, |scene| scene.remove(SIGNATURE)),
+    ("neither", MISSING, |scene| {
+        scene.remove(LIST);
+        scene.remove(SIGNATURE);
+    }),
+    ("no signature, and a changed list", MISSING, |scene| {
+        scene.remove(SIGNATURE);
+        scene.replace_image();
+    }),
+    ("garbage for a signature", INVALID, |scene| {
+        scene.write(SIGNATURE, b"x")
+    }),
+    ("an empty signature", INVALID, |scene| {
+        scene.write(SIGNATURE, b"")
+    }),
+    ("a signature cut short", INVALID, |scene| {
+        let signature = scene.read(SIGNATURE);
+        scene.write(SIGNATURE, &signature[..signature.len() - 1]);
+    }),
+    ("a signature of which a bit was changed", INVALID, |scene| {
+        let mut signature = scene.read(SIGNATURE);
+        *signature.last_mut().unwrap() ^= 1;
+        scene.write(SIGNATURE, &signature);
+    }),
+    ("a key that is not published", INVALID, |scene| {
+        scene.replace_image();
+        scene.sign_as_thief();
+    }),
+    (
+        "a key that is published beside the owner's",
+        OTHER_KEY,
+        |scene| {
+            scene.replace_image();
+            scene.sign_as_thief();
+            let keys = [scene.read(KEYS), scene.thief.public().to_binary()].concat();
+            scene.write(KEYS, &keys);
+        },
+    ),
+    ("a key that is published instead", OTHER_KEY, |scene| {
+        scene.replace_image();
+        scene.sign_as_thief();
+        scene.write(KEYS, &scene.thief.public().to_binary());
+    }),
+    ("keys that are none", KEYS, |scene| {
+        scene.write(KEYS, b"no keys")
+    }),
+    ("the keys a link", NOT_A_FILE, |scene| scene.link(KEYS)),
+    ("the list a link", NOT_A_FILE, |scene| scene.link(LIST)),
+    ("the signature a directory", NOT_A_FILE, |scene| {
+        scene.remove(SIGNATURE);
+        fs::create_dir(scene.store().join(SIGNATURE)).unwrap();
+    }),
+    ("a change that looks half done", INVALID, |scene| {
+        let list = scene.read(LIST);
+        scene.replace_image();
+        let changed = scene.read(LIST);
+        scene.write(LIST, &list);
+        scene.write(".sysext-build-next-list.tmp", &changed);
+        scene.write(".sysext-build-committed.tmp", b"");
+    }),
+    ("a half-done change that is signed", OTHER_KEY, |scene| {
+        let (list, signature) = (scene.read(LIST), scene.read(SIGNATURE));
+        scene.replace_image();
+        scene.sign_as_thief();
+        scene.write(".sysext-build-next-list.tmp", &scene.read(LIST));
+        scene.write(".sysext-build-next-signature.tmp", &scene.read(SIGNATURE));
+        scene.write(".sysext-build-committed.tmp", b"");
+        scene.write(KEYS, &scene.thief.public().to_binary());
+        scene.write(LIST, &list);
+        scene.write(SIGNATURE, &signature);
+    }),
+];
+
+#[test(program("gpg"))]
+fn what_a_thief_wrote_is_never_signed() {
+    let scene = Scene::new();
+    let clean = snapshot(&scene.store());
+    for (about, expected, tamper) in TAMPERS {
+        scene.reset(&clean);
+        tamper(&scene);
+        let before = snapshot(&scene.store());
+        assert_ne!(before, clean, "{about}");
+        for (change, outcome) in scene.changes(&scene.signed_by("owner")) {
+            let said = said(&outcome);
+            assert_eq!(outcome.status.code(), Some(1), "{about}, {change}: {said}");
+            assert!(said.contains(expected), "{about}, {change}: {said}");
+            assert_eq!(
+                snapshot(&scene.store()),
+                before,
+                "{about}, {change}: {said}"
+            );
+        }
+        // Without a key nothing is listed either, whatever was removed.
+        let outcome = scene.build("3", &[]);
+        assert_eq!(outcome.status.code(), Some(1), "{about}");
+        assert!(said(&outcome).contains("is signed"), "{about}");
+        assert_eq!(snapshot(&scene.store()), before, "{about}");
+    }
+}
+
+#[test(program("gpg"))]
+fn what_is_in_order_goes_on() {
+    let scene = Scene::new();
+    let clean = snapshot(&scene.store());
+    let owner = scene.signed_by("owner");
+    let goods: [(&str, Tamper); 4] = [
+        ("nothing", |_| {}),
+        ("the keys removed", |scene| scene.remove(KEYS)),
+        ("a file beside", |scene| {
+            scene.write("zzz-1.x86-64.raw", b"evil")
+        }),
+        // The list had not got its name when a process was killed.
+        ("between the renames", |scene| {
+            scene.write(".sysext-build-next-list.tmp", &scene.read(LIST));
+            scene.write(".sysext-build-committed.tmp", b"");
+            scene.edit(|list| list.split_inclusive('\n').skip(1).collect());
+        }),
+    ];
+    for (about, tamper) in goods {
+        scene.reset(&clean);
+        tamper(&scene);
+        for (change, outcome) in scene.changes(&owner) {
+            assert!(
+                outcome.status.success(),
+                "{about}, {change}: {}",
+                said(&outcome)
+            );
+        }
+        let found = scene.verify();
+        assert!(
+            found.contains(&format!("signed    by key {OWNER}")),
+            "{about}: {found}"
+        );
+        let list = text(&scene.read(LIST));
+        assert!(!list.contains("zzz"), "{about}: {list}");
+    }
+    // The repair of what a kill left needs no key.
+    scene.reset(&clean);
+    goods[3].1(&scene);
+    let outcome = scene.verb(&["verify", "--fix"], &[]);
+    assert!(said(&outcome).contains("repaired  half-published"));
+    assert!(scene.verb(&["verify"], &[]).status.success());
+    let mut repaired = clean;
+    repaired.remove(".sysext-build-7-0.tmp");
+    assert_eq!(snapshot(&scene.store()), repaired);
+}
+
+#[test(program("gpg"))]
+fn a_list_is_blessed_by_name_alone() {
+    let scene = Scene::new();
+    let owner = scene.signed_by("owner");
+    scene.replace_image();
+    let refused = said(&scene.build("3", &owner));
+    let store = scene.store();
+    for hint in [
+        format!("sysext-build store verify {}", store.display()),
+        format!(
+            "sysext-build store sign --sign-key FILE {}",
+            store.display()
+        ),
+    ] {
+        assert!(refused.contains(&hint), "{refused}");
+    }
+    let signed = scene.verb(&["sign"], &owner);
+    assert!(signed.status.success(), "{}", said(&signed));
+    let words = text(&signed.stdout);
+    assert!(words.contains("no good signature before"), "{words}");
+    assert!(words.contains("vouches for 4 lines"), "{words}");
+    assert!(words.contains(&format!("\n  {IMAGE}\n")), "{words}");
+    assert!(scene.build("3", &owner).status.success());
+    // Of its own list there is nothing to say.
+    let signed = text(&scene.verb(&["sign"], &owner).stdout);
+    assert_eq!(signed.lines().count(), 1, "{signed}");
+
+    // A store that was not signed: its lines are named, and counted in a build.
+    for name in [SIGNATURE, KEYS] {
+        scene.remove(name);
+    }
+    let built = scene.build("4", &owner);
+    assert!(built.status.success(), "{}", said(&built));
+    assert!(said(&built).contains("first-signature"), "{}", said(&built));
+}
+
+#[test(program("gpg"))]
+fn a_new_key_has_to_be_said() {
+    let scene = Scene::new();
+    let clean = snapshot(&scene.store());
+    let next = scene.signed_by("thief");
+    let new_key = [next.clone(), vec!["--new-key".into()]].concat();
+    let print = scene.thief.fingerprint();
+    let sign = |more: &[OsString]| scene.verb(&["sign"], more);
+    for (change, outcome) in scene
+        .changes(&next)
+        .into_iter()
+        .chain([("sign", sign(&next))])
+    {
+        let said = said(&outcome);
+        assert_eq!(outcome.status.code(), Some(1), "{change}: {said}");
+        for word in [OWNER, &print, "--new-key", "publish the new key first"] {
+            assert!(said.contains(word), "{change}: {said}");
+        }
+        assert_eq!(snapshot(&scene.store()), clean, "{change}");
+    }
+    let outcome = sign(&new_key);
+    assert!(outcome.status.success(), "{}", said(&outcome));
+    assert!(said(&outcome).contains(&format!("was signed by key {OWNER}")));
+    assert!(scene.build("3", &next).status.success());
+    assert_eq!(
+        scene.build("4", &scene.signed_by("owner")).status.code(),
+        Some(1)
+    );
+    // Who signs, and whom clients trust that take all keys.
+    let found = scene.verify();
+    assert!(
+        found.contains(&format!("signed    by key {print}")),
+        "{found}"
+    );
+    let other = format!("note      other-key: {KEYS} has key {OWNER}");
+    assert!(found.contains(&other), "{found}");
+    // What nobody vouches for needs a word of its own, whoever signs.
+    scene.replace_image();
+    let outcome = scene.build("4", &new_key);
+    assert!(said(&outcome).contains(INVALID), "{}", said(&outcome));
+}
+
+/// Definitions say Verify=no only of stores that never were signed.
+#[test(program("gpg"))]
+fn protection_never_goes_down() {
+    let scene = Scene::new();
+    scene.remove(SIGNATURE);
+    for verb in ["sysupdate", "page"] {
+        let outcome = scene.verb(&[verb, "--url", "https://example.org/sysext"], &[]);
+        assert_eq!(outcome.status.code(), Some(1), "{verb}");
+        assert!(
+            said(&outcome).contains(MISSING),
+            "{verb}: {}",
+            said(&outcome)
+        );
+    }
+    let found = scene.verify();
+    assert!(found.contains("error     signature-missing"), "{found}");
+}
+
+/// Whatever `SOURCE_DATE_EPOCH` says, a day that is over is over.
+#[test]
+fn a_day_is_judged_by_the_clock() {
+    let scratch = Scratch::new();
+    let rpm = fixture("hello-sysext-1.0-1.x86_64.rpm");
+    let build = |day: &str| {
+        program()
+            .env("SOURCE_DATE_EPOCH", "1700000001")
+            .args(["--match", "any", "--best-before", day, "-o"])
+            .arg(scratch.join("store"))
+            .arg("--os-release")
+            .arg(os_release("tumbleweed"))
+            .arg(&rpm)
+            .output()
+            .unwrap()
+    };
+    let refused = build("2024-01-01");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        said(&refused).contains("2024-01-01 is over"),
+        "{}",
+        said(&refused)
+    );
+    assert!(!scratch.join("store").exists());
+    assert!(build("2099-01-01").status.success());
+    let list = scratch.join("store/SHA256SUMS");
+    let changed = text(&fs::read(&list).unwrap()).replace("2099", "2024");
+    fs::write(&list, changed).unwrap();
+    let outcome = run([
+        "store",
+        "verify",
+        "--json",
+        scratch.join("store").to_str().unwrap(),
+    ]);
+    let findings = json(&outcome)["directories"][0]["findings"].clone();
+    assert!(
+        findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["id"] == "best-before-over"),
+        "{findings}"
+    );
+}
