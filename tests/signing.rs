@@ -366,6 +366,51 @@ fn keys_that_are_no_keys() {
     assert!(!other.exists());
 }
 
+/// A key that can't sign now is named with its own repair.
+#[test(program("gpg"))]
+fn keys_that_do_not_sign_today() {
+    let scratch = Scratch::new();
+    let store = scratch.join("store");
+    let hello = fixture("hello-sysext-1.0-1.x86_64.rpm");
+    for (time, expires, is_revoked, words) in [
+        ("1700000000!", "1d", false, "gpg --quick-set-expire"),
+        ("4000000000!", "never", false, "the key is from the future"),
+        ("1700000000!", "never", true, "sign with another key"),
+    ] {
+        let home = Scratch::new();
+        let clock = ["--faked-system-time", time];
+        let new = ["--quick-gen-key", "k", "ed25519", "sign", expires];
+        gpg(&home, &[&clock[..], &new].concat());
+        if is_revoked {
+            // gpg keeps a revocation ready, with a colon before it lest somebody import it.
+            let directory = home.join("gpg/openpgp-revocs.d");
+            let revocation = directory.join(&names(&directory)[0]);
+            let ready = fs::read_to_string(&revocation).unwrap();
+            let file = home.join("revocation");
+            fs::write(&file, ready.replace("\n:-----BEGIN", "\n-----BEGIN")).unwrap();
+            let import = ["--import", file.to_str().unwrap()];
+            gpg(&home, &[&clock[..], &import].concat());
+        }
+        let key = home.join("key");
+        let export = ["--output", key.to_str().unwrap(), "--export-secret-keys"];
+        gpg(&home, &[&clock[..], &export].concat());
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let arguments = ["--sign-key".as_ref(), key.as_os_str(), hello.as_os_str()];
+        let outcome = build(&store, &arguments)
+            .env_remove("SOURCE_DATE_EPOCH")
+            .output()
+            .unwrap();
+        assert_eq!(outcome.status.code(), Some(1), "{words}");
+        assert!(errors(&outcome).contains(words), "{}", errors(&outcome));
+        assert!(!store.exists());
+        let _ = Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(home.join("gpg"))
+            .args(["--kill", "all"])
+            .status();
+    }
+}
+
 /// A store passes from one key to the next: both are there for clients that know one.
 #[test]
 fn keys_beside_the_store() {

@@ -388,11 +388,7 @@ mod tests {
         for (directories, keyrings, expected) in [
             // (directory, is it signed), (directory, its keys), (signed, keyring, is the key known)
             (&[("", false)][..], &[][..], Ok((false, None, false))),
-            (
-                &[("", false)],
-                &[("", whole)],
-                Err("signature-missing: "),
-            ),
+            (&[("", false)], &[("", whole)], Err("signature-missing: ")),
             (&[("", true)], &[], Ok((true, None, false))),
             (
                 &[("", true)],

@@ -208,7 +208,19 @@ fn read_key(
     let key = key.map_err(|error| match &error {
         Error::WrongPassphrase { .. } => Failure::refused(error),
         Error::NoSigningKey { reason, .. } if reason.contains("after the signature") => {
-            Failure::refused(error).hint("SOURCE_DATE_EPOCH is earlier than the key")
+            let hint = match settings.time == settings.now {
+                true => "the key is from the future: set the clock, or make the key again",
+                false => "SOURCE_DATE_EPOCH is earlier than the key",
+            };
+            Failure::refused(error).hint(hint)
+        }
+        Error::NoSigningKey { reason, .. } if reason.contains(" expired on ") => {
+            Failure::refused(error)
+                .hint("extend it, and export it again: gpg --quick-set-expire FINGERPRINT 2y")
+                .hint("clients need the extended public key, too")
+        }
+        Error::NoSigningKey { reason, .. } if reason.contains("is revoked") => {
+            Failure::refused(error).hint("sign with another key, and say so with --new-key")
         }
         _ => Failure::refused(error)
             .hint("a secret key is written by: gpg --export-secret-keys KEY > FILE"),
