@@ -27,11 +27,11 @@ macro_rules! kinds {
 
 kinds! {
     FILE_CONFLICT: Fatal "file-conflict",
-        "two packages own one path with different files; allowed, the first one wins",
+        "two packages own one path with different files, or a directory with different modes or owners",
         why "An image has one file at a path. rpm would refuse to install these two packages together, \
          and so neither package can rely on the file being its own.",
         repair "Take one of the two packages out. If the difference does not matter, --allow \
-         file-conflict keeps the file of the package that comes first.";
+         file-conflict keeps what the package has that comes first.";
 
     BELOW_LINK: Always "below-link",
         "a file is below a path that is a link or a file in another place of the image",
@@ -61,10 +61,10 @@ kinds! {
          the image is for, --allow unmet-requirement builds without.";
 
     CONFLICT: Fatal "conflict",
-        "a package of the image and one of the base conflict, as one of them says",
-        why "One package states that it can't be on one system with the other. In a merged system \
-         both are there.",
-        repair "Take another version of the package, or another package that does the same.";
+        "two packages of the image, or one of it and one of the base, can't be on one system",
+        why "One package states that it can't be on one system with the other, or replaces it; or two \
+         versions of one package are to be in the image. In a merged system both are there.",
+        repair "Take one of the two out, another version of it, or another package that does the same.";
 
     UNKNOWN_IN_BASE: Note "unknown-in-base",
         "the base is known by its packages' names, and no repository has one of them",
@@ -228,12 +228,28 @@ kinds! {
         why "A file of the prepared tree is in the place of a package's.",
         repair "Nothing: that is what an overlay is for. Look that each is meant.";
 
+    OVERLAY_ATTRIBUTE: Note "overlay-attribute",
+        "extended attributes of the overlay, such as access control lists, are not in the image",
+        why "An image keeps what users put on files (user.*) and file capabilities. Access control \
+         lists, attributes of overlayfs and those of other security modules are of the machine that \
+         has the overlay, or can't be stored.",
+        repair "Nothing, if the file needs none. Otherwise express it by mode and owner, or set it at run \
+         time by tmpfiles.d.";
+
     UNSIGNED_PACKAGE: Fatal "unsigned-package",
         "signatures are asked for, and a package has none that covers all of it",
         why "Without a signature over all of it, a package may come from anyone, and its programs run \
          as root on every client.",
         repair "Get the package from a repository that signs, or name the packages that are exempt by \
          --allow unsigned-package.";
+
+    NO_HEADER_DIGEST: Fatal "no-header-digest",
+        "no digest covers the header of a package, nor does a signature that was checked",
+        why "The header says which mode, owner and capabilities each file has. Where nothing covers \
+         it, one flipped bit makes a program set-uid, and nobody sees it. rpm and dnf refuse such a \
+         package, too.",
+        repair "Get the package again, or build it again: every rpmbuild of the last 20 years writes a \
+         digest. Name the keys that it is signed with by --keyring, if it is signed.";
 
     UNTRUSTED_KEY: Fatal "untrusted-key",
         "signatures are asked for, and a package is signed by a key that was not given",

@@ -1,5 +1,5 @@
 //! What a base and an image say of each other: requirements that neither meets, conflicts, and
-//! packages that the base has already.
+//! packages that the base has already. Conflicts among the image's packages need no base.
 //!
 //! The words are libsolv's, which users of dnf and zypper know.
 
@@ -23,14 +23,20 @@ pub fn against_base(packages: &[&Package], base: &Base, rules: &[Rule]) -> Vec<F
                     of it; with --repo, what they provide is looked up";
         Finding::new(&kinds::UNKNOWN_IN_BASE, text)
     });
-    let broken = rules.iter().map(|rule| {
+    already.chain(unknown).chain(broken(rules)).collect()
+}
+
+/// Says which rules packages break.
+pub fn broken(rules: &[Rule]) -> impl Iterator<Item = Finding> {
+    rules.iter().map(|rule| {
         let kind = match rule {
-            Rule::Conflicts { .. } | Rule::Obsoletes { .. } => &kinds::CONFLICT,
+            Rule::Conflicts { .. } | Rule::Obsoletes { .. } | Rule::SameName { .. } => {
+                &kinds::CONFLICT
+            }
             _ => &kinds::UNMET_REQUIREMENT,
         };
         Finding::new(kind, rule.to_string())
-    });
-    already.chain(unknown).chain(broken).collect()
+    })
 }
 
 /// Says of a package that the base has it, or has another version of it.

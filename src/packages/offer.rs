@@ -17,7 +17,7 @@ use crate::packages::chosen::{Chosen, Origin};
 use crate::packages::lock::{self, Followed};
 use crate::packages::repository::{self, Downloads, Repository, Variables};
 use crate::packages::settings::Settings;
-use crate::packages::trust::{self, Trust};
+use crate::packages::trust::Trust;
 use crate::report::Report;
 use crate::words::failure::Result;
 
@@ -130,11 +130,9 @@ impl<'a> Offer<'a> {
                 continue;
             };
             let repository = listed.and_then(|one| repositories.get(one.repository));
-            let trust = &self.trust;
-            findings.extend(match repository.map(|one| &one.keyring) {
-                None => trust.check_named(&package, &file)?,
-                Some(None) => None,
-                Some(Some(keyring)) => trust::check(&package, &file, keyring, trust.now)?,
+            findings.extend(match repository {
+                None => self.trust.check_named(&package, &file)?,
+                Some(one) => self.trust.check(&package, &file, one.keyring.as_ref())?,
             });
             if let Some(words) = reason.words() {
                 let line = format!("{}  ({words})", package.nevra);

@@ -54,12 +54,42 @@ impl Trust {
     }
 
     /// Checks a package that the user named, by the keys that were given, if any were.
-    pub fn check_named(&self, package: &Package, file: &Path) -> Result<Option<Finding>> {
-        match self.given.is_empty() {
-            true => Ok(None),
-            false => check(package, file, &self.given, self.now),
-        }
+    pub fn check_named(&self, package: &Package, file: &Path) -> Result<Vec<Finding>> {
+        let keyring = (!self.given.is_empty()).then_some(&self.given);
+        self.check(package, file, keyring)
     }
+
+    /// Checks that something vouches for the package in `file`: a signature by a key of the
+    /// keyring, where there is one; else a digest of its header, by which at least an accident is
+    /// seen.
+    pub fn check(
+        &self,
+        package: &Package,
+        file: &Path,
+        keyring: Option<&Keyring>,
+    ) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        if let Some(keyring) = keyring {
+            findings.extend(check_signature(package, file, keyring, self.now)?);
+            if findings.is_empty() {
+                return Ok(findings);
+            }
+        }
+        findings.extend(uncovered(package, file));
+        Ok(findings)
+    }
+}
+
+/// Says that no digest covers a package's header, in RPM's words.
+fn uncovered(package: &Package, file: &Path) -> Option<Finding> {
+    (!package.is_header_covered()).then(|| {
+        let text = format!(
+            "package {} does not verify: no digest of its header ({})",
+            package.nevra,
+            file.display()
+        );
+        Finding::new(&kinds::NO_HEADER_DIGEST, text)
+    })
 }
 
 /// Reads the keys that the user trusts. A directory stands for the files in it, as in
@@ -107,7 +137,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// Checks that the package in `file` is signed by a key of the keyring; `now`, in seconds since
 /// 1970, is asked about signatures that expire.
-pub fn check(
+fn check_signature(
     package: &Package,
     file: &Path,
     keyring: &Keyring,
@@ -173,6 +203,7 @@ pub fn unreadable_keys(keyring: &Keyring) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use openpgp::SigningKey;
+    use rpm_input::{DigestAlgorithm, DigestScope, Nevra, PayloadDigest};
 
     use super::*;
     use crate::packages::repository::read_header;
@@ -262,7 +293,8 @@ mod tests {
                 now: TIME,
             };
             let found = trust.check_named(&package, file).unwrap();
-            assert_eq!(found.map(|one| one.text).as_deref(), expected);
+            let found: Vec<_> = found.iter().map(|one| one.text.as_str()).collect();
+            assert_eq!(found, Vec::from_iter(expected));
         }
     }
 
@@ -311,5 +343,53 @@ mod tests {
         let nothing = scratch.write("nothing", b"no key");
         assert_eq!(keyring(&[nothing]).unwrap_err().hints, [""; 0]);
         assert!(keyring(&[scratch.path().join("none")]).is_err());
+    }
+
+    #[test]
+    fn a_header_that_nothing_covers_is_said() {
+        let trust = Trust::open(&Settings {
+            keyrings: Vec::new(),
+            import_keys: false,
+            repo_gpgcheck: false,
+            now: 0,
+        });
+        let trust = trust.unwrap();
+        let nothing = Package::named(Nevra {
+            name: "a".to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "noarch".to_owned(),
+        });
+        let by_header = |digest| {
+            let mut package = nothing.clone();
+            package.header_digest = digest;
+            package
+        };
+        let by_payload = |scope| {
+            let mut package = nothing.clone();
+            package.payload.digests.push(PayloadDigest {
+                algorithm: DigestAlgorithm::Md5,
+                scope,
+                hex: String::new(),
+            });
+            package
+        };
+        for (package, is_covered) in [
+            (by_header(None), false),
+            (by_header(Some(DigestAlgorithm::Sha1)), true),
+            (by_payload(DigestScope::HeaderAndPayload), true),
+            (by_payload(DigestScope::Compressed), false),
+        ] {
+            let findings = trust.check_named(&package, Path::new("a.rpm")).unwrap();
+            let said: Vec<_> = findings.iter().map(|one| one.text.as_str()).collect();
+            let text = "package a-1-1.noarch does not verify: no digest of its header (a.rpm)";
+            assert_eq!(said, [text][usize::from(is_covered)..]);
+            assert!(
+                findings
+                    .iter()
+                    .all(|one| one.kind == &kinds::NO_HEADER_DIGEST)
+            );
+        }
     }
 }

@@ -8,24 +8,23 @@ use std::collections::BTreeSet;
 
 use crate::clause::{Admission, is_own_configuration};
 use crate::dependency::Dependency;
+use crate::evaluate;
 use crate::pool::{Available, Id, Pool};
 use crate::problem::Rule;
 
 /// Returns every rule that is broken if exactly these packages are added to the base: what they
-/// require and nobody has, conflicts and obsoletes among them and with the base.
+/// require and nobody has, conflicts and obsoletes among them and with the base, and two of one
+/// name.
 ///
-/// A package that shares its name with another one breaks no rule here; whoever chose it may want
-/// the base's to be hidden.
+/// A package that shares its name with one of the base breaks no rule here; whoever chose it may
+/// want the base's to be hidden.
 pub fn judge(pool: &Pool, packages: &[Available]) -> Vec<Rule> {
-    let added: BTreeSet<Id> = packages.iter().filter_map(|one| pool.id_of(*one)).collect();
-    let judge = Judge {
-        admission: Admission::new(pool, &[]),
-        added,
-    };
+    let judge = Judge::new(pool, packages, true);
     let mut rules = Vec::new();
     for &id in &judge.added {
         judge.requires(id, &mut rules);
         judge.objects(id, &mut rules);
+        judge.same_name(id, &mut rules);
     }
     for (id, _) in (0..).zip(pool.base()) {
         judge.base_requires(id, &mut rules);
@@ -36,12 +35,55 @@ pub fn judge(pool: &Pool, packages: &[Available]) -> Vec<Rule> {
     rules
 }
 
+/// Returns the rules that these packages break among themselves, whatever else there is: conflicts,
+/// obsoletes, and two of one name. The pool's base is taken as not known.
+pub fn judge_among(pool: &Pool, packages: &[Available]) -> Vec<Rule> {
+    let judge = Judge::new(pool, packages, false);
+    let mut rules = Vec::new();
+    for &id in &judge.added {
+        judge.objects(id, &mut rules);
+        judge.same_name(id, &mut rules);
+    }
+    rules.sort();
+    rules.dedup();
+    rules
+}
+
 struct Judge<'a> {
     admission: Admission<'a>,
     added: BTreeSet<Id>,
+    /// The base is known, so that what is not there is known, too.
+    base_known: bool,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(pool: &'a Pool, packages: &[Available], base_known: bool) -> Self {
+        Self {
+            admission: Admission::new(pool, &[]),
+            added: packages.iter().filter_map(|one| pool.id_of(*one)).collect(),
+            base_known,
+        }
+    }
+
+    /// Finds what is added beside a package under the same name: another version, or another
+    /// architecture where one of the two is for all.
+    fn same_name(&self, id: Id, rules: &mut Vec<Rule>) {
+        let nevra = |id| &self.admission.pool.solvable(id).nevra;
+        let package = nevra(id);
+        let after = self.added.range(id..).map(|other| nevra(*other));
+        let twins = after.filter(|other| {
+            let one_is_for_all = package.arch == "noarch" || other.arch == "noarch";
+            package.name == other.name
+                && !package.is(other)
+                && (package.arch == other.arch || one_is_for_all)
+        });
+        rules.extend(twins.map(|other| Rule::SameName {
+            package: package.clone(),
+            other: other.clone(),
+            base: false,
+        }));
+    }
+
     /// Finds what an added package lacks.
     fn requires(&self, id: Id, rules: &mut Vec<Rule>) {
         let solvable = self.admission.pool.solvable(id);
@@ -89,7 +131,7 @@ impl Judge<'_> {
                 Dependency::Rich(_) => {
                     let others = |other| other != id && self.added.contains(&other);
                     let before = from_base && self.holds(dependency, &|_| false);
-                    if !before && self.holds(dependency, &others) {
+                    if !before && self.holds_surely(dependency, &others) {
                         rules.push(conflicts(None));
                     }
                 }
@@ -109,6 +151,17 @@ impl Judge<'_> {
 
     fn holds(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
         self.admission.holds(dependency, added)
+    }
+
+    /// Says whether a dependency holds: where the base is not known, whatever that has.
+    fn holds_surely(&self, dependency: &Dependency, added: &dyn Fn(Id) -> bool) -> bool {
+        if self.base_known {
+            return self.holds(dependency, added);
+        }
+        let pool = self.admission.pool;
+        evaluate::holds_anywhere(dependency, &|leaf| {
+            pool.satisfying(leaf).into_iter().any(added)
+        })
     }
 
     fn lacks(&self, id: Id, dependency: &Dependency) -> Rule {
@@ -226,6 +279,81 @@ mod tests {
             let mut said: Vec<_> = rules.iter().map(ToString::to_string).collect();
             said.sort();
             assert_eq!(said, expected, "{}", added.nevra);
+        }
+    }
+    #[test]
+    fn packages_are_judged_among_themselves() {
+        let rows: &[(&[Solvable], &[&str])] = &[
+            (
+                &[
+                    package("a-1-1.noarch", &[("C", "b"), ("R", "nowhere")]),
+                    package("b-1-1.noarch", &[("P", "b")]),
+                ],
+                &["package a-1-1.noarch conflicts with b provided by b-1-1.noarch"],
+            ),
+            (
+                &[
+                    package("a-2-1.noarch", &[("O", "b < 2")]),
+                    package("b-1-1.noarch", &[]),
+                ],
+                &["package a-2-1.noarch obsoletes b < 2 provided by b-1-1.noarch"],
+            ),
+            (
+                &[
+                    package("a-2-1.noarch", &[("O", "b < 2"), ("C", "b < 2")]),
+                    package("b-2-1.noarch", &[("P", "b = 2")]),
+                ],
+                &[],
+            ),
+            // A base that is not known may have what a condition asks for.
+            (
+                &[
+                    package("a-1-1.noarch", &[("C", "(b unless c)"), ("C", "(c if b)")]),
+                    package("b-1-1.noarch", &[("P", "b")]),
+                ],
+                &[],
+            ),
+            (
+                &[
+                    package("a-1-1.noarch", &[("C", "(b and c)")]),
+                    package("b-1-1.noarch", &[("P", "b"), ("P", "c")]),
+                ],
+                &["package a-1-1.noarch conflicts with (b and c)"],
+            ),
+            (
+                &[package("a-1-1.x86_64", &[]), package("a-2-1.x86_64", &[])],
+                &["cannot install both a-1-1.x86_64 and a-2-1.x86_64"],
+            ),
+            (
+                &[package("a-1-2.x86_64", &[]), package("a-1-1.noarch", &[])],
+                &["cannot install both a-1-2.x86_64 and a-1-1.noarch"],
+            ),
+            (
+                &[package("a-1-1.x86_64", &[]), package("a-1-1.i686", &[])],
+                &[],
+            ),
+            (
+                &[package("a-1-1.noarch", &[]), package("a-1-1.noarch", &[])],
+                &[],
+            ),
+        ];
+        for (added, expected) in rows {
+            let repository = Repository {
+                catalog: Catalog::of(*added).unwrap(),
+                priority: 0,
+                files: Vec::new(),
+            };
+            let pool = Pool::new(Vec::new(), vec![repository], Options::default());
+            let packages: Vec<_> = (0..added.len())
+                .map(|index| Available {
+                    repository: 0,
+                    index,
+                })
+                .collect();
+            let said = |rules: Vec<Rule>| -> Vec<String> {
+                rules.iter().map(ToString::to_string).collect()
+            };
+            assert_eq!(said(judge_among(&pool, &packages)), *expected);
         }
     }
 }

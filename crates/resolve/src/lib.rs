@@ -50,7 +50,7 @@ pub use dependency::{Capability, Dependency, Rich};
 pub use error::Error;
 pub use evr::{Comparison, Evr};
 pub use installed::Installed;
-pub use judge::judge;
+pub use judge::{judge, judge_among};
 pub use pool::{Available, Options, Package, Pool, Repository, is_listed};
 pub use problem::{Problem, Rule};
 pub use request::{Request, Wanted};

@@ -87,6 +87,9 @@ pub struct Package {
     pub scriptlets: Vec<Scriptlet>,
     /// How the payload is stored, and what is promised of it.
     pub payload: PayloadFormat,
+    /// The digest of the header in the signature header that the header was checked against; none
+    /// where there is none.
+    pub header_digest: Option<DigestAlgorithm>,
     /// The file as the caller named it, for messages.
     pub(crate) origin: String,
     /// What stands before the payload.
@@ -166,6 +169,7 @@ impl Package {
                 archive_size: None,
                 digests: Vec::new(),
             },
+            header_digest: None,
             origin: String::new(),
             prefix: PrefixDigest {
                 length: 0,
@@ -194,11 +198,15 @@ impl Package {
         }
         let header = Tags::new(origin, &metadata.header);
         check_payload_format(&header)?;
-        check_header_digest(origin, &metadata.signature, prefix.header())?;
+        let header_digest = check_header_digest(origin, &metadata.signature, prefix.header())?;
         let files = file_list::read(&header, &prefix)?;
-        let payload = payload_format(&header, &metadata.signature)?;
+        let payload = payload_format(&header, &metadata.signature, header_digest)?;
         check_vouched(&header, &files, &payload)?;
-        Self::assemble(&header, &prefix, files, payload)
+        let package = Self::assemble(&header, &prefix, files, payload)?;
+        Ok(Self {
+            header_digest,
+            ..package
+        })
     }
 
     /// Reads a package from a header as the database of installed packages holds it.
@@ -218,8 +226,16 @@ impl Package {
         }
         let mut files = file_list::read(&header, &prefix)?;
         file_list::retain_installed(&header, &prefix, &mut files)?;
-        let payload = payload_format(&header, &metadata.signature)?;
+        let payload = payload_format(&header, &metadata.signature, None)?;
         Self::assemble(&header, &prefix, files, payload).map(Some)
+    }
+
+    /// Says whether a digest in the file covers the header: one of the header alone, or the MD5 of
+    /// header and payload, which is checked when the payload is read. Without one, a changed bit of
+    /// the header, such as one of a mode, is not seen; RPM refuses such a package.
+    pub fn is_header_covered(&self) -> bool {
+        let covers = |digest: &PayloadDigest| digest.scope == DigestScope::HeaderAndPayload;
+        self.header_digest.is_some() || self.payload.digests.iter().any(covers)
     }
 
     /// Puts a package together from its checked header.
@@ -283,6 +299,7 @@ impl Package {
             )?,
             scriptlets: scriptlet::read(header)?,
             payload,
+            header_digest: None,
             origin: header.origin.to_owned(),
             prefix: PrefixDigest {
                 length: length(prefix.bytes.len()),
@@ -328,12 +345,12 @@ fn check_payload_format(header: &Tags<'_>) -> Result<(), Error> {
     }
 }
 
-/// Checks the header against the best digest of it in the signature header.
+/// Checks the header against the best digest of it in the signature header, and says which that is.
 fn check_header_digest(
     origin: &str,
     signature: &Header<IndexSignatureTag>,
     header: &[u8],
-) -> Result<(), Error> {
+) -> Result<Option<DigestAlgorithm>, Error> {
     for (tag, algorithm) in [
         (IndexSignatureTag::RPMSIGTAG_SHA256, DigestAlgorithm::Sha256),
         (IndexSignatureTag::RPMSIGTAG_SHA1, DigestAlgorithm::Sha1),
@@ -358,9 +375,9 @@ fn check_header_digest(
                 expected,
             });
         }
-        return Ok(());
+        return Ok(Some(algorithm));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Checks the header that an installed package came with against the best digest of it, which RPM
@@ -411,10 +428,12 @@ fn check_vouched(header: &Tags<'_>, files: &[File], payload: &PayloadFormat) -> 
 /// Returns how the payload is stored and which digests of it will be checked.
 ///
 /// Digests of the archive say the same as those of the compressed payload and cost more, so they
-/// count only where there is no other; the MD5 of header and payload likewise.
+/// count only where there is no other. The MD5 of header and payload counts where one of the two
+/// has no other.
 fn payload_format(
     header: &Tags<'_>,
     signature: &Header<IndexSignatureTag>,
+    header_digest: Option<DigestAlgorithm>,
 ) -> Result<PayloadFormat, Error> {
     let mut digests = Vec::new();
     let mut promise = |tag, algorithm, scope| -> Result<(), Error> {
@@ -463,7 +482,10 @@ fn payload_format(
     if let Some(first) = digests.first() {
         let scope = first.scope;
         digests.retain(|digest| digest.scope == scope);
-    } else if let Ok(md5) = signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_MD5) {
+    }
+    if (digests.is_empty() || header_digest.is_none())
+        && let Ok(md5) = signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_MD5)
+    {
         digests.push(PayloadDigest {
             algorithm: DigestAlgorithm::Md5,
             scope: DigestScope::HeaderAndPayload,

@@ -196,7 +196,7 @@ pub fn unmet<'a>(requires: &'a [String], base: &Installed, image: &Installed) ->
     requires.iter().filter(is_unmet).collect()
 }
 
-/// What a base has to say of packages that someone has chosen.
+/// What is to be said of packages that someone has chosen.
 #[derive(Debug, Default)]
 pub struct Judgement {
     /// What stands against them.
@@ -205,21 +205,17 @@ pub struct Judgement {
     pub relies_on: Vec<ReliedOn>,
 }
 
-/// Judges packages against a base, if it is known what that has.
+/// Judges packages against a base and against each other; where it is not known what the base has,
+/// against each other alone.
 pub fn judge(packages: &[&Package], base: &Base) -> Result<Judgement> {
     let Some(installed) = &base.packages else {
-        return Ok(Judgement::default());
+        return Ok(Judgement {
+            rules: judge_among(packages)?,
+            relies_on: Vec::new(),
+        });
     };
     let installed = installed.iter().map(solvable::solvable).collect();
-    let repository = repository(packages.iter().copied())?;
-    let pool = Pool::new(installed, vec![repository], Options::default());
-    let indices = 0..packages.len();
-    let chosen: Vec<_> = indices
-        .map(|index| Available {
-            repository: 0,
-            index,
-        })
-        .collect();
+    let (pool, chosen) = beside(installed, packages)?;
     Ok(Judgement {
         rules: resolve::judge(&pool, &chosen),
         relies_on: relies_on(
@@ -228,6 +224,23 @@ pub fn judge(packages: &[&Package], base: &Base) -> Result<Judgement> {
             of_chosen(&pool, &chosen, |solvable| &solvable.requires),
         ),
     })
+}
+
+/// Returns what packages say against each other, whatever the base has.
+pub fn judge_among(packages: &[&Package]) -> Result<Vec<Rule>> {
+    let (pool, chosen) = beside(Vec::new(), packages)?;
+    Ok(resolve::judge_among(&pool, &chosen))
+}
+
+/// Returns a pool of what is installed and of packages that are all to be added.
+fn beside(installed: Vec<Solvable>, packages: &[&Package]) -> Result<(Pool, Vec<Available>)> {
+    let repository = repository(packages.iter().copied())?;
+    let pool = Pool::new(installed, vec![repository], Options::default());
+    let added = (0..packages.len()).map(|index| Available {
+        repository: 0,
+        index,
+    });
+    Ok((pool, added.collect()))
 }
 
 /// Returns the packages of the base, which may have to be looked up.

@@ -347,6 +347,11 @@ fn packages_that_were_named_are_judged() {
             ],
             &[],
         ),
+        (
+            &["a-1-1.x86_64", "a-2-1.x86_64"],
+            &["cannot install both a-1-1.x86_64 and a-2-1.x86_64"],
+            &[],
+        ),
     ] {
         let packages = packages(lines);
         let packages: Vec<_> = packages.iter().collect();
@@ -517,5 +522,34 @@ fn what_is_a_name_and_what_a_file() {
             "{}",
             input.display()
         );
+    }
+}
+
+#[test]
+fn without_a_known_base_packages_are_judged_by_each_other() {
+    for (lines, expected) in [
+        (
+            &["a-1-1.x86_64; R nosuch; C shell", "b-1-1.x86_64"][..],
+            &[][..],
+        ),
+        (
+            &["a-1-1.x86_64; C b < 2", "b-1-1.x86_64"],
+            &["package a-1-1.x86_64 conflicts with b < 2 provided by b-1-1.x86_64"],
+        ),
+        (
+            &["a-1-1.x86_64; O b", "b-1-1.x86_64"],
+            &["package a-1-1.x86_64 obsoletes b provided by b-1-1.x86_64"],
+        ),
+        (
+            &["a-2-1.x86_64", "a-1-1.x86_64"],
+            &["cannot install both a-2-1.x86_64 and a-1-1.x86_64"],
+        ),
+    ] {
+        let packages = packages(lines);
+        let packages: Vec<_> = packages.iter().collect();
+        let judgement = judge(&packages, &Base::default()).unwrap();
+        let said: Vec<_> = judgement.rules.iter().map(ToString::to_string).collect();
+        assert_eq!(said, expected, "{lines:?}");
+        assert!(judgement.relies_on.is_empty(), "{lines:?}");
     }
 }
