@@ -404,3 +404,185 @@ fn real_packages_are_what_rpm_says_or_are_refused_with_the_right_reason() {
         "{built_packages} {refused} {compared}"
     );
 }
+
+/// Makes the package `pair-NAME` with these lines in the head of its spec and these in its list of
+/// files.
+fn packaged(scratch: &Scratch, name: &str, head: &str, files: &[&str]) -> PathBuf {
+    let spec = scratch.join(&format!("{name}.spec"));
+    let share = "%{buildroot}/usr/share/pair";
+    let text = format!(
+        "Name: pair-{name}\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         {head}%description\nx\n%install\nmkdir -p {share}/d\necho x > {share}/a\n\
+         ln {share}/a {share}/b\necho {name} > {share}/{name}\n%files\n{}\n",
+        files.join("\n")
+    );
+    fs::write(&spec, text).unwrap();
+    output_of(
+        Command::new("rpmbuild")
+            .args(["-bb", "--define", "_build_id_links none", "--define"])
+            .arg("_unpackaged_files_terminate_build 0")
+            .arg("--define")
+            .arg(format!("_topdir {}", scratch.join("build").display()))
+            .arg(&spec),
+    );
+    scratch.join(&format!("build/RPMS/noarch/pair-{name}-1-1.noarch.rpm"))
+}
+
+/// Has `rpm` install packages in a new root directory; says whether it did.
+fn installs(root: &Path, rpms: &[&Path]) -> bool {
+    let rpm = || {
+        let mut command = Command::new("rpm");
+        command.arg("--root").arg(root).args(["--nosignature"]);
+        command
+    };
+    fs::create_dir(root).unwrap();
+    output_of(rpm().arg("--initdb"));
+    let installed = rpm().args(["-i", "--noscripts"]).args(rpms).output();
+    installed.unwrap().status.success()
+}
+
+/// Builds an image of packages and says of what kind the error is, if there is one.
+fn refused(scratch: &Scratch, rpms: &[&Path]) -> Option<String> {
+    let outcome = program()
+        .args(["--dry-run", "--arch", "x86_64", "--os-release"])
+        .arg(os_release("tumbleweed"))
+        .current_dir(scratch.path())
+        .args(rpms)
+        .output()
+        .unwrap();
+    let said = text(&outcome.stderr);
+    let error = said.lines().find_map(|line| line.strip_prefix("error: "));
+    error.map(|line| line.split(':').next().unwrap_or_default().to_owned())
+}
+
+#[test(all(&[root(), programs!("rpm", "rpmbuild")]))]
+fn what_packages_say_against_each_other_is_what_rpm_says() {
+    let directory = "%dir /usr/share/pair/d";
+    for (one, two, refusal) in [
+        (("", directory), ("", directory), None),
+        (
+            ("", directory),
+            ("", "%attr(0700,-,-) %dir /usr/share/pair/d"),
+            Some("file-conflict"),
+        ),
+        (
+            ("", directory),
+            ("", "%attr(-,daemon,-) %dir /usr/share/pair/d"),
+            Some("file-conflict"),
+        ),
+        (
+            ("", directory),
+            ("", "%attr(-,-,daemon) %dir /usr/share/pair/d"),
+            Some("file-conflict"),
+        ),
+        (("", "/usr/share/pair/a"), ("", "/usr/share/pair/a"), None),
+        (
+            ("", "/usr/share/pair/a"),
+            ("", "%attr(0755,-,-) /usr/share/pair/a"),
+            Some("file-conflict"),
+        ),
+        (
+            ("Conflicts: pair-two < 2\n", directory),
+            ("", directory),
+            Some("conflict"),
+        ),
+        (
+            ("", directory),
+            ("Conflicts: pair-one > 1\n", directory),
+            None,
+        ),
+        (
+            ("Conflicts: (pair-two and nosuch)\n", directory),
+            ("", directory),
+            None,
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let build = |name, (head, files): (&str, &str)| packaged(&scratch, name, head, &[files]);
+        let (one, two) = (build("one", one), build("two", two));
+        for (number, pair) in [[&*one, &*two], [&*two, &*one]].iter().enumerate() {
+            let root = scratch.join(&format!("root-{number}"));
+            assert_eq!(installs(&root, pair), refusal.is_none(), "{pair:?}");
+            assert_eq!(refused(&scratch, pair).as_deref(), refusal, "{pair:?}");
+        }
+    }
+}
+
+#[test(all(&[root(), programs!("rpm", "rpmbuild", "unsquashfs", "getcap")]))]
+fn hard_links_have_the_attributes_that_rpm_gives_them() {
+    for (first, last) in [
+        ("%attr(0600,-,-)", "%attr(4755,-,-)"),
+        ("%attr(4755,-,-)", "%attr(0600,-,-)"),
+        ("%attr(0755,-,-) %caps(cap_net_raw=ep)", "%attr(0755,-,-)"),
+        ("%attr(0755,-,-)", "%attr(0755,-,-) %caps(cap_net_raw=ep)"),
+    ] {
+        let scratch = Scratch::new();
+        let files = [
+            &*format!("{first} /usr/share/pair/a"),
+            &*format!("{last} /usr/share/pair/b"),
+        ];
+        let rpm = packaged(&scratch, "one", "", &files);
+        let root = scratch.join("root");
+        assert!(installs(&root, &[&*rpm]));
+        let built = build(&rpm, &scratch.join("store")).unwrap();
+        let tree = scratch.join("tree");
+        output_of(
+            Command::new("unsquashfs")
+                .args(["-no-progress", "-d"])
+                .arg(&tree)
+                .arg(built["image"].as_str().unwrap()),
+        );
+        let seen = |root: &Path| {
+            let file = |name| {
+                let path = root.join("usr/share/pair").join(name);
+                let stat = path.metadata().unwrap();
+                let caps = output_of(Command::new("getcap").arg(&path));
+                let caps = caps
+                    .trim_end()
+                    .rsplit_once(' ')
+                    .map(|(_, caps)| caps.to_owned());
+                (stat.mode(), stat.uid(), caps)
+            };
+            assert_eq!(file("a"), file("b"));
+            file("a")
+        };
+        assert_eq!(seen(&tree), seen(&root), "{first} {last}");
+    }
+}
+
+/// A package of which nothing covers the header, with one bit of a mode changed.
+#[test(all(&[root(), programs!("rpm")]))]
+fn a_header_that_nothing_covers_is_refused_as_by_rpm() {
+    const SHA256: u32 = 273;
+    const SHA1: u32 = 269;
+    const MD5: u32 = 1004;
+    let scratch = Scratch::new();
+    let whole = fs::read(fixture("hello-noarch-0.5^git3-1.noarch.rpm")).unwrap();
+    for (number, (hidden, refusal)) in [
+        (&[][..], None),
+        (&[SHA256], None),
+        (&[SHA256, SHA1], None),
+        (&[SHA256, SHA1, MD5], Some("no-header-digest")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // The signature header's index: after the lead of 96 bytes, 16 of its own, 16 an entry.
+        let mut rpm = whole.clone();
+        for entry in rpm[112..].chunks_exact_mut(16).take(7) {
+            let tag = u32::from_be_bytes([entry[0], entry[1], entry[2], entry[3]]);
+            if hidden.contains(&tag) {
+                entry[1] = 1;
+            }
+        }
+        let path = scratch.join("hidden.rpm");
+        fs::write(&path, rpm).unwrap();
+        let root = scratch.join(&format!("root-{number}"));
+        assert_eq!(installs(&root, &[&*path]), refusal.is_none(), "{hidden:?}");
+        assert_eq!(
+            refused(&scratch, &[&*path]).as_deref(),
+            refusal,
+            "{hidden:?}"
+        );
+    }
+}

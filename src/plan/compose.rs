@@ -1,8 +1,8 @@
 //! Packages and an overlay become one tree, decided from headers alone.
 //!
 //! Every file goes through the rules; what enters is placed at its path. A path that two packages
-//! own is fine where they bring the same file (as RPM allows it), else it is a file conflict. What
-//! comes out is a [`Plan`]: the tree, where each content is to be read from, and a word on all
+//! own is fine where they bring the same file (as RPM allows it), or describe a directory in the
+//! same way, else it is a file conflict. What comes out is a [`Plan`]: the tree, where each content is to be read from, and a word on all
 //! that was left out, moved or changed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,6 +146,16 @@ enum Source {
     Overlay(usize),
 }
 
+impl Source {
+    /// Returns the number of the package that it is of.
+    fn package(self) -> Option<usize> {
+        match self {
+            Self::Package { package, .. } => Some(package),
+            Self::Overlay(_) => None,
+        }
+    }
+}
+
 struct Placed {
     source: Source,
     kind: CandidateKind,
@@ -166,6 +176,7 @@ pub fn compose(
         owners,
         times,
         placed: BTreeMap::new(),
+        bereft: Vec::new(),
         plan: Plan {
             time: times.image,
             ..Plan::default()
@@ -191,6 +202,8 @@ struct Composer<'a> {
     owners: &'a Owners,
     times: Times,
     placed: BTreeMap<String, Placed>,
+    /// Paths of the overlay with attributes that are not taken.
+    bereft: Vec<String>,
     plan: Plan,
 }
 
@@ -288,13 +301,14 @@ impl Composer<'_> {
             let text = format!("/{path} of {replaced} is replaced by the overlay's");
             return Contest::Second(replaces.then(|| Finding::new(&kinds::OVERLAY_REPLACES, text)));
         };
-        if first.kind == Directory && second.kind == Directory {
-            return Contest::First(None);
-        }
         let (Some(one), Some(two)) = (self.file(first.source), self.file(second.source)) else {
             return Contest::First(None);
         };
-        if first.kind == second.kind && is_same(one, two) {
+        // Rules may make one directory of two that a package has; it does not conflict with itself.
+        let both_directories = first.kind == Directory && second.kind == Directory;
+        if both_directories && first.source.package() == second.source.package()
+            || first.kind == second.kind && is_same(one, two)
+        {
             return Contest::First(None);
         }
         // RPM's own rule for 32-bit and 64-bit packages of one name: the 64-bit program stays.
@@ -322,8 +336,16 @@ impl Composer<'_> {
             .collect();
         // The leaf of each hard link set of each package, by the set's number.
         let mut sets: BTreeMap<(usize, u32), LeafId> = BTreeMap::new();
+        let last_links = self.last_links();
         for (path, placed) in std::mem::take(&mut self.placed) {
-            let stat = self.stat(&path, placed.source);
+            let stat = match placed.source {
+                Source::Package { package, file } => {
+                    let set = self.packages[package].files[file].hard_link;
+                    let last = set.and_then(|set| last_links.get(&(package, set)));
+                    self.package_stat(&path, package, *last.unwrap_or(&file))
+                }
+                Source::Overlay(index) => self.overlay_stat(&path, index),
+            };
             let set = match placed.source {
                 Source::Package { package, file } => self.packages[package].files[file]
                     .hard_link
@@ -399,29 +421,59 @@ impl Composer<'_> {
         }
     }
 
-    /// Returns the attributes of a placed path.
-    fn stat(&mut self, path: &str, source: Source) -> Stat {
-        let Source::Package { package, file } = source else {
-            let Source::Overlay(index) = source else {
-                return Stat::default();
-            };
-            let mode = self.overlay[index].mode;
-            return Stat {
-                mode,
-                mtime: self.times.image,
-                ..Stat::default()
-            };
-        };
+    /// Returns the last name of each hard link set of each package, whose attributes the inode has
+    /// where RPM installs it.
+    fn last_links(&self) -> BTreeMap<(usize, u32), usize> {
+        let mut last = BTreeMap::new();
+        for (package, content) in self.packages.iter().enumerate() {
+            for (index, file) in content.files.iter().enumerate() {
+                if let Some(set) = file.hard_link {
+                    last.insert((package, set), index);
+                }
+            }
+        }
+        last
+    }
+
+    /// Returns the attributes of a path of the overlay, all of which becomes root's.
+    fn overlay_stat(&mut self, path: &str, index: usize) -> Stat {
+        let file = &self.overlay[index];
+        let is_directory = file.candidate.kind == CandidateKind::Directory;
+        let (uid, gid) = file.strangers;
+        let mode = without_set_id(file.mode, is_directory, uid.is_some(), gid.is_some());
+        if mode != file.mode {
+            let or_root = |id: Option<u32>| id.map_or("root".to_owned(), |id| id.to_string());
+            self.plan.changed.push(Changed {
+                rule: &filter::OWNER_TO_ROOT,
+                owner: "overlay".to_owned(),
+                path: format!("/{path}"),
+                became: format!(
+                    "root:root {mode:04o}, was {}:{} {:04o}",
+                    or_root(uid),
+                    or_root(gid),
+                    file.mode
+                ),
+            });
+        }
+        if !file.not_taken.is_empty() {
+            let names = file.not_taken.join(", ");
+            self.bereft.push(format!("/{path} has {names}"));
+        }
+        Stat {
+            mode,
+            mtime: self.times.image,
+            xattrs: file.xattrs.clone(),
+            ..Stat::default()
+        }
+    }
+
+    /// Returns the attributes of a path, as a package describes one of its files.
+    fn package_stat(&mut self, path: &str, package: usize, file: usize) -> Stat {
         let (package, file) = (&self.packages[package], &self.packages[package].files[file]);
         let uid = self.owners.user(&file.owner);
         let gid = self.owners.group(&file.group);
-        let mut mode = file.mode;
-        if uid.is_none() {
-            mode &= !0o4000;
-        }
-        if gid.is_none() && file.kind != FileKind::Directory {
-            mode &= !0o2000;
-        }
+        let is_directory = file.kind == FileKind::Directory;
+        let mode = without_set_id(file.mode, is_directory, uid.is_none(), gid.is_none());
         if uid.is_none() || gid.is_none() {
             let or_root = |name, id: Option<u32>| id.map_or("root", |_| name);
             self.plan.changed.push(Changed {
@@ -468,6 +520,14 @@ impl Composer<'_> {
                 findings.push(Finding::new(&kinds::SCRIPTLET, text));
             }
         }
+        if let Some(first) = self.bereft.first() {
+            let text = format!(
+                "attributes of {} of the overlay are not in the image: {first}{}",
+                counted(self.bereft.len(), "path"),
+                dots(self.bereft.len())
+            );
+            findings.push(Finding::new(&kinds::OVERLAY_ATTRIBUTE, text));
+        }
         let mut sizes: BTreeMap<&ContentId, u64> = BTreeMap::new();
         let mut leaves: BTreeMap<LeafId, ()> = BTreeMap::new();
         self.plan.tree.walk(&mut |path, visit| {
@@ -508,7 +568,6 @@ impl Composer<'_> {
 
     /// Sums up in one line each what a rule left out and what it changed.
     fn rule_findings(&self, rule: &Rule) -> Vec<Finding> {
-        let dots = |number: usize| if number > 1 { " ..." } else { "" };
         let mut findings = Vec::new();
         let left_out: Vec<_> = (self.plan.left_out.iter())
             .filter(|left| left.rule == rule)
@@ -547,6 +606,24 @@ impl Composer<'_> {
         }
         findings
     }
+}
+
+/// Says that there are more than the one that is named.
+fn dots(number: usize) -> &'static str {
+    if number > 1 { " ..." } else { "" }
+}
+
+/// Takes set-uid and set-gid from a mode where user and group become root: the bits gave the rights
+/// of somebody else. Those of a directory say whose its files will be, and are kept.
+fn without_set_id(mode: u16, is_directory: bool, user_to_root: bool, group_to_root: bool) -> u16 {
+    let mut mode = mode;
+    if user_to_root {
+        mode &= !0o4000;
+    }
+    if group_to_root && !is_directory {
+        mode &= !0o2000;
+    }
+    mode
 }
 
 /// Who stays at a path, and what is to be said of it.

@@ -1,19 +1,37 @@
 //! A prepared tree on disk that is added to an image: `DIR/usr/...` and `DIR/opt/...`.
 //!
 //! Modes are taken as they are, and so are link targets. Owner and time are not: a checkout's
-//! belong to the machine that made it, so everything is root's and of the image's time.
+//! belong to the machine that made it, so everything is root's and of the image's time. Of a file
+//! that belongs to another user than root and the one who builds, it is known that it does: its
+//! set-uid bit was for that user's rights.
+//!
+//! ```text
+//! security.capability, user.*    kept, but for capabilities of a user namespace and user.overlay.*
+//! security.selinux               this machine's label, as much its own as the owner: passed over
+//! all others                     named, and not kept
+//! ```
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use image::ContentId;
+use rustix::fs::{lgetxattr, llistxattr};
+use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use crate::plan::filter::{Candidate, CandidateKind};
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
+
+/// Longest list of names of extended attributes, and longest value of one: the kernel's limit.
+const MAX_ATTRIBUTE: usize = 1 << 16;
+
+/// Extended attributes by their full names.
+pub type Xattrs = BTreeMap<String, Vec<u8>>;
 
 /// One file, directory or link of an overlay.
 #[derive(Clone, Debug)]
@@ -22,6 +40,13 @@ pub struct OverlayFile {
     pub candidate: Candidate,
     /// Permission bits.
     pub mode: u16,
+    /// The numbers of its user and its group, where they are of somebody else than root and the
+    /// one who builds.
+    pub strangers: (Option<u32>, Option<u32>),
+    /// The extended attributes that it keeps.
+    pub xattrs: Xattrs,
+    /// The names of those that it does not keep.
+    pub not_taken: Vec<String>,
     /// Length in bytes; 0 for what is not a regular file.
     pub size: u64,
     /// What a regular file holds.
@@ -76,15 +101,67 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
             }
             _ => (0, None),
         };
+        let (xattrs, not_taken) =
+            attributes(&source).map_err(|error| Failure::io(doing(), error))?;
         files.push(OverlayFile {
             candidate: Candidate::new(path, kind),
             mode: (metadata.mode() & 0o7777) as u16,
+            strangers: strangers(&metadata),
+            xattrs,
+            not_taken,
             size,
             content,
             source,
         });
     }
     Ok(files)
+}
+
+/// Returns the user and the group of a file, where they are neither root's nor the builder's.
+fn strangers(metadata: &Metadata) -> (Option<u32>, Option<u32>) {
+    let stranger = |id: u32, own: u32| (id != 0 && id != own).then_some(id);
+    (
+        stranger(metadata.uid(), rustix::process::geteuid().as_raw()),
+        stranger(metadata.gid(), rustix::process::getegid().as_raw()),
+    )
+}
+
+/// Returns the extended attributes of a file that it keeps, and the names of the others.
+fn attributes(path: &Path) -> io::Result<(Xattrs, Vec<String>)> {
+    let mut names = vec![0; MAX_ATTRIBUTE];
+    let length = match llistxattr(path, &mut names) {
+        Ok(length) => length,
+        // The file system has none.
+        Err(Errno::NOTSUP) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let (mut kept, mut others) = (BTreeMap::new(), Vec::new());
+    let names = names.get(..length).unwrap_or_default();
+    for name in names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let mut value = vec![0; MAX_ATTRIBUTE];
+        let length = lgetxattr(path, name, &mut value)?;
+        value.truncate(length);
+        match (str::from_utf8(name), is_kept(name, &value)) {
+            (Ok(name), Some(true)) => drop(kept.insert(name.to_owned(), value)),
+            (_, None) => {}
+            _ => others.push(name.escape_ascii().to_string()),
+        }
+    }
+    others.sort();
+    Ok((kept, others))
+}
+
+/// Says whether a file keeps an extended attribute; nothing for one that every file may have.
+fn is_kept(name: &[u8], value: &[u8]) -> Option<bool> {
+    match name {
+        b"security.selinux" => None,
+        // The last byte of the first word is the revision. The third is for one user namespace.
+        b"security.capability" => Some(matches!(value.get(3), Some(1 | 2))),
+        _ => Some(name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")),
+    }
 }
 
 #[cfg(test)]
@@ -112,6 +189,52 @@ mod tests {
             format!("{} {kind} {:04o}{rest}", file.candidate.path, file.mode)
         };
         read(directory).unwrap().iter().map(line).collect()
+    }
+
+    #[test]
+    fn which_attributes_are_kept() {
+        let capability = |revision| [1, 0, 0, revision, 0, 32, 0, 0];
+        for (name, value, kept) in [
+            ("user.mime_type", &b"x"[..], Some(true)),
+            ("user.overlay.opaque", b"y", Some(false)),
+            ("trusted.overlay.opaque", b"y", Some(false)),
+            ("system.posix_acl_access", b"", Some(false)),
+            ("security.ima", b"", Some(false)),
+            ("security.selinux", b"u:r:t:s0", None),
+            ("security.capability", &capability(2), Some(true)),
+            ("security.capability", &capability(3), Some(false)),
+            ("security.capability", b"", Some(false)),
+        ] {
+            assert_eq!(is_kept(name.as_bytes(), value), kept, "{name} {value:?}");
+        }
+    }
+
+    #[test]
+    fn attributes_are_read() {
+        let scratch = Scratch::new();
+        let path = scratch.write("usr/a", b"x");
+        for (name, value) in [("user.a", "one"), ("user.overlay.x", "two")] {
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::lsetxattr(&path, name, value.as_bytes(), flags).unwrap();
+        }
+        symlink("a", scratch.path().join("usr/b")).unwrap();
+        let files = read(scratch.path()).unwrap();
+        let said: Vec<_> = (files.iter())
+            .map(|file| (file.xattrs.clone(), file.not_taken.clone()))
+            .collect();
+        let kept = BTreeMap::from([("user.a".to_owned(), b"one".to_vec())]);
+        let none = || (BTreeMap::new(), Vec::new());
+        let of_file = (kept, vec!["user.overlay.x".to_owned()]);
+        assert_eq!(said, [none(), of_file, none()]);
+    }
+
+    #[test]
+    fn files_of_the_one_who_builds_are_nobody_elses() {
+        let scratch = Scratch::new();
+        scratch.write("usr/a", b"x");
+        for file in read(scratch.path()).unwrap() {
+            assert_eq!(file.strangers, (None, None), "{}", file.candidate.path);
+        }
     }
 
     #[test]

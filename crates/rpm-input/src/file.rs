@@ -31,7 +31,8 @@ pub struct File {
     /// ELF class: 0 none, 1 32 bit, 2 64 bit, as bits.
     pub color: u32,
     /// Files with the same number are names of one inode. The number is the lowest index of
-    /// such a file in [`Package::files`](crate::Package::files).
+    /// such a file in [`Package::files`](crate::Package::files). The inode has the attributes of
+    /// the one with the highest.
     pub hard_link: Option<u32>,
 }
 

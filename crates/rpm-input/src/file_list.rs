@@ -367,10 +367,11 @@ fn check_target(target: &[u8]) -> Result<String, String> {
 /// Gives files that are names of one inode the same number.
 ///
 /// RPM goes by inode (and device) numbers of the build alone, of regular files that are no
-/// ghosts, and takes 0 for none. Some tools give every file the same number, so size, mode and
-/// digest must be the same too; they are those of the inode.
+/// ghosts, and takes 0 for none. Some tools give every file the same number, so size and digest
+/// must be the same too; they are those of the inode. Its attributes are what the header says of
+/// its last name.
 fn number_hard_links(files: &mut [File], inodes: &[u32], devices: &[u32]) {
-    let mut sets: BTreeMap<(u32, u32, u64, u16, String), Vec<usize>> = BTreeMap::new();
+    let mut sets: BTreeMap<(u32, u32, u64, String), Vec<usize>> = BTreeMap::new();
     for (position, file) in files.iter().enumerate() {
         let inode = value(inodes, position);
         if file.kind == FileKind::Regular && !file.flags.is_ghost() && inode != 0 {
@@ -379,13 +380,7 @@ fn number_hard_links(files: &mut [File], inodes: &[u32], devices: &[u32]) {
                 .as_ref()
                 .map(|digest| digest.hex.clone())
                 .unwrap_or_default();
-            let key = (
-                value(devices, position),
-                inode,
-                file.size,
-                file.mode,
-                digest,
-            );
+            let key = (value(devices, position), inode, file.size, digest);
             sets.entry(key).or_default().push(position);
         }
     }

@@ -362,6 +362,46 @@ fn old_packages_have_one_digest_of_header_and_payload() {
     refused(&damaged, "header and payload together has MD5");
 }
 
+/// RPM asks the same before it installs a package.
+#[test]
+fn what_a_digest_covers_of_the_header() {
+    let undigested = || Sample::new().undigested();
+    let payload = || texts(&[sha256(&Sample::new().payload)]);
+    let md5 = |sample: Sample| Sample {
+        md5: true,
+        ..sample
+    };
+    for (rpm, covered) in [
+        (Sample::new(), true),
+        (undigested(), false),
+        (undigested().with(5092, payload()), false),
+        (md5(undigested()), true),
+        (md5(undigested().with(5092, payload())), true),
+    ] {
+        let (package, _, _) = read(&rpm.build()).unwrap();
+        assert_eq!(package.is_header_covered(), covered);
+    }
+    // The MD5 is compared, too, where it is all that covers the header.
+    let mut damaged = md5(undigested().with(5092, payload())).build();
+    let mode = (damaged.windows(4)).position(|bytes| bytes == [0o201, 0o355, 0o201, 0o244]);
+    damaged[mode.unwrap()] ^= 0o10;
+    refused(&damaged, "header and payload together has MD5");
+}
+
+/// RPM gives the inode what the header says of its last name.
+#[test]
+fn names_of_one_inode_may_have_different_attributes() {
+    let modes = vec![0o100_755, 0o100_600, 0o104_755, 0o120_777, 0o040_755];
+    let rpm = Sample::new().with(1030, Value::Short(modes)).build();
+    let (package, found, _) = read(&rpm).unwrap();
+    let links: Vec<_> = (package.files.iter())
+        .map(|file| (file.mode, file.hard_link))
+        .take(3)
+        .collect();
+    assert_eq!(links, [(0o755, None), (0o600, Some(1)), (0o4755, Some(1))]);
+    assert_eq!(found, expected());
+}
+
 #[test]
 fn signatures_of_the_header() {
     let binary = |text: &str| Value::Binary(text.as_bytes().to_vec());

@@ -72,10 +72,18 @@ fn file(line: &str) -> File {
     file
 }
 
-/// Makes a path of an overlay: `PATH f MODE TEXT` or `PATH d MODE`.
+/// Makes a path of an overlay: `PATH f MODE TEXT [WORD...]` or `PATH d MODE`. A word is `user=N` or
+/// `group=N`, strangers; `NAME` (an attribute that is kept), or `-NAME` (one that is not).
 fn overlaid(line: &str) -> OverlayFile {
     let words: Vec<_> = line.split(' ').collect();
     let text = words.get(3).copied();
+    let rest = words.get(4..).unwrap_or_default();
+    let stranger = |key| {
+        let number = rest.iter().find_map(|word| word.strip_prefix(key));
+        number.map(|number| number.parse().unwrap())
+    };
+    let is_name = |word: &&str| !word.contains('=') && !word.starts_with('-');
+    let kept = rest.iter().copied().filter(is_name);
     OverlayFile {
         candidate: Candidate::new(
             words[0].to_owned(),
@@ -85,6 +93,12 @@ fn overlaid(line: &str) -> OverlayFile {
             },
         ),
         mode: u16::from_str_radix(words[2], 8).unwrap(),
+        strangers: (stranger("user="), stranger("group=")),
+        xattrs: kept.map(|name| (name.to_owned(), vec![1])).collect(),
+        not_taken: (rest.iter())
+            .filter_map(|word| word.strip_prefix('-'))
+            .map(str::to_owned)
+            .collect(),
         size: text.map_or(0, |text| text.len() as u64),
         content: text.map(|text| ContentId::new(format!("sha256:{text}"))),
         source: PathBuf::from("/overlay"),
@@ -220,6 +234,64 @@ fn what_becomes_of_paths() {
             ],
         ),
         (
+            "hard links have what the header says of the last name, whatever a rule leaves out",
+            &[
+                "/usr/a f 0600 root:root sha256:one set=0",
+                "/usr/b f 4755 man:root sha256:one set=0 caps",
+                "/usr/c f 0600 root:root sha256:one set=2 caps",
+                "/usr/d f 0755 root:root sha256:one set=2",
+                "/usr/e f 0644 root:root sha256:one set=4",
+                "/etc/e f 0640 root:tty sha256:one set=4",
+            ],
+            &[],
+            &[
+                "/usr/a f 4755 6:0 100 3 sha256:one security.capability=0x0102",
+                "/usr/b h /usr/a",
+                "/usr/c f 0755 0:0 100 3 sha256:one",
+                "/usr/d h /usr/c",
+                "/usr/e f 0640 0:5 100 3 sha256:one",
+                "left-out: hierarchy-only left out 1 path, 3 bytes: /etc/e",
+                "set-uid: /usr/a is set-uid (4755)",
+                "set-uid: /usr/b is set-uid (4755)",
+            ],
+        ),
+        (
+            "one directory, described in the same way: fine",
+            &["/usr/x d 0750 root:tty mtime=7"],
+            &["/usr/x d 0750 root:tty mtime=8"],
+            &["/usr/x d 0750 0:5 7"],
+        ),
+        (
+            "one directory, another mode, owner or group",
+            &[
+                "/usr/x d 0755 root:root",
+                "/usr/y d 0755 man:root",
+                "/usr/z d 0755 root:root",
+            ],
+            &[
+                "/usr/x d 0700 root:root",
+                "/usr/y d 0755 root:root",
+                "/usr/z d 0755 root:mail",
+            ],
+            &[
+                "/usr/x d 0755 0:0 100",
+                "/usr/y d 0755 6:0 100",
+                "/usr/z d 0755 0:0 100",
+                "file-conflict: /usr/x is in one-1-1.x86_64 (directory, 0755 root:root) and in two-1-1.x86_64 (directory, 0700 root:root)",
+                "file-conflict: /usr/y is in one-1-1.x86_64 (directory, 0755 man:root) and in two-1-1.x86_64 (directory, 0755 root:root)",
+                "file-conflict: /usr/z is in one-1-1.x86_64 (directory, 0755 root:root) and in two-1-1.x86_64 (directory, 0755 root:mail)",
+            ],
+        ),
+        (
+            "two directories of one package that rules make one",
+            &["/lib/x d 0700 root:root", "/usr/lib/x d 0755 root:root"],
+            &[],
+            &[
+                "/usr/lib/x d 0700 0:0 100",
+                "moved: usr-merge changed 1 path: /lib/x is now /usr/lib/x",
+            ],
+        ),
+        (
             "one path, the same file: fine",
             &["/usr/a f 0644 root:root sha256:one"],
             &["/usr/a f 0644 root:root sha256:one"],
@@ -325,12 +397,6 @@ fn what_becomes_of_paths() {
                 "moved: usr-merge changed 1 path: /bin/a is now /usr/bin/a",
                 "left-out: hierarchy-only left out 2 paths, 8 bytes: /etc/a ...",
             ],
-        ),
-        (
-            "directories that two packages describe: the first says how",
-            &["/usr/x d 0750 root:root"],
-            &["/usr/x d 0711 root:root"],
-            &["/usr/x d 0750 0:0 100"],
         ),
         (
             "a directory in one package, a link in the other",
@@ -620,6 +686,79 @@ fn units_of_the_systems_manager() {
         let plan = plan(&[package("one", &[line])], &[], None);
         assert_eq!(plan.has_units(), expected, "{line}");
     }
+}
+
+/// The rule is that of packages: what becomes root's loses the bits that gave somebody else's
+/// rights.
+#[test]
+fn who_may_be_set_uid_in_an_overlay() {
+    for (line, expected) in [
+        (
+            "usr/a f 6755 x",
+            &[
+                "/usr/a f 6755 0:0 0 1 sha256:x",
+                "set-uid: /usr/a is set-uid and set-gid (6755)",
+            ][..],
+        ),
+        (
+            "usr/a f 6755 x user=1000 group=1000",
+            &[
+                "/usr/a f 0755 0:0 0 1 sha256:x",
+                "owner: owner-to-root changed 1 path: /usr/a is now root:root 0755, was 1000:1000 6755",
+            ],
+        ),
+        (
+            "usr/a f 6755 x user=1000",
+            &[
+                "/usr/a f 2755 0:0 0 1 sha256:x",
+                "owner: owner-to-root changed 1 path: /usr/a is now root:root 2755, was 1000:root 6755",
+                "set-uid: /usr/a is set-gid (2755)",
+            ],
+        ),
+        (
+            "usr/a f 6755 x group=50",
+            &[
+                "/usr/a f 4755 0:0 0 1 sha256:x",
+                "owner: owner-to-root changed 1 path: /usr/a is now root:root 4755, was root:50 6755",
+                "set-uid: /usr/a is set-uid (4755)",
+            ],
+        ),
+        (
+            "usr/a f 0755 x user=1000 group=1000",
+            &["/usr/a f 0755 0:0 0 1 sha256:x"],
+        ),
+    ] {
+        assert_eq!(told(&plan(&[], &[line], None)), expected, "{line}");
+    }
+    let inherited = OverlayFile {
+        strangers: (Some(1000), Some(1000)),
+        ..overlaid("usr/a d 2755")
+    };
+    let (rules, owners) = (RuleSet::new(&[], &[]).unwrap(), Owners::of_tables("", ""));
+    let times = Times::new(None, &[]);
+    let plan = compose(&[], &[inherited], &rules, &owners, times).unwrap();
+    assert_eq!(told(&plan), ["/usr/a d 2755 0:0 0"]);
+}
+
+#[test]
+fn attributes_of_an_overlay() {
+    let overlay = [
+        "usr/a f 0755 x security.capability user.x",
+        "usr/b f 0644 x -system.posix_acl_access -trusted.x",
+        "usr/c f 0644 x user.x -trusted.x",
+        "etc/d f 0644 x -trusted.x",
+    ];
+    assert_eq!(
+        told(&plan(&[], &overlay, None)),
+        [
+            "/usr/a f 0755 0:0 0 1 sha256:x security.capability=0x01 user.x=0x01",
+            "/usr/b f 0644 0:0 0 1 sha256:x",
+            "/usr/c f 0644 0:0 0 1 sha256:x user.x=0x01",
+            "left-out: hierarchy-only left out 1 path, 1 bytes: /etc/d",
+            "overlay-attribute: attributes of 2 paths of the overlay are not in the image: /usr/b has system.posix_acl_access, trusted.x ...",
+            "set-uid: /usr/a is run with file capabilities (0755)",
+        ]
+    );
 }
 
 #[test]
