@@ -82,7 +82,7 @@ impl InspectedImage {
     pub fn open(path: &Path, manifests: bool, link: Option<&str>) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let stem = name.strip_suffix(manifest::SUFFIX);
-        let mut specimen = match stem {
+        let mut inspected = match stem {
             Some(stem) => Self::from_manifest(path, path, stem)?,
             None if manifests => {
                 let stem = name.strip_suffix(".raw").unwrap_or(&name);
@@ -91,9 +91,9 @@ impl InspectedImage {
             None => Self::from_image(path, &name)?,
         };
         if let Some(link) = link {
-            link.clone_into(&mut specimen.facts.link);
+            link.clone_into(&mut inspected.facts.link);
         }
-        Ok(specimen)
+        Ok(inspected)
     }
 
     fn from_manifest(path: &Path, manifest: &Path, stem: &str) -> Result<Self> {
@@ -218,11 +218,11 @@ fn container(file: &mut File) -> io::Result<Container> {
     let what = if length == 0 {
         "is empty"
     } else if at(1024, &[0xe2, 0xe1, 0xf5, 0xe0]) {
-        "is an EROFS image, which this program does not read"
+        "is an EROFS image, which is not supported"
     } else if at(1080, &[0x53, 0xef]) {
-        "is an ext4 image, which this program does not read"
+        "is an ext4 image, which is not supported"
     } else if at(512, b"EFI PART") {
-        "has a partition table, which this program does not read"
+        "has a partition table, which is not supported"
     } else if at(0, &[0x1f, 0x8b]) {
         "is compressed with gzip: unpack it"
     } else if at(0, &[0xfd, b'7', b'z', b'X', b'Z']) {
@@ -230,7 +230,7 @@ fn container(file: &mut File) -> io::Result<Container> {
     } else if at(0, &[0x28, 0xb5, 0x2f, 0xfd]) {
         "is compressed with zstd: unpack it"
     } else {
-        "holds no file system that systemd knows"
+        "contains no file system that systemd knows"
     };
     Ok(Container::Broken(what.to_owned()))
 }
@@ -311,7 +311,7 @@ pub fn read_manifest(path: &Path) -> Result<Option<Manifest>> {
 }
 
 /// Fails for contents that are far longer than their image. Holes cost nothing, so a hostile image
-/// of a few kilobytes can hold terabytes of zeros; whoever reads contents asks here first.
+/// of a few kilobytes can hold terabytes of zeros; callers ask here before they read contents.
 pub fn check_content_size(path: &Path, length: u64, tree: &Tree) -> Result<u64> {
     let mut leaves = BTreeSet::new();
     let mut total: u64 = 0;
@@ -325,7 +325,7 @@ pub fn check_content_size(path: &Path, length: u64, tree: &Tree) -> Result<u64> 
     });
     if total > MAX_RATIO.saturating_mul(length).max(MAX_SMALL) {
         return Err(Failure::refused(anyhow!(
-            "{}: {} hold {}, which no honest image does",
+            "{}: {} unpack to {}, which no ordinary image does",
             path.display(),
             bytes(length),
             bytes(total)

@@ -20,10 +20,10 @@ pub struct Verbosity {
     /// Print one JSON object on standard output and nothing else
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more: every file that a rule left out or moved
+    /// Print more: every file that a rule left out or moved
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
 }
@@ -121,7 +121,7 @@ impl Report {
         allowable.dedup();
         if !allowable.is_empty() {
             let options: Vec<_> = allowable.iter().map(|id| format!("--allow {id}")).collect();
-            failure = failure.hint(format!("to build all the same: {}", options.join(" ")));
+            failure = failure.hint(format!("to build anyway: {}", options.join(" ")));
         }
         Err(failure)
     }
@@ -145,7 +145,7 @@ impl Report {
         }
     }
 
-    /// Prints what was asked for. A reader that has gone away is no error.
+    /// Prints what was asked for. A reader that has gone away is not an error.
     pub fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

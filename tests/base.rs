@@ -258,7 +258,7 @@ fn a_base_is_told_by_looking_at_it() {
         assert!(outcome.status.success(), "{}: {said}", base.display());
         let title = format!("base      {}{title}", base.display());
         assert!(said.starts_with(&title), "{title}{said}");
-        let by_name = "unknown-in-base: the base is known by the names of its packages";
+        let by_name = "unknown-in-base: only the names of the base's packages are known";
         assert_eq!(said.contains(by_name), title.contains(" by name"), "{said}");
     }
     // 100 MB of zeros, and what else is none.
@@ -271,17 +271,17 @@ fn a_base_is_told_by_looking_at_it() {
     let mut berkeley = vec![0; 4096];
     berkeley[12..16].copy_from_slice(&0x0006_1561_u32.to_le_bytes());
     for (base, code, problem) in [
-        (&list, 2, "rpm-qa: it is not known which system this is"),
-        (&database, 2, "rpm: it is not known which system this is"),
+        (&list, 2, "rpm-qa: can't tell which system this is"),
+        (&database, 2, "rpm: can't tell which system this is"),
         (&scratch.join("nosuch"), 3, "nosuch: No such file"),
-        (&bomb, 1, "bomb.gz holds more than 64 MiB"),
-        (&package, 1, "hello-library-2.0-3.x86_64.rpm is no base"),
-        (&empty, 1, "empty is no base"),
-        (&write("image", b"hsqs"), 1, "image is no base"),
+        (&bomb, 1, "bomb.gz is larger than 64 MiB"),
+        (&package, 1, "hello-library-2.0-3.x86_64.rpm is not a base"),
+        (&empty, 1, "empty is not a base"),
+        (&write("image", b"hsqs"), 1, "image is not a base"),
         (
             &write("binary", &[0, 159, 146, 150]),
             1,
-            "binary is no base",
+            "binary is not a base",
         ),
         (
             &write("words", b"hello\n"),
@@ -304,7 +304,7 @@ fn a_base_is_told_by_looking_at_it() {
         assert_eq!(outcome.status.code(), Some(code), "{said}");
         assert!(said.contains(problem), "{said}");
         assert!(outcome.stdout.is_empty());
-        if problem.ends_with("is no base") {
+        if problem.ends_with("is not a base") {
             assert!(
                 said.contains("hint: a base is a root directory, an RPM database"),
                 "{said}"
@@ -401,8 +401,9 @@ fn a_base_by_name_has_what_repositories_say() {
     };
     let by_list = ["--base", list.to_str().unwrap()];
     let both = ["hello-tools-1.1~rc1-2.x86_64", "hello-library-2.0-3.x86_64"];
-    let unknown = "no repository has 1 of the base's 2 packages, so it is not known what they \
-                   provide, and not checked whether programs find their libraries: other-1-1.noarch";
+    let unknown = "no repository has 1 of the base's 2 packages, so what they provide is not \
+                   known, and whether programs find their libraries is not checked: \
+                   other-1-1.noarch";
     for (packages, base, chosen, finding) in [
         ("system-1-1.noarch", &by_list[..], &both[..], None),
         (
@@ -452,7 +453,7 @@ fn a_base_by_name_has_what_repositories_say() {
         (
             "system-1-1.noarch\nhello-library-1.0-1.x86_64",
             &by_list[..],
-            "a base that has hello-library-2.0-3.x86_64 in place of",
+            "a base with hello-library-2.0-3.x86_64 instead of",
         ),
         (
             "",
@@ -474,7 +475,7 @@ fn a_base_to_be_installed_needs_a_repository() {
         .output();
     let outcome = outcome.unwrap();
     assert_eq!(outcome.status.code(), Some(2));
-    assert!(text(&outcome.stderr).contains("--base-install needs repositories"));
+    assert!(text(&outcome.stderr).contains("--base-install needs a repository"));
 }
 
 #[test(program("rpm"))]

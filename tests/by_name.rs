@@ -98,7 +98,7 @@ fn repository(scratch: &Scratch) -> PathBuf {
     rpm(scratch, "scripts", "1", &[], &scripts);
     rpm(scratch, "scripts-lib", "1", &[], &scripts[1..]);
     output_of(Command::new("createrepo_c").arg("--quiet").arg(&repo));
-    // Whoever reads the metadata sees no file but programs.
+    // A reader of the metadata sees no files but programs.
     let listed = output_of(
         Command::new("sh")
             .args(["-c", "zstdcat -f \"$0\"/repodata/*primary.xml* 2>/dev/null || zcat \"$0\"/repodata/*primary.xml.gz"])
@@ -195,8 +195,8 @@ fn what_packages_of_a_list_provide_decides() {
     let outcome = run("system-1-1.x86_64\nother-1-1.x86_64\n", &by_list, "app");
     let said = text(&outcome.stderr);
     assert!(outcome.status.success(), "{said}");
-    let note = "unknown-in-base: no repository has 1 of the base's 2 packages, so it is not known \
-                what they provide, and not checked whether programs find their libraries: \
+    let note = "unknown-in-base: no repository has 1 of the base's 2 packages, so what they \
+                provide is not known, and whether programs find their libraries is not checked: \
                 other-1-1.x86_64";
     assert!(said.contains(note), "{said}");
     assert!(!names(&store).is_empty());

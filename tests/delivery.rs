@@ -244,9 +244,9 @@ fn what_can_not_be_defined_is_refused_in_one_line() {
         (
             &["--url", "https://e/\nPath=x"],
             2,
-            "holds '\\n'; write it as %0A",
+            "contains '\\n'; write it as %0A",
         ),
-        (&["--url", "https://e/%s/"], 2, "holds \"%s/\""),
+        (&["--url", "https://e/%s/"], 2, "contains \"%s/\""),
         (&["--url", "https://u:p@e/"], 2, "a user name or a password"),
         (
             &["--url", URL, "--instances", "1"],

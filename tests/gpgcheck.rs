@@ -379,7 +379,7 @@ fn what_a_repo_file_asks_for() {
     for more in [&by_other[..], &[&by_other[..], &["--import-keys"]].concat()] {
         let outcome = run(&format!("{at}repo_gpgcheck=1\n"), more);
         assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
-        assert!(said(&outcome).contains("repomd.xml of test is not to be trusted"));
+        assert!(said(&outcome).contains("repomd.xml of test can't be trusted"));
         assert!(said(&outcome).contains(FINGERPRINT), "{}", said(&outcome));
     }
 

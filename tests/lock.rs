@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::base::{LIBRARY, TOOLS, base, system_package};
+use crate::fixture_repository::{self, Desk, ZSTD, usual};
 use crate::server::Server;
-use crate::shelf::{self, Desk, ZSTD, usual};
 use crate::workshop::{
     PACKAGERS, Scratch, fixture, json, names, output_of, program, sha256sum, text,
 };
@@ -106,7 +106,7 @@ fn a_lock_makes_the_same_image_again() {
     }
     assert_eq!(fs::read_to_string(&bench.lock).unwrap(), lock);
 
-    // Without --locked, packages are chosen anew, and the lock is replaced.
+    // Without --locked, packages are chosen again, and the lock is replaced.
     let outcome = bench.build("third", &["hello-tools", "--allow", "soname-missing"]);
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
     assert_ne!(
@@ -150,7 +150,7 @@ fn what_does_not_fit_is_named() {
         said.contains("packages asked for: was hello-tools, is hello-library"),
         "{said}"
     );
-    assert!(said.contains("hint: without --locked"), "{said}");
+    assert!(said.contains("leave --locked out"), "{said}");
     let said = bench.refused(&["--locked", "hello-tools", "--recommends"]);
     assert!(
         said.contains("--recommends asked for: was false, is true"),
@@ -187,7 +187,7 @@ fn what_does_not_fit_is_named() {
     );
     let said = bench.refused(&["--locked", "hello-tools"]);
     assert!(
-        said.contains("the base has outside-1-1.noarch, which it had not"),
+        said.contains("the base now has outside-1-1.noarch"),
         "{said}"
     );
     assert_eq!(
@@ -239,18 +239,21 @@ fn named_files_are_locked_by_their_checksum() {
     bytes.push(0);
     fs::write(&other, bytes).unwrap();
     let said = bench.refused(&["--locked", other.to_str().unwrap()]);
-    assert!(said.contains("no file that is named has sha256:"), "{said}");
+    assert!(
+        said.contains("none of the given files has sha256:"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_package_that_a_repository_has_dropped_comes_from_the_cache() {
     let desk = Desk::new();
-    let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+    let repo = fixture_repository::write(&desk.scratch.join("repo"), &usual());
     let server = Server::of(&repo);
     // The server knows files by what is asked for.
     let encoded = desk.scratch.join("encoded/packages");
     fs::create_dir_all(&encoded).unwrap();
-    let noarch = shelf::NOARCH;
+    let noarch = fixture_repository::NOARCH;
     fs::copy(fixture(noarch), encoded.join(noarch.replace('^', "%5E"))).unwrap();
     server.load(&desk.scratch.join("encoded"), "");
     let lock = desk.scratch.join("image.lock").display().to_string();
@@ -263,7 +266,7 @@ fn a_package_that_a_repository_has_dropped_comes_from_the_cache() {
         let left: Vec<_> = (usual().into_iter())
             .filter(|one| one.file != ZSTD)
             .collect();
-        server.load(&shelf::write(&repo, &left), "");
+        server.load(&fixture_repository::write(&repo, &left), "");
     };
     for (store, more, change) in [
         ("first", &[][..], false),
@@ -294,6 +297,6 @@ fn a_package_that_a_repository_has_dropped_comes_from_the_cache() {
     let gone = format!("payload-zstd-1-1.noarch is gone from {}", server.url());
     assert!(said.contains(&gone), "{said}");
     assert!(said.contains("and the cache does not have it"), "{said}");
-    // What is chosen anew needs it, too.
+    // What is chosen again needs it, too.
     assert_eq!(run("never", &[]).status.code(), Some(1));
 }

@@ -6,8 +6,8 @@
 use std::fs;
 use std::process::{Output, Stdio};
 
+use crate::fixture_repository::{self, Desk, NOARCH, usual};
 use crate::server::{Fault, Server};
-use crate::shelf::{self, Desk, NOARCH, usual};
 use crate::workshop::{fixture, names, text};
 
 const LIST: &str = "/repodata/repomd.xml";
@@ -27,7 +27,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let desk = Desk::new();
-        let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+        let repo = fixture_repository::write(&desk.scratch.join("repo"), &usual());
         let server = Server::of(&repo);
         // The server knows files by what is asked for.
         let package = fixture(NOARCH);
@@ -61,7 +61,7 @@ impl Site {
         let said = text(&outcome.stderr);
         assert_eq!(outcome.status.code(), Some(code), "{what}: {said}");
         assert!(said.contains(words), "{what}: {said}");
-        assert_eq!(shelf::errors(&said), 1, "{what}: {said}");
+        assert_eq!(fixture_repository::errors(&said), 1, "{what}: {said}");
         assert_eq!(self.desk.store(), Vec::<String>::new(), "{what}");
     }
 
@@ -122,7 +122,7 @@ fn a_repository_that_has_changed_is_read_again() {
     let site = Site::new();
     site.succeeds("first", &[]);
     let repo = site.desk.scratch.join("repo");
-    shelf::write(&repo, &usual()[..3]);
+    fixture_repository::write(&repo, &usual()[..3]);
     site.server.load(&repo, "");
     let said = site.succeeds("second", &[]);
     assert!(said.contains(": 3 packages\n"), "{said}");
@@ -221,7 +221,7 @@ fn without_validators_a_part_is_continued_and_checked() {
 
 #[test]
 fn bad_days_that_end_badly() {
-    let other = fs::read(fixture(shelf::ZSTD)).unwrap();
+    let other = fs::read(fixture(fixture_repository::ZSTD)).unwrap();
     let length = usize::try_from(fs::metadata(fixture(NOARCH)).unwrap().len()).unwrap();
     let same_length = vec![b'x'; length];
     for (what, path, fault, code, words) in [
@@ -230,7 +230,7 @@ fn bad_days_that_end_badly() {
             LIST.to_owned(),
             Fault::Status(404),
             3,
-            "the server says 404 Not Found",
+            "the server answered 404 Not Found",
         ),
         (
             "no primary",
@@ -279,7 +279,7 @@ fn bad_days_that_end_badly() {
             LIST.to_owned(),
             Fault::Redirect(LIST.to_owned()),
             3,
-            "it redirects in circles",
+            "it redirects in a loop",
         ),
         (
             "elsewhere",
@@ -293,14 +293,14 @@ fn bad_days_that_end_badly() {
             package(),
             Fault::WrongLength(9),
             1,
-            "are expected",
+            " bytes, not ",
         ),
         (
             "another package",
             package(),
             Fault::Change(other, usize::MAX),
             1,
-            "are expected",
+            " bytes, not ",
         ),
         (
             "wrong checksum",
@@ -321,7 +321,7 @@ fn bad_days_that_end_badly() {
             PRIMARY.to_owned(),
             Fault::Slow(5),
             3,
-            "slower than 1000 bytes a second",
+            "slower than 1000 bytes per second",
         ),
         (
             "no repository",

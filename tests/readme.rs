@@ -31,7 +31,7 @@ fn the_session() {
         .output()
         .unwrap();
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
-    // The host of whoever runs the tests is another one.
+    // The host that runs the tests is another one.
     let said = text(&outcome.stderr);
     let (base, rest) = said.split_once('\n').unwrap();
     assert!(base.starts_with("base      this host: "), "{base}");

@@ -33,7 +33,7 @@ fn each_reason_has_its_exit_code_and_words() {
             &[][..],
             &[][..],
             2,
-            &["no INPUT is given", "hint: name an RPM"][..],
+            &["no INPUT given", "hint: give an RPM"][..],
         ),
         (&["--no-such-option"], &[], 2, &["--no-such-option"]),
         (
@@ -80,6 +80,12 @@ fn each_reason_has_its_exit_code_and_words() {
         ),
         (&["missing.rpm"], &[], 3, &["missing.rpm", "No such file"]),
         (
+            &["strace"],
+            &[],
+            3,
+            &["No such file", "hint: to install it by name, add --repo"],
+        ),
+        (
             &["--match", "sysext-level"],
             &["hello-sysext-1.0-1.x86_64.rpm"],
             1,
@@ -124,7 +130,7 @@ fn each_reason_has_its_exit_code_and_words() {
             &["--arch", "aarch64"],
             &["hello-sysext-1.0-1.x86_64.rpm"],
             1,
-            &["hello-sysext-1.0-1.x86_64 is not for arm64"],
+            &["hello-sysext-1.0-1.x86_64 is not built for arm64"],
         ),
         (
             &["--strict"],

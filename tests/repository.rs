@@ -7,13 +7,13 @@ use std::process::Command;
 use judges::{Need, corpus};
 use rpm_input::repodata::{Kind, Primary, Repomd};
 
-use crate::shelf::{self, BASE, Desk, Listed, NOARCH, ZSTD, plain, usual};
+use crate::fixture_repository::{self, BASE, Desk, Listed, NOARCH, ZSTD, plain, usual};
 use crate::workshop::{Scratch, digest, names, output_of, text};
 
 #[test]
 fn a_directory_with_metadata_is_read_once() {
     let desk = Desk::new();
-    let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+    let repo = fixture_repository::write(&desk.scratch.join("repo"), &usual());
     let repo = repo.to_str().unwrap().to_owned();
     let outcome = desk.command(&repo, &["hello-noarch"]).output().unwrap();
     let said = text(&outcome.stderr);
@@ -60,7 +60,7 @@ fn a_directory_with_metadata_is_read_once() {
 #[test]
 fn the_same_by_every_name() {
     let desk = Desk::new();
-    let repo = shelf::write(&desk.scratch.join("repo dir"), &usual());
+    let repo = fixture_repository::write(&desk.scratch.join("repo dir"), &usual());
     let path = repo.to_str().unwrap();
     let url = format!("file://{}", path.replace(' ', "%20"));
     let file = desk.scratch.join("test.repo");
@@ -97,10 +97,10 @@ fn paths_are_looked_up_in_file_lists() {
     };
     let third = Listed {
         paths: &["/usr/share/second"],
-        ..plain(shelf::CLASH)
+        ..plain(fixture_repository::CLASH)
     };
     let packages = [first, second, third, plain(BASE)];
-    let repo = shelf::write(&desk.scratch.join("repo"), &packages);
+    let repo = fixture_repository::write(&desk.scratch.join("repo"), &packages);
     let repo = repo.to_str().unwrap();
     let outcome = desk
         .command(repo, &["--dry-run", "hello-noarch"])
@@ -120,8 +120,8 @@ fn paths_are_looked_up_in_file_lists() {
 fn the_lower_priority_wins() {
     let desk = Desk::new();
     // The same package in both; one of them lists it where it is not.
-    let good = shelf::write(&desk.scratch.join("good"), &usual());
-    let bad = shelf::write(&desk.scratch.join("bad"), &usual());
+    let good = fixture_repository::write(&desk.scratch.join("good"), &usual());
+    let bad = fixture_repository::write(&desk.scratch.join("bad"), &usual());
     fs::remove_dir_all(bad.join("packages")).unwrap();
     let (good, bad) = (good.display(), bad.display());
     for (good_priority, bad_priority, code) in [(1, 2, Some(0)), (2, 1, Some(3))] {
@@ -136,16 +136,20 @@ fn the_lower_priority_wins() {
 #[test]
 fn files_that_are_not_the_listed_ones() {
     for (damage, code, words) in [
-        ("package", 1, "the repository says"),
-        ("length", 1, "bytes, the repository says"),
+        ("package", 1, "but the repository says"),
+        ("length", 1, "bytes, but the repository says"),
         (
             "swap",
             1,
             "lists hello-noarch-2:0.5^git3-1.noarch where payload-zstd-1-1.noarch is",
         ),
-        ("gone", 3, "lists it, and it is not there"),
+        ("gone", 3, "lists it, but it is missing"),
         ("primary", 1, "primary.xml.gz"),
-        ("outside", 1, "name ../evil.rpm, which is outside of it"),
+        (
+            "outside",
+            1,
+            "name ../evil.rpm, which is outside the repository",
+        ),
         (
             "bomb",
             1,
@@ -157,7 +161,7 @@ fn files_that_are_not_the_listed_ones() {
         ("no primary", 1, "lists no primary metadata"),
     ] {
         let desk = Desk::new();
-        let repo = shelf::write(&desk.scratch.join("repo"), &usual());
+        let repo = fixture_repository::write(&desk.scratch.join("repo"), &usual());
         let package = repo.join("packages").join(NOARCH);
         let list = repo.join("repodata/repomd.xml");
         let primary = repo.join("repodata/primary.xml.gz");
@@ -185,7 +189,7 @@ fn files_that_are_not_the_listed_ones() {
                 let xml = xml
                     .replace("md5", "sha256")
                     .replace("d41d8cd98f00b204e9800998ecf8427e", &sum);
-                shelf::put_metadata(&repo, &xml, "<filelists/>");
+                fixture_repository::put_metadata(&repo, &xml, "<filelists/>");
             }
             "gone" => fs::remove_file(&package).unwrap(),
             "primary" => {
@@ -194,19 +198,21 @@ fn files_that_are_not_the_listed_ones() {
                 bytes[middle] ^= 1;
                 fs::write(&primary, bytes).unwrap();
             }
-            "outside" => shelf::put_metadata(&repo, xml, "<filelists/>"),
+            "outside" => fixture_repository::put_metadata(&repo, xml, "<filelists/>"),
             "bomb" => {
                 let bomb = format!("<metadata>{}</metadata>", " ".repeat(50 << 20));
-                shelf::put_metadata(&repo, &bomb, "<filelists/>");
+                fixture_repository::put_metadata(&repo, &bomb, "<filelists/>");
                 let length = format!("<open-size>{}<", bomb.len());
                 rewrite(&length, "<open-size>100<");
             }
-            "broken" => {
-                shelf::put_metadata(&repo, "<metadata><package></metadata>", "<filelists/>")
-            }
+            "broken" => fixture_repository::put_metadata(
+                &repo,
+                "<metadata><package></metadata>",
+                "<filelists/>",
+            ),
             "doctype" => {
                 let xml = format!("<!DOCTYPE a [<!ENTITY b 'c'>]>{xml}");
-                shelf::put_metadata(&repo, &xml, "<filelists/>");
+                fixture_repository::put_metadata(&repo, &xml, "<filelists/>");
             }
             "list" => fs::write(&list, b"<repomd><data").unwrap(),
             _ => rewrite("\"primary\"", "\"secondary\""),
@@ -218,10 +224,10 @@ fn files_that_are_not_the_listed_ones() {
         let said = text(&outcome.stderr);
         assert_eq!(outcome.status.code(), Some(code), "{damage}: {said}");
         assert!(said.contains(words), "{damage}: {said}");
-        assert_eq!(shelf::errors(&said), 1, "{damage}: {said}");
+        assert_eq!(fixture_repository::errors(&said), 1, "{damage}: {said}");
         assert_eq!(desk.store(), Vec::<String>::new(), "{damage}");
         // With the repository put right, the same cache serves.
-        shelf::write(&repo, &usual());
+        fixture_repository::write(&repo, &usual());
         let outcome = desk
             .command(repo.to_str().unwrap(), &["hello-noarch"])
             .output()
@@ -246,13 +252,13 @@ fn what_is_no_repository() {
     for (values, code, words) in [
         (&["/nosuch"][..], 3, "reading /nosuch"),
         (&[&empty], 1, "has no *.rpm"),
-        (&["ftp://example.invalid/"], 2, "ftp URLs can't be read"),
-        (&[&file], 1, "[a] has a mirrorlist and no baseurl"),
-        (&[&empty, &twice], 2, "two repositories are called"),
+        (&["ftp://example.invalid/"], 2, "ftp URLs are not supported"),
+        (&[&file], 1, "[a] has a mirrorlist but no baseurl"),
+        (&[&empty, &twice], 2, "two repositories have the name"),
         (
             &["http://example.invalid/$infra/"],
             2,
-            "the variable $infra is not known",
+            "unknown variable $infra",
         ),
     ] {
         let mut more = vec!["hello-noarch"];

@@ -428,7 +428,7 @@ fn keys_beside_the_store() {
         errors(&outcome)
     );
     assert_eq!(names(&store), ["import-pubring.gpg"]);
-    // An armored copy, which is no keyring for systemd, is put right.
+    // An armored copy, which is not a keyring for systemd, is corrected.
     fs::copy(
         fixture("keys/test.public.asc"),
         store.join("import-pubring.gpg"),

@@ -49,12 +49,12 @@ fn list_shows_the_newest_first() {
         ]
     );
     let listed = json(&run(["store", "list", "--json", directory]));
-    let shelf = &listed["directories"][0];
-    assert_eq!(shelf["signed"], false);
-    assert_eq!(shelf["best_before"], "2030-01-31");
-    assert_eq!(shelf["images"][1]["version"], "1.9");
-    assert_eq!(shelf["images"][2]["name"], "hello-tools");
-    assert_eq!(shelf["images"][2]["id"], "_any");
+    let directory = &listed["directories"][0];
+    assert_eq!(directory["signed"], false);
+    assert_eq!(directory["best_before"], "2030-01-31");
+    assert_eq!(directory["images"][1]["version"], "1.9");
+    assert_eq!(directory["images"][2]["name"], "hello-tools");
+    assert_eq!(directory["images"][2]["id"], "_any");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_is_not_the_newest_needs_a_word() {
     let refused = run(older);
     assert_eq!(refused.status.code(), Some(1));
     let words = text(&refused.stderr);
-    assert!(words.contains("for systemd-sysupdate, 1.9 is not above 1.10"));
+    assert!(words.contains("for systemd-sysupdate, 1.9 is not newer than 1.10"));
     assert!(words.contains("--allow-older"), "{words}");
     add(scratch.path(), HELLO, "1.9", &["--allow-older"]);
 }
@@ -94,9 +94,9 @@ fn verify_names_what_is_wrong_and_repairs_what_loses_nothing() {
         let outcome = run(["store", "verify", "--json", directory]
             .iter()
             .chain(arguments));
-        let shelf = json(&outcome)["directories"][0].clone();
+        let directory = json(&outcome)["directories"][0].clone();
         let ids = |key: &str| -> Vec<String> {
-            (shelf[key].as_array().unwrap().iter())
+            (directory[key].as_array().unwrap().iter())
                 .map(|row| {
                     format!(
                         "{} {}",
@@ -140,12 +140,10 @@ fn verify_names_what_is_wrong_and_repairs_what_loses_nothing() {
     let outcome = run(["store", "verify", directory]);
     assert_eq!(outcome.status.code(), Some(1));
     let words = text(&outcome.stdout);
-    assert!(
-        words.contains(
-            "error     digest-mismatch: hello-sysext-1.10.x86-64.raw has another SHA-256"
-        )
-    );
-    assert!(words.contains("release-missing: hello-sysext-1.10.x86-64.raw has no usr/lib/extension-release.d/extension-release.hello-sysext-1.10.x86-64, which sysextmgr asks for"), "{words}");
+    assert!(words.contains(
+        "error     digest-mismatch: hello-sysext-1.10.x86-64.raw does not have the SHA-256"
+    ));
+    assert!(words.contains("release-missing: hello-sysext-1.10.x86-64.raw has no usr/lib/extension-release.d/extension-release.hello-sysext-1.10.x86-64, which sysextmgr looks for"), "{words}");
     fs::write(image("1.10"), "no image").unwrap();
     let words = text(&run(["store", "verify", directory]).stdout);
     assert!(
@@ -211,11 +209,11 @@ fn each_layout_has_its_directory_and_its_file_names() {
     ] {
         let scratch = Scratch::new();
         add(scratch.path(), HELLO, "1", &["--layout", layout]);
-        let shelf = scratch.join(directory);
+        let directory = scratch.join(directory);
         let expected = ["SHA256SUMS".to_owned()]
             .into_iter()
             .chain([".manifest.gz", ".raw"].map(|end| format!("{file}{end}")));
-        assert_eq!(names(&shelf), expected.collect::<Vec<_>>(), "{layout}");
+        assert_eq!(names(&directory), expected.collect::<Vec<_>>(), "{layout}");
         let root = scratch.path().to_str().unwrap();
         let outcome = run(["store", "verify", "--json", root]);
         assert!(

@@ -53,7 +53,7 @@ fn the_image_and_the_plan_say_the_same() {
             ("hello-tools", "hello-tools-1.1~rc1-2.x86_64: asked for\n"),
             (
                 "system",
-                "system-1-1.noarch: in the base; the image needs of it\n  /bin/sh\n  \
+                "system-1-1.noarch: in the base; the image needs from it\n  /bin/sh\n  \
                  libc.so.6()(64bit)\n  libc.so.6(GLIBC_2.2.5)(64bit)\n  \
                  libc.so.6(GLIBC_2.34)(64bit)\n  rtld(GNU_HASH)\n",
             ),
@@ -91,7 +91,7 @@ fn what_records_no_reason_is_refused() {
         (
             write("alone.raw", b"hsqs"),
             1,
-            "alone.manifest.gz is not beside ",
+            "alone.manifest.gz is not next to ",
         ),
         (
             write("list.json", b"{\"packages\": [{\"name\": \"a\"}]}"),

@@ -90,13 +90,13 @@ fn fields(line: &str) -> Result<Listed, String> {
         _ if epoch.is_empty() || NO_VALUE.contains(&epoch) => None,
         digits => Some(
             (digits.parse())
-                .map_err(|_| format!("the epoch {:?} is no number", shortened(digits)))?,
+                .map_err(|_| format!("the epoch {:?} is not a number", shortened(digits)))?,
         ),
     };
     let parts = [name, version, release, arch];
     if let Some(bad) = parts.iter().find(|part| !is_part(part)) {
         return Err(format!(
-            "{:?} is no part of name|epoch|version|release|arch",
+            "{:?} can't be part of name|epoch|version|release|arch",
             shortened(bad)
         ));
     }
@@ -212,10 +212,10 @@ mod tests {
             ),
             (
                 "bash|x|5.2|1|x86_64",
-                "line 1: the epoch \"x\" is no number",
+                "line 1: the epoch \"x\" is not a number",
             ),
-            ("bash|0||1|x86_64", "line 1: \"\" is no part"),
-            ("bash|0|5.2|1|(none)|", "line 1: \"(none)\" is no part"),
+            ("bash|0||1|x86_64", "line 1: \"\" can't be part"),
+            ("bash|0|5.2|1|(none)|", "line 1: \"(none)\" can't be part"),
             (
                 "bash|None|5.2-1|None|amd64|None|None",
                 "list of Debian packages",

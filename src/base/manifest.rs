@@ -52,7 +52,7 @@ pub fn parse(json: &[u8]) -> Result<Described, String> {
             ));
         }
         let mut listed = nevra(package)
-            .ok_or_else(|| format!("package {} has no whole name and version", number + 1))?;
+            .ok_or_else(|| format!("package {} has no complete name and version", number + 1))?;
         listed.has_epoch = true;
         packages.push(listed);
     }
@@ -157,7 +157,7 @@ mod tests {
             ),
             (
                 with(r#"{"type":"rpm","name":"a","version":"1","architecture":"noarch"}"#),
-                "package 1 has no whole name",
+                "package 1 has no complete name",
             ),
             (with("null"), "invalid type"),
         ] {

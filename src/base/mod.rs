@@ -32,7 +32,7 @@ use crate::words::quantity::counted;
 const MAX_LIST: u64 = 64 * 1024 * 1024;
 /// Enough of a file to tell what it is.
 const LONGEST_MAGIC: u64 = 64;
-/// What `--base` takes, for whoever gave it something else.
+/// What `--base` takes, for a user who gave it something else.
 const KINDS: &str = "a base is a root directory, an RPM database (rpmdb.sqlite, Packages.db or its \
                      directory), a list of packages as `rpm -qa` and KIWI write it, or mkosi's manifest";
 
@@ -118,7 +118,7 @@ impl Base {
             PackageSource::Unknown => {
                 let named = source.os_release.as_deref();
                 let prefix = named.map_or_else(
-                    || "any (nothing of a base is looked at)".to_owned(),
+                    || "any (no base is looked at)".to_owned(),
                     |path| path.display().to_string(),
                 );
                 (prefix, Found::default())
@@ -130,8 +130,8 @@ impl Base {
         };
         if os_release.is_none() && source.is_one_system {
             return Err(
-                Failure::usage(format!("{prefix}: it is not known which system this is"))
-                    .hint("name its os-release file with --os-release FILE, or use --match any"),
+                Failure::usage(format!("{prefix}: can't tell which system this is"))
+                    .hint("give its os-release file with --os-release FILE, or use --match any"),
             );
         }
         let mut words = Vec::new();
@@ -190,7 +190,7 @@ fn directory(path: &Path) -> Result<Found> {
         None if os_release.is_some() || path.join("usr").is_dir() => Err(Failure::refused(
             anyhow!("{} has no RPM database", path.display()),
         )
-        .hint("name its os-release alone with --os-release FILE")),
+        .hint("to use only its os-release file: --os-release FILE")),
         None => Err(not_a_base(path)),
     }
 }
@@ -238,7 +238,7 @@ fn own_os_release(root: &Path) -> Result<Option<Release>> {
 
 fn installed(database: &Path) -> Result<Vec<Package>> {
     database::read(database).map_err(|error| {
-        package_failure(error).hint("--os-release FILE does without the packages of a base")
+        package_failure(error).hint("to build without the packages of a base: --os-release FILE")
     })
 }
 
@@ -247,7 +247,7 @@ fn only_database(path: &Path) -> Result<Found> {
     let packages = installed(path)?;
     if packages.is_empty() {
         return Err(Failure::refused(anyhow!(
-            "{}: no package is installed",
+            "{}: no packages are installed",
             path.display()
         )));
     }
@@ -313,7 +313,7 @@ fn refused(path: &Path, problem: &str) -> Failure {
 }
 
 fn not_a_base(path: &Path) -> Failure {
-    Failure::refused(anyhow!("{} is no base", path.display())).hint(KINDS)
+    Failure::refused(anyhow!("{} is not a base", path.display())).hint(KINDS)
 }
 
 #[cfg(test)]

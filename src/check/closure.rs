@@ -127,7 +127,7 @@ impl Breaks<'_> {
         breaks.extend(missing.map(|(path, feature)| Break {
             kind: &kinds::DLOPEN_MISSING,
             missing: format!(
-                "{}, which is loaded when it is first used",
+                "{}, which is loaded on first use",
                 feature.soname.join(" or ")
             ),
             path: format!("/{path}"),
@@ -216,7 +216,7 @@ impl Breaks<'_> {
         };
         if elsewhere.iter().any(configured) {
             ", a directory of ld.so.conf, whose libraries are found through ld.so.cache, which a \
-             merge does not make anew"
+             merge does not rebuild"
         } else {
             ""
         }
@@ -264,7 +264,7 @@ pub fn findings(breaks: &[Break]) -> Vec<Finding> {
                 .collect();
             let mut text = format!("{missing} (required by {}", listed(&by));
             if !others.is_empty() {
-                text += &format!(", and so by {}", listed(&others));
+                text += &format!(", and in turn by {}", listed(&others));
             }
             text += ")";
             if let Some(first) = breaks.first().filter(|one| !one.where_looked.is_empty()) {

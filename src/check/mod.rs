@@ -49,13 +49,17 @@ fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
         let fits = arch == "noarch"
             || Architecture::of_package(arch).is_some_and(|arch| identity.architecture.runs(arch));
         if !fits {
-            let text = format!("{} is not for {}", package.nevra, identity.architecture);
+            let text = format!(
+                "{} is not built for {}",
+                package.nevra, identity.architecture
+            );
             findings.push(Finding::new(&kinds::ARCHITECTURE, text));
         }
     }
     if identity.assumed_architecture {
         let text = format!(
-            "no package is for an architecture, so the image is for {}; --arch names another",
+            "no package is built for an architecture, so the image is for {}; set another with \
+             --arch",
             identity.architecture
         );
         findings.push(Finding::new(&kinds::ANY_ARCHITECTURE, text));
@@ -78,5 +82,5 @@ fn needs_nothing(linkage: &Linkage) -> Result<()> {
     Err(Failure::refused(anyhow!(
         "--match auto: the packages require nothing of a base, but their files need {first}"
     ))
-    .hint("say what the image fits: --match version-id, sysext-level or any"))
+    .hint("choose what the image fits: --match version-id, sysext-level or any"))
 }

@@ -179,7 +179,7 @@ impl Gate<'_, '_> {
                 // The mode of the hierarchy itself stays the base's.
                 if path.contains('/') && (mode.is_some_and(|mode| mode != stat.mode) || owned) {
                     let what = format!(
-                        "has mode {:04o} of {}:{} in the image, {:04o} in the base",
+                        "has mode {:04o} and owner {}:{} in the image, {:04o} in the base",
                         stat.mode,
                         stat.uid,
                         stat.gid,
@@ -232,18 +232,18 @@ impl Gate<'_, '_> {
                     .transpose()
                     .map_err(|error| Failure::io(format!("reading /{path} of the base"), error))?;
                 if same.flatten() == Some(false) {
-                    self.add(
-                        &kinds::SHADOWS_BASE,
-                        path,
-                        "has other contents than the base's",
-                    );
+                    self.add(&kinds::SHADOWS_BASE, path, "differs from the base's");
                 }
             }
             (Content::File { size, .. }, BaseEntry::File(own)) => {
                 let what = format!("has {size} bytes in the image, {own} in the base");
                 self.add(&kinds::SHADOWS_BASE, path, what);
             }
-            _ => self.add(&kinds::SHADOWS_BASE, path, "is of another kind in the base"),
+            _ => self.add(
+                &kinds::SHADOWS_BASE,
+                path,
+                "is of a different type in the base",
+            ),
         }
         Ok(())
     }
@@ -258,7 +258,7 @@ impl Gate<'_, '_> {
             .map(|there| (there, &kinds::COMMAND_IN_BASE, "the order in PATH decides"))
             .collect();
         if name.contains(".so") {
-            let what = "the loader takes the first that it finds";
+            let what = "the loader takes the first one that it finds";
             let libraries = library_directories(directory).into_iter();
             twins.extend(libraries.map(|there| (there, &kinds::LIBRARY_IN_BASE, what)));
         }
@@ -272,7 +272,7 @@ impl Gate<'_, '_> {
                 && !is_link(directory)
                 && matches!(base.entry(&other), BaseEntry::File(_) | BaseEntry::Link(_))
             {
-                let what = format!("is /{other} in the base, too: {what}");
+                let what = format!("is /{other} in the base: {what}");
                 self.add(kind, &format!("{directory}/{name}"), what);
             }
         }
@@ -320,14 +320,14 @@ impl Gate<'_, '_> {
         }
         if is_below(&last, "etc/alternatives") {
             return Some(format!(
-                "leads to {target}: update-alternatives would have made that when the package was installed"
+                "points to {target}, which update-alternatives makes when the package is installed"
             ));
         }
         match self.base {
             None if inside => None,
-            None => Some(format!("leads to {target}, which no image can bring")),
+            None => Some(format!("points to {target}, which no image can contain")),
             Some(_) => Some(format!(
-                "leads to {target}, which neither image nor base has"
+                "points to {target}, which is in neither the image nor the base"
             )),
         }
     }

@@ -40,7 +40,7 @@ pub struct Target {
 pub struct Survey {
     /// The systems.
     pub targets: Vec<Target>,
-    /// The system before an update to the one target: what is wrong there already is no news.
+    /// The system before an update to the one target: what is already wrong there is not reported.
     pub from: Option<Target>,
     /// The clients on each.
     pub clients: Vec<Client>,
@@ -196,22 +196,22 @@ impl<'a> Ground<'a> {
     }
 
     /// Looks at an image over this base.
-    fn look(&self, specimen: &mut InspectedImage) -> Result<OnBase> {
+    fn look(&self, image: &mut InspectedImage) -> Result<OnBase> {
         let mut found = OnBase::default();
-        if let Some(inside) = &mut specimen.inside {
+        if let Some(inside) = &mut image.inside {
             let (tree, mut digest) = inside.tree_and_digest();
             found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
             found.findings = shadow::findings(&found.shadows);
         }
-        if let Some(linkage) = &specimen.linkage {
+        if let Some(linkage) = &image.linkage {
             found.breaks = closure::judge(linkage, &self.libraries);
             found.findings.extend(closure::findings(&found.breaks));
         }
-        let Some(manifest) = &specimen.manifest else {
+        let Some(manifest) = &image.manifest else {
             return Ok(found);
         };
         if let Some(base) = &self.packages {
-            let judged = specimen.linkage.is_some();
+            let judged = image.linkage.is_some();
             let requires = manifest.requires.as_deref().unwrap_or_default();
             let image = offers(manifest);
             let unmet = choose::unmet(requires, base, &image);
@@ -290,24 +290,24 @@ impl Survey {
     }
 
     fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
-        let mut specimen = InspectedImage::open(path, self.manifests, self.link.as_deref())?;
+        let mut image = InspectedImage::open(path, self.manifests, self.link.as_deref())?;
         // An image by other hands has no manifest that says what its files need.
         let judges = |ground: &Ground<'_>| !matches!(ground.libraries, BaseLibraries::Unknown);
-        if specimen.linkage.is_none()
+        if image.linkage.is_none()
             && grounds.iter().any(judges)
-            && let Some(inside) = &mut specimen.inside
+            && let Some(inside) = &mut image.inside
         {
-            specimen.linkage = Some(inside.linkage()?);
+            image.linkage = Some(inside.linkage()?);
         }
         let (before, known) = match from {
-            Some(from) => (self.judge(&specimen, 0, from), from.look(&mut specimen)?),
+            Some(from) => (self.judge(&image, 0, from), from.look(&mut image)?),
             None => (Vec::new(), OnBase::default()),
         };
         let mut judgements = Vec::new();
         let mut on_base = Vec::new();
         for (target, ground) in grounds.iter().enumerate() {
-            judgements.extend(self.judge(&specimen, target, ground));
-            let mut found = ground.look(&mut specimen)?;
+            judgements.extend(self.judge(&image, target, ground));
+            let mut found = ground.look(&mut image)?;
             found.subtract(&known);
             on_base.push(found);
         }
@@ -315,23 +315,18 @@ impl Survey {
             one.as_before = one.verdict.outcome == before.verdict.outcome;
         }
         Ok(Row {
-            needs: (specimen.linkage.as_ref())
+            needs: (image.linkage.as_ref())
                 .filter(|_| self.needs)
                 .map(Needs::of),
-            path: specimen.path,
-            link: specimen.facts.link,
-            file: specimen.facts.file,
+            path: image.path,
+            link: image.facts.link,
+            file: image.facts.file,
             judgements,
             on_base,
         })
     }
 
-    fn judge(
-        &self,
-        specimen: &InspectedImage,
-        target: usize,
-        ground: &Ground<'_>,
-    ) -> Vec<Judgement> {
+    fn judge(&self, image: &InspectedImage, target: usize, ground: &Ground<'_>) -> Vec<Judgement> {
         let host = Host {
             os_release: &ground.target.os_release,
             architecture: self.architecture.as_deref(),
@@ -339,7 +334,7 @@ impl Survey {
         let judge = |&client| Judgement {
             target,
             client,
-            verdict: clients::judge(client, &specimen.facts, host),
+            verdict: clients::judge(client, &image.facts, host),
             as_before: false,
         };
         self.clients.iter().map(judge).collect()
@@ -365,7 +360,7 @@ impl Survey {
                 .collect();
             for (file, version) in others {
                 let text = format!(
-                    "{}-@v.%a.raw also fits {file}, as version {version}",
+                    "{}-@v.%a.raw also matches {file}, as version {version}",
                     row.link
                 );
                 found.push((index, Finding::new(&kinds::PATTERN_COLLISION, text)));

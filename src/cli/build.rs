@@ -19,7 +19,7 @@ pub struct BuildArguments {
     /// names the image. Or recipes (FILE.toml), one image each
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// What a recipe asks for by name: never a file, whatever lies in the working directory.
+    /// What a recipe asks for by name: never a file, whatever is in the working directory.
     #[arg(skip)]
     pub names: Vec<String>,
     /// Why a recipe allows findings, each by its id; those are in `allow`, too.
@@ -71,7 +71,7 @@ pub struct BuildArguments {
     /// Where images are placed in DIR, and how their files are named
     #[arg(long, value_enum, default_value_t, help_heading = "Result")]
     pub layout: LayoutName,
-    /// Write NAME.sha256 beside each file instead of SHA256SUMS, as the Open Build Service expects
+    /// Write NAME.sha256 next to each file instead of SHA256SUMS, as the Open Build Service expects
     #[arg(
         long,
         help_heading = "Result",
@@ -162,10 +162,10 @@ pub struct ImageArguments {
         conflicts_with = "base"
     )]
     pub base_install: Vec<String>,
-    /// Write to FILE which packages were chosen, for --locked
+    /// Write the packages that were chosen to FILE, for --locked
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub lock: Option<PathBuf>,
-    /// os-release of the base, instead of this host's
+    /// os-release file of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,
     /// Also add what the packages recommend, where possible

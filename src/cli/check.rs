@@ -24,7 +24,7 @@ pub struct CheckArguments {
     /// Images, or their manifests (NAME.manifest.gz) if the images are elsewhere
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<PathBuf>,
-    /// Read only the manifests beside the images
+    /// Read only the manifests next to the images
     #[arg(long)]
     pub manifests: bool,
     /// Name of the client's link without .raw [default: the image's own name]
@@ -35,7 +35,7 @@ pub struct CheckArguments {
     /// packages (rpm -qa, KIWI's .packages) or mkosi's manifest
     #[arg(long, value_name = "BASE", help_heading = "Hosts")]
     pub base: Option<PathBuf>,
-    /// The base before an update: only what the update to --base changes is reported
+    /// The base before an update: report only what the update to --base changes
     #[arg(long, value_name = "OLD", help_heading = "Hosts", requires = "base")]
     pub from: Option<PathBuf>,
     /// os-release of a host, once for each host, or that of the base [default: this host's]
@@ -55,7 +55,7 @@ pub struct CheckArguments {
     pub client: Vec<String>,
 
     /// Also derive a SYSEXT_LEVEL from what the images use of the base: a digest of sonames and
-    /// symbol versions, for the os-release of every base that has all of it
+    /// symbol versions, for the os-release of every base that has all of them
     #[arg(long, requires = "base", help_heading = "Hosts")]
     pub level_from_abi: bool,
     /// Ignore a finding, such as not-merged, soname-missing or shadows-base

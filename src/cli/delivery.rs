@@ -14,14 +14,14 @@ pub struct SysupdateArguments {
     /// Extensions to define [default: all that the store has]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Address of the store for clients; %o, %w and %a in it are the client's ID, VERSION_ID and
+    /// Address of the store for clients; %o, %w and %a stand for the client's ID, VERSION_ID and
     /// architecture
     #[arg(long, value_name = "URL")]
     pub url: String,
     /// Whether clients refuse what is not signed by a key that they trust
     #[arg(long, value_name = "WHETHER", value_enum, default_value_t)]
     pub signed: Signed,
-    /// How many images a client keeps of each extension
+    /// Number of images of each extension that a client keeps
     #[arg(long, value_name = "N", default_value_t = store::DEFAULT_INSTANCES)]
     pub instances: u32,
     /// Also write a tar archive of the definitions, to be unpacked over a client's /

@@ -51,7 +51,7 @@ exit code is the highest of all.
 On the client: link the image as /etc/extensions/NAME.raw and run systemd-sysext refresh.
 Exit codes: 0 done, 1 these inputs make no good image, 2 usage, 3 reading or writing failed.";
 
-/// Makes a system extension image from RPM packages
+/// Make a system extension image from RPM packages
 #[derive(Debug, Parser)]
 #[command(name = "sysext-build", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {

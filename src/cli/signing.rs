@@ -16,7 +16,7 @@ pub struct SigningArguments {
     )]
     pub sign_key: Option<PathBuf>,
     /// Take the key's passphrase from the first line of FILE [default: $SYSEXT_BUILD_PASSPHRASE,
-    /// else it is asked for]
+    /// else ask]
     #[arg(
         long,
         value_name = "FILE",

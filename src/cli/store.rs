@@ -21,7 +21,7 @@ pub struct StoreArguments {
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
 pub enum StoreVerb {
-    /// Add images that were built elsewhere, each with the manifest beside it
+    /// Add images that were built elsewhere, each with the manifest next to it
     Add(AddArguments),
     /// List the images that clients are offered
     List(ListArguments),
@@ -57,7 +57,7 @@ impl StoreVerb {
 pub struct AddArguments {
     /// Directory of the store
     pub directory: PathBuf,
-    /// The images: NAME-VERSION.ARCH.raw, with NAME-VERSION.ARCH.manifest.gz beside it
+    /// The images: NAME-VERSION.ARCH.raw, each with NAME-VERSION.ARCH.manifest.gz next to it
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Give each extension a directory of its own in DIRECTORY

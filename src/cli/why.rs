@@ -9,7 +9,7 @@ use crate::report::Verbosity;
 /// The arguments of `why`.
 #[derive(Debug, Args)]
 pub struct WhyArguments {
-    /// An image with its manifest beside it, a manifest, or what --dry-run --json printed
+    /// An image with its manifest next to it, a manifest, or the output of --dry-run --json
     #[arg(value_name = "IMAGE|PLAN")]
     pub document: PathBuf,
     /// A package, by name or NEVRA, or a capability such as 'libz.so.1()(64bit)'

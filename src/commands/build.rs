@@ -63,7 +63,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
         let inputs = recipe::inputs(recipe, arguments)?;
         match &inputs.packages.locking {
             Locking::Write(path) if !locks.insert(path.clone()) => {
-                let text = format!("{} is the lock of another recipe already", path.display());
+                let text = format!("{} is already the lock of another recipe", path.display());
                 Err(Failure::usage(text).at(recipe.display()))
             }
             _ => Ok(inputs),

@@ -28,7 +28,8 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
             let base = &target.base;
             if base.packages.is_none() && base.root.is_none() {
                 let text = format!(
-                    "{}: its packages are known by name alone, so what they provide is not judged",
+                    "{}: only the names of its packages are known, so what they provide is not \
+                     checked",
                     base.title
                 );
                 report.stage("note", &text);
@@ -59,17 +60,17 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
 fn level(rows: &[Row]) -> Result<Level> {
     if let Some(row) = rows.iter().find(|row| row.needs.is_none()) {
         return Err(Failure::refused(anyhow!(
-            "{}: no manifest says what it needs",
+            "{}: there is no manifest that says what it needs",
             row.path.display()
         ))
-        .hint("build it again, or put its manifest beside it"));
+        .hint("rebuild it, or put its manifest next to it"));
     }
     if let Some(row) = rows.iter().find(|row| !row.on_base[0].breaks.is_empty()) {
         return Err(Failure::refused(anyhow!(
-            "{}: the base lacks what it needs, so it has no common level with it",
+            "{}: the base lacks what the image needs, so the two have no level in common",
             row.path.display()
         ))
-        .hint("without --level-from-abi, check says what"));
+        .hint("check without --level-from-abi says what is missing"));
     }
     Level::of(rows.iter().filter_map(|row| row.needs.as_ref()))
 }
@@ -97,8 +98,8 @@ fn survey(arguments: &CheckArguments) -> Result<Survey> {
     let at = |path: &PathBuf, os_release| source(PackageSource::At(path.clone()), os_release);
     let sources = match (&arguments.base, &arguments.os_release[..]) {
         (Some(_), [_, _, ..]) => {
-            return Err(Failure::usage("a --base has one --os-release")
-                .hint("check the other systems without --base"));
+            return Err(Failure::usage("--base allows only one --os-release")
+                .hint("to check other systems, leave --base out"));
         }
         (Some(path), os_release) => vec![at(path, os_release.first().cloned())],
         (None, []) => vec![source(PackageSource::Host, None)],
@@ -149,10 +150,10 @@ fn clients(names: &[String]) -> Result<Vec<Client>> {
         .iter()
         .map(|name| {
             Client::named(name).ok_or_else(|| {
-                let failure = Failure::usage(format!("--client {name:?} is not known"));
+                let failure = Failure::usage(format!("--client: unknown client {name:?}"));
                 match nearest(name, known.iter().map(String::as_str)) {
                     Some(name) => failure.hint(format!("did you mean {name}?")),
-                    None => failure.hint(format!("known are {}", known.join(", "))),
+                    None => failure.hint(format!("possible values: {}", known.join(", "))),
                 }
             })
         })
@@ -193,7 +194,7 @@ fn text(survey: &Survey, rows: &[Row], verbose: bool) -> String {
     if broken > 0 {
         let of = counted(rows.len(), "image");
         let change = if survey.from.is_some() {
-            "would not work any more"
+            "would no longer work"
         } else {
             "would not work"
         };

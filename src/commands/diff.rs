@@ -85,35 +85,35 @@ pub fn run(arguments: &DiffArguments, report: &Report) -> Result<()> {
 
 /// An image with all that is compared.
 struct Side {
-    specimen: InspectedImage,
+    image: InspectedImage,
     length: u64,
     content_bytes: u64,
 }
 
 impl Side {
     fn open(path: &Path) -> Result<Self> {
-        let specimen = InspectedImage::open(path, false, None)?;
+        let image = InspectedImage::open(path, false, None)?;
         let length = std::fs::metadata(path)
             .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?
             .len();
-        let Some(inside) = &specimen.inside else {
-            let what = match &specimen.facts.container {
+        let Some(inside) = &image.inside else {
+            let what = match &image.facts.container {
                 clients::Container::Broken(problem) => problem.clone(),
-                _ => "is cut off, or is no image".to_owned(),
+                _ => "is cut off or not an image".to_owned(),
             };
             return Err(Failure::refused(anyhow!("{} {what}", path.display())));
         };
         let content_bytes = check_content_size(path, length, &inside.tree)?;
         Ok(Self {
-            specimen,
+            image,
             length,
             content_bytes,
         })
     }
 
-    /// Returns the keys of the first extension-release file that is no link.
+    /// Returns the keys of the first extension-release file that is not a link.
     fn metadata(&self) -> BTreeMap<String, String> {
-        let files = &self.specimen.facts.releases;
+        let files = &self.image.facts.releases;
         let first = files.iter().find(|file| file.is_regular);
         first
             .and_then(|file| file.keys.as_ref())
@@ -122,7 +122,7 @@ impl Side {
     }
 
     fn packages(&self) -> BTreeSet<String> {
-        let manifest = self.specimen.manifest.iter();
+        let manifest = self.image.manifest.iter();
         let packages = manifest.flat_map(|manifest| &manifest.packages);
         packages
             .map(|package| package.nevra.as_ref().unwrap_or(&package.name).clone())
@@ -130,7 +130,7 @@ impl Side {
     }
 
     fn requires(&self) -> BTreeSet<String> {
-        let manifest = self.specimen.manifest.iter();
+        let manifest = self.image.manifest.iter();
         manifest
             .filter_map(|manifest| manifest.requires.clone())
             .flatten()
@@ -157,7 +157,7 @@ fn difference(before: &Path, after: &Path) -> Result<Difference> {
         }
     }
     let [one, two] = &mut sides;
-    if let (Some(one), Some(two)) = (&mut one.specimen.inside, &mut two.specimen.inside) {
+    if let (Some(one), Some(two)) = (&mut one.image.inside, &mut two.image.inside) {
         let (tree_one, mut digest_one) = one.tree_and_digest();
         let (tree_two, mut digest_two) = two.tree_and_digest();
         let paths = [paths(tree_one), paths(tree_two)];

@@ -27,10 +27,13 @@ struct Answer {
 pub fn run(arguments: &ExplainArguments, report: &Report) -> Result<()> {
     let answers = answers(&arguments.id);
     if answers.is_empty() {
-        let failure = Failure::usage(format!("{:?} is no finding and no rule", arguments.id));
+        let failure = Failure::usage(format!(
+            "{:?} is neither a finding nor a rule",
+            arguments.id
+        ));
         return Err(match nearest(&arguments.id, names()) {
             Some(name) => failure.hint(format!("did you mean {name}?")),
-            None => failure.hint("sysext-build rules lists findings and rules"),
+            None => failure.hint("to list all findings and rules: sysext-build rules"),
         });
     }
     if report.is_json() {

@@ -123,7 +123,7 @@ impl Inspection {
             text += "  no extension-release file: systemd refuses this image\n";
         }
         match &self.packages {
-            None => text += "packages: not known, the manifest is not beside the image\n",
+            None => text += "packages: not known, as there is no manifest next to the image\n",
             Some(packages) => {
                 text += "packages:\n";
                 for package in packages {

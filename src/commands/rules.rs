@@ -55,9 +55,10 @@ pub fn run(report: &Report) -> Result<()> {
             .collect()
     };
     report.print(&format!(
-        "Rules, in the order in which they are tried. --keep RULE switches one off, --drop RULE on.\n\
+        "Rules, in the order in which they are applied. --keep RULE switches one off, --drop RULE \
+         on.\n\
          {}\n\
-         Findings. Fatal ones stop a build, with --strict notes too; --allow FINDING lets it go on.\n\
+         Findings. Fatal ones stop a build, with --strict notes too; --allow FINDING lets one pass.\n\
          {}",
         table(&listing.rules),
         table(&listing.findings)

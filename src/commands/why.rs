@@ -82,17 +82,17 @@ impl Record {
             let beside = beside(path);
             if !beside.try_exists().is_ok_and(|exists| exists) {
                 return Err(Failure::refused(anyhow!(
-                    "{} is not beside {}",
+                    "{} is not next to {}",
                     beside.display(),
                     path.display()
                 ))
-                .hint("give the manifest, or what --dry-run --json printed"));
+                .hint("give the manifest, or the output of --dry-run --json"));
             }
             document::read(&beside, manifest::MAX_SIZE)?
         };
         Self::parse(&document).map_err(|problem| {
             Failure::refused(anyhow!("{} {problem}", path.display()))
-                .hint("images and plans of this program's own builds record their reasons")
+                .hint("only images and plans made by sysext-build record reasons")
         })
     }
 
@@ -281,7 +281,7 @@ impl Answer {
             }
         }
         for package in &self.base {
-            text += &format!("{}: in the base; the image needs of it\n", package.nevra);
+            text += &format!("{}: in the base; the image needs from it\n", package.nevra);
             for capability in &package.provides {
                 text += &format!("  {capability}\n");
             }
@@ -328,7 +328,8 @@ mod tests {
         let asked = "tool-1:2-3.x86_64: asked for\n";
         let lib = format!("lib-1-1.x86_64: lib.so.1()(64bit) needed by tool-1:2-3.x86_64\n{asked}");
         let deep = format!("deep-1-1.x86_64: /usr/bin/deep needed by lib-1-1.x86_64\n{lib}");
-        let glibc = "glibc-2-1.x86_64: in the base; the image needs of it\n  libc.so.6()(64bit)\n";
+        let glibc = "glibc-2-1.x86_64: in the base; the image needs from it\n  \
+                     libc.so.6()(64bit)\n";
         for (what, text) in [
             ("tool", asked),
             ("tool-1:2-3", asked),

@@ -128,9 +128,9 @@ impl Inputs {
         let image = &arguments.image;
         let no_package = arguments.inputs.is_empty() && arguments.names.is_empty();
         if no_package && image.overlay.is_none() {
-            return Err(Failure::usage("no INPUT is given")
-                .hint("name an RPM, as in: sysext-build strace-6.11-1.1.x86_64.rpm")
-                .hint("sysext-build --help shows more"));
+            return Err(Failure::usage("no INPUT given")
+                .hint("give an RPM, for example: sysext-build strace-6.11-1.1.x86_64.rpm")
+                .hint("for more, see sysext-build --help"));
         }
         let layout = layout(arguments.layout);
         let naming = Naming {
@@ -151,8 +151,10 @@ impl Inputs {
             })?;
         }
         if no_package && (naming.name.is_none() || naming.version.is_none()) {
-            return Err(Failure::usage("an overlay alone has no name and version")
-                .hint("add --name NAME --image-version VERSION"));
+            return Err(
+                Failure::usage("an overlay alone gives the image no name or version")
+                    .hint("add --name NAME --image-version VERSION"),
+            );
         }
         if let Some(overlay) = &image.overlay
             && !overlay.is_dir()
@@ -164,7 +166,7 @@ impl Inputs {
         }
         if !image.base_install.is_empty() && arguments.repo.is_empty() {
             return Err(
-                Failure::usage("--base-install needs repositories").hint("name one with --repo")
+                Failure::usage("--base-install needs a repository").hint("add one with --repo")
             );
         }
         let asked = asked(arguments, naming.architecture)?;
@@ -205,8 +207,11 @@ fn asked(
 ) -> Result<packages::Settings> {
     let locking = locking(arguments)?;
     if let (Some(name), []) = (arguments.names.first(), &arguments.repo[..]) {
-        let text = format!("{name} is no file, and no repository is named to take it from");
-        return Err(Failure::usage(text).hint("name one with repositories, or with --repo"));
+        let text = format!("no such file: {name}");
+        return Err(Failure::usage(text).hint(
+            "to install it by name, add --repo or, in a recipe, \
+            repositories",
+        ));
     }
     let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
         .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
@@ -253,12 +258,12 @@ fn locking(arguments: &BuildArguments) -> Result<Locking> {
     match (&image.lock, arguments.locked) {
         (None, false) => Ok(Locking::None),
         (None, true) => {
-            Err(Failure::usage("--locked: no lock is named").hint("name it with --lock FILE"))
+            Err(Failure::usage("--locked needs a lock").hint("give it with --lock FILE"))
         }
         (Some(_), _) if arguments.repo.is_empty() => Err(Failure::usage(
-            "a lock needs repositories, since nothing is chosen without",
+            "--lock needs a repository: without one, nothing is chosen",
         )
-        .hint("name one with --repo")),
+        .hint("add one with --repo")),
         (Some(path), false) => Ok(Locking::Write(path.clone())),
         (Some(path), true) => Ok(Locking::Follow(path.clone())),
     }
@@ -380,11 +385,11 @@ fn updates(arguments: &BuildArguments, layout: Layout) -> Result<Option<Delivery
         // Whatever were taken, someone would be surprised: clients that refuse every update, or
         // clients that take one from anybody.
         None => {
-            return Err(Failure::usage(
-                "--sysupdate-url: nothing says whether the store is signed",
-            )
-            .hint("sign it with --sign-key FILE, and clients will verify updates")
-            .hint("or say it with --sysupdate-verify yes|no"));
+            return Err(
+                Failure::usage("--sysupdate-url: can't tell whether the store is signed")
+                    .hint("to have clients verify updates, sign it with --sign-key FILE")
+                    .hint("or decide with --sysupdate-verify yes|no"),
+            );
         }
     };
     Ok(Some(Delivery {
@@ -411,10 +416,11 @@ fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
     for value in values {
         for source in repository::named(value)? {
             if sources.iter().any(|other| other.name == source.name) {
-                return Err(
-                    Failure::usage(format!("two repositories are called {}", source.name))
-                        .hint("give one another name: --repo NAME=PLACE"),
-                );
+                return Err(Failure::usage(format!(
+                    "two repositories have the name {}",
+                    source.name
+                ))
+                .hint("give one of them another name: --repo NAME=PLACE"));
             }
             sources.push(source);
         }
@@ -470,14 +476,23 @@ fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
     })
 }
 
+/// Says why an input can't be read; what looks like a package's name may be meant as one.
+fn unreadable(input: &Path, error: std::io::Error) -> Failure {
+    let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+    let failure = Failure::io(format!("reading {}", input.display()), error);
+    match is_missing && choose::may_be_name(input) {
+        true => failure.hint("to install it by name, add --repo"),
+        false => failure,
+    }
+}
+
 /// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order
 /// of their names.
 fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut packages = Vec::new();
     let mut seen = BTreeSet::new();
     for input in inputs {
-        let metadata = std::fs::metadata(input)
-            .map_err(|error| Failure::io(format!("reading {}", input.display()), error))?;
+        let metadata = std::fs::metadata(input).map_err(|error| unreadable(input, error))?;
         let found = if metadata.is_dir() {
             rpm_files(input)?
         } else {
@@ -496,7 +511,10 @@ fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
 pub fn architecture(text: &str) -> Result<Architecture> {
     Architecture::named(text).ok_or_else(|| {
         let names = Architecture::names().collect::<Vec<_>>().join(", ");
-        Failure::usage(format!("--arch {text:?} is not known")).hint(format!("known are {names}"))
+        Failure::usage(format!("--arch: unknown architecture {text:?}")).hint(format!(
+            "possible \
+                                values: {names}"
+        ))
     })
 }
 
@@ -509,7 +527,7 @@ fn scope(text: &str) -> Result<String> {
     {
         None if !words.is_empty() => Ok(words.join(" ")),
         _ => Err(Failure::usage(format!(
-            "--scope {text:?} is not made of system, portable, initrd"
+            "--scope {text:?} is not a list of system, portable and initrd"
         ))),
     }
 }
@@ -574,7 +592,7 @@ mod tests {
         assert!(scope("host").is_err());
     }
 
-    /// Returns what a command line becomes, or why it makes no sense.
+    /// Returns what a command line becomes, or why it is refused.
     fn typed(line: &str) -> std::result::Result<Inputs, String> {
         let words = std::iter::once("sysext-build").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| {
@@ -590,24 +608,27 @@ mod tests {
     #[test]
     fn what_makes_no_sense() {
         for (line, expected) in [
-            ("", "no INPUT is given"),
-            ("--overlay src", "an overlay alone has no name and version"),
+            ("", "no INPUT given"),
+            (
+                "--overlay src",
+                "an overlay alone gives the image no name or version",
+            ),
             (
                 "--overlay none --name a --image-version 1",
                 "--overlay none is not a directory",
             ),
             (
                 "fixtures --base-install a",
-                "--base-install needs repositories",
+                "--base-install needs a repository",
             ),
-            ("fixtures --locked", "--locked: no lock is named"),
+            ("fixtures --locked", "--locked needs a lock"),
             (
                 "fixtures --lock x",
-                "a lock needs repositories, since nothing is chosen without",
+                "--lock needs a repository: without one, nothing is chosen",
             ),
             (
                 "fixtures --scope host",
-                "--scope \"host\" is not made of system, portable, initrd",
+                "--scope \"host\" is not a list of system, portable and initrd",
             ),
             (
                 "fixtures --block-size 3K",
@@ -620,11 +641,11 @@ mod tests {
             ),
             (
                 "fixtures --repo a=fixtures --repo a=tests",
-                "two repositories are called a",
+                "two repositories have the name a",
             ),
             (
                 "fixtures --sysupdate-url https://example.org/",
-                "--sysupdate-url: nothing says whether the store is signed",
+                "--sysupdate-url: can't tell whether the store is signed",
             ),
             (
                 "fixtures --base a --base-install b",

@@ -21,7 +21,7 @@
 //!   as it was named, so for a lock that does not depend on the working directory it gets a name:
 //!   `NAME=PLACE`.
 //! - A package is a file if there is one of that path, or if it has a slash or ends in `.rpm`; else
-//!   it is a name, whatever lies in the working directory.
+//!   it is a name, whatever is in the working directory.
 //! - What is allowed has a reason, which the report shows where the finding would have stopped the
 //!   build, and which the manifest keeps.
 //!
@@ -34,7 +34,7 @@
 //! that fails does not stop the others; the exit code is the highest of theirs. What signs is
 //! opened once, so a passphrase is asked for once. Two recipes can't write the same lock.
 //!
-//! A recipe stands for a command line, so one that makes no sense is a usage error, with the file
+//! A recipe stands for a command line, so a wrong one is a usage error, with the file
 //! and the line.
 
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ use crate::words::suggest::{check_known, nearest};
 /// Largest recipe in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// What a recipe says otherwise than the command line. Its other keys are those of
+/// What a recipe says differently from the command line. Its other keys are those of
 /// [`ImageArguments`].
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -72,8 +72,8 @@ struct Own {
 const OWN: [(&str, &str); 3] = [
     (
         "list of strings",
-        "RPM files, directories of them, and names of packages in the repositories. What has a \
-         slash or ends in .rpm, and whatever there is a file of, is a file",
+        "RPM files, directories of RPM files, and names of packages in the repositories. An entry \
+         with a slash, an entry ending in .rpm, and the name of an existing file mean a file",
     ),
     (
         "list of strings",
@@ -83,7 +83,7 @@ const OWN: [(&str, &str); 3] = [
     (
         "list of tables",
         "Findings that do not stop the build, each with the keys finding (its id) and reason (why \
-         it may be)",
+         it is acceptable)",
     ),
 ];
 
@@ -146,7 +146,7 @@ pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {
     let other = arguments.inputs.iter().find(|input| !is_recipe(input));
     if let (Some(recipe), Some(other)) = (recipes.first(), other) {
         let (recipe, other) = (recipe.display(), other.display());
-        let text = format!("{other} is a package and {recipe} a recipe: they can't be mixed");
+        let text = format!("{other} is a package and {recipe} is a recipe: they can't be mixed");
         return Err(Failure::usage(text).hint("name the package in a recipe"));
     }
     if recipes.len() > 1 {
@@ -157,7 +157,7 @@ pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {
         ];
         if let Some((option, _)) = for_one.iter().find(|(_, given)| *given) {
             let count = recipes.len();
-            let text = format!("{option} is for one image, and there are {count} recipes");
+            let text = format!("{option} is for one image, but there are {count} recipes");
             return Err(Failure::usage(text));
         }
     }
@@ -241,7 +241,7 @@ fn read(path: &Path, text: &str) -> Result<BuildArguments> {
         *path = directory.join(&*path);
     }
     if image.base.is_some() && !image.base_install.is_empty() {
-        let text = "base and base-install both say what the base is: one is too many";
+        let text = "base and base-install can't be used together";
         return Err(Failure::usage(text).at(path.display()));
     }
     let mut recipe = BuildArguments {
@@ -265,7 +265,7 @@ fn read(path: &Path, text: &str) -> Result<BuildArguments> {
         origin.allow(&mut recipe, one)?;
     }
     if recipe.inputs.is_empty() && recipe.names.is_empty() && recipe.image.overlay.is_none() {
-        return Err(Failure::usage("there are neither packages nor an overlay").at(path.display()));
+        return Err(Failure::usage("it has neither packages nor an overlay").at(path.display()));
     }
     Ok(recipe)
 }
@@ -297,7 +297,7 @@ impl Origin<'_> {
             self.check_key(key, &known)?;
             for element in elements(value) {
                 if element.get_ref().as_str() == Some("") {
-                    let text = format!("{}: an empty string says nothing", key.get_ref());
+                    let text = format!("{}: the string is empty", key.get_ref());
                     return Err(self.wrong(element.span().start, text));
                 }
                 let allowed = element
@@ -321,7 +321,7 @@ impl Origin<'_> {
             Some(near) => format!("did you mean {near}?"),
             None => format!("the keys are {}", known.join(", ")),
         };
-        let text = format!("the key {name:?} is not known");
+        let text = format!("unknown key {name:?}");
         Err(self.wrong(key.span().start, text).hint(hint))
     }
 
@@ -360,7 +360,9 @@ impl Origin<'_> {
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         if reason.is_empty() {
             let text = format!("{finding} is allowed without a reason");
-            return Err(self.wrong(offset, text).hint("say why: reason = \"...\""));
+            return Err(self
+                .wrong(offset, text)
+                .hint("say why with reason = \"...\""));
         }
         if reason.contains(char::is_control) {
             let text = format!("the reason for {finding} has control characters");
@@ -386,7 +388,7 @@ fn in_order<'a, 'i>(
     entries
 }
 
-/// Returns the elements of a list, or what is no list as the only one.
+/// Returns the elements of a list, or the only one, if it is not a list.
 fn elements<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> &'a [Spanned<DeValue<'i>>] {
     let list = value.get_ref().as_array();
     list.map_or(std::slice::from_ref(value), AsRef::as_ref)
@@ -402,10 +404,10 @@ fn in_plain_words(key: &str, found: &str, message: &str) -> String {
         Some((_, "a sequence")) => "a list",
         Some((_, "a boolean")) => "true or false",
         Some((_, "path string")) => "a string",
-        Some((_, "u64")) => "a whole number from 0 on",
+        Some((_, "u64")) => "a whole number, 0 or more",
         Some((_, other)) => other,
     };
-    format!("{key} takes {wanted}, and this is of type {found}")
+    format!("{key} takes {wanted}, but this is of type {found}")
 }
 
 /// Returns the names that serde knows the fields of a struct by.
@@ -574,52 +576,44 @@ mod tests {
     #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn what_makes_no_sense() {
         for (text, expected, hint) in [
-            (
-                "",
-                "dir/x.toml: there are neither packages nor an overlay",
-                "",
-            ),
+            ("", "dir/x.toml: it has neither packages nor an overlay", ""),
             (
                 "name = \"x\"\npackage = [\"a\"]",
-                "dir/x.toml:2: the key \"package\" is not known",
+                "dir/x.toml:2: unknown key \"package\"",
                 "did you mean packages?",
             ),
             (
                 "sign-key = \"x\"",
-                "dir/x.toml:1: the key \"sign-key\" is not known",
+                "dir/x.toml:1: unknown key \"sign-key\"",
                 "the keys are packages, repositories, allow, overlay, name, version, build-number, \
                  arch, scope, base, base-install, lock, os-release, recommends, match, \
                  compression, block-size, keep, drop",
             ),
             (
                 "packages = \"strace\"",
-                "dir/x.toml:1: packages takes a list, and this is of type string",
+                "dir/x.toml:1: packages takes a list, but this is of type string",
                 "",
             ),
             (
                 "\npackages = [\"a\",\n 1]",
-                "dir/x.toml:3: packages takes a string, and this is of type integer",
+                "dir/x.toml:3: packages takes a string, but this is of type integer",
                 "",
             ),
             (
                 "name = 1",
-                "dir/x.toml:1: name takes a string, and this is of type integer",
+                "dir/x.toml:1: name takes a string, but this is of type integer",
                 "",
             ),
-            (
-                "name = \"\"",
-                "dir/x.toml:1: name: an empty string says nothing",
-                "",
-            ),
+            ("name = \"\"", "dir/x.toml:1: name: the string is empty", ""),
             (
                 "build-number = -1",
-                "dir/x.toml:1: build-number takes a whole number from 0 on, and this is of type \
+                "dir/x.toml:1: build-number takes a whole number, 0 or more, but this is of type \
                  integer",
                 "",
             ),
             (
                 "recommends = \"yes\"",
-                "dir/x.toml:1: recommends takes true or false, and this is of type string",
+                "dir/x.toml:1: recommends takes true or false, but this is of type string",
                 "",
             ),
             (
@@ -629,29 +623,29 @@ mod tests {
             ),
             (
                 "base = \"x\"\nbase-install = [\"y\"]\npackages = [\"z\"]",
-                "dir/x.toml: base and base-install both say what the base is: one is too many",
+                "dir/x.toml: base and base-install can't be used together",
                 "",
             ),
             (
                 "allow = [\"scriptlet\"]",
-                "dir/x.toml:1: allow takes tables with finding and reason, as in [[allow]], and \
+                "dir/x.toml:1: allow takes tables with finding and reason, as in [[allow]], but \
                  this is of type string",
                 "",
             ),
             (
                 "[[allow]]\nfinding = \"shadow-base\"\nreason = \"x\"",
-                "dir/x.toml:2: finding \"shadow-base\" is not known",
+                "dir/x.toml:2: finding: unknown name \"shadow-base\"",
                 "did you mean shadows-base?",
             ),
             (
                 "[[allow]]\nfinding = \"scriptlet\"",
                 "dir/x.toml:1: scriptlet is allowed without a reason",
-                "say why: reason = \"...\"",
+                "say why with reason = \"...\"",
             ),
             (
                 "[[allow]]\nfinding = \"scriptlet\"\nreason = \" \\n\"",
                 "dir/x.toml:1: scriptlet is allowed without a reason",
-                "say why: reason = \"...\"",
+                "say why with reason = \"...\"",
             ),
             (
                 "[[allow]]\nfinding = \"moved\"\nreason = \"\\u001b[31mred\"",
@@ -665,7 +659,7 @@ mod tests {
             ),
             (
                 "[[allow]]\nfindings = \"scriptlet\"",
-                "dir/x.toml:2: the key \"findings\" is not known",
+                "dir/x.toml:2: unknown key \"findings\"",
                 "did you mean finding?",
             ),
             (
@@ -749,22 +743,22 @@ mod tests {
             (
                 ["a.rpm", "b.toml"],
                 "",
-                "a.rpm is a package and b.toml a recipe: they can't be mixed",
+                "a.rpm is a package and b.toml is a recipe: they can't be mixed",
             ),
             (
                 ["a.toml", "b.toml"],
                 "--name",
-                "--name is for one image, and there are 2 recipes",
+                "--name is for one image, but there are 2 recipes",
             ),
             (
                 ["a.toml", "b.toml"],
                 "--lock",
-                "--lock is for one image, and there are 2 recipes",
+                "--lock is for one image, but there are 2 recipes",
             ),
             (
                 ["a.toml", "b.toml"],
                 "--tree",
-                "--tree is for one image, and there are 2 recipes",
+                "--tree is for one image, but there are 2 recipes",
             ),
         ] {
             assert_eq!(typed(&inputs, option), Err(expected.to_owned()));

@@ -292,7 +292,7 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
         if sha256_id(&hashed.hash.finalize().into()) != *id {
             return Err(Failure::io(
                 doing(),
-                anyhow!("the file has changed while it was being read"),
+                anyhow!("the file changed while it was being read"),
             ));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Writes the tree of a finished image to disk, for whoever wants to look at it.
+//! Writes the tree of a finished image to disk, to look at.
 //!
 //! Owners and extended attributes are not applied, since that takes root; the image has them.
 

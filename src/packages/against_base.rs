@@ -19,8 +19,8 @@ pub fn against_base(packages: &[&Package], base: &Base, rules: &[Rule]) -> Vec<F
     };
     let already = packages.iter().filter_map(|one| already(one, &installed));
     let unknown = matches!(base.named, Named::Listed(_)).then(|| {
-        let text = "the base is known by the names of its packages, so nothing is checked that the image requires \
-                    of it; with --repo, what they provide is looked up";
+        let text = "only the names of the base's packages are known, so what the image requires \
+                    of it is not checked; with --repo, what they provide is looked up";
         Finding::new(&kinds::UNKNOWN_IN_BASE, text)
     });
     already.chain(unknown).chain(broken(rules)).collect()
@@ -48,7 +48,7 @@ fn already(package: &Package, installed: &[&Nevra]) -> Option<Finding> {
     Some(if *known == nevra {
         Finding::new(&kinds::IN_BASE, format!("{nevra} is already in the base"))
     } else {
-        let text = format!("the base has {known}; where merged, {nevra} hides its files");
+        let text = format!("the base has {known}; once merged, {nevra} hides its files");
         Finding::new(&kinds::IN_BASE, text)
     })
 }
@@ -89,10 +89,10 @@ mod tests {
             ..Base::default()
         };
         let same = "in-base: a-1-1.x86_64 is already in the base";
-        let other =
-            "in-base: the base has a-2-1.x86_64; where merged, a-1-1.x86_64 hides its files";
-        let unknown = "unknown-in-base: the base is known by the names of its packages, so nothing is checked \
-                       that the image requires of it; with --repo, what they provide is looked up";
+        let other = "in-base: the base has a-2-1.x86_64; once merged, a-1-1.x86_64 hides its files";
+        let unknown = "unknown-in-base: only the names of the base's packages are known, so what \
+                       the image requires of it is not checked; with --repo, what they provide is \
+                       looked up";
         for (base, expected) in [
             (headers(&[]), vec![]),
             (headers(&["b-1-1.noarch", "a-1-1.x86_64"]), vec![same]),

@@ -21,13 +21,13 @@ use crate::words::digest::sha256;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
 
-/// A longer file is no lock.
+/// A longer file is not a lock.
 const MAX_LOCK: u64 = 64 * 1024 * 1024;
 /// The version of the format.
 const VERSION: u32 = 1;
-/// For whoever looks into the file.
-const ABOUT: &str = "Packages that sysext-build chose. --lock FILE --locked takes these again; \
-                     --lock FILE alone chooses anew and replaces this file.";
+/// For people who look into the file.
+const ABOUT: &str = "Packages that sysext-build chose. --lock FILE --locked uses these again; \
+                     --lock FILE alone chooses again and replaces this file.";
 /// Keys of os-release that say which system a base is.
 const KEYS: [&str; 3] = ["ID", "VERSION_ID", "SYSEXT_LEVEL"];
 /// Changes that are named; a base may differ in all its packages.
@@ -130,12 +130,12 @@ impl Lock {
         let bytes = document::read(path, MAX_LOCK)?;
         let lock: Self = serde_json::from_slice(&bytes).map_err(|error| {
             Failure::refused(anyhow!("{} is not a lock: {error}", path.display()))
-                .hint("--lock FILE without --locked writes one")
+                .hint("to write one, use --lock FILE without --locked")
         })?;
         match lock.lock_version {
             VERSION => Ok(lock),
             other => Err(Failure::refused(anyhow!(
-                "{} is a lock of version {other}, and only {VERSION} is known",
+                "{} is a lock of version {other}; only version {VERSION} is known",
                 path.display()
             ))),
         }
@@ -188,8 +188,8 @@ impl Lock {
             changes.push(format!("{more} more changes"));
         }
         let changes = changes.join("\n");
-        Failure::refused(anyhow!("{} does not fit:\n{changes}", path.display()))
-            .hint("without --locked, packages are chosen anew and the lock is replaced")
+        Failure::refused(anyhow!("{} does not match:\n{changes}", path.display()))
+            .hint("to choose packages again and replace the lock, leave --locked out")
     }
 }
 
@@ -291,7 +291,7 @@ fn find(
                 repository: 0,
                 index,
             }),
-            None => Place::Nowhere(format!("{nevra}: no file that is named has {checksum}")),
+            None => Place::Nowhere(format!("{nevra}: none of the given files has {checksum}")),
         });
     };
     let mut other = None;
@@ -413,9 +413,9 @@ impl LockedBase {
         }
         let [then, now] = [self, now].map(|base| base.packages.iter().collect::<BTreeSet<_>>());
         let missing = then.difference(&now);
-        changes.extend(missing.map(|nevra| format!("the base has no {nevra} any more")));
+        changes.extend(missing.map(|nevra| format!("the base no longer has {nevra}")));
         let added = now.difference(&then);
-        changes.extend(added.map(|nevra| format!("the base has {nevra}, which it had not")));
+        changes.extend(added.map(|nevra| format!("the base now has {nevra}")));
         changes
     }
 }
@@ -476,8 +476,8 @@ mod tests {
                 base("other", &["a-1-1.noarch", "b-1-2.noarch"]),
                 &[
                     "the base's ID: was os, is other",
-                    "the base has no b-1-1.noarch any more",
-                    "the base has b-1-2.noarch, which it had not",
+                    "the base no longer has b-1-1.noarch",
+                    "the base now has b-1-2.noarch",
                 ],
             ),
             (
@@ -485,8 +485,8 @@ mod tests {
                 base("os", &[]),
                 &[
                     "--base-install: was , is pattern",
-                    "the base has no a-1-1.noarch any more",
-                    "the base has no b-1-1.noarch any more",
+                    "the base no longer has a-1-1.noarch",
+                    "the base no longer has b-1-1.noarch",
                 ],
             ),
         ] {
@@ -561,7 +561,7 @@ mod tests {
                 None,
                 other_sum,
                 nowhere(format!(
-                    "gdb-1-1.x86_64: no file that is named has {other_sum}"
+                    "gdb-1-1.x86_64: none of the given files has {other_sum}"
                 )),
             ),
         ] {
@@ -593,7 +593,7 @@ mod tests {
                 .source
                 .to_string();
             assert_eq!(text.lines().count(), lines);
-            assert_eq!(text.lines().next(), Some("x.lock does not fit:"));
+            assert_eq!(text.lines().next(), Some("x.lock does not match:"));
             assert_eq!(text.lines().last(), Some(last));
         }
     }
@@ -612,7 +612,7 @@ mod tests {
             (
                 "\"lock_version\": 1",
                 "\"lock_version\": 2",
-                " is a lock of version 2, and only 1 is known",
+                " is a lock of version 2; only version 1 is known",
             ),
             (
                 "\"packages\"",
@@ -695,7 +695,7 @@ mod tests {
                     let text = failure.source.to_string();
                     assert_eq!(
                         (is_kept, text),
-                        (false, format!("{} does not fit:\n{gone}", path.display()))
+                        (false, format!("{} does not match:\n{gone}", path.display()))
                     );
                 }
                 Ok(followed) => {

@@ -166,7 +166,7 @@ fn as_chosen(
         let wishes = choice.not_added.join(", ");
         report.stage(
             "resolve",
-            &format!("recommended, and not added without --recommends: {wishes}"),
+            &format!("recommended, but not added without --recommends: {wishes}"),
         );
     }
     let relies_on = choice.relies_on(&packages(&chosen));

@@ -38,6 +38,6 @@ impl Settings {
     pub fn architecture(&self) -> Result<Architecture> {
         (self.architecture)
             .or_else(Architecture::of_this_machine)
-            .ok_or_else(|| Failure::usage("name the base's architecture with --arch ARCH"))
+            .ok_or_else(|| Failure::usage("give the base's architecture with --arch ARCH"))
     }
 }

@@ -279,7 +279,7 @@ fn a_lock_is_followed_or_refused() {
     assert_eq!(
         text,
         format!(
-            "{} does not fit:\nthe base has no {old} any more\nthe base has {new}, which it had not",
+            "{} does not match:\nthe base no longer has {old}\nthe base now has {new}",
             path.display()
         )
     );

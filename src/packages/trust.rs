@@ -109,7 +109,7 @@ pub fn keyring(paths: &[PathBuf]) -> Result<Keyring> {
                 .add(&bytes, &file.display().to_string())
                 .map_err(|error| match error {
                     Error::SecretKey { .. } => Failure::refused(error)
-                        .hint("the public ones are written by: gpg --export KEY > FILE"),
+                        .hint("to export a public key: gpg --export KEY > FILE"),
                     error => Failure::refused(error),
                 })?;
         }
@@ -161,7 +161,7 @@ fn judged(
     now: u64,
 ) -> Option<(&'static FindingKind, String)> {
     if !signed.covers_contents {
-        let reason = "no signature can cover its contents";
+        let reason = "its format has no signature that covers its contents";
         return Some((&kinds::UNSIGNED_PACKAGE, reason.to_owned()));
     }
     let mut failed = None;
@@ -178,7 +178,7 @@ fn judged(
     Some(match failed {
         None => {
             let reason = match signed.has_payload_signature {
-                true => "it is signed only as RPM 3 did, over header and payload together",
+                true => "it has only an RPM 3 signature, over header and payload together",
                 false => "it is not signed",
             };
             (&kinds::UNSIGNED_PACKAGE, reason.to_owned())
@@ -230,8 +230,8 @@ mod tests {
         both.extend(six.clone());
         let unsigned = "unsigned-package: it is not signed";
         let old =
-            "unsigned-package: it is signed only as RPM 3 did, over header and payload together";
-        let uncovered = "unsigned-package: no signature can cover its contents";
+            "unsigned-package: it has only an RPM 3 signature, over header and payload together";
+        let uncovered = "unsigned-package: its format has no signature that covers its contents";
         let forged = format!(
             "bad-signature: the signature is bad: it claims to be by key {FINGERPRINT}, but does not fit the data"
         );
@@ -338,7 +338,7 @@ mod tests {
         let failure = keyring(&[secret]).unwrap_err();
         assert_eq!(
             failure.hints,
-            ["the public ones are written by: gpg --export KEY > FILE"]
+            ["to export a public key: gpg --export KEY > FILE"]
         );
         let nothing = scratch.write("nothing", b"no key");
         assert_eq!(keyring(&[nothing]).unwrap_err().hints, [""; 0]);

@@ -298,7 +298,7 @@ impl Composer<'_> {
             // An overlay is there to have its way; a directory of it only holds files.
             let replaces = first.kind != Directory || second.kind != Directory;
             let replaced = self.owner(first.source);
-            let text = format!("/{path} of {replaced} is replaced by the overlay's");
+            let text = format!("the overlay replaces /{path} of {replaced}");
             return Contest::Second(replaces.then(|| Finding::new(&kinds::OVERLAY_REPLACES, text)));
         };
         let (Some(one), Some(two)) = (self.file(first.source), self.file(second.source)) else {
@@ -373,8 +373,10 @@ impl Composer<'_> {
                 Ok(()) => {}
                 Err(TreeError::BelowLeaf { path, ancestor }) => {
                     let owner = self.owner(placed.source);
-                    let text =
-                        format!("/{path} of {owner} is below /{ancestor}, which is no directory");
+                    let text = format!(
+                        "/{path} of {owner} is below /{ancestor}, which is not a \
+                                 directory"
+                    );
                     self.plan
                         .findings
                         .push(Finding::new(&kinds::BELOW_LINK, text));
@@ -560,7 +562,7 @@ impl Composer<'_> {
         self.plan.files = leaves.len();
         self.plan.size = sizes.values().sum();
         if self.plan.tree.root().entries().len() == 0 {
-            let text = "nothing is left for /usr or /opt, so systemd would merge nothing";
+            let text = "no file is left in /usr or /opt, so systemd would merge nothing";
             findings.push(Finding::new(&kinds::EMPTY_IMAGE, text));
         }
         self.plan.findings.extend(findings);

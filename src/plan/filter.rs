@@ -129,7 +129,7 @@ rules! {
     NO_GHOSTS = Rule {
         name: "no-ghosts",
         default: Default::Always,
-        about: "leave out %ghost files: the package owns the path but does not bring the file",
+        about: "leave out %ghost files: the package owns the path but does not contain the file",
         quiet: true,
         step: Step::Drop(|file| file.ghost),
     };
@@ -157,7 +157,7 @@ rules! {
     USR_MERGE = Rule {
         name: "usr-merge",
         default: Default::On,
-        about: "move /bin, /sbin, /lib, /lib32, /lib64 and /libx32 to below /usr",
+        about: "move /bin, /sbin, /lib, /lib32, /lib64 and /libx32 into /usr",
         quiet: true,
         step: Step::Move(&[
             ("bin", "usr/bin"),
@@ -249,8 +249,8 @@ rules! {
     OWNER_TO_ROOT = Rule {
         name: "owner-to-root",
         default: Default::Always,
-        about: "give to root what belongs to another user or group, without set-uid and set-gid, \
-                as rpm does where the name is unknown, unless the base gives it a fixed number",
+        about: "give files of other users or groups to root, without set-uid and set-gid, as rpm \
+                does for unknown names, unless the base gives them a fixed number",
         quiet: false,
         step: Step::Owner,
     };
@@ -290,7 +290,8 @@ impl RuleSet {
             .find(|name| names(|default| default == Default::Always).contains(&name.as_str()))
         {
             return Err(Failure::usage(format!(
-                "--keep {name}: this rule can't be switched off, since the image would harm its base"
+                "--keep {name}: this rule can't be switched off, because the image would harm its \
+                 base"
             )));
         }
         let mut on: BTreeSet<_> = names(|default| matches!(default, Default::Always | Default::On))
@@ -721,7 +722,7 @@ mod tests {
         assert_eq!(
             refused(&["usr-merg"]),
             (
-                "--keep \"usr-merg\" is not known".into(),
+                "--keep: unknown name \"usr-merg\"".into(),
                 vec!["did you mean usr-merge?".into()]
             )
         );

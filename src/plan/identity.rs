@@ -100,7 +100,7 @@ impl Identity {
                 Failure::refused(anyhow!(
                     "--layout fedora: the base has no VERSION_ID for the file name"
                 ))
-                .hint("name an os-release that has one with --os-release FILE")
+                .hint("give an os-release file that has one: --os-release FILE")
             })?;
         if let Err(problem) = store::check_name(ending.trim_start_matches(['.', '-'])) {
             return Err(Failure::refused(anyhow!("the base's VERSION_ID {problem}")));
@@ -192,18 +192,18 @@ fn architecture(
             return Architecture::of_package(arch)
                 .map(|found| (found, false))
                 .ok_or_else(|| {
-                    Failure::refused(anyhow!(
-                        "{}: architecture {arch} is not known",
-                        package.nevra
-                    ))
-                    .hint("name the image's with --arch ARCH")
+                    Failure::refused(anyhow!("{}: unknown architecture {arch}", package.nevra))
+                        .hint("set the image's architecture with --arch ARCH")
                 });
         }
     }
     Architecture::of_this_machine()
         .map(|found| (found, true))
         .ok_or_else(|| {
-            Failure::usage("no package is for an architecture; name the image's with --arch ARCH")
+            Failure::usage(
+                "no package is built for an architecture; set the image's with --arch \
+                            ARCH",
+            )
         })
 }
 
@@ -339,12 +339,12 @@ pub fn check_version(version: &str) -> std::result::Result<(), String> {
         .find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c))
     {
         Some(character @ ('~' | '^')) => Err(format!(
-            "has {character:?}, with which clients before systemd 262 do not see the image; {} is \
-             ordered the same",
+            "contains {character:?}, which hides the image from clients before systemd 262; {} \
+             sorts the same",
             encoded(version)
         )),
         Some(character) => Err(format!(
-            "has {character:?}; letters, digits and . _ + - are fine"
+            "contains {character:?}; use only letters, digits and . _ + -"
         )),
         None if !version.starts_with(|c: char| c.is_ascii_alphanumeric()) => {
             Err("does not start with a letter or digit".to_owned())
@@ -372,7 +372,7 @@ fn version_of(package: &Package) -> Result<String> {
             "{}: the version {version} {problem}",
             package.nevra
         ))
-        .hint("name the image's with --image-version VERSION")
+        .hint("set the image's version with --image-version VERSION")
     })?;
     Ok(version)
 }

@@ -26,7 +26,7 @@ pub enum Matching {
 /// Chooses between the three statements by what the packages require of a base, and says why.
 fn weakest(requires: &[String], os_release: &Release) -> (Matching, String) {
     if requires.is_empty() {
-        let why = "ID=_any: the packages require nothing of a base but its kernel".to_owned();
+        let why = "ID=_any: the packages require nothing from a base but its kernel".to_owned();
         return (Matching::Any, why);
     }
     let mut needs = requires.iter().take(SHOWN).cloned().collect::<Vec<_>>();
@@ -35,14 +35,20 @@ fn weakest(requires: &[String], os_release: &Release) -> (Matching, String) {
     }
     let needs = needs.join(", ");
     if let Some(level) = os_release.get("SYSEXT_LEVEL") {
-        let why = format!("SYSEXT_LEVEL={level}: the base has one, and is needed for {needs}");
+        let why = format!(
+            "SYSEXT_LEVEL={level}: the image needs the base for {needs}, and the \
+                           base has a level"
+        );
         return (Matching::SysextLevel, why);
     }
     let what = match os_release.get("VERSION_ID") {
         Some(version) => format!("VERSION_ID={version}"),
-        None => "ID alone, the base has no VERSION_ID".to_owned(),
+        None => "only ID, as the base has no VERSION_ID".to_owned(),
     };
-    let why = format!("{what}: the base has no SYSEXT_LEVEL, and is needed for {needs}");
+    let why = format!(
+        "{what}: the image needs the base for {needs}, and the base has no \
+                       SYSEXT_LEVEL"
+    );
     (Matching::VersionId, why)
 }
 
@@ -65,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_weakest_that_is_true() {
-        const NOTHING: &str = "ID=_any: the packages require nothing of a base but its kernel";
+        const NOTHING: &str = "ID=_any: the packages require nothing from a base but its kernel";
         let four = ["a", "b", "c", "d"].map(str::to_owned);
         for (requires, os_release, matching, why) in [
             (&four[..0], "ID=x\nVERSION_ID=1", Matching::Any, NOTHING),
@@ -74,25 +80,27 @@ mod tests {
                 &four[..1],
                 "ID=x\nVERSION_ID=1\nSYSEXT_LEVEL=2",
                 Matching::SysextLevel,
-                "SYSEXT_LEVEL=2: the base has one, and is needed for a",
+                "SYSEXT_LEVEL=2: the image needs the base for a, and the base has a level",
             ),
             (
                 &four[..],
                 "ID=x\nVERSION_ID=1",
                 Matching::VersionId,
-                "VERSION_ID=1: the base has no SYSEXT_LEVEL, and is needed for a, b, c, 1 more",
+                "VERSION_ID=1: the image needs the base for a, b, c, 1 more, and the base has no \
+                 SYSEXT_LEVEL",
             ),
             (
                 &four[..3],
                 "ID=x\nVERSION_ID=1",
                 Matching::VersionId,
-                "VERSION_ID=1: the base has no SYSEXT_LEVEL, and is needed for a, b, c",
+                "VERSION_ID=1: the image needs the base for a, b, c, and the base has no SYSEXT_LEVEL",
             ),
             (
                 &four[..2],
                 "ID=x",
                 Matching::VersionId,
-                "ID alone, the base has no VERSION_ID: the base has no SYSEXT_LEVEL, and is needed for a, b",
+                "only ID, as the base has no VERSION_ID: the image needs the base for a, b, \
+                 and the base has no SYSEXT_LEVEL",
             ),
         ] {
             let found = weakest(requires, &Release::parse(os_release.as_bytes()).unwrap());

@@ -145,7 +145,7 @@ pub fn publish(
     };
     let (added, words) = match directory.add(publication, signer)? {
         Added::New => ("new", "added to"),
-        Added::Unchanged => ("unchanged", "the same as before in"),
+        Added::Unchanged => ("unchanged", "unchanged in"),
         Added::Replaced => ("replaced", "replaced in"),
     };
     let path = destination.directory_of(&identity.name);

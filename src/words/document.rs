@@ -43,7 +43,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let whole = start.as_slice().chain(file);
     let too_long = || {
         Failure::refused(anyhow!(
-            "{} holds more than {}",
+            "{} is larger than {}",
             path.display(),
             bytes(limit)
         ))

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Kind {
     /// The input can't give a good image. Exit code 1.
     Refused,
-    /// The command line makes no sense. Exit code 2.
+    /// The command line is wrong. Exit code 2.
     Usage,
     /// The system failed: a file can't be read or written. Exit code 3.
     Io,
@@ -32,7 +32,7 @@ impl Kind {
             Self::Refused => {
                 "The input can't give a good image, or what was asked is answered by no."
             }
-            Self::Usage => "The command line or a recipe makes no sense.",
+            Self::Usage => "The command line or a recipe is wrong.",
             Self::Io => "Reading or writing failed: a file, the network, or gpg.",
         }
     }
@@ -147,12 +147,12 @@ pub fn store_failure(error: store::Error) -> Failure {
         | store::Error::LockUnsupported { .. }
         | store::Error::Undo { .. } => Failure::io("using the store", error),
         store::Error::Exists { .. } => Failure::refused(error)
-            .hint("clients may have it already: give the new one a --build-number")
+            .hint("clients may have it already; tell the two apart with --build-number N")
             .hint("or replace it with --replace"),
         store::Error::Older { .. } => Failure::refused(error)
-            .hint("clients would go on using the newer one; to add it all the same: --allow-older"),
+            .hint("clients would keep using the newer one; to add it anyway: --allow-older"),
         store::Error::Unsigned { .. } => {
-            Failure::refused(error).hint("name the key: --sign-key FILE or --gpg-key KEY")
+            Failure::refused(error).hint("give the key with --sign-key FILE or --gpg-key KEY")
         }
         store::Error::SignatureMissing { ref path }
         | store::Error::SignatureInvalid { ref path, .. } => {

@@ -16,10 +16,10 @@ pub fn check_known(option: &str, typed: &[String], known: &[&'static str]) -> Re
     let Some(unknown) = typed.iter().find(|name| !known.contains(&name.as_str())) else {
         return Ok(());
     };
-    let failure = Failure::usage(format!("{option} {unknown:?} is not known"));
+    let failure = Failure::usage(format!("{option}: unknown name {unknown:?}"));
     Err(match nearest(unknown, known.iter().copied()) {
         Some(name) => failure.hint(format!("did you mean {name}?")),
-        None => failure.hint("sysext-build rules lists them"),
+        None => failure.hint("to list all names: sysext-build rules"),
     })
 }
 

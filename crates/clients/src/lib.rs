@@ -7,7 +7,7 @@
 //! So are the rules of sysextmgr, and what systemd-sysupdate and importctl make of file names.
 //!
 //! Everything here is a function of its arguments: no file is read, no program is run. What an
-//! image holds comes in as an [`Image`], which whoever reads images fills.
+//! image holds comes in as an [`Image`], which the reader of the image fills in.
 //!
 //! | module | holds |
 //! |---|---|

@@ -63,14 +63,14 @@ pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verd
         host.architecture.unwrap_or("%a")
     );
     let Some(version) = version else {
-        let words = "the file name does not fit the pattern";
+        let words = "the file name does not match the pattern";
         return Verdict::new(Outcome::Ignored, "name", words).between(Some(file), Some(&asked));
     };
     match version_problem(systemd, version) {
         Some(character) => Verdict::new(
             Outcome::Ignored,
             "version",
-            format!("a version with {character:?} is not seen"),
+            format!("an image with {character:?} in its version is not seen"),
         ),
         None => Verdict::new(Outcome::Accepted, "version", "the version is seen"),
     }

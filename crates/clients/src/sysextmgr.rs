@@ -19,7 +19,7 @@ pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
     let stem = image.stem();
     let short = short_name(&image.file);
     if short.as_deref() != Some(image.link.as_str()) {
-        let words = "its name is taken for what stands before the last '-' of the file name";
+        let words = "its name is taken from what is before the last '-' of the file name";
         return Verdict::new(Outcome::Ignored, "name", words)
             .between(short.as_deref(), Some(&image.link));
     }
@@ -46,7 +46,7 @@ fn compare(release: &Release, host: Host<'_>) -> Verdict {
     let (accepted, ignored) = (Outcome::Accepted, Outcome::Ignored);
     let scope = release.get("SYSEXT_SCOPE");
     if scope.is_some_and(|scope| !scope.split_whitespace().any(|word| word == "system")) {
-        let words = "the image is not compatible: its scope is another";
+        let words = "the image is not compatible: its scope is different";
         return verdict(ignored, "SYSEXT_SCOPE", scope, Some("system"), words);
     }
     let architecture = release.get("ARCHITECTURE");
@@ -55,7 +55,8 @@ fn compare(release: &Release, host: Host<'_>) -> Verdict {
             .map_or_else(|| architecture::is_of_systemd(own), |known| known == own)
     });
     if !fits {
-        let words = "the image is not compatible: its architecture is another, and _any none";
+        let words = "the image is not compatible: its architecture is different, and _any is not \
+                     one";
         return verdict(
             ignored,
             "ARCHITECTURE",
@@ -76,7 +77,7 @@ fn compare(release: &Release, host: Host<'_>) -> Verdict {
         );
     }
     let no = |key| {
-        let words = format!("the image is not compatible: its {key} is another");
+        let words = format!("the image is not compatible: its {key} is different");
         verdict(ignored, key, release.get(key), of_host(key), &words)
     };
     let yes = |key| {

@@ -96,7 +96,7 @@ fn container(container: &Container, link: &str) -> Option<Verdict> {
                 format!("the image has {visible} bytes, which is too short to be looked at")
             } else if length >= bytes_used {
                 format!(
-                    "the image has {length} bytes, which is no multiple of {SECTOR}: \
+                    "the image has {length} bytes, which is not a multiple of {SECTOR}: \
                      the loop device drops the last {}",
                     length - visible
                 )
@@ -193,7 +193,7 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
         if !fits {
             let known = host
                 .architecture
-                .unwrap_or("none that systemd knows by that name");
+                .unwrap_or("one that systemd does not know");
             let words = format!(
                 "Extension '{name}' is for architecture '{wanted}', but deployed on top of '{known}'."
             );

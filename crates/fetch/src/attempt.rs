@@ -68,7 +68,7 @@ impl Attempt<'_> {
                 });
                 if !fits {
                     self.rewind(file)?;
-                    return self.broken("the server sent another part than was asked for");
+                    return self.broken("the server sent a different part than requested");
                 }
                 self.check_length(response.headers(), self.before)?;
                 self.receive(response, file, self.before, state)
@@ -76,10 +76,10 @@ impl Attempt<'_> {
             // There is no such part: the file has become shorter, or ours is of another one.
             416 if self.before > 0 => {
                 self.rewind(file)?;
-                self.broken("the server has less than was received before")
+                self.broken("the server has less than it sent before")
             }
             429 | 500..=599 => Err(Failed::Broken(
-                format!("the server says {status}"),
+                format!("the server answered {status}"),
                 self.validators.clone(),
             )),
             code => Err(Failed::Final(Error::Status {
@@ -146,11 +146,11 @@ impl Attempt<'_> {
             }
             ureq::Error::Timeout(_) => format!("the server was silent for {timeout} seconds"),
             ureq::Error::Io(error) => self.io_words(error),
-            ureq::Error::HostNotFound => "the host is not known".to_owned(),
+            ureq::Error::HostNotFound => "unknown host".to_owned(),
             ureq::Error::ConnectionFailed => "no connection".to_owned(),
-            ureq::Error::TooManyRedirects => "it redirects in circles".to_owned(),
+            ureq::Error::TooManyRedirects => "it redirects in a loop".to_owned(),
             ureq::Error::RequireHttpsOnly(_) => "it redirects from https to http".to_owned(),
-            ureq::Error::BadUri(_) => "it is no URL".to_owned(),
+            ureq::Error::BadUri(_) => "it is not a URL".to_owned(),
             other => other.to_string(),
         }
     }
@@ -200,7 +200,7 @@ impl Attempt<'_> {
         let total = before.saturating_add(length);
         match self.wanted.size {
             Some(size) if size != total => {
-                Err(self.refused(format!("the file has {total} bytes, {size} are expected")))
+                Err(self.refused(format!("the file has {total} bytes, not {size}")))
             }
             None if total > self.wanted.limit => Err(self.too_long()),
             _ => Ok(()),
@@ -242,7 +242,7 @@ impl Attempt<'_> {
             file.write_all(piece).map_err(|error| self.writing(error))?;
             (self.wanted.progress)(length);
             if !pace.keeps(read) {
-                let reason = format!("slower than {MINIMUM_RATE} bytes a second");
+                let reason = format!("slower than {MINIMUM_RATE} bytes per second");
                 return Err(Failed::Broken(reason, state));
             }
         }

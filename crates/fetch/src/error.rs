@@ -22,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// The server answered with a status that means no.
-    #[error("{url}: the server says {status}")]
+    #[error("{url}: the server answered {status}")]
     Status {
         /// The URL without credentials.
         url: String,

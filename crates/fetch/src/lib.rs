@@ -251,7 +251,7 @@ impl Fetcher {
 /// Reads certificates in PEM.
 fn authorities(pem: &[u8]) -> Result<Vec<ureq::tls::Certificate<'static>>, Error> {
     let failed = |reason: String| Error::Setting {
-        what: "certificates of authorities",
+        what: "CA certificates",
         reason,
     };
     let mut certificates = Vec::new();

@@ -49,7 +49,7 @@ impl Stat {
 
 /// Names a file's content: two leaves with equal ids hold the same bytes.
 ///
-/// The text is `algorithm:hex`, as in `sha256:9f86…`. Whoever fills the tree guarantees that
+/// The text is `algorithm:hex`, as in `sha256:9f86…`. The code that fills the tree guarantees that
 /// equal ids mean equal contents, since each id is packed once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentId(Arc<str>);
@@ -160,7 +160,7 @@ pub enum TreeError {
         ancestor: String,
     },
     /// The path is taken.
-    #[error("{0:?} is there already")]
+    #[error("{0:?} already exists")]
     Taken(String),
 }
 

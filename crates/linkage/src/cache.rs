@@ -1,7 +1,7 @@
 //! Where a base keeps libraries beyond the loader's own directories: `/etc/ld.so.cache`, which
 //! ldconfig(8) makes, and `/etc/ld.so.conf`, from which it makes it.
 //!
-//! The loader looks into the cache alone. A merge does not make it anew, so a library that an image
+//! The loader looks into the cache alone. A merge does not rebuild it, so a library that an image
 //! brings into a directory of `ld.so.conf` is not found there; one of the base is.
 
 use std::collections::BTreeMap;

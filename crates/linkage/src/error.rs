@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Why a file could not be read. The file is named by whoever opened it.
+/// Why a file could not be read. The caller that opened the file names it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -16,7 +16,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads the start of a file; `None` where it is no script.
+    /// Reads the start of a file; `None` if it is not a script.
     pub fn parse(head: &[u8]) -> Option<Self> {
         let head = &head[..head.len().min(FIRST_LINE)];
         let line = head.strip_prefix(b"#!")?;

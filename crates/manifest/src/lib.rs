@@ -9,7 +9,7 @@
 //! | function | for | insists on |
 //! |---|---|---|
 //! | [`Manifest::parse`] | any manifest, mkosi's of a whole system among them | types |
-//! | [`Manifest::of_image`] | an extension's, whoever made it | types, `config.name` |
+//! | [`Manifest::of_image`] | an extension's, from any builder | types, `config.name` |
 //! | [`Manifest::parse_strictly`] | one that is about to be served | what sysextmgr insists on |
 //!
 //! None of them minds keys that are not known. All of them, and the writer, hold to one limit:

@@ -43,7 +43,7 @@ pub(crate) fn decode(input: &[u8], kinds: &[&str]) -> Result<Zeroizing<Vec<u8>>,
         if let Some(ended) = line.strip_prefix(END) {
             found = true;
             if !lines.starts_with(&[BEGIN, ended.trim_ascii_end(), b"\n"].concat()) {
-                return Err("its armor ends as it did not begin".to_owned());
+                return Err("the first and last lines of its armor do not match".to_owned());
             }
             decode_block(lines, &mut decoded)
                 .map_err(|reason| format!("its armor can't be decoded: {reason}"))?;
@@ -68,7 +68,7 @@ fn decode_block(block: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
             break;
         }
         if line.starts_with(END) {
-            return Err("no empty line is before its contents".to_owned());
+            return Err("there is no empty line before its contents".to_owned());
         }
     }
     let mut text = Zeroizing::new(Vec::with_capacity(block.len()));

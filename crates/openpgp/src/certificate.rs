@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! primary key
-//! ├── statements about the key itself: direct signatures, revocations
+//! ├── signatures on the key itself: direct signatures, revocations
 //! ├── user id ── certifications and their revocations
 //! ├── …
 //! ├── subkey ── bindings, each with the subkey's own signature inside, and revocations
@@ -36,8 +36,8 @@ pub(crate) enum Component<'a> {
     Subkey(&'a Key, &'a [Signature]),
 }
 
-/// What the newest statement of a key's owner says about it.
-struct Statement {
+/// What the newest self-signature of a key says about it.
+struct SelfSignature {
     may_sign: Option<bool>,
     /// In seconds since 1970.
     expires: Option<u64>,
@@ -154,7 +154,7 @@ impl Certificate {
 
     /// Returns when the primary key expires, in seconds since 1970, if it does.
     pub(crate) fn expires(&self) -> Option<u64> {
-        self.primary_statement().ok()?.expires
+        self.primary_self_signature().ok()?.expires
     }
 
     /// Checks that a key of this certificate could sign data at `time`, in seconds since 1970.
@@ -166,7 +166,7 @@ impl Certificate {
         let primary = self.primary.name();
         let unusable = |key: String, reason: String| Error::UnusableKey { key, reason };
         let of_primary = self
-            .primary_statement()
+            .primary_self_signature()
             .map_err(|reason| unusable(primary.clone(), reason))?;
         check_revocations(&primary, self.revocations(), time)?;
         check_lifetime(&self.primary, &of_primary, time)?;
@@ -181,18 +181,18 @@ impl Certificate {
                 // The primary key vouches for the subkey, so that its size counts as well.
                 check_strength(&self.primary)
                     .map_err(|reason| unusable(primary.clone(), reason))?;
-                let statement = self
-                    .subkey_statement(key, signatures)
+                let self_signature = self
+                    .subkey_self_signature(key, signatures)
                     .map_err(|reason| unusable(name.clone(), reason))?;
                 check_revocations(&name, self.subkey_revocations(key, signatures), time)?;
-                check_lifetime(key, &statement, time)?;
-                check_signs(&name, &statement)
+                check_lifetime(key, &self_signature, time)?;
+                check_signs(&name, &self_signature)
             }
         }
     }
 
     /// Returns what the primary key says about itself.
-    fn primary_statement(&self) -> Result<Statement, String> {
+    fn primary_self_signature(&self) -> Result<SelfSignature, String> {
         let mut own: Vec<&Signature> = self
             .signatures
             .iter()
@@ -205,18 +205,22 @@ impl Certificate {
         if own.is_empty() {
             return Err("it has not bound itself to a user id".to_owned());
         }
-        // A statement on another subject, such as who may revoke the key, is none on these.
+        // One on another subject, such as who may revoke the key, says nothing on these.
         let newest = own
             .into_iter()
             .filter(|signature| {
                 signature.key_may_sign().is_some() || signature.key_lifetime().is_some()
             })
             .max_by_key(|signature| signature.created());
-        Ok(Statement::new(&self.primary, newest))
+        Ok(SelfSignature::new(&self.primary, newest))
     }
 
     /// Returns what the primary key says about a subkey that is one of its own.
-    fn subkey_statement(&self, key: &Key, signatures: &[Signature]) -> Result<Statement, String> {
+    fn subkey_self_signature(
+        &self,
+        key: &Key,
+        signatures: &[Signature],
+    ) -> Result<SelfSignature, String> {
         let newest = signatures
             .iter()
             .filter(|signature| signature.kind == SUBKEY_BINDING)
@@ -231,7 +235,7 @@ impl Certificate {
         if !agrees {
             return Err("it has not signed its primary key".to_owned());
         }
-        Ok(Statement::new(key, Some(newest)))
+        Ok(SelfSignature::new(key, Some(newest)))
     }
 
     /// Returns the certifications of a user id by this key, if the newest of them is not revoked.
@@ -286,18 +290,18 @@ impl<'a> Component<'a> {
     }
 }
 
-impl Statement {
+impl SelfSignature {
     fn new(key: &Key, signature: Option<&Signature>) -> Self {
         let key_expires = signature
             .and_then(Signature::key_lifetime)
             .and_then(|lifetime| end(key.created, lifetime));
-        // A statement may end itself; a key of which nothing is stated any more is no better off
+        // A self-signature may expire; a key without a valid one is no better off
         // than an expired one.
-        let statement_ends =
+        let signature_ends =
             signature.and_then(|signature| end(signature.created()?, signature.lifetime()?));
         Self {
             may_sign: signature.and_then(Signature::key_may_sign),
-            expires: key_expires.into_iter().chain(statement_ends).min(),
+            expires: key_expires.into_iter().chain(signature_ends).min(),
         }
     }
 }
@@ -344,14 +348,14 @@ fn check_revocations<'a>(
 }
 
 /// Checks that a key lived at `time`.
-fn check_lifetime(key: &Key, statement: &Statement, time: u64) -> Result<(), Error> {
+fn check_lifetime(key: &Key, self_signature: &SelfSignature, time: u64) -> Result<(), Error> {
     if u64::from(key.created) > time {
         return Err(Error::UnusableKey {
             key: key.name(),
             reason: "it was made after the signature".to_owned(),
         });
     }
-    match statement.expires {
+    match self_signature.expires {
         Some(at) if at <= time => Err(Error::KeyExpired {
             key: key.name(),
             at,
@@ -362,9 +366,9 @@ fn check_lifetime(key: &Key, statement: &Statement, time: u64) -> Result<(), Err
 }
 
 /// Checks that a key may sign data. Very old keys state no flags, and may do what their algorithm
-/// can; a subkey's flags are stated by whoever made it.
-fn check_signs(key: &str, statement: &Statement) -> Result<(), Error> {
-    match statement.may_sign {
+/// can; a subkey's flags are stated by the primary key.
+fn check_signs(key: &str, self_signature: &SelfSignature) -> Result<(), Error> {
+    match self_signature.may_sign {
         Some(false) => Err(Error::UnusableKey {
             key: key.to_owned(),
             reason: "it is not for signing data".to_owned(),

@@ -14,7 +14,7 @@ pub enum Error {
         reason: String,
     },
     /// More bytes than a key or signature has.
-    #[error("{origin}: {size} bytes, {limit} are allowed")]
+    #[error("{origin}: {size} bytes, but at most {limit} are allowed")]
     TooLarge {
         /// The file, as the caller named it.
         origin: String,
@@ -38,7 +38,7 @@ pub enum Error {
         reason: String,
     },
     /// None of the signatures is by a key of the keyring.
-    #[error("no key of the keyring made the signature; it is by key {}", keys.join(", "))]
+    #[error("no key in the keyring made the signature; key {} did", keys.join(", "))]
     UnknownKey {
         /// Ids or fingerprints of the keys that the signatures name.
         keys: Vec<String>,

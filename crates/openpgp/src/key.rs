@@ -61,7 +61,9 @@ impl Key {
         let mut whole = *fields;
         let version = fields.byte().ok_or(SHORT)?;
         if !matches!(version, 4 | 6) {
-            return Err(format!("version {version} of OpenPGP keys is not used"));
+            return Err(format!(
+                "version {version} of OpenPGP keys is not supported"
+            ));
         }
         let created = fields.four_bytes().ok_or(SHORT)?;
         let algorithm = Algorithm::from(fields.byte().ok_or(SHORT)?);

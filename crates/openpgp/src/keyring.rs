@@ -295,7 +295,7 @@ fn signatures(bytes: &[u8], origin: &str) -> Result<Vec<Result<Signature, String
             .iter()
             .map(|raw| match raw.tag {
                 packet::SIGNATURE => Signature::parse(raw.body),
-                _ => Err("it holds something else than signatures".to_owned()),
+                _ => Err("it holds something other than signatures".to_owned()),
             })
             .collect()),
         count => Err(malformed(format!(

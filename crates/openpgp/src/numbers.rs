@@ -82,7 +82,7 @@ impl PublicNumbers {
                 .then_some(Self::Unusable),
             Algorithm::X25519 => fields.take(32).map(|_| Self::Unusable),
             Algorithm::X448 => fields.take(56).map(|_| Self::Unusable),
-            Algorithm::Other(_) => return Err(format!("{algorithm} is not known here")),
+            Algorithm::Other(_) => return Err(format!("{algorithm} is not supported")),
         };
         numbers.ok_or_else(|| format!("its numbers are not those of {algorithm}"))
     }

@@ -36,10 +36,7 @@ pub(crate) fn check_strength(key: &Key) -> Result<(), String> {
     let bits = match (&key.numbers, key.algorithm) {
         (_, Algorithm::Ecdsa | Algorithm::EdDsaLegacy) => return Ok(()),
         (PublicNumbers::Unusable, _) | (_, Algorithm::RsaEncrypt) => {
-            return Err(format!(
-                "{} is no algorithm for signatures here",
-                key.algorithm
-            ));
+            return Err(format!("{} is not accepted for signatures", key.algorithm));
         }
         (PublicNumbers::Rsa(numbers), _) => numbers.n().bit_width(),
         (PublicNumbers::Dsa(numbers), _) => numbers.components().p().bit_width(),

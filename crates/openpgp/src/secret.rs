@@ -117,7 +117,9 @@ impl SecretKey {
             } => {
                 let passphrase = passphrase.ok_or(Locked::Passphrase)?;
                 let key = stretching.key(passphrase.as_bytes(), cipher.key_length());
-                let key = key.ok_or(Locked::Reason("the hash of its passphrase is not known"))?;
+                let key = key.ok_or(Locked::Reason(
+                    "the hash of its passphrase is not supported",
+                ))?;
                 let mut numbers = self.numbers.clone();
                 cipher.decrypt(&key, start, &mut numbers).ok_or(DAMAGED)?;
                 let checked = match has_digest {
@@ -126,10 +128,10 @@ impl SecretKey {
                 };
                 Zeroizing::new(checked.ok_or(Locked::WrongPassphrase)?.to_vec())
             }
-            Protection::Elsewhere => return Err(Locked::Reason("its secret part is not in it")),
+            Protection::Elsewhere => return Err(Locked::Reason("its secret part is missing")),
             Protection::Unknown => {
                 return Err(Locked::Reason(
-                    "it is protected in a way that is not known here; import it into gpg and \
+                    "it is protected in a way that is not supported; import it into gpg and \
                      export it from there",
                 ));
             }

@@ -1,7 +1,7 @@
 //! A signature: what it says, and whether it fits what it is over.
 //!
 //! ```text
-//! version 4: version  kind  algorithm  hash  statements that are signed, others  half of  numbers
+//! version 4: version  kind  algorithm  hash  subpackets that are signed, others  half of  numbers
 //! version 6: the same with longer lengths                                the digest  salt  numbers
 //! versions 2, 3: version  5  kind  time  key's id  algorithm  hash      half of the digest  numbers
 //! ```
@@ -25,7 +25,7 @@ pub(crate) const KEY_REVOCATION: u8 = 0x20;
 pub(crate) const SUBKEY_REVOCATION: u8 = 0x28;
 pub(crate) const CERTIFICATION_REVOCATION: u8 = 0x30;
 
-/// Kinds of statements ("subpackets") that are read here.
+/// Kinds of subpackets that are read here.
 pub(crate) const CREATION_TIME: u8 = 2;
 const SIGNATURE_EXPIRATION: u8 = 3;
 const KEY_EXPIRATION: u8 = 9;
@@ -35,7 +35,7 @@ const KEY_FLAGS: u8 = 27;
 const REVOCATION_REASON: u8 = 29;
 const EMBEDDED_SIGNATURE: u8 = 32;
 pub(crate) const ISSUER_FINGERPRINT: u8 = 33;
-/// The bit of a statement that whoever does not know it must not take the signature.
+/// The bit of a critical subpacket: a reader that does not know it must refuse the signature.
 pub(crate) const CRITICAL: u8 = 0x80;
 
 /// The flag of a key that it may sign data.
@@ -51,7 +51,7 @@ pub(crate) struct Signature {
     pub(crate) hash: Hash,
     /// What is signed of the signature itself.
     signed: Vec<u8>,
-    statements: Vec<Statement>,
+    subpackets: Vec<Subpacket>,
     /// The first bytes of the digest, by which most that does not fit is known at once.
     half: [u8; 2],
     /// What is hashed first; only version 6 has it.
@@ -62,7 +62,7 @@ pub(crate) struct Signature {
 
 /// Something that a signature says.
 #[derive(Clone, Debug)]
-struct Statement {
+struct Subpacket {
     kind: u8,
     is_critical: bool,
     is_signed: bool,
@@ -81,7 +81,7 @@ impl Signature {
             Some(version @ (2 | 3)) => Self::parse_old(version, fields)
                 .ok_or_else(|| "it is not whole, or not as version 3 of signatures is".to_owned()),
             Some(version @ (4 | 6)) => Self::parse_new(version, body, fields, false),
-            Some(version) => Err(format!("version {version} of signatures is not used")),
+            Some(version) => Err(format!("version {version} of signatures is not supported")),
             None => Err("it ends too early".to_owned()),
         }
     }
@@ -89,7 +89,7 @@ impl Signature {
     fn parse_old(version: u8, mut fields: Fields<'_>) -> Option<Self> {
         let signed = fields.short().filter(|signed| signed.len() == 5)?;
         let (kind, time) = signed.split_first()?;
-        let statement = |kind, content: &[u8]| Statement {
+        let subpacket = |kind, content: &[u8]| Subpacket {
             kind,
             is_critical: false,
             is_signed: true,
@@ -102,7 +102,7 @@ impl Signature {
             algorithm: fields.byte()?.into(),
             hash: fields.byte()?.into(),
             signed: signed.to_vec(),
-            statements: vec![statement(CREATION_TIME, time), statement(ISSUER_ID, issuer)],
+            subpackets: vec![subpacket(CREATION_TIME, time), subpacket(ISSUER_ID, issuer)],
             half: fields.array()?,
             salt: Vec::new(),
             numbers: fields.rest().to_vec(),
@@ -121,13 +121,13 @@ impl Signature {
         let kind = fields.byte().ok_or(SHORT)?;
         let algorithm = fields.byte().ok_or(SHORT)?.into();
         let hash = Hash::from(fields.byte().ok_or(SHORT)?);
-        let mut statements = Vec::new();
+        let mut subpackets = Vec::new();
         let area = area(version, &mut fields).ok_or(SHORT)?;
         let signed = body.len() - fields.len();
         let signed = body.get(..signed).ok_or(SHORT)?.to_vec();
-        read_statements(area, true, &mut statements)?;
+        read_subpackets(area, true, &mut subpackets)?;
         let area = self::area(version, &mut fields).ok_or(SHORT)?;
-        read_statements(area, false, &mut statements)?;
+        read_subpackets(area, false, &mut subpackets)?;
         let half = fields.array().ok_or(SHORT)?;
         let salt = match version {
             6 => fields.short().ok_or(SHORT)?.to_vec(),
@@ -142,7 +142,7 @@ impl Signature {
             algorithm,
             hash,
             signed,
-            statements,
+            subpackets,
             half,
             salt,
             numbers: fields.rest().to_vec(),
@@ -157,16 +157,16 @@ impl Signature {
 
     /// Parses the signature within, which a subkey makes over its primary key.
     fn parse_embedded(&self, is_embedded: bool) -> Result<Option<Self>, String> {
-        let all = self.statements.iter();
+        let all = self.subpackets.iter();
         let mut first = None;
-        for statement in all.filter(|statement| statement.kind == EMBEDDED_SIGNATURE) {
+        for subpacket in all.filter(|subpacket| subpacket.kind == EMBEDDED_SIGNATURE) {
             if is_embedded {
                 return Err("signatures within signatures within it".to_owned());
             }
-            let mut fields = Fields::new(&statement.content);
+            let mut fields = Fields::new(&subpacket.content);
             let inner = match fields.byte() {
                 Some(version @ (4 | 6)) => {
-                    Self::parse_new(version, &statement.content, fields, true)?
+                    Self::parse_new(version, &subpacket.content, fields, true)?
                 }
                 _ => return Err("the signature within it can't be read".to_owned()),
             };
@@ -214,11 +214,12 @@ impl Signature {
         self.embedded.as_deref()
     }
 
-    /// Says whether it must not be taken by whoever does not know some notation of it; none is
+    /// Says whether it must not be taken by a reader that does not know some notation of it; none
+    /// is
     /// known here.
     pub(crate) fn has_critical_notation(&self) -> bool {
-        let mut signed = self.statements.iter().filter(|one| one.is_signed);
-        signed.any(|statement| statement.is_critical && statement.kind == NOTATION)
+        let mut signed = self.subpackets.iter().filter(|one| one.is_signed);
+        signed.any(|subpacket| subpacket.is_critical && subpacket.kind == NOTATION)
     }
 
     /// Returns the fingerprints of the keys that it says made it. That need not be signed: whether
@@ -238,7 +239,7 @@ impl Signature {
         self.fits(by, &[data])
     }
 
-    /// Says whether it fits the key that made it, as a statement of it about itself.
+    /// Says whether it fits the key that made it, as a self-signature does.
     pub(crate) fn fits_key(&self, key: &Key) -> bool {
         let mut fingerprints = self.issuer_fingerprints().peekable();
         let mut ids = self.issuer_ids().peekable();
@@ -285,13 +286,13 @@ impl Signature {
         })
     }
 
-    /// Says whether it has no critical statement that is not known, and names its maker in the form
+    /// Says whether it has no critical subpacket that is not known, and names its maker in the form
     /// of its version.
     fn may_be_taken(&self) -> bool {
-        let mut signed = self.statements.iter().filter(|one| one.is_signed);
-        signed.all(|statement| match statement.kind {
-            ISSUER_FINGERPRINT => statement.content.first() == Some(&self.version),
-            kind => is_known(kind) || !statement.is_critical,
+        let mut signed = self.subpackets.iter().filter(|one| one.is_signed);
+        signed.all(|subpacket| match subpacket.kind {
+            ISSUER_FINGERPRINT => subpacket.content.first() == Some(&self.version),
+            kind => is_known(kind) || !subpacket.is_critical,
         })
     }
 
@@ -307,27 +308,27 @@ impl Signature {
         }
     }
 
-    /// Returns the first signed statement of a kind.
+    /// Returns the first signed subpacket of a kind.
     fn signed(&self, kind: u8) -> Option<&[u8]> {
-        let mut signed = self.statements.iter().filter(|one| one.is_signed);
-        let found = signed.find(|statement| statement.kind == kind)?;
+        let mut signed = self.subpackets.iter().filter(|one| one.is_signed);
+        let found = signed.find(|subpacket| subpacket.kind == kind)?;
         Some(&found.content)
     }
 
-    /// Returns a signed statement that is a number of seconds.
+    /// Returns a signed subpacket that is a number of seconds.
     fn time(&self, kind: u8) -> Option<u32> {
         Fields::new(self.signed(kind)?).four_bytes()
     }
 
-    /// Returns the statements of a kind, the signed ones first.
+    /// Returns the subpackets of a kind, the signed ones first.
     fn all(&self, kind: u8) -> impl Iterator<Item = &[u8]> {
-        let all = self.statements.iter();
-        all.filter(move |statement| statement.kind == kind)
-            .map(|statement| &statement.content[..])
+        let all = self.subpackets.iter();
+        all.filter(move |subpacket| subpacket.kind == kind)
+            .map(|subpacket| &subpacket.content[..])
     }
 }
 
-/// Takes an area of statements.
+/// Takes an area of subpackets.
 fn area<'a>(version: u8, fields: &mut Fields<'a>) -> Option<&'a [u8]> {
     let length = match version {
         6 => usize::try_from(fields.four_bytes()?).ok()?,
@@ -336,15 +337,15 @@ fn area<'a>(version: u8, fields: &mut Fields<'a>) -> Option<&'a [u8]> {
     fields.take(length)
 }
 
-/// Reads the statements of an area.
-fn read_statements(
+/// Reads the subpackets of an area.
+fn read_subpackets(
     area: &[u8],
     is_signed: bool,
-    statements: &mut Vec<Statement>,
+    subpackets: &mut Vec<Subpacket>,
 ) -> Result<(), String> {
     let mut fields = Fields::new(area);
     while !fields.is_empty() {
-        let (kind, content) = statement(&mut fields).ok_or("a statement in it is cut off")?;
+        let (kind, content) = subpacket(&mut fields).ok_or("a subpacket in it is cut off")?;
         let (kind, is_critical) = (kind & !CRITICAL, kind & CRITICAL != 0);
         let is_sound = match (kind, content) {
             (CREATION_TIME | SIGNATURE_EXPIRATION | KEY_EXPIRATION, time) => time.len() == 4,
@@ -356,9 +357,9 @@ fn read_statements(
             _ => true,
         };
         if !is_sound {
-            return Err(format!("its statement of kind {kind} is damaged"));
+            return Err(format!("its subpacket of type {kind} is damaged"));
         }
-        statements.push(Statement {
+        subpackets.push(Subpacket {
             kind,
             is_critical,
             is_signed,
@@ -368,8 +369,8 @@ fn read_statements(
     Ok(())
 }
 
-/// Reads a statement: its length, its kind, and its content.
-fn statement<'a>(fields: &mut Fields<'a>) -> Option<(u8, &'a [u8])> {
+/// Reads a subpacket: its length, its kind, and its content.
+fn subpacket<'a>(fields: &mut Fields<'a>) -> Option<(u8, &'a [u8])> {
     let length = match fields.byte()? {
         short @ 0..=191 => usize::from(short),
         middle @ 192..=254 => {
@@ -381,7 +382,7 @@ fn statement<'a>(fields: &mut Fields<'a>) -> Option<(u8, &'a [u8])> {
     Some((*kind, content))
 }
 
-/// Says whether it is known what a statement of this kind says; most say nothing on what is asked
+/// Says whether it is known what a subpacket of this kind says; most say nothing on what is asked
 /// here.
 fn is_known(kind: u8) -> bool {
     matches!(kind, 2..=7 | 9 | 11 | 12 | 16 | 20..=35 | 39 | 100..=110)

@@ -124,7 +124,7 @@ impl SigningKey {
             .verify_detached(data, &signed, "signature", time);
         match verified {
             Ok(verified) if verified.signer == self.key.name() => Ok(signed),
-            Ok(_) => Err(refuse("another key of its has the same id".to_owned())),
+            Ok(_) => Err(refuse("another of its keys has the same id".to_owned())),
             Err(error) => Err(refuse(error.to_string())),
         }
     }
@@ -207,27 +207,30 @@ fn choose(
 
 /// Signs data with an unlocked key.
 fn sign(key: &Key, secret: &SecretNumbers, data: &[u8], time: u64) -> Result<Vec<u8>, String> {
-    let seconds =
-        u32::try_from(time).map_err(|_| "OpenPGP has no times after the year 2106".to_owned())?;
-    let mut statements = Vec::new();
-    statement(
+    let seconds = u32::try_from(time).map_err(|_| {
+        "OpenPGP can't express times after the year \
+            2106"
+            .to_owned()
+    })?;
+    let mut subpackets = Vec::new();
+    subpacket(
         CREATION_TIME | CRITICAL,
         &seconds.to_be_bytes(),
-        &mut statements,
+        &mut subpackets,
     );
     let issuer = [&[key.version][..], &key.fingerprint].concat();
-    statement(ISSUER_FINGERPRINT, &issuer, &mut statements);
+    subpacket(ISSUER_FINGERPRINT, &issuer, &mut subpackets);
     // The largest hash that every gpg knows; a curve of 521 bits asks for no less.
     let (hash, hash_number) = (Hash::Sha512, 10);
     let mut body = vec![4, BINARY, key.algorithm.into(), hash_number];
-    area(&statements, &mut body);
+    area(&subpackets, &mut body);
     let length = u32::try_from(body.len()).unwrap_or_default().to_be_bytes();
     let digest = hash
         .digest([data, &body, &[4, 0xff], &length])
         .ok_or("no digest")?;
-    statements.clear();
-    statement(ISSUER_ID, &key.id(), &mut statements);
-    area(&statements, &mut body);
+    subpackets.clear();
+    subpacket(ISSUER_ID, &key.id(), &mut subpackets);
+    area(&subpackets, &mut body);
     body.extend(digest.iter().take(2));
     let numbers = secret.sign(&digest);
     body.extend(numbers.ok_or("its numbers don't belong together")?);
@@ -236,16 +239,16 @@ fn sign(key: &Key, secret: &SecretNumbers, data: &[u8], time: u64) -> Result<Vec
     Ok(bytes)
 }
 
-/// Writes a statement of a signature; those that are made here are short.
-fn statement(kind: u8, content: &[u8], bytes: &mut Vec<u8>) {
+/// Writes a subpacket of a signature; those that are made here are short.
+fn subpacket(kind: u8, content: &[u8], bytes: &mut Vec<u8>) {
     let length = u8::try_from(content.len() + 1).unwrap_or_default();
     bytes.extend([length, kind]);
     bytes.extend_from_slice(content);
 }
 
-/// Writes an area of statements with its length before it.
-fn area(statements: &[u8], bytes: &mut Vec<u8>) {
-    let length = u16::try_from(statements.len()).unwrap_or_default();
+/// Writes an area of subpackets with its length before it.
+fn area(subpackets: &[u8], bytes: &mut Vec<u8>) {
+    let length = u16::try_from(subpackets.len()).unwrap_or_default();
     bytes.extend(length.to_be_bytes());
-    bytes.extend_from_slice(statements);
+    bytes.extend_from_slice(subpackets);
 }

@@ -135,7 +135,7 @@ fn keys_of_version_6() {
 
 /// A key that speaks for itself until a day is good until that day.
 #[test]
-fn a_statement_that_ends() {
+fn a_self_signature_that_expires() {
     const DAY: u64 = 86_400;
     // The fixed key, with a certification of a day later that is good for two days.
     let bytes = include_bytes!("../../../fixtures/keys/ends.gpg");

@@ -26,7 +26,7 @@
 //! [`Catalog::decode`] checks what memory safety and bounded work depend on: that the sections
 //! fill the block, and that ends don't decrease. A number inside of a section that is wrong gives
 //! a wrong word or none. It is a format for a cache of one's own and no defence against forgery;
-//! whoever keeps it should keep a digest of what it was made from with it.
+//! a caller that keeps it should keep a digest of what it was made from with it.
 
 mod builder;
 
@@ -194,7 +194,7 @@ impl Catalog {
         let bytes = Arc::new(bytes.into());
         let damaged = |reason| Error::DamagedCatalog { reason };
         if bytes.get(..8) != Some(&MAGIC[..]) || bytes.get(8..16) != Some(&check()[..]) {
-            return Err(damaged("it is none, or of another version"));
+            return Err(damaged("it is not a catalog, or one of another version"));
         }
         let mut sections = [Section::default(); SECTIONS];
         let mut end = HEADER;
@@ -211,7 +211,7 @@ impl Catalog {
                 .ok_or_else(|| damaged("its end is missing"))?;
         }
         if end != bytes.len() {
-            return Err(damaged("something follows its end"));
+            return Err(damaged("there is something after its end"));
         }
         let catalog = Self { bytes, sections };
         let ends = |of: Name, field, within: Name| {

@@ -29,7 +29,7 @@ use rules::{Literal, Rules};
 
 /// Decisions that are taken back before the search is left to resolvo.
 const MAX_RETREATS: usize = 200;
-/// Decisions that are made anew because another provider was added anyhow.
+/// Decisions that are made again because another provider was added anyhow.
 const MAX_MINIMIZATIONS: usize = 1000;
 
 /// The search did not come to an end by itself.
@@ -311,7 +311,7 @@ impl Decisions<'_> {
         }
     }
 
-    /// Makes a choice anew of which another provider was added anyhow, or is recommended by now
+    /// Makes a choice again of which another provider was added anyhow, or is recommended by now
     /// and the chosen one is not; returns whether there is one.
     fn minimize(&mut self) -> Result<bool, Stuck> {
         if !self.branches.is_empty() {

@@ -1,7 +1,7 @@
 //! What can be wrong with a dependency's text or a catalog's bytes. Requests that can't be met are
 //! no errors but a [`Problem`](crate::Problem).
 
-/// Why a text is no dependency, or bytes are no catalog.
+/// Why a text is not a dependency, or bytes are not a catalog.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text breaks the grammar.

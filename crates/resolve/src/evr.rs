@@ -23,7 +23,7 @@ pub struct Evr {
 impl Evr {
     /// Returns the parts of `[epoch:]version[-release]`.
     ///
-    /// The release is what follows the last hyphen. An epoch that is no number of 32 bits counts
+    /// The release is what follows the last hyphen. An epoch that is not a 32-bit number counts
     /// as none, and stays out of the version, as in librpm.
     pub fn parse(text: &str) -> Self {
         let (epoch, rest) = match text.split_once(':') {

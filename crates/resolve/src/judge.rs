@@ -16,8 +16,8 @@ use crate::problem::Rule;
 /// require and nobody has, conflicts and obsoletes among them and with the base, and two of one
 /// name.
 ///
-/// A package that shares its name with one of the base breaks no rule here; whoever chose it may
-/// want the base's to be hidden.
+/// A package that shares its name with one of the base breaks no rule here; the one who chose it
+/// may want the base's to be hidden.
 pub fn judge(pool: &Pool, packages: &[Available]) -> Vec<Rule> {
     let judge = Judge::new(pool, packages, true);
     let mut rules = Vec::new();

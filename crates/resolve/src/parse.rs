@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str) -> Result<Dependency, Error> {
     let dependency = parser.operand(0)?;
     match parser.rest.trim_start() {
         "" => Ok(dependency),
-        _ => Err(parser.malformed("something follows its end")),
+        _ => Err(parser.malformed("there is something after its end")),
     }
 }
 
@@ -67,7 +67,7 @@ impl<'a> Parser<'a> {
     fn operand(&mut self, depth: usize) -> Result<Dependency, Error> {
         self.rest = self.rest.trim_start();
         if depth > MAX_DEPTH {
-            return Err(self.too_complex("more than 16 parentheses within one another"));
+            return Err(self.too_complex("more than 16 nested parentheses"));
         }
         match self.rest.strip_prefix('(') {
             Some(rest) => {
@@ -218,7 +218,7 @@ mod tests {
             ("", "a name is missing"),
             ("a >=", "a version is missing"),
             (">= 1", "a name is missing"),
-            ("a b", "something follows its end"),
+            ("a b", "there is something after its end"),
             ("(a", "a name is missing"),
             ("(a or b", "`)` is missing"),
             ("(a or b and c)", "operators are mixed without parentheses"),

@@ -207,7 +207,7 @@ impl Pool {
     }
 
     /// Returns the absolute paths that were asked for so far, that the base does not have, and
-    /// that repositories don't list in their primary metadata: it has only what lies below `/etc`
+    /// that repositories don't list in their primary metadata: it has only what is below `/etc`
     /// or in a `bin` directory. Who has these is in the file lists, which are large.
     ///
     /// So a caller that has file lists at hand calls [`resolve`](crate::resolve()), asks for these

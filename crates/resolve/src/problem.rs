@@ -21,7 +21,7 @@ pub struct Problem {
 /// A rule that stands in the way. The order of variants is the order in print.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// A request that is no dependency.
+    /// A request that is not a dependency.
     Malformed {
         /// What is wrong with it.
         reason: String,

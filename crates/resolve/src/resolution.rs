@@ -156,7 +156,7 @@ fn wishes<'a>(admission: &Admission<'a>, chosen: &[Id]) -> Vec<Wish<'a>> {
         if !admission.admits(package) || pool.named(&nevra.name).iter().any(stands_for) {
             continue;
         }
-        // What supplements the base alone was left out of the base by whoever made it.
+        // What supplements the base alone was left out on purpose when the base was made.
         let meant = (pool.solvable(package).supplements.iter()).find(|dependency| {
             admission.holds(dependency, &added) && !admission.holds(dependency, &|_| false)
         });

@@ -122,7 +122,7 @@ fn solve_with<'a>(
 #[derive(Debug, Default)]
 struct Records {
     unions: Vec<Vec<VersionSetId>>,
-    /// The same list is the same requirement to resolvo, whoever asks.
+    /// The same list is the same requirement to resolvo, no matter who asks.
     union_of: BTreeMap<Vec<VersionSetId>, VersionSetUnionId>,
 }
 

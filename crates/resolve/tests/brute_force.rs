@@ -1,8 +1,8 @@
 //! Compares answers with those of a search through all subsets of what is on offer.
 //!
-//! The judge here is written from RPM's rules anew and shares no code with the solver beyond the
-//! comparison of one capability with another. Pools are small and made by a fixed generator of
-//! numbers, so that a failure comes again.
+//! The judge here is written from RPM's rules independently and shares no code with the solver
+//! beyond the comparison of one capability with another. Pools are small and made by a fixed
+//! generator of numbers, so that a failure comes again.
 
 #![expect(
     clippy::unwrap_used,
@@ -118,7 +118,7 @@ impl Installed<'_> {
             };
             let alone =
                 |other: &&Solvable| other.nevra == one.nevra || other.nevra.name != one.nevra.name;
-            // What is wrong with the base itself is no matter.
+            // What is wrong with the base itself does not matter.
             let excused = |wrong: bool| place < base && wrong;
             self.0.iter().all(alone)
                 && !one.obsoletes.iter().any(obsoletes)

@@ -6,7 +6,7 @@ use std::io;
 /// Why an RPM file or a database was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file could not be read; the cause lies outside of the RPM.
+    /// The file could not be read; the cause is outside the RPM.
     #[error("{origin}: reading failed: {source}")]
     Io {
         /// The file as the caller named it.
@@ -23,13 +23,13 @@ pub enum Error {
         reason: String,
     },
     /// The file is a source package; only binary packages hold installed files.
-    #[error("{origin} is a source package, it holds no files to install")]
+    #[error("{origin} is a source package, which has no files to install")]
     SourcePackage {
         /// The file as the caller named it.
         origin: String,
     },
     /// The file is a delta RPM: it can only be applied to an installed package.
-    #[error("{origin} is a delta package ({format}), apply it with applydeltarpm first")]
+    #[error("{origin} is a delta package ({format}); apply it with applydeltarpm first")]
     DeltaPackage {
         /// The file as the caller named it.
         origin: String,
@@ -158,7 +158,7 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
-    /// The file is no database of installed packages, or none that this crate reads.
+    /// The file is not a database of installed packages, or not one that this crate reads.
     #[error("{origin} is not an rpm database that can be read: {reason}")]
     NotDatabase {
         /// Path of the file.

@@ -88,7 +88,9 @@ pub(crate) fn read(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<File>, Erro
                 hex: hex.to_ascii_lowercase(),
             }),
             (Some(hex), FileKind::Regular) => {
-                return Err(wrong(format!("digest {hex:?} is no {algorithm}")));
+                return Err(wrong(format!(
+                    "{hex:?} is not a digest of type {algorithm}"
+                )));
             }
             (None, FileKind::Regular) if digests.is_some() && size > 0 && !flags.is_ghost() => {
                 return Err(wrong("has no digest".to_owned()));
@@ -235,7 +237,7 @@ impl<'a> Table<'a> {
 
     fn check_length(&self, tag: IndexTag, length: usize) -> Result<(), Error> {
         if length != self.count {
-            let reason = format!("has {length} values, {} are due", self.count);
+            let reason = format!("has {length} values instead of {}", self.count);
             return Err(self.header.wrong(tag, reason));
         }
         Ok(())
@@ -263,7 +265,7 @@ fn paths(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<String>, Error> {
     sorted.sort_unstable();
     match sorted.windows(2).find(|pair| pair.first() == pair.last()) {
         Some([path, _]) => {
-            let reason = "stands twice in the file list".to_owned();
+            let reason = "is in the file list twice".to_owned();
             Err(file_error(header.origin, path.as_bytes(), reason))
         }
         _ => Ok(paths),
@@ -297,7 +299,10 @@ fn raw_paths(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<Vec<u8>>, Error> 
             .ok()
             .and_then(|index| directories.get(index));
         let directory = directory.ok_or_else(|| {
-            header.wrong(tag, format!("names directory {index}, which is not there"))
+            header.wrong(
+                tag,
+                format!("names directory {index}, which does not exist"),
+            )
         })?;
         // One long directory name could stand for every file: look before joining.
         if directory.len() + name.len() > MAX_PATH {

@@ -256,7 +256,7 @@ impl Region {
             .or_else(|| outside.iter().find(|entry| (entry.offset as usize) < end));
         match crossing {
             Some(entry) => Err(format!(
-                "value of tag {} lies on the wrong side of the region's end",
+                "value of tag {} is on the wrong side of the region's end",
                 entry.tag
             )),
             None => Ok(Self {
@@ -312,7 +312,7 @@ fn read_lead(input: &mut impl BufRead, origin: &str, bytes: &mut Vec<u8>) -> Res
     match bytes.get(4) {
         Some(3 | 4) => Ok(()),
         Some(other) => Err(not_rpm(&format!(
-            "its lead has version {other}, known are 3 and 4"
+            "its lead has version {other}; only 3 and 4 are known"
         ))),
         None => Err(not_rpm("it has no lead")),
     }
@@ -409,7 +409,7 @@ fn check_distinct(entries: &[Entry]) -> Result<(), String> {
     let mut tags: Vec<u32> = entries.iter().map(|entry| entry.tag).collect();
     tags.sort_unstable();
     match tags.windows(2).find(|pair| pair.first() == pair.last()) {
-        Some([tag, _]) => Err(format!("tag {tag} stands twice in the index")),
+        Some([tag, _]) => Err(format!("tag {tag} is in the index twice")),
         _ => Ok(()),
     }
 }
@@ -422,7 +422,7 @@ fn check_value(entry: &Entry, data: &[u8]) -> Result<u32, String> {
         offset,
         count,
     } = *entry;
-    let outside = || format!("value of tag {tag} lies outside of the data");
+    let outside = || format!("value of tag {tag} is outside of the data");
     let values = usize::try_from(offset)
         .ok()
         .and_then(|offset| data.get(offset..));

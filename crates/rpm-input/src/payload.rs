@@ -63,7 +63,7 @@ pub struct Verified {
 ///
 /// [`Read`] gives it and checks it. An error from it holds an [`Error`] that can be had by
 /// downcasting; the last bytes of a content are given only if its digest is right. What is not
-/// read is skipped, and checked all the same, when the next content is asked for.
+/// read is skipped, but still checked, when the next content is asked for.
 pub struct Contents<'a> {
     /// Index of the file in [`Package::files`].
     pub file: usize,
@@ -254,7 +254,7 @@ impl<'p, R: Read> Payload<'p, R> {
                     format: format!("cpio-{}", magic.get(..4).unwrap_or_default().escape_ascii()),
                 });
             }
-            let reason = format!("{} is no magic of a cpio entry", magic.escape_ascii());
+            let reason = format!("{} is not the magic of a cpio entry", magic.escape_ascii());
             return Err(self.archive.wrong(reason));
         };
         match format {
@@ -273,7 +273,7 @@ impl<'p, R: Read> Payload<'p, R> {
         let package = self.package;
         let known = index.and_then(|index| Some((index, package.files.get(index)?)));
         let Some((index, file)) = known else {
-            let reason = format!("{} is no index of a file", digits.escape_ascii());
+            let reason = format!("{} is not the index of a file", digits.escape_ascii());
             return Err(self.archive.wrong(reason));
         };
         self.archive.align()?;
@@ -341,7 +341,7 @@ impl<'p, R: Read> Payload<'p, R> {
                 *seen = true;
                 Ok(())
             }
-            _ => Err(self.archive.wrong(format!("{} comes twice", file.path))),
+            _ => Err(self.archive.wrong(format!("{} occurs twice", file.path))),
         }
     }
 

@@ -34,7 +34,7 @@ pub struct SignedHeader {
     pub signatures: Vec<Vec<u8>>,
     /// There are signatures of header and payload, which are not used.
     pub has_payload_signature: bool,
-    /// All contents have digests in the header, so that whoever vouches for it does for them.
+    /// All contents have digests in the header, so a signature of the header vouches for them.
     pub covers_contents: bool,
 }
 

@@ -107,7 +107,7 @@ impl<'a> Tags<'a> {
         for (tag, length) in [(flags_tag, flags.len()), (version_tag, versions.len())] {
             if length != names.len() {
                 let names = names.len();
-                return Err(self.wrong(tag, format!("has {length} values, {names} are due")));
+                return Err(self.wrong(tag, format!("has {length} values instead of {names}")));
             }
         }
         let rows = names.into_iter().zip(flags).zip(versions);

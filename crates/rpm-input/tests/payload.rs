@@ -161,8 +161,8 @@ fn stripped_archives_take_sizes_from_the_header() {
     let (_, found, _) = read(&Sample::new().with_archive(good.concat()).build()).unwrap();
     assert_eq!(found, expected());
     for (position, entry, part) in [
-        (1, stripped(9, b""), "00000009 is no index of a file"),
-        (1, stripped(0, b""), "/usr/bin/hello comes twice"),
+        (1, stripped(9, b""), "00000009 is not the index of a file"),
+        (1, stripped(0, b""), "/usr/bin/hello occurs twice"),
         (
             3,
             stripped(3, b"hullo"),
@@ -278,9 +278,12 @@ fn archives_that_are_not_what_the_header_says_are_refused() {
         ),
         (
             |all| all[0].magic = b"070707",
-            "070707 is no magic of a cpio entry",
+            "070707 is not the magic of a cpio entry",
         ),
-        (|all| all.push(all[0].clone()), "/usr/bin/hello comes twice"),
+        (
+            |all| all.push(all[0].clone()),
+            "/usr/bin/hello occurs twice",
+        ),
         (
             |all| drop(all.remove(4)),
             "the archive ends without /usr/share/hello",
@@ -450,7 +453,7 @@ fn signatures_of_the_header() {
     assert!(matches!(error, Error::Changed { .. }), "{error}");
 }
 
-/// Whoever signs a header vouches for contents only as far as it has their digests.
+/// A signed header vouches for contents only as far as it has their digests.
 #[test]
 fn what_a_signature_of_the_header_covers() {
     let mut md5 = Sample::new().undigested().without(1035);
@@ -671,7 +674,7 @@ fn headers_that_claim_what_is_not_there_are_refused() {
         (put(96 + 16 + 4, 17), "tag 273 has unknown type 17"),
         (
             put(96 + 16 + 8, u32::MAX),
-            "value of tag 273 lies outside of the data",
+            "value of tag 273 is outside of the data",
         ),
         (
             put(96 + 16 + 12, u32::MAX),
@@ -680,13 +683,13 @@ fn headers_that_claim_what_is_not_there_are_refused() {
         (put(96 + 32 + 8, 66), "value of tag 1000 is not aligned"),
         (
             put(96 + 32 + 12, u32::MAX),
-            "value of tag 1000 lies outside of the data",
+            "value of tag 1000 is outside of the data",
         ),
         (
             put(96 + 32 + 8, 0),
             "value of tag 1000 overlaps the one before",
         ),
-        (put(96 + 32, 273), "tag 273 stands twice in the index"),
+        (put(96 + 32, 273), "tag 273 is in the index twice"),
     ] {
         refused(&bytes, part);
     }

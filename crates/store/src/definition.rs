@@ -58,7 +58,7 @@ pub enum DefinitionProblem {
     #[error("is too long for the directory sysupdate.NAME.d")]
     LongName,
     /// Clients would have to keep fewer than two images, or very many.
-    #[error("would keep {0} images; from 2 to {MAX_INSTANCES} are possible")]
+    #[error("would keep {0} images; a client can keep from 2 to {MAX_INSTANCES}")]
     Instances(u32),
     /// Not the URL of a directory on a web server.
     #[error("does not begin with https://, http:// or a placeholder such as @@STORE_URL@@")]
@@ -70,17 +70,17 @@ pub enum DefinitionProblem {
     #[error("is longer than {MAX_URL} bytes")]
     LongUrl,
     /// A character that ends a URL's path or a word of a definition.
-    #[error("holds {0:?}; write it as {encoded}", encoded = percent_encoded(*.0))]
+    #[error("contains {0:?}; write it as {encoded}", encoded = percent_encoded(*.0))]
     Character(char),
     /// `?` or `#`: the path would not be the last part.
-    #[error("holds {0:?}, but clients append file names to it")]
+    #[error("contains {0:?}, but clients append file names to it")]
     NotADirectory(char),
     /// A user name or a password, which everyone would read.
-    #[error("holds a user name or a password, which definitions would publish")]
+    #[error("contains a user name or a password, which definitions would publish")]
     Credentials,
     /// A `%` that is neither a specifier nor the start of an encoded byte.
     #[error(
-        "holds \"%{0}\", which is neither an encoded byte such as %20 nor one of the specifiers \
+        "contains \"%{0}\", which is neither an encoded byte such as %20 nor one of the specifiers \
          %a %A %B %M %o %w %W"
     )]
     Specifier(String),
@@ -113,12 +113,12 @@ fn percent_encoded(character: char) -> String {
 /// stay what they are. Where both readings are possible, as in `%ab`, it is an encoded byte.
 ///
 /// In place of scheme and host there may be a placeholder between two `@@`, for definitions that
-/// are completed by whoever deploys them.
+/// are completed when they are deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreUrl {
     /// With one `/` at its end, as a person writes it.
     plain: String,
-    /// The same with `%` doubled where it is no specifier.
+    /// The same with `%` doubled where it is not a specifier.
     escaped: String,
 }
 
@@ -229,7 +229,7 @@ pub struct Delivery {
     pub ending: &'static str,
     /// Whether clients refuse what is not signed by a key of their keyring.
     pub verify: bool,
-    /// How many images a client keeps of each extension, from 2 to [`MAX_INSTANCES`].
+    /// Number of images of each extension that a client keeps, from 2 to [`MAX_INSTANCES`].
     pub instances: u32,
 }
 

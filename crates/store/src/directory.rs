@@ -39,7 +39,7 @@ pub(crate) enum Found {
     Nothing,
     /// A regular file with the bytes asked for.
     Same,
-    /// Other bytes, or something that is no regular file.
+    /// Other bytes, or something that is not a regular file.
     Other,
 }
 

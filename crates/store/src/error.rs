@@ -22,7 +22,7 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
-    /// The directory lies in a file system that has no `flock` for directories.
+    /// The directory is on a file system that has no `flock` for directories.
     #[error(
         "can't lock {path}: its file system has no flock for directories (some NFS servers); \
          without it two builds could lose each other's lines in SHA256SUMS, so keep the store on \
@@ -57,14 +57,15 @@ pub enum Error {
         manifest: String,
     },
     /// A name is taken by a file with other bytes.
-    #[error("{path} exists and holds other bytes", path = .path.display())]
+    #[error("{path} exists with different contents", path = .path.display())]
     Exists {
         /// The existing file.
         path: PathBuf,
     },
     /// Clients would not see the image as the newest.
     #[error(
-        "{image} would not be the newest: for {order}, {version} is not above {newest} of {path}",
+        "{image} would not be the newest: for {order}, {version} is not newer than {newest} of \
+         {path}",
         path = .path.display()
     )]
     Older {
@@ -106,7 +107,8 @@ pub enum Error {
     },
     /// The directory has a list, and files were to be added beside it.
     #[error(
-        "{path} exists: with a NAME.sha256 beside an image, systemd-pull would no longer look at it",
+        "{path} exists: with a NAME.sha256 next to an image, systemd-pull would no longer look at \
+         it",
         path = .path.display()
     )]
     Listed {
@@ -177,8 +179,9 @@ pub enum Error {
     },
     /// A listed name begins with the name of a listed image.
     #[error(
-        "{path} can't list {longer:?} beside {image:?}: systemd 254 to 257 take every name that \
-         begins like an image for that image; rename {longer:?} or take it off the list",
+        "{path} can't list {longer:?} together with {image:?}: systemd 254 to 257 take every name \
+         that begins with an image's name for that image; rename {longer:?} or take it off the \
+         list",
         path = .path.display()
     )]
     ImagePrefix {
@@ -206,8 +209,8 @@ pub enum Error {
     /// Two extensions can't be served from one directory.
     #[error(
         "extensions {general:?} and {special:?} can't share {path}: the pattern \
-         \"{general}-@v.%a.raw\" by which clients look for {general:?} also fits {image:?}, and \
-         they would install it as {general:?}; put one of the two into another directory",
+         \"{general}-@v.%a.raw\" by which clients look for {general:?} also matches {image:?}, and \
+         they would install it as {general:?}; put one of the two in another directory",
         path = .path.display()
     )]
     NameCollision {
@@ -221,7 +224,7 @@ pub enum Error {
         image: String,
     },
     /// Adding failed, and taking back what had been done failed too.
-    #[error("{failed}; and then the store could not be put back as it was: {undo}")]
+    #[error("{failed}; then the store could not be restored: {undo}")]
     Undo {
         /// The error that came first.
         failed: Box<Error>,

@@ -32,16 +32,16 @@ pub struct BestBefore {
     day: u8,
 }
 
-/// A text that is no day.
+/// A text that is not a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a day of the form YYYY-MM-DD")]
+#[error("is not a date of the form YYYY-MM-DD")]
 pub struct NotADay;
 
 /// Why the last day of a list can't be the one that was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DayProblem {
     /// The list counts for longer already.
-    #[error("the list is good until {listed} already, and {day} is earlier")]
+    #[error("the list is already good until {listed}, and {day} is earlier")]
     Earlier {
         /// The day that is listed.
         listed: BestBefore,

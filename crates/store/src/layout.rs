@@ -1,4 +1,4 @@
-//! How a store is laid out: which directory an image lies in, and how its file is called.
+//! How a store is laid out: which directory an image is in, and how its file is named.
 //!
 //! ```text
 //! flat      strace-6.11-1.1.x86-64.raw                            strace-@v.%a.raw

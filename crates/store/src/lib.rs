@@ -22,7 +22,7 @@
 //! **Files.** A name is given to complete bytes only: they are written to a [`Temporary`], synced,
 //! and then linked. `SHA256SUMS` is replaced by rename, after everything that it lists is on the
 //! disk, and its signature by the rename before that one. Names that are taken keep their bytes,
-//! unless the caller asks to replace them. All names lie in one directory, and a client of `gcc`
+//! unless the caller asks to replace them. All names are in one directory, and a client of `gcc`
 //! looks for `gcc-@v.%a.raw` there; so an extension whose images fit the pattern of another is
 //! refused. Lines and files that others put there are kept, as long as nobody signs for them; a
 //! `SHA256SUMS` that some systemd would refuse is an error and is never rewritten.
@@ -123,7 +123,7 @@ pub struct Publication {
     pub manifest: (String, Temporary, [u8; 32]),
     /// Whether files of these names that hold other bytes are replaced.
     pub replace: bool,
-    /// Whether an image that is not the newest of its extension is added all the same.
+    /// Whether to add an image even if it is not the newest of its extension.
     pub allow_older: bool,
 }
 

@@ -20,7 +20,7 @@ pub enum NameProblem {
     #[error("begins with {0:?}")]
     Begins(char),
     /// A character with a meaning in one of the places that a name goes to.
-    #[error("holds {0:?}, which not every client can take")]
+    #[error("contains {0:?}, which not every client accepts")]
     Holds(char),
     /// A name that systemd reads as something other than an image.
     #[error("begins like {0}, which clients read as something other than an image")]
@@ -120,7 +120,7 @@ mod tests {
             (NameProblem::Begins('-'), "begins with '-'"),
             (
                 NameProblem::Holds('\n'),
-                "holds '\\n', which not every client can take",
+                "contains '\\n', which not every client accepts",
             ),
         ] {
             assert_eq!(problem.to_string(), expected);

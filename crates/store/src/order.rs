@@ -82,7 +82,7 @@ fn rest_after(text: &[u8], byte: u8) -> Option<&[u8]> {
 
 /// Which version comes first for glibc's `strverscmp`, and so for sysextmgr.
 ///
-/// Bytes are compared, but where the first difference lies in or at the end of digits, these are
+/// Bytes are compared, but where the first difference is in or at the end of digits, these are
 /// compared as numbers; digits with zeros in front as the decimals of a fraction.
 #[must_use]
 pub fn glibc(a: &str, b: &str) -> Ordering {

@@ -2,9 +2,9 @@
 //!
 //! A file gets its name before the list has it, and loses its name after the list no longer has
 //! it; in between nobody is served it, and nobody was told of it. So that a killed process leaves
-//! no such file, its name and inode are written down first, in a hidden file, and whoever takes the
-//! lock next removes what is noted and not listed. The note is not synced: after a power failure
-//! the file may stay, which `verify` tells, and does no harm.
+//! no such file, its name and inode are written down first, in a hidden file, and the process that
+//! takes the lock next removes what is noted and not listed. The note is not synced: after a power
+//! failure the file may stay, which `verify` tells, and does no harm.
 
 use crate::directory::Directory;
 use crate::error::Error;

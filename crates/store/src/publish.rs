@@ -11,7 +11,7 @@
 //! remove committed
 //! ```
 //!
-//! Whoever takes the lock next finds out by `committed` what a killed process meant: with it, what
+//! The process that takes the lock next finds out by `committed` what a killed process meant: with it, what
 //! still has a hidden name is renamed, which needs no space, no key and no order of the renames on
 //! the disk; without it, nothing had been touched, and the hidden files go.
 //!
@@ -63,7 +63,7 @@ pub(crate) struct Issue {
 impl Issue {
     /// Prints and signs `sums`; `former` are the bytes of the list that it takes the place of.
     ///
-    /// An empty list is no file, because systemd 254 and 257 refuse an empty one. It is signed all
+    /// An empty list has no file, because systemd 254 and 257 refuse an empty one. It is signed all
     /// the same: the signature says that it is the store's owner who took all lines away.
     pub(crate) fn prepare(
         directory: &Directory,
@@ -117,7 +117,7 @@ impl Issue {
         matches!(self.signature, Change::Put(_))
     }
 
-    /// Puts list and signature in place; [`settle`] must follow.
+    /// Puts list and signature in place; [`sync_published`] must follow.
     ///
     /// After an error the signature may have changed, the list has not, and what [`abandon`]
     /// removes may be left.
@@ -158,7 +158,7 @@ fn signature(
     let size = u64::try_from(signature.len()).unwrap_or(u64::MAX);
     if signature.is_empty() || size > MAX_SIGNATURE_SIZE {
         let source = format!(
-            "the signature has {size} bytes, and clients read from 1 to {MAX_SIGNATURE_SIZE}"
+            "the signature has {size} bytes, but clients read from 1 to {MAX_SIGNATURE_SIZE}"
         );
         return Err(Error::Sign {
             path: path(),
@@ -204,7 +204,7 @@ pub(crate) fn upcoming(directory: &Directory) -> Result<(Vec<u8>, Option<Vec<u8>
 }
 
 /// Puts on the disk what was published.
-pub(crate) fn settle(directory: &Directory) -> Result<(), Error> {
+pub(crate) fn sync_published(directory: &Directory) -> Result<(), Error> {
     directory.sync()?;
     directory.remove(COMMITTED)
 }
@@ -220,7 +220,7 @@ pub(crate) fn abandon(directory: &Directory) -> Result<(), Error> {
 pub(crate) fn recover(directory: &Directory) -> Result<(), Error> {
     if directory.exists(COMMITTED)? {
         rename_both(directory)?;
-        settle(directory)?;
+        sync_published(directory)?;
     }
     let names = [NEW, NEXT_LIST, NEXT_SIGNATURE];
     names

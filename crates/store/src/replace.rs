@@ -16,7 +16,8 @@ use crate::error::Error;
 /// that mirrors and caches see no change.
 ///
 /// # Errors
-/// [`Error::Io`]: what holds the file is no directory or can't be written to, or `path` is one.
+/// [`Error::Io`]: the file's parent is not a directory or can't be written to, or `path` is a
+/// directory.
 /// [`Error::LockUnsupported`].
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
     let parent = match path.parent() {

@@ -52,11 +52,11 @@ pub enum SumsProblem {
     /// Something other than two spaces, or a space and `*`, after the hash.
     #[error("between hash and name must be two spaces, or a space and '*'")]
     Separator,
-    /// A name that is no plain file name.
+    /// A name that is not a plain file name.
     #[error("{0:?} is not a plain file name")]
     Name(String),
     /// A name with `%`.
-    #[error("the name {0:?} holds '%', for which systemd 262 refuses the list")]
+    #[error("the name {0:?} contains '%', for which systemd 262 refuses the list")]
     Percent(String),
     /// A name that an earlier line has.
     #[error("{0:?} is listed twice")]

@@ -166,7 +166,7 @@ impl Temporary {
         }
         self.link(directory, NEW)?;
         rustix::fs::renameat(directory, NEW, directory, target).map_err(|error| {
-            // Whoever takes the lock next removes it if this fails too.
+            // The process that takes the lock next removes it if this fails too.
             let _ = rustix::fs::unlinkat(directory, NEW, AtFlags::empty());
             error.into()
         })

@@ -165,7 +165,7 @@ impl Transaction {
             return Err(failed);
         }
         // From here on the change is made, whatever happens.
-        publish::settle(directory)?;
+        publish::sync_published(directory)?;
         pending::resolve(directory, after)?;
         forget(directory, &done);
         Ok(())
@@ -207,7 +207,7 @@ impl Transaction {
             done.push(Done::Listed(former));
             signature = delisting.signature_bytes.take().or(signature);
             delisting.publish(directory)?;
-            publish::settle(directory)?;
+            publish::sync_published(directory)?;
         }
         let coming = (parts.iter())
             .filter(|part| part.found == Found::Nothing)
@@ -243,7 +243,7 @@ impl Transaction {
 /// Puts the bytes of all parts on the disk.
 fn finish(directory: &Directory, parts: &[Part]) -> Result<(), Error> {
     for part in parts {
-        // Whoever put the same bytes there may have left them in memory alone.
+        // The writer of the same bytes may have left them in memory alone.
         match part.found {
             Found::Same => directory.sync_file(&part.name)?,
             Found::Nothing | Found::Other => {
@@ -312,7 +312,7 @@ fn undo(directory: &Directory, done: Vec<Done>, failed: Error) -> Error {
             Done::Listed(_) if first.is_some() => Ok(()),
             Done::Listed(former) => former
                 .publish(directory)
-                .and_then(|()| publish::settle(directory)),
+                .and_then(|()| publish::sync_published(directory)),
         };
         first = first.or(undone.err());
     }
@@ -399,7 +399,7 @@ mod tests {
         let former = Issue::former(directory, former, Change::Leave).unwrap();
         done.push(Done::Listed(former));
         issue.publish(directory).unwrap();
-        publish::settle(directory).unwrap();
+        publish::sync_published(directory).unwrap();
     }
 
     #[test]

@@ -73,12 +73,12 @@ fn add(
     let manifest_path = beside(image);
     let manifest = File::open(&manifest_path).map_err(|error| {
         Failure::io(format!("reading {}", manifest_path.display()), error)
-            .hint("an image is added with the manifest that was made with it")
+            .hint("an image can be added only together with its manifest")
     })?;
     let manifest = Summary::from_gzip(manifest)
         .map_err(|problem| Failure::refused(anyhow!("{} {problem}", manifest_path.display())))?;
     let name = manifest.config.name;
-    let shelf = match arguments.per_name {
+    let directory = match arguments.per_name {
         true => {
             store::check_name(&name)
                 .map_err(|problem| Failure::refused(anyhow!("name {name:?} {problem}")))?;
@@ -86,10 +86,10 @@ fn add(
         }
         false => arguments.directory.clone(),
     };
-    let store = Store::create(&shelf).map_err(store_failure)?;
+    let store = Store::create(&directory).map_err(store_failure)?;
     let file = copy(&store, image)?;
     let digest = file.2;
-    let stored = shelf.join(&file.0);
+    let stored = directory.join(&file.0);
     let added = store
         .add(
             Publication {
@@ -120,8 +120,8 @@ fn add(
 fn copy(store: &Store, path: &Path) -> Result<(String, Temporary, [u8; 32])> {
     let failed = |error: io::Error| Failure::io(format!("copying {}", path.display()), error);
     let name = path.file_name().and_then(|name| name.to_str());
-    let name =
-        name.ok_or_else(|| Failure::refused(anyhow!("{} has no name in UTF-8", path.display())))?;
+    let name = name
+        .ok_or_else(|| Failure::refused(anyhow!("the name of {} is not UTF-8", path.display())))?;
     let mut input = File::open(path).map_err(failed)?;
     let mut output = store.temporary().map_err(store_failure)?;
     io::copy(&mut input, &mut output).map_err(failed)?;

@@ -12,13 +12,14 @@ use crate::words::quantity::{bytes, counted};
 
 #[derive(Serialize)]
 struct Listing {
-    directories: Vec<Shelf>,
+    directories: Vec<StoreDirectory>,
 }
 
 /// What one `SHA256SUMS` lists.
 #[derive(Serialize)]
-struct Shelf {
-    directory: PathBuf,
+struct StoreDirectory {
+    #[serde(rename = "directory")]
+    path: PathBuf,
     signed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     best_before: Option<String>,
@@ -49,7 +50,7 @@ struct Row {
 pub fn run(arguments: &ListArguments, report: &Report) -> Result<()> {
     let directories = super::directories(&arguments.directory)?;
     let directories = (directories.iter())
-        .map(|path| shelf(path).map_err(store_failure))
+        .map(|path| listed(path).map_err(store_failure))
         .collect::<Result<_>>()?;
     let listing = Listing { directories };
     if report.is_json() {
@@ -60,10 +61,10 @@ pub fn run(arguments: &ListArguments, report: &Report) -> Result<()> {
     Ok(())
 }
 
-fn shelf(path: &Path) -> std::result::Result<Shelf, store::Error> {
+fn listed(path: &Path) -> std::result::Result<StoreDirectory, store::Error> {
     let store = Store::open_for_reading(path)?;
-    Ok(Shelf {
-        directory: path.to_owned(),
+    Ok(StoreDirectory {
+        path: path.to_owned(),
         signed: store.is_signed()?,
         best_before: store.best_before()?.map(|day| day.to_string()),
         images: store.images()?.iter().map(Row::new).collect(),
@@ -104,20 +105,25 @@ impl Row {
 impl Listing {
     fn text(&self) -> String {
         let mut text = String::new();
-        for shelf in &self.directories {
+        for directory in &self.directories {
             text += &format!(
                 "{}: {}, {}{}\n",
-                shelf.directory.display(),
-                counted(shelf.images.len(), "image"),
-                if shelf.signed { "signed" } else { "not signed" },
-                match &shelf.best_before {
+                directory.path.display(),
+                counted(directory.images.len(), "image"),
+                if directory.signed {
+                    "signed"
+                } else {
+                    "not signed"
+                },
+                match &directory.best_before {
                     Some(day) => format!(", good until {day}"),
                     None => String::new(),
                 }
             );
-            let width = |cell: fn(&Row) -> usize| shelf.images.iter().map(cell).max().unwrap_or(0);
+            let width =
+                |cell: fn(&Row) -> usize| directory.images.iter().map(cell).max().unwrap_or(0);
             let widest = width(|row| row.file.chars().count());
-            for row in &shelf.images {
+            for row in &directory.images {
                 let size = row.bytes.map_or_else(|| "missing".to_owned(), bytes);
                 text += format!("  {:<widest$}  {size:>9}  {}", row.file, row.fits()).trim_end();
                 text += "\n";

@@ -31,7 +31,7 @@ pub fn run(arguments: &PageArguments, report: &Report) -> Result<()> {
     for (name, bytes) in [(INDEX, json), (PAGE, page::page(index).into_bytes())] {
         let path = directory.join(name);
         let changed = store::replace_file(&path, &bytes).map_err(store_failure)?;
-        let same = if changed { "" } else { "  the same as before" };
+        let same = if changed { "" } else { "  unchanged" };
         report.stage("page", &format!("{}{same}", path.display()));
     }
     if report.is_json() {
@@ -48,13 +48,13 @@ fn address(text: &str) -> Result<String> {
     let refused = |why: &dyn std::fmt::Display| Failure::usage(format!("--url {text:?} {why}"));
     let url = StoreUrl::new(text).map_err(|problem| refused(&problem))?;
     if url.has_specifiers() {
-        return Err(refused(&"holds a specifier, which a browser does not know")
-            .hint("give each directory a page of its own, with its own address"));
+        return Err(refused(&"contains a specifier, which browsers do not know")
+            .hint("make a page for each directory, with the directory's own address"));
     }
     if let Some(found) = text.chars().find(|c| "$&();*!~[]=,@".contains(*c)) {
         // Only these are both in URLs and special to a shell or to its history.
         return Err(refused(&format!(
-            "holds {found:?}, which means something to a shell"
+            "contains {found:?}, which has a special meaning in a shell"
         )));
     }
     Ok(url.to_string())
@@ -71,8 +71,8 @@ mod tests {
                 "https://example.org/a%20b",
                 Ok("https://example.org/a%20b/"),
             ),
-            ("https://example.org/%w/", Err("holds a specifier")),
-            ("https://example.org/$(id)/", Err("holds '$'")),
+            ("https://example.org/%w/", Err("contains a specifier")),
+            ("https://example.org/$(id)/", Err("contains '$'")),
             ("javascript:alert(1)", Err("does not begin with")),
         ] {
             match (address(text), expected) {

@@ -15,13 +15,14 @@ use crate::words::quantity::{bytes, counted};
 #[derive(Serialize)]
 struct Pruned {
     dry_run: bool,
-    directories: Vec<Shelf>,
+    directories: Vec<StoreDirectory>,
 }
 
 /// What went from one directory.
 #[derive(Serialize)]
-struct Shelf {
-    directory: PathBuf,
+struct StoreDirectory {
+    #[serde(rename = "directory")]
+    path: PathBuf,
     removed: Vec<String>,
     bytes: u64,
 }
@@ -56,8 +57,8 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
         let removed = Store::open(&directory)
             .and_then(|store| store.prune(pruning, arguments.dry_run, listing))
             .map_err(store_failure)?;
-        pruned.directories.push(Shelf {
-            directory,
+        pruned.directories.push(StoreDirectory {
+            path: directory,
             bytes: removed.iter().filter_map(|image| image.bytes).sum(),
             removed: removed.into_iter().map(|image| image.file).collect(),
         });
@@ -77,15 +78,15 @@ impl Pruned {
             false => "removed",
         };
         let mut text = String::new();
-        for shelf in &self.directories {
-            for file in &shelf.removed {
+        for directory in &self.directories {
+            for file in &directory.removed {
                 text += &format!("{word}  {file}\n");
             }
             text += &format!(
                 "{}: {word} {}, {}\n",
-                shelf.directory.display(),
-                counted(shelf.removed.len(), "image"),
-                bytes(shelf.bytes)
+                directory.path.display(),
+                counted(directory.removed.len(), "image"),
+                bytes(directory.bytes)
             );
         }
         text

@@ -41,8 +41,8 @@ struct Before {
 pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
     let settings = inputs::signing(&arguments.signing)?;
     if settings.key.is_none() && arguments.best_before.is_none() {
-        return Err(Failure::usage("no key to sign with is named")
-            .hint("name one: --sign-key FILE or --gpg-key KEY"));
+        return Err(Failure::usage("no signing key is given")
+            .hint("give one with --sign-key FILE or --gpg-key KEY"));
     }
     let directories = super::directories(&arguments.directory)?;
     let signer = signing::open(&settings, &directories)?;

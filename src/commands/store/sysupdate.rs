@@ -115,7 +115,7 @@ fn define(
             "{} has no image of {missing:?}",
             arguments.directory.display()
         ))
-        .hint("sysext-build store list DIR shows what it has"));
+        .hint("to list what it has: sysext-build store list DIR"));
     }
     let mut definitions: Vec<Definition> = Vec::new();
     for extension in &index.extensions {
@@ -127,8 +127,8 @@ fn define(
             Some(directory) if directory == extension.name => true,
             Some(directory) => {
                 return Err(Failure::refused(anyhow!(
-                    "{directory} has images of {:?}; definitions are for directories that are \
-                     called like their extension",
+                    "{directory} has images of {:?}; definitions need directories that have the \
+                     name of their extension",
                     extension.name
                 )));
             }
@@ -168,7 +168,7 @@ fn layout_of(extension: &Extension) -> Result<Layout> {
         .and_then(|suffix| Layout::of_suffix(suffix, architecture))
         .ok_or_else(|| {
             Failure::refused(anyhow!(
-                "{}: no pattern of systemd-sysupdate is known for this file name",
+                "{}: no systemd-sysupdate pattern matches this file name",
                 image.file
             ))
         })

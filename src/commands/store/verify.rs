@@ -24,13 +24,14 @@ use crate::words::quantity::{bytes, counted};
 
 #[derive(Serialize)]
 struct Verification {
-    directories: Vec<Shelf>,
+    directories: Vec<StoreDirectory>,
 }
 
 /// What is wrong with one directory.
 #[derive(Serialize)]
-struct Shelf {
-    directory: PathBuf,
+struct StoreDirectory {
+    #[serde(rename = "directory")]
+    path: PathBuf,
     images: usize,
     bytes: u64,
     /// Fingerprint of the key by which the list is signed, if that was checked.
@@ -54,7 +55,7 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     let workers = inputs::workers(arguments.jobs)?;
     let keyring = trust::keyring(&arguments.keyring)?;
     let directories = (super::directories(&arguments.directory)?.iter())
-        .map(|path| shelf(path, arguments, &keyring, workers, report))
+        .map(|path| verified(path, arguments, &keyring, workers, report))
         .collect::<Result<_>>()?;
     let verification = Verification { directories };
     if report.is_json() {
@@ -72,13 +73,13 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     }
 }
 
-fn shelf(
+fn verified(
     path: &Path,
     arguments: &VerifyArguments,
     keyring: &Keyring,
     workers: usize,
     report: &Report,
-) -> Result<Shelf> {
+) -> Result<StoreDirectory> {
     let store = Store::open_for_reading(path).map_err(store_failure)?;
     // Keys of the store's own that can't be read are a finding, and no end of the search.
     let own = path.join(KEYRING);
@@ -131,8 +132,8 @@ fn shelf(
         repaired = store.repair(&findings, listing).map_err(store_failure)?;
         findings.retain(|finding| !repaired.contains(finding));
     }
-    Ok(Shelf {
-        directory: path.to_owned(),
+    Ok(StoreDirectory {
+        path: path.to_owned(),
         images: verdict.images,
         bytes: verdict.bytes,
         signed_by,
@@ -188,7 +189,7 @@ fn look_inside(file: File, name: &str, manifest: Option<&Summary>) -> Vec<Findin
         let say = |value: Option<&String>| value.map_or("nothing".to_owned(), |v| format!("{v:?}"));
         let (inside, beside) = (keys.get(key), manifest.extension.get(key));
         let text = format!(
-            "says {key} is {}, its manifest {}",
+            "says {key}={}, but its manifest says {}",
             say(inside),
             say(beside)
         );
@@ -207,7 +208,7 @@ fn release_keys<'a>(
 ) -> std::result::Result<&'a BTreeMap<String, String>, String> {
     let of = |name: &str| releases.iter().find(|file| file.name == name);
     let missing = |name: &str, client| {
-        format!("has no {RELEASE_DIRECTORY}/extension-release.{name}, which {client} asks for")
+        format!("has no {RELEASE_DIRECTORY}/extension-release.{name}, which {client} looks for")
     };
     let stem = image.strip_suffix(".raw").unwrap_or(image);
     let of_file = of(stem).ok_or_else(|| missing(stem, "sysextmgr"))?;
@@ -222,7 +223,7 @@ fn release_keys<'a>(
         }
     };
     (found.keys.as_ref().map(Release::keys))
-        .ok_or_else(|| format!("has an extension-release.{} without contents", found.name))
+        .ok_or_else(|| format!("has an empty extension-release.{}", found.name))
 }
 
 impl Row {
@@ -243,21 +244,21 @@ impl Row {
 impl Verification {
     fn errors(&self) -> usize {
         (self.directories.iter())
-            .flat_map(|shelf| &shelf.findings)
+            .flat_map(|directory| &directory.findings)
             .filter(|row| row.severity == "error")
             .count()
     }
 
     fn text(&self) -> String {
         let mut text = String::new();
-        for shelf in &self.directories {
-            for row in &shelf.repaired {
+        for directory in &self.directories {
+            for row in &directory.repaired {
                 text += &format!("repaired  {}: {}\n", row.id, row.text);
             }
             // What to do is said once for each kind.
-            for (at, row) in shelf.findings.iter().enumerate() {
+            for (at, row) in directory.findings.iter().enumerate() {
                 text += &format!("{:<9} {}: {}\n", row.severity, row.id, row.text);
-                if shelf
+                if directory
                     .findings
                     .get(at + 1)
                     .is_none_or(|next| next.id != row.id)
@@ -265,15 +266,15 @@ impl Verification {
                     text += &format!("          {}\n", row.repair);
                 }
             }
-            if let Some(key) = &shelf.signed_by {
+            if let Some(key) = &directory.signed_by {
                 text += &format!("signed    by key {key}\n");
             }
             text += &format!(
                 "{}: {}, {} read, {}\n",
-                shelf.directory.display(),
-                counted(shelf.images, "image"),
-                bytes(shelf.bytes),
-                counted(shelf.findings.len(), "finding"),
+                directory.path.display(),
+                counted(directory.images, "image"),
+                bytes(directory.bytes),
+                counted(directory.findings.len(), "finding"),
             );
         }
         text

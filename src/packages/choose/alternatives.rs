@@ -31,9 +31,7 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
                 package,
                 other,
                 base: true,
-            } => hints.push(format!(
-                "a base that has {package} in place of {other} would do"
-            )),
+            } => hints.push(format!("a base with {package} instead of {other} would do")),
             Rule::Conflicts {
                 package,
                 other: Some(other),
@@ -43,7 +41,8 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
                 hints.extend(without_base(package, other, pool));
             }
             Rule::Architecture { package } => hints.push(format!(
-                "{package} is for another architecture than the base; --arch names that of the base"
+                "{package} is for a different architecture than the base; set the base's with \
+                 --arch"
             )),
             _ => {}
         }
@@ -168,7 +167,7 @@ mod tests {
             (
                 "debugger",
                 &newer,
-                &["a base that has zlib-2-1.x86_64 in place of zlib-1-1.x86_64 would do"],
+                &["a base with zlib-2-1.x86_64 instead of zlib-1-1.x86_64 would do"],
             ),
             (
                 "tracer",
@@ -189,8 +188,8 @@ mod tests {
                 "arm",
                 &[],
                 &[
-                    "arm-1-1.aarch64 is for another architecture than the base; --arch names that of \
-                   the base",
+                    "arm-1-1.aarch64 is for a different architecture than the base; set the \
+                     base's with --arch",
                 ],
             ),
         ] {
@@ -275,7 +274,7 @@ mod tests {
             (vec![obsoletes(&new, &other, false)], vec![]),
             (
                 vec![same_name(true)],
-                vec!["a base that has new-1-1.noarch in place of old-1-1.noarch would do"],
+                vec!["a base with new-1-1.noarch instead of old-1-1.noarch would do"],
             ),
             // Two packages to add that share a name: no base would change that.
             (vec![same_name(false)], vec![]),

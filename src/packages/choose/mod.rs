@@ -138,7 +138,9 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
             .filter(|finding| finding.kind == &kinds::IN_BASE);
         let lines: Vec<_> = lines.map(|finding| finding.text.as_str()).collect();
         let lines = lines.join(", ");
-        return Err(Failure::refused(anyhow!("nothing is left to add: {lines}")));
+        return Err(Failure::refused(anyhow!(
+            "there is nothing to add: {lines}"
+        )));
     }
     Ok(Choice {
         not_added: match recommends {
@@ -255,10 +257,8 @@ fn of_base(base: &Base, repositories: &[Repository], options: &Options) -> Resul
         }
         (None, Named::Listed(list)) => Ok(look_up::listed(list, repositories)),
         (None, Named::Install(names)) => look_up::installation(names, repositories, options),
-        (None, Named::None) => Err(
-            Failure::usage("--repo needs a base whose packages are known")
-                .hint("name it with --base, or let one be installed with --base-install NAME"),
-        ),
+        (None, Named::None) => Err(Failure::usage("--repo needs a base with known packages")
+            .hint("give one with --base, or make one with --base-install NAME")),
     }
 }
 
@@ -272,7 +272,8 @@ fn not_found(installed: &[Solvable], found: &[Option<Available>]) -> Vec<String>
 }
 
 /// Looks up what the packages of a list provide, where packages are taken as a lock names them. A
-/// base that would have to be installed anew for that may have become another one: it stays unknown.
+/// base that would have to be installed again for that may have become another one: it stays
+/// unknown.
 pub fn provided_by_list(
     base: &Base,
     repositories: &[Repository],
@@ -305,8 +306,8 @@ fn provided(packages: &[Solvable]) -> Capabilities {
 fn unknown(not_found: &[String], all: usize) -> Option<Finding> {
     (!not_found.is_empty()).then(|| {
         let text = format!(
-            "no repository has {} of the base's {}, so it is not known what they provide, and not \
-             checked whether programs find their libraries: {}",
+            "no repository has {} of the base's {}, so what they provide is not known, and \
+             whether programs find their libraries is not checked: {}",
             not_found.len(),
             counted(all, "package"),
             shortened(not_found)

@@ -254,7 +254,7 @@ fn what_no_base_of_these_packages_allows() {
         ),
         (
             &["shell"],
-            "nothing is left to add: shell-1-1.x86_64 is already in the base",
+            "there is nothing to add: shell-1-1.x86_64 is already in the base",
         ),
     ] {
         let failure = answer(&base_of(&["shell-1-1.x86_64"]), names, false).unwrap_err();
@@ -263,7 +263,7 @@ fn what_no_base_of_these_packages_allows() {
     }
     let failure = answer(&Base::default(), &["tool"], false).unwrap_err();
     let text = failure.source.to_string();
-    assert_eq!(text, "--repo needs a base whose packages are known");
+    assert_eq!(text, "--repo needs a base with known packages");
 }
 
 #[test]
@@ -273,8 +273,8 @@ fn a_base_by_name_is_looked_up() {
         ..Base::default()
     };
     // One that no repository has provides nothing but its name.
-    let text = "no repository has 1 of the base's 2 packages, so it is not known what they provide, \
-                and not checked whether programs find their libraries: other-1-1.noarch";
+    let text = "no repository has 1 of the base's 2 packages, so what they provide is not known, \
+                and whether programs find their libraries is not checked: other-1-1.noarch";
     for (base, provided, expected) in [
         (
             listed("zlib-ng-1-1.x86_64\nshell-2-1.x86_64"),

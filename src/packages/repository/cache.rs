@@ -119,7 +119,7 @@ impl Cache {
             let written = draft.file.write_all(part);
             written.map_err(|error| failure(&draft.path, error))?;
         }
-        draft.settle().map(drop)
+        draft.persist().map(drop)
     }
 
     fn path(&self, part: CacheDirectory, name: &str) -> PathBuf {
@@ -141,14 +141,14 @@ impl Draft {
     }
 
     /// Gives the file its name and returns its path.
-    pub fn settle(self) -> Result<PathBuf> {
-        let settled = (self.file.sync_all())
+    pub fn persist(self) -> Result<PathBuf> {
+        let renamed = (self.file.sync_all())
             .and_then(|()| fs::rename(&self.path, &self.target))
             .and_then(|()| match self.target.parent() {
                 Some(directory) => File::open(directory)?.sync_all(),
                 None => Ok(()),
             });
-        settled.map_err(|error| failure(&self.target, error))?;
+        renamed.map_err(|error| failure(&self.target, error))?;
         Ok(self.target)
     }
 
@@ -160,7 +160,7 @@ impl Draft {
 
 fn failure(path: &Path, error: io::Error) -> Failure {
     Failure::io(format!("writing {} in the cache", path.display()), error)
-        .hint("another place for the cache: --cache-dir DIR")
+        .hint("to put the cache elsewhere: --cache-dir DIR")
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(draft.file.metadata().unwrap().len(), 4);
             draft.clear().unwrap();
             draft.file.write_all(b"all").unwrap();
-            assert_eq!(draft.settle().unwrap(), path);
+            assert_eq!(draft.persist().unwrap(), path);
             assert_eq!(fs::read(&path).unwrap(), b"all");
             assert_eq!(cache.find(part, "name"), Some(path.clone()));
             assert!(!partial.exists());

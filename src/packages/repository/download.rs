@@ -22,11 +22,11 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Nothing is fetched: the cache has what is needed, or the run fails.
     pub offline: bool,
-    /// Servers are asked for everything anew that has no checksum.
+    /// Servers are asked again for everything that has no checksum.
     pub refresh: bool,
     /// How files are fetched.
     pub fetch: fetch::Options,
-    /// A file with certificates of authorities in PEM: the system's.
+    /// A file with CA certificates in PEM: the system's.
     pub authorities: Option<PathBuf>,
 }
 
@@ -132,11 +132,11 @@ impl<'a> Downloads<'a> {
         self.fetcher()?
             .fetch(&wanted, &mut draft.file)
             .map_err(|error| failed(&item.what, error))?;
-        draft.settle()
+        draft.persist()
     }
 
-    /// Returns the file at these places, which the cache knows as `id`: from there if the server says
-    /// that it is still the same.
+    /// Returns the file at these places, which the cache knows as `id`: from there if the server
+    /// answered that it is still the same.
     pub fn state(&self, id: &str, urls: &[String], what: &str) -> Result<State> {
         let cache = self.needed_cache()?;
         let kept = cache
@@ -172,7 +172,7 @@ impl<'a> Downloads<'a> {
         draft.discard()?;
         state.ok_or_else(|| {
             Failure::refused(anyhow!(
-                "{what}: the server says that nothing has changed since never"
+                "{what}: the server answered that a file has not changed, but never sent it"
             ))
         })
     }
@@ -195,8 +195,8 @@ impl<'a> Downloads<'a> {
 
     fn needed_cache(&self) -> Result<&Cache> {
         self.cache.as_ref().ok_or_else(|| {
-            Failure::usage("there is no place for files from the network")
-                .hint("name one with --cache-dir DIR, or set HOME or XDG_CACHE_HOME")
+            Failure::usage("there is no directory for downloaded files")
+                .hint("give one with --cache-dir DIR, or set HOME or XDG_CACHE_HOME")
         })
     }
 
@@ -246,7 +246,7 @@ fn read(file: &mut File, what: &str) -> Result<Vec<u8>> {
 fn offline(what: &str) -> Failure {
     Failure::io(
         what,
-        anyhow!("it is not in the cache, and --offline forbids to fetch it"),
+        anyhow!("it is not in the cache, and --offline forbids fetching it"),
     )
     .hint("run once without --offline")
 }
@@ -338,7 +338,7 @@ mod tests {
             let text = format!("{:#}", failure.source);
             assert_eq!(
                 text,
-                "the list: it is not in the cache, and --offline forbids to fetch it"
+                "the list: it is not in the cache, and --offline forbids fetching it"
             );
             assert_eq!(failure.hints, ["run once without --offline"]);
         }

@@ -1,8 +1,8 @@
 //! The keys by which a repository's list and packages are checked.
 //!
 //! A `.repo` file says whether they are to be signed (`repo_gpgcheck`, `gpgcheck`), and where keys
-//! are (`gpgkey`). Whoever can change the file can change both; so its keys are taken only if the
-//! user asks for it, for this repository alone, and not over a connection that anyone can speak
+//! are (`gpgkey`). Anyone who can change the file can change both; so its keys are taken only if
+//! the user asks for it, for this repository alone, and not over a connection that anyone can speak
 //! on. The keys that the user gives hold for all repositories, and demand that all packages are
 //! signed.
 
@@ -78,15 +78,18 @@ impl Keys {
                 fetch_keys(&urls, &source.name, downloads)?
             }
             Some(Place::Urls(_)) => {
-                let text = "anyone on the way can put another key there";
+                let text = "anyone on the way could replace it";
                 let place = fetch::redacted(&place);
-                return Err(
-                    Failure::refused(anyhow!("{place} is no key to trust: {text}"))
-                        .hint("fetch it, compare its fingerprint, and give it with --keyring FILE"),
-                );
+                return Err(Failure::refused(anyhow!(
+                    "the key at {place} can't be trusted: {text}"
+                ))
+                .hint(
+                    "download it, compare its fingerprint, and give it with --keyring \
+                               FILE",
+                ));
             }
             None => {
-                let text = format!("gpgkey of {}: {place:?} is no URL", source.name);
+                let text = format!("gpgkey of {}: {place:?} is not a URL", source.name);
                 return Err(Failure::usage(text));
             }
         };
@@ -111,7 +114,7 @@ impl Keys {
             .verify_detached(repomd, signature, &origin, now)
             .map_err(|error| {
                 let is_unknown = matches!(error, Error::UnknownKey { .. });
-                let context = format!("repomd.xml of {name} is not to be trusted");
+                let context = format!("repomd.xml of {name} can't be trusted");
                 let failure = Failure::refused(anyhow!(error).context(context));
                 match is_unknown {
                     true => failure.hint("to trust that key: --keyring FILE"),
@@ -130,16 +133,16 @@ fn no_key(source: &RepositorySource, keys: &Keys) -> Failure {
         (true, true) => "packages and metadata",
     };
     let failure = Failure::refused(anyhow!(
-        "the {asked} of {} must be signed, and no key is given to check it by",
+        "the {asked} of {} must be signed, but no key was given to check the signature with",
         source.name
     ))
-    .hint("give the key: --keyring FILE");
+    .hint("give the key with --keyring FILE");
     match &source.trust.keys[..] {
         [] => failure,
         places => {
             let places: Vec<_> = places.iter().map(|place| fetch::redacted(place)).collect();
             failure.hint(format!(
-                "or trust what its .repo file names: --import-keys ({})",
+                "or trust the keys that its .repo file names: --import-keys ({})",
                 places.join(", ")
             ))
         }
@@ -221,14 +224,14 @@ mod tests {
         let user = Keyring::parse(PUBLIC, "").unwrap().keys()[0].user_ids[0].clone();
         let line = format!("oss: key {FINGERPRINT} {user} from {url}");
         let hints = [
-            "give the key: --keyring FILE".to_owned(),
-            format!("or trust what its .repo file names: --import-keys ({url})"),
+            "give the key with --keyring FILE".to_owned(),
+            format!("or trust the keys that its .repo file names: --import-keys ({url})"),
         ];
         let (yes, no) = (Some(true), Some(false));
         let (own, both) = (vec![FINGERPRINT], vec![&*six, FINGERPRINT]);
         let refused = |what: &str| {
             Err(format!(
-                "the {what} of oss must be signed, and no key is given to check it by"
+                "the {what} of oss must be signed, but no key was given to check the signature with"
             ))
         };
         for (gpgcheck, repo_gpgcheck, given, import, always, expected) in [
@@ -354,21 +357,21 @@ mod tests {
         for (place, expected) in [
             (
                 "http://u:p@a/key",
-                "http://a/key is no key to trust: anyone on the way can put another key there",
+                "the key at http://a/key can't be trusted: anyone on the way could replace it",
             ),
-            ("/key", "gpgkey of oss: \"/key\" is no URL"),
+            ("/key", "gpgkey of oss: \"/key\" is not a URL"),
             (
                 "ftp://a/key",
-                "ftp URLs can't be read, only http, https and file",
+                "ftp URLs are not supported, only http, https and file",
             ),
             (
                 "https://a/$nosuch",
-                "gpgkey of oss: the variable $nosuch is not known",
+                "gpgkey of oss: unknown variable $nosuch",
             ),
             // This one would be fetched.
             (
                 "https://a/key",
-                "there is no place for files from the network",
+                "there is no directory for downloaded files",
             ),
         ] {
             let source = source(source::Trust {
@@ -395,7 +398,10 @@ mod tests {
             &trust(&[], true, false),
             &downloads,
         );
-        assert_eq!(keys.err().unwrap().hints, ["give the key: --keyring FILE"]);
+        assert_eq!(
+            keys.err().unwrap().hints,
+            ["give the key with --keyring FILE"]
+        );
     }
 
     #[test]
@@ -419,7 +425,7 @@ mod tests {
             if let Err(failure) = &checked {
                 assert_eq!(
                     failure.source.to_string(),
-                    "repomd.xml of oss is not to be trusted"
+                    "repomd.xml of oss can't be trusted"
                 );
             }
             assert_eq!(checked.map_err(|failure| failure.hints.len()), expected);

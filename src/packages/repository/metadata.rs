@@ -158,7 +158,7 @@ impl Metadata {
         Ok(owners)
     }
 
-    /// Opens a metadata file; its checksum is left to whoever reads it.
+    /// Opens a metadata file; its checksum is left to the reader.
     fn metadata_file(
         &self,
         listed: &MetadataFile,
@@ -207,7 +207,7 @@ impl Metadata {
         if !path.is_file() {
             return Err(Failure::io(
                 format!("reading {}", path.display()),
-                anyhow!("{} lists it, and it is not there", self.name),
+                anyhow!("{} lists it, but it is missing", self.name),
             ));
         }
         let checked = match fully {
@@ -218,7 +218,7 @@ impl Metadata {
         match checked {
             Ok(()) => Ok(path),
             Err(reason) => Err(Failure::refused(anyhow!("{}: {reason}", path.display()))
-                .hint("the repository's metadata are of other packages: run createrepo_c again")),
+                .hint("the repository's metadata describe other packages: run createrepo_c again")),
         }
     }
 
@@ -243,7 +243,10 @@ impl Metadata {
     /// Returns the path of a file in a directory, which must not lead out of it.
     fn local_path(&self, location: &str) -> Result<PathBuf> {
         let Place::Directory(root) = &self.place else {
-            return Err(Failure::refused(anyhow!("{} is no directory", self.name)));
+            return Err(Failure::refused(anyhow!(
+                "{} is not a directory",
+                self.name
+            )));
         };
         let leads_out = |path: &Path| {
             let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
@@ -252,7 +255,7 @@ impl Metadata {
         let decoded = url::decoded_path(location);
         if leads_out(Path::new(location)) || leads_out(&decoded) {
             return Err(Failure::refused(anyhow!(
-                "the metadata of {} name {location}, which is outside of it",
+                "the metadata of {} name {location}, which is outside the repository",
                 self.name
             )));
         }

@@ -52,7 +52,8 @@ use metadata::Metadata;
 const CONNECTIONS: usize = 4;
 
 /// What is said of a repository on the network of which no signature is checked.
-const UNCHECKED: &str = "neither its metadata nor its packages are checked by signatures; give its keys with --keyring FILE";
+const UNCHECKED: &str = "no signature of its metadata or its packages is checked; give its keys \
+                         with --keyring FILE";
 
 /// Packages on offer from one place.
 pub struct Repository {
@@ -196,7 +197,7 @@ fn open_one(
     let (catalog, holding) = match &source.place {
         Place::Directory(path) if !path.join("repodata").is_dir() => {
             if keys.metadata {
-                let text = "it has no repomd.xml, and so none that is signed";
+                let text = "it has no repomd.xml, so there is no signed one";
                 return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
             }
             let (catalog, files) = plain::read(path)?;

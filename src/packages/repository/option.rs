@@ -61,7 +61,7 @@ pub fn named(value: &str) -> Result<Vec<RepositorySource>> {
         Ok(_) => format!("--repo {place} is neither a directory nor a .repo file"),
     };
     Err(Failure::usage(reason)
-        .hint("name a directory, an http, https or file URL, or a .repo file"))
+        .hint("give a directory, an http, https or file URL, or a .repo file"))
 }
 
 /// Takes `[NAME=]PLACE[,priority=N]` apart.
@@ -135,9 +135,9 @@ mod tests {
             ),
             (
                 "ftp://a/",
-                "ftp URLs can't be read, only http, https and file",
+                "ftp URLs are not supported, only http, https and file",
             ),
-            ("file://", "file:// names no path"),
+            ("file://", "file:// has no path"),
             (
                 "/,priority=x",
                 "--repo: priority \"x\" is not a number from 0 to 9999",

@@ -32,28 +32,28 @@ const MAX_LENGTH: u64 = 1 << 20;
 const REFUSED: [(&str, &str); 9] = [
     (
         "exclude",
-        "name the packages to lock out on the command line",
+        "it is not supported; name the packages that you want on the command line",
     ),
     (
         "excludepkgs",
-        "name the packages to lock out on the command line",
+        "it is not supported; name the packages that you want on the command line",
     ),
-    ("includepkgs", "it is not implemented"),
-    ("sslclientcert", "client certificates are not implemented"),
+    ("includepkgs", "it is not supported"),
+    ("sslclientcert", "client certificates are not supported"),
     (
         "sslcacert",
-        "add the authority to the system's, or set SSL_CERT_FILE",
+        "add the CA certificate to the system's, or set SSL_CERT_FILE",
     ),
     ("proxy", "set http_proxy or https_proxy"),
     (
         "username",
-        "write it into the baseurl, as in https://USER:PASSWORD@HOST/",
+        "put it into the baseurl, as in https://USER:PASSWORD@HOST/",
     ),
     (
         "password",
-        "write it into the baseurl, as in https://USER:PASSWORD@HOST/",
+        "put it into the baseurl, as in https://USER:PASSWORD@HOST/",
     ),
-    ("module_hotfixes", "modules are not implemented"),
+    ("module_hotfixes", "modules are not supported"),
 ];
 
 /// A section's keys with their values; a value of several lines is one with line feeds.
@@ -105,7 +105,7 @@ fn sections(text: &str) -> std::result::Result<Vec<(String, Section)>, String> {
                 .ok_or_else(|| at("] is missing"))?
                 .trim();
             if sections.iter().any(|(other, _)| other == name) {
-                return Err(at(&format!("[{name}] is there twice")));
+                return Err(at(&format!("[{name}] occurs twice")));
             }
             sections.push((name.to_owned(), Section::new()));
             last_key = None;
@@ -113,7 +113,7 @@ fn sections(text: &str) -> std::result::Result<Vec<(String, Section)>, String> {
         }
         let (_, section) = sections
             .last_mut()
-            .ok_or_else(|| at("no [section] comes first"))?;
+            .ok_or_else(|| at("it must start with a [section]"))?;
         // A line that is set in belongs to the value before it.
         if line.starts_with([' ', '\t'])
             && let Some(value) = last_key.as_ref().and_then(|key| section.get_mut(key))
@@ -143,7 +143,11 @@ fn source(name: &str, section: &Section) -> std::result::Result<RepositorySource
     }
     match section.get("type").map(String::as_str) {
         None | Some("" | "rpm-md" | "rpm" | "yum" | "NONE" | "plaindir") => {}
-        Some(other) => return Err(format!("[{name}] is of type {other}, only rpm-md is read")),
+        Some(other) => {
+            return Err(format!(
+                "[{name}] is of type {other}; only rpm-md is supported"
+            ));
+        }
     }
     let priority = match section.get("priority") {
         None => DEFAULT_PRIORITY,
@@ -151,7 +155,7 @@ fn source(name: &str, section: &Section) -> std::result::Result<RepositorySource
             .parse()
             .ok()
             .filter(|number| (0..=9999).contains(number)))
-        .ok_or_else(|| format!("[{name}] has priority {text:?}, not 0 to 9999"))?,
+        .ok_or_else(|| format!("[{name}] has priority {text:?}, which is not from 0 to 9999"))?,
     };
     Ok(RepositorySource {
         name: name.to_owned(),
@@ -182,9 +186,9 @@ fn place(name: &str, section: &Section) -> std::result::Result<Place, String> {
         match place_of_url(&text).map_err(|failure| format!("[{name}]: {}", failure.source))? {
             Some(Place::Urls(more)) => urls.extend(more),
             Some(local) if urls.is_empty() => return Ok(local),
-            // The URLs before it are asked first; a directory is no mirror of them.
+            // The URLs before it are asked first; a directory is not a mirror of them.
             Some(_) => {}
-            None => return Err(format!("[{name}]: baseurl {text:?} is no URL")),
+            None => return Err(format!("[{name}]: baseurl {text:?} is not a URL")),
         }
     }
     if !urls.is_empty() {
@@ -193,8 +197,8 @@ fn place(name: &str, section: &Section) -> std::result::Result<Place, String> {
     let lists = ["mirrorlist", "metalink"];
     match lists.iter().find(|key| section.contains_key(**key)) {
         Some(key) => Err(format!(
-            "[{name}] has a {key} and no baseurl: which mirror answers differs from day to day, \
-             write one as baseurl"
+            "[{name}] has a {key} but no baseurl: mirrors differ from day to day, so set baseurl \
+             to one of them"
         )),
         None => Err(format!("[{name}] has no baseurl")),
     }
@@ -217,7 +221,9 @@ fn is_on(section: &Section, key: &str, name: &str) -> std::result::Result<Option
     match text.to_ascii_lowercase().as_str() {
         "1" | "yes" | "true" | "on" => Ok(Some(true)),
         "0" | "no" | "false" | "off" => Ok(Some(false)),
-        _ => Err(format!("[{name}] has {key}={text}, neither 1 nor 0")),
+        _ => Err(format!(
+            "[{name}] has {key}={text}, which is neither 1 nor 0"
+        )),
     }
 }
 
@@ -253,7 +259,10 @@ impl Variables {
 
     fn value(&self, name: &str) -> std::result::Result<String, String> {
         let release = || {
-            (self.release.clone()).ok_or(format!("the base has no VERSION_ID to stand for ${name}"))
+            (self.release.clone()).ok_or(format!(
+                "the base has no VERSION_ID to put in place of \
+                ${name}"
+            ))
         };
         Ok(match name {
             "releasever" => release()?,
@@ -269,7 +278,7 @@ impl Variables {
                 Some(known) => known.basearch().to_owned(),
                 None => self.architecture.clone(),
             },
-            other => return Err(format!("the variable ${other} is not known")),
+            other => return Err(format!("unknown variable ${other}")),
         })
     }
 }
@@ -324,28 +333,28 @@ mod tests {
         for (text, reason) in [
             ("", "it has no enabled repository"),
             ("[a]\nenabled=0", "it has no enabled repository"),
-            ("baseurl=http://a", "line 1: no [section] comes first"),
+            ("baseurl=http://a", "line 1: it must start with a [section]"),
             ("[a", "line 1: ] is missing"),
             ("[a]\nwhat", "line 2: = is missing"),
-            ("[a]\nx=1\n[a]", "line 3: [a] is there twice"),
+            ("[a]\nx=1\n[a]", "line 3: [a] occurs twice"),
             ("[a]\nname=x", "[a] has no baseurl"),
             (
                 "[a]\nmetalink=http://a",
-                "[a] has a metalink and no baseurl: ",
+                "[a] has a metalink but no baseurl: ",
             ),
-            ("[a]\nbaseurl=/srv", "[a]: baseurl \"/srv\" is no URL"),
-            ("[a]\nbaseurl=ftp://a", "[a]: ftp URLs can't be read"),
+            ("[a]\nbaseurl=/srv", "[a]: baseurl \"/srv\" is not a URL"),
+            ("[a]\nbaseurl=ftp://a", "[a]: ftp URLs are not supported"),
             (
                 "[a]\nbaseurl=http://a\nenabled=maybe",
-                "[a] has enabled=maybe, neither 1 nor 0",
+                "[a] has enabled=maybe, which is neither 1 nor 0",
             ),
             (
                 "[a]\nbaseurl=http://a\npriority=-1",
-                "[a] has priority \"-1\", not 0 to 9999",
+                "[a] has priority \"-1\", which is not from 0 to 9999",
             ),
             (
                 "[a]\nbaseurl=http://a\ntype=yast2",
-                "[a] is of type yast2, only rpm-md is read",
+                "[a] is of type yast2; only rpm-md is supported",
             ),
             ("[a]\nbaseurl=http://a\nexclude=x", "[a] has exclude: "),
             (
@@ -368,7 +377,7 @@ mod tests {
             ("http://a/$releasever/$basearch/", Ok("http://a/15.6/i386/")),
             ("a${releasever_major}sp${releasever_minor}", Ok("a15sp6")),
             ("$arch", Ok("i686")),
-            ("a/$infra/b", Err("the variable $infra is not known")),
+            ("a/$infra/b", Err("unknown variable $infra")),
             ("a${arch", Err("} is missing")),
         ] {
             let found = variables.expand(url);

@@ -74,8 +74,11 @@ fn listed(
 }
 
 fn lost(repository: &Repository) -> Failure {
-    Failure::refused(anyhow!("what is cached of {} is damaged", repository.name))
-        .hint("remove the cache's catalogs directory")
+    Failure::refused(anyhow!(
+        "the cached metadata of {} are damaged",
+        repository.name
+    ))
+    .hint("remove the directory catalogs in the cache")
 }
 
 /// Checks that a file holds the package that the repository lists there.
@@ -87,7 +90,7 @@ fn check_identity(repository: &Repository, index: usize, package: &Package) -> R
     match is_same(&listed, found) {
         true => Ok(()),
         false => Err(Failure::refused(anyhow!(
-            "{} lists {listed} where {found} is",
+            "{} lists {listed}, but the file is {found}",
             repository.name
         ))),
     }

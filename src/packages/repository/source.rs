@@ -53,7 +53,7 @@ pub fn place_of_url(text: &str) -> Result<Option<Place>> {
             None => path,
         };
         if path.is_empty() {
-            return Err(Failure::usage(format!("{text} names no path")));
+            return Err(Failure::usage(format!("{text} has no path")));
         }
         return Ok(Some(Place::Directory(url::decoded_path(path))));
     }
@@ -63,7 +63,7 @@ pub fn place_of_url(text: &str) -> Result<Option<Place>> {
     match text.split_once("://") {
         None => Ok(None),
         Some((scheme, _)) => Err(Failure::usage(format!(
-            "{scheme} URLs can't be read, only http, https and file"
+            "{scheme} URLs are not supported, only http, https and file"
         ))),
     }
 }

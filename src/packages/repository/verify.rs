@@ -21,7 +21,7 @@ pub fn length(path: &Path, size: Option<u64>) -> Result<(), String> {
         .len();
     match size {
         Some(size) if size != found => Err(format!(
-            "the file has {found} bytes, the repository says {size}"
+            "the file has {found} bytes, but the repository says {size}"
         )),
         _ => Ok(()),
     }
@@ -41,7 +41,7 @@ pub fn open(file: &mut File, promised: &Checksum) -> Result<(), String> {
     match found == *promised {
         true => Ok(()),
         false => Err(format!(
-            "the file has {found}, the repository says {promised}"
+            "the file has {found}, but the repository says {promised}"
         )),
     }
 }
@@ -76,12 +76,12 @@ mod tests {
             );
         }
         let said = length(&path, Some(5)).unwrap_err();
-        assert_eq!(said, "the file has 4 bytes, the repository says 5");
+        assert_eq!(said, "the file has 4 bytes, but the repository says 5");
         let promised = Checksum::parse("sha256", five).unwrap();
         let said = file(&path, &promised, None).unwrap_err();
         assert_eq!(
             said,
-            format!("the file has SHA-256 {four}, the repository says SHA-256 {five}")
+            format!("the file has SHA-256 {four}, but the repository says SHA-256 {five}")
         );
     }
 }

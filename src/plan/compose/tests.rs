@@ -380,7 +380,7 @@ fn what_becomes_of_paths() {
             &["/usr/a/x f 0644 root:root sha256:one"],
             &[
                 "/usr/a l 0777 0:0 100 b",
-                "below-link: /usr/a/x of two-1-1.x86_64 is below /usr/a, which is no directory",
+                "below-link: /usr/a/x of two-1-1.x86_64 is below /usr/a, which is not a directory",
             ],
         ),
         (
@@ -450,7 +450,7 @@ fn what_becomes_of_paths() {
             &[],
             &[
                 "left-out: hierarchy-only left out 1 path, 4 bytes: /etc/a",
-                "empty-image: nothing is left for /usr or /opt, so systemd would merge nothing",
+                "empty-image: no file is left in /usr or /opt, so systemd would merge nothing",
             ],
         ),
     ];
@@ -480,7 +480,7 @@ fn an_overlay_has_its_way() {
             "/usr/bin d 0700 0:0 50",
             "/usr/bin/a f 4711 0:0 50 4 sha256:mine",
             "/usr/bin/b f 2755 0:0 50 1 sha256:b",
-            "overlay-replaces: /usr/bin/a of one-1-1.x86_64 is replaced by the overlay's",
+            "overlay-replaces: the overlay replaces /usr/bin/a of one-1-1.x86_64",
             "set-uid: /usr/bin/a is set-uid (4711)",
             "set-uid: /usr/bin/b is set-gid (2755)",
         ]
@@ -509,8 +509,8 @@ fn an_overlay_changes_what_a_path_is() {
         [
             "/usr/a f 0644 0:0 0 4 sha256:mine",
             "/usr/b d 0700 0:0 0",
-            "overlay-replaces: /usr/a of one-1-1.x86_64 is replaced by the overlay's",
-            "overlay-replaces: /usr/b of one-1-1.x86_64 is replaced by the overlay's",
+            "overlay-replaces: the overlay replaces /usr/a of one-1-1.x86_64",
+            "overlay-replaces: the overlay replaces /usr/b of one-1-1.x86_64",
         ]
     );
 }

@@ -304,10 +304,10 @@ fn versions_as_clients_order_them() {
 fn versions_that_are_refused() {
     for (version, fragment) in [
         ("", "is empty"),
-        ("1:2", "has ':'"),
-        ("1~2", "1-A.2 is ordered the same"),
-        ("1 2", "has ' '"),
-        ("1%2", "has '%'"),
+        ("1:2", "contains ':'"),
+        ("1~2", "1-A.2 sorts the same"),
+        ("1 2", "contains ' '"),
+        ("1%2", "contains '%'"),
         ("-1", "does not start with"),
     ] {
         let problem = check_version(version).unwrap_err();

@@ -84,7 +84,7 @@ impl Page {
 <header>
 <h1>{}</h1>
 <p class=\"soft\">System extension images: <code>systemd-sysext</code> merges them over \
-<code>/usr</code>, without a reboot, and takes them away again.</p>
+<code>/usr</code>, without a reboot, and removes them again.</p>
 <dl class=\"facts\">",
             Text(&index.title)
         );
@@ -529,7 +529,8 @@ mod tests {
             [
                 "Skip to the content",
                 "Tools &amp; more",
-                "System extension images: systemd-sysext merges them over /usr, without a reboot, and takes them away again.",
+                "System extension images: systemd-sysext merges them over /usr, without a reboot, \
+                 and removes them again.",
                 "Holds: 1 extension, 4 images, 12 MiB",
                 "SHA256SUMS: not signed",
                 "This store is not signed. Clients compare downloads with SHA256SUMS, and trust the web server for that list.",

@@ -92,7 +92,7 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
     Ok(Reading { index, left_out })
 }
 
-const NOT_PLAIN: &str = "the name holds characters that mean something to a shell or in a URL";
+const NOT_PLAIN: &str = "the name contains characters with a special meaning in a shell or a URL";
 
 /// Says why a listed image can't be shown.
 fn refusal(image: &ListedImage) -> Option<String> {
@@ -102,7 +102,7 @@ fn refusal(image: &ListedImage) -> Option<String> {
     }
     // Clients would never look for it under that name.
     (!image.file.starts_with(&format!("{name}-")))
-        .then(|| format!("by its manifest it is of the extension {name:?}"))
+        .then(|| format!("its manifest says that it belongs to the extension {name:?}"))
 }
 
 /// Whether a name means nothing to a shell or in a URL, wherever it stands.
@@ -136,8 +136,8 @@ fn extension(
 
 fn image(image: &ListedImage, path: &Path) -> Result<Image> {
     let bytes = image.bytes.ok_or_else(|| {
-        Failure::refused(anyhow!("{} is listed and missing", path.display()))
-            .hint("sysext-build store verify DIR shows what else is wrong")
+        Failure::refused(anyhow!("{} is listed but missing", path.display()))
+            .hint("to see everything that is wrong: sysext-build store verify DIR")
     })?;
     let manifest = image.manifest.as_ref();
     let extension = |key: &str| manifest.and_then(|manifest| manifest.extension.get(key).cloned());
@@ -220,7 +220,7 @@ fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
     let verified = verified.map_err(|error| {
         let context = format!("no key in {KEYRING} made {}", path.display());
         Failure::refused(anyhow::Error::from(error).context(context))
-            .hint("sysext-build store sign DIR signs anew")
+            .hint("sign the list again: sysext-build store sign DIR")
     })?;
     Ok(Signer::Key(verified.fingerprint))
 }
@@ -486,12 +486,12 @@ mod tests {
             (
                 "gdb-1.raw",
                 Some("apt"),
-                Some("by its manifest it is of the extension \"apt\""),
+                Some("its manifest says that it belongs to the extension \"apt\""),
             ),
             (
                 "gdbx-1.raw",
                 Some("gdb"),
-                Some("by its manifest it is of the extension \"gdb\""),
+                Some("its manifest says that it belongs to the extension \"gdb\""),
             ),
         ] {
             assert_eq!(
@@ -517,7 +517,7 @@ mod tests {
         let failure = read(scratch.path(), "T", None).unwrap_err();
         let text = failure.source.to_string();
         assert!(
-            text.ends_with("a/gdb-1.x86-64.raw is listed and missing"),
+            text.ends_with("a/gdb-1.x86-64.raw is listed but missing"),
             "{text}"
         );
     }

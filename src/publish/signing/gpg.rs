@@ -39,7 +39,7 @@ impl Key {
                 public: public.clone(),
             }),
             keys => {
-                let text = anyhow!("gpg has {} keys {name:?}", keys.len());
+                let text = anyhow!("gpg has {} keys that match {name:?}", keys.len());
                 let failure = Failure::refused(text);
                 Err(keys.iter().fold(failure, |failure, key| {
                     let user = key.user_ids.first().map_or("", String::as_str);

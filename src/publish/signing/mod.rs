@@ -2,7 +2,7 @@
 //!
 //! A key comes from a file, or gpg signs, which is the only program that is ever run, and only when
 //! it is asked for. Either way the signature is checked here as clients will check it, before it
-//! is published. What a client needs to do so lies beside the list: the public keys, in the binary
+//! is published. What a client needs to do so is next to the list: the public keys, in the binary
 //! form that systemd's `import-pubring.gpg` has. The list does not have them, for it can't vouch
 //! for the key that vouches for it.
 
@@ -179,7 +179,8 @@ pub fn published_keys(store: &Store) -> Result<Keyring> {
     match store.published_keys().map_err(store_failure)? {
         None => Ok(Keyring::default()),
         Some(bytes) => Keyring::parse(&bytes, &path.display().to_string()).map_err(|error| {
-            Failure::refused(error).hint(format!("remove {} if it is none", path.display()))
+            Failure::refused(error)
+                .hint(format!("remove {} if it is not a keyring", path.display()))
         }),
     }
 }
@@ -197,7 +198,10 @@ fn read_key(
     let mode = mode.permissions().mode() & 0o777;
     let mut findings = Vec::new();
     if mode & 0o077 != 0 {
-        let text = format!("{origin} has mode {mode:04o}: others may use the key; chmod 600 it");
+        let text = format!(
+            "{origin} has mode {mode:04o}, so others can use the key; run chmod \
+                            600 on it"
+        );
         findings.push(Finding::new(&kinds::KEY_FILE_MODE, text));
     }
     let parse = |passphrase| SigningKey::parse(&bytes, &origin, passphrase, settings.time);
@@ -223,7 +227,7 @@ fn read_key(
             Failure::refused(error).hint("sign with another key, and say so with --new-key")
         }
         _ => Failure::refused(error)
-            .hint("a secret key is written by: gpg --export-secret-keys KEY > FILE"),
+            .hint("to export a secret key: gpg --export-secret-keys KEY > FILE"),
     })?;
     Ok((key, findings))
 }
@@ -257,11 +261,11 @@ pub fn open(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signe
             signer.keys_for(&store)?;
         } else if store.needs_signer().map_err(store_failure)? {
             let text = anyhow!(
-                "the store {} is signed, and there is no key to sign its new list with",
+                "the store {} is signed, but no key was given to sign its new list with",
                 directory.display()
             );
             return Err(
-                Failure::refused(text).hint("name the key: --sign-key FILE or --gpg-key KEY")
+                Failure::refused(text).hint("give the key with --sign-key FILE or --gpg-key KEY")
             );
         }
     }
@@ -342,15 +346,15 @@ mod tests {
             (0o700, None),
             (
                 0o640,
-                Some("has mode 0640: others may use the key; chmod 600 it"),
+                Some("has mode 0640, so others can use the key; run chmod 600 on it"),
             ),
             (
                 0o604,
-                Some("has mode 0604: others may use the key; chmod 600 it"),
+                Some("has mode 0604, so others can use the key; run chmod 600 on it"),
             ),
             (
                 0o620,
-                Some("has mode 0620: others may use the key; chmod 600 it"),
+                Some("has mode 0620, so others can use the key; run chmod 600 on it"),
             ),
         ] {
             let signer = signer(&key(&scratch, SECRET, mode), TIME).unwrap();
@@ -366,7 +370,7 @@ mod tests {
     #[test]
     fn what_is_not_a_key_to_sign_with() {
         let scratch = Scratch::new();
-        let how = "a secret key is written by: gpg --export-secret-keys KEY > FILE";
+        let how = "to export a secret key: gpg --export-secret-keys KEY > FILE";
         for (bytes, time, hint) in [
             (
                 SECRET,
@@ -413,7 +417,7 @@ mod tests {
         let failure = signer.keys_for(&opened).unwrap_err();
         assert_eq!(
             failure.hints,
-            [format!("remove {} if it is none", file.display())]
+            [format!("remove {} if it is not a keyring", file.display())]
         );
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();

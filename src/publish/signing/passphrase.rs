@@ -71,15 +71,15 @@ impl PassphraseSource {
 fn ask_user(key: &str) -> Result<Passphrase> {
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open(TERMINAL) else {
         return Err(Failure::refused(anyhow!(
-            "{key} is protected by a passphrase, and there is no terminal to ask for it"
+            "{key} is protected by a passphrase, but there is no terminal to ask for it"
         ))
-        .hint("give it by --passphrase-file FILE, or in SYSEXT_BUILD_PASSPHRASE"));
+        .hint("give it with --passphrase-file FILE, or in SYSEXT_BUILD_PASSPHRASE"));
     };
     let failure = |error: std::io::Error| Failure::io("asking for the passphrase", error);
     let shown = tcgetattr(&terminal).map_err(|error| failure(error.into()))?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    // What was typed before the question is no answer to it.
+    // What was typed before the question is not an answer to it.
     tcsetattr(&terminal, OptionalActions::Flush, &hidden).map_err(|error| failure(error.into()))?;
     let again = Again(&terminal, shown);
     let mut asked = &terminal;
@@ -107,7 +107,7 @@ fn read_line(input: impl std::io::Read) -> std::io::Result<Passphrase> {
     input.read_line(&mut line)?;
     let end = line.trim_end_matches(['\r', '\n']).len();
     if end > MAX_LENGTH {
-        let text = format!("the passphrase has more than {MAX_LENGTH} bytes");
+        let text = format!("the passphrase is longer than {MAX_LENGTH} bytes");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
     }
     line.truncate(end);

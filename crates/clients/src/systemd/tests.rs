@@ -350,7 +350,8 @@ fn reasons_of_bytes() {
             1539,
             "xz",
             Some(
-                "the image has 1540 bytes, which is no multiple of 512: the loop device drops the \
+                "the image has 1540 bytes, which is not a multiple of 512: the loop device drops \
+                 the \
                  last 4",
             ),
         ),
@@ -359,7 +360,8 @@ fn reasons_of_bytes() {
             1539,
             "xz",
             Some(
-                "the image has 1539 bytes, which is no multiple of 512: the loop device drops the \
+                "the image has 1539 bytes, which is not a multiple of 512: the loop device drops \
+                 the \
                  last 3",
             ),
         ),

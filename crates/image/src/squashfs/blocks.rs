@@ -204,7 +204,7 @@ impl<W> Threads<W> {
 
 impl<W> Drop for Threads<W> {
     fn drop(&mut self) {
-        // Whoever drops unfinished blocks has an error in hand already.
+        // A caller that drops unfinished blocks already has an error in hand.
         let _abandoned = self.stop();
     }
 }

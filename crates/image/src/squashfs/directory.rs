@@ -1,7 +1,7 @@
 //! The directory table: the listing of each directory.
 //!
 //! A listing is a sequence of runs. A run is a header (entries less one, block of their inodes,
-//! an inode number) and up to 256 entries in byte order of their names, whose inodes lie in that
+//! an inode number) and up to 256 entries in byte order of their names, whose inodes are in that
 //! block and whose inode numbers are near that number.
 //!
 //! To look up one name, a reader goes through the runs from the start. A listing that spans

@@ -24,7 +24,7 @@ pub enum Error {
         read: u64,
     },
     /// A content was added a second time.
-    #[error("content {0} is in the image already")]
+    #[error("content {0} is already in the image")]
     ContentKnown(ContentId),
     /// A file of the tree names a content that was never added.
     #[error("{path:?}: content {id} was never added")]

@@ -113,10 +113,10 @@ impl Superblock {
         let half = |at| u16::from_le_bytes(field(bytes, at));
         let long = |at| u64::from_le_bytes(field(bytes, at));
         if word(0) != MAGIC {
-            return Err("does not start with hsqs, so this is no SquashFS image");
+            return Err("does not start with hsqs, so this is not a SquashFS image");
         }
         if (half(28), half(30)) != (4, 0) {
-            return Err("is not of SquashFS version 4.0");
+            return Err("is not SquashFS version 4.0");
         }
         let superblock = Self {
             inode_count: word(4),
@@ -136,7 +136,7 @@ impl Superblock {
             export_table: long(88),
         };
         if u32::from(half(22)) != superblock.block_size.trailing_zeros() {
-            return Err("its two statements of the block size differ");
+            return Err("its two fields for the block size disagree");
         }
         Ok(superblock)
     }

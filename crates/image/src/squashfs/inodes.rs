@@ -103,7 +103,7 @@ impl<'t> Plan<'t> {
         Ok(plan)
     }
 
-    /// Adds a directory that has its number, and all below. A tree is no deeper than a stack.
+    /// Adds a directory that has its number, and all below. A tree is never deeper than a stack.
     fn add(
         &mut self,
         directory: &'t Directory,

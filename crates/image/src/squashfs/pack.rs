@@ -147,7 +147,7 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         }
         self.close_fragment()?;
         let mut output = self.blocks.finish()?;
-        self.contents.placed = output.settle_all()?;
+        self.contents.placed = output.finish_blocks()?;
         let fragments: Vec<Placed> = self
             .fragments
             .iter()

@@ -83,7 +83,7 @@ impl<W: Write + Seek> Output<W> {
     /// Puts the next block behind the ones before.
     pub(super) fn put(&mut self, block: &Block) -> Result<(), Error> {
         if block.begins {
-            self.settle()?;
+            self.write_held()?;
         }
         self.placed.push(Placed {
             start: self.position + self.held.len() as u64,
@@ -95,21 +95,21 @@ impl<W: Write + Seek> Output<W> {
         }
         self.held.extend_from_slice(&block.bytes);
         if self.position + self.held.len() as u64 >= PROBED_END {
-            self.settle()?;
+            self.write_held()?;
         }
         Ok(())
     }
 
     /// Writes what is held back, and returns where the blocks went, in order.
-    pub(super) fn settle_all(&mut self) -> Result<Vec<Placed>, Error> {
-        self.settle()?;
+    pub(super) fn finish_blocks(&mut self) -> Result<Vec<Placed>, Error> {
+        self.write_held()?;
         Ok(std::mem::take(&mut self.placed))
     }
 
     /// Writes what `build` makes of its offset in the image, at an offset where it shows no mark.
     /// Returns that offset.
     pub(super) fn write_built(&mut self, build: impl Fn(u64) -> Vec<u8>) -> Result<u64, Error> {
-        self.settle()?;
+        self.write_held()?;
         let gap = self.find_gap(|start| Cow::Owned(build(start)));
         self.append_zeros(gap)?;
         let start = self.position;
@@ -129,7 +129,7 @@ impl<W: Write + Seek> Output<W> {
     }
 
     /// Writes the run that is held back.
-    fn settle(&mut self) -> Result<(), Error> {
+    fn write_held(&mut self) -> Result<(), Error> {
         let held = std::mem::take(&mut self.held);
         let gap = self.find_gap(|_| Cow::Borrowed(&held));
         for placed in self.placed.iter_mut().skip(self.held_first) {
@@ -197,7 +197,7 @@ mod tests {
         for block in blocks {
             output.put(block).unwrap();
         }
-        let placed = output.settle_all().unwrap();
+        let placed = output.finish_blocks().unwrap();
         let end = output.position as usize;
         let (out, _) = output.finish(&[1; SUPERBLOCK_SIZE]).unwrap();
         let mut bytes = out.into_inner();

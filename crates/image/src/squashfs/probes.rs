@@ -1,10 +1,10 @@
 //! Marks of other file systems and partition tables that must not appear in an image.
 //!
-//! An image is told to be SquashFS by its first four bytes. But whoever probes it (`blkid`, and
-//! through it `systemd-dissect` and `systemd-sysext`) looks for every file system it knows, each at
-//! its own offset, and refuses an image that could be two things. File contents that are stored as
-//! they are would let a package put such a mark there, by chance or on purpose; the output
-//! therefore moves a block that would show one.
+//! An image is told to be SquashFS by its first four bytes. But programs that probe it (`blkid`,
+//! and through it `systemd-dissect` and `systemd-sysext`) looks for every file system it knows,
+//! each at its own offset, and refuses an image that could be two things. File contents that are
+//! stored as they are would let a package put such a mark there, by chance or on purpose; the
+//! output therefore moves a block that would show one.
 //!
 //! The marks are those in util-linux's `libblkid/src/superblocks/*.c` and
 //! `libblkid/src/partitions/*.c` (2.43) whose offset is at or behind the superblock and in the
@@ -158,7 +158,7 @@ fn marks() -> impl Iterator<Item = (u64, &'static [u8])> {
 }
 
 /// Says whether a mark shows when `bytes` are put `gap` zero bytes behind `head`, which is the
-/// image so far. Marks that lie in `head` alone are not looked for.
+/// image so far. Marks that are in `head` alone are not looked for.
 pub(super) fn shows_mark(head: &[u8], gap: u64, bytes: &[u8]) -> bool {
     let head_end = head.len() as u64;
     let start = head_end + gap;

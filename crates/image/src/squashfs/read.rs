@@ -1,4 +1,4 @@
-//! Reading an image, whoever made it.
+//! Reading an image, no matter who made it.
 //!
 //! The image may be hostile. Whatever its bytes are, reading ends with a value or an error: each
 //! offset is checked against the table it belongs to, each length against what is there before

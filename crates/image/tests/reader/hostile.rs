@@ -116,7 +116,7 @@ fn superblocks_that_are_refused() {
     let huge = u64::MAX / 2;
     for (at, patch, message) in [
         (0, &b"sqsh"[..], "does not start with hsqs"),
-        (12, &[0; 4], "two statements of the block size differ"),
+        (12, &[0; 4], "two fields for the block size disagree"),
         (
             12,
             &[0, 8, 0, 0, 0, 0, 0, 0, 1, 0, 11, 0],
@@ -127,16 +127,12 @@ fn superblocks_that_are_refused() {
             &[0, 0, 32, 0, 0, 0, 0, 0, 1, 0, 21, 0],
             "block size 2097152 is not",
         ),
-        (
-            12,
-            &[0, 24, 0, 0],
-            "two statements of the block size differ",
-        ),
+        (12, &[0, 24, 0, 0], "two fields for the block size disagree"),
         (16, &[255; 4], "has no room for 4294967295 entries"),
         (20, &[2, 0], "compressor 2 (lzma) is not supported"),
         (20, &[3, 0], "compressor 3 (lzo) is not supported"),
         (20, &[7, 0], "compressor 7 (unknown) is not supported"),
-        (22, &[13, 0], "two statements of the block size differ"),
+        (22, &[13, 0], "two fields for the block size disagree"),
         (26, &[0, 0], "no id"),
         (26, &[255, 255], "id table at offset"),
         (28, &[3, 0], "version 4.0"),

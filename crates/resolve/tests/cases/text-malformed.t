@@ -1,4 +1,4 @@
-# A request that is no dependency.
+# A request that is not a dependency.
 repo system 0 testtags <inline>
 repo available 0 testtags <inline>
 #>=Pkg: b 1 1 noarch

@@ -19,7 +19,7 @@
 //! NEVRA`, a line of a lock; and the result `#>already REQUEST`, the base has it.
 //!
 //! The base is fixed here. So what updates or erases packages, and what only matters when that is
-//! done, is no part of the language, and a case that asks for it is refused by name.
+//! done, is not part of the language, and a case that asks for it is refused by name.
 //!
 //! - `tests/cases` are our own cases; each must give its result, to the word.
 //! - Where `testsolv` is installed, it solves them too, with the base locked, and must come to the

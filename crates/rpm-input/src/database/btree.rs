@@ -146,7 +146,8 @@ impl<'a> Tables<'a> {
                 next = number(&overflow, 0);
             }
         }
-        let columns = columns(&payload).ok_or_else(|| wrong("the columns do not fit"))?;
+        let columns =
+            columns(&payload).ok_or_else(|| wrong("the columns are not those expected"))?;
         Ok(Row {
             // The number is a signed one in two's complement.
             number: row_number.cast_signed(),

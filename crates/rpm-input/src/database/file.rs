@@ -116,7 +116,7 @@ impl DatabaseFile {
         if State::of(&metadata) == self.state {
             return Ok(());
         }
-        Err(self.refuse("it was written to while it was read; try again"))
+        Err(self.refuse("it was changed while it was being read; try again"))
     }
 
     /// Returns the error that something is wrong at a place in the file.

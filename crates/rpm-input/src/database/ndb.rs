@@ -63,7 +63,7 @@ fn slots(file: &DatabaseFile) -> Result<Vec<Slot>, Error> {
     file.read(0, &mut header)?;
     let version = number(&header, 4);
     if version != 0 {
-        return Err(file.refuse(&format!("it has version {version} of ndb, 0 is known")));
+        return Err(file.refuse(&format!("it has version {version} of ndb; only 0 is known")));
     }
     let pages = u64::from(number(&header, 12));
     let slots_end = pages * PAGE;
@@ -103,7 +103,7 @@ fn slots(file: &DatabaseFile) -> Result<Vec<Slot>, Error> {
                 return Err(wrong_slot(file, &slot, "starts inside the slots"));
             }
             if (slot.block + slot.count) * BLOCK > file.length() {
-                return Err(wrong_slot(file, &slot, "lies behind the end of the file"));
+                return Err(wrong_slot(file, &slot, "is behind the end of the file"));
             }
             slots.push(slot);
         }

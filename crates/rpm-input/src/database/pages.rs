@@ -46,7 +46,7 @@ impl<'a> Pages<'a> {
         };
         let first = pages.read(1)?;
         if page_size(file, &first)? != size {
-            return Err(pages.damaged(1, "its log says another page size".to_owned()));
+            return Err(pages.damaged(1, "its log has a different page size".to_owned()));
         }
         pages.check_header(&first)?;
         if u64::from(pages.count) * u64::from(size) > MAX_LENGTH {

@@ -40,7 +40,7 @@ pub(super) fn read(file: &DatabaseFile, path: &Path, take: &mut Take<'_>) -> Res
         if let (Some(b"table"), Some(TABLE)) = (row.text(0), row.text(1)) {
             let number = row.integer(3).and_then(|number| u32::try_from(number).ok());
             root = Some(number.ok_or_else(|| {
-                row.wrong(&pages, "the root of table Packages is no page number")
+                row.wrong(&pages, "the root of table Packages is not a page number")
             })?);
         }
         Ok(())
@@ -53,7 +53,7 @@ pub(super) fn read(file: &DatabaseFile, path: &Path, take: &mut Take<'_>) -> Res
             .map_err(|_| row.wrong(&pages, "the number of the row is negative"))?;
         let blob = row
             .blob(1)
-            .ok_or_else(|| row.wrong(&pages, "the second column is no blob"))?;
+            .ok_or_else(|| row.wrong(&pages, "the second column is not a blob"))?;
         take(number, blob)
     })?;
     pages.check_unchanged()

@@ -54,7 +54,9 @@ impl Wal {
         }
         let version = number(&header, 4);
         if version != VERSION {
-            return Err(file.refuse(&format!("it has version {version}, {VERSION} is known")));
+            return Err(file.refuse(&format!(
+                "it has version {version}; only {VERSION} is known"
+            )));
         }
         if number(&header, 8) != page_size {
             let reason = format!(

@@ -26,11 +26,11 @@ impl Checksum {
             "sha224" => DigestAlgorithm::Sha224,
             "sha" | "sha1" => DigestAlgorithm::Sha1,
             "md5" => DigestAlgorithm::Md5,
-            other => return Err(format!("checksum type {other:?} is not known")),
+            other => return Err(format!("unknown checksum type {other:?}")),
         };
         if !is_digest(algorithm, hex) {
             let shown: String = hex.chars().take(130).collect();
-            return Err(format!("{shown:?} is no {algorithm} checksum"));
+            return Err(format!("{shown:?} is not a checksum of type {algorithm}"));
         }
         let hex = hex.to_ascii_lowercase();
         Ok(Self { algorithm, hex })

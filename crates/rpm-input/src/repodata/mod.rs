@@ -3,7 +3,7 @@
 //! ```text
 //! repodata/
 //! ├── repomd.xml                 the list: each file below with checksum, size and length when open
-//! ├── repomd.xml.asc             a detached signature of the list; whoever trusts it trusts the rest
+//! ├── repomd.xml.asc             a detached signature of the list; trust in it is trust in the rest
 //! ├── HASH-primary.xml.gz        every package: identity, where it lies, dependencies, common files
 //! ├── HASH-filelists.xml.zst     every path of every package; read only if a path is asked for
 //! └── ...                        changelogs, groups, databases: not looked at

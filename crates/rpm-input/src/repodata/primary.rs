@@ -137,7 +137,7 @@ fn read<'a>(xml: &mut Xml<'a>) -> Result<Listing<'a>, Error> {
             Next::Start(tag) if tag.name() == "package" => break tag,
             Next::Start(tag) => {
                 let shown: String = tag.name().chars().take(40).collect();
-                return Err(xml.error(format!("<{shown}> stands where a package is expected")));
+                return Err(xml.error(format!("found <{shown}> where a package is expected")));
             }
             Next::Text(_) => {}
             Next::End | Next::Over => return Err(xml.error("a package is expected")),
@@ -307,7 +307,7 @@ fn comparison(flags: &str) -> Result<Sense, String> {
         "" => 0,
         other => {
             let shown: String = other.chars().take(40).collect();
-            return Err(format!("the comparison {shown:?} is not known"));
+            return Err(format!("unknown comparison {shown:?}"));
         }
     };
     Ok(Sense(bits))

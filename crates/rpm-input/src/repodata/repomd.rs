@@ -24,7 +24,7 @@ pub enum Kind {
 pub struct MetadataFile {
     /// What it holds.
     pub kind: Kind,
-    /// Checksum of the file as it lies there.
+    /// Checksum of the file as stored.
     pub checksum: Checksum,
     /// Checksum of what it holds when decompressed.
     pub open_checksum: Option<Checksum>,
@@ -52,7 +52,7 @@ impl Repomd {
     ///
     /// # Errors
     ///
-    /// If it is no well-formed list, names a kind of file twice, or a file without a checksum.
+    /// If it is not a well-formed list, names a kind of file twice, or a file without a checksum.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, Error> {
         let mut xml = Xml::new(bytes, origin, 0)?;
         let mut repomd = None;
@@ -66,13 +66,13 @@ impl Repomd {
                     return Err(xml.error(format!("it is <{shown}> and not <repomd>")));
                 }
                 Next::Text(text) if !text.trim().is_empty() => {
-                    return Err(xml.error("it is no repomd.xml"));
+                    return Err(xml.error("it is not a repomd.xml"));
                 }
                 Next::Text(_) | Next::End => {}
                 Next::Over => break,
             }
         }
-        repomd.ok_or_else(|| xml.error("it is no repomd.xml"))
+        repomd.ok_or_else(|| xml.error("it is not a repomd.xml"))
     }
 
     /// Returns the file of a kind.
@@ -171,6 +171,6 @@ fn number<'a>(xml: &mut Xml<'a>, tag: Tag<'a>, most: u64) -> Result<u64, Error> 
     let value = text.trim().parse().ok().filter(|number| *number <= most);
     value.ok_or_else(|| {
         let shown: String = text.trim().chars().take(40).collect();
-        xml.error(format!("{shown:?} is no length up to {most} bytes"))
+        xml.error(format!("{shown:?} is not a length of up to {most} bytes"))
     })
 }

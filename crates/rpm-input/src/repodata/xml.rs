@@ -194,7 +194,7 @@ impl<'a> Xml<'a> {
                 Next::End => {}
                 Next::Text(text) if text.trim().is_empty() => {}
                 Next::Over if found => return Ok(()),
-                _ => return Err(self.error(format!("it is no <{name}>"))),
+                _ => return Err(self.error(format!("it is not a <{name}>"))),
             }
         }
     }
@@ -211,7 +211,7 @@ impl<'a> Xml<'a> {
                 Next::Text(text) if whole.is_empty() => whole = text,
                 Next::Text(text) => whole.to_mut().push_str(&text),
                 Next::Start(inner) => {
-                    let reason = format!("<{}> stands in <{}>", inner.name, tag.name);
+                    let reason = format!("<{}> is not allowed in <{}>", inner.name, tag.name);
                     return Err(self.error(reason));
                 }
                 Next::Over => return Err(self.error("it ends inside an element")),

@@ -263,7 +263,7 @@ fn the_log_counts_up_to_its_last_commit() {
     for (name, expected) in [
         ("committed", all - 1),
         ("uncommitted", all - 1),
-        // The log starts anew; behind its new frames stand those of before.
+        // The log starts over; behind its new frames are the old ones.
         ("restarted", all - 2),
     ] {
         assert_eq!(count(name), expected, "{name}");
@@ -382,7 +382,7 @@ fn what_can_not_be_read_is_refused_with_a_reason() {
         ),
         (
             sqlite(&[(103, &[0, 1]), (108, &[1, 0]), (256, &[2, 7, 2, 10])]),
-            "page 1: cell at offset 256: the columns do not fit",
+            "page 1: cell at offset 256: the columns are not those expected",
         ),
         (b"RpmP".to_vec(), "offset 4: the file ends here"),
         (ndb(&[(4, &[1])]), "version 1 of ndb"),
@@ -398,7 +398,7 @@ fn what_can_not_be_read_is_refused_with_a_reason() {
             "offset 4100: blob of package 1, the slot says 2",
         ),
         (ndb(&[(41, &[0]), (40, &[1])]), "starts inside the slots"),
-        (ndb(&[(44, &[3])]), "lies behind the end of the file"),
+        (ndb(&[(44, &[3])]), "is behind the end of the file"),
         (
             ndb(&[(44, &[1])]),
             "has 16 bytes, 28 to 268435456 are allowed",

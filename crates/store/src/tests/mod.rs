@@ -152,7 +152,7 @@ fn what_is_there_decides() {
                 (true, _) => Ok(replaced),
                 (false, "New") => Ok(Added::New),
                 (false, "Unchanged") => Ok(Added::Unchanged),
-                (false, _) => Err(format!("{} exists and holds other bytes", path.display())),
+                (false, _) => Err(format!("{} exists with different contents", path.display())),
             };
             assert_eq!(added.map_err(|e| e.to_string()), expected, "{about}");
             let after = scratch.content();

@@ -54,7 +54,7 @@ fn the_newest_in_both_orders() {
                 assert_eq!(scratch.content(), before);
                 let added = add(&store, version, evr, "x86-64", true).unwrap();
                 assert_eq!(added, Added::New);
-                // It is listed now, so it is no question any more.
+                // It is listed now, so nothing is left to ask.
                 let added = add(&store, version, evr, "x86-64", false).unwrap();
                 assert_eq!(added, Added::Unchanged);
             }

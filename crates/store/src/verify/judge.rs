@@ -30,7 +30,7 @@ pub(super) fn judge(
 ) -> Result<Verdict, Error> {
     let mut findings = Vec::new();
     if survey.is_half_done {
-        let text = format!("is on its way to {SUMS}, and was left there");
+        let text = format!("was left behind on its way to {SUMS}");
         findings.push(Finding::new(
             &kinds::HALF_PUBLISHED,
             publish::COMMITTED,
@@ -100,10 +100,10 @@ fn list(survey: &Survey, sums: &Sums, looks: &Looks, findings: &mut Vec<Finding>
             None => findings.push(Finding::new(
                 &kinds::FILE_MISSING,
                 name,
-                "is listed and not there",
+                "is listed but missing",
             )),
             Some(hash) if hash != entry.sha256 => {
-                let text = "has another SHA-256 than the one listed";
+                let text = "does not have the SHA-256 that is listed";
                 findings.push(Finding::new(&kinds::DIGEST_MISMATCH, name, text));
             }
             Some(_) => {}
@@ -130,7 +130,7 @@ fn images<'a>(
         let manifest_name = manifest::file_name(image);
         match &look.manifest {
             None => {
-                let text = format!("has no {manifest_name} beside it");
+                let text = format!("has no {manifest_name} next to it");
                 findings.push(Finding::new(&kinds::MANIFEST_MISSING, image, text));
                 continue;
             }
@@ -165,14 +165,14 @@ fn mismatch(image: &str, manifest: &Summary) -> Option<String> {
     let architecture = config.architecture.as_deref().unwrap_or_default();
     let Some((_, _, suffix)) = manifest.split(image) else {
         return Some(format!(
-            "is about {} in version {version}, and the image is {image}",
+            "is about {} in version {version}, but the image is {image}",
             config.name
         ));
     };
     let end = format!("{architecture}{IMAGE_SUFFIX}");
     if !suffix.ends_with(&end) || !suffix.starts_with(['.', '-']) {
         return Some(format!(
-            "is about an image for {architecture}, and the image is {image}"
+            "is about an image for {architecture}, but the image is {image}"
         ));
     }
     let extension = |key: &str| manifest.extension.get(key).map_or("", String::as_str);
@@ -202,7 +202,10 @@ fn names(sums: &Sums, images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Find
         })
         .collect();
     for (general, special, image) in collision::all(&extensions) {
-        let text = format!("of {special} also fits {general}-@v.%a.raw, the pattern of {general}");
+        let text = format!(
+            "of {special} also matches {general}-@v.%a.raw, the pattern of \
+                            {general}"
+        );
         findings.push(Finding::new(&kinds::NAME_COLLISION, image, text));
     }
 }
@@ -226,7 +229,7 @@ fn versions(images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
             continue;
         };
         if !order::is_seen_by_all(shown) {
-            let text = format!("has the version {shown:?}, which not every client sees");
+            let text = format!("has version {shown:?}, which not every client sees");
             findings.push(Finding::new(&kinds::VERSION_UNSEEN, image, text));
         }
         let inside = manifest.extension.get("SYSEXT_VERSION_ID");
@@ -284,7 +287,7 @@ fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<
         (Some(_), None) => Some(Finding::new(
             &kinds::SIGNATURE_UNCHECKED,
             SIGNATURE,
-            "is there",
+            "was not checked",
         )),
         (Some(signature), Some(check)) => check(&survey.list, signature)
             .err()
@@ -327,7 +330,7 @@ fn other(
         return Ok(Some(Finding::new(
             &kinds::LEFTOVER,
             name,
-            "is of a killed process",
+            "was left behind by a killed process",
         )));
     }
     if temporary::is_own_name(name) {

@@ -61,71 +61,71 @@ use Severity::{Error, Note};
 
 kinds! {
     HALF_PUBLISHED: Error "half-published",
-        "a process was killed while it replaced the list and its signature, so that they do not fit",
-        repair "--fix completes what was begun, as the next change would", fix Complete;
+        "a process was killed while replacing the list and its signature, so the two do not match",
+        repair "--fix completes the change, as the next change would", fix Complete;
 
     LIST_UNREADABLE: Error "list-unreadable",
-        "SHA256SUMS has a line for which some systemd refuses the whole store",
-        repair "correct or remove the line; then sign the list again";
+        "SHA256SUMS has a line for which some versions of systemd refuse the whole store",
+        repair "correct or remove the line, then sign the list again";
 
     LIST_PREFIX: Error "list-prefix",
-        "a listed name begins with the name of an image, and systemd 254 to 257 take it for that",
-        repair "rename the file and list it again, or take its line off the list";
+        "a listed name begins with an image's name, and systemd 254 to 257 take it for that image",
+        repair "rename the file and list it again, or take it off the list";
 
     FILE_MISSING: Error "file-missing",
-        "a listed file is gone, so that a client which wants it fails",
-        repair "put the file back; --fix takes its line off the list", fix Delist;
+        "a listed file is missing, so a client that wants it fails",
+        repair "put the file back; --fix takes it off the list", fix Delist;
 
     DIGEST_MISMATCH: Error "digest-mismatch",
         "a file is not the one that was listed, so clients refuse it",
-        repair "put back the listed bytes, or build the image again with --replace";
+        repair "put the listed file back, or rebuild the image with --replace";
 
     NAME_UNUSABLE: Error "name-unusable",
-        "a file name has something to which a client gives a meaning of its own",
-        repair "build the image again under another name";
+        "a file name contains something that has a meaning of its own for a client",
+        repair "rebuild the image under another name";
 
     NAME_COLLISION: Error "name-collision",
         "the pattern of one extension fits the images of another, which clients would install for it",
         repair "give each extension a directory of its own (--layout per-name)";
 
     VERSION_UNSEEN: Error "version-unseen",
-        "a version has a character with which some systemd-sysupdate does not see the image",
-        repair "build the image again; its version is then written in other characters";
+        "a version contains a character for which some systemd-sysupdate does not see the image",
+        repair "rebuild the image; its version is then written in other characters";
 
     NEWEST_DIFFERS: Error "newest-differs",
-        "what a client takes for the newest image is not the newest by RPM's order",
+        "what a client takes for the newest image is not the newest in RPM's order",
         repair "remove the image that only looks newer, or publish the newest under a higher version";
 
     ORDER_DIFFERS: Note "order-differs",
-        "clients order older versions otherwise than RPM",
-        repair "nothing has to be done as long as the newest is the same for all";
+        "clients order older versions differently from RPM",
+        repair "nothing to do as long as all agree on the newest";
 
     MANIFEST_MISSING: Note "manifest-missing",
-        "an image has no listed manifest, so that sysextmgr does not offer it",
-        repair "build the image again with --replace";
+        "an image has no listed manifest, so sysextmgr does not offer it",
+        repair "rebuild the image with --replace";
 
     MANIFEST_INVALID: Error "manifest-invalid",
         "a manifest is not one that sysextmgr reads",
-        repair "build the image again with --replace";
+        repair "rebuild the image with --replace";
 
     MANIFEST_MISMATCH: Error "manifest-mismatch",
-        "a manifest is not about the image that it lies beside",
-        repair "build the image again with --replace";
+        "a manifest is not about the image next to it",
+        repair "rebuild the image with --replace";
 
     IMAGE_UNREADABLE: Error "image-unreadable",
         "an image can't be read as SquashFS; one such image keeps systemd-sysext from merging any",
-        repair "build the image again with --replace";
+        repair "rebuild the image with --replace";
 
     RELEASE_MISSING: Error "release-missing",
         "an image has no extension-release file that systemd and sysextmgr find under its names",
-        repair "build the image again with --replace";
+        repair "rebuild the image with --replace";
 
     RELEASE_MISMATCH: Error "release-mismatch",
-        "what an image says of itself is not what its manifest says of it",
-        repair "build the image again with --replace";
+        "an image's extension-release file and its manifest disagree",
+        repair "rebuild the image with --replace";
 
     SIGNATURE_INVALID: Error "signature-invalid",
-        "SHA256SUMS.gpg is not a good signature of SHA256SUMS, so clients that verify refuse the store",
+        "SHA256SUMS.gpg is not a valid signature of SHA256SUMS, so clients that verify refuse the store",
         repair "if the list is as you want it, sign it: sysext-build store sign";
 
     SIGNATURE_MISSING: Error "signature-missing",
@@ -137,8 +137,8 @@ kinds! {
         repair "if it is neither your next key nor your last one, write import-pubring.gpg again without it";
 
     SIGNATURE_UNCHECKED: Note "signature-unchecked",
-        "no key was named to check the signature with",
-        repair "name the public key with --keyring";
+        "no key was given to check the signature with",
+        repair "give the public key with --keyring";
 
     UNSIGNED: Note "unsigned",
         "the list is not signed, so clients need Verify=no",
@@ -154,19 +154,19 @@ kinds! {
 
     BARE_SHA256: Error "bare-sha256",
         "systemd-pull reads a NAME.sha256 before SHA256SUMS, and checks the signature against it",
-        repair "remove it; --fix does where it says what the list says", fix RemoveSum;
+        repair "remove it; --fix does so where it agrees with the list", fix RemoveSum;
 
     NOT_LISTED: Note "not-listed",
         "an image is not listed, so no client sees it",
         repair "list it with sysext-build store add, or remove it";
 
     LEFTOVER: Note "leftover",
-        "a killed process left a temporary file",
-        repair "--fix removes it, as far as the next change would not", fix RemoveLeftover;
+        "a killed process left a temporary file behind",
+        repair "--fix removes it, unless a process still has it open", fix RemoveLeftover;
 
     STRAY: Note "stray",
-        "a file is neither listed nor one that stores have",
-        repair "remove it if it is not meant for people";
+        "a file is neither listed nor one that belongs in a store",
+        repair "remove it, unless it is there for people to read";
 }
 
 /// One finding.

@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Io`] when something can't be read, [`Error::NotAFile`] and [`Error::TooLarge`] about
-    /// the signature. What is wrong with the store is no error.
+    /// the signature. What is wrong with the store is not an error.
     pub fn verify(&self, examination: &Examination<'_>) -> Result<Verdict, Error> {
         let directory = Directory::open(self.dir())?;
         let mut looks = Looks::new();

@@ -1,4 +1,4 @@
-//! What lies in the directory, and what is in the files.
+//! What is in the directory, and what is in the files.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -73,7 +73,7 @@ pub enum ReadError {
         limit: u64,
     },
     /// The content id is not one that the image's tree holds.
-    #[error("{0} is no content of this image")]
+    #[error("the image has no content {0}")]
     NoContent(String),
 }
 

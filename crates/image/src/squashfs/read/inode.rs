@@ -156,7 +156,7 @@ impl Inode {
                 )
             }
             _ => {
-                return Err(start.wrong(format!("{number_of_type} is no type of inode")));
+                return Err(start.wrong(format!("{number_of_type} is not a type of inode")));
             }
         };
         Ok(Self {

@@ -167,7 +167,7 @@ impl<R: Read + Seek> Storage<R> {
         let stored = stored_length(word, self.layout.block_size)
             .map_err(|problem| ReadError::Block { offset, problem })?;
         if offset < FIRST_BYTE {
-            return wrong("lies in the superblock".to_owned());
+            return wrong("is inside the superblock".to_owned());
         }
         let bytes = self.read_at(offset, stored as usize)?;
         if word & BLOCK_RAW == 0 {

@@ -80,7 +80,7 @@ impl Xattrs {
     ) -> Result<(String, Vec<u8>), ReadError> {
         let kind = pair.u16(storage)?;
         let Some(prefix) = XATTR_PREFIXES.get(usize::from(kind & !XATTR_OUT_OF_LINE)) else {
-            return Err(pair.wrong(format!("{kind:#x} is no type of extended attribute")));
+            return Err(pair.wrong(format!("{kind:#x} is not a type of extended attribute")));
         };
         let length = usize::from(pair.u16(storage)?);
         if length == 0 || prefix.len() + length > MAX_NAME {
