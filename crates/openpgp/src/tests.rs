@@ -81,7 +81,7 @@ fn bytes_that_are_no_keyring() {
             &[0xb4, 0],
             "k holds no public key that can be used: it has none",
         ),
-        (&huge, "k: 16777217 bytes, 16777216 are allowed"),
+        (&huge, "k: 16777217 bytes, but at most 16777216 are allowed"),
     ] {
         assert_eq!(
             Keyring::parse(bytes, "k").unwrap_err().to_string(),

@@ -88,9 +88,7 @@ pub(crate) fn read(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<File>, Erro
                 hex: hex.to_ascii_lowercase(),
             }),
             (Some(hex), FileKind::Regular) => {
-                return Err(wrong(format!(
-                    "{hex:?} is not a digest of type {algorithm}"
-                )));
+                return Err(wrong(format!("{hex:?} is not a valid {algorithm} digest")));
             }
             (None, FileKind::Regular) if digests.is_some() && size > 0 && !flags.is_ghost() => {
                 return Err(wrong("has no digest".to_owned()));

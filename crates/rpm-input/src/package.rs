@@ -446,7 +446,7 @@ fn payload_format(
             .unwrap_or_default()
             .to_ascii_lowercase();
         if !is_digest(algorithm, &hex) {
-            return Err(header.wrong(tag, format!("{hex:?} is not a digest of type {algorithm}")));
+            return Err(header.wrong(tag, format!("{hex:?} is not a valid {algorithm} digest")));
         }
         digests.push(PayloadDigest {
             algorithm,

@@ -347,7 +347,7 @@ fn payload_digests_are_compared() {
     );
     refused(
         &Sample::new().with(5092, texts(&["12"])).build(),
-        "PAYLOADSHA256: \"12\" is no SHA",
+        "PAYLOADSHA256: \"12\" is not a valid SHA",
     );
 }
 
@@ -567,7 +567,7 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         (base(0, b""), "/usr/bin/: the path has an empty part"),
         (base(0, b"a/../../b"), "the path has a part \"..\""),
         (base(0, b"a\xff"), "/usr/bin/a\\xff: the path is not UTF-8"),
-        (base(0, b"one"), "/usr/bin/one: stands twice"),
+        (base(0, b"one"), "/usr/bin/one: is in the file list twice"),
         (base(0, long.as_bytes()), "a part longer than 255 bytes"),
         (
             Sample::new().with(1118, texts(&["usr/bin/", "/x/"])),
@@ -591,7 +591,7 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         ),
         (
             Sample::new().with(1030, Value::Short(vec![0; 6])),
-            "FILEMODES: has 6 values, 5 are due",
+            "FILEMODES: has 6 values instead of 5",
         ),
         (Sample::new().without(1030), "FILEMODES: is missing"),
         (
@@ -612,7 +612,7 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         ),
         (
             Sample::new().with(1035, texts(&["x", "", "", "", ""])),
-            "digest \"x\" is no SHA-256",
+            "\"x\" is not a valid SHA-256 digest",
         ),
         (
             Sample::new().with(5011, Value::Number(vec![3])),

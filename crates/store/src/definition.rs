@@ -516,7 +516,7 @@ Enabled=yes
     #[test]
     fn what_is_refused_says_what_to_write() {
         let refusal = StoreUrl::new("https://a/é").unwrap_err();
-        assert_eq!(refusal.to_string(), "holds 'é'; write it as %C3%A9");
+        assert_eq!(refusal.to_string(), "contains 'é'; write it as %C3%A9");
     }
 
     #[test]
@@ -528,11 +528,11 @@ Enabled=yes
             (&*longest, 100, None),
             (&*too_long, 2, Some("is too long")),
             ("", 2, Some("is empty")),
-            ("a%b", 2, Some("holds '%'")),
-            ("a\nb", 2, Some("holds '\\n'")),
-            ("a/b", 2, Some("holds '/'")),
-            ("a\"b", 2, Some("holds '\"'")),
-            ("a;b", 2, Some("holds ';'")),
+            ("a%b", 2, Some("contains '%'")),
+            ("a\nb", 2, Some("contains '\\n'")),
+            ("a/b", 2, Some("contains '/'")),
+            ("a\"b", 2, Some("contains '\"'")),
+            ("a;b", 2, Some("contains ';'")),
             ("a", 1, Some("would keep 1 images")),
             ("a", 101, Some("would keep 101 images")),
         ] {

@@ -30,7 +30,7 @@ impl Checksum {
         };
         if !is_digest(algorithm, hex) {
             let shown: String = hex.chars().take(130).collect();
-            return Err(format!("{shown:?} is not a checksum of type {algorithm}"));
+            return Err(format!("{shown:?} is not a valid {algorithm} checksum"));
         }
         let hex = hex.to_ascii_lowercase();
         Ok(Self { algorithm, hex })

@@ -245,7 +245,7 @@ fn broken_primary_files() {
         ),
         (
             package(&complete.replace("d41d", "x")),
-            "is no MD5 checksum",
+            "is not a valid MD5 checksum",
         ),
         (
             with("<rpm:requires><rpm:entry/></rpm:requires>"),

@@ -103,10 +103,13 @@ fn headers_that_were_changed_are_refused() {
             edit(8 + 16 + 11, 9),
             "value of tag 1001 overlaps the one before",
         ),
-        (header(PACKAGE, &[states, states]), "tag 1029 stands twice"),
+        (
+            header(PACKAGE, &[states, states]),
+            "tag 1029 is in the index twice",
+        ),
         (
             header(PACKAGE, &[states]),
-            "tag FILESTATES: has 3 values, 4 are due",
+            "tag FILESTATES: has 3 values instead of 4",
         ),
         (
             header(PACKAGE, &[(273, STRING, 1, digest.as_bytes())]),
