@@ -426,6 +426,11 @@ mod tests {
                 &[("a/", whole)],
                 Ok((false, Some("a/import-pubring.gpg"), true)),
             ),
+            (
+                &[("a/", false), ("b/", true)],
+                &[],
+                Ok((false, None, false)),
+            ),
         ] {
             let scratch = Scratch::new();
             for (directory, signed) in directories {
