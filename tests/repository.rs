@@ -141,7 +141,7 @@ fn files_that_are_not_the_listed_ones() {
         (
             "swap",
             1,
-            "lists hello-noarch-2:0.5^git3-1.noarch where payload-zstd-1-1.noarch is",
+            "lists hello-noarch-2:0.5^git3-1.noarch, but the file is payload-zstd-1-1.noarch",
         ),
         ("gone", 3, "lists it, but it is missing"),
         ("primary", 1, "primary.xml.gz"),

@@ -583,7 +583,7 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         ),
         (
             Sample::new().with(1116, Value::Number(vec![0; 4])),
-            "DIRINDEXES: has 4 values, 5 are",
+            "DIRINDEXES: has 4 values instead of 5",
         ),
         (
             Sample::new().with(1030, Value::Short(vec![0; 5])),
@@ -637,7 +637,7 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         ),
         (
             Sample::new().with(1112, Value::Number(vec![8, 8])),
-            "PROVIDEFLAGS: has 2 values, 1",
+            "PROVIDEFLAGS: has 2 values instead of 1",
         ),
     ] {
         refused(&sample.build(), part);
