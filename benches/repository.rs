@@ -48,7 +48,7 @@ const SIDES: [Side; 3] = [
     },
     Side {
         name: "dnf",
-        // The cache lies in the root that is installed into.
+        // The cache is in the root that is installed into.
         forget: "rm -rf $work/dnf-root/$work/dnf-cache",
         commands: "dnf -q -c $work/dnf.conf --installroot=$work/dnf-root --releasever=12 \
              --setopt=install_weak_deps=0 install --assumeno \"$package\" > $work/said 2>&1; \

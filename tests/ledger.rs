@@ -506,7 +506,7 @@ fn a_new_key_has_to_be_said() {
     );
     let other = format!("note      other-key: {KEYS} has key {OWNER}");
     assert!(found.contains(&other), "{found}");
-    // What nobody vouches for needs a word of its own, whoever signs.
+    // What nobody vouches for needs a word of its own, no matter who signs.
     scene.replace_image();
     let outcome = scene.build("4", &new_key);
     assert!(said(&outcome).contains(INVALID), "{}", said(&outcome));

@@ -85,7 +85,7 @@ pub(crate) fn satisfying(
     found
 }
 
-/// Returns whether this is a feature of rpm itself, as `rpmlib(PayloadIsZstd)`. Whoever reads the
+/// Returns whether this is a feature of rpm itself, as `rpmlib(PayloadIsZstd)`. A program that reads the
 /// package has it, or refuses the package.
 pub(crate) fn is_rpmlib(capability: &Capability) -> bool {
     capability.name.starts_with("rpmlib(")

@@ -19,7 +19,7 @@
 //! the `rpm` crate may parse it, for that crate trusts the offsets and counts that it reads.
 //! `file_list` accepts only paths and targets that can be stored without a second thought. What
 //! the payload holds is measured against the header: an entry that the header does not know, one
-//! that is longer than the header says or one with another digest is an error, and whoever reads
+//! that is longer than the header says or one with another digest is an error, and a caller who reads
 //! a content learns of it before the content has ended. Memory is bounded by constants and by the
 //! bytes of the headers that were really there.
 //!

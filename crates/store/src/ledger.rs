@@ -1,6 +1,6 @@
 //! A signed store is only ever extended from a verified list.
 //!
-//! Whoever has the key vouches for the whole list, with each line that others could have written.
+//! The owner of the key vouches for the whole list, with each line that others could have written.
 //! So before a list is extended, the one that is there must be signed by the key that is about to
 //! sign; what it lists is then what that key has listed before. A store counts as signed if it has
 //! a signature or a published key, so that removing the signature wins nothing. Nothing is looked

@@ -265,7 +265,7 @@ impl Store {
         obs::add(&self.dir, publication)
     }
 
-    /// Signs the list as it stands, whoever wrote it, and extends its freshness if a day is given;
+    /// Signs the list as it stands, no matter who wrote it, and extends its freshness if a day is given;
     /// without a signer only the latter, and only where the store is not signed.
     ///
     /// Returns what the signature takes over: this is the only change that starts from a list which

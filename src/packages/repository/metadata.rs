@@ -322,7 +322,7 @@ mod tests {
                 "x.rpm",
                 Some(&["https://c/x.rpm"]),
             ),
-            // A base that is not on the network is that of whoever made the list.
+            // A base that is not on the network is that of the list's author.
             (&directory, Some("/media/1"), "x.rpm", None),
             (
                 &mirrors,

@@ -12,7 +12,7 @@
 //! (`src/shared/dissect-image.c`, `probe_sector_size`). Left out are the marks farther in, and
 //! those counted from the end of the device, where there are tables and not file contents.
 
-/// No mark lies at or behind this offset.
+/// No mark is at or behind this offset.
 pub(super) const PROBED_END: u64 = 0x2_0006;
 
 /// Marks that are looked for at the same offsets: the offsets in the image, and the bytes there.

@@ -7,7 +7,7 @@
 //! places, is an error and not a guess.
 //!
 //! Contents are another matter: holes cost nothing, so a few kilobytes can hold files of any
-//! number of terabytes. [`Contents`] delivers them without taking memory, and whoever reads them
+//! number of terabytes. [`Contents`] delivers them without taking memory, and a reader of them
 //! all should look at the sizes in the tree first.
 //!
 //! | module | holds |
