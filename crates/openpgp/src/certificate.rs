@@ -63,14 +63,43 @@ pub(crate) fn assemble(packets: &[Raw<'_>]) -> Vec<Result<Certificate, String>> 
         .collect()
 }
 
+/// Subkeys or user ids, each with the signatures on it.
+type Signed<T> = Vec<(T, Vec<Signature>)>;
+
+/// Most subkeys, and most user ids, that a certificate has here; what comes after them binds nothing.
+const MAX_ENTRIES: usize = 1000;
+
+/// Returns the number of the entry of a subkey or user id, which is made if there is none. One that
+/// is listed twice is one: a revocation of either copy counts. `None` if there are too many.
+fn entry<T: PartialEq>(entries: &mut Signed<T>, subject: T) -> Option<usize> {
+    let known = entries.iter().position(|(own, _)| *own == subject);
+    if known.is_none() && entries.len() < MAX_ENTRIES {
+        entries.push((subject, Vec::new()));
+        return entries.len().checked_sub(1);
+    }
+    known
+}
+
+/// Adds the entries of another copy.
+fn add<T: PartialEq>(entries: &mut Signed<T>, others: Signed<T>) {
+    for (subject, signatures) in others {
+        let at = entry(entries, subject);
+        if let Some((_, own)) = at.and_then(|at| entries.get_mut(at)) {
+            own.extend(signatures);
+        }
+    }
+}
+
 impl Certificate {
     /// Puts a certificate together from its packets, the first of which is its primary key.
     fn assemble(packets: &[Raw<'_>]) -> Result<Self, String> {
         /// What the signatures that follow are about.
         enum About {
             Key,
-            User,
-            Subkey,
+            /// The user id of this number.
+            User(usize),
+            /// The subkey of this number.
+            Subkey(usize),
             Nothing,
         }
         let (first, rest) = packets.split_first().ok_or("it has no packet")?;
@@ -92,8 +121,8 @@ impl Certificate {
                     };
                     let list = match about {
                         About::Key => Some(&mut certificate.signatures),
-                        About::User => certificate.users.last_mut().map(|(_, list)| list),
-                        About::Subkey => certificate.subkeys.last_mut().map(|(_, list)| list),
+                        About::User(at) => certificate.users.get_mut(at).map(|(_, list)| list),
+                        About::Subkey(at) => certificate.subkeys.get_mut(at).map(|(_, list)| list),
                         About::Nothing => None,
                     };
                     if let Some(list) = list {
@@ -101,13 +130,13 @@ impl Certificate {
                     }
                 }
                 packet::USER_ID => {
-                    certificate.users.push((raw.body.to_vec(), Vec::new()));
-                    about = About::User;
+                    let at = entry(&mut certificate.users, raw.body.to_vec());
+                    about = at.map_or(About::Nothing, About::User);
                 }
                 packet::PUBLIC_SUBKEY => match Key::parse(raw.body) {
                     Ok(subkey) if subkey.version == certificate.primary.version => {
-                        certificate.subkeys.push((subkey, Vec::new()));
-                        about = About::Subkey;
+                        let at = entry(&mut certificate.subkeys, subkey);
+                        about = at.map_or(About::Nothing, About::Subkey);
                     }
                     _ => about = About::Nothing,
                 },
@@ -124,13 +153,8 @@ impl Certificate {
         }
         self.bytes.extend(other.bytes);
         self.signatures.extend(other.signatures);
-        self.users.extend(other.users);
-        for (subkey, signatures) in other.subkeys {
-            match self.subkeys.iter_mut().find(|(own, _)| *own == subkey) {
-                Some((_, own)) => own.extend(signatures),
-                None => self.subkeys.push((subkey, signatures)),
-            }
-        }
+        add(&mut self.users, other.users);
+        add(&mut self.subkeys, other.subkeys);
     }
 
     /// Returns the primary key and the subkeys.
@@ -374,5 +398,28 @@ fn check_signs(key: &str, self_signature: &SelfSignature) -> Result<(), Error> {
             reason: "it is not for signing data".to_owned(),
         }),
         Some(true) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_twice_is_one() {
+        let mut entries: Signed<&str> = Vec::new();
+        let found: Vec<_> = ["a", "b", "a"].map(|one| entry(&mut entries, one)).into();
+        assert_eq!(found, [Some(0), Some(1), Some(0)]);
+        add(&mut entries, vec![("b", Vec::new()), ("c", Vec::new())]);
+        let subjects: Vec<_> = entries.iter().map(|(subject, _)| *subject).collect();
+        assert_eq!(subjects, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_certificate_has_so_many_entries_and_no_more() {
+        let mut entries: Signed<usize> = Vec::new();
+        let found = (0..=MAX_ENTRIES).map(|one| entry(&mut entries, one));
+        assert_eq!(found.flatten().count(), MAX_ENTRIES);
+        assert_eq!(entry(&mut entries, 7), Some(7));
     }
 }

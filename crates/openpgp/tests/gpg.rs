@@ -399,6 +399,70 @@ fn revoked_keys() {
     }
 }
 
+/// Returns where the first public subkey of an export of gpg begins.
+fn subkey_start(export: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let header = export[at];
+        // gpg writes the old form of headers for packets of these lengths.
+        let (tag, length) = (
+            header >> 2 & 15,
+            match header & 3 {
+                0 => 2 + usize::from(export[at + 1]),
+                1 => 3 + usize::from(u16::from_be_bytes([export[at + 1], export[at + 2]])),
+                _ => panic!("a packet at {at} has the header {header:#x}"),
+            },
+        );
+        if tag == 14 {
+            return at;
+        }
+        at += length;
+    }
+}
+
+#[test(GPG)]
+fn a_revoked_subkey_that_is_listed_twice() {
+    let gpg = Gpg::new();
+    let primary = gpg.key("twice", "ed25519", "cert", "never");
+    gpg.run(
+        MADE,
+        &["--quick-add-key", &primary, "ed25519", "sign", "never"],
+    );
+    let signature = gpg.sign(MADE + DAY, &["--local-user", &primary]);
+    let fresh = gpg.run(MADE, &["--export", &primary]);
+    let answers = gpg.file("answers", b"key 1\nrevkey\ny\n0\n\ny\nsave\n");
+    let edited = Command::new("gpg")
+        .args([
+            "--no-tty",
+            "--quiet",
+            "--command-fd",
+            "0",
+            "--status-fd",
+            "2",
+        ])
+        .args(["--pinentry-mode", "loopback", "--passphrase", ""])
+        .arg(format!("--faked-system-time={}!", MADE + 2 * DAY))
+        .arg("--homedir")
+        .arg(&gpg.home)
+        .args(["--edit-key", &primary])
+        .stdin(fs::File::open(Path::new(&answers)).unwrap())
+        .output()
+        .unwrap();
+    assert!(edited.status.success(), "{edited:?}");
+    let revoked = gpg.run(MADE, &["--export", &primary]);
+    let both = |one: &[u8], other: &[u8]| [one, &other[subkey_start(other)..]].concat();
+    let of = |bytes: &[u8]| Keyring::parse(bytes, "keyring").unwrap();
+    assert!(verify(&of(&fresh), &signature).is_ok());
+    for bytes in [
+        revoked.clone(),
+        both(&fresh, &revoked),
+        both(&revoked, &fresh),
+    ] {
+        let found = verify(&of(&bytes), &signature);
+        assert!(matches!(found, Err(Error::KeyRevoked { .. })), "{found:?}");
+    }
+}
+
 /// Has gpg make a revocation, which it does in a conversation only.
 fn revocation(gpg: &Gpg, print: &str, reason: &str, time: u64) -> Vec<u8> {
     let answers = gpg.file("answers", format!("y\n{reason}\n\ny\n").as_bytes());
