@@ -51,6 +51,16 @@ pub enum Basis {
     Unverified(String),
 }
 
+/// A list that may be extended, as it was when that was found out.
+pub(crate) struct Checked {
+    /// What a new signature takes over.
+    pub(crate) basis: Basis,
+    /// The bytes of the list. Others may have changed the file since.
+    pub(crate) list: Vec<u8>,
+    /// The bytes of its signature.
+    pub(crate) signature: Option<Vec<u8>>,
+}
+
 /// Reads the published keys; `None` if there are none.
 pub(crate) fn read_keys(directory: &Directory) -> Result<Option<Vec<u8>>, Error> {
     directory.read_bounded(KEYRING, MAX_KEYRING_SIZE)
@@ -72,15 +82,31 @@ pub(crate) fn check(
     directory: &Directory,
     signing: &Signing<'_>,
     blesses: bool,
-) -> Result<Basis, Error> {
+) -> Result<Checked, Error> {
     let (list, signature) = publish::upcoming(directory)?;
+    let basis = basis(directory, signing, blesses, &list, signature.as_deref())?;
+    Ok(Checked {
+        basis,
+        list,
+        signature,
+    })
+}
+
+/// Says what a new signature would take over, or refuses it.
+fn basis(
+    directory: &Directory,
+    signing: &Signing<'_>,
+    blesses: bool,
+    list: &[u8],
+    signature: Option<&[u8]>,
+) -> Result<Basis, Error> {
     let keys = read_keys(directory)?;
-    if signature.is_none() && (keys.is_none() || is_new(directory, &list)?) {
+    if signature.is_none() && (keys.is_none() || is_new(directory, list)?) {
         return Ok(Basis::Unsigned);
     }
     let found = (signing.examine)(&Former {
-        list: &list,
-        signature: signature.as_deref(),
+        list,
+        signature,
         keys: keys.as_deref(),
     });
     let path = directory.path().join(SIGNATURE);

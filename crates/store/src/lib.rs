@@ -328,7 +328,7 @@ impl Store {
     pub fn basis(&self, signing: &Signing<'_>) -> Result<Basis, Error> {
         let directory = Directory::open(&self.dir)?;
         directory.lock()?;
-        ledger::check(&directory, signing, false)
+        ledger::check(&directory, signing, false).map(|checked| checked.basis)
     }
 
     /// Reads the public keys that are published with the list; `None` if there are none.

@@ -78,15 +78,21 @@ impl Transaction {
     ) -> Result<(Transaction, Basis), Error> {
         let directory = Directory::open(path)?;
         directory.lock()?;
-        let basis = match &listing.signing {
-            Some(signing) => ledger::check(&directory, signing, blesses)?,
-            None => Basis::Unsigned,
-        };
+        let signing = listing.signing.as_ref();
+        let checked = signing.map(|signing| ledger::check(&directory, signing, blesses));
+        let checked = checked.transpose()?;
         publish::recover(&directory)?;
-        let former = directory.read_list()?;
+        // What was checked is what is extended, whatever the file holds by now.
+        let (basis, former, former_signature) = match checked {
+            Some(checked) => (checked.basis, checked.list, checked.signature),
+            None => (
+                Basis::Unsigned,
+                directory.read_list()?,
+                directory.read_signature()?,
+            ),
+        };
         let before = directory.parse_list(&former)?;
         pending::resolve(&directory, &before)?;
-        let former_signature = directory.read_signature()?;
         let transaction = Transaction {
             directory,
             former,

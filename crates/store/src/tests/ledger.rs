@@ -4,7 +4,7 @@ use std::fs;
 use std::num::NonZero;
 
 use super::list;
-use super::workshop::{KEY, Scratch, filled, gzip, sign, sign_by, signed, signing};
+use super::workshop::{KEY, Scratch, examine, filled, gzip, sign, sign_by, signed, signing};
 use crate::{
     Basis, DayProblem, Error, Examination, Listing, Per, Pruning, Publication, Signing, Store,
     Verdict,
@@ -416,4 +416,38 @@ fn a_signature_that_is_gone_is_an_error() {
         .collect();
     assert!(ids.contains(&"signature-missing"), "{ids:?}");
     assert!(!ids.contains(&"unsigned"), "{ids:?}");
+}
+
+#[test]
+fn what_was_checked_is_extended_and_nothing_that_came_since() {
+    for (what, change) in CHANGES {
+        let scratch = Scratch::new();
+        let store = store(&scratch);
+        // Somebody without the key is as quick as can be.
+        let signing = Signing {
+            examine: Box::new(|former| {
+                let found = examine(former);
+                let evil = foreign_list(&scratch);
+                scratch.write("SHA256SUMS", &evil);
+                found
+            }),
+            ..signing()
+        };
+        let listing = Listing {
+            signing: Some(signing),
+            ..Listing::default()
+        };
+        // A change that only looks at what is there may fail for what has become of it.
+        let _ = change(&store, listing);
+        let (signed, list) = (
+            read(&scratch, "SHA256SUMS.gpg"),
+            read(&scratch, "SHA256SUMS"),
+        );
+        let evil = foreign_list(&scratch);
+        assert_ne!(signed, sign(&evil).unwrap(), "{what}");
+        let hash_of_evil = super::workshop::hex(b"evil");
+        let is_listed = String::from_utf8(list).unwrap().contains(&hash_of_evil);
+        let is_signed = signed == sign(&read(&scratch, "SHA256SUMS")).unwrap();
+        assert!(!(is_listed && is_signed), "{what}");
+    }
 }
