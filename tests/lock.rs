@@ -208,6 +208,23 @@ fn what_does_not_fit_is_named() {
 }
 
 #[test(PACKAGERS)]
+fn a_lock_that_lost_what_its_packages_need_is_refused() {
+    let bench = Bench::new();
+    let outcome = bench.build("first", &["hello-tools"]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let mut lock: serde_json::Value =
+        serde_json::from_slice(&fs::read(&bench.lock).unwrap()).unwrap();
+    let packages = lock["packages"].as_array_mut().unwrap();
+    let before = packages.len();
+    packages.retain(|one| !one["nevra"].as_str().unwrap().starts_with("hello-library"));
+    assert_eq!(packages.len(), before - 1);
+    fs::write(&bench.lock, lock.to_string()).unwrap();
+    let said = bench.refused(&["hello-tools", "--locked"]);
+    assert!(said.contains("unmet-requirement"), "{said}");
+    assert!(said.contains("needed by hello-tools"), "{said}");
+}
+
+#[test(PACKAGERS)]
 fn a_lock_is_written_when_all_went_well() {
     let bench = Bench::new();
     bench.refused(&["nosuch"]);

@@ -28,7 +28,7 @@ pub use settings::Settings;
 
 use crate::base::Base;
 use crate::findings::Finding;
-use crate::packages::choose::{Question, choose, judge, judge_among};
+use crate::packages::choose::{Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
 use crate::packages::trust::Trust;
@@ -134,8 +134,10 @@ fn as_locked(
     let locked = offer.follow(lock, settings, base)?;
     let (chosen, mut findings) = offer.take(&locked.packages, !settings.dry_run)?;
     findings.extend(unknown);
-    let rules = judge_among(&packages(&chosen))?;
-    findings.extend(against_base::broken(&rules));
+    // A lock is a file that anyone may have edited: what its packages need is judged as if they had
+    // been named.
+    let judgement = judge(&packages(&chosen), base)?;
+    findings.extend(against_base::broken(&judgement.rules));
     Ok(Selection {
         chosen,
         relies_on: locked.relies_on,
