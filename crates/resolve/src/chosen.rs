@@ -2,7 +2,8 @@
 
 use crate::demand::Demand;
 use crate::dependency::Dependency;
-use crate::pool::{Available, Id, Package};
+use crate::id::Id;
+use crate::pool::{Available, Package};
 
 /// A package to add.
 #[derive(Debug, Clone, PartialEq, Eq)]

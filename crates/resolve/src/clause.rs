@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::dependency::{Capability, Dependency, Rich};
 use crate::evaluate::{self, is_rpmlib};
-use crate::pool::{Id, Pool};
+use crate::id::Id;
+use crate::pool::Pool;
 use crate::solvable::Nevra;
 
 /// Clauses that one dependency may turn into. `(a if b)` makes as many as `b` has providers, and

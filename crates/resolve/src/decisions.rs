@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use crate::clause::Admission;
 use crate::demand::Demand;
-use crate::pool::Id;
+use crate::id::Id;
 use rules::{Literal, Rules};
 
 /// Decisions that are taken back before the search is left to resolvo.

@@ -5,7 +5,8 @@
 
 use crate::clause::{Admission, Clause, Stance};
 use crate::dependency::Dependency;
-use crate::pool::{Id, Pool};
+use crate::id::Id;
+use crate::pool::Pool;
 use crate::solvable::Solvable;
 
 /// Where a clause comes from.

@@ -4,7 +4,7 @@
 //! package alone satisfies, with `with` or `without`.
 
 use crate::dependency::{Capability, Dependency, Rich};
-use crate::pool::Id;
+use crate::id::Id;
 
 /// Returns whether `dependency` holds where exactly the leaves hold that `is_there` says.
 pub(crate) fn holds(dependency: &Dependency, is_there: &dyn Fn(&Dependency) -> bool) -> bool {

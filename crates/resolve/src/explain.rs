@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clause::{Admission, Clause};
 use crate::demand::{Cause, Demand, demands_of};
-use crate::pool::Id;
+use crate::id::Id;
 
 /// Providers that are tried in all.
 const MAX_TRIES: usize = 500;

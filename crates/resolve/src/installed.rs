@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use crate::dependency::{Capability, Dependency};
 use crate::evaluate;
+use crate::id::{Id, place};
 use crate::index::{Index, OWN_NAME};
-use crate::pool::{Id, place};
 use crate::solvable::Solvable;
 
 /// Packages that are there; threads may share it.

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use crate::clause::{Admission, is_own_configuration};
 use crate::dependency::Dependency;
 use crate::evaluate;
-use crate::pool::{Available, Id, Pool};
+use crate::id::Id;
+use crate::pool::{Available, Pool};
 use crate::problem::Rule;
 
 /// Returns every rule that is broken if exactly these packages are added to the base: what they

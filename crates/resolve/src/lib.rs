@@ -31,6 +31,7 @@ mod error;
 mod evaluate;
 mod evr;
 mod explain;
+mod id;
 mod index;
 mod installed;
 mod judge;

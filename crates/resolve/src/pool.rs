@@ -12,12 +12,10 @@ use crate::architecture::Architectures;
 use crate::catalog::{Catalog, Kind};
 use crate::dependency::{Capability, Dependency};
 use crate::evaluate;
+use crate::id::{Id, place};
 use crate::index::OWN_NAME;
 use crate::installed::Installed;
 use crate::solvable::Solvable;
-
-/// A package of the pool.
-pub(crate) type Id = u32;
 
 /// A package of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -483,9 +481,4 @@ impl Pool {
 /// Returns whether primary metadata lists a file of that path, by createrepo's rule.
 pub fn is_listed(path: &str) -> bool {
     path.starts_with("/etc/") || path.contains("bin/") || path == "/usr/lib/sendmail"
-}
-
-/// Returns an [`Id`] as an index.
-pub(crate) fn place(id: Id) -> usize {
-    usize::try_from(id).unwrap_or(usize::MAX)
 }

@@ -12,7 +12,8 @@
 
 use std::cmp::Reverse;
 
-use crate::pool::{Id, Pool};
+use crate::id::Id;
+use crate::pool::Pool;
 
 /// Sorts `ids`, packages on offer, the best first.
 pub(crate) fn sort(pool: &Pool, ids: &mut [Id]) {

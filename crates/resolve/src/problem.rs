@@ -6,7 +6,8 @@ use crate::clause::Admission;
 use crate::demand::Cause;
 use crate::dependency::Dependency;
 use crate::explain::Obstacle;
-use crate::pool::{Exclusion, Id};
+use crate::id::Id;
+use crate::pool::Exclusion;
 use crate::solvable::Nevra;
 
 /// Why a request can't be met: rules that can't hold together.

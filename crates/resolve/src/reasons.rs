@@ -16,7 +16,8 @@ use crate::chosen::{Chosen, Reason, Wish};
 use crate::clause::{Admission, Clause, Stance};
 use crate::demand::{Cause, Demand};
 use crate::dependency::Dependency;
-use crate::pool::{Id, Package, Pool};
+use crate::id::Id;
+use crate::pool::{Package, Pool};
 
 /// Returns `chosen`, which is sorted, each with the first reason that is found.
 ///

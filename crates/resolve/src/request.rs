@@ -6,7 +6,8 @@ use crate::chosen::Already;
 use crate::clause::{Admission, Clause, Stance};
 use crate::demand::{Cause, Demand};
 use crate::dependency::Dependency;
-use crate::pool::{Available, Id, Package, Pool};
+use crate::id::Id;
+use crate::pool::{Available, Package, Pool};
 use crate::problem::{Rule, of_exclusions, of_requirement};
 use crate::solvable::Nevra;
 

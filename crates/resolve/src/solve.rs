@@ -28,7 +28,7 @@ use resolvo::{
 use crate::clause::{Admission, Clause};
 use crate::decisions;
 use crate::demand::{Demand, demands_of};
-use crate::pool::Id;
+use crate::id::Id;
 use crate::prefer;
 
 /// There is no choice that meets all demands; [`explain`](crate::explain) says why.

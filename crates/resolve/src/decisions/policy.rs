@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Decisions;
 use crate::dependency::Dependency;
 use crate::evr::{Comparison, Evr};
-use crate::pool::Id;
+use crate::id::Id;
 use crate::solvable::Solvable;
 
 /// What the base and the packages so far recommend and suggest.

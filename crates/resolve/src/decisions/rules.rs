@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::clause::{Admission, Clause};
 use crate::demand::{Demand, demands_of};
-use crate::pool::Id;
+use crate::id::Id;
 
 /// Packages named by all rules. What was seen has up to a million; metadata that are made to be
 /// hard, as 10 000 packages of which each requires what the others provide, have many more.
