@@ -104,7 +104,10 @@ impl Sums {
     pub(crate) fn print(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.entries.len() * 128);
         for Entry { name, sha256 } in &self.entries {
-            text.extend_from_slice(hex::encode(sha256).as_bytes());
+            // A list has thousands of lines: no text is made for each. The length always fits.
+            let mut digits = [0; HEX];
+            let _ = hex::encode_to_slice(sha256, &mut digits);
+            text.extend_from_slice(&digits);
             text.extend_from_slice(b"  ");
             text.extend_from_slice(name.as_bytes());
             text.push(b'\n');
