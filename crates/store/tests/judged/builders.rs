@@ -232,6 +232,7 @@ fn findings(store: &Store) -> BTreeSet<String> {
 /// Lets builders build, kills them, and looks at what is left. `wanted` images at least must have
 /// been reported.
 fn build_and_kill(root: &Path, seed: u64, size: usize, signed: bool, wanted: usize) {
+    let _children = crate::children();
     let store = Store::create(&root.join("store")).unwrap();
     let mut builders: Vec<_> = (0..BUILDERS)
         .map(|number| Builder::new(root, number, size, signed))

@@ -34,6 +34,7 @@ pub(super) fn mount(options: &str, path: &Path) -> bool {
 
 #[test(TMPFS)]
 fn a_full_disk_leaves_the_directory_as_it_was() {
+    let _alone = crate::no_children();
     let scratch = Scratch::new();
     assert!(mount("size=1m,mode=0755", &scratch.0));
     let mounted = Mounted(&scratch.0);

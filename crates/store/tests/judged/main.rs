@@ -16,11 +16,26 @@ mod orders;
 mod workshop;
 
 use std::process::ExitCode;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The argument that makes this program a builder.
 const BUILDER: &str = "--builder";
 /// The argument that makes this program add one image.
 const ADDER: &str = "--adder";
+
+/// Taken to count what is free on a disk: a child that starts holds files of this process for a
+/// moment, and their space.
+static CHILDREN: RwLock<()> = RwLock::new(());
+
+/// Lets children start.
+fn children() -> RwLockReadGuard<'static, ()> {
+    CHILDREN.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until no child starts.
+fn no_children() -> RwLockWriteGuard<'static, ()> {
+    CHILDREN.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn main() -> ExitCode {
     if std::env::args()
