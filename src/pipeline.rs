@@ -77,8 +77,7 @@ fn make(
     planned.note(found);
     packed.unpack(inputs.tree.as_deref(), report)?;
     let identity = &planned.identity;
-    let known = planned.plan.findings.iter();
-    let manifest = publish::manifest::of(identity, base, selection, &packed, known);
+    let manifest = publish::manifest::of(planned, base, selection, &packed);
     publish::publish(
         directory,
         identity,

@@ -4,19 +4,19 @@ use linkage::Needs;
 use manifest::{Config, Explained, Manifest, Package};
 
 use crate::base::Base;
-use crate::findings::Finding;
 use crate::pack::Packed;
-use crate::packages::{Chosen, Selection, choose};
-use crate::plan::identity::Identity;
+use crate::packages::{Chosen, Selection};
+use crate::plan::Planned;
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
-pub fn of<'a, W>(
-    identity: &Identity,
+pub fn of<W>(
+    planned: &Planned,
     base: &Base,
     selection: &Selection,
     packed: &Packed<W>,
-    findings: impl Iterator<Item = &'a Finding>,
 ) -> Manifest {
+    let identity = &planned.identity;
+    let findings = planned.plan.findings.iter();
     let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
     let extension = identity.release.iter();
     let chosen = selection.chosen.iter().zip(&packed.digests);
@@ -36,7 +36,7 @@ pub fn of<'a, W>(
         extension: extension
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect(),
-        requires: Some(choose::requires(&selection.packages())),
+        requires: Some(planned.requires.clone()),
         relies_on: selection.relies_on.clone(),
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
