@@ -8,8 +8,8 @@ use ureq::http::{HeaderMap, Response, header};
 use ureq::{Body, Timeout};
 
 use crate::error::Error;
-use crate::url::{redacted, without_credentials};
-use crate::{Fetcher, MINIMUM_RATE, Validators, Wanted};
+use crate::url::{redacted, redirected, without_credentials};
+use crate::{Fetcher, MINIMUM_RATE, MOST_REDIRECTS, Validators, Wanted};
 
 /// The body is read in pieces of this size.
 const PIECE: usize = 64 << 10;
@@ -90,12 +90,33 @@ impl Attempt<'_> {
         }
     }
 
+    /// Asks for the file, wherever the server says that it is now. Credentials are for the host that
+    /// the URL names, and no other gets them.
     fn send(&self) -> Result<Response<Body>, Failed> {
-        let (url, credentials) = without_credentials(self.url);
-        let is_https = url
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
-        let mut request = self.fetcher.agent.get(&url);
+        let (mut url, mut credentials) = without_credentials(self.url);
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.request(&url, credentials.take())?;
+            let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+            let place = response.headers().get(header::LOCATION);
+            let Some(place) = place.filter(|_| is_redirect) else {
+                return Ok(response);
+            };
+            let place = String::from_utf8_lossy(place.as_bytes());
+            let next = redirected(&url, &place).map_err(|reason| self.unusable(reason))?;
+            url = without_credentials(&next).0;
+        }
+        Err(self.unusable("it redirects in a loop"))
+    }
+
+    fn unusable(&self, reason: impl Into<String>) -> Failed {
+        Failed::Final(Error::Url {
+            url: redacted(self.url),
+            reason: reason.into(),
+        })
+    }
+
+    fn request(&self, url: &str, credentials: Option<String>) -> Result<Response<Body>, Failed> {
+        let mut request = self.fetcher.agent.get(url);
         if let Some(credentials) = credentials {
             request = request.header(header::AUTHORIZATION, credentials);
         }
@@ -117,11 +138,7 @@ impl Attempt<'_> {
                 request = request.header(header::IF_MODIFIED_SINCE, time);
             }
         }
-        let request = request
-            .config()
-            .proxy(self.fetcher.proxy_for(&url))
-            .https_only(is_https)
-            .build();
+        let request = request.config().proxy(self.fetcher.proxy_for(url)).build();
         request.call().map_err(|error| match error {
             ureq::Error::Io(_)
             | ureq::Error::Timeout(_)
@@ -130,10 +147,7 @@ impl Attempt<'_> {
             | ureq::Error::Protocol(_) => {
                 Failed::Broken(self.words(&error), self.validators.clone())
             }
-            other => Failed::Final(Error::Url {
-                url: redacted(self.url),
-                reason: self.words(&other),
-            }),
+            other => self.unusable(self.words(&other)),
         })
     }
 
@@ -148,8 +162,6 @@ impl Attempt<'_> {
             ureq::Error::Io(error) => self.io_words(error),
             ureq::Error::HostNotFound => "unknown host".to_owned(),
             ureq::Error::ConnectionFailed => "no connection".to_owned(),
-            ureq::Error::TooManyRedirects => "it redirects in a loop".to_owned(),
-            ureq::Error::RequireHttpsOnly(_) => "it redirects from https to http".to_owned(),
             ureq::Error::BadUri(_) => "it is not a URL".to_owned(),
             other => other.to_string(),
         }

@@ -32,7 +32,7 @@ use ureq::{Proxy, ProxyProtocol};
 
 use crate::attempt::{Attempt, Failed, Outcome};
 pub use crate::error::Error;
-pub use crate::url::{is_url, redacted};
+pub use crate::url::{is_url, redacted, same_host};
 
 /// Fewest bytes a second, over the time that a server may be silent.
 pub const MINIMUM_RATE: u64 = 1000;
@@ -125,7 +125,8 @@ impl Fetcher {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
-            .max_redirects(MOST_REDIRECTS)
+            // They are followed here, hop by hop: see `Attempt::send`.
+            .max_redirects(0)
             .user_agent(options.user_agent.as_str())
             .accept_encoding("identity")
             .timeout_connect(timeout)
@@ -238,10 +239,7 @@ impl Fetcher {
     }
 
     fn proxy_for(&self, url: &str) -> Option<Proxy> {
-        let is_https = url
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("https:"));
-        match is_https {
+        match crate::url::is_https(url) {
             true => self.https_proxy.clone(),
             false => self.http_proxy.clone(),
         }
