@@ -11,8 +11,9 @@
 //! gpgkey=https://example.org/key.asc
 //! ```
 //!
-//! What a key would change about packages or their safety, and is not implemented, is refused;
-//! the others of the dozens of keys that there are say how often to look for news and the like.
+//! What a key would change about packages or their safety, and is not implemented, is refused, and
+//! so is a key that a section has twice with different values. The others of the dozens of keys
+//! that there are say how often to look for news and the like.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -124,7 +125,11 @@ fn sections(text: &str) -> std::result::Result<Vec<(String, Section)>, String> {
         }
         let (key, value) = trimmed.split_once('=').ok_or_else(|| at("= is missing"))?;
         let key = key.trim().to_ascii_lowercase();
-        section.insert(key.clone(), value.trim().to_owned());
+        // dnf would take the last one; whoever reads the file may see the first.
+        let before = section.insert(key.clone(), value.trim().to_owned());
+        if before.is_some_and(|before| before != value.trim()) {
+            return Err(at(&format!("{key} occurs twice, with different values")));
+        }
         last_key = Some(key);
     }
     Ok(sections)
@@ -322,6 +327,7 @@ mod tests {
             ("gpgcheck=1\npkg_gpgcheck=0", Some(true)),
             ("pkg_gpgcheck=0", Some(false)),
             ("repo_gpgcheck=1", None),
+            ("gpgcheck=1\ngpgcheck = 1", Some(true)),
         ] {
             let sources = parse(&format!("[a]\nbaseurl=http://a\n{lines}")).unwrap();
             assert_eq!(sources[0].trust.packages, expected, "{lines}");
@@ -337,6 +343,14 @@ mod tests {
             ("[a", "line 1: ] is missing"),
             ("[a]\nwhat", "line 2: = is missing"),
             ("[a]\nx=1\n[a]", "line 3: [a] occurs twice"),
+            (
+                "[a]\nbaseurl=http://a\ngpgcheck=1\nGPGCheck = 0",
+                "line 4: gpgcheck occurs twice, with different values",
+            ),
+            (
+                "[a]\nbaseurl=http://a\ngpgkey=https://a/1\n  https://a/2\ngpgkey=https://a/1",
+                "line 5: gpgkey occurs twice, with different values",
+            ),
             ("[a]\nname=x", "[a] has no baseurl"),
             (
                 "[a]\nmetalink=http://a",
