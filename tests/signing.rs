@@ -315,6 +315,33 @@ fn gpg_signs_when_asked() {
         .status();
 }
 
+/// A program that is called gpg writes down what it is given.
+#[test]
+fn gpg_gets_no_secret_of_the_environment() {
+    let scratch = Scratch::new();
+    let (bin, given) = (scratch.join("bin"), scratch.join("given"));
+    fs::create_dir(&bin).unwrap();
+    fs::write(
+        bin.join("gpg"),
+        format!("#!/bin/sh\nenv > {}\nexit 2\n", given.display()),
+    )
+    .unwrap();
+    fs::set_permissions(bin.join("gpg"), fs::Permissions::from_mode(0o755)).unwrap();
+    let hello = fixture("hello-sysext-1.0-1.x86_64.rpm");
+    let arguments = ["--gpg-key".as_ref(), "a".as_ref(), hello.as_os_str()];
+    let outcome = build(&scratch.join("store"), &arguments)
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("GNUPGHOME", "/nosuch")
+        .env("SYSEXT_BUILD_PASSPHRASE", "secret one")
+        .env("DEPLOY_TOKEN", "secret two")
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(1), "{}", errors(&outcome));
+    let given = fs::read_to_string(given).unwrap();
+    assert!(!given.contains("secret"), "{given}");
+    assert!(given.contains("GNUPGHOME=/nosuch\n"), "{given}");
+}
+
 #[test]
 fn keys_that_are_no_keys() {
     let scratch = Scratch::new();

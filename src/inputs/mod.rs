@@ -315,7 +315,9 @@ pub fn signing(arguments: &SigningArguments) -> Result<signing::Settings> {
 fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
     const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
     if let Some(name) = &arguments.gpg_key {
-        return Ok(Some(KeySource::Gpg(name.clone())));
+        let variables = signing::GPG_ENVIRONMENT.into_iter();
+        let environment = variables.filter_map(|name| Some((name, std::env::var_os(name)?)));
+        return Ok(Some(KeySource::Gpg(name.clone(), environment.collect())));
     }
     let Some(path) = &arguments.sign_key else {
         return Ok(None);

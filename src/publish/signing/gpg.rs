@@ -1,5 +1,6 @@
 //! Signatures by gpg, for keys that an agent or a card holds.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
@@ -9,9 +10,39 @@ use store::SignError;
 
 use crate::words::failure::{Failure, Result};
 
+/// The variables that gpg gets of those that this program has: where its keys are, and how its agent
+/// asks for a passphrase. The secrets that CI systems put into variables are none of its business,
+/// nor its agent's, which outlives the build.
+pub const ENVIRONMENT: [&str; 20] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "GNUPGHOME",
+    "GPG_TTY",
+    "PINENTRY_USER_DATA",
+    "TERM",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    "LD_LIBRARY_PATH",
+];
+
+/// Variables with their values.
+pub type Environment = Vec<(&'static str, OsString)>;
+
 /// A key that gpg can sign with.
 #[derive(Debug)]
 pub struct Key {
+    environment: Environment,
     /// The fingerprint of the primary key, in upper-case hex.
     pub fingerprint: String,
     /// Its public part.
@@ -20,8 +51,8 @@ pub struct Key {
 
 impl Key {
     /// Looks a key up by whatever gpg takes for a name: a fingerprint, an id, an address.
-    pub fn find(name: &str) -> Result<Self> {
-        let output = gpg(&["--export", "--", name], &[])
+    pub fn find(name: &str, environment: &Environment) -> Result<Self> {
+        let output = gpg(environment, &["--export", "--", name], &[])
             .map_err(|error| Failure::io("running gpg", error))?;
         if !output.status.success() {
             return Err(Failure::refused(anyhow!("{}", complaint(&output))));
@@ -35,6 +66,7 @@ impl Key {
             Keyring::parse(&output.stdout, "what gpg exports").map_err(Failure::refused)?;
         match &public.keys()[..] {
             [key] => Ok(Self {
+                environment: environment.clone(),
                 fingerprint: key.fingerprint.clone(),
                 public: public.clone(),
             }),
@@ -53,6 +85,7 @@ impl Key {
     pub fn sign(&self, data: &[u8], now: u64) -> std::result::Result<Vec<u8>, SignError> {
         let options = ["--local-user", &self.fingerprint, "--no-armor"];
         let output = gpg(
+            &self.environment,
             &[&options[..], &["--detach-sign", "--output", "-"]].concat(),
             data,
         )?;
@@ -65,10 +98,12 @@ impl Key {
 }
 
 /// Runs gpg with `input` and returns what it says.
-fn gpg(arguments: &[&str], input: &[u8]) -> std::io::Result<Output> {
+fn gpg(environment: &Environment, arguments: &[&str], input: &[u8]) -> std::io::Result<Output> {
     let mut child = Command::new("gpg")
         .args(["--batch", "--quiet", "--no-tty"])
         .args(arguments)
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -19,6 +19,7 @@ use openpgp::{Error, Keyring, SigningKey};
 use store::{Basis, Former, KEYRING, SignError, Signature, Signing, Store};
 use zeroize::Zeroizing;
 
+pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
 pub use passphrase::{Passphrase, PassphraseSource};
 
 use crate::findings::{Finding, kinds};
@@ -33,8 +34,8 @@ const MAX_KEY_FILE: u64 = 1 << 20;
 pub enum KeySource {
     /// A file with a secret key, and where its passphrase is.
     File(PathBuf, PassphraseSource),
-    /// A key that gpg has.
-    Gpg(String),
+    /// A key that gpg has, and the environment that gpg gets.
+    Gpg(String, gpg::Environment),
 }
 
 /// What the user said about the signature of a list.
@@ -78,7 +79,9 @@ impl Signer {
                 let (key, findings) = read_key(path, passphrase, settings)?;
                 (How::Key(Box::new(key)), findings)
             }
-            Some(KeySource::Gpg(id)) => (How::Gpg(gpg::Key::find(id)?), Vec::new()),
+            Some(KeySource::Gpg(id, environment)) => {
+                (How::Gpg(gpg::Key::find(id, environment)?), Vec::new())
+            }
         };
         Ok(Some(Self {
             how,
