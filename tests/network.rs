@@ -4,6 +4,7 @@
 //! nothing written, and a cache that serves the next run.
 
 use std::fs;
+use std::io::Read as _;
 use std::process::{Output, Stdio};
 
 use crate::fixture_repository::{self, Desk, NOARCH, usual};
@@ -89,6 +90,51 @@ fn the_second_run_asks_whether_anything_has_changed() {
     assert_eq!(site.server.requests(), [LIST]);
     site.succeeds("offline", &["--offline"]);
     assert_eq!(site.server.requests(), Vec::<String>::new());
+}
+
+/// Metadata that name a place of their own, on a host that the user did not name.
+#[test]
+fn metadata_lead_to_no_other_host() {
+    let listed = " href=\"packages/hello";
+    for (what, in_list, from) in [
+        ("package", false, listed),
+        ("metadata", true, " href=\"repodata/primary"),
+    ] {
+        let site = Site::new();
+        let repo = site.desk.scratch.join("repo");
+        let based = format!(" xml:base=\"{}/\"{from}", site.server.url());
+        if in_list {
+            let list = repo.join("repodata/repomd.xml");
+            let text = fs::read_to_string(&list).unwrap().replace(from, &based);
+            fs::write(list, text).unwrap();
+        } else {
+            let primary = fs::read(repo.join("repodata/primary.xml.gz")).unwrap();
+            let mut text = String::new();
+            let mut gzip = flate2::read::GzDecoder::new(&*primary);
+            gzip.read_to_string(&mut text).unwrap();
+            let text = text.replace(from, &based);
+            fixture_repository::put_metadata(&repo, &text, "<filelists></filelists>");
+        }
+        // The server that is named is another one than that of the metadata.
+        let named = Server::of(&repo);
+        for (place, more) in [
+            (repo.to_str().unwrap(), &["hello-noarch"][..]),
+            (repo.to_str().unwrap(), &["hello-noarch", "--dry-run"]),
+            (named.url(), &["hello-noarch", "--dry-run"]),
+        ] {
+            let outcome = site.desk.command(place, more).output().unwrap();
+            let said = text(&outcome.stderr);
+            assert_eq!(outcome.status.code(), Some(1), "{what}: {said}");
+            let words = format!("name {}/", site.server.url());
+            assert!(said.contains(&words), "{what}: {said}");
+            assert!(
+                said.contains(", which is not on its host"),
+                "{what}: {said}"
+            );
+            assert_eq!(site.desk.store(), Vec::<String>::new(), "{what}");
+        }
+        assert_eq!(site.server.requests(), Vec::<String>::new(), "{what}");
+    }
 }
 
 #[test]

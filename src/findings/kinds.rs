@@ -276,6 +276,14 @@ kinds! {
         repair "Give the repository's keys with --keyring, or set gpgcheck=1 and gpgkey= in its \
          .repo file.";
 
+    WEAK_CHECKSUM: Note "weak-checksum",
+        "nothing better than MD5 or SHA-1 says what a file of a repository must be",
+        why "Two files with the same MD5 or SHA-1 can be made, so the one who made the file may \
+         have another that fits. A signature of the list or a lock does not help: it covers the \
+         checksum.",
+        repair "Ask the repository's owner to run createrepo_c with its default, SHA-256. Packages \
+         that are signed, and checked with --keyring, need no checksum.";
+
     UNREADABLE_KEY: Note "unreadable-key",
         "a key of a keyring was skipped because it can't be read",
         why "One of the keys in the keyring is damaged or of an unknown kind. Packages signed \

@@ -130,6 +130,7 @@ impl<'a> Offer<'a> {
                 continue;
             };
             let repository = listed.and_then(|one| repositories.get(one.repository));
+            findings.extend(repository.and_then(|one| one.weakly_listed(number.index)));
             findings.extend(match repository {
                 None => self.trust.check_named(&package, &file)?,
                 Some(one) => self.trust.check(&package, &file, one.keyring.as_ref())?,

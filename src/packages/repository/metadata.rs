@@ -7,8 +7,10 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder};
+use rpm_input::DigestAlgorithm;
 use rpm_input::repodata::{Filelists, Kind, MetadataFile, Primary, Repomd};
 
+use crate::findings::{Finding, kinds};
 use crate::packages::repository::cache::CacheDirectory;
 use crate::packages::repository::download::{Downloads, Item};
 use crate::packages::repository::keys::{self, Keys};
@@ -81,6 +83,16 @@ impl Metadata {
             place,
             repomd,
         })
+    }
+
+    /// Says which of the files are vouched for by a checksum that does not hold them.
+    pub fn findings(&self) -> Vec<Finding> {
+        let files = [("primary", Kind::Primary), ("filelists", Kind::Filelists)];
+        let weak = files.into_iter().filter_map(|(what, kind)| {
+            let algorithm = self.repomd.file(&kind)?.weak_checksum()?;
+            Some(weak_checksum(&self.name, algorithm, what))
+        });
+        weak.collect()
     }
 
     /// Returns the packages on offer: from the cache, if this state of the repository was read
@@ -165,7 +177,7 @@ impl Metadata {
         downloads: &Downloads<'_>,
     ) -> Result<(File, String)> {
         let what = format!("{} of {}", listed.location, self.name);
-        let path = match self.urls(&listed.location, listed.base.as_deref()) {
+        let path = match self.urls(&listed.location, listed.base.as_deref())? {
             Some(urls) => {
                 let item = Item {
                     what,
@@ -193,7 +205,7 @@ impl Metadata {
         progress: &dyn Fn(u64),
     ) -> Result<PathBuf> {
         let size = Some(file.size).filter(|size| *size > 0);
-        if let Some(urls) = self.urls(&file.location, file.base.as_deref()) {
+        if let Some(urls) = self.urls(&file.location, file.base.as_deref())? {
             let item = Item {
                 what: format!("{} of {}", file.location, self.name),
                 urls,
@@ -222,22 +234,35 @@ impl Metadata {
         }
     }
 
-    /// Returns the URLs of a file; none if it is in a directory.
-    fn urls(&self, location: &str, base: Option<&str>) -> Option<Vec<String>> {
-        let bases = match (&self.place, base) {
-            (_, Some(base)) if fetch::is_url(base) => {
-                return Some(vec![url::joined(base, location)]);
-            }
-            (_, None) if fetch::is_url(location) => return Some(vec![location.to_owned()]),
-            (Place::Urls(bases), _) => bases,
-            (Place::Directory(_), _) => return None,
+    /// Returns the URLs of a file; none if it is in a directory. Metadata may name a place of their
+    /// own (`xml:base`), but none on a host that the user did not name.
+    fn urls(&self, location: &str, base: Option<&str>) -> Result<Option<Vec<String>>> {
+        let base = base.filter(|base| fetch::is_url(base));
+        let elsewhere = match base {
+            _ if fetch::is_url(location) => Some(location.to_owned()),
+            Some(base) => Some(url::joined(base, location)),
+            None => None,
         };
-        Some(
-            bases
-                .iter()
-                .map(|base| url::joined(base, location))
-                .collect(),
-        )
+        let bases = match &self.place {
+            Place::Urls(bases) => &bases[..],
+            Place::Directory(_) => &[],
+        };
+        match elsewhere {
+            Some(url) if bases.iter().any(|base| fetch::same_host(base, &url)) => {
+                Ok(Some(vec![url]))
+            }
+            Some(url) => {
+                let (url, name) = (fetch::redacted(&url), &self.name);
+                let text = anyhow!("the metadata of {name} name {url}, which is not on its host");
+                Err(Failure::refused(text)
+                    .hint("if you trust that place, give it with --repo as well, or copy the file"))
+            }
+            None if bases.is_empty() => Ok(None),
+            None => {
+                let urls = bases.iter().map(|base| url::joined(base, location));
+                Ok(Some(urls.collect()))
+            }
+        }
     }
 
     /// Returns the path of a file in a directory, which must not lead out of it.
@@ -265,6 +290,12 @@ impl Metadata {
             false => Ok(root.join(decoded)),
         }
     }
+}
+
+/// Returns the finding about a file that nothing better than this algorithm vouches for.
+pub fn weak_checksum(repository: &str, algorithm: DigestAlgorithm, file: &str) -> Finding {
+    let text = format!("{repository}: {algorithm} alone vouches for {file}");
+    Finding::new(&kinds::WEAK_CHECKSUM, text)
 }
 
 /// Returns the name under which the list of a repository at these URLs is kept.
@@ -308,44 +339,73 @@ mod tests {
         let directory = metadata(Place::Directory("/srv".into()));
         let bases = ["https://a/r/?token", "https://b"].map(str::to_owned);
         let mirrors = metadata(Place::Urls(bases.into()));
+        let at = |urls: &[&str]| {
+            let urls = urls.iter().map(|url| (*url).to_owned());
+            Ok(Some(urls.collect::<Vec<_>>()))
+        };
+        let refused = |url: &str| {
+            Err(format!(
+                "the metadata of oss name {url}, which is not on its host"
+            ))
+        };
         for (metadata, base, location, expected) in [
-            (&directory, None, "p/x.rpm", None),
+            (&directory, None, "p/x.rpm", Ok(None)),
+            // A base that is not on the network is that of the list's author.
+            (&directory, Some("/media/1"), "x.rpm", Ok(None)),
             (
                 &directory,
                 None,
                 "https://c/x.rpm",
-                Some(&["https://c/x.rpm"][..]),
+                refused("https://c/x.rpm"),
             ),
             (
                 &directory,
-                Some("https://c/"),
+                Some("http://localhost/"),
                 "x.rpm",
-                Some(&["https://c/x.rpm"]),
+                refused("http://localhost/x.rpm"),
             ),
-            // A base that is not on the network is that of the list's author.
-            (&directory, Some("/media/1"), "x.rpm", None),
             (
                 &mirrors,
                 None,
                 "x.rpm",
-                Some(&["https://a/r/x.rpm?token", "https://b/x.rpm"]),
-            ),
-            (
-                &mirrors,
-                Some("https://c"),
-                "x.rpm",
-                Some(&["https://c/x.rpm"]),
+                at(&["https://a/r/x.rpm?token", "https://b/x.rpm"]),
             ),
             (
                 &mirrors,
                 Some("media:1"),
                 "x.rpm",
-                Some(&["https://a/r/x.rpm?token", "https://b/x.rpm"]),
+                at(&["https://a/r/x.rpm?token", "https://b/x.rpm"]),
             ),
-            (&mirrors, None, "http://c/x.rpm", Some(&["http://c/x.rpm"])),
+            (
+                &mirrors,
+                Some("https://B/pool/"),
+                "x.rpm",
+                at(&["https://B/pool/x.rpm"]),
+            ),
+            (&mirrors, None, "https://a/y.rpm", at(&["https://a/y.rpm"])),
+            (
+                &mirrors,
+                Some("https://c"),
+                "x.rpm",
+                refused("https://c/x.rpm"),
+            ),
+            (
+                &mirrors,
+                Some("https://a:444"),
+                "x.rpm",
+                refused("https://a:444/x.rpm"),
+            ),
+            (&mirrors, None, "http://a/x.rpm", refused("http://a/x.rpm")),
+            // A location that is a URL is one, whatever base it has.
+            (
+                &mirrors,
+                Some("https://a"),
+                "https://u:p@c/x.rpm",
+                refused("https://c/x.rpm"),
+            ),
         ] {
             let found = metadata.urls(location, base);
-            let expected = expected.map(|urls| urls.iter().map(|url| (*url).to_owned()).collect());
+            let found = found.map_err(|failure| failure.source.to_string());
             assert_eq!(found, expected, "{base:?} {location}");
         }
     }

@@ -46,7 +46,7 @@ use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 use crate::words::quantity::counted;
 use keys::Keys;
-use metadata::Metadata;
+use metadata::{Metadata, weak_checksum};
 
 /// Repositories and packages that are fetched at once.
 const CONNECTIONS: usize = 4;
@@ -110,6 +110,13 @@ impl Repository {
             location: file.location,
             size: file.size,
         })
+    }
+
+    /// Says that nothing but a weak checksum vouches for the file of the package of that index.
+    pub fn weakly_listed(&self, index: usize) -> Option<Finding> {
+        let file = listing::package_file(&self.catalog, index)?;
+        let is_weak = file.checksum.is_weak() && self.keyring.is_none();
+        is_weak.then(|| weak_checksum(&self.name, file.checksum.algorithm(), &file.location))
     }
 
     /// Says where the file of the package of that index is. A file that no metadata speak of is
@@ -212,6 +219,7 @@ fn open_one(
                 findings.push(Finding::new(&kinds::UNCHECKED_REPOSITORY, text));
             }
             let metadata = Metadata::open(source, place, &keys, trust.now, downloads)?;
+            findings.extend(metadata.findings());
             let catalog = metadata.catalog(downloads)?;
             (catalog, Holding::Listed(metadata))
         }

@@ -338,6 +338,64 @@ fn what_is_checked_of_a_repository() {
     );
 }
 
+#[test]
+fn what_only_a_weak_checksum_vouches_for() {
+    let settings = Settings::without_network(None);
+    let downloads = Downloads::new(&settings);
+    let scratch = Scratch::new();
+    with_metadata(&scratch);
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(scratch.path().join("repodata").join(name));
+        text.unwrap()
+    };
+    // `sha1sum` of what the repository lists as number 1.
+    let (primary, filelists) = (read("primary.xml"), read("filelists.xml"));
+    let two = digest(&fixture(TWO));
+    let weak = primary.replace(
+        &format!("\"sha256\" pkgid=\"YES\">{two}"),
+        &format!("\"sha\" pkgid=\"YES\">{}", &two[..40]),
+    );
+    assert_ne!(primary, weak);
+    for (primary, list, signed, expected) in [
+        (&primary, "sha256", false, vec![]),
+        (
+            &weak,
+            "sha256",
+            false,
+            vec!["oss: SHA-1 alone vouches for p/two.rpm"],
+        ),
+        // Of this package a signature is checked.
+        (&weak, "sha256", true, vec![]),
+        (
+            &primary,
+            "md5",
+            true,
+            vec!["oss: MD5 alone vouches for filelists"],
+        ),
+    ] {
+        put_list(&scratch, &[("primary", primary), ("filelists", &filelists)]);
+        if list == "md5" {
+            let text = read("repomd.xml").replace(
+                &format!("\"sha256\">{}", digest(filelists.as_bytes())),
+                "\"md5\">d41d8cd98f00b204e9800998ecf8427e",
+            );
+            scratch.write("repodata/repomd.xml", text.as_bytes());
+        }
+        let mut trust = trust();
+        if signed {
+            trust.given.add(PUBLIC, "").unwrap();
+        }
+        let repository = opened(source(scratch.path()), &trust, &downloads).unwrap();
+        let packages = [0, 1].map(|index| repository.weakly_listed(index));
+        let said = repository.findings.iter().chain(packages.iter().flatten());
+        let said = said.map(|one| {
+            assert_eq!(one.kind.id, "weak-checksum");
+            &*one.text
+        });
+        assert_eq!(said.collect::<Vec<_>>(), expected, "{list} {signed}");
+    }
+}
+
 /// A list on the network as the cache has it.
 #[test]
 fn a_repository_on_the_network_that_is_not_checked_is_a_finding() {

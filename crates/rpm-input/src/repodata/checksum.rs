@@ -41,6 +41,11 @@ impl Checksum {
         self.algorithm
     }
 
+    /// Returns whether two files with the same checksum can be made: MD5 and SHA-1.
+    pub fn is_weak(&self) -> bool {
+        matches!(self.algorithm, DigestAlgorithm::Md5 | DigestAlgorithm::Sha1)
+    }
+
     /// Returns the digits, in lower case.
     pub fn hex(&self) -> &str {
         &self.hex

@@ -71,11 +71,7 @@ impl<'r> Document<'r> {
             _ => failed(origin, "", 0, error),
         })?;
         // The checksum of the file says all that is needed, unless it is one that can be forged.
-        let weak = matches!(
-            checksum.algorithm(),
-            DigestAlgorithm::Md5 | DigestAlgorithm::Sha1
-        );
-        let open = (listed.open_checksum.clone().filter(|_| weak))
+        let open = (listed.open_checksum.clone().filter(|_| checksum.is_weak()))
             .map(|promised| (promised.clone(), ChecksumHasher::like(&promised)));
         let stated = listed.open_size.filter(|size| *size <= MAX_OPEN_SIZE);
         Ok(Self {

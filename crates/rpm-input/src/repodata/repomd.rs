@@ -4,6 +4,7 @@ use super::checksum::Checksum;
 use super::xml::{Next, Tag, Xml, once};
 use super::{MAX_OPEN_SIZE, MAX_VALUE};
 use crate::error::Error;
+use crate::file::DigestAlgorithm;
 
 /// Most files that a list may name.
 const MAX_FILES: usize = 1000;
@@ -36,6 +37,16 @@ pub struct MetadataFile {
     pub size: Option<u64>,
     /// Length of what it holds, in bytes.
     pub open_size: Option<u64>,
+}
+
+impl MetadataFile {
+    /// Returns the algorithm of the best checksum that is compared, if another file with the same
+    /// one can be made.
+    pub fn weak_checksum(&self) -> Option<DigestAlgorithm> {
+        let open = self.open_checksum.iter().chain([&self.checksum]);
+        let is_weak = open.into_iter().all(Checksum::is_weak);
+        is_weak.then(|| self.checksum.algorithm())
+    }
 }
 
 /// The list of a repository's metadata files.

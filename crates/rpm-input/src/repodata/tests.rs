@@ -361,6 +361,21 @@ fn the_list_of_files_is_read() {
     let primary = repomd.file(&Kind::Primary).unwrap();
     assert_eq!(primary.checksum.kind(), "sha1");
     assert_eq!(primary.open_checksum.as_ref().unwrap().kind(), "md5");
+    // One good checksum of the two is enough.
+    assert_eq!(primary.weak_checksum(), Some(DigestAlgorithm::Sha1));
+    let strong = Checksum::parse("sha256", &"0".repeat(64)).unwrap();
+    for (checksum, open) in [
+        (strong.clone(), primary.open_checksum.clone()),
+        (primary.checksum.clone(), Some(strong.clone())),
+        (strong, None),
+    ] {
+        let file = MetadataFile {
+            checksum,
+            open_checksum: open,
+            ..primary.clone()
+        };
+        assert_eq!(file.weak_checksum(), None);
+    }
     assert_eq!(primary.location, "repodata/p.xml.gz");
     assert_eq!(primary.base.as_deref(), Some("http://a/"));
     assert_eq!((primary.size, primary.open_size), (Some(10), Some(20)));
