@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use ::linkage::Linkage;
 use anyhow::anyhow;
 use clients::{Container, MAX_RELEASE_SIZE, Release, ReleaseFile};
+use files::Links;
 use image::squashfs::{Image, Outline};
 use image::{Content, ContentId, Tree, Visit};
 use manifest::Manifest;
@@ -97,7 +98,7 @@ impl InspectedImage {
     }
 
     fn from_manifest(path: &Path, manifest: &Path, stem: &str) -> Result<Self> {
-        let Some(mut found) = read_manifest(manifest)? else {
+        let Some(mut found) = read_manifest(manifest, Links::Follow)? else {
             return Err(Failure::refused(anyhow!(
                 "{} is not there",
                 manifest.display()
@@ -127,8 +128,8 @@ impl InspectedImage {
     }
 
     fn from_image(path: &Path, name: &str) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| Failure::io(reading(path), error))?;
-        let mut manifest = read_manifest(&beside(path))?;
+        let mut file = files::open(path, Links::Follow)?;
+        let mut manifest = read_manifest(&beside(path), Links::Refuse)?;
         let container = container(&mut file).map_err(|error| Failure::io(reading(path), error))?;
         let mut facts = clients::Image {
             file: name.to_owned(),
@@ -300,11 +301,11 @@ pub fn beside(image: &Path) -> PathBuf {
 }
 
 /// Reads the manifest of an image; `None` where it is not there.
-pub fn read_manifest(path: &Path) -> Result<Option<Manifest>> {
-    if !path.try_exists().is_ok_and(|exists| exists) {
+pub fn read_manifest(path: &Path, links: Links) -> Result<Option<Manifest>> {
+    if path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let json = document::read(path, manifest::MAX_SIZE)?;
+    let json = document::read(path, links, manifest::MAX_SIZE)?;
     Manifest::of_image(&json)
         .map(Some)
         .map_err(|problem| Failure::refused(anyhow!("{} {problem}", path.display())))

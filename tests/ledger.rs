@@ -223,7 +223,7 @@ fn snapshot(directory: &Path) -> BTreeMap<String, File> {
 
 const INVALID: &str = "signature-invalid";
 const MISSING: &str = "signature-missing";
-const NOT_A_FILE: &str = "is not a regular file";
+const NOT_A_FILE: &str = ", not a regular file";
 const OTHER_KEY: &str = "is to sign now";
 
 /// What the thief does, and what the owner's program says to it.

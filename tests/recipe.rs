@@ -281,7 +281,7 @@ fn what_is_no_recipe() {
         (
             &["recipes/big.toml"],
             1,
-            "recipes/big.toml is larger than 1 MiB",
+            "recipes/big.toml has 1048606 bytes; at most 1048576 are allowed",
         ),
         (
             &["recipes/latin1.toml"],

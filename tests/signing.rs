@@ -356,7 +356,7 @@ fn keys_that_are_no_keys() {
             .unwrap()
     };
     for (key, epoch, code, words) in [
-        (scratch.join("none"), EPOCH, 3, "reading the key"),
+        (scratch.join("none"), EPOCH, 3, "error: reading "),
         (fixture("keys/test.public.asc"), EPOCH, 1, "no secret key"),
         (hello.clone(), EPOCH, 1, "gpg --export-secret-keys"),
         (

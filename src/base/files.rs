@@ -1,16 +1,17 @@
 //! What a base has at a path: from its root directory, else from its packages' file lists.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use files::Links;
 use rpm_input::{FileKind, Package};
 
 use crate::base::Base;
 use crate::words::digest::sha256;
+use crate::words::failure::{Failure, Result};
 
 /// Directories that are links to below `/usr` on every system that a system extension fits;
 /// packages may list files by either path.
@@ -139,14 +140,16 @@ impl<'a> BaseFiles<'a> {
 
     /// Says whether a file of the base has this content, named as in `sha256:9f86…`; `None` where
     /// that can't be known.
-    pub fn has_content(&self, path: &str, id: &str) -> io::Result<Option<bool>> {
+    pub fn has_content(&self, path: &str, id: &str) -> Result<Option<bool>> {
         let Some((algorithm, wanted)) = id.split_once(':') else {
             return Ok(None);
         };
         if let Some(root) = self.root
             && algorithm == "sha256"
         {
-            let (_, own) = sha256(&mut File::open(root.join(path))?)?;
+            let file = root.join(path);
+            let (_, own) = sha256(&mut files::open(&file, Links::Refuse)?)
+                .map_err(|error| Failure::io(format!("reading {}", file.display()), error))?;
             return Ok(Some(hex::encode(own) == wanted));
         }
         let own = self

@@ -11,10 +11,10 @@ mod manifest;
 mod os_release;
 mod owners;
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use ::files::Links;
 use anyhow::anyhow;
 use clients::Release;
 use rpm_input::{FileKind, Package, database};
@@ -269,7 +269,7 @@ fn merges_sbin(packages: &[Package]) -> Option<bool> {
 fn file(path: &Path) -> Result<Found> {
     let doing = || format!("reading {}", path.display());
     let failed = |error: std::io::Error| Failure::io(doing(), error);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = ::files::open(path, Links::Follow)?;
     let mut start = Vec::new();
     (&mut file)
         .take(LONGEST_MAGIC)
@@ -281,7 +281,7 @@ fn file(path: &Path) -> Result<Found> {
     if start.starts_with(b"hsqs") || start.starts_with(&[0xed, 0xab, 0xee, 0xdb]) {
         return Err(not_a_base(path));
     }
-    let bytes = document::read(path, MAX_LIST)?;
+    let bytes = document::read(path, Links::Follow, MAX_LIST)?;
     if bytes.trim_ascii_start().starts_with(b"{") {
         let described =
             manifest::parse(&bytes).map_err(|problem| refused(path, &as_manifest(&problem)))?;

@@ -1,29 +1,21 @@
 //! os-release: which system a base is. The parser is that of the clients, so a host that systemd
 //! can read is never refused.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::anyhow;
 use clients::{MAX_RELEASE_SIZE, Release};
+use files::Links;
 
 use crate::words::failure::{Failure, Result};
 
 /// Reads an os-release file, which must have an `ID`: without one, no client merges anything.
 pub fn read(path: &Path) -> Result<Release> {
-    let doing = || format!("reading {}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| Failure::io(doing(), error))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_RELEASE_SIZE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::io(doing(), error))?;
+    let bytes = files::read(path, MAX_RELEASE_SIZE, Links::Follow)?;
     let refused = |problem: &str| {
         let path = path.display();
         Failure::refused(anyhow!("{path} is not an os-release file: {problem}"))
     };
-    if bytes.len() as u64 > MAX_RELEASE_SIZE {
-        return Err(refused("it is longer than the 64 MiB that systemd reads"));
-    }
     let os_release = Release::parse(&bytes)
         .ok_or_else(|| refused("systemd can't read it, since it is not UTF-8 text"))?;
     match os_release.get("ID") {

@@ -16,7 +16,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::words::document;
+use files::Links;
+
 use crate::words::failure::{Failure, Result};
 
 /// A longer file is none of these.
@@ -137,11 +138,11 @@ fn add(numbers: &mut Numbers, name: &str, id: u32) {
 
 /// Reads a regular file, if it is there.
 fn read(path: &Path) -> Result<Option<String>> {
-    if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
-        return Ok(None);
-    }
-    let bytes = document::read(path, MAX_FILE)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    let bytes = match files::read(path, MAX_FILE, Links::Refuse) {
+        Err(files::Error::WrongKind { .. }) => None,
+        read => files::if_there(read)?,
+    };
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::{self, Finding, FindingKind, kinds};
 use crate::plan::filter::is_below;
-use crate::words::failure::{Failure, Result};
+use crate::words::failure::Result;
 
 /// Directories that every base has. A merged image's attributes win over the base's.
 const BASE_DIRECTORIES: &[&str] = &[
@@ -228,10 +228,7 @@ impl Gate<'_, '_> {
             (Content::File { size, id }, BaseEntry::File(own)) if size == own => {
                 let id = (self.naming)(id)?;
                 let base = self.base.map(|base| base.has_content(path, id.as_str()));
-                let same = base
-                    .transpose()
-                    .map_err(|error| Failure::io(format!("reading /{path} of the base"), error))?;
-                if same.flatten() == Some(false) {
+                if base.transpose()?.flatten() == Some(false) {
                     self.add(&kinds::SHADOWS_BASE, path, "differs from the base's");
                 }
             }

@@ -8,12 +8,13 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
+use files::Links;
 use roff::{Inline, Roff, bold, roman};
 
 use crate::cli::Cli;
 use crate::inputs::{ENVIRONMENT, recipe};
 use crate::report::Report;
-use crate::words::failure::{Failure, Kind, Result};
+use crate::words::failure::{Failure, Kind, Result, writing_failure};
 
 const PROGRAM: &str = "sysext-build";
 
@@ -64,13 +65,12 @@ pub fn completions(shell: Shell, report: &Report) {
 
 /// Writes the manual pages into a directory.
 pub fn man(directory: &Path, report: &Report) -> Result<()> {
-    let doing = |path: &Path| format!("writing {}", path.display());
-    std::fs::create_dir_all(directory).map_err(|error| Failure::io(doing(directory), error))?;
-    let pages = pages().map_err(|error| Failure::io(doing(directory), error))?;
-    for (name, page) in pages {
-        let path = directory.join(name);
-        std::fs::write(&path, page).map_err(|error| Failure::io(doing(&path), error))?;
-        report.stage("man", &path.display().to_string());
+    let failed = |error| Failure::io(format!("writing {}", directory.display()), error);
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let directory = files::Directory::open(directory, Links::Follow).map_err(writing_failure)?;
+    for (name, page) in pages().map_err(failed)? {
+        (directory.replace(&name, &page, 0o666)).map_err(writing_failure)?;
+        report.stage("man", &directory.path().join(name).display().to_string());
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! `inspect`: what is in an image, and what it needs of its base.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clients::ReleaseFile;
+use files::Links;
 use image::dump::dump;
 use image::squashfs::{Image, ReadError};
 use linkage::Needs;
@@ -55,7 +55,7 @@ pub fn run(arguments: &InspectArguments, report: &Report) -> Result<()> {
 
 fn inspect(path: &Path) -> Result<Inspection> {
     let doing = || format!("reading {}", path.display());
-    let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
+    let file = files::open(path, Links::Follow)?;
     let length = file
         .metadata()
         .map_err(|error| Failure::io(doing(), error))?
@@ -73,7 +73,7 @@ fn inspect(path: &Path) -> Result<Inspection> {
     })
     .map_err(|error: io::Error| image_failure(path, error))?;
     let facts = image.facts();
-    let (packages, requires, needs) = match read_manifest(&beside(path))? {
+    let (packages, requires, needs) = match read_manifest(&beside(path), Links::Refuse)? {
         Some(manifest) => (Some(manifest.packages), manifest.requires, manifest.needs),
         None => (None, None, None),
     };

@@ -4,11 +4,11 @@
 //! again.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::anyhow;
+use files::Links;
 use manifest::{Explained, Reason, ReliedOn, Summary};
 use resolve::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ impl Record {
     /// Reads what is recorded of an image, or by a plan.
     fn read(path: &Path) -> Result<Self> {
         let document = if is_json(path)? {
-            document::read(path, manifest::MAX_SIZE)?
+            document::read(path, Links::Follow, manifest::MAX_SIZE)?
         } else {
             let beside = beside(path);
             if !beside.try_exists().is_ok_and(|exists| exists) {
@@ -88,7 +88,7 @@ impl Record {
                 ))
                 .hint("give the manifest, or the output of --dry-run --json"));
             }
-            document::read(&beside, manifest::MAX_SIZE)?
+            document::read(&beside, Links::Refuse, manifest::MAX_SIZE)?
         };
         Self::parse(&document).map_err(|problem| {
             Failure::refused(anyhow!("{} {problem}", path.display()))
@@ -235,7 +235,7 @@ impl Record {
 fn is_json(path: &Path) -> Result<bool> {
     let failed = |error| Failure::io(format!("reading {}", path.display()), error);
     let mut start = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = files::open(path, Links::Follow)?;
     file.take(16).read_to_end(&mut start).map_err(failed)?;
     Ok(start.trim_ascii_start().starts_with(b"{") || start.starts_with(&manifest::GZIP))
 }

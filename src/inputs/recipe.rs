@@ -51,7 +51,6 @@ use crate::findings::FINDINGS;
 use crate::inputs::Inputs;
 use crate::packages::choose::may_be_name;
 use crate::packages::repository;
-use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};
 
@@ -166,7 +165,7 @@ pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {
 
 /// Returns what a recipe says together with what was typed beside it, checked.
 pub fn inputs(path: &Path, typed: &BuildArguments) -> Result<Inputs> {
-    let contents = document::read(path, MAX_SIZE)?;
+    let contents = files::read(path, MAX_SIZE, files::Links::Follow)?;
     let text = String::from_utf8(contents)
         .map_err(|_| Failure::usage(format!("{} is not UTF-8", path.display())))?;
     let recipe = read(path, &text)?;

@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use ::linkage::Linkage;
 use anyhow::anyhow;
+use files::Links;
 use image::ContentId;
 use image::squashfs::{self, Compressor, Options, Packer, Summary};
 use rpm_input::{Package, Payload};
@@ -112,8 +113,17 @@ impl<W: io::Read + io::Seek> Packed<W> {
         self.output
             .seek(SeekFrom::Start(0))
             .map_err(|error| Failure::io("reading the image back", error))?;
-        unpack::unpack(&mut self.output, directory)?;
+        let dropped = unpack::unpack(&mut self.output, directory)?;
         report.stage("tree", &directory.display().to_string());
+        if dropped > 0 {
+            report.stage(
+                "note",
+                &format!(
+                    "--tree: set-uid and set-gid bits of {} are in the image alone",
+                    counted(dropped, "file")
+                ),
+            );
+        }
         Ok(())
     }
 }
@@ -280,7 +290,8 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
             return Ok(());
         }
         let doing = || format!("reading {}", path.display());
-        let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
+        // The plan has a file there, and no link.
+        let file = files::open(path, Links::Refuse)?;
         let mut hashed = Hashed {
             content: file,
             hash: Sha256::new(),
@@ -307,8 +318,7 @@ fn wanted<'a>(plan: &'a Plan, first: &First, package: usize, file: usize) -> Opt
 }
 
 fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, File>> {
-    let doing = || format!("reading {}", source.file.display());
-    let file = File::open(source.file).map_err(|error| Failure::io(doing(), error))?;
+    let file = rpm_input::open(source.file).map_err(package_failure)?;
     Payload::open(file, source.package).map_err(package_failure)
 }
 

@@ -1,24 +1,30 @@
 //! Writes the tree of a finished image to disk, to look at.
 //!
 //! Owners and extended attributes are not applied, since that takes root; the image has them.
+//! Set-uid and set-gid bits make a file act for its owner, so they are left out where the file on
+//! disk has another one. Others may be able to write to the directory: all names are looked up from
+//! its descriptor, and no link is followed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use files::{Descent, Directory, Links};
 use image::squashfs::Image;
-use image::{Content, LeafId, Visit};
+use image::{Content, LeafId, Stat, Visit};
+use rustix::fs::Mode;
 
-use crate::words::failure::{Failure, Result};
+use crate::words::failure::{Failure, Result, writing_failure};
 
-/// Unpacks an image into `directory`, which must be empty or new.
-pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
-    let mut entries = fs::read_dir(directory).map_err(|error| failed(directory, error))?;
-    if entries.next().is_some() {
+/// Unpacks an image into `directory`, which must be empty or new; returns the number of files and
+/// directories that have their set-uid or set-gid bit in the image alone.
+pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<usize> {
+    std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    let root = Directory::open(directory, Links::Follow).map_err(writing_failure)?;
+    if !root.names()?.is_empty() {
         return Err(Failure::refused(anyhow!(
             "--tree {} is not empty",
             directory.display()
@@ -26,41 +32,45 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<()> {
     }
     let mut image = Image::open(input).map_err(Failure::refused)?;
     let tree = image.tree().map_err(Failure::refused)?;
-    // No path of a tree is below a link, so nothing is ever written through one.
-    let mut names: Vec<(PathBuf, Option<LeafId>, u16)> = Vec::new();
+    let mut names: Vec<(PathBuf, Option<LeafId>, Mode)> = Vec::new();
+    let is_root = rustix::process::geteuid().is_root();
+    let mut dropped = 0;
     tree.walk(&mut |path, visit| {
         let leaf = match visit {
             Visit::Directory(_) => None,
             Visit::Leaf(id, _) => Some(id),
         };
-        names.push((directory.join(path), leaf, visit.stat().mode));
+        let (mode, is_whole) = mode_on_disk(visit.stat(), is_root);
+        dropped += usize::from(!is_whole);
+        names.push((PathBuf::from(path), leaf, mode));
     });
+    let mut descent = Descent::new(root.descend("").map_err(writing_failure)?);
     let mut written: BTreeMap<LeafId, &Path> = BTreeMap::new();
-    for (path, leaf, mode) in &names {
+    for (path, leaf, mode) in names.iter().skip(1) {
+        let (parent, name) = descent.to(path).map_err(writing_failure)?;
         let Some(leaf) = leaf else {
-            fs::create_dir_all(path).map_err(|error| failed(path, error))?;
+            parent
+                .make_directory(name, 0o700)
+                .map_err(writing_failure)?;
             continue;
         };
         if let Some(first) = written.get(leaf) {
-            fs::hard_link(first, path).map_err(|error| failed(path, error))?;
+            let other = root.descend(first.parent().unwrap_or(Path::new("")));
+            let first = first.file_name().unwrap_or_default();
+            (other.and_then(|other| parent.make_hard_link(name, &other, first)))
+                .map_err(writing_failure)?;
             continue;
         }
         match &tree.leaf(*leaf).content {
             Content::Symlink(target) => {
-                symlink(target, path).map_err(|error| failed(path, error))?;
+                parent.make_link(name, target).map_err(writing_failure)?;
             }
             Content::File { id, .. } => {
                 let mut content = image.content(id).map_err(Failure::refused)?;
-                let mut options = OpenOptions::new();
-                let mut file = options
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(path)
-                    .map_err(|error| failed(path, error))?;
+                let mut file = parent.create_file(name, 0o600).map_err(writing_failure)?;
                 io::copy(&mut content, &mut file)
-                    .and_then(|_| file.set_permissions(Permissions::from_mode((*mode).into())))
-                    .map_err(|error| failed(path, error))?;
+                    .and_then(|_| file.set_permissions(Permissions::from_mode(mode.bits())))
+                    .map_err(|error| failed(&directory.join(path), error))?;
             }
             Content::Special(_) => {}
         }
@@ -68,10 +78,26 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<()> {
     }
     // Last and deepest first: a directory that its owner may not write to is filled by now.
     for (path, _, mode) in names.iter().rev().filter(|(_, leaf, _)| leaf.is_none()) {
-        fs::set_permissions(path, Permissions::from_mode((*mode).into()))
-            .map_err(|error| failed(path, error))?;
+        (root.descend(path))
+            .and_then(|directory| directory.set_mode(mode.bits()))
+            .map_err(writing_failure)?;
     }
-    Ok(())
+    Ok(dropped)
+}
+
+/// Returns the mode that a file gets on disk, and whether it is all of the one in the image;
+/// `is_root` says whether the files that are made are root's.
+fn mode_on_disk(stat: &Stat, is_root: bool) -> (Mode, bool) {
+    let mode = Mode::from_raw_mode(stat.mode.into());
+    let is_own = |id: u32| id == 0 && is_root;
+    let mut kept = mode;
+    if !is_own(stat.uid) {
+        kept.remove(Mode::SUID);
+    }
+    if !is_own(stat.gid) {
+        kept.remove(Mode::SGID);
+    }
+    (kept, kept == mode)
 }
 
 fn failed(path: &Path, error: io::Error) -> Failure {
@@ -80,11 +106,13 @@ fn failed(path: &Path, error: io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Cursor;
     use std::os::unix::fs::MetadataExt as _;
 
     use image::squashfs::{Options, Packer};
-    use image::{ContentId, Leaf, Stat, Tree};
+    use image::{ContentId, Leaf, Tree};
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
 
     use super::*;
     use crate::words::scratch::Scratch;
@@ -157,6 +185,64 @@ mod tests {
             fs::read_link(directory.join("usr/link")).unwrap(),
             Path::new("a")
         );
+    }
+
+    #[test]
+    fn who_a_file_acts_for() {
+        for (mode, uid, gid, is_root, expected) in [
+            (0o755, 0, 0, false, 0o755),
+            (0o1777, 5, 5, false, 0o1777),
+            (0o4755, 0, 0, true, 0o4755),
+            (0o4755, 0, 0, false, 0o755),
+            (0o4755, 3, 0, true, 0o755),
+            (0o2755, 0, 8, true, 0o755),
+            (0o2755, 3, 0, true, 0o2755),
+            (0o6755, 0, 0, false, 0o755),
+            (0o6755, 0, 8, true, 0o4755),
+        ] {
+            let stat = Stat {
+                mode,
+                uid,
+                gid,
+                ..Stat::default()
+            };
+            let (found, is_whole) = mode_on_disk(&stat, is_root);
+            let row = format!("{mode:o} {uid} {gid} {is_root}");
+            assert_eq!(found.bits(), expected, "{row}");
+            assert_eq!(is_whole, u32::from(mode) == expected, "{row}");
+        }
+    }
+
+    /// Somebody who can write to the directory swaps one in it for a link, all the time.
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let scratch = Scratch::new();
+        let outside = scratch.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        let bytes = image();
+        for _ in 0..300 {
+            let tree = scratch.path().join("tree");
+            fs::create_dir(&tree).unwrap();
+            let link = scratch.path().join("link");
+            std::os::unix::fs::symlink(&outside, &link).unwrap();
+            let is_over = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        let usr = tree.join("usr");
+                        let _ = renameat_with(CWD, &usr, CWD, &link, RenameFlags::EXCHANGE);
+                    }
+                });
+                // It may be in the way, and win nothing by that.
+                let _ = unpack(&mut bytes.clone(), &tree);
+                is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+            for name in ["tree", "link"] {
+                let path = scratch.path().join(name);
+                let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+            }
+        }
     }
 
     #[test]

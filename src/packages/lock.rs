@@ -18,8 +18,7 @@ use crate::base::{Base, Named};
 use crate::packages::chosen::Chosen;
 use crate::packages::repository::{self, Downloads, Located, Repository};
 use crate::words::digest::sha256;
-use crate::words::document;
-use crate::words::failure::{Failure, Result};
+use crate::words::failure::{Failure, Result, writing_failure};
 
 /// A longer file is not a lock.
 const MAX_LOCK: u64 = 64 * 1024 * 1024;
@@ -127,7 +126,7 @@ impl Lock {
 
     /// Reads a lock.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = document::read(path, MAX_LOCK)?;
+        let bytes = files::read(path, MAX_LOCK, files::Links::Follow)?;
         let lock: Self = serde_json::from_slice(&bytes).map_err(|error| {
             Failure::refused(anyhow!("{} is not a lock: {error}", path.display()))
                 .hint("to write one, use --lock FILE without --locked")
@@ -147,7 +146,7 @@ impl Lock {
         let mut json =
             serde_json::to_vec_pretty(self).map_err(|error| Failure::io(doing(), error))?;
         json.push(b'\n');
-        document::replace(path, &json)
+        files::replace(path, &json, 0o666).map_err(writing_failure)
     }
 
     /// Says what has changed since the lock was made, in what is asked for and in the base.

@@ -4,18 +4,16 @@
 //! signature is checked here, the contents are checked against the header while they are packed.
 //! One good signature is enough; which count, `openpgp` says.
 
-use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use files::Links;
 use openpgp::{Error, Keyring};
 use rpm_input::{Package, SignedHeader};
+use store::MAX_KEYRING_SIZE;
 
 use crate::findings::{Finding, FindingKind, kinds};
 use crate::words::failure::{Failure, Result, package_failure};
-
-/// Largest file of keys in bytes.
-const MAX_KEYS: u64 = 16 << 20;
 
 /// What the user said about signatures.
 #[derive(Clone, Debug)]
@@ -98,13 +96,7 @@ pub fn keyring(paths: &[PathBuf]) -> Result<Keyring> {
     let mut keyring = Keyring::default();
     for path in paths {
         for file in files(path)? {
-            let doing = || format!("reading the keys in {}", file.display());
-            let opened = File::open(&file).map_err(|error| Failure::io(doing(), error))?;
-            let mut bytes = Vec::new();
-            opened
-                .take(MAX_KEYS + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|error| Failure::io(doing(), error))?;
+            let bytes = files::read(&file, MAX_KEYRING_SIZE, Links::Follow)?;
             keyring
                 .add(&bytes, &file.display().to_string())
                 .map_err(|error| match error {
@@ -143,8 +135,7 @@ fn check_signature(
     keyring: &Keyring,
     now: u64,
 ) -> Result<Option<Finding>> {
-    let doing = || format!("reading {}", file.display());
-    let opened = File::open(file).map_err(|error| Failure::io(doing(), error))?;
+    let opened = rpm_input::open(file).map_err(package_failure)?;
     let signed = package
         .signed_header(&mut BufReader::new(opened))
         .map_err(package_failure)?;

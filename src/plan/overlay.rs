@@ -12,12 +12,13 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use files::{Descent, Directory, Links};
 use image::ContentId;
 use rustix::fs::{lgetxattr, llistxattr};
 use rustix::io::Errno;
@@ -57,6 +58,7 @@ pub struct OverlayFile {
 
 /// Lists an overlay in byte order of paths. Regular files are read once here, for their digests.
 pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
+    let mut descent = Descent::new(Directory::open(directory, Links::Follow)?);
     let mut files = Vec::new();
     for entry in WalkDir::new(directory).min_depth(1).sort_by_file_name() {
         let entry = entry.map_err(|error| {
@@ -94,8 +96,8 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
         };
         let (size, content) = match kind {
             CandidateKind::File => {
-                let (size, digest) = File::open(&source)
-                    .and_then(|mut file| sha256(&mut file))
+                let (parent, name) = descent.to(Path::new(&path))?;
+                let (size, digest) = sha256(&mut parent.open_file(name)?)
                     .map_err(|error| Failure::io(doing(), error))?;
                 (size, Some(sha256_id(&digest)))
             }

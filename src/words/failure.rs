@@ -132,6 +132,32 @@ impl Failure {
 /// The result of everything that can end a run.
 pub type Result<T> = std::result::Result<T, Failure>;
 
+impl From<files::Error> for Failure {
+    /// Sorts the error of a file that was to be read by whether the file or the system is at fault.
+    fn from(error: files::Error) -> Self {
+        match error {
+            files::Error::Io { path, source, .. } => {
+                Self::io(format!("reading {}", path.display()), source)
+            }
+            files::Error::WrongKind {
+                found: files::Kind::Fifo,
+                ..
+            } => Self::refused(error).hint("give a file that holds what comes out of the FIFO"),
+            other => Self::refused(other),
+        }
+    }
+}
+
+/// Sorts the error of a file that was to be written.
+pub fn writing_failure(error: files::Error) -> Failure {
+    match error {
+        files::Error::Io { path, source, .. } => {
+            Failure::io(format!("writing {}", path.display()), source)
+        }
+        other => Failure::refused(other),
+    }
+}
+
 /// Sorts a package's error by whether the package or the system is at fault.
 pub fn package_failure(error: rpm_input::Error) -> Failure {
     match error {
@@ -143,6 +169,7 @@ pub fn package_failure(error: rpm_input::Error) -> Failure {
 /// Sorts a store's error by whether what it holds or the system is at fault.
 pub fn store_failure(error: store::Error) -> Failure {
     match error {
+        store::Error::File(error) => error.into(),
         store::Error::Io { .. }
         | store::Error::LockUnsupported { .. }
         | store::Error::Undo { .. } => Failure::io("using the store", error),

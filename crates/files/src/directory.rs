@@ -68,6 +68,22 @@ impl Directory {
         })
     }
 
+    /// Opens the directory at a relative path below this one; the empty path is this one.
+    ///
+    /// # Errors
+    /// [`Error::WrongKind`], [`Error::Io`].
+    pub fn descend(&self, below: impl AsRef<Path>) -> Result<Directory, Error> {
+        let here = Path::new(".");
+        let mut found = Directory {
+            fd: open_directory(&self.fd, here, &self.path, Links::Refuse)?,
+            path: self.path.clone(),
+        };
+        for part in below.as_ref() {
+            found = found.directory(part)?;
+        }
+        Ok(found)
+    }
+
     /// Makes a directory in this one unless there is one, with `mode` and what the umask leaves of
     /// it, and opens it.
     ///

@@ -100,12 +100,6 @@ pub enum Error {
         /// Who can, and how one sees it: `belongs to user 1000`.
         problem: String,
     },
-    /// Nobody writes to the FIFO.
-    #[error("nothing was written to the FIFO {path}", path = .path.display())]
-    NoWriter {
-        /// The path.
-        path: PathBuf,
-    },
 }
 
 impl Error {

@@ -10,7 +10,8 @@
 //! link: [`Links::Follow`]. A name in a directory that others can write to may not: it would make
 //! this process read, or write, what its user never named. [`Links::Refuse`] looks at the last
 //! component only; where the directories above can be swapped too, one opens them once, as a
-//! [`Directory`], and goes on from its descriptor. Its methods never follow a link.
+//! [`Directory`], and goes on from its descriptor. Its methods never follow a link, and a
+//! [`Descent`] takes whole paths below it.
 //!
 //! **Writing.** [`Directory::replace`] writes a file under a name of its own and renames it over
 //! whatever has the name: readers see the old bytes or the new ones, and a link is replaced and not
@@ -21,6 +22,7 @@
 //! directory is checked, too ([`Directory::check_private`]), since who can write to it can rename
 //! what is in it.
 
+mod descent;
 mod directory;
 mod error;
 mod read;
@@ -34,10 +36,11 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 
+pub use descent::Descent;
 pub use directory::{Directory, replace};
 pub use error::{Error, Kind};
 pub use read::read_open;
-pub use secret::read_secret;
+pub use secret::SecretFile;
 
 /// What is done with a symbolic link in the place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

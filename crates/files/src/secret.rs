@@ -6,11 +6,11 @@
 //! may have to ask its user.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -22,76 +22,113 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// Reads a regular file or a FIFO of at most `limit` bytes, links followed; says its mode, too.
+/// A secret that is read from a regular file or a FIFO.
 ///
-/// The bytes are wiped when they go, and no copy of them was left where a buffer grew.
-///
-/// # Errors
-/// [`Error::WrongKind`]: it is something else. [`Error::NoWriter`], [`Error::TooLarge`],
-/// [`Error::Io`].
-pub fn read_secret(path: impl AsRef<Path>, limit: u64) -> Result<(Zeroizing<Vec<u8>>, u32), Error> {
-    let path = path.as_ref();
-    let failed = |error: std::io::Error| io_error("read", path, error);
-    let (mut file, is_fifo) = open_secret(path)?;
-    let found = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
-    let size = match is_fifo {
-        true => limit,
-        false => u64::try_from(found.st_size).unwrap_or(u64::MAX),
-    };
-    let too_large = |size| Error::TooLarge {
-        path: path.to_owned(),
-        size,
-        limit,
-    };
-    if size > limit {
-        return Err(too_large(size));
-    }
-    // All of it at once: a vector that grows leaves its bytes behind.
-    let room = usize::try_from(size + 1).unwrap_or(usize::MAX);
-    let mut bytes = Zeroizing::new(vec![0; room]);
-    let mut length = 0;
-    let mut was_patient = false;
-    while let Some(free) = bytes.get_mut(length..).filter(|free| !free.is_empty()) {
-        match file.read(free) {
-            // Without a writer, the end and a beginning look the same.
-            Ok(0) if is_fifo && length == 0 && !was_patient => {
-                was_patient = true;
-                if !wait(&file, Some(&PATIENCE)).map_err(failed)? {
-                    let path = path.to_owned();
-                    return Err(Error::NoWriter { path });
-                }
-            }
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                wait(&file, None).map_err(failed)?;
-            }
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    if length as u64 > limit {
-        return Err(too_large(length as u64));
-    }
-    bytes.truncate(length);
-    Ok((bytes, found.st_mode & 0o7777))
+/// Reading from a FIFO waits for its writer. The mode is that of the file.
+#[derive(Debug)]
+pub struct SecretFile {
+    file: File,
+    path: PathBuf,
+    mode: u32,
+    size: u64,
+    is_fifo: bool,
+    /// Somebody writes, or was waited for.
+    has_writer: bool,
 }
 
-/// Opens a secret, and says whether it comes through a FIFO.
-fn open_secret(path: &Path) -> Result<(File, bool), Error> {
-    let failed = |error| io_error("open", path, error);
-    let is_fifo = |mode| FileType::from_raw_mode(mode) == FileType::Fifo;
-    if !is_fifo(rustix::fs::stat(path).map_err(failed)?.st_mode) {
-        return Ok((open(path, Links::Follow)?, false));
+impl SecretFile {
+    /// Opens a file or a FIFO, links followed.
+    ///
+    /// # Errors
+    /// [`Error::WrongKind`]: it is something else. [`Error::Io`].
+    pub fn open(path: impl AsRef<Path>) -> Result<SecretFile, Error> {
+        let path = path.as_ref();
+        let failed = |error| io_error("open", path, error);
+        let is_fifo = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo;
+        let file = match is_fifo(&rustix::fs::stat(path).map_err(failed)?) {
+            false => open(path, Links::Follow)?,
+            true => {
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?)
+            }
+        };
+        let found = rustix::fs::fstat(&file).map_err(failed)?;
+        let is_fifo = is_fifo(&found);
+        if !is_fifo {
+            require_file(&found, path)?;
+        }
+        Ok(SecretFile {
+            file,
+            path: path.to_owned(),
+            mode: found.st_mode & 0o7777,
+            size: u64::try_from(found.st_size).unwrap_or_default(),
+            is_fifo,
+            has_writer: false,
+        })
     }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(failed)?;
-    let found = rustix::fs::fstat(&file).map_err(failed)?;
-    if !is_fifo(found.st_mode) {
-        require_file(&found, path)?;
-        return Ok((file.into(), false));
+
+    /// Its permission bits.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        self.mode
     }
-    Ok((file.into(), true))
+
+    /// Reads all of it, if that is at most `limit` bytes. They are wiped when they go, and no copy
+    /// of them is left where a buffer grew.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Io`].
+    pub fn read_whole(mut self, limit: u64) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let expected = match self.is_fifo {
+            true => limit,
+            false => self.size,
+        };
+        let too_large = |path: PathBuf, size| Error::TooLarge { path, size, limit };
+        if expected > limit {
+            return Err(too_large(self.path, expected));
+        }
+        let room = usize::try_from(expected + 1).unwrap_or(usize::MAX);
+        let mut bytes = Zeroizing::new(vec![0; room]);
+        let mut length = 0;
+        while let Some(free) = bytes.get_mut(length..).filter(|free| !free.is_empty()) {
+            match self.read(free) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(io_error("read", &self.path, error)),
+            }
+        }
+        if length as u64 > limit {
+            return Err(too_large(self.path, length as u64));
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+impl Read for SecretFile {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match self.file.read(buffer) {
+                // Without a writer, an end and the time before a beginning look the same.
+                Ok(0) if self.is_fifo && !self.has_writer => {
+                    self.has_writer = true;
+                    if !wait(&self.file, Some(&PATIENCE))? {
+                        let text = "nothing was written to the FIFO";
+                        return Err(std::io::Error::new(ErrorKind::TimedOut, text));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.has_writer = true;
+                    wait(&self.file, None)?;
+                }
+                read => {
+                    self.has_writer = true;
+                    return read;
+                }
+            }
+        }
+    }
 }
 
 /// Waits until there is something to read, or an end; says whether there is.

@@ -157,6 +157,7 @@ fn missing_is_none_and_nothing_else_is() {
 fn up_to_a_limit() {
     let scratch = Scratch::zoo();
     let path = scratch.0.join("file");
+    let read_secret = |name, limit| SecretFile::open(scratch.0.join(name))?.read_whole(limit);
     for (limit, expected) in [
         (u64::MAX, "fine"),
         (5, "fine"),
@@ -166,7 +167,7 @@ fn up_to_a_limit() {
     ] {
         assert_eq!(said(read(&path, limit, Links::Follow), &scratch), expected);
         assert_eq!(
-            said(read_secret(&path, limit.min(1 << 20)), &scratch),
+            said(read_secret("file", limit.min(1 << 20)), &scratch),
             expected
         );
     }
@@ -423,6 +424,7 @@ fn a_directory_that_is_swapped_for_a_link() {
 fn secrets_come_through_pipes_too() {
     let scratch = Scratch::zoo();
     let fifo = scratch.0.join("fifo");
+    let read_secret = |name, limit| SecretFile::open(scratch.0.join(name))?.read_whole(limit);
     let write = |text: &'static [u8]| {
         let fifo = fifo.clone();
         std::thread::spawn(move || {
@@ -439,15 +441,13 @@ fn secrets_come_through_pipes_too() {
         (b"nine byte", None),
     ] {
         let writer = write(text);
-        let read = read_secret(&fifo, 8);
-        assert_eq!(
-            read.ok().map(|(bytes, _)| bytes.to_vec()).as_deref(),
-            expected
-        );
+        let read = read_secret("fifo", 8);
+        assert_eq!(read.ok().map(|bytes| bytes.to_vec()).as_deref(), expected);
         writer.join().unwrap();
     }
-    let (bytes, mode) = read_secret(scratch.0.join("to-file"), 8).unwrap();
-    assert_eq!((bytes.as_slice(), mode), (&b"four"[..], 0o644));
+    let file = SecretFile::open(scratch.0.join("to-file")).unwrap();
+    assert_eq!(file.mode(), 0o644);
+    assert_eq!(file.read_whole(8).unwrap().as_slice(), b"four");
     for (name, expected) in [
         ("directory", "directory is a directory, not a regular file"),
         ("socket", "socket is a socket, not a regular file"),
@@ -457,9 +457,6 @@ fn secrets_come_through_pipes_too() {
         ),
         ("nothing", "can't open nothing: NotFound"),
     ] {
-        assert_eq!(
-            said(read_secret(scratch.0.join(name), 8), &scratch),
-            expected
-        );
+        assert_eq!(said(read_secret(name, 8), &scratch), expected);
     }
 }

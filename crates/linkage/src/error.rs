@@ -9,6 +9,9 @@ pub enum Error {
     /// The input failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// It can't be opened, or is something else than a file.
+    #[error(transparent)]
+    File(#[from] files::Error),
     /// It says that it is an ELF object, and is none that could be loaded.
     #[error("not a sound ELF file: {0}")]
     Malformed(String),

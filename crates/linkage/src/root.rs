@@ -4,10 +4,11 @@
 //! the root. One root serves many images, on several threads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use files::Links;
 
 use crate::cache::{Cache, Line, configuration};
 use crate::error::Error;
@@ -90,7 +91,7 @@ impl Root {
         if let Some(loadable) = locked(&self.objects).get(path) {
             return loadable.clone();
         }
-        let read = File::open(self.directory.join(path))
+        let read = files::open(self.directory.join(path), Links::Refuse)
             .map_err(Error::from)
             .and_then(|mut file| Object::read(&mut file));
         let loadable = match read {
@@ -194,17 +195,12 @@ fn configured(root: &Path) -> Result<Vec<String>, Error> {
 
 /// Reads a file that may be missing.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_CACHE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_CACHE {
-        return Err(Error::Cache("it is too long"));
-    }
-    Ok(Some(bytes))
+    // A system may have a link there.
+    Ok(files::if_there(files::read(
+        path,
+        MAX_CACHE,
+        Links::Follow,
+    ))?)
 }
 
 /// Collects the directories of a configuration file, whose path is relative to `etc` or begins with

@@ -56,3 +56,22 @@ pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat};
 pub use payload::{Contents, Payload, Verified};
 pub use scriptlet::Scriptlet;
 pub use signature::SignedHeader;
+
+/// Opens the file of a package; a FIFO, a device or a directory is none.
+///
+/// # Errors
+/// [`Error::NotRpm`], [`Error::Io`].
+pub fn open(path: &std::path::Path) -> Result<std::fs::File, Error> {
+    let origin = path.display().to_string();
+    files::open(path, files::Links::Follow).map_err(|error| match error {
+        files::Error::Io { source, .. } => Error::Io { origin, source },
+        files::Error::WrongKind { found, .. } => Error::NotRpm {
+            origin,
+            reason: format!("it is {found}"),
+        },
+        other => Error::NotRpm {
+            origin,
+            reason: other.to_string(),
+        },
+    })
+}

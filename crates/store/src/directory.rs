@@ -4,9 +4,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
+use files::Links;
+use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -27,10 +28,7 @@ const HASH_BUFFER: usize = 128 << 10;
 
 /// An open directory; it may hold the lock, which goes when the value is dropped.
 #[derive(Debug)]
-pub(crate) struct Directory {
-    file: File,
-    path: PathBuf,
-}
+pub(crate) struct Directory(files::Directory);
 
 /// What is found under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,33 +43,32 @@ pub(crate) enum Found {
 
 impl Directory {
     pub(crate) fn open(path: &Path) -> Result<Directory, Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(fd) => Ok(Directory {
-                file: File::from(fd),
-                path: path.to_owned(),
-            }),
-            Err(error) => Err(Error::Io {
-                action: "open directory",
-                path: path.to_owned(),
-                source: error.into(),
-            }),
+        Ok(Directory(files::Directory::open(path, Links::Follow)?))
+    }
+
+    /// Opens the directory `name` in this one, made if it is missing, readable for everyone
+    /// whatever the umask is.
+    pub(crate) fn below(&self, name: &str) -> Result<Directory, Error> {
+        let is_new = self.0.stat(name)?.is_none();
+        let below = self.0.make_directory(name, 0o755)?;
+        if is_new {
+            below.set_mode(0o755)?;
         }
+        Ok(Directory(below))
     }
 
     /// Fails unless this process may make files here.
     pub(crate) fn check_writable(&self) -> Result<(), Error> {
         let access = Access::WRITE_OK | Access::EXEC_OK;
         // By effective ids, as the kernel will judge the writes themselves.
-        rustix::fs::accessat(&self.file, ".", access, AtFlags::EACCESS)
+        rustix::fs::accessat(&self.0, ".", access, AtFlags::EACCESS)
             .map_err(|error| self.error("write to directory", "", error.into()))
     }
 
     /// Waits for the exclusive lock.
     pub(crate) fn lock(&self) -> Result<(), Error> {
-        let locked = rustix::io::retry_on_intr(|| {
-            rustix::fs::flock(&self.file, FlockOperation::LockExclusive)
-        });
+        let locked =
+            rustix::io::retry_on_intr(|| rustix::fs::flock(&self.0, FlockOperation::LockExclusive));
         match locked {
             Ok(()) => Ok(()),
             // EBADF: NFS makes an exclusive flock from a write lock, which needs a file that is
@@ -83,7 +80,7 @@ impl Directory {
                 | Errno::INVAL
                 | Errno::BADF),
             ) => Err(Error::LockUnsupported {
-                path: self.path.clone(),
+                path: self.path().to_owned(),
                 source: error.into(),
             }),
             Err(error) => Err(self.error("lock", "", error.into())),
@@ -129,24 +126,13 @@ impl Directory {
 
     /// Reads a file that has at most `limit` bytes; `None` if the name is free.
     pub(crate) fn read_bounded(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        let mut bytes = Vec::new();
-        let Some(file) = self.open_file(name)? else {
-            return Ok(None);
-        };
-        file.take(limit + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| self.error("read", name, e))?;
-        if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
-            let path = self.path.join(name);
-            return Err(Error::TooLarge { path, limit });
-        }
-        Ok(Some(bytes))
+        Ok(files::if_there(self.0.read(name, limit))?)
     }
 
     /// Parses and checks the bytes of the list.
     pub(crate) fn parse_list(&self, bytes: &[u8]) -> Result<Sums, Error> {
         let sums = Sums::parse(bytes).map_err(|(line, problem)| Error::Sums {
-            path: self.path.join(SUMS),
+            path: self.path().join(SUMS),
             line,
             problem,
         })?;
@@ -158,7 +144,7 @@ impl Directory {
     pub(crate) fn check_prefixes(&self, sums: &Sums) -> Result<(), Error> {
         match sums.image_prefix() {
             Some((image, longer)) => Err(Error::ImagePrefix {
-                path: self.path.join(SUMS),
+                path: self.path().join(SUMS),
                 image: image.to_owned(),
                 longer: longer.to_owned(),
             }),
@@ -168,51 +154,24 @@ impl Directory {
 
     /// Opens a regular file for reading; `None` if the name is free.
     pub(crate) fn open_file(&self, name: &str) -> Result<Option<File>, Error> {
-        let not_a_file = || Error::NotAFile {
-            path: self.path.join(name),
-        };
-        // A symlink is not followed, and a FIFO does not keep us waiting.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(&self.file, name, flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP | Errno::NXIO) => return Err(not_a_file()),
-            Err(error) => return Err(self.error("open", name, error.into())),
-        };
-        let stat = file.metadata().map_err(|e| self.error("open", name, e))?;
-        if stat.is_file() {
-            Ok(Some(file))
-        } else {
-            Err(not_a_file())
-        }
+        Ok(files::if_there(self.0.open_file(name))?)
     }
 
     /// All names in byte order, but `.` and `..`. What is not UTF-8 is shown with replacement
     /// characters; clients can't ask for it.
     pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
-        let failed = |error: Errno| self.error("read directory", "", error.into());
-        let mut names = Vec::new();
-        for entry in Dir::read_from(&self.file).map_err(failed)? {
-            let name = entry.map_err(failed)?;
-            let name = name.file_name().to_string_lossy().into_owned();
-            if !matches!(name.as_str(), "." | "..") {
-                names.push(name);
-            }
-        }
+        let names = self.0.names()?;
+        let mut names: Vec<_> = (names.iter())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
         names.sort();
         Ok(names)
     }
 
     /// What the file system says of the regular file `name`; `None` if there is no such file.
     pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>, Error> {
-        match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-                Ok(is_file.then_some(stat))
-            }
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(self.error("look at", name, error.into())),
-        }
+        let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        Ok(self.0.stat(name)?.filter(is_file))
     }
 
     /// The size of the regular file `name` in bytes; `None` if there is no such file.
@@ -228,10 +187,8 @@ impl Directory {
 
     /// Compares what is under `name` with a file of `size` bytes and hash `sha256`.
     pub(crate) fn find(&self, name: &str, size: u64, sha256: &[u8; 32]) -> Result<Found, Error> {
-        let stat = match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(Found::Nothing),
-            Err(error) => return Err(self.error("look at", name, error.into())),
+        let Some(stat) = self.0.stat(name)? else {
+            return Ok(Found::Nothing);
         };
         let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         if !is_file || u64::try_from(stat.st_size) != Ok(size) {
@@ -250,8 +207,7 @@ impl Directory {
 
     /// Puts all names on the disk.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        let synced = self.file.sync_all();
-        synced.map_err(|e| self.error("sync directory", "", e))
+        Ok(self.0.sync()?)
     }
 
     /// Puts the bytes of the file `name` on the disk.
@@ -264,19 +220,19 @@ impl Directory {
 
     /// Gives the file `name` the second name `other`.
     pub(crate) fn link(&self, name: &str, other: &str) -> Result<(), Error> {
-        rustix::fs::linkat(&self.file, name, &self.file, other, AtFlags::empty())
+        rustix::fs::linkat(&self.0, name, &self.0, other, AtFlags::empty())
             .map_err(|error| self.error("keep a second name of", name, error.into()))
     }
 
     /// Renames `from` to `to`, in place of what has that name.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
-        rustix::fs::renameat(&self.file, from, &self.file, to)
+        rustix::fs::renameat(&self.0, from, &self.0, to)
             .map_err(|error| self.error("give back its name to", to, error.into()))
     }
 
     /// Renames `from` to `to`, in place of what has that name, if `from` is there.
     pub(crate) fn rename_if_there(&self, from: &str, to: &str) -> Result<(), Error> {
-        match rustix::fs::renameat(&self.file, from, &self.file, to) {
+        match rustix::fs::renameat(&self.0, from, &self.0, to) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.error("replace", to, error.into())),
         }
@@ -284,43 +240,33 @@ impl Directory {
 
     /// Makes the empty file `name`, which must not be there.
     pub(crate) fn create(&self, name: &str) -> Result<(), Error> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)
-            .map(drop)
-            .map_err(|error| self.error("make", name, error.into()))
+        Ok(self.0.create_file(name, 0o600).map(drop)?)
     }
 
     /// Whether anything has the name `name`.
     pub(crate) fn exists(&self, name: &str) -> Result<bool, Error> {
-        match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(error) => Err(self.error("look at", name, error.into())),
-        }
+        Ok(self.0.stat(name)?.is_some())
     }
 
     /// Removes `name`, if it is there.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
-        match rustix::fs::unlinkat(&self.file, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(self.error("remove", name, error.into())),
-        }
+        Ok(self.0.remove(name)?)
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        self.0.as_fd()
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// An error about `name` in this directory, or about the directory if `name` is empty.
     pub(crate) fn error(&self, action: &'static str, name: &str, source: io::Error) -> Error {
         let path = if name.is_empty() {
-            self.path.clone()
+            self.path().to_owned()
         } else {
-            self.path.join(name)
+            self.path().join(name)
         };
         Error::Io {
             action,

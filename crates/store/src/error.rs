@@ -97,14 +97,10 @@ pub enum Error {
         /// What is wrong with the line.
         problem: SumsProblem,
     },
-    /// A file is larger than any store needs, or than clients read.
-    #[error("{path} is larger than {limit} bytes", path = .path.display())]
-    TooLarge {
-        /// Path of `SHA256SUMS` or its signature.
-        path: PathBuf,
-        /// Bytes that it may have.
-        limit: u64,
-    },
+    /// A name in the store stands for something else than a file, such as a link, or the file is
+    /// larger than any store needs or clients read.
+    #[error(transparent)]
+    File(files::Error),
     /// The directory has a list, and files were to be added beside it.
     #[error(
         "{path} exists: with a NAME.sha256 next to an image, systemd-pull would no longer look at \
@@ -192,12 +188,6 @@ pub enum Error {
         /// The name that begins with it.
         longer: String,
     },
-    /// What has to be a regular file is something else.
-    #[error("{path} is not a regular file", path = .path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
     /// A manifest in the store can't be read, so the name of its extension is unknown.
     #[error("{path}: {problem}", path = .path.display())]
     Manifest {
@@ -232,4 +222,21 @@ pub enum Error {
         #[source]
         undo: Box<Error>,
     },
+}
+
+impl From<files::Error> for Error {
+    fn from(error: files::Error) -> Error {
+        match error {
+            files::Error::Io {
+                action,
+                path,
+                source,
+            } => Error::Io {
+                action,
+                path,
+                source,
+            },
+            other => Error::File(other),
+        }
+    }
 }

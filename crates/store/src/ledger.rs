@@ -16,7 +16,7 @@ use crate::sums::IMAGE_SUFFIX;
 use crate::tarball::KEYRING;
 
 /// Largest file of public keys in a store, in bytes.
-const MAX_KEYRING_SIZE: u64 = 16 << 20;
+pub const MAX_KEYRING_SIZE: u64 = 16 << 20;
 
 /// What a store's list, its signature and its published keys are before a change.
 #[derive(Debug)]

@@ -84,10 +84,11 @@ pub use error::{Error, SignError};
 pub use freshness::{BestBefore, DayProblem, NotADay};
 pub use inventory::{ListedImage, directories};
 pub use layout::Layout;
+pub use ledger::MAX_KEYRING_SIZE;
 pub use ledger::{Basis, Former, Signature};
 pub use name::{NameProblem, check_name};
 pub use prune::{Per, Pruning};
-pub use replace::{make_directory, replace_file};
+pub use replace::{replace_file, replace_file_below};
 pub use sums::{Entry, SumsProblem};
 pub use tarball::{KEYRING, write_tarball};
 pub use temporary::Temporary;
@@ -241,7 +242,7 @@ impl Store {
     /// - [`Error::Name`], [`Error::FileNames`]: a name that clients can't take.
     /// - [`Error::Exists`]: a name is taken by other bytes, and `replace` is not set.
     /// - [`Error::NameCollision`]: the pattern of one extension fits an image of another.
-    /// - [`Error::Sums`], [`Error::SumsTooLarge`], [`Error::ImagePrefix`], [`Error::NotAFile`],
+    /// - [`Error::Sums`], [`Error::ImagePrefix`], [`Error::File`],
     ///   [`Error::Manifest`]: what is in the directory can't be built upon.
     /// - [`Error::Unsigned`], [`Error::SignatureMissing`], [`Error::SignatureInvalid`],
     ///   [`Error::OtherKey`]: the store is signed, and its list may not be extended by this signer.
@@ -331,10 +332,26 @@ impl Store {
         ledger::check(&directory, signing, false).map(|checked| checked.basis)
     }
 
+    /// Reads the bytes of the list; no file is an empty list.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a link and a file that is too large, [`Error::Io`].
+    pub fn list(&self) -> Result<Vec<u8>, Error> {
+        Directory::open(&self.dir)?.read_list()
+    }
+
+    /// Reads the signature of the list; `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of [`Store::list`].
+    pub fn signature(&self) -> Result<Option<Vec<u8>>, Error> {
+        Directory::open(&self.dir)?.read_signature()
+    }
+
     /// Reads the public keys that are published with the list; `None` if there are none.
     ///
     /// # Errors
-    /// [`Error::NotAFile`] for a link, [`Error::TooLarge`], [`Error::Io`].
+    /// Those of [`Store::list`].
     pub fn published_keys(&self) -> Result<Option<Vec<u8>>, Error> {
         ledger::read_keys(&Directory::open(&self.dir)?)
     }
@@ -364,7 +381,7 @@ impl Store {
     /// `BEST-BEFORE-YYYY-MM-DD` lines (with the hash of the empty input) are entries like others.
     ///
     /// # Errors
-    /// [`Error::Sums`], [`Error::SumsTooLarge`], [`Error::ImagePrefix`], [`Error::NotAFile`],
+    /// [`Error::Sums`], [`Error::ImagePrefix`], [`Error::File`],
     /// [`Error::Io`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
         let directory = Directory::open(&self.dir)?;

@@ -13,11 +13,12 @@ use crate::error::Error;
 /// Gives `path` the bytes `bytes`, in place of what it held; says whether they are other ones.
 ///
 /// The bytes are on the disk when this returns. A file that holds them already is not touched, so
-/// that mirrors and caches see no change.
+/// that mirrors and caches see no change. A link is replaced and not followed; links above the
+/// last component are.
 ///
 /// # Errors
-/// [`Error::Io`]: the file's parent is not a directory or can't be written to, or `path` is a
-/// directory.
+/// [`Error::Io`], [`Error::File`]: the file's parent is not a directory or can't be written to, or
+/// `path` is a directory.
 /// [`Error::LockUnsupported`].
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
     let parent = match path.parent() {
@@ -32,7 +33,24 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
             source: std::io::Error::from(std::io::ErrorKind::InvalidFilename),
         });
     };
-    let directory = Directory::open(parent)?;
+    replace(&Directory::open(parent)?, name, bytes)
+}
+
+/// Does the same for the file `name` in the directory `below` of the store in `root`. That is made
+/// if it is missing; a link in its place is an error, for it could lead out of the store.
+///
+/// # Errors
+/// Those of [`replace_file`].
+pub fn replace_file_below(
+    root: &Path,
+    below: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<bool, Error> {
+    replace(&Directory::open(root)?.below(below)?, name, bytes)
+}
+
+fn replace(directory: &Directory, name: &str, bytes: &[u8]) -> Result<bool, Error> {
     directory.lock()?;
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if directory.find(name, size, &Sha256::digest(bytes).into())? == Found::Same {
@@ -44,30 +62,6 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
         .map_err(|e| directory.error("replace", name, e))?;
     directory.sync()?;
     Ok(true)
-}
-
-/// Makes the directory `path` unless it is there, readable for everyone whatever the umask is.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn make_directory(path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-
-    let error = |source| Error::Io {
-        action: "make directory",
-        path: path.to_owned(),
-        source,
-    };
-    match std::fs::DirBuilder::new().mode(0o755).create(path) {
-        Ok(()) => {
-            let mode = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(path, mode).map_err(error)
-        }
-        Err(failed) if failed.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {
-            Ok(())
-        }
-        Err(failed) => Err(error(failed)),
-    }
 }
 
 #[cfg(test)]
@@ -98,8 +92,7 @@ mod tests {
     fn what_can_not_be_replaced() {
         let scratch = Scratch::new();
         let directory = scratch.0.join("directory");
-        make_directory(&directory).unwrap();
-        make_directory(&directory).unwrap();
+        std::fs::create_dir(&directory).unwrap();
         for path in [
             directory.clone(),
             scratch.0.join("missing/file"),
@@ -109,7 +102,29 @@ mod tests {
         }
         let file = scratch.0.join("file");
         replace_file(&file, b"x").unwrap();
-        assert!(make_directory(&file).is_err());
+        assert!(replace_file_below(&scratch.0, "file", "x", b"x").is_err());
+    }
+
+    #[test]
+    fn below_a_store() {
+        let scratch = Scratch::new();
+        for expected in [true, false] {
+            let changed = replace_file_below(&scratch.0, "a.d", "a", b"x").unwrap();
+            assert_eq!(changed, expected);
+        }
+        let mode = std::fs::metadata(scratch.0.join("a.d")).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o755);
+        // Whatever is at the other end of a link is not the store's.
+        let outside = Scratch::new();
+        std::os::unix::fs::symlink(&outside.0, scratch.0.join("b.d")).unwrap();
+        let error = replace_file_below(&scratch.0, "b.d", "b", b"x").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("b.d is a symbolic link, not a directory"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read_dir(&outside.0).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `store add`: images that were built elsewhere.
 
-use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use files::Links;
 use manifest::Summary;
 use serde::Serialize;
 use store::{Added, Listing, Publication, Store, Temporary};
@@ -71,9 +71,8 @@ fn add(
     report: &Report,
 ) -> Result<(Row, Store)> {
     let manifest_path = beside(image);
-    let manifest = File::open(&manifest_path).map_err(|error| {
-        Failure::io(format!("reading {}", manifest_path.display()), error)
-            .hint("an image can be added only together with its manifest")
+    let manifest = files::open(&manifest_path, Links::Refuse).map_err(|error| {
+        Failure::from(error).hint("an image can be added only together with its manifest")
     })?;
     let manifest = Summary::from_gzip(manifest)
         .map_err(|problem| Failure::refused(anyhow!("{} {problem}", manifest_path.display())))?;
@@ -87,7 +86,7 @@ fn add(
         false => arguments.directory.clone(),
     };
     let store = Store::create(&directory).map_err(store_failure)?;
-    let file = copy(&store, image)?;
+    let file = copy(&store, image, Links::Follow)?;
     let digest = file.2;
     let stored = directory.join(&file.0);
     let added = store
@@ -95,7 +94,7 @@ fn add(
             Publication {
                 name,
                 image: file,
-                manifest: copy(&store, &manifest_path)?,
+                manifest: copy(&store, &manifest_path, Links::Refuse)?,
                 replace: arguments.replace,
                 allow_older: arguments.allow_older,
             },
@@ -117,12 +116,12 @@ fn add(
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.
-fn copy(store: &Store, path: &Path) -> Result<(String, Temporary, [u8; 32])> {
+fn copy(store: &Store, path: &Path, links: Links) -> Result<(String, Temporary, [u8; 32])> {
     let failed = |error: io::Error| Failure::io(format!("copying {}", path.display()), error);
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name
         .ok_or_else(|| Failure::refused(anyhow!("the name of {} is not UTF-8", path.display())))?;
-    let mut input = File::open(path).map_err(failed)?;
+    let mut input = files::open(path, links)?;
     let mut output = store.temporary().map_err(store_failure)?;
     io::copy(&mut input, &mut output).map_err(failed)?;
     // What was written is what counts, if the file changes meanwhile.

@@ -50,11 +50,11 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
 
     let mut rows = Vec::new();
     for definition in &definitions {
-        let directory = (arguments.directory).join(definition.directory_name());
-        store::make_directory(&directory).map_err(store_failure)?;
+        let below = definition.directory_name();
+        let directory = arguments.directory.join(&below);
         for (name, text) in definition.files() {
-            let path = directory.join(name);
-            store::replace_file(&path, text.as_bytes()).map_err(store_failure)?;
+            store::replace_file_below(&arguments.directory, &below, &name, text.as_bytes())
+                .map_err(store_failure)?;
         }
         rows.push(Row {
             name: definition.name(),

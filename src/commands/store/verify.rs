@@ -82,9 +82,8 @@ fn verified(
 ) -> Result<StoreDirectory> {
     let store = Store::open_for_reading(path).map_err(store_failure)?;
     // Keys of the store's own that can't be read are a finding, and no end of the search.
-    let own = path.join(KEYRING);
-    let own = match keyring.is_empty() && own.exists() {
-        true => Some(trust::keyring(&[own])),
+    let own = match keyring.is_empty() {
+        true => signing::published_keys(&store).transpose(),
         false => None,
     };
     let now = inputs::clock()?;
@@ -145,7 +144,10 @@ fn verified(
 /// Says which keys are published with a list that another one signs.
 fn other_keys(store: &Store, signed_by: &str) -> Vec<Finding> {
     // What is wrong with the keys as such is said by whatever needs them.
-    let published = signing::published_keys(store).unwrap_or_default();
+    let published = signing::published_keys(store)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     (published.keys().into_iter())
         .filter(|key| key.fingerprint != signed_by)
         .map(|key| {

@@ -146,7 +146,7 @@ impl Repository {
 /// Says what the RPM file at a path is.
 pub fn located(path: &std::path::Path) -> Result<Located> {
     let failed = |error| Failure::io(format!("reading {}", path.display()), error);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut file = files::open(path, files::Links::Follow)?;
     let (size, digest) = sha256(&mut file).map_err(failed)?;
     let name = path.file_name().unwrap_or_default();
     Ok(Located {

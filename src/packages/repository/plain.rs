@@ -1,6 +1,5 @@
 //! A directory of RPM files as a repository.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -38,11 +37,7 @@ pub fn read(directory: &Path) -> Result<(Catalog, Vec<PathBuf>)> {
 /// Reads the header of an RPM file.
 pub fn header(path: &Path) -> std::result::Result<Package, rpm_input::Error> {
     let origin = path.display().to_string();
-    let file = File::open(path).map_err(|source| rpm_input::Error::Io {
-        origin: origin.clone(),
-        source,
-    })?;
-    let mut input = BufReader::with_capacity(64 * 1024, file);
+    let mut input = BufReader::with_capacity(64 * 1024, rpm_input::open(path)?);
     Package::read(&mut input, &origin)
 }
 

@@ -62,18 +62,10 @@ type Section = BTreeMap<String, String>;
 
 /// Reads a `.repo` file and returns its enabled repositories in their order.
 pub fn read(path: &Path) -> Result<Vec<RepositorySource>> {
-    let doing = || format!("reading {}", path.display());
-    let length = std::fs::metadata(path)
-        .map_err(|error| Failure::io(doing(), error))?
-        .len();
-    if length > MAX_LENGTH {
-        return Err(Failure::refused(anyhow!(
-            "{} is longer than {MAX_LENGTH} bytes",
-            path.display()
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(doing(), error))?;
-    parse(&text).map_err(|reason| Failure::refused(anyhow!("{}: {reason}", path.display())))
+    let refused = |reason: &str| Failure::refused(anyhow!("{}: {reason}", path.display()));
+    let text = String::from_utf8(files::read(path, MAX_LENGTH, files::Links::Follow)?)
+        .map_err(|_| refused("it is not UTF-8 text"))?;
+    parse(&text).map_err(|reason| refused(&reason))
 }
 
 fn parse(text: &str) -> std::result::Result<Vec<RepositorySource>, String> {
@@ -513,7 +505,10 @@ mod tests {
         let reason = read(&file).unwrap_err().source.to_string();
         assert_eq!(
             reason,
-            format!("{} is longer than 1048576 bytes", file.display())
+            format!(
+                "{} has 1048577 bytes; at most 1048576 are allowed",
+                file.display()
+            )
         );
         let file = scratch.write("a.repo", b"[a");
         let reason = read(&file).unwrap_err().source.to_string();

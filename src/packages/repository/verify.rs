@@ -10,7 +10,7 @@ use rpm_input::repodata::{Checksum, ChecksumHasher};
 /// what is wrong.
 pub fn file(path: &Path, promised: &Checksum, size: Option<u64>) -> Result<(), String> {
     length(path, size)?;
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let mut file = files::open(path, files::Links::Follow).map_err(|error| error.to_string())?;
     open(&mut file, promised)
 }
 

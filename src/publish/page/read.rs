@@ -4,8 +4,6 @@
 //! so that only files whose names mean nothing to a shell or in a URL are shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -13,12 +11,8 @@ use openpgp::Keyring;
 use store::{KEYRING, ListedImage, Store};
 
 use super::index::{Extension, Fits, Image, Index, PackageLine};
-use crate::packages::trust;
+use crate::publish::signing;
 use crate::words::failure::{Failure, Result, store_failure};
-
-/// Most bytes of a signature and a list that are read.
-const MAX_SIGNATURE: u64 = 1 << 20;
-const MAX_LIST: u64 = 64 << 20;
 
 /// An index, and what it leaves out.
 #[derive(Debug)]
@@ -63,7 +57,7 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
             index.keyring = Some(format!("{directory}{KEYRING}"));
         }
         signers.push(signer(
-            &path,
+            &store,
             shared_keyring.as_ref().or(own_keyring.as_ref()),
         )?);
         for image in images {
@@ -201,9 +195,9 @@ fn is_signed(signers: &[Signer]) -> bool {
 /// Finds out who signed the list in `directory`.
 ///
 /// A signature that does not fit its list is an error: clients would refuse the store.
-fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
-    let path = directory.join("SHA256SUMS.gpg");
-    let Some(signature) = bounded(&path, MAX_SIGNATURE)? else {
+fn signer(store: &Store, keyring: Option<&Keyring>) -> Result<Signer> {
+    let path = store.dir().join("SHA256SUMS.gpg");
+    let Some(signature) = store.signature().map_err(store_failure)? else {
         // A key is published for signed lists alone; a list that lost its signature is not one that
         // clients are to take unverified.
         return match keyring {
@@ -214,7 +208,7 @@ fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
     let Some(keyring) = keyring else {
         return Ok(Signer::Unknown);
     };
-    let list = bounded(&directory.join("SHA256SUMS"), MAX_LIST)?.unwrap_or_default();
+    let list = store.list().map_err(store_failure)?;
     // Time matters only for signatures that expire, and the page is the same on every day.
     let verified = keyring.verify_detached(&list, &signature, &path.display().to_string(), 0);
     let verified = verified.map_err(|error| {
@@ -225,32 +219,10 @@ fn signer(directory: &Path, keyring: Option<&Keyring>) -> Result<Signer> {
     Ok(Signer::Key(verified.fingerprint))
 }
 
-/// Reads the public keyring in the store, if there is one.
-fn keyring(root: &Path) -> Result<Option<Keyring>> {
-    let path = root.join(KEYRING);
-    match path.exists() {
-        true => trust::keyring(&[path]).map(Some),
-        false => Ok(None),
-    }
-}
-
-/// Reads a file of at most `limit` bytes; `None` if it is missing.
-fn bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let doing = || format!("reading {}", path.display());
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::io(doing(), error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::io(doing(), error))?;
-    if bytes.len() as u64 > limit {
-        let text = format!("{} is larger than {limit} bytes", path.display());
-        return Err(Failure::refused(anyhow!(text)));
-    }
-    Ok(Some(bytes))
+/// Reads the public keyring in a directory, if there is one.
+fn keyring(directory: &Path) -> Result<Option<Keyring>> {
+    let store = Store::open_for_reading(directory).map_err(store_failure)?;
+    signing::published_keys(&store)
 }
 
 #[cfg(test)]
@@ -525,18 +497,6 @@ mod tests {
             text.ends_with("a/gdb-1.x86-64.raw is listed but missing"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn files_up_to_a_limit() {
-        let scratch = Scratch::new();
-        let file = scratch.write("four", b"four");
-        assert_eq!(bounded(&file, 5).unwrap().as_deref(), Some(&b"four"[..]));
-        assert_eq!(bounded(&file, 4).unwrap().as_deref(), Some(&b"four"[..]));
-        let text = bounded(&file, 3).unwrap_err().source.to_string();
-        assert!(text.ends_with("four is larger than 3 bytes"), "{text}");
-        assert_eq!(bounded(&scratch.path().join("none"), 3).unwrap(), None);
-        assert!(bounded(&file.join("below"), 3).is_err());
     }
 
     #[test]

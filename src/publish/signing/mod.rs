@@ -9,15 +9,12 @@
 mod gpg;
 mod passphrase;
 
-use std::fs::File;
-use std::io::{Error as IoError, ErrorKind, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use files::SecretFile;
 use openpgp::{Error, Keyring, SigningKey};
 use store::{Basis, Former, KEYRING, SignError, Signature, Signing, Store};
-use zeroize::Zeroizing;
 
 pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
 pub use passphrase::{Passphrase, PassphraseSource};
@@ -169,23 +166,21 @@ impl Signer {
     /// Returns the public keys that belong beside the list of a store. Other keys that are there
     /// stay: a store passes from one key to the next with both at hand.
     fn keys_for(&self, store: &Store) -> Result<Keyring> {
-        let mut keys = published_keys(store)?;
+        let mut keys = published_keys(store)?.unwrap_or_default();
         keys.remove(&self.fingerprint());
         keys.extend(self.public());
         Ok(keys)
     }
 }
 
-/// Reads the public keys that are published with a store's list.
-pub fn published_keys(store: &Store) -> Result<Keyring> {
+/// Reads the public keys that are published with a store's list; `None` if there are none.
+pub fn published_keys(store: &Store) -> Result<Option<Keyring>> {
     let path = store.dir().join(KEYRING);
-    match store.published_keys().map_err(store_failure)? {
-        None => Ok(Keyring::default()),
-        Some(bytes) => Keyring::parse(&bytes, &path.display().to_string()).map_err(|error| {
-            Failure::refused(error)
-                .hint(format!("remove {} if it is not a keyring", path.display()))
-        }),
-    }
+    let bytes = store.published_keys().map_err(store_failure)?;
+    let parse = |bytes: Vec<u8>| Keyring::parse(&bytes, &path.display().to_string());
+    bytes.map(parse).transpose().map_err(|error| {
+        Failure::refused(error).hint(format!("remove {} if it is not a keyring", path.display()))
+    })
 }
 
 /// Reads a secret key, and says what is wrong with its file.
@@ -195,10 +190,9 @@ fn read_key(
     settings: &Settings,
 ) -> Result<(SigningKey, Vec<Finding>)> {
     let origin = path.display().to_string();
-    let doing = || format!("reading the key {origin}");
-    let bytes = read(path, MAX_KEY_FILE).map_err(|error| Failure::io(doing(), error))?;
-    let mode = std::fs::metadata(path).map_err(|error| Failure::io(doing(), error))?;
-    let mode = mode.permissions().mode() & 0o777;
+    let file = SecretFile::open(path)?;
+    let mode = file.mode() & 0o777;
+    let bytes = file.read_whole(MAX_KEY_FILE)?;
     let mut findings = Vec::new();
     if mode & 0o077 != 0 {
         let text = format!(
@@ -233,20 +227,6 @@ fn read_key(
             .hint("to export a secret key: gpg --export-secret-keys KEY > FILE"),
     })?;
     Ok((key, findings))
-}
-
-/// Reads a file of at most `limit` bytes, and wipes the bytes when they go.
-fn read(path: &Path, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    // Room for all of it: a vector that grows leaves its bytes behind.
-    let size = file.metadata()?.len().min(limit) + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0)));
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
-        let text = format!("more than {limit} bytes");
-        return Err(IoError::new(ErrorKind::FileTooLarge, text));
-    }
-    Ok(bytes)
 }
 
 /// Opens what signs the lists in these directories, if anything does.
@@ -307,6 +287,7 @@ pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Op
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::words::scratch::Scratch;
@@ -388,7 +369,7 @@ mod tests {
         }
         let nowhere = KeySource::File(scratch.path().join("none"), PassphraseSource::Terminal);
         let failure = signer(&nowhere, TIME).unwrap_err();
-        assert!(format!("{:#}", failure.source).starts_with("reading the key "));
+        assert!(format!("{:#}", failure.source).starts_with("reading /"));
     }
 
     #[test]
@@ -505,21 +486,17 @@ mod tests {
     }
 
     #[test]
-    fn files_up_to_a_limit() {
+    fn keys_up_to_a_limit() {
         let scratch = Scratch::new();
-        let file = scratch.write("four", b"four");
-        assert_eq!(**read(&file, 5).unwrap(), *b"four");
-        assert_eq!(**read(&file, 4).unwrap(), *b"four");
-        let error = read(&file, 3).unwrap_err();
-        assert_eq!(error.to_string(), "more than 3 bytes");
-        // A buffer that grows leaves bytes of the key behind.
-        assert_eq!(read(&file, 9).unwrap().capacity(), 5);
         // A key of the largest size that is allowed.
         let mut large = SECRET.to_vec();
         large.resize(1 << 20, b'\n');
         signer(&key(&scratch, &large, 0o600), TIME).unwrap();
         large.push(b'\n');
         let failure = signer(&key(&scratch, &large, 0o600), TIME).unwrap_err();
-        assert!(format!("{:#}", failure.source).ends_with("more than 1048576 bytes"));
+        assert!(
+            format!("{:#}", failure.source)
+                .ends_with("has 1048577 bytes; at most 1048576 are allowed")
+        );
     }
 }

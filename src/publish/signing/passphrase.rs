@@ -59,8 +59,8 @@ impl PassphraseSource {
             Self::Given(passphrase) => Ok(passphrase.clone()),
             Self::File(path) => {
                 let doing = || format!("reading the passphrase file {}", path.display());
-                let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
-                read_line(file).map_err(|error| Failure::io(doing(), error))
+                read_line(files::SecretFile::open(path)?)
+                    .map_err(|error| Failure::io(doing(), error))
             }
             Self::Terminal => ask_user(key),
         }
@@ -148,6 +148,6 @@ mod tests {
         );
         let missing = PassphraseSource::File(scratch.path().join("none"));
         let failure = missing.ask("key").unwrap_err();
-        assert!(format!("{:#}", failure.source).starts_with("reading the passphrase file "));
+        assert!(format!("{:#}", failure.source).starts_with("reading /"));
     }
 }

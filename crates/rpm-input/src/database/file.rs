@@ -48,11 +48,11 @@ impl DatabaseFile {
             origin: origin.clone(),
             reason,
         };
-        // Looked at before it is opened: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path).map_err(io_error)?.is_file() {
-            return Err(refuse("it is not a file".to_owned()));
-        }
-        let file = File::open(path).map_err(io_error)?;
+        let file = files::open(path, files::Links::Follow).map_err(|error| match error {
+            files::Error::Io { source, .. } => io_error(source),
+            files::Error::WrongKind { found, .. } => refuse(format!("it is {found}")),
+            other => refuse(other.to_string()),
+        })?;
         let state = State::of(&file.metadata().map_err(io_error)?);
         if state.length > MAX_LENGTH {
             let length = state.length;

@@ -432,7 +432,7 @@ fn what_can_not_be_read_is_refused_with_a_reason() {
         .unwrap();
     assert!(message(&path).contains("it has 1073741825 bytes, 1073741824 are allowed"));
     fs::remove_file(&path).unwrap();
-    assert!(message(&scratch.0).ends_with("it is not a file"));
+    assert!(message(&scratch.0).ends_with("it is a directory"));
 
     fs::write(scratch.0.join("rpmdb.sqlite"), sqlite(&[])).unwrap();
     let journal = scratch.0.join("rpmdb.sqlite-journal");

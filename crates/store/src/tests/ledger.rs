@@ -88,8 +88,8 @@ fn kind(error: &Error) -> &'static str {
         Error::SignatureInvalid { .. } => "signature-invalid",
         Error::SignatureMissing { .. } => "signature-missing",
         Error::OtherKey { .. } => "other-key",
-        Error::NotAFile { .. } => "not-a-file",
-        Error::TooLarge { .. } => "too-large",
+        Error::File(files::Error::WrongKind { .. }) => "not-a-file",
+        Error::File(files::Error::TooLarge { .. }) => "too-large",
         other => panic!("{other}"),
     }
 }

@@ -69,8 +69,7 @@ impl Store {
     /// Looks for everything that is wrong. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::Io`] when something can't be read, [`Error::NotAFile`] and [`Error::TooLarge`] about
-    /// the signature. What is wrong with the store is not an error.
+    /// [`Error::Io`] when something can't be read, [`Error::File`] about the signature. What is wrong with the store is not an error.
     pub fn verify(&self, examination: &Examination<'_>) -> Result<Verdict, Error> {
         let directory = Directory::open(self.dir())?;
         let mut looks = Looks::new();
