@@ -48,7 +48,10 @@ pub fn unpack(gzip: impl Read, limit: u64) -> Result<Vec<u8>, UnpackError> {
 }
 
 /// Packs bytes as well as gzip can. No time and no name is in the stream.
-pub(crate) fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// None that memory does not have.
+pub fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut gzip = GzBuilder::new()
         .mtime(0)
         .write(Vec::new(), Compression::best());

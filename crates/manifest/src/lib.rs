@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-pub use gzip::{GZIP, UnpackError, unpack};
+pub use gzip::{GZIP, UnpackError, pack, unpack};
 pub use reason::{Explained, Reason, ReliedOn};
 
 /// The longest manifest that is written or read, unpacked, in bytes.

@@ -29,6 +29,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::layout::Layout;
 use crate::name::{NameProblem, check_name};
 
 /// Where clients keep images, outside of what systemd-sysext searches.
@@ -88,7 +89,6 @@ pub enum DefinitionProblem {
 
 /// Whether `name` is that of something that is delivered beside images: definitions, pages, keys.
 pub(crate) fn is_delivered(name: &str) -> bool {
-    let is_definitions = name.starts_with("sysupdate.") && name.ends_with(".d");
     let suffixes = [
         ".transfer",
         ".conf",
@@ -99,7 +99,7 @@ pub(crate) fn is_delivered(name: &str) -> bool {
         ".gpg",
         ".pgp",
     ];
-    is_definitions || suffixes.iter().any(|suffix| name.ends_with(suffix))
+    defined_in(name).is_some() || suffixes.iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn percent_encoded(character: char) -> String {
@@ -278,6 +278,38 @@ impl Definition {
         })
     }
 
+    /// Reads back what [`Definition::files`] writes, from the texts of `NAME.transfer` and
+    /// `NAME.feature`; `None` for any other text.
+    #[must_use]
+    pub fn parse(name: &str, transfer: &str, feature: &str) -> Option<Definition> {
+        let value = |text: &'_ str, key: &str, number: usize| -> Option<String> {
+            let mut values = text.lines().filter_map(|line| line.strip_prefix(key));
+            values.nth(number).map(str::to_owned)
+        };
+        let url = value(feature, "Documentation=", 0)?.replace("%%", "%");
+        let pattern = value(transfer, "MatchPattern=", 0)?;
+        let delivery = Delivery {
+            url: StoreUrl::new(&url).ok()?,
+            per_name: value(transfer, "Path=", 1)? != IMAGE_DIRECTORY,
+            ending: Layout::ALL
+                .map(Layout::pattern_ending)
+                .into_iter()
+                .find(|ending| pattern == format!("{name}-@v{ending}"))?,
+            verify: value(transfer, "Verify=", 0)? == "yes",
+            instances: value(transfer, "InstancesMax=", 0)?.parse().ok()?,
+        };
+        let definition = Definition::new(name, &delivery).ok()?;
+        // Whatever was not looked at is compared here.
+        let is_written_so = definition.transfer() == transfer && definition.feature() == feature;
+        is_written_so.then_some(definition)
+    }
+
+    /// Whether clients refuse what is not signed by a key of their keyring.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.verify
+    }
+
     /// The extension's name, which is the component's: `systemd-sysupdate -C NAME`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -371,6 +403,11 @@ pub fn definitions_directory(name: &str) -> String {
     format!("sysupdate.{name}.d")
 }
 
+/// The name of the extension whose definition is in a directory of this name.
+pub(crate) fn defined_in(directory: &str) -> Option<&str> {
+    directory.strip_prefix("sysupdate.")?.strip_suffix(".d")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,6 +469,57 @@ Documentation=https://example.org/x/
 Enabled=yes
 "
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else_is() {
+        for (name, url, per_name, ending, verify, instances) in [
+            ("strace", "https://example.org/x", false, ".%a.raw", true, 2),
+            (
+                "gcc-32bit",
+                "http://[::1]:80/%o/a%20b//",
+                true,
+                "-%a.raw",
+                false,
+                5,
+            ),
+            (
+                "libstdc++6",
+                "@@STORE_URL@@/%w",
+                true,
+                "-%w-%a.raw",
+                true,
+                100,
+            ),
+        ] {
+            let delivery = Delivery {
+                url: StoreUrl::new(url).unwrap(),
+                per_name,
+                ending,
+                verify,
+                instances,
+            };
+            let definition = Definition::new(name, &delivery).unwrap();
+            let [_, (_, feature), (_, transfer)] = definition.files();
+            let read = Definition::parse(name, &transfer, &feature);
+            assert_eq!(read.as_ref(), Some(&definition), "{name}");
+            // Each line counts.
+            for at in 0..transfer.lines().count() {
+                let without = |line: &(usize, &str)| line.0 != at;
+                let rest = transfer.lines().enumerate().filter(without);
+                let rest: String = rest.map(|(_, line)| format!("{line}\n")).collect();
+                assert_eq!(Definition::parse(name, &rest, &feature), None, "{rest}");
+            }
+            for (from, to) in [
+                ("/var/lib/sysext-store", "/usr/bin"),
+                ("Mode=0644", "Mode=4755"),
+                ("[Target]", "[Target]\nPathRelativeTo=boot"),
+            ] {
+                let changed = transfer.replace(from, to);
+                assert_eq!(Definition::parse(name, &changed, &feature), None, "{to}");
+            }
+            assert_eq!(Definition::parse("other", &transfer, &feature), None);
+        }
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Directory {
         Ok(Directory(below))
     }
 
+    /// Opens the directory `name` in this one; a link in its place is an error.
+    pub(crate) fn enter(&self, name: &str) -> Result<Directory, Error> {
+        Ok(Directory(self.0.directory(name)?))
+    }
+
     /// Fails unless this process may make files here.
     pub(crate) fn check_writable(&self) -> Result<(), Error> {
         let access = Access::WRITE_OK | Access::EXEC_OK;

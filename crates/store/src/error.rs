@@ -196,6 +196,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The archive of definitions is not the one that is listed, or not one of ours.
+    #[error("{path} {problem}", path = .path.display())]
+    Archive {
+        /// Path of the archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Two extensions can't be served from one directory.
     #[error(
         "extensions {general:?} and {special:?} can't share {path}: the pattern \

@@ -26,6 +26,9 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// All layouts.
+    pub(crate) const ALL: [Layout; 4] = [Self::Flat, Self::PerName, Self::Flatcar, Self::Fedora];
+
     /// Whether each extension has a directory of its own.
     #[must_use]
     pub fn is_per_name(self) -> bool {

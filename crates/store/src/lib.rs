@@ -5,7 +5,8 @@
 //! ├── SHA256SUMS                          what clients may fetch: hash and name, sorted by name
 //! ├── SHA256SUMS.gpg                      its detached signature, if the store is signed
 //! ├── import-pubring.gpg                  the public keys for it, as clients take them
-//! ├── sysupdate.strace.d/                 where systemd-sysupdate finds strace; not listed
+//! ├── definitions.tar.gz                  where systemd-sysupdate finds each extension, listed
+//! ├── sysupdate.strace.d/                 the same for people to read; not listed
 //! ├── index.html, index.json              what people and programs read; not listed
 //! ├── strace-6.11-1.1.x86-64.raw          an image, listed
 //! ├── strace-6.11-1.1.x86-64.manifest.gz  its manifest (gzip'd JSON), listed
@@ -47,6 +48,7 @@
 //! no file is listed that did not come back.
 
 mod add;
+mod archive;
 mod collision;
 mod definition;
 mod directory;
@@ -76,6 +78,7 @@ mod verify;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use archive::{ARCHIVE, compare_definitions, write_definitions};
 pub use definition::{
     DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery, IMAGE_DIRECTORY, LINK_DIRECTORY,
     MAX_INSTANCES, StoreUrl, definitions_directory,

@@ -6,11 +6,11 @@
 //! bytes depend on the definitions, the keyring and the time alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 
-use tar::{Builder, EntryType, Header, HeaderMode};
+use tar::{Archive, Builder, EntryType, Header, HeaderMode};
 
-use crate::definition::Definition;
+use crate::definition::{Definition, defined_in};
 
 /// Name of a binary file of public keys, in a store and in systemd's directories.
 pub const KEYRING: &str = "import-pubring.gpg";
@@ -59,6 +59,35 @@ pub fn write_tarball(
     archive.finish()
 }
 
+/// Reads back what [`write_tarball`] writes without a keyring; the error completes "the archive …".
+pub(crate) fn read_tarball(bytes: &[u8], time: u32) -> Result<Vec<Definition>, String> {
+    let failed = |error: io::Error| format!("can't be read: {error}");
+    let mut files = BTreeMap::new();
+    for entry in Archive::new(bytes).entries().map_err(failed)? {
+        let mut entry = entry.map_err(failed)?;
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).map_err(failed)?;
+        files.insert(path, text);
+    }
+    let define = |path: &String| {
+        let (directory, file) = path.strip_prefix("etc/")?.split_once('/')?;
+        let name = defined_in(directory)?;
+        if file != format!("{name}.transfer") {
+            return None;
+        }
+        let feature = files.get(&format!("etc/{directory}/{name}.feature"))?;
+        Definition::parse(name, files.get(path)?, feature)
+    };
+    let definitions: Vec<_> = files.keys().filter_map(define).collect();
+    let mut again = Vec::new();
+    write_tarball(&definitions, None, time, &mut again).map_err(failed)?;
+    match again == bytes {
+        true => Ok(definitions),
+        false => Err("is not what this version of sysext-build writes".to_owned()),
+    }
+}
+
 fn header(kind: EntryType, mode: u32, size: u64, time: u32) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
@@ -75,10 +104,7 @@ fn header(kind: EntryType, mode: u32, size: u64, time: u32) -> Header {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use sha2::{Digest, Sha256};
-    use tar::Archive;
 
     use super::*;
     use crate::definition::{Delivery, StoreUrl};
@@ -179,6 +205,27 @@ mod tests {
         let mut text = String::new();
         found.unwrap().read_to_string(&mut text).unwrap();
         assert!(text.contains(&format!("CurrentSymlink=/etc/extensions/{name}.raw")));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else_is() {
+        let two = definitions(&["a", "b"], true);
+        let bytes = tarball(&two, None, 0);
+        assert_eq!(read_tarball(&bytes, 0).unwrap(), two);
+        let other = "is not what this version of sysext-build writes";
+        for (bytes, expected) in [
+            (tarball(&two, Some(b"key"), 0), other),
+            (tarball(&two, None, 1), other),
+            ([&bytes[..], &[0; 512]].concat(), other),
+            (bytes[..2048].to_vec(), other),
+            (b"no archive".to_vec(), "can't be read: "),
+        ] {
+            let problem = read_tarball(&bytes, 0).unwrap_err();
+            assert!(problem.starts_with(expected), "{problem}");
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        let changed = text.replace("Verify=yes", "Verify=no ");
+        assert_eq!(read_tarball(changed.as_bytes(), 0).unwrap_err(), other);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, in directories below the system's temporary one.
 
+mod archive;
 mod failure;
 mod kill;
 mod ledger;

@@ -22,6 +22,10 @@ pub enum Fix {
     RemoveSum,
     /// Remove a temporary file that nobody has open.
     RemoveLeftover,
+    /// Write the definitions of the archive again, which [`write_definitions`] does.
+    ///
+    /// [`write_definitions`]: crate::write_definitions
+    WriteDefinitions,
 }
 
 /// One kind of finding.
@@ -78,7 +82,8 @@ kinds! {
 
     DIGEST_MISMATCH: Error "digest-mismatch",
         "a file is not the one that was listed, so clients refuse it",
-        repair "put the listed file back, or rebuild the image with --replace";
+        repair "put the listed file back, or make it again: an image with --replace, \
+                definitions.tar.gz with store sysupdate";
 
     NAME_UNUSABLE: Error "name-unusable",
         "a file name contains something that has a meaning of its own for a client",
@@ -151,6 +156,23 @@ kinds! {
     BEST_BEFORE_NEAR: Note "best-before-near",
         "in less than a week systemd 260 and newer will refuse the store",
         repair "sign it until another day: sysext-build store sign --best-before DAY";
+
+    DEFINITION_MISMATCH: Error "definition-mismatch",
+        "a definition is not what store sysupdate writes, so somebody else may have changed it",
+        repair "--fix writes again what definitions.tar.gz has; or write all with store sysupdate",
+        fix WriteDefinitions;
+
+    DEFINITION_UNSIGNED: Note "definition-unsigned",
+        "the store is signed, and its definitions are not: clients can't check them",
+        repair "sysext-build store sysupdate DIR --url URL --sign-key FILE";
+
+    DEFINITION_UNVERIFIED: Note "definition-unverified",
+        "a definition tells clients not to ask for a signature, though the store is signed",
+        repair "write the definitions again with store sysupdate, without --signed no";
+
+    DEFINITION_MISSING: Note "definition-missing",
+        "an extension is not in definitions.tar.gz, so clients can't set it up from there",
+        repair "write the definitions again with store sysupdate";
 
     BARE_SHA256: Error "bare-sha256",
         "systemd-pull reads a NAME.sha256 before SHA256SUMS, and checks the signature against it",

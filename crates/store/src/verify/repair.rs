@@ -39,7 +39,8 @@ impl Store {
                 Some(Fix::RemoveLeftover) => remove_leftover(directory, &finding.file)?,
                 Some(Fix::Delist) => delist(directory, &mut after, &finding.file)?,
                 Some(Fix::RemoveSum) => remove_sum(directory, &after, &finding.file)?,
-                None => false,
+                // They are in the root of a store, which may be above this directory.
+                Some(Fix::WriteDefinitions) | None => false,
             };
             if is_gone {
                 repaired.push(finding.clone());

@@ -1,0 +1,215 @@
+//! The definitions of a store as clients take them: one archive on each list.
+//!
+//! Definitions say what root takes from where, and whether it asks for a signature. So they have to
+//! be covered by the store's signature themselves. They are in an archive that `SHA256SUMS` lists
+//! like an image: the list's signature covers it, it changes together with the list, and no old
+//! definitions can be served with a new list. `definitions.tar.gz` ends in nothing that a client
+//! takes for an image. The same files are beside it for people to read; no client takes those.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::definition::{Definition, defined_in};
+use crate::directory::{Directory, Found};
+use crate::error::Error;
+use crate::tarball::{read_tarball, write_tarball};
+use crate::transaction::Transaction;
+use crate::verify::{Finding, kinds};
+use crate::{Listing, Store, replace_file_below};
+
+/// Name of the archive of definitions.
+pub const ARCHIVE: &str = "definitions.tar.gz";
+
+/// Most bytes of an archive, packed and unpacked: some 10 000 definitions.
+const MAX_ARCHIVE: u64 = 64 << 20;
+/// Most bytes of a definition for people; ours have one thousand.
+const MAX_DEFINITION: u64 = 64 << 10;
+/// The time of what is in the archive, so that the same definitions are the same bytes.
+const TIME: u32 = 0;
+
+impl Store {
+    /// Makes these the definitions of the store: the archive and its line on the list, both or
+    /// neither; without any definition the store has no archive. Says whether something changed.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the list and the signature.
+    pub fn define(&self, definitions: &[Definition], listing: Listing<'_>) -> Result<bool, Error> {
+        let mut transaction = Transaction::begin(self.dir(), &listing)?;
+        let directory = transaction.directory();
+        let mut after = transaction.before().clone();
+        let mut parts = Vec::new();
+        if definitions.is_empty() {
+            after.retain(|name| name != ARCHIVE);
+        } else {
+            let failed = |error| directory.error("write", ARCHIVE, error);
+            let mut tarball = Vec::new();
+            write_tarball(definitions, None, TIME, &mut tarball).map_err(failed)?;
+            let bytes = manifest::pack(&tarball).map_err(failed)?;
+            let sha256 = Sha256::digest(&bytes).into();
+            let mut file = directory.temporary()?;
+            file.write_all(&bytes).map_err(failed)?;
+            parts.push(transaction.part((ARCHIVE.to_owned(), file, sha256))?);
+            after.insert(ARCHIVE, sha256);
+        }
+        let is_there = parts.iter().all(|part| part.found == Found::Same);
+        if is_there && after == *transaction.before() {
+            return Ok(false);
+        }
+        if definitions.is_empty() {
+            transaction.remove(ARCHIVE.to_owned())?;
+        }
+        transaction.commit(parts, &after, listing)?;
+        Ok(true)
+    }
+
+    /// Reads the definitions of the archive that the list vouches for; `None` if none is listed.
+    ///
+    /// Whether anybody vouches for the list is not looked at.
+    ///
+    /// # Errors
+    /// Those of [`Store::entries`], and [`Error::Archive`] for an archive that is not the listed one
+    /// or not one that [`Store::define`] makes.
+    pub fn definitions(&self) -> Result<Option<Vec<Definition>>, Error> {
+        let directory = Directory::open(self.dir())?;
+        match definitions(&directory) {
+            // Perhaps it is about to change.
+            Err(Error::Archive { .. }) if directory.lock().is_ok() => definitions(&directory),
+            found => found,
+        }
+    }
+}
+
+fn definitions(directory: &Directory) -> Result<Option<Vec<Definition>>, Error> {
+    let sums = directory.parse_list(&directory.read_list()?)?;
+    let Some(listed) = sums.get(ARCHIVE) else {
+        return Ok(None);
+    };
+    let error = |problem: &dyn std::fmt::Display| Error::Archive {
+        path: directory.path().join(ARCHIVE),
+        problem: problem.to_string(),
+    };
+    let bytes = directory.read_bounded(ARCHIVE, MAX_ARCHIVE)?;
+    let bytes = bytes.ok_or_else(|| error(&"is listed but missing"))?;
+    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+    if sha256 != *listed {
+        return Err(error(&"does not have the SHA-256 that is listed"));
+    }
+    let tarball = manifest::unpack(bytes.as_slice(), MAX_ARCHIVE).map_err(|e| error(&e))?;
+    let found = read_tarball(&tarball, TIME).map_err(|problem| error(&problem))?;
+    Ok(Some(found))
+}
+
+/// Writes the files of definitions into the store's root, for people to read. Files that are the
+/// same already are not touched.
+///
+/// # Errors
+/// Those of [`replace_file_below`].
+pub fn write_definitions(root: &Path, definitions: &[Definition]) -> Result<(), Error> {
+    for definition in definitions {
+        for (name, text) in definition.files() {
+            replace_file_below(root, &definition.directory_name(), &name, text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares the definitions that are in the store's root for people with those of its archives.
+///
+/// Where there is no archive (`None`), it can only be said whether they are what
+/// [`write_definitions`] would write, and whether they give up the signature of a store that
+/// `is_signed`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn compare_definitions(
+    root: &Path,
+    archived: Option<&[Definition]>,
+    is_signed: bool,
+) -> Result<Vec<Finding>, Error> {
+    let archived = archived.map(|definitions| {
+        let by_name = |one: &Definition| (one.name().to_owned(), one.clone());
+        definitions.iter().map(by_name).collect::<BTreeMap<_, _>>()
+    });
+    let mut findings = Vec::new();
+    let root = Directory::open(root)?;
+    for directory in root.names()? {
+        let Some(name) = defined_in(&directory) else {
+            continue;
+        };
+        let mut say = |kind, file: &str, text: &str| {
+            findings.push(Finding::new(kind, &format!("{directory}/{file}"), text));
+        };
+        let found = match read_files(&root, &directory) {
+            Ok(found) => found,
+            Err(error @ (Error::Io { .. } | Error::File(files::Error::Io { .. }))) => {
+                return Err(error);
+            }
+            // A link, a FIFO, or far too long.
+            Err(_) => {
+                say(
+                    &kinds::DEFINITION_MISMATCH,
+                    "",
+                    "holds what is not a definition",
+                );
+                continue;
+            }
+        };
+        let read = || {
+            let text = |ending: &str| found.get(&format!("{name}{ending}"));
+            Definition::parse(name, text(".transfer")?, text(".feature")?)
+        };
+        let expected = match &archived {
+            Some(archived) => archived.get(name).cloned(),
+            None => read().filter(|one| one.verifies() || !is_signed),
+        };
+        let Some(expected) = expected else {
+            let text = match (&archived, read()) {
+                (Some(_), _) => "is not in definitions.tar.gz",
+                (None, Some(_)) => "has Verify=no, and the store is signed",
+                (None, None) => "is not what store sysupdate writes",
+            };
+            say(
+                &kinds::DEFINITION_MISMATCH,
+                &format!("{name}.transfer"),
+                text,
+            );
+            continue;
+        };
+        let expected = BTreeMap::from(expected.files());
+        let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+        for file in names {
+            if expected.get(file) != found.get(file) {
+                let text = match (expected.get(file), found.get(file)) {
+                    (None, _) => "does not belong to the definition",
+                    (_, None) => "is missing",
+                    _ => "is not what store sysupdate wrote",
+                };
+                say(&kinds::DEFINITION_MISMATCH, file, text);
+            }
+        }
+        if archived.is_none() && is_signed {
+            let text = "is not covered by the signature of the store";
+            say(
+                &kinds::DEFINITION_UNSIGNED,
+                &format!("{name}.transfer"),
+                text,
+            );
+        }
+    }
+    Ok(findings)
+}
+
+/// Reads all files of a directory in the root; what is not UTF-8 has replacement characters.
+fn read_files(root: &Directory, name: &str) -> Result<BTreeMap<String, String>, Error> {
+    let directory = root.enter(name)?;
+    let mut files = BTreeMap::new();
+    for name in directory.names()? {
+        let bytes = directory.read_bounded(&name, MAX_DEFINITION)?;
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        files.insert(name, text);
+    }
+    Ok(files)
+}
