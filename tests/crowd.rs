@@ -147,6 +147,8 @@ impl Crowd {
             .collect();
         let is_signed = self.options.iter().any(|option| option == "--sign-key");
         assert_eq!(ids.remove("unsigned"), !is_signed);
+        // Those that came after the definitions were written.
+        ids.remove("definition-missing");
         ids
     }
 
@@ -244,7 +246,10 @@ fn crowd(seed: u64, wanted: usize, size: usize, is_signed: bool, is_full: bool) 
         Finally(move || drop(Command::new("umount").arg("-l").arg(&store).status()))
     });
     output_of(crowd.build(&crowd.store, "n0", 0).args(&crowd.options));
-    define(&crowd.store, "@@STORE_URL@@");
+    let is_key = |option: &&String| *option == "--sign-key";
+    let at = crowd.options.iter().position(|option| is_key(&option));
+    let key = at.map_or(&[][..], |at| &crowd.options[at..at + 2]);
+    define(&crowd.store, "@@STORE_URL@@", key);
     let here = format!("HERE='/run/host{}'\n", crowd.scratch.path().display());
     let phase = crowd.scratch.join("poll.client");
     fs::write(&phase, here + POLL).unwrap();

@@ -1,6 +1,7 @@
 //! What clients get besides images: definitions for systemd-sysupdate, the page, the index.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -41,15 +42,18 @@ fn sysupdate(directory: &Path, arguments: &[&str]) -> Output {
     outcome
 }
 
-#[test]
-fn definitions_lie_beside_the_list_and_not_on_it() {
+#[test(program("tar"))]
+fn definitions_are_on_the_list_and_beside_it() {
     let scratch = Scratch::new();
     store(scratch.path());
-    let list = fs::read(scratch.join("SHA256SUMS")).unwrap();
+    let list = || fs::read_to_string(scratch.join("SHA256SUMS")).unwrap();
+    let before = list();
     let said = json(&sysupdate(scratch.path(), &["--json", "--url", URL]));
     assert_eq!(said["verify"], false);
     assert_eq!(said["definitions"][1]["name"], "hello-tools");
-    assert_eq!(fs::read(scratch.join("SHA256SUMS")).unwrap(), list);
+    let digest = sha256sum(&scratch.join("definitions.tar.gz"));
+    let line = format!("{digest}  definitions.tar.gz\n");
+    assert_eq!(list(), line.clone() + &before);
     let directory = scratch.join("sysupdate.hello-tools.d");
     assert_eq!(
         names(&directory),
@@ -76,6 +80,127 @@ fn definitions_lie_beside_the_list_and_not_on_it() {
     );
     let outcome = on_store("list", scratch.path(), &[]);
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    assert!(list().contains(&line));
+
+    // Its definition comes when it is asked for, and the others stay; so it is with all of them.
+    let archived = || {
+        let mut tar = Command::new("tar");
+        tar.args(["-t", "-f", "definitions.tar.gz"]);
+        let listed = output_of(tar.current_dir(scratch.path()));
+        let of_newest = |line: &&str| line.ends_with(".transfer");
+        listed
+            .lines()
+            .filter(of_newest)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let path = |name: &str| format!("etc/sysupdate.{name}.d/{name}.transfer");
+    let two = ["hello-sysext", "hello-tools"].map(path);
+    assert_eq!(archived(), two);
+    let is_missing = || {
+        let said = text(&on_store("verify", scratch.path(), &[]).stdout);
+        said.contains("definition-missing: definitions.tar.gz has no definition of hello-noarch\n")
+    };
+    assert!(is_missing());
+    sysupdate(scratch.path(), &["--url", URL, "hello-noarch"]);
+    let three = ["hello-noarch", "hello-sysext", "hello-tools"].map(path);
+    assert_eq!(archived(), three);
+    assert!(!is_missing());
+    let all = fs::read(scratch.join("definitions.tar.gz")).unwrap();
+    sysupdate(scratch.path(), &["--url", URL]);
+    assert_eq!(fs::read(scratch.join("definitions.tar.gz")).unwrap(), all);
+}
+
+/// Whoever can write to the web server can't change what `verify` takes for the definitions.
+#[test]
+fn tampered_definitions_are_found_and_written_again() {
+    let scratch = Scratch::new();
+    let key = scratch.join("key.asc");
+    fs::copy(fixture("keys/test.secret.asc"), &key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let key = key.to_str().unwrap();
+    for per_name in [false, true] {
+        let directory = scratch.join(if per_name { "per-name" } else { "flat" });
+        let layout: &[&str] = if per_name {
+            &["--layout", "per-name"]
+        } else {
+            &[]
+        };
+        let package = fixture("hello-sysext-1.0-1.x86_64.rpm");
+        let signing = ["--sign-key", key];
+        let arguments: Vec<_> = (layout.iter().chain(&signing))
+            .map(AsRef::as_ref)
+            .chain([package.as_os_str()])
+            .collect();
+        build(&directory, &arguments);
+
+        // Without the key the list stays as it is, and a note says what that means.
+        let said = text(&sysupdate(&directory, &["--url", URL]).stderr);
+        assert!(said.contains("note      definition-unsigned: "), "{said}");
+        let findings = |options: &[&str]| {
+            let outcome = on_store("verify", &directory, &[&["--json"], options].concat());
+            let directories = json(&outcome)["directories"].clone();
+            let rows = directories.as_array().unwrap().iter();
+            let rows = rows.flat_map(|one| one["findings"].as_array().unwrap().clone());
+            let ids: Vec<_> = rows
+                .map(|row| row["id"].as_str().unwrap().to_owned())
+                .collect();
+            (outcome.status.code().unwrap(), ids)
+        };
+        let transfer = directory.join("sysupdate.hello-sysext.d/hello-sysext.transfer");
+        let good = fs::read_to_string(&transfer).unwrap();
+        let unverified = good.replace("Verify=yes", "Verify=no");
+        assert_eq!(findings(&[]), (0, vec!["definition-unsigned".to_owned()]));
+        let mismatch = || (1, vec!["definition-mismatch".to_owned()]);
+        fs::write(&transfer, &unverified).unwrap();
+        let (code, ids) = findings(&[]);
+        assert_eq!((code, &*ids[0]), (1, "definition-mismatch"));
+
+        sysupdate(&directory, &["--url", URL, "--sign-key", key]);
+        assert_eq!(fs::read_to_string(&transfer).unwrap(), good);
+        assert_eq!(findings(&[]), (0, vec![]));
+        for tampered in [
+            unverified.clone(),
+            good.replace("https://example.org", "https://evil.example"),
+            good.replace("/var/lib/sysext-store", "/usr/lib/systemd/system"),
+        ] {
+            fs::write(&transfer, tampered).unwrap();
+            assert_eq!(findings(&[]), mismatch());
+            assert_eq!(findings(&["--fix"]), (0, vec![]));
+            assert_eq!(fs::read_to_string(&transfer).unwrap(), good);
+        }
+
+        // What is there already needs no key, and anything else does.
+        sysupdate(&directory, &["--url", URL]);
+        let refused = on_store("sysupdate", &directory, &["--url", "https://evil.example/"]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(said.contains("no key was given to sign"), "{said}");
+        assert_eq!(findings(&[]), (0, vec![]));
+
+        // The archive itself: the page does not show commands for it, and the key makes it again.
+        let archive = match per_name {
+            true => directory.join("hello-sysext/definitions.tar.gz"),
+            false => directory.join("definitions.tar.gz"),
+        };
+        let listed = fs::read(&archive).unwrap();
+        fs::write(&archive, b"evil").unwrap();
+        assert_eq!(findings(&[]).1[0], "digest-mismatch");
+        let refused = on_store("page", &directory, &[]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = text(&refused.stderr);
+        assert!(
+            said.contains("does not have the SHA-256 that is listed"),
+            "{said}"
+        );
+        assert!(!directory.join("index.html").exists());
+        sysupdate(&directory, &["--url", URL, "--sign-key", key]);
+        assert_eq!(fs::read(&archive).unwrap(), listed);
+        let outcome = on_store("page", &directory, &["--url", URL]);
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        let page = fs::read_to_string(directory.join("index.html")).unwrap();
+        assert!(page.contains("tar -xzf definitions.tar.gz -C / etc/sysupdate.hello-sysext.d"));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::SigningArguments;
 use crate::report::Verbosity;
 
 /// The arguments of `store sysupdate`.
@@ -24,12 +25,16 @@ pub struct SysupdateArguments {
     /// Number of images of each extension that a client keeps
     #[arg(long, value_name = "N", default_value_t = store::DEFAULT_INSTANCES)]
     pub instances: u32,
-    /// Also write a tar archive of the definitions, to be unpacked over a client's /
+    /// Also write a tar archive of the definitions here, to be unpacked over the / of a system that
+    /// is being made
     #[arg(long, value_name = "FILE")]
     pub tarball: Option<PathBuf>,
     /// Public keys to add to the archive; they become the client's only /etc/systemd/import-pubring.gpg
     #[arg(long, value_name = "FILE", requires = "tarball")]
     pub keyring: Option<PathBuf>,
+    /// What signs the list, which has the archive of the definitions.
+    #[command(flatten)]
+    pub signing: SigningArguments,
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,

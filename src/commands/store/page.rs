@@ -24,6 +24,10 @@ pub fn run(arguments: &PageArguments, report: &Report) -> Result<()> {
     let directory = &arguments.directory;
     let reading = page::read(directory, &arguments.title, url)?;
     report_left_out(&reading.left_out, report);
+    // What nobody vouches for is not what people are told to run.
+    if let Some(error) = reading.undefined {
+        return Err(store_failure(error).hint("write it again: sysext-build store sysupdate DIR"));
+    }
     let index = &reading.index;
     let json = index
         .to_json()

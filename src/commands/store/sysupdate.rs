@@ -1,16 +1,18 @@
-//! `store sysupdate`: definitions for the clients of a store, in the store and as an archive.
+//! `store sysupdate`: definitions for the clients of a store, on its list and for people to read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use serde::Serialize;
-use store::{Definition, Delivery, Layout, StoreUrl};
+use store::{ARCHIVE, Definition, Delivery, Layout, Listing, Store, StoreUrl, kinds};
 
 use super::report_left_out;
 use crate::cli::delivery::{Signed, SysupdateArguments};
-use crate::inputs::source_date_epoch;
+use crate::inputs;
 use crate::packages::trust;
 use crate::publish::page::{self, Extension, Index};
+use crate::publish::signing::{self, Settings, Signer};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
@@ -19,22 +21,26 @@ use crate::words::quantity::counted;
 struct Written<'a> {
     url: String,
     verify: bool,
-    definitions: Vec<Row<'a>>,
+    definitions: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tarball: Option<&'a Path>,
+    /// Fingerprint of the key that signed the list, if that changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
     left_out: &'a [String],
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
+struct Row {
+    name: String,
     directory: PathBuf,
 }
 
-/// Writes the definitions.
+/// Makes the definitions, and writes them.
 pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     let url = StoreUrl::new(&arguments.url)
         .map_err(|problem| Failure::usage(format!("--url {:?} {problem}", arguments.url)))?;
+    let settings = inputs::signing(&arguments.signing)?;
     // Armored keys come as clients take them.
     let keyring = (arguments.keyring.clone())
         .map(|path| trust::keyring(&[path]).map(|keys| keys.to_binary()))
@@ -42,28 +48,24 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     let reading = page::read(&arguments.directory, "", None)?;
     report_left_out(&reading.left_out, report);
     let verify = match arguments.signed {
-        Signed::Auto => reading.index.signed,
+        // A key that is given signs the store now, if nobody has yet.
+        Signed::Auto => reading.index.signed || settings.key.is_some(),
         Signed::Yes => true,
         Signed::No => false,
     };
-    let definitions = define(&reading.index, arguments, &url, verify)?;
-
-    let mut rows = Vec::new();
-    for definition in &definitions {
-        let below = definition.directory_name();
-        let directory = arguments.directory.join(&below);
-        for (name, text) in definition.files() {
-            store::replace_file_below(&arguments.directory, &below, &name, text.as_bytes())
-                .map_err(store_failure)?;
+    let mut defined = define(&reading.index, arguments, &url, verify)?;
+    if arguments.names.is_empty() {
+        // Where nothing is left to be defined, the archive goes.
+        for path in super::directories(&arguments.directory)? {
+            defined.entry(path).or_default();
         }
-        rows.push(Row {
-            name: definition.name(),
-            directory,
-        });
     }
+    let signed_by = archive(&defined, arguments, &settings, report)?;
+    let definitions: Vec<_> = defined.into_values().flatten().collect();
+    store::write_definitions(&arguments.directory, &definitions).map_err(store_failure)?;
     if let Some(path) = &arguments.tarball {
         let mut bytes = Vec::new();
-        let time = source_date_epoch()?.unwrap_or(0);
+        let time = inputs::source_date_epoch()?.unwrap_or(0);
         store::write_tarball(&definitions, keyring.as_deref(), time, &mut bytes)
             .map_err(|error| Failure::io(format!("writing {}", path.display()), error))?;
         store::replace_file(path, &bytes).map_err(store_failure)?;
@@ -73,7 +75,7 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
         "sysupdate",
         &format!(
             "{} in {}, Verify={}",
-            counted(rows.len(), "definition"),
+            counted(definitions.len(), "definition"),
             arguments.directory.display(),
             if verify { "yes" } else { "no" }
         ),
@@ -89,24 +91,94 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
         );
     }
     if report.is_json() {
+        let row = |definition: &Definition| Row {
+            name: definition.name().to_owned(),
+            directory: arguments.directory.join(definition.directory_name()),
+        };
         report.json(&Written {
             url: url.to_string(),
             verify,
-            definitions: rows,
+            definitions: definitions.iter().map(row).collect(),
             tarball: arguments.tarball.as_deref(),
+            signed_by,
             left_out: &reading.left_out,
         });
     }
     Ok(())
 }
 
-/// Defines the extensions that are asked for, or all, in the order of their names.
+/// Puts the definitions of each directory of the store on its list; returns the fingerprint of the
+/// key that signed a list for that.
+fn archive(
+    defined: &Defined,
+    arguments: &SysupdateArguments,
+    settings: &Settings,
+    report: &Report,
+) -> Result<Option<String>> {
+    let mut changes = Vec::new();
+    for (path, definitions) in defined {
+        let store = Store::open(path).map_err(store_failure)?;
+        let archived = store.definitions();
+        let mut wanted = definitions.clone();
+        // Those that were not asked for stay.
+        if let (Ok(Some(archived)), false) = (&archived, arguments.names.is_empty()) {
+            let is_left = |one: &&Definition| wanted.iter().all(|other| other.name() != one.name());
+            let left: Vec<_> = archived.iter().filter(is_left).cloned().collect();
+            wanted.extend(left);
+            wanted.sort_by(|a, b| a.name().cmp(b.name()));
+        }
+        let is_same = match &archived {
+            Ok(archived) => archived.as_deref().unwrap_or_default() == wanted,
+            Err(_) => false,
+        };
+        if is_same {
+            continue;
+        }
+        let needs_signer = store.needs_signer().map_err(store_failure)?;
+        if needs_signer && settings.key.is_none() && matches!(archived, Ok(None)) {
+            let text = format!(
+                "{}: {} is signed, and {ARCHIVE} is not on its list, so clients can't check the \
+                 definitions: give the key, with --sign-key FILE or --gpg-key KEY",
+                kinds::DEFINITION_UNSIGNED.id,
+                path.display(),
+            );
+            report.stage("note", &text);
+            continue;
+        }
+        changes.push((path.clone(), store, wanted));
+    }
+    let paths: Vec<_> = changes.iter().map(|(path, ..)| path.clone()).collect();
+    let signer = match paths.is_empty() {
+        true => None,
+        false => signing::open_to_extend(settings, &paths)?,
+    };
+    for finding in signer.iter().flat_map(|signer| &signer.findings) {
+        report.note(finding);
+    }
+    for (path, store, definitions) in &changes {
+        let listing = Listing {
+            signing: signer.as_ref().map(Signer::signing),
+            ..Listing::default()
+        };
+        store.define(definitions, listing).map_err(store_failure)?;
+        if let Some(signer) = &signer {
+            signer.publish_key(store)?;
+        }
+        report.stage("archive", &path.join(ARCHIVE).display().to_string());
+    }
+    Ok(signer.map(|signer| signer.fingerprint()))
+}
+
+/// The definitions of each directory that has a list, in the order of their names.
+type Defined = BTreeMap<PathBuf, Vec<Definition>>;
+
+/// Defines the extensions that are asked for, or all.
 fn define(
     index: &Index,
     arguments: &SysupdateArguments,
     url: &StoreUrl,
     verify: bool,
-) -> Result<Vec<Definition>> {
+) -> Result<Defined> {
     let wanted = &arguments.names;
     if let Some(missing) =
         (wanted.iter()).find(|name| !index.extensions.iter().any(|one| one.name == **name))
@@ -117,7 +189,7 @@ fn define(
         ))
         .hint("to list what it has: sysext-build store list DIR"));
     }
-    let mut definitions: Vec<Definition> = Vec::new();
+    let mut defined = Defined::new();
     for extension in &index.extensions {
         if !wanted.is_empty() && !wanted.contains(&extension.name) {
             continue;
@@ -143,18 +215,20 @@ fn define(
         };
         let definition = Definition::new(&extension.name, &delivery)
             .map_err(|problem| Failure::usage(format!("{:?} {problem}", extension.name)))?;
-        if definitions
-            .iter()
-            .any(|other| other.name() == definition.name())
-        {
+        let is_defined = |other: &Definition| other.name() == definition.name();
+        if defined.values().flatten().any(is_defined) {
             return Err(Failure::refused(anyhow!(
                 "images of {:?} are in two directories of the store",
                 extension.name
             )));
         }
-        definitions.push(definition);
+        let directory = match per_name {
+            true => arguments.directory.join(&extension.name),
+            false => arguments.directory.clone(),
+        };
+        defined.entry(directory).or_default().push(definition);
     }
-    Ok(definitions)
+    Ok(defined)
 }
 
 /// Returns the layout that the file names of an extension's images have.

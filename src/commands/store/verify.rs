@@ -11,7 +11,7 @@ use image::squashfs::Image;
 use manifest::Summary;
 use openpgp::Keyring;
 use serde::Serialize;
-use store::{Examination, Finding, KEYRING, Listing, Severity, Store, kinds};
+use store::{ARCHIVE, Definition, Examination, Finding, KEYRING, Listing, Severity, Store, kinds};
 
 use crate::cli::store::VerifyArguments;
 use crate::inputs;
@@ -39,6 +39,12 @@ struct StoreDirectory {
     signed_by: Option<String>,
     findings: Vec<Row>,
     repaired: Vec<Row>,
+    /// What the archive on the list defines, if there is one.
+    #[serde(skip)]
+    definitions: Option<Vec<Definition>>,
+    /// The list is signed, or was.
+    #[serde(skip)]
+    is_signed: bool,
 }
 
 #[derive(Serialize)]
@@ -57,7 +63,8 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     let directories = (super::directories(&arguments.directory)?.iter())
         .map(|path| verified(path, arguments, &keyring, workers, report))
         .collect::<Result<_>>()?;
-    let verification = Verification { directories };
+    let mut verification = Verification { directories };
+    verification.compare_definitions(&arguments.directory, arguments.fix)?;
     if report.is_json() {
         report.json(&verification);
     } else {
@@ -115,11 +122,12 @@ fn verified(
     bar.finish_and_clear();
     let verdict = verdict.map_err(store_failure)?;
     let mut findings = verdict.findings;
+    let definitions = definitions(&store, &mut findings)?;
     let signed_by = signed_by.take();
     if let Some(key) = &signed_by {
         findings.extend(other_keys(&store, key));
-        findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
     }
+    findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
     let mut repaired = Vec::new();
     let is_fixable = |finding: &Finding| finding.kind.fix.is_some();
     if arguments.fix && findings.iter().any(is_fixable) {
@@ -138,7 +146,49 @@ fn verified(
         signed_by,
         findings: findings.iter().map(Row::new).collect(),
         repaired: repaired.iter().map(Row::new).collect(),
+        definitions,
+        is_signed: store.needs_signer().map_err(store_failure)?,
     })
+}
+
+/// Reads the definitions on the list, and says what is wrong with them.
+fn definitions(store: &Store, findings: &mut Vec<Finding>) -> Result<Option<Vec<Definition>>> {
+    let definitions = match store.definitions() {
+        Ok(None) => return Ok(None),
+        Ok(Some(definitions)) => definitions,
+        Err(store::Error::Archive { problem, .. }) => {
+            // That it is not the listed file has been said.
+            if !findings.iter().any(|finding| finding.file == ARCHIVE) {
+                findings.push(Finding::new(&kinds::DEFINITION_MISMATCH, ARCHIVE, problem));
+            }
+            return Ok(None);
+        }
+        // What is wrong with the list has been said, too.
+        Err(_) => return Ok(None),
+    };
+    let is_signed = store.is_signed().map_err(store_failure)?;
+    for definition in definitions
+        .iter()
+        .filter(|one| is_signed && !one.verifies())
+    {
+        let text = format!("has Verify=no for {}", definition.name());
+        findings.push(Finding::new(&kinds::DEFINITION_UNVERIFIED, ARCHIVE, text));
+    }
+    let mut names: Vec<_> = match store.images() {
+        Ok(images) => images.iter().map(|image| image.name().to_owned()).collect(),
+        Err(_) => Vec::new(),
+    };
+    names.dedup();
+    for name in names {
+        if definitions
+            .iter()
+            .all(|definition| definition.name() != name)
+        {
+            let text = format!("has no definition of {name}");
+            findings.push(Finding::new(&kinds::DEFINITION_MISSING, ARCHIVE, text));
+        }
+    }
+    Ok(Some(definitions))
 }
 
 /// Says which keys are published with a list that another one signs.
@@ -244,6 +294,49 @@ impl Row {
 }
 
 impl Verification {
+    /// Compares the definitions for people, which are in the root of the store, with those on the
+    /// lists, and writes them again where that is asked for and the lists are vouched for.
+    fn compare_definitions(&mut self, root: &Path, is_to_fix: bool) -> Result<()> {
+        let archives = (self.directories.iter()).filter_map(|one| one.definitions.as_ref());
+        let archived: Option<Vec<_>> =
+            (archives.clone().next()).map(|_| archives.flatten().cloned().collect());
+        let is_signed = self.directories.iter().any(|one| one.is_signed);
+        let is_vouched = |one: &StoreDirectory| one.signed_by.is_some() || !one.is_signed;
+        let compare = || {
+            store::compare_definitions(root, archived.as_deref(), is_signed).map_err(store_failure)
+        };
+        let mut findings = compare()?;
+        let mut repaired = Vec::new();
+        if let Some(archived) = archived.as_deref().filter(|_| is_to_fix)
+            && !findings.is_empty()
+            && self.directories.iter().all(is_vouched)
+        {
+            store::write_definitions(root, archived).map_err(store_failure)?;
+            let left = compare()?;
+            (findings, repaired) = findings.into_iter().partition(|one| left.contains(one));
+        }
+        let rows = |findings: &[Finding]| findings.iter().map(Row::new).collect::<Vec<_>>();
+        let at = self.directories.iter().position(|one| one.path == root);
+        match at.and_then(|at| self.directories.get_mut(at)) {
+            Some(directory) => {
+                directory.findings.extend(rows(&findings));
+                directory.repaired.extend(rows(&repaired));
+            }
+            None if findings.is_empty() && repaired.is_empty() => {}
+            None => self.directories.push(StoreDirectory {
+                path: root.to_owned(),
+                images: 0,
+                bytes: 0,
+                signed_by: None,
+                findings: rows(&findings),
+                repaired: rows(&repaired),
+                definitions: None,
+                is_signed: false,
+            }),
+        }
+        Ok(())
+    }
+
     fn errors(&self) -> usize {
         (self.directories.iter())
             .flat_map(|directory| &directory.findings)

@@ -1,9 +1,14 @@
-//! The commands that a person copies from the page.
+//! The commands that a person copies from the page; README and the guide show the same.
 //!
 //! They are run as root. All that is put into them is free of what a shell gives a meaning: names
 //! of extensions and files are checked by the store, and the address when it is given.
+//!
+//! The web server is not trusted. What it says of itself is believed only when the list's signature
+//! is good, by a key whose whole fingerprint the administrator types; nothing is unpacked or
+//! installed before that. Each block is a subshell that ends at the first command that fails, so
+//! that what is pasted does not go on after a refusal.
 
-use store::{IMAGE_DIRECTORY, LINK_DIRECTORY};
+use store::{ARCHIVE, IMAGE_DIRECTORY, LINK_DIRECTORY};
 
 use super::index::{Extension, Image, Index};
 
@@ -18,36 +23,64 @@ fn url(index: &Index) -> &str {
     index.url.as_deref().unwrap_or(UNKNOWN_URL)
 }
 
-/// Returns the commands that make a client trust the store's key, beside those it trusts already.
+/// Returns commands that end when one of them fails.
+fn block(steps: &[String]) -> String {
+    format!("(\nset -e\ncd \"$(mktemp -d)\"\n{}\n)\n", steps.join("\n"))
+}
+
+/// Returns the commands that make a client trust one key, beside those it trusts already.
+///
+/// The fingerprint has to be that of a primary key: gpg finds a key by its subkeys, too, and a
+/// subkey can be that of somebody else.
 pub fn trust(index: &Index) -> Option<String> {
     let path = index.keyring.as_ref()?;
     let keyring = path.rsplit('/').next()?;
-    let url = url(index);
-    Some(format!(
-        "\
-cd \"$(mktemp -d)\"
-curl -fsSO {url}{path}
-gpg --show-keys --fingerprint {keyring}
-cat {keyring} >> {KEYRING}
-if [ -e {NEW_KEYRING} ]; then cat {keyring} >> {NEW_KEYRING}; fi
-"
-    ))
+    let fetched = format!("curl -fsSO {}{path}", url(index));
+    let imported = format!("gpg --quiet --no-autostart --import {keyring}");
+    let steps = [
+        "export GNUPGHOME=\"$PWD\"",
+        "key=$(echo 'FINGERPRINT' | tr -d ' ')",
+        &fetched,
+        &imported,
+        "gpg --export \"$key\" > key.gpg",
+        "found=$(gpg --with-colons --show-keys key.gpg | sed -n '/^pub/,/^fpr/s/^fpr:*\\([0-9A-F]*\\):.*/\\1/p')",
+        "[ \"$found\" = \"$key\" ] || { echo \"$key is not there\" >&2; exit 1; }",
+        &format!("cat key.gpg >> {KEYRING}"),
+        &format!("if [ -e {NEW_KEYRING} ]; then cat key.gpg >> {NEW_KEYRING}; fi"),
+    ];
+    Some(block(&steps.map(str::to_owned)))
+}
+
+/// Returns the commands that fetch files of an extension's directory, and check them by its list.
+fn fetched(index: &Index, extension: &Extension, file: &str) -> Vec<String> {
+    let store = format!("{}{}", url(index), extension.directory);
+    let mut steps = Vec::new();
+    if index.signed {
+        steps.push(format!(
+            "curl -fsSO \"{store}{{SHA256SUMS,SHA256SUMS.gpg,{file}}}\""
+        ));
+        steps.push(format!(
+            "gpgv --keyring {KEYRING} SHA256SUMS.gpg SHA256SUMS"
+        ));
+    } else {
+        steps.push(format!("curl -fsSO \"{store}{{SHA256SUMS,{file}}}\""));
+    }
+    steps.push("sha256sum --check --ignore-missing SHA256SUMS".to_owned());
+    // The days are in order unless today comes after the list's last one.
+    steps.push("{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -c".to_owned());
+    let directory = image_directory(extension);
+    steps.push(format!("mkdir -p {LINK_DIRECTORY} {directory}"));
+    steps
 }
 
 /// Returns the commands for systemd-sysupdate, if the store has definitions.
 pub fn sysupdate(index: &Index, extension: &Extension) -> Option<String> {
-    let definitions = extension.definitions.as_ref()?;
-    let name = &extension.name;
-    let directory = image_directory(extension);
-    let url = url(index);
-    Some(format!(
-        "\
-mkdir -p {LINK_DIRECTORY} {directory} /etc/sysupdate.{name}.d
-cd /etc/sysupdate.{name}.d
-curl -fsSO \"{url}{definitions}{name}.{{transfer,conf,feature}}\"
-{}",
-        update(extension)
-    ))
+    extension.definitions.as_ref()?;
+    let definitions = store::definitions_directory(&extension.name);
+    let mut steps = fetched(index, extension, ARCHIVE);
+    steps.push(format!("tar -xzf {ARCHIVE} -C / etc/{definitions}"));
+    steps.push(update(extension).trim_end().to_owned());
+    Some(block(&steps))
 }
 
 /// Returns the commands that update what [`sysupdate`] installed.
@@ -77,34 +110,20 @@ systemd-sysext refresh
     )
 }
 
-/// Returns the commands that need no service at all: one line of shell, so that nothing is
-/// installed after a check has failed.
+/// Returns the commands that need no service at all.
 pub fn by_hand(index: &Index, extension: &Extension, image: &Image) -> String {
-    let store = format!("{}{}", url(index), extension.directory);
     let file = &image.file;
     let directory = image_directory(extension);
-    let mut steps = vec![
-        "cd \"$(mktemp -d)\"".to_owned(),
-        format!("curl -fsSO {store}{file}"),
-        format!("curl -fsSO {store}SHA256SUMS"),
-    ];
-    if index.signed {
-        steps.push(format!("curl -fsSO {store}SHA256SUMS.gpg"));
-        steps.push(format!(
-            "gpgv --keyring {KEYRING} SHA256SUMS.gpg SHA256SUMS"
-        ));
-    }
+    let mut steps = fetched(index, extension, file);
     steps.extend([
-        "sha256sum --check --ignore-missing SHA256SUMS".to_owned(),
-        format!("mkdir -p {LINK_DIRECTORY} {directory}"),
         format!("install -m 0644 {file} {directory}/"),
         format!(
             "ln -sfn {directory}/{file} {LINK_DIRECTORY}/{}.raw",
             extension.name
         ),
-        "systemd-sysext refresh\n".to_owned(),
+        "systemd-sysext refresh".to_owned(),
     ]);
-    steps.join(" &&\n")
+    block(&steps)
 }
 
 /// Where a client keeps the images; the definitions say the same.
@@ -145,27 +164,40 @@ mod tests {
     fn of_a_signed_store() {
         let mut index = Index::new(String::new(), Some("https://a.example/".to_owned()));
         index.signed = true;
-        index.keyring = Some("gcc/key.gpg".to_owned());
+        index.keyring = Some("gcc/import-pubring.gpg".to_owned());
         let extension = extension("gcc/");
         assert_eq!(
             trust(&index).unwrap(),
-            "\
-cd \"$(mktemp -d)\"
-curl -fsSO https://a.example/gcc/key.gpg
-gpg --show-keys --fingerprint key.gpg
+            r#"(
+set -e
+cd "$(mktemp -d)"
+export GNUPGHOME="$PWD"
+key=$(echo 'FINGERPRINT' | tr -d ' ')
+curl -fsSO https://a.example/gcc/import-pubring.gpg
+gpg --quiet --no-autostart --import import-pubring.gpg
+gpg --export "$key" > key.gpg
+found=$(gpg --with-colons --show-keys key.gpg | sed -n '/^pub/,/^fpr/s/^fpr:*\([0-9A-F]*\):.*/\1/p')
+[ "$found" = "$key" ] || { echo "$key is not there" >&2; exit 1; }
 cat key.gpg >> /etc/systemd/import-pubring.gpg
 if [ -e /etc/systemd/import-pubring.pgp ]; then cat key.gpg >> /etc/systemd/import-pubring.pgp; fi
-"
+)
+"#
         );
         assert_eq!(
             sysupdate(&index, &extension).unwrap(),
-            "\
-mkdir -p /etc/extensions /var/lib/sysext-store/gcc /etc/sysupdate.gcc.d
-cd /etc/sysupdate.gcc.d
-curl -fsSO \"https://a.example/sysupdate.gcc.d/gcc.{transfer,conf,feature}\"
+            r#"(
+set -e
+cd "$(mktemp -d)"
+curl -fsSO "https://a.example/gcc/{SHA256SUMS,SHA256SUMS.gpg,definitions.tar.gz}"
+gpgv --keyring /etc/systemd/import-pubring.gpg SHA256SUMS.gpg SHA256SUMS
+sha256sum --check --ignore-missing SHA256SUMS
+{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -c
+mkdir -p /etc/extensions /var/lib/sysext-store/gcc
+tar -xzf definitions.tar.gz -C / etc/sysupdate.gcc.d
 systemd-sysupdate -C gcc update
 systemd-sysext refresh
-"
+)
+"#
         );
         assert_eq!(
             importctl(&index, &extension, &image()),
@@ -176,18 +208,19 @@ systemd-sysext refresh
         );
         assert_eq!(
             by_hand(&index, &extension, &image()),
-            "\
-cd \"$(mktemp -d)\" &&
-curl -fsSO https://a.example/gcc/gcc-14-1.x86-64.raw &&
-curl -fsSO https://a.example/gcc/SHA256SUMS &&
-curl -fsSO https://a.example/gcc/SHA256SUMS.gpg &&
-gpgv --keyring /etc/systemd/import-pubring.gpg SHA256SUMS.gpg SHA256SUMS &&
-sha256sum --check --ignore-missing SHA256SUMS &&
-mkdir -p /etc/extensions /var/lib/sysext-store/gcc &&
-install -m 0644 gcc-14-1.x86-64.raw /var/lib/sysext-store/gcc/ &&
-ln -sfn /var/lib/sysext-store/gcc/gcc-14-1.x86-64.raw /etc/extensions/gcc.raw &&
+            r#"(
+set -e
+cd "$(mktemp -d)"
+curl -fsSO "https://a.example/gcc/{SHA256SUMS,SHA256SUMS.gpg,gcc-14-1.x86-64.raw}"
+gpgv --keyring /etc/systemd/import-pubring.gpg SHA256SUMS.gpg SHA256SUMS
+sha256sum --check --ignore-missing SHA256SUMS
+{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -c
+mkdir -p /etc/extensions /var/lib/sysext-store/gcc
+install -m 0644 gcc-14-1.x86-64.raw /var/lib/sysext-store/gcc/
+ln -sfn /var/lib/sysext-store/gcc/gcc-14-1.x86-64.raw /etc/extensions/gcc.raw
 systemd-sysext refresh
-"
+)
+"#
         );
     }
 
@@ -202,11 +235,45 @@ systemd-sysext refresh
         );
         let by_hand = by_hand(&index, &extension, &image());
         assert!(!by_hand.contains("gpg"));
-        assert!(by_hand.contains("install -m 0644 gcc-14-1.x86-64.raw /var/lib/sysext-store/ &&"));
+        assert!(by_hand.contains("install -m 0644 gcc-14-1.x86-64.raw /var/lib/sysext-store/\n"));
         let without = Extension {
             definitions: None,
             ..extension
         };
         assert_eq!(sysupdate(&index, &without), None);
+    }
+
+    /// README and the guide show what the page of their store would.
+    #[test]
+    fn what_documents_show() {
+        let mut index = Index::new(
+            String::new(),
+            Some("https://example.org/sysext/".to_owned()),
+        );
+        index.signed = true;
+        index.keyring = Some(store::KEYRING.to_owned());
+        let image = Image {
+            file: "strace-6.12-1.1.x86-64.raw".to_owned(),
+            ..image()
+        };
+        let extension = Extension {
+            name: "strace".to_owned(),
+            ..extension("")
+        };
+        let trust = trust(&index).unwrap();
+        let sysupdate = sysupdate(&index, &extension).unwrap();
+        let readme = include_str!("../../../README.md");
+        let guide = include_str!("../../../docs/guide/clients.md");
+        for (document, shown) in [
+            (readme, &trust),
+            (readme, &sysupdate),
+            (guide, &trust),
+            (guide, &sysupdate),
+            (guide, &update(&extension)),
+            (guide, &importctl(&index, &extension, &image)),
+            (guide, &by_hand(&index, &extension, &image)),
+        ] {
+            assert!(document.contains(&format!("\n{shown}```\n")), "{shown}");
+        }
     }
 }

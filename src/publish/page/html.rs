@@ -126,8 +126,9 @@ impl Page {
             return;
         };
         self.line(
-            "<h2>Trust the key</h2>\n<p>Once on each client, as root. Compare the fingerprint with \
-the one that the publisher gave you in another way than by this page.</p>",
+            "<h2>Trust the key</h2>\n<p>Once on each client, as root. In the place of \
+<code>FINGERPRINT</code> type the one that the publisher gave you in another way than by this page: \
+a web server can show any. The commands stop at the first that fails.</p>",
         );
         self.pre(&commands);
     }

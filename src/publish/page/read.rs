@@ -21,6 +21,9 @@ pub struct Reading {
     pub index: Index,
     /// Listed files that can't be shown, each with the reason.
     pub left_out: Vec<String>,
+    /// Why the definitions of a list are not those that it vouches for, if they are not. Then no
+    /// extension of that list has any.
+    pub undefined: Option<store::Error>,
 }
 
 /// The images of an extension by its name and its directory in the store.
@@ -31,6 +34,7 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
     let mut index = Index::new(title.to_owned(), url);
     let mut left_out = Vec::new();
     let mut extensions = Extensions::new();
+    let (mut defined, mut undefined) = (BTreeSet::new(), None);
     // Where each extension has a directory of its own, so may its keys be.
     let shared_keyring = keyring(root)?;
     index.keyring = shared_keyring.as_ref().map(|_| KEYRING.to_owned());
@@ -60,6 +64,13 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
             &store,
             shared_keyring.as_ref().or(own_keyring.as_ref()),
         )?);
+        match store.definitions() {
+            Ok(definitions) => defined.extend(
+                (definitions.iter().flatten())
+                    .map(|definition| (definition.name().to_owned(), directory.clone())),
+            ),
+            Err(error) => undefined = undefined.or(Some(error)),
+        }
         for image in images {
             match refusal(&image) {
                 Some(reason) => left_out.push(format!("{directory}{:?}: {reason}", image.file)),
@@ -78,12 +89,18 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         })
         .collect();
     index.signing_keys = keys.into_iter().collect();
-    for ((name, directory), listed) in extensions {
-        index
-            .extensions
-            .push(extension(root, name, directory, &listed)?);
+    for (key, listed) in extensions {
+        let is_defined = defined.contains(&key);
+        let mut extension = extension(root, key.0, key.1, &listed)?;
+        extension.definitions =
+            is_defined.then(|| format!("{}/", store::definitions_directory(&extension.name)));
+        index.extensions.push(extension);
     }
-    Ok(Reading { index, left_out })
+    Ok(Reading {
+        index,
+        left_out,
+        undefined,
+    })
 }
 
 const NOT_PLAIN: &str = "the name contains characters with a special meaning in a shell or a URL";
@@ -111,8 +128,6 @@ fn extension(
     directory: String,
     listed: &[ListedImage],
 ) -> Result<Extension> {
-    let definitions = store::definitions_directory(&name);
-    let is_defined = (root.join(&definitions).join(format!("{name}.transfer"))).is_file();
     let images = listed.iter().map(|image| {
         let path = root.join(&directory).join(&image.file);
         self::image(image, &path)
@@ -121,7 +136,7 @@ fn extension(
     // Over all architectures and systems; a stable sort keeps the order of the rest.
     images.sort_by(|a, b| store::order::systemd(&b.version, &a.version));
     Ok(Extension {
-        definitions: is_defined.then(|| format!("{definitions}/")),
+        definitions: None,
         name,
         directory,
         images,
@@ -291,6 +306,43 @@ mod tests {
         scratch.write(&format!("{directory}SHA256SUMS.gpg"), &signature);
     }
 
+    /// Puts the definition of an extension on the list.
+    fn define(scratch: &Scratch, name: &str) {
+        let delivery = store::Delivery {
+            url: store::StoreUrl::new("https://example.org").unwrap(),
+            per_name: false,
+            ending: store::Layout::Flat.pattern_ending(),
+            verify: true,
+            instances: 2,
+        };
+        let definition = store::Definition::new(name, &delivery).unwrap();
+        let store = Store::open(scratch.path()).unwrap();
+        store
+            .define(&[definition], store::Listing::default())
+            .unwrap();
+    }
+
+    #[test]
+    fn definitions_count_as_they_are_listed() {
+        let scratch = Scratch::new();
+        fill(&scratch, "", &[("gdb", "1")]);
+        define(&scratch, "gdb");
+        let defined = || {
+            let reading = read(scratch.path(), "T", None).unwrap();
+            let is_defined = reading.index.extensions[0].definitions.is_some();
+            (is_defined, reading.undefined.map(|error| error.to_string()))
+        };
+        assert_eq!(defined(), (true, None));
+        scratch.write(store::ARCHIVE, b"evil");
+        let (is_defined, problem) = defined();
+        assert!(!is_defined);
+        assert!(
+            problem
+                .unwrap()
+                .ends_with("does not have the SHA-256 that is listed")
+        );
+    }
+
     #[test]
     fn what_a_store_holds() {
         let scratch = Scratch::new();
@@ -301,11 +353,14 @@ mod tests {
             ("apt", "1"),
         ];
         fill(&scratch, "", &images);
-        scratch.write("sysupdate.gdb.d/gdb.transfer", b"");
-        scratch.write("sysupdate.apt.d/other.transfer", b"");
+        define(&scratch, "gdb");
+        // For people to read: it counts for nothing.
+        scratch.write("sysupdate.apt.d/apt.transfer", b"");
         // Not listed, so not there.
         scratch.write("gdb-99-1.x86-64.raw", b"");
-        let Reading { index, left_out } = read(scratch.path(), "T", None).unwrap();
+        let Reading {
+            index, left_out, ..
+        } = read(scratch.path(), "T", None).unwrap();
         assert_eq!(left_out, [""; 0]);
         let shown = index.extensions.iter().map(|one| {
             let versions = one.images.iter().map(|image| &*image.version);
@@ -480,7 +535,9 @@ mod tests {
         let scratch = Scratch::new();
         fill(&scratch, "a/", &[("gdb", "1"), ("gdb", "1$")]);
         fill(&scratch, "b c/", &[("gdb", "1")]);
-        let Reading { index, left_out } = read(scratch.path(), "T", None).unwrap();
+        let Reading {
+            index, left_out, ..
+        } = read(scratch.path(), "T", None).unwrap();
         assert_eq!(index.extensions.len(), 1);
         let other = scratch.path().join("b c");
         assert_eq!(
