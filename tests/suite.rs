@@ -36,6 +36,7 @@ mod ledger;
 mod loader;
 mod lock;
 mod network;
+mod opened;
 mod readme;
 mod real;
 mod recipe;

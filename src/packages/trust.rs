@@ -8,9 +8,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use files::Links;
-use openpgp::{Error, Keyring};
+use openpgp::{Error, Keyring, MAX_KEYRING};
 use rpm_input::{Package, SignedHeader};
-use store::MAX_KEYRING_SIZE;
 
 use crate::findings::{Finding, FindingKind, kinds};
 use crate::words::failure::{Failure, Result, package_failure};
@@ -96,7 +95,7 @@ pub fn keyring(paths: &[PathBuf]) -> Result<Keyring> {
     let mut keyring = Keyring::default();
     for path in paths {
         for file in files(path)? {
-            let bytes = files::read(&file, MAX_KEYRING_SIZE, Links::Follow)?;
+            let bytes = files::read(&file, MAX_KEYRING, Links::Follow)?;
             keyring
                 .add(&bytes, &file.display().to_string())
                 .map_err(|error| match error {

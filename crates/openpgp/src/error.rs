@@ -19,9 +19,9 @@ pub enum Error {
         /// The file, as the caller named it.
         origin: String,
         /// Its size in bytes.
-        size: usize,
+        size: u64,
         /// The largest size in bytes.
-        limit: usize,
+        limit: u64,
     },
     /// A secret key where a public one belongs.
     #[error("{origin} holds a secret key where public keys belong")]

@@ -9,9 +9,9 @@ use crate::policy::{date, hash_may_sign_data};
 use crate::signature::{BINARY, Signature};
 
 /// Largest file of keys in bytes: a distribution's whole keyring has some 2 MB.
-const MAX_KEYRING: usize = 16 << 20;
+pub const MAX_KEYRING: u64 = 16 << 20;
 /// Largest file of signatures in bytes; systemd takes as many.
-const MAX_SIGNATURE: usize = 1 << 20;
+const MAX_SIGNATURE: u64 = 1 << 20;
 /// Most signatures over one input that are looked at.
 const MAX_SIGNATURES: usize = 32;
 /// What the first line of armored public keys says.
@@ -329,11 +329,13 @@ impl KeySummary {
 }
 
 /// Refuses more bytes than such a file has.
-pub(crate) fn check_size(bytes: &[u8], origin: &str, limit: usize) -> Result<(), Error> {
-    if bytes.len() > limit {
+pub(crate) fn check_size(bytes: &[u8], origin: &str, limit: u64) -> Result<(), Error> {
+    let size = bytes.len() as u64;
+    if size > limit {
+        let origin = origin.to_owned();
         return Err(Error::TooLarge {
-            origin: origin.to_owned(),
-            size: bytes.len(),
+            origin,
+            size,
             limit,
         });
     }

@@ -50,5 +50,5 @@ mod signing;
 mod tests;
 
 pub use error::Error;
-pub use keyring::{KeySummary, Keyring, Verified};
-pub use signing::SigningKey;
+pub use keyring::{KeySummary, Keyring, MAX_KEYRING, Verified};
+pub use signing::{MAX_SECRET_KEY, SigningKey};

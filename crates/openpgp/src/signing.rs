@@ -14,7 +14,7 @@ use crate::secret::{Locked, SecretKey};
 use crate::signature::{BINARY, CREATION_TIME, CRITICAL, ISSUER_FINGERPRINT, ISSUER_ID};
 
 /// Largest file of a secret key in bytes.
-const MAX_SECRET_KEY: usize = 1 << 20;
+pub const MAX_SECRET_KEY: u64 = 1 << 20;
 /// What the first line of an armored secret key says.
 const PRIVATE_KEY_BLOCK: &str = "PRIVATE KEY BLOCK";
 

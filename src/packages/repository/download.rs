@@ -14,6 +14,8 @@ use crate::words::failure::{Failure, Result};
 
 /// Longest `repomd.xml`, signature or key, in bytes.
 const MAX_SMALL_FILE: u64 = 4 << 20;
+/// Largest file of certificates in bytes; the usual bundle has 200 KiB.
+const MAX_AUTHORITIES: u64 = 16 << 20;
 
 /// How repositories are read.
 #[derive(Clone, Debug)]
@@ -206,9 +208,7 @@ impl<'a> Downloads<'a> {
         }
         let mut options = self.settings.fetch.clone();
         if let Some(path) = &self.settings.authorities {
-            let read = std::fs::read(path);
-            let doing = || format!("reading {}", path.display());
-            options.authorities = Some(read.map_err(|error| Failure::io(doing(), error))?);
+            options.authorities = Some(files::read(path, MAX_AUTHORITIES, files::Links::Follow)?);
         }
         let fetcher = Fetcher::new(options).map_err(Failure::usage)?;
         Ok(self.fetcher.get_or_init(|| fetcher))

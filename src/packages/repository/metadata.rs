@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::anyhow;
@@ -190,8 +189,7 @@ impl Metadata {
             }
             None => self.local_path(&listed.location)?,
         };
-        let file = File::open(&path)
-            .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
+        let file = files::open(&path, files::Links::Follow)?;
         Ok((file, path.display().to_string()))
     }
 
@@ -216,7 +214,7 @@ impl Metadata {
             return downloads.item(CacheDirectory::Packages, &item, progress);
         }
         let path = self.local_path(&file.location)?;
-        if !path.is_file() {
+        if files::if_there(files::open(&path, files::Links::Follow))?.is_none() {
             return Err(Failure::io(
                 format!("reading {}", path.display()),
                 anyhow!("{} lists it, but it is missing", self.name),
@@ -307,18 +305,7 @@ fn identity(urls: &[String]) -> Result<String> {
 }
 
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let doing = || format!("reading {}", path.display());
-    let file = File::open(path).map_err(|error| Failure::io(doing(), error))?;
-    let mut bytes = Vec::new();
-    let read = file.take(most + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::io(doing(), error))?;
-    if bytes.len() as u64 > most {
-        return Err(Failure::refused(anyhow!(
-            "{} is longer than {most} bytes",
-            path.display()
-        )));
-    }
-    Ok(bytes)
+    Ok(files::read(path, most, files::Links::Follow)?)
 }
 
 #[cfg(test)]
@@ -457,7 +444,10 @@ mod tests {
         assert_eq!(read_bounded(&file, 5).unwrap(), b"four");
         assert_eq!(read_bounded(&file, 4).unwrap(), b"four");
         let reason = read_bounded(&file, 3).unwrap_err().source.to_string();
-        assert_eq!(reason, format!("{} is longer than 3 bytes", file.display()));
+        assert_eq!(
+            reason,
+            format!("{} has 4 bytes; at most 3 are allowed", file.display())
+        );
         assert!(read_bounded(&scratch.path().join("none"), 3).is_err());
     }
 }

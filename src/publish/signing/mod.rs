@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::SecretFile;
-use openpgp::{Error, Keyring, SigningKey};
+use openpgp::{Error, Keyring, MAX_SECRET_KEY, SigningKey};
 use store::{Basis, Former, KEYRING, SignError, Signature, Signing, Store};
 
 pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
@@ -23,8 +23,8 @@ use crate::findings::{Finding, kinds};
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
 
-/// Largest key file in bytes; a key with some subkeys has a few thousand.
-const MAX_KEY_FILE: u64 = 1 << 20;
+/// A store reads as much of its published keys as a keyring may have.
+const _: () = assert!(store::MAX_KEYRING_SIZE == openpgp::MAX_KEYRING);
 
 /// What signs, as the user named it.
 #[derive(Clone, Debug)]
@@ -192,7 +192,7 @@ fn read_key(
     let origin = path.display().to_string();
     let file = SecretFile::open(path)?;
     let mode = file.mode() & 0o777;
-    let bytes = file.read_whole(MAX_KEY_FILE)?;
+    let bytes = file.read_whole(MAX_SECRET_KEY)?;
     let mut findings = Vec::new();
     if mode & 0o077 != 0 {
         let text = format!(
