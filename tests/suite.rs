@@ -47,6 +47,7 @@ mod server;
 mod signing;
 mod store;
 mod sysupdate;
+mod takeover;
 mod verdicts;
 mod why;
 mod workshop;

@@ -23,7 +23,7 @@ pub fn build_of(tree: &Path, store: &Path, name: &str, version: &str) -> Command
 }
 
 /// Publishes a version of an extension whose program prints that version.
-fn publish(store: &Path, name: &str, version: &str, arguments: &[&str]) {
+pub fn publish(store: &Path, name: &str, version: &str, arguments: &[&str]) {
     let tree = Scratch::new();
     let bin = tree.join("usr/bin");
     fs::create_dir_all(&bin).unwrap();
