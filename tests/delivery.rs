@@ -550,9 +550,11 @@ fn a_browser_runs_nothing_of_what_manifests_say() {
         .unwrap();
     fs::write(directory.join("evil-1.x86-64.manifest.gz"), packed.stdout).unwrap();
     let empty = sha256sum(&directory.join(image));
+    let manifest = "evil-1.x86-64.manifest.gz";
+    let hash = sha256sum(&directory.join(manifest));
     fs::write(
         directory.join("SHA256SUMS"),
-        format!("{empty}  $(reboot)-1.x86-64.raw\n{empty}  {image}\n"),
+        format!("{empty}  $(reboot)-1.x86-64.raw\n{hash}  {manifest}\n{empty}  {image}\n"),
     )
     .unwrap();
     fs::write(directory.join("$(reboot)-1.x86-64.raw"), b"").unwrap();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -28,6 +28,10 @@ const IMAGE: &str = "tool-2.x86-64.raw";
 struct Scene {
     scratch: Scratch,
     thief: SigningKey,
+    /// The list and its signature when the store had one image.
+    older: [Vec<u8>; 2],
+    /// Those of another store of the same owner.
+    other: [Vec<u8>; 2],
 }
 
 impl Scene {
@@ -59,11 +63,22 @@ impl Scene {
             .status();
         write_key(&scratch.join("thief.key"), &key);
         let thief = SigningKey::parse(&key, "thief", None, TIME).unwrap();
-        let scene = Self { scratch, thief };
-        for version in ["1", "2"] {
+        let mut scene = Self {
+            scratch,
+            thief,
+            older: Default::default(),
+            other: Default::default(),
+        };
+        let build = |scene: &Scene, version: &str| {
             let built = scene.build(version, &scene.signed_by("owner"));
             assert!(built.status.success(), "{}", said(&built));
-        }
+            [LIST, SIGNATURE].map(|name| scene.read(name))
+        };
+        scene.other = build(&scene, "7");
+        fs::remove_dir_all(scene.store()).unwrap();
+        scene.forget();
+        scene.older = build(&scene, "1");
+        build(&scene, "2");
         // So that `verify --fix` has something to do.
         scene.write(".sysext-build-7-0.tmp", b"left");
         scene
@@ -119,6 +134,43 @@ impl Scene {
         self.edit(|list| list.replace(&old, &digest(b"evil")));
     }
 
+    /// Puts a list and its signature in place.
+    fn put(&self, [list, signature]: &[Vec<u8>; 2]) {
+        self.write(LIST, list);
+        self.write(SIGNATURE, signature);
+    }
+
+    /// Puts them where they would be completed.
+    fn put_half_done(&self, [list, signature]: &[Vec<u8>; 2]) {
+        self.write(".sysext-build-next-list.tmp", list);
+        self.write(".sysext-build-next-signature.tmp", signature);
+        self.write(".sysext-build-committed.tmp", b"");
+    }
+
+    /// Puts something in the place of a file that would be waited for.
+    fn fifo(&self, name: &str) {
+        self.remove(name);
+        output_of(Command::new("mkfifo").arg(self.store().join(name)));
+    }
+
+    /// Puts a directory in the place of a file.
+    fn directory(&self, name: &str) {
+        self.remove(name);
+        fs::create_dir(self.store().join(name)).unwrap();
+    }
+
+    /// The program of the owner, who remembers what was signed.
+    fn program(&self) -> Command {
+        let mut command = program();
+        command.env("XDG_STATE_HOME", self.scratch.join("state"));
+        command
+    }
+
+    /// Takes the owner's memory away.
+    fn forget(&self) {
+        fs::remove_dir_all(self.scratch.join("state")).unwrap();
+    }
+
     /// Signs the list as the thief.
     fn sign_as_thief(&self) {
         let signature = self.thief.sign(&self.read(LIST), TIME).unwrap();
@@ -131,7 +183,7 @@ impl Scene {
     }
 
     fn build(&self, version: &str, more: &[OsString]) -> Output {
-        program()
+        self.program()
             .args(["--name", "tool", "--match", "any", "--image-version"])
             .arg(version)
             .arg("--os-release")
@@ -145,7 +197,7 @@ impl Scene {
     }
 
     fn verb(&self, verb: &[&str], more: &[OsString]) -> Output {
-        program()
+        self.program()
             .args(["store", verb[0]])
             .arg(self.store())
             .args(&verb[1..])
@@ -158,7 +210,8 @@ impl Scene {
     fn add(&self, more: &[OsString]) -> Output {
         let image = self.scratch.join("elsewhere/tool-3.x86-64.raw");
         if !image.exists() {
-            let built = program()
+            let built = self
+                .program()
                 .args(["--name", "tool", "--match", "any", "--image-version", "3"])
                 .arg("--os-release")
                 .arg(os_release("tumbleweed"))
@@ -168,7 +221,7 @@ impl Scene {
                 .output();
             assert!(built.unwrap().status.success());
         }
-        let mut command = program();
+        let mut command = self.program();
         command.args(["store", "add"]).arg(self.store()).arg(image);
         command.args(more).output().unwrap()
     }
@@ -203,6 +256,7 @@ enum File {
     Bytes(Vec<u8>),
     Link(PathBuf),
     Directory,
+    Fifo,
 }
 
 fn snapshot(directory: &Path) -> BTreeMap<String, File> {
@@ -213,6 +267,8 @@ fn snapshot(directory: &Path) -> BTreeMap<String, File> {
             File::Link(fs::read_link(path).unwrap())
         } else if kind.is_dir() {
             File::Directory
+        } else if kind.file_type().is_fifo() {
+            File::Fifo
         } else {
             File::Bytes(fs::read(path).unwrap())
         };
@@ -223,13 +279,15 @@ fn snapshot(directory: &Path) -> BTreeMap<String, File> {
 
 const INVALID: &str = "signature-invalid";
 const MISSING: &str = "signature-missing";
-const NOT_A_FILE: &str = ", not a regular file";
+const NOT_A_FILE: &str = "not a regular file";
+const ROLLED_BACK: &str = "rolled-back";
+const TOO_LARGE: &str = "at most 1048576 are allowed";
 const OTHER_KEY: &str = "is to sign now";
 
 /// What the thief does, and what the owner's program says to it.
 type Tamper = fn(&Scene);
 
-const TAMPERS: [(&str, &str, Tamper); 32] = [
+const TAMPERS: [(&str, &str, Tamper); 58] = [
     ("image and line", INVALID, |scene| scene.replace_image()),
     ("a hash", INVALID, |scene| {
         scene.edit(|list| list.replacen(&list[..64], &digest(b"evil"), 1));
@@ -358,7 +416,124 @@ const TAMPERS: [(&str, &str, Tamper); 32] = [
         scene.write(LIST, &list);
         scene.write(SIGNATURE, &signature);
     }),
+    ("an older list", ROLLED_BACK, |scene| {
+        scene.put(&scene.older)
+    }),
+    (
+        "an older list, and no image of the next",
+        ROLLED_BACK,
+        |scene| {
+            scene.put(&scene.older);
+            scene.remove(IMAGE);
+        },
+    ),
+    ("an older list, and no keys", ROLLED_BACK, |scene| {
+        scene.put(&scene.older);
+        scene.remove(KEYS);
+    }),
+    ("an older list that looks half done", ROLLED_BACK, |scene| {
+        scene.put_half_done(&scene.older);
+    }),
+    ("an older list with the last signature", INVALID, |scene| {
+        scene.write(LIST, &scene.older[0]);
+    }),
+    ("the signature of an older list", INVALID, |scene| {
+        scene.write(SIGNATURE, &scene.older[1]);
+    }),
+    ("the list of another store", ROLLED_BACK, |scene| {
+        scene.put(&scene.other)
+    }),
+    (
+        "the list of another store that looks half done",
+        ROLLED_BACK,
+        |scene| scene.put_half_done(&scene.other),
+    ),
+    ("no number", INVALID, |scene| scene.edit(without_number)),
+    ("no number, and no signature", MISSING, |scene| {
+        scene.edit(without_number);
+        scene.remove(SIGNATURE);
+    }),
+    (
+        "nothing that shows that it was signed",
+        ROLLED_BACK,
+        |scene| {
+            scene.edit(without_number);
+            scene.remove(SIGNATURE);
+            scene.remove(KEYS);
+        },
+    ),
+    ("a number alone", MISSING, |scene| {
+        scene.replace_image();
+        scene.remove(SIGNATURE);
+        scene.remove(KEYS);
+    }),
+    ("a larger number", INVALID, |scene| {
+        scene.edit(|list| list.replace("SERIAL-2-", "SERIAL-3-"));
+    }),
+    ("the largest number", INVALID, |scene| {
+        scene.edit(|list| list.replace("SERIAL-2-", "SERIAL-999999999999999-"));
+    }),
+    ("two numbers", INVALID, |scene| {
+        scene.edit(|list| {
+            let number = list.lines().find(|line| line.contains("  SERIAL-"));
+            let number = number.unwrap().replace("SERIAL-2-", "SERIAL-1-");
+            format!("{number}\n{list}")
+        });
+    }),
+    ("another list before it", INVALID, |scene| {
+        scene.edit(|list| {
+            let (before, after) = list.split_once("  SERIAL-").unwrap();
+            let kept = &before[..before.len() - 64];
+            format!("{kept}{}  SERIAL-{after}", digest(b"evil"))
+        });
+    }),
+    ("all but the keys gone", MISSING, |scene| {
+        for name in names(&scene.store()) {
+            if name != KEYS {
+                scene.remove(&name);
+            }
+        }
+    }),
+    ("all but the images gone", ROLLED_BACK, |scene| {
+        for name in [LIST, SIGNATURE, KEYS] {
+            scene.remove(name);
+        }
+    }),
+    ("the list a FIFO", NOT_A_FILE, |scene| scene.fifo(LIST)),
+    ("the signature a FIFO", NOT_A_FILE, |scene| {
+        scene.fifo(SIGNATURE)
+    }),
+    ("the keys a FIFO", NOT_A_FILE, |scene| scene.fifo(KEYS)),
+    ("the list a directory", NOT_A_FILE, |scene| {
+        scene.directory(LIST)
+    }),
+    ("the signature a link", NOT_A_FILE, |scene| {
+        scene.link(SIGNATURE)
+    }),
+    ("bytes that are no text", INVALID, |scene| {
+        scene.write(LIST, &[scene.read(LIST), vec![0xff, 0]].concat());
+    }),
+    ("a signature without end", TOO_LARGE, |scene| {
+        scene.write(SIGNATURE, &vec![0; (1 << 20) + 1]);
+    }),
+    (
+        "the owner's signature behind the thief's",
+        INVALID,
+        |scene| {
+            let owners = scene.read(SIGNATURE);
+            scene.replace_image();
+            scene.sign_as_thief();
+            scene.write(SIGNATURE, &[scene.read(SIGNATURE), owners].concat());
+        },
+    ),
 ];
+
+/// Takes the line with its number off a list.
+fn without_number(list: String) -> String {
+    (list.split_inclusive('\n'))
+        .filter(|line| !line.contains("  SERIAL-"))
+        .collect()
+}
 
 #[test(program("gpg"))]
 fn what_a_thief_wrote_is_never_signed() {
@@ -407,6 +582,7 @@ fn what_is_in_order_goes_on() {
     ];
     for (about, tamper) in goods {
         scene.reset(&clean);
+        scene.forget();
         tamper(&scene);
         for (change, outcome) in scene.changes(&owner) {
             assert!(
@@ -425,6 +601,7 @@ fn what_is_in_order_goes_on() {
     }
     // The repair of what a kill left needs no key.
     scene.reset(&clean);
+    scene.forget();
     goods[3].1(&scene);
     let outcome = scene.verb(&["verify", "--fix"], &[]);
     assert!(said(&outcome).contains("repaired  half-published"));
@@ -465,6 +642,8 @@ fn a_list_is_blessed_by_name_alone() {
     for name in [SIGNATURE, KEYS] {
         scene.remove(name);
     }
+    scene.edit(without_number);
+    scene.forget();
     let built = scene.build("4", &owner);
     assert!(built.status.success(), "{}", said(&built));
     assert!(said(&built).contains("first-signature"), "{}", said(&built));
@@ -572,5 +751,125 @@ fn a_day_is_judged_by_the_clock() {
             .iter()
             .any(|one| one["id"] == "best-before-over"),
         "{findings}"
+    );
+}
+
+/// What `verify` says of who signed, and a list that was put back on purpose.
+#[test(program("gpg"))]
+fn an_older_list_is_put_back_on_purpose() {
+    let scene = Scene::new();
+    let owner = scene.signed_by("owner");
+    let found = scene.verify();
+    let signed = format!("signed    by key {OWNER} on ");
+    assert!(found.contains(&signed), "{found}");
+    assert!(found.contains(", list 2 of store "), "{found}");
+    scene.put(&scene.older);
+    let found = scene.verify();
+    let error = "error     rolled-back: SHA256SUMS is list 1, and list 2 of this store was signed here before";
+    assert!(found.contains(error), "{found}");
+    // Elsewhere the store is known by its own name.
+    let elsewhere = scene.scratch.join("mirror");
+    fs::rename(scene.store(), &elsewhere).unwrap();
+    let verify = |state: &str| {
+        let outcome = program()
+            .args(["store", "verify", "--state-dir"])
+            .arg(scene.scratch.join(state))
+            .arg(&elsewhere)
+            .output();
+        text(&outcome.unwrap().stdout)
+    };
+    assert!(verify("state/sysext-build").contains("rolled-back"));
+    assert!(!verify("nothing").contains("rolled-back"));
+    fs::rename(&elsewhere, scene.store()).unwrap();
+
+    let refused = scene.build("3", &owner);
+    let hint = format!(
+        "sysext-build store sign --restored --sign-key FILE {}",
+        scene.store().display()
+    );
+    assert!(said(&refused).contains(&hint), "{}", said(&refused));
+    let restored = scene.verb(&["sign", "--restored"], &owner);
+    assert!(restored.status.success(), "{}", said(&restored));
+    let found = scene.verify();
+    assert!(found.contains(", list 3 of store "), "{found}");
+    assert!(scene.build("3", &owner).status.success());
+}
+
+/// One key gives way to the next: published beside, signing, alone.
+#[test(program("gpg"))]
+fn a_key_is_rotated_in_three_steps() {
+    let scene = Scene::new();
+    let (owner, next) = (scene.signed_by("owner"), scene.signed_by("thief"));
+    let public = scene.scratch.join("next.gpg");
+    fs::write(&public, scene.thief.public().to_binary()).unwrap();
+    let print = scene.thief.fingerprint();
+    let keys = || {
+        let keyring = openpgp::Keyring::parse(&scene.read(KEYS), "").unwrap();
+        let mut prints: Vec<_> = (keyring.keys().into_iter())
+            .map(|key| key.fingerprint)
+            .collect();
+        prints.sort();
+        prints
+    };
+    let mut both = vec![OWNER.to_owned(), print.clone()];
+    both.sort();
+    for (step, arguments, by, published) in [
+        (
+            vec!["sign", "--add-key", public.to_str().unwrap()],
+            &owner,
+            OWNER,
+            both.clone(),
+        ),
+        (vec!["sign", "--new-key"], &next, print.as_str(), both),
+        (
+            vec!["sign", "--drop-key", OWNER],
+            &next,
+            print.as_str(),
+            vec![print.clone()],
+        ),
+    ]
+    .map(|(step, key, by, published)| (step.join(" "), (step, key), by, published))
+    {
+        let outcome = scene.verb(&arguments.0, arguments.1);
+        assert!(outcome.status.success(), "{step}: {}", said(&outcome));
+        assert!(scene.verify().contains(&format!("by key {by} ")), "{step}");
+        assert_eq!(keys(), published, "{step}");
+    }
+    // The key that is gone signs no more.
+    let outcome = scene.build("3", &owner);
+    assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    // Nor can the one that signs go; nothing changes.
+    let before = snapshot(&scene.store());
+    let outcome = scene.verb(&["sign", "--drop-key", &print], &next);
+    assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    assert_eq!(snapshot(&scene.store()), before);
+}
+
+/// A store that is gone begins again, with a word; where that can't be noted, too.
+#[test(program("gpg"))]
+fn what_is_noted_about_a_signed_store() {
+    let scene = Scene::new();
+    let owner = scene.signed_by("owner");
+    fs::remove_dir_all(scene.store()).unwrap();
+    let strict = [owner.clone(), vec!["--strict".into()]].concat();
+    let outcome = scene.build("3", &strict);
+    assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    assert!(said(&outcome).contains("store-gone"), "{}", said(&outcome));
+    let outcome = scene.build("3", &owner);
+    assert!(outcome.status.success(), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("and list 2 of store "),
+        "{}",
+        said(&outcome)
+    );
+    assert!(scene.verify().contains(", list 3 of store "));
+
+    let nowhere = ["--state-dir".into(), "/proc/nowhere/state".into()];
+    let outcome = scene.build("4", &[owner, nowhere.to_vec()].concat());
+    assert!(outcome.status.success(), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("not-remembered"),
+        "{}",
+        said(&outcome)
     );
 }

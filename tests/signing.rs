@@ -456,6 +456,8 @@ fn keys_beside_the_store() {
     );
     assert_eq!(names(&store), ["import-pubring.gpg"]);
     // An armored copy, which is not a keyring for systemd, is corrected.
+    fs::remove_file(store.join("import-pubring.gpg")).unwrap();
+    assert!(build(&store, &arguments).output().unwrap().status.success());
     fs::copy(
         fixture("keys/test.public.asc"),
         store.join("import-pubring.gpg"),

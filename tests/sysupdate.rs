@@ -500,7 +500,9 @@ fn what_the_guide_says_about_clients_is_what_happens() {
         let mut phase = |name: &str, commands: &str| {
             let path = scratch.join(&format!("{}{name}", phases.len()));
             // No systemd runs there that systemctl could ask.
-            let commands = format!("export SYSTEMD_OFFLINE=1\n{commands}")
+            let state = scratch.join("state");
+            let state = state.display();
+            let commands = format!("export SYSTEMD_OFFLINE=1 XDG_STATE_HOME={state}\n{commands}")
                 .replace("$PROGRAM", program().get_program().to_str().unwrap())
                 .replace("$SIGN", &signing.join(" "))
                 .replace("$NEXT", &next.display().to_string())

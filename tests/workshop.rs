@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 use judges::{Need, all, corpus, program as judge, programs, repository, root};
 use serde_json::Value;
@@ -19,8 +19,21 @@ pub fn program() -> Command {
     command
         .env_remove("SOURCE_DATE_EPOCH")
         .env_remove("SYSEXT_BUILD_PASSPHRASE")
-        .env_remove("NO_COLOR");
+        .env_remove("NO_COLOR")
+        .env("XDG_STATE_HOME", state());
     command
+}
+
+/// Returns where the programs of this test run remember what they signed: nothing of a run before.
+fn state() -> &'static Path {
+    static STATE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let name = format!("sysext-build-test-state-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        // A process of this number may have left it.
+        let _ = std::fs::remove_dir_all(&path);
+        path
+    });
+    &STATE
 }
 
 /// Returns the path of a file in `fixtures/`.

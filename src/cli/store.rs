@@ -143,6 +143,15 @@ pub struct SignArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
+    /// Publish the keys in FILE, too, such as the one that is to sign next
+    #[arg(long, value_name = "FILE", help_heading = "Signature")]
+    pub add_key: Vec<PathBuf>,
+    /// Publish the key of this fingerprint no longer
+    #[arg(long, value_name = "FINGERPRINT", help_heading = "Signature")]
+    pub drop_key: Vec<String>,
+    /// Sign an older list, which you put back on purpose
+    #[arg(long, help_heading = "Signature")]
+    pub restored: bool,
     /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,

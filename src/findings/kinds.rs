@@ -296,12 +296,26 @@ kinds! {
         repair "Run chmod 600 on the file. If others may have read it, make a new key and give \
          its public part to the clients.";
 
+    STORE_GONE: Note "store-gone",
+        "a store that was signed here before is gone, and a new one begins in its place",
+        why "Whatever it listed is no longer offered. Someone who can write to the directory, but \
+             has no key, can do no more than remove things.",
+        repair "If you emptied the directory, there is nothing to do. If not, find out who did, and put \
+                the list, its signature and the images back.";
+
+    NOT_REMEMBERED: Note "not-remembered",
+        "the store was signed, but the note of which list that was could not be written",
+        why "An older list, with its own good signature, could be put back, and the next build would \
+             go on from it.",
+        repair "Name a directory that you can write to with --state-dir DIR, and keep it from one build \
+                to the next.";
+
     FIRST_SIGNATURE: Note "first-signature",
         "a store that was not signed gets its first signature, which also covers what is already \
          listed",
         why "Clients trust what the key signs. Anyone who could write to the store until now may \
-             have added images that you did not build. A store that was signed, but lost both its \
-             signature and its published key, looks the same.",
+             have added images that you did not build. A store that was signed, but lost its \
+             signature, its published key and the number of its list, looks the same.",
         repair "If the store was signed before, find out who removed its signature. If not, there \
                 is nothing to do: this is reported only once.";
 

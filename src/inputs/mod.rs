@@ -26,7 +26,7 @@ use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
-use crate::publish::signing::{self, KeySource, Passphrase, PassphraseSource};
+use crate::publish::signing::{self, KeySource, Memory, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
@@ -49,7 +49,7 @@ pub struct Variable {
 }
 
 /// All variables that this program reads.
-pub const ENVIRONMENT: [Variable; 9] = [
+pub const ENVIRONMENT: [Variable; 10] = [
     Variable {
         names: "SOURCE_DATE_EPOCH",
         options: &["sign_key", "tarball"],
@@ -60,6 +60,13 @@ pub const ENVIRONMENT: [Variable; 9] = [
         names: "SYSEXT_BUILD_PASSPHRASE",
         options: &["sign_key"],
         meaning: "Passphrase of the key that signs, unless --passphrase-file is given.",
+    },
+    Variable {
+        names: "XDG_STATE_HOME, HOME",
+        options: &["state_dir"],
+        meaning: "Where it is noted which lists were signed, unless --state-dir is given: \
+                  $XDG_STATE_HOME/sysext-build if that is an absolute path, else \
+                  $HOME/.local/state/sysext-build.",
     },
     Variable {
         names: "XDG_CACHE_HOME, HOME",
@@ -303,6 +310,10 @@ pub fn signing(arguments: &SigningArguments) -> Result<signing::Settings> {
     Ok(signing::Settings {
         key: key(arguments)?,
         new_key: arguments.new_key,
+        memory: Memory::new(
+            (arguments.state_dir.clone())
+                .or_else(|| own_directory("XDG_STATE_HOME", ".local/state")),
+        ),
         time: source_date_epoch()?.map_or(now, u64::from),
         now,
     })
@@ -430,6 +441,20 @@ fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
     Ok(sources)
 }
 
+/// Returns this program's directory in one of the user's base directories: that of a variable if it
+/// is an absolute path, else one in the user's home.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+fn own_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = value(variable).map(PathBuf::from);
+    let home = || value("HOME").map(|home| Path::new(&home).join(below_home));
+    let base = base.filter(|path| path.is_absolute()).or_else(home)?;
+    Some(base.join("sysext-build"))
+}
+
 /// Reads how files are fetched, from the options and from the variables that every program knows.
 #[expect(
     clippy::disallowed_methods,
@@ -441,9 +466,6 @@ fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
         let value = names.iter().find_map(|name| variable(name));
         value.and_then(|value| value.into_string().ok())
     };
-    let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
-    let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
-    let caches = caches.filter(|path| path.is_absolute()).or_else(home);
     let authorities = variable("SSL_CERT_FILE").map(PathBuf::from);
     let known = || {
         AUTHORITIES
@@ -461,8 +483,7 @@ fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
     // variables such as HTTP_PROXY of what a client sends.
     let any = ["all_proxy", "ALL_PROXY"];
     Ok(repository::Settings {
-        cache: (arguments.cache_dir.clone())
-            .or_else(|| caches.map(|path| path.join("sysext-build"))),
+        cache: (arguments.cache_dir.clone()).or_else(|| own_directory("XDG_CACHE_HOME", ".cache")),
         offline: arguments.offline,
         refresh: arguments.refresh,
         fetch: fetch::Options {

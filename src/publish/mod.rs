@@ -94,12 +94,17 @@ impl<'a> ImageDirectory<'a> {
     }
 
     /// Names the files of a publication, and lists them unless `--obs` forbids it.
-    fn add(self, publication: Publication, signer: Option<&Signer>) -> Result<Added> {
+    fn add(
+        self,
+        publication: Publication,
+        signer: Option<&Signer>,
+        report: &Report,
+    ) -> Result<Added> {
         let added = if self.destination.obs {
             self.store.add_for_obs(publication)
         } else {
             let listing = Listing {
-                signing: signer.map(Signer::signing),
+                signing: signer.map(|signer| signer.signing(self.store.dir())),
                 best_before: self.destination.best_before,
                 now: self.destination.now,
             };
@@ -107,7 +112,7 @@ impl<'a> ImageDirectory<'a> {
         }
         .map_err(store_failure)?;
         if let Some(signer) = signer {
-            signer.publish_key(&self.store)?;
+            signer.conclude(&self.store, report)?;
         }
         Ok(added)
     }
@@ -143,7 +148,7 @@ pub fn publish(
         replace: destination.replace,
         allow_older: destination.allow_older,
     };
-    let (added, words) = match directory.add(publication, signer)? {
+    let (added, words) = match directory.add(publication, signer, report)? {
         Added::New => ("new", "added to"),
         Added::Unchanged => ("unchanged", "unchanged in"),
         Added::Replaced => ("replaced", "replaced in"),
@@ -332,6 +337,7 @@ mod tests {
         let settings = signing::Settings {
             key: Some(secret),
             new_key: false,
+            memory: signing::Memory::default(),
             time: 1_700_000_001,
             now: 1_700_000_001,
         };

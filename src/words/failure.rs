@@ -190,6 +190,16 @@ pub fn store_failure(error: store::Error) -> Failure {
                     "if the list is as you want it: sysext-build store sign --sign-key FILE {directory}"
                 ))
         }
+        store::Error::Setback { ref path, .. } => {
+            let directory = path.parent().unwrap_or(path).display().to_string();
+            Failure::refused(error)
+                .hint("somebody may have put it back; an upload that failed looks the same")
+                .hint("put the last list and its signature back, with the files that it lists")
+                .hint(format!(
+                    "if you restored this one on purpose: sysext-build store sign --restored \
+                     --sign-key FILE {directory}"
+                ))
+        }
         store::Error::OtherKey { .. } => Failure::refused(error)
             .hint("publish the new key first; once clients have it, add --new-key")
             .hint("or sign with the key that signed before"),

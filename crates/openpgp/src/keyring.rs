@@ -53,6 +53,14 @@ pub struct Verified {
     pub created: u64,
 }
 
+impl Verified {
+    /// The day of the signature in UTC, as `YYYY-MM-DD`.
+    #[must_use]
+    pub fn day(&self) -> String {
+        date(self.created)
+    }
+}
+
 impl Keyring {
     /// Reads keys from a file, armored or binary; `origin` is its name for messages.
     ///

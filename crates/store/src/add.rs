@@ -164,7 +164,7 @@ fn check_newest(
     if order::systemd(version, &newest_version) != Ordering::Greater {
         return Err(error("systemd-sysupdate", version, &newest_version));
     }
-    let listed = inventory::read_manifest(directory, newest)?;
+    let listed = inventory::read_manifest(directory, before, newest)?;
     if let (Some(evr), Some(newest_evr)) = (manifest.evr(), listed.as_ref().and_then(Summary::evr))
         && order::rpm(evr, newest_evr) == Ordering::Less
     {

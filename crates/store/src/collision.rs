@@ -70,7 +70,7 @@ fn witness<'a>(
     let Some(listed) = chosen else {
         return Ok(None);
     };
-    let extension = match inventory::read_manifest(directory, listed)? {
+    let extension = match inventory::read_manifest(directory, sums, listed)? {
         Some(manifest) => manifest.config.name,
         None => inventory::guess_name(listed).to_owned(),
     };

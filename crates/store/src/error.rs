@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::freshness::DayProblem;
 use crate::name::NameProblem;
+use crate::serial::Setback;
 use crate::sums::SumsProblem;
 
 /// Why a signer could not sign.
@@ -127,10 +128,10 @@ pub enum Error {
         /// Path of the signature.
         path: PathBuf,
     },
-    /// The store has a published key, and its list no signature.
+    /// The store has a published key, or its list a number, and the list no signature.
     #[error(
-        "signature-missing: {path} is gone, and with it what vouches for the list; the published \
-         key says that the store is signed",
+        "signature-missing: {path} is gone, and with it what vouches for the list; the store \
+         was signed before",
         path = .path.display()
     )]
     SignatureMissing {
@@ -150,6 +151,14 @@ pub enum Error {
         key: String,
         /// What is wrong with the signature.
         problem: String,
+    },
+    /// The list comes before the last one that was signed here, or is not of this store.
+    #[error("rolled-back: {path} {problem}", path = .path.display())]
+    Setback {
+        /// Path of `SHA256SUMS`.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Setback,
     },
     /// Another key has signed the list.
     #[error(

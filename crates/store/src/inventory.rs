@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use manifest::{Summary, file_name};
+use sha2::{Digest as _, Sha256};
 
 use crate::directory::{Directory, SUMS};
 use crate::error::Error;
@@ -70,7 +71,7 @@ pub(crate) fn images(directory: &Directory, sums: &Sums) -> Result<Vec<ListedIma
             bytes: directory.size(&entry.name)?,
             manifest_file: (sums.get(&manifest_file).is_some()).then_some(manifest_file),
             // What can't be read is for `verify` to tell.
-            manifest: read_manifest(directory, &entry.name).ok().flatten(),
+            manifest: read_manifest(directory, sums, &entry.name).ok().flatten(),
         });
     }
     images.sort_by(ListedImage::order);
@@ -101,21 +102,34 @@ fn is_store(path: &Path) -> bool {
     names.is_ok_and(|names| (names.iter()).any(|name| name == SUMS || name.ends_with(IMAGE_SUFFIX)))
 }
 
-/// Reads the manifest of `image`; `None` if there is none.
+/// Reads the manifest of `image` that `sums` lists; `None` if there is none, and an error if the file
+/// is not the listed one.
 ///
 /// Only there are the extension's name and its packages' true versions, which can't be read off a
 /// file name for sure.
-pub(crate) fn read_manifest(directory: &Directory, image: &str) -> Result<Option<Summary>, Error> {
+pub(crate) fn read_manifest(
+    directory: &Directory,
+    sums: &Sums,
+    image: &str,
+) -> Result<Option<Summary>, Error> {
     let name = file_name(image);
-    match directory.open_file(&name)? {
-        Some(file) => Summary::from_gzip(file)
-            .map(Some)
-            .map_err(|problem| Error::Manifest {
-                path: directory.path().join(name),
-                problem: problem.to_string(),
-            }),
-        None => Ok(None),
+    let Some(sha256) = sums.get(&name) else {
+        return Ok(None);
+    };
+    let Some(bytes) = directory.read_bounded(&name, manifest::MAX_SIZE)? else {
+        return Ok(None);
+    };
+    let failed = |problem: String| Error::Manifest {
+        path: directory.path().join(&name),
+        problem,
+    };
+    if Sha256::digest(&bytes)[..] != sha256[..] {
+        let text = "does not have the SHA-256 that is listed; see store verify";
+        return Err(failed(text.to_owned()));
     }
+    Summary::from_gzip(bytes.as_slice())
+        .map(Some)
+        .map_err(|problem| failed(problem.to_string()))
 }
 
 /// The text before the first `-` that a digit follows: the name of an extension, as far as a file

@@ -6,13 +6,17 @@
 //! a signature or a published key, so that removing the signature wins nothing. Nothing is looked
 //! at but the bytes that a change would start from: of a change that a killed process left half
 //! done, those that completing it puts in place. A refusal comes before anything is touched.
+//!
+//! A good signature may be that of an older list, or of another store by the same key; so the list
+//! must not come before the last one that was signed, as far as its signer remembers ([`crate::serial`]).
 
 use crate::Signing;
-use crate::directory::{Directory, SIGNATURE};
+use crate::directory::{Directory, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::pending;
 use crate::publish;
-use crate::sums::IMAGE_SUFFIX;
+use crate::serial::{self, Issued, Serial};
+use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::tarball::KEYRING;
 
 /// Largest file of public keys in a store, in bytes.
@@ -43,6 +47,8 @@ pub struct Signature {
 pub enum Basis {
     /// Nothing that was signed.
     Unsigned,
+    /// Nothing at all, where this list was signed before.
+    Gone(Serial),
     /// A list that the same key signed.
     Own,
     /// A list that the key of this fingerprint signed.
@@ -59,6 +65,8 @@ pub(crate) struct Checked {
     pub(crate) list: Vec<u8>,
     /// The bytes of its signature.
     pub(crate) signature: Option<Vec<u8>>,
+    /// The number of the last list that was signed here, as far as the signer remembers.
+    pub(crate) last: Option<Serial>,
 }
 
 /// Reads the published keys; `None` if there are none.
@@ -66,14 +74,15 @@ pub(crate) fn read_keys(directory: &Directory) -> Result<Option<Vec<u8>>, Error>
     directory.read_bounded(KEYRING, MAX_KEYRING_SIZE)
 }
 
-/// The file by which one sees that the store is signed, if it is: its signature, or its public key.
-pub(crate) fn evidence(directory: &Directory) -> Result<Option<&'static str>, Error> {
+/// The file by which one sees that the store is signed, if it is: its signature, its public key, or
+/// a list with a number.
+pub(crate) fn evidence(directory: &Directory, sums: &Sums) -> Result<Option<&'static str>, Error> {
     for name in [SIGNATURE, KEYRING] {
         if directory.exists(name)? {
             return Ok(Some(name));
         }
     }
-    Ok(None)
+    Ok(serial::of(sums).map(|_| SUMS))
 }
 
 /// Fails unless the list that is there may be extended by this signer; `blesses` says that its
@@ -84,31 +93,49 @@ pub(crate) fn check(
     blesses: bool,
 ) -> Result<Checked, Error> {
     let (list, signature) = publish::upcoming(directory)?;
-    let basis = basis(directory, signing, blesses, &list, signature.as_deref())?;
+    // What can't be parsed has no number; it is refused for what it is when it is to be changed.
+    let listed = Sums::parse(&list).ok().and_then(|sums| serial::of(&sums));
+    let last = (signing.last)(listed.as_ref());
+    let keys = read_keys(directory)?;
+    let former = Former {
+        list: &list,
+        signature: signature.as_deref(),
+        keys: keys.as_deref(),
+    };
+    let was_signed = former.signature.is_some() || former.keys.is_some() || listed.is_some();
+    let mut basis = match was_signed {
+        true => basis(directory, signing, blesses, &former)?,
+        false => Basis::Unsigned,
+    };
+    if let Some(last) = &last {
+        if basis == Basis::Unsigned && list.is_empty() && has_no_image(directory)? {
+            basis = Basis::Gone(last.serial.clone());
+        } else if !signing.restored {
+            let is_vouched_for = blesses && matches!(basis, Basis::Unverified(_));
+            Serial::check(listed.as_ref(), &list, last, is_vouched_for).map_err(|problem| {
+                Error::Setback {
+                    path: directory.path().join(SUMS),
+                    problem,
+                }
+            })?;
+        }
+    }
     Ok(Checked {
         basis,
         list,
         signature,
+        last: last.map(|last: Issued| last.serial),
     })
 }
 
-/// Says what a new signature would take over, or refuses it.
+/// Says what a new signature would take over of a list that was signed, or refuses it.
 fn basis(
     directory: &Directory,
     signing: &Signing<'_>,
     blesses: bool,
-    list: &[u8],
-    signature: Option<&[u8]>,
+    former: &Former<'_>,
 ) -> Result<Basis, Error> {
-    let keys = read_keys(directory)?;
-    if signature.is_none() && (keys.is_none() || is_new(directory, list)?) {
-        return Ok(Basis::Unsigned);
-    }
-    let found = (signing.examine)(&Former {
-        list,
-        signature,
-        keys: keys.as_deref(),
-    });
+    let found = (signing.examine)(former);
     let path = directory.path().join(SIGNATURE);
     let other_key = |former| Error::OtherKey {
         path: path.clone(),
@@ -119,7 +146,7 @@ fn basis(
         Ok(key) if key == signing.key => Ok(Basis::Own),
         Ok(key) if signing.new_key => Ok(Basis::OtherKey(key)),
         Ok(key) => Err(other_key(key)),
-        Err(_) if !blesses && signature.is_none() => Err(Error::SignatureMissing { path }),
+        Err(_) if !blesses && former.signature.is_none() => Err(Error::SignatureMissing { path }),
         Err(problem) if !blesses => Err(Error::SignatureInvalid {
             path,
             key: signing.key.clone(),
@@ -136,13 +163,9 @@ fn basis(
     }
 }
 
-/// Whether nothing was ever listed here: there are no lines, and no images but those that a killed
-/// process left.
-fn is_new(directory: &Directory, list: &[u8]) -> Result<bool, Error> {
-    if !list.is_empty() {
-        return Ok(false);
-    }
-    let left = pending::left(directory, &crate::sums::Sums::default())?;
+/// Whether there are no images but those that a killed process left.
+fn has_no_image(directory: &Directory) -> Result<bool, Error> {
+    let left = pending::left(directory, &Sums::default())?;
     let is_left = |name: &String| name.ends_with(IMAGE_SUFFIX) && !left.contains(name);
     Ok(!directory.names()?.iter().any(is_left))
 }

@@ -64,6 +64,7 @@ mod pending;
 mod prune;
 mod publish;
 mod replace;
+mod serial;
 mod sums;
 mod tarball;
 mod temporary;
@@ -92,6 +93,7 @@ pub use ledger::{Basis, Former, Signature};
 pub use name::{NameProblem, check_name};
 pub use prune::{Per, Pruning};
 pub use replace::{replace_file, replace_file_below};
+pub use serial::{Issued, Serial, Setback};
 pub use sums::{Entry, SumsProblem};
 pub use tarball::{KEYRING, write_tarball};
 pub use temporary::Temporary;
@@ -137,6 +139,9 @@ pub type Sign<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>, SignError> + 'a;
 /// Finds out by which key a list is signed.
 pub type Examine<'a> = dyn Fn(&Former<'_>) -> Signature + 'a;
 
+/// Finds the last list that was signed, given the number of the list that is there.
+pub type Recall<'a> = dyn Fn(Option<&Serial>) -> Option<Issued> + 'a;
+
 /// What signs a list, and knows by whom the list before it was signed.
 pub struct Signing<'a> {
     /// Signs the list. It is called before anything in the store changes, and twice where files
@@ -147,8 +152,17 @@ pub struct Signing<'a> {
     pub examine: Box<Examine<'a>>,
     /// Fingerprint of the key.
     pub key: String,
+    /// The time of its signatures, in seconds since 1970.
+    pub time: u64,
     /// Whether another key may have signed before.
     pub new_key: bool,
+    /// The last list that was signed in this directory, or of the store whose number the list there
+    /// has: it is not extended if it comes before.
+    pub last: Box<Recall<'a>>,
+    /// Whether the list that is there was put back on purpose, so that it may come before.
+    pub restored: bool,
+    /// Is told of each list that was signed and is published.
+    pub issued: Box<dyn FnMut(&Issued) + 'a>,
 }
 
 /// How a changed list is published.
@@ -315,13 +329,18 @@ impl Store {
         Directory::open(&self.dir)?.exists(SIGNATURE)
     }
 
-    /// Whether the store is signed, or was: it has a `SHA256SUMS.gpg` or a published key, so that
-    /// every change needs a signer.
+    /// Whether the store is signed, or was: it has a `SHA256SUMS.gpg`, a published key, or a list
+    /// with a number, so that every change needs a signer.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn needs_signer(&self) -> Result<bool, Error> {
-        Ok(ledger::evidence(&Directory::open(&self.dir)?)?.is_some())
+        let directory = Directory::open(&self.dir)?;
+        // A list that can't be read is said where it is to be changed.
+        let sums = directory
+            .read_list()
+            .and_then(|list| directory.parse_list(&list));
+        Ok(ledger::evidence(&directory, &sums.unwrap_or_default())?.is_some())
     }
 
     /// Finds out what a change would start from, which is refused if the list may not be extended by
@@ -369,6 +388,31 @@ impl Store {
         inventory::images(&directory, &directory.parse_list(&list)?)
     }
 
+    /// Which list it is, if it was signed with a number.
+    ///
+    /// # Errors
+    /// Those of [`Store::entries`].
+    pub fn issued(&self) -> Result<Option<Issued>, Error> {
+        let directory = Directory::open(&self.dir)?;
+        let list = directory.read_list()?;
+        let serial = serial::of(&directory.parse_list(&list)?);
+        Ok(serial.map(|serial| Issued {
+            serial,
+            sha256: serial::digest(&list),
+        }))
+    }
+
+    /// Why the list is not one that may follow `last`, if it is not. Nothing is said of its signature.
+    ///
+    /// # Errors
+    /// Those of [`Store::entries`].
+    pub fn setback(&self, last: &Issued) -> Result<Option<Setback>, Error> {
+        let directory = Directory::open(&self.dir)?;
+        let list = directory.read_list()?;
+        let found = serial::of(&directory.parse_list(&list)?);
+        Ok(Serial::check(found.as_ref(), &list, last, false).err())
+    }
+
     /// The last day on which clients take the list, if it has one.
     ///
     /// # Errors
@@ -381,7 +425,8 @@ impl Store {
 
     /// Reads `SHA256SUMS`, in name order; no file is an empty list.
     ///
-    /// `BEST-BEFORE-YYYY-MM-DD` lines (with the hash of the empty input) are entries like others.
+    /// `BEST-BEFORE-YYYY-MM-DD` lines (with the hash of the empty input) and the `SERIAL-…` line (with
+    /// the hash of the list before) are entries like others.
     ///
     /// # Errors
     /// [`Error::Sums`], [`Error::ImagePrefix`], [`Error::File`],

@@ -4,6 +4,8 @@
 //! literal in a systemd-sysupdate pattern, the name of an overlayfs layer. What any of them
 //! treats as special is refused here, so that nothing has to be escaped anywhere.
 
+use crate::{freshness, serial};
+
 /// Longest file name of Linux (`NAME_MAX`), in bytes.
 const MAX_NAME: usize = 255;
 
@@ -27,8 +29,8 @@ pub enum NameProblem {
     Reserved(&'static str),
 }
 
-/// Names that begin so are the list, its signatures, and the list's own last day.
-const RESERVED: [&str; 2] = ["SHA256SUMS", "BEST-BEFORE-"];
+/// Names that begin so are the list, its signatures, and what the list says of itself.
+const RESERVED: [&str; 3] = ["SHA256SUMS", freshness::PREFIX, serial::PREFIX];
 
 /// Checks that `name` can be the name of an extension, or of a file in the store.
 ///

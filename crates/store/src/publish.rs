@@ -22,6 +22,7 @@ use crate::Listing;
 use crate::directory::{Directory, MAX_SIGNATURE_SIZE, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::pending::PENDING;
+use crate::serial::{self, Issued, Serial};
 use crate::sums::{MAX_SUMS_SIZE, Sums};
 use crate::temporary::{NEW, Temporary};
 
@@ -58,23 +59,34 @@ pub(crate) struct Issue {
     signature: Change,
     /// The bytes of a signature that is put in place.
     pub(crate) signature_bytes: Option<Vec<u8>>,
+    /// Which list it is, if it is signed.
+    pub(crate) issued: Option<Issued>,
 }
 
 impl Issue {
-    /// Prints and signs `sums`; `former` are the bytes of the list that it takes the place of.
+    /// Prints `sums`, with the next number and a signature if there is a signer; `former` are the
+    /// bytes of the list that it takes the place of, and its number is above `last`. Returns the
+    /// bytes of the new list, too.
     ///
-    /// An empty list has no file, because systemd 254 and 257 refuse an empty one. It is signed all
-    /// the same: the signature says that it is the store's owner who took all lines away.
+    /// An empty list has no file, because systemd 254 and 257 refuse an empty one. A signed one has
+    /// its number at least: the signature says that it is the store's owner who took all lines away.
     pub(crate) fn prepare(
         directory: &Directory,
         sums: &Sums,
         former: &[u8],
+        last: Option<&Serial>,
         listing: &mut Listing<'_>,
-    ) -> Result<Issue, Error> {
-        let bytes = sums.print();
-        let signature_bytes = match listing.signing.as_mut() {
-            Some(signing) => Some(signature(directory, &mut *signing.sign, &bytes)?),
-            None => None,
+    ) -> Result<(Issue, Vec<u8>), Error> {
+        let mut sums = sums.clone();
+        let (bytes, signature_bytes, issued) = match listing.signing.as_mut() {
+            Some(signing) => {
+                let serial = serial::stamp(&mut sums, former, last, (&signing.key, signing.time));
+                let bytes = sums.print();
+                let signature = signature(directory, &mut *signing.sign, &bytes)?;
+                let sha256 = serial::digest(&bytes);
+                (bytes, Some(signature), Some(Issued { serial, sha256 }))
+            }
+            None => (sums.print(), None, None),
         };
         let signature = match &signature_bytes {
             Some(bytes) => Change::Put(directory.temporary_of(bytes)?),
@@ -87,11 +99,13 @@ impl Issue {
         } else {
             Change::Put(directory.temporary_of(&bytes)?)
         };
-        Ok(Issue {
+        let issue = Issue {
             list,
             signature,
             signature_bytes,
-        })
+            issued,
+        };
+        Ok((issue, bytes))
     }
 
     /// What puts back a list of the bytes `list`, with its signature if that is to change.
@@ -109,6 +123,7 @@ impl Issue {
             list,
             signature,
             signature_bytes: None,
+            issued: None,
         })
     }
 
@@ -128,7 +143,8 @@ impl Issue {
                     (&mut signature, NEXT_SIGNATURE, SIGNATURE),
                     (&mut list, NEXT_LIST, SUMS),
                 ] {
-                    file.link(directory.fd(), name)
+                    file.follow(directory.fd(), target)
+                        .and_then(|()| file.link(directory.fd(), name))
                         .map_err(|e| directory.error("replace", target, e))?;
                 }
                 directory.sync()?;

@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// Under the lock: the name that a file without a name takes before it is renamed over another.
@@ -126,6 +126,34 @@ impl Temporary {
         self.file.sync_all()
     }
 
+    /// Makes the file's time of change later, by a second at least, than that of the file `target`.
+    ///
+    /// Programs such as rsync take two files of one size and one second for the same; a mirror that
+    /// copied the list and then, in the same second, had it replaced would keep a list and a
+    /// signature that do not fit, for good. The size of a signature never changes.
+    pub(crate) fn follow(&self, directory: BorrowedFd<'_>, target: &str) -> io::Result<()> {
+        let before = match rustix::fs::statat(directory, target, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat.st_mtime,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if rustix::fs::fstat(&self.file)?.st_mtime > before {
+            return Ok(());
+        }
+        let later = Timespec {
+            tv_sec: before.saturating_add(1),
+            tv_nsec: 0,
+        };
+        rustix::fs::futimens(
+            &self.file,
+            &Timestamps {
+                last_access: later,
+                last_modification: later,
+            },
+        )?;
+        Ok(())
+    }
+
     /// Gives the file the name `target` in `directory`; fails with `EEXIST` if it is taken.
     ///
     /// Atomic where the file system can; else the store's lock has to keep others away.
@@ -159,6 +187,7 @@ impl Temporary {
         directory: BorrowedFd<'_>,
         target: &str,
     ) -> io::Result<()> {
+        self.follow(directory, target)?;
         if let Some(named) = &self.name {
             rustix::fs::renameat(&named.directory, &named.name, directory, target)?;
             self.name = None;

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::ledger::{self, Basis};
 use crate::pending::{self, PENDING};
 use crate::publish::{self, Change, Issue, OLD};
+use crate::serial::Serial;
 use crate::sums::Sums;
 use crate::temporary::Temporary;
 
@@ -51,6 +52,8 @@ pub(crate) struct Transaction {
     former: Vec<u8>,
     former_signature: Option<Vec<u8>>,
     before: Sums,
+    /// The number of the last list that was signed here, as far as the signer remembers.
+    last: Option<Serial>,
     /// Inode and name of files that go once they are no longer listed.
     going: Vec<(u64, String)>,
 }
@@ -83,12 +86,13 @@ impl Transaction {
         let checked = checked.transpose()?;
         publish::recover(&directory)?;
         // What was checked is what is extended, whatever the file holds by now.
-        let (basis, former, former_signature) = match checked {
-            Some(checked) => (checked.basis, checked.list, checked.signature),
+        let (basis, former, former_signature, last) = match checked {
+            Some(checked) => (checked.basis, checked.list, checked.signature, checked.last),
             None => (
                 Basis::Unsigned,
                 directory.read_list()?,
                 directory.read_signature()?,
+                None,
             ),
         };
         let before = directory.parse_list(&former)?;
@@ -98,6 +102,7 @@ impl Transaction {
             former,
             former_signature,
             before,
+            last,
             going: Vec::new(),
         };
         Ok((transaction, basis))
@@ -147,7 +152,7 @@ impl Transaction {
     ) -> Result<(), Error> {
         let Self { directory, .. } = &self;
         if listing.signing.is_none()
-            && let Some(name) = ledger::evidence(directory)?
+            && let Some(name) = ledger::evidence(directory, &self.before)?
         {
             return Err(Error::Unsigned {
                 path: directory.path().join(name),
@@ -155,12 +160,23 @@ impl Transaction {
         }
         finish(directory, &parts)?;
         let meanwhile = self.meanwhile(&parts);
-        let delisting = match &meanwhile {
-            Some(sums) => Some(Issue::prepare(directory, sums, &self.former, &mut listing)?),
-            None => None,
+        let mut prepare = |sums: &Sums,
+                           former: &[u8],
+                           last: Option<&Serial>|
+         -> Result<(Issue, Vec<u8>), Error> {
+            Issue::prepare(directory, sums, former, last, &mut listing)
         };
-        let before = meanwhile.map_or_else(|| self.former.clone(), |sums| sums.print());
-        let issue = Issue::prepare(directory, after, &before, &mut listing)?;
+        let last = self.last.as_ref();
+        let (delisting, issue) = match &meanwhile {
+            Some(sums) => {
+                let (delisting, before) = prepare(sums, &self.former, last)?;
+                let between = delisting.issued.as_ref().map(|issued| &issued.serial);
+                let (issue, _) = prepare(after, &before, between)?;
+                (Some(delisting), issue)
+            }
+            None => (None, prepare(after, &self.former, last)?.0),
+        };
+        let issued = issue.issued.clone();
 
         let mut done = Vec::new();
         let change = self.change(&mut parts, delisting, issue, &mut done);
@@ -174,6 +190,9 @@ impl Transaction {
         publish::sync_published(directory)?;
         pending::resolve(directory, after)?;
         forget(directory, &done);
+        if let (Some(signing), Some(issued)) = (&mut listing.signing, &issued) {
+            (signing.issued)(issued);
+        }
         Ok(())
     }
 
@@ -401,7 +420,7 @@ mod tests {
         };
         let (directory, former) = (&transaction.directory, &transaction.former);
         let listing = &mut Listing::default();
-        let issue = Issue::prepare(directory, &sums, former, listing).unwrap();
+        let (issue, _) = Issue::prepare(directory, &sums, former, None, listing).unwrap();
         let former = Issue::former(directory, former, Change::Leave).unwrap();
         done.push(Done::Listed(former));
         issue.publish(directory).unwrap();

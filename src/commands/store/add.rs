@@ -42,18 +42,7 @@ pub fn run(arguments: &AddArguments, report: &Report) -> Result<()> {
         report.note(finding);
     }
     let images = (arguments.images.iter())
-        .map(|image| {
-            let listing = Listing {
-                signing: signer.as_ref().map(Signer::signing),
-                best_before: arguments.best_before,
-                now: settings.now,
-            };
-            let (row, store) = add(image, arguments, listing, report)?;
-            if let Some(signer) = &signer {
-                signer.publish_key(&store)?;
-            }
-            Ok(row)
-        })
+        .map(|image| add(image, arguments, signer.as_ref(), settings.now, report))
         .collect::<Result<_>>()?;
     if report.is_json() {
         report.json(&Additions {
@@ -67,9 +56,10 @@ pub fn run(arguments: &AddArguments, report: &Report) -> Result<()> {
 fn add(
     image: &Path,
     arguments: &AddArguments,
-    listing: Listing<'_>,
+    signer: Option<&Signer>,
+    now: u64,
     report: &Report,
-) -> Result<(Row, Store)> {
+) -> Result<Row> {
     let manifest_path = beside(image);
     let manifest = files::open(&manifest_path, Links::Refuse).map_err(|error| {
         Failure::from(error).hint("an image can be added only together with its manifest")
@@ -98,21 +88,27 @@ fn add(
                 replace: arguments.replace,
                 allow_older: arguments.allow_older,
             },
-            listing,
+            Listing {
+                signing: signer.map(|signer| signer.signing(&directory)),
+                best_before: arguments.best_before,
+                now,
+            },
         )
         .map_err(store_failure)?;
+    if let Some(signer) = signer {
+        signer.conclude(&store, report)?;
+    }
     let added = match added {
         Added::New => "new",
         Added::Unchanged => "unchanged",
         Added::Replaced => "replaced",
     };
     report.stage("store", &format!("{}  {added}", stored.display()));
-    let row = Row {
+    Ok(Row {
         image: stored,
         sha256: hex::encode(digest),
         added,
-    };
-    Ok((row, store))
+    })
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.

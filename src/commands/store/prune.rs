@@ -7,7 +7,7 @@ use store::{Listing, Per, Pruning, Store};
 
 use crate::cli::store::{PruneArguments, PruneKey};
 use crate::inputs;
-use crate::publish::signing::{self, Signer};
+use crate::publish::signing;
 use crate::report::Report;
 use crate::words::failure::{Result, store_failure};
 use crate::words::quantity::{bytes, counted};
@@ -51,12 +51,16 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
     }
     for directory in directories {
         let listing = Listing {
-            signing: signer.as_ref().map(Signer::signing),
+            signing: (signer.as_ref()).map(|signer| signer.signing(&directory)),
             ..Listing::default()
         };
-        let removed = Store::open(&directory)
-            .and_then(|store| store.prune(pruning, arguments.dry_run, listing))
+        let store = Store::open(&directory).map_err(store_failure)?;
+        let removed = store
+            .prune(pruning, arguments.dry_run, listing)
             .map_err(store_failure)?;
+        if let Some(signer) = &signer {
+            signer.conclude(&store, report)?;
+        }
         pruned.directories.push(StoreDirectory {
             path: directory,
             bytes: removed.iter().filter_map(|image| image.bytes).sum(),

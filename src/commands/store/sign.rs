@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use store::{Basis, Listing, Store};
+use store::{Basis, Listing, Serial, Store};
 
 use crate::cli::store::SignArguments;
 use crate::inputs;
-use crate::publish::signing::{self, Signer};
+use crate::publish::signing::{self, KeyChanges};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
@@ -45,23 +45,32 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
             .hint("give one with --sign-key FILE or --gpg-key KEY"));
     }
     let directories = super::directories(&arguments.directory)?;
-    let signer = signing::open(&settings, &directories)?;
+    let keys = KeyChanges::read(&arguments.add_key, &arguments.drop_key)?;
+    let mut signer = signing::open(&settings, &directories)?;
+    if let Some(signer) = &mut signer {
+        signer.restored = arguments.restored;
+    }
     for finding in signer.iter().flat_map(|signer| &signer.findings) {
         report.note(finding);
     }
     let mut before = Vec::new();
     for directory in &directories {
         let store = Store::open(directory).map_err(store_failure)?;
+        if let Some(signer) = &signer {
+            // What can't be done is said before the list changes.
+            signer.keys_for(&store, &keys)?;
+        }
         let basis = store
             .sign(Listing {
-                signing: signer.as_ref().map(Signer::signing),
+                signing: (signer.as_ref()).map(|signer| signer.signing(directory)),
                 best_before: arguments.best_before,
                 now: settings.now,
             })
             .map_err(store_failure)?;
         if let Some(signer) = &signer {
-            signer.publish_key(&store)?;
-            if basis != Basis::Own {
+            signer.publish_keys(&store, &keys)?;
+            signer.conclude(&store, report)?;
+            if !matches!(basis, Basis::Own | Basis::Gone(_)) {
                 before.push(Before::new(directory, basis, &store)?);
             }
         }
@@ -92,7 +101,7 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
 impl Before {
     fn new(directory: &Path, basis: Basis, store: &Store) -> Result<Self> {
         let (signed_by, problem) = match basis {
-            Basis::Own => (None, None),
+            Basis::Own | Basis::Gone(_) => (None, None),
             Basis::OtherKey(key) => (Some(key), None),
             Basis::Unsigned => (None, Some("it had none".to_owned())),
             Basis::Unverified(problem) => (None, Some(problem)),
@@ -105,7 +114,10 @@ impl Before {
             directory: directory.to_owned(),
             signed_by,
             problem,
-            blessed: blessed.into_iter().map(|entry| entry.name).collect(),
+            blessed: (blessed.into_iter())
+                .map(|entry| entry.name)
+                .filter(|name| Serial::parse(name).is_none())
+                .collect(),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::cli::delivery::{Signed, SysupdateArguments};
 use crate::inputs;
 use crate::packages::trust;
 use crate::publish::page::{self, Extension, Index};
-use crate::publish::signing::{self, Settings, Signer};
+use crate::publish::signing::{self, Settings};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
@@ -157,12 +157,12 @@ fn archive(
     }
     for (path, store, definitions) in &changes {
         let listing = Listing {
-            signing: signer.as_ref().map(Signer::signing),
+            signing: signer.as_ref().map(|signer| signer.signing(path)),
             ..Listing::default()
         };
         store.define(definitions, listing).map_err(store_failure)?;
         if let Some(signer) = &signer {
-            signer.publish_key(store)?;
+            signer.conclude(store, report)?;
         }
         report.stage("archive", &path.join(ARCHIVE).display().to_string());
     }

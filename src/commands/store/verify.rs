@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use clients::{Release, ReleaseFile};
 use image::squashfs::Image;
 use manifest::Summary;
-use openpgp::Keyring;
+use openpgp::{Keyring, Verified};
 use serde::Serialize;
 use store::{ARCHIVE, Definition, Examination, Finding, KEYRING, Listing, Severity, Store, kinds};
 
@@ -27,6 +27,9 @@ struct Verification {
     directories: Vec<StoreDirectory>,
 }
 
+/// Name of a store's list.
+const SUMS: &str = "SHA256SUMS";
+
 /// What is wrong with one directory.
 #[derive(Serialize)]
 struct StoreDirectory {
@@ -34,9 +37,8 @@ struct StoreDirectory {
     path: PathBuf,
     images: usize,
     bytes: u64,
-    /// Fingerprint of the key by which the list is signed, if that was checked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signed_by: Option<String>,
+    #[serde(flatten)]
+    list: ListFacts,
     findings: Vec<Row>,
     repaired: Vec<Row>,
     /// What the archive on the list defines, if there is one.
@@ -45,6 +47,23 @@ struct StoreDirectory {
     /// The list is signed, or was.
     #[serde(skip)]
     is_signed: bool,
+}
+
+/// What a list says of itself.
+#[derive(Default, Serialize)]
+struct ListFacts {
+    /// Fingerprint of the key by which the list is signed, if that was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
+    /// The day of that signature, by its own word, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_on: Option<String>,
+    /// Which list it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<u64>,
+    /// Of which store it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -104,7 +123,7 @@ fn verified(
         let verified = keyring
             .verify_detached(list, signature, "it", now)
             .map_err(|error| error.to_string())?;
-        signed_by.replace(Some(verified.fingerprint));
+        signed_by.replace(Some(verified));
         Ok(())
     };
     let can_check = own.is_some() || !keyring.is_empty();
@@ -123,27 +142,41 @@ fn verified(
     let verdict = verdict.map_err(store_failure)?;
     let mut findings = verdict.findings;
     let definitions = definitions(&store, &mut findings)?;
-    let signed_by = signed_by.take();
-    if let Some(key) = &signed_by {
-        findings.extend(other_keys(&store, key));
+    let signed_by: Option<Verified> = signed_by.take();
+    if let Some(verified) = &signed_by {
+        findings.extend(other_keys(&store, &verified.fingerprint));
     }
+    // A list that can't be read is a finding already.
+    let serial = store.issued().ok().flatten().map(|issued| issued.serial);
+    let settings = inputs::signing(&arguments.signing)?;
+    let last = settings.memory.read()?.last(path, serial.as_ref());
+    let setback = last.and_then(|last| store.setback(&last).ok().flatten());
+    findings.extend(setback.map(|problem| Finding::new(&kinds::ROLLED_BACK, SUMS, problem)));
     findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
     let mut repaired = Vec::new();
     let is_fixable = |finding: &Finding| finding.kind.fix.is_some();
     if arguments.fix && findings.iter().any(is_fixable) {
-        let signer = Signer::open(&inputs::signing(&arguments.signing)?)?;
+        let signer = Signer::open(&settings)?;
         let listing = Listing {
-            signing: signer.as_ref().map(Signer::signing),
+            signing: signer.as_ref().map(|signer| signer.signing(path)),
             ..Listing::default()
         };
         repaired = store.repair(&findings, listing).map_err(store_failure)?;
+        if let Some(signer) = &signer {
+            signer.conclude(&store, report)?;
+        }
         findings.retain(|finding| !repaired.contains(finding));
     }
     Ok(StoreDirectory {
         path: path.to_owned(),
         images: verdict.images,
         bytes: verdict.bytes,
-        signed_by,
+        list: ListFacts {
+            signed_on: signed_by.as_ref().map(Verified::day),
+            signed_by: signed_by.map(|verified| verified.fingerprint),
+            serial: serial.as_ref().map(|serial| serial.number),
+            store: serial.map(|serial| serial.store),
+        },
         findings: findings.iter().map(Row::new).collect(),
         repaired: repaired.iter().map(Row::new).collect(),
         definitions,
@@ -301,7 +334,7 @@ impl Verification {
         let archived: Option<Vec<_>> =
             (archives.clone().next()).map(|_| archives.flatten().cloned().collect());
         let is_signed = self.directories.iter().any(|one| one.is_signed);
-        let is_vouched = |one: &StoreDirectory| one.signed_by.is_some() || !one.is_signed;
+        let is_vouched = |one: &StoreDirectory| one.list.signed_by.is_some() || !one.is_signed;
         let compare = || {
             store::compare_definitions(root, archived.as_deref(), is_signed).map_err(store_failure)
         };
@@ -327,7 +360,7 @@ impl Verification {
                 path: root.to_owned(),
                 images: 0,
                 bytes: 0,
-                signed_by: None,
+                list: ListFacts::default(),
                 findings: rows(&findings),
                 repaired: rows(&repaired),
                 definitions: None,
@@ -361,8 +394,16 @@ impl Verification {
                     text += &format!("          {}\n", row.repair);
                 }
             }
-            if let Some(key) = &directory.signed_by {
-                text += &format!("signed    by key {key}\n");
+            if let Some(key) = &directory.list.signed_by {
+                text += &format!("signed    by key {key}");
+                if let Some(day) = &directory.list.signed_on {
+                    text += &format!(" on {day}");
+                }
+                if let (Some(serial), Some(store)) = (directory.list.serial, &directory.list.store)
+                {
+                    text += &format!(", list {serial} of store {store}");
+                }
+                text.push('\n');
             }
             text += &format!(
                 "{}: {}, {} read, {}\n",

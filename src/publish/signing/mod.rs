@@ -7,19 +7,24 @@
 //! for the key that vouches for it.
 
 mod gpg;
+mod memory;
 mod passphrase;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::SecretFile;
 use openpgp::{Error, Keyring, MAX_SECRET_KEY, SigningKey};
-use store::{Basis, Former, KEYRING, SignError, Signature, Signing, Store};
+use store::{Basis, Former, KEYRING, Serial, SignError, Signature, Signing, Store};
 
 pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
+pub use memory::{Memory, Notes};
 pub use passphrase::{Passphrase, PassphraseSource};
 
 use crate::findings::{Finding, kinds};
+use crate::packages::trust;
+use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
 
@@ -42,6 +47,8 @@ pub struct Settings {
     pub key: Option<KeySource>,
     /// Another key may have signed before.
     pub new_key: bool,
+    /// What was signed last.
+    pub memory: Memory,
     /// The time of a signature that is made, in seconds since 1970: `SOURCE_DATE_EPOCH`, else now.
     pub time: u64,
     /// The time by which signatures and days are checked: that of the clock.
@@ -53,6 +60,12 @@ pub struct Settings {
 pub struct Signer {
     how: How,
     new_key: bool,
+    memory: Memory,
+    notes: RefCell<Notes>,
+    /// What could not be remembered.
+    forgotten: RefCell<Vec<Failure>>,
+    /// The list that is there was put back on purpose.
+    pub restored: bool,
     /// The time of each signature, in seconds since 1970.
     time: u64,
     /// The time of checks.
@@ -83,19 +96,32 @@ impl Signer {
         Ok(Some(Self {
             how,
             new_key: settings.new_key,
+            memory: settings.memory.clone(),
+            notes: RefCell::new(settings.memory.read()?),
+            forgotten: RefCell::default(),
+            restored: false,
             time: settings.time,
             now: settings.now,
             findings,
         }))
     }
 
-    /// Returns what a store calls to sign a list.
-    pub fn signing(&self) -> Signing<'_> {
+    /// Returns what the store in `directory` calls to sign a list.
+    pub fn signing<'a>(&'a self, directory: &'a Path) -> Signing<'a> {
         Signing {
             sign: Box::new(|list| self.sign(list)),
             examine: Box::new(|former| self.examine(former)),
             key: self.fingerprint(),
+            time: self.time,
             new_key: self.new_key,
+            last: Box::new(|listed| self.notes.borrow().last(directory, listed)),
+            restored: self.restored,
+            issued: Box::new(|issued| {
+                self.notes.borrow_mut().keep(directory, issued);
+                if let Err(failure) = self.memory.keep(directory, issued) {
+                    self.forgotten.borrow_mut().push(failure);
+                }
+            }),
         }
     }
 
@@ -109,7 +135,7 @@ impl Signer {
             (Err(error), _) => Err(error.clone()),
             (_, None) => Err(Error::Malformed {
                 origin: KEYRING.to_owned(),
-                reason: "it is there, and no signature".to_owned(),
+                reason: "there is no signature".to_owned(),
             }),
             (Ok(published), Some(signature)) => {
                 // Of this key nobody's copy counts but the one that signs.
@@ -155,21 +181,81 @@ impl Signer {
         }
     }
 
-    /// Puts the public key beside the store's list, where its copy there is another or missing.
-    pub fn publish_key(&self, store: &Store) -> Result<()> {
-        let keys = self.keys_for(store)?;
+    /// Ends a change of a store: puts the public key beside the list, where its copy there is
+    /// another or missing, and says what could not be remembered.
+    pub fn conclude(&self, store: &Store, report: &Report) -> Result<()> {
+        self.publish_keys(store, &KeyChanges::default())?;
+        for failure in self.forgotten.take() {
+            let text = format!(
+                "{:#}; an older list that is put back will not be noticed here",
+                failure.source
+            );
+            report.note(&Finding::new(&kinds::NOT_REMEMBERED, text));
+        }
+        Ok(())
+    }
+
+    /// Puts the public keys beside the store's list.
+    pub fn publish_keys(&self, store: &Store, changes: &KeyChanges) -> Result<()> {
+        let keys = self.keys_for(store, changes)?;
         store::replace_file(&store.dir().join(KEYRING), &keys.to_binary())
             .map_err(store_failure)
             .map(|_| ())
     }
 
     /// Returns the public keys that belong beside the list of a store. Other keys that are there
-    /// stay: a store passes from one key to the next with both at hand.
-    fn keys_for(&self, store: &Store) -> Result<Keyring> {
+    /// stay, unless one is to go: a store passes from one key to the next with both at hand.
+    pub fn keys_for(&self, store: &Store, changes: &KeyChanges) -> Result<Keyring> {
+        let own = self.fingerprint();
         let mut keys = published_keys(store)?.unwrap_or_default();
-        keys.remove(&self.fingerprint());
+        for dropped in &changes.drop {
+            let published: Vec<_> = keys.keys().into_iter().map(|key| key.fingerprint).collect();
+            let dropped = dropped.as_str();
+            if dropped == own {
+                let text = anyhow!("key {dropped} can't go: it is the one that signs");
+                return Err(Failure::refused(text)
+                    .hint("sign with the next key first: --sign-key NEXT --new-key"));
+            }
+            if !published.iter().any(|key| key == dropped) {
+                let path = store.dir().join(KEYRING);
+                let text = anyhow!("{} has no key {dropped}", path.display());
+                let hint = format!("it has {}", published.join(", "));
+                return Err(Failure::refused(text).hint(hint));
+            }
+            keys.remove(dropped);
+        }
+        keys.remove(&own);
+        keys.extend(changes.add.clone());
         keys.extend(self.public());
         Ok(keys)
+    }
+}
+
+/// What changes among the keys that are published with a list.
+#[derive(Debug, Default)]
+pub struct KeyChanges {
+    /// Public keys to come, such as the one that is to sign next.
+    pub add: Keyring,
+    /// Fingerprints of keys to go, in upper-case hex.
+    pub drop: Vec<String>,
+}
+
+impl KeyChanges {
+    /// Reads the keys to come, and the fingerprints of those to go, which may have spaces in them.
+    pub fn read(add: &[PathBuf], drop: &[String]) -> Result<Self> {
+        let fingerprint = |text: &String| {
+            let digits: String = text.chars().filter(|c| *c != ' ').collect();
+            let is_whole = matches!(digits.len(), 40 | 64);
+            if is_whole && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Ok(digits.to_ascii_uppercase());
+            }
+            let text = format!("--drop-key {text}: a fingerprint has 40 or 64 hex digits");
+            Err(Failure::usage(text).hint("sysext-build store verify shows the keys of a store"))
+        };
+        Ok(Self {
+            add: trust::keyring(add)?,
+            drop: drop.iter().map(fingerprint).collect::<Result<_>>()?,
+        })
     }
 }
 
@@ -235,14 +321,22 @@ fn read_key(
 /// it.
 pub fn open(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signer>> {
     let signer = Signer::open(settings)?;
+    let notes = settings.memory.read()?;
     for directory in directories {
         // Whatever is wrong with the directory is found, and said, where it is written to.
         let Ok(store) = Store::open_for_reading(directory) else {
             continue;
         };
         if let Some(signer) = &signer {
-            signer.keys_for(&store)?;
-        } else if store.needs_signer().map_err(store_failure)? {
+            signer.keys_for(&store, &KeyChanges::default())?;
+            continue;
+        }
+        // What is left of a store may no longer show that it was signed.
+        let is_known = || {
+            let is_empty = (directory.read_dir()).is_ok_and(|mut names| names.next().is_none());
+            !is_empty && notes.last(directory, None).is_some()
+        };
+        if store.needs_signer().map_err(store_failure)? || is_known() {
             let text = anyhow!(
                 "the store {} is signed, but no key was given to sign its new list with",
                 directory.display()
@@ -261,27 +355,45 @@ pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Op
     let Some(mut signer) = open(settings, directories)? else {
         return Ok(None);
     };
-    for directory in directories {
-        let Ok(store) = Store::open_for_reading(directory) else {
-            continue;
+    let findings = (directories.iter())
+        .map(|directory| signer.takes_over(directory))
+        .collect::<Result<Vec<_>>>()?;
+    signer.findings.extend(findings.into_iter().flatten());
+    Ok(Some(signer))
+}
+
+impl Signer {
+    /// Says what is worth a word about the list that a first change of this run would start from.
+    fn takes_over(&self, directory: &Path) -> Result<Option<Finding>> {
+        let list = directory.join("SHA256SUMS");
+        let gone = |last: &Serial| {
+            let text = format!(
+                "{} is gone, and list {last} was signed here before; a new store begins",
+                list.display(),
+            );
+            Finding::new(&kinds::STORE_GONE, text)
         };
-        let basis = store.basis(&signer.signing()).map_err(store_failure)?;
-        let lines = match basis {
+        let Ok(store) = Store::open_for_reading(directory) else {
+            let last = self.notes.borrow().last(directory, None);
+            return Ok(last.map(|last| gone(&last.serial)));
+        };
+        let signing = self.signing(directory);
+        let lines = match store.basis(&signing).map_err(store_failure)? {
+            Basis::Gone(last) => return Ok(Some(gone(&last))),
             // A list that can't be read is said where it is to be changed.
             Basis::Unsigned => store.entries().unwrap_or_default().len(),
             _ => 0,
         };
-        if lines > 0 {
-            let text = format!(
-                "{} was not signed before; {} of it are signed as they are",
-                directory.join("SHA256SUMS").display(),
-                counted(lines, "line"),
-            );
-            let finding = Finding::new(&kinds::FIRST_SIGNATURE, text);
-            signer.findings.push(finding);
+        if lines == 0 {
+            return Ok(None);
         }
+        let text = format!(
+            "{} was not signed before; {} of it are signed as they are",
+            list.display(),
+            counted(lines, "line"),
+        );
+        Ok(Some(Finding::new(&kinds::FIRST_SIGNATURE, text)))
     }
-    Ok(Some(signer))
 }
 
 #[cfg(test)]
@@ -312,6 +424,7 @@ mod tests {
         Settings {
             key: key.cloned(),
             new_key: false,
+            memory: Memory::default(),
             time,
             now: time + 1,
         }
@@ -392,31 +505,78 @@ mod tests {
                 store.write(KEYRING, &before);
             }
             let opened = Store::open(store.path()).unwrap();
-            signer.publish_key(&opened).unwrap();
+            signer
+                .publish_keys(&opened, &KeyChanges::default())
+                .unwrap();
             assert_eq!(fs::read(store.path().join(KEYRING)).unwrap(), expected);
         }
         let store = Scratch::new();
         let file = store.write(KEYRING, b"no keys");
         let opened = Store::open(store.path()).unwrap();
-        let failure = signer.keys_for(&opened).unwrap_err();
+        let failure = signer
+            .keys_for(&opened, &KeyChanges::default())
+            .unwrap_err();
         assert_eq!(
             failure.hints,
             [format!("remove {} if it is not a keyring", file.display())]
         );
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        assert!(signer.keys_for(&opened).is_err());
+        assert!(signer.keys_for(&opened, &KeyChanges::default()).is_err());
         // What a link leads to is published by nobody.
         fs::remove_dir(&file).unwrap();
         std::os::unix::fs::symlink(scratch.write("public", PUBLIC), &file).unwrap();
-        assert!(signer.keys_for(&opened).is_err());
+        assert!(signer.keys_for(&opened, &KeyChanges::default()).is_err());
+    }
+
+    #[test]
+    fn keys_that_come_and_go() {
+        let scratch = Scratch::new();
+        let signer = signer(&key(&scratch, SECRET, 0o600), TIME).unwrap();
+        let others = scratch.write("others", OTHERS);
+        let other = Keyring::parse(OTHERS, "").unwrap().keys()[0]
+            .fingerprint
+            .clone();
+        let store = Scratch::new();
+        let opened = Store::open(store.path()).unwrap();
+        let change = |add: &[PathBuf], drop: &[&str]| -> Result<Vec<String>> {
+            let drop: Vec<_> = drop.iter().map(|text| (*text).to_owned()).collect();
+            signer.publish_keys(&opened, &KeyChanges::read(add, &drop)?)?;
+            let keys = published_keys(&opened)?.unwrap().keys();
+            Ok(keys.into_iter().map(|key| key.fingerprint).collect())
+        };
+        let both = vec![other.clone(), FINGERPRINT.to_owned()];
+        assert_eq!(change(std::slice::from_ref(&others), &[]).unwrap(), both);
+        // As gpg prints it, and as people type it.
+        let mut spaced = other.to_lowercase();
+        spaced.insert(4, ' ');
+        for (drop, expected) in [
+            (FINGERPRINT, "can't go: it is the one that signs"),
+            (
+                "041D5F411DB434BC5D0E51E16879D6EAB0EEF13F",
+                "has no key 041D5F41",
+            ),
+            ("B0EEF13E", "a fingerprint has 40 or 64 hex digits"),
+            (
+                "x41D5F411DB434BC5D0E51E16879D6EAB0EEF13E",
+                "has 40 or 64 hex",
+            ),
+        ] {
+            let failure = change(&[], &[drop]).unwrap_err();
+            let text = failure.source.to_string();
+            assert!(text.contains(expected), "{drop}: {text}");
+            assert_eq!(change(&[], &[]).unwrap(), both);
+        }
+        assert_eq!(change(&[], &[&spaced]).unwrap(), [FINGERPRINT]);
+        // What has gone can't go again.
+        assert!(change(&[], &[&other]).is_err());
     }
 
     #[test]
     fn a_signature_is_by_the_key_and_of_the_time() {
         let scratch = Scratch::new();
         let signer = signer(&key(&scratch, SECRET, 0o600), TIME).unwrap();
-        let mut signing = signer.signing();
+        let mut signing = signer.signing(scratch.path());
         let signature = (signing.sign)(b"list").unwrap();
         let keys = Keyring::parse(PUBLIC, "").unwrap();
         let verified = keys.verify_detached(b"list", &signature, "", 0).unwrap();

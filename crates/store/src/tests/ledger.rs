@@ -1,13 +1,14 @@
 //! A signed store is only extended from the list that its key signed.
 
+use std::cell::RefCell;
 use std::fs;
 use std::num::NonZero;
 
-use super::list;
 use super::workshop::{KEY, Scratch, examine, filled, gzip, sign, sign_by, signed, signing};
+use super::{list, without_number};
 use crate::{
-    Basis, DayProblem, Error, Examination, Listing, Per, Pruning, Publication, Signing, Store,
-    Verdict,
+    Basis, DayProblem, Error, Examination, Issued, Listing, Per, Pruning, Publication, Serial,
+    Setback, Signing, Store, Verdict,
 };
 
 /// What somebody without the key does to a store.
@@ -208,7 +209,9 @@ fn what_others_left_beside_the_list_stays_outside_of_it() {
             let signature = read(&scratch, "SHA256SUMS.gpg");
             assert_eq!(signature, sign(&bytes).unwrap(), "{about}, {change}");
             for entry in store.entries().unwrap() {
-                let is_own = before.contains(&entry) || entry.name.starts_with("a-3.");
+                let is_own = before.contains(&entry)
+                    || entry.name.starts_with("a-3.")
+                    || Serial::parse(&entry.name).is_some();
                 assert!(is_own, "{about}, {change}: {}", entry.name);
             }
         }
@@ -220,12 +223,16 @@ fn what_others_left_beside_the_list_stays_outside_of_it() {
 fn nothing_is_hashed_again() {
     let scratch = Scratch::new();
     let store = store(&scratch);
-    let before = store.entries().unwrap();
+    let entries = || {
+        let mut entries = store.entries().unwrap();
+        entries.retain(|entry| Serial::parse(&entry.name).is_none());
+        entries
+    };
+    let before = entries();
     scratch.write("a-1.raw", b"evil");
     scratch.write("a-2.raw", b"evil");
     store.add(publication(&store, "3"), signed()).unwrap();
-    let after = store.entries().unwrap();
-    assert_eq!(after[..before.len()], before);
+    assert_eq!(entries()[..before.len()], before);
 }
 
 #[test]
@@ -308,23 +315,27 @@ fn only_a_signature_that_is_asked_for_blesses_a_list() {
     scratch.write("SHA256SUMS", &bytes);
     let basis = store.sign(signed()).unwrap();
     assert_eq!(basis, Basis::Unverified("does not fit".to_owned()));
-    assert_eq!(read(&scratch, "SHA256SUMS"), bytes);
+    let signed_list = read(&scratch, "SHA256SUMS");
+    assert_eq!(without_number(&signed_list), without_number(&bytes));
     CHANGES[0].1(&store, signed()).unwrap();
     // An empty list, too, if that was signed before.
     fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
     assert!(CHANGES[0].1(&store, signed()).is_err());
     let basis = store.sign(signed()).unwrap();
     assert!(matches!(basis, Basis::Unverified(_)), "{basis:?}");
-    assert!(!scratch.0.join("SHA256SUMS").exists());
+    assert_eq!(without_number(&read(&scratch, "SHA256SUMS")), b"");
     CHANGES[0].1(&store, signed()).unwrap();
 }
 
-/// The first signature needs nothing, nor does a published key in a directory without images.
+/// The first signature needs nothing, but a directory with a published key was signed before.
 #[test]
 fn the_first_signature() {
     let scratch = Scratch::new();
     let store = scratch.store();
     scratch.write("import-pubring.gpg", b"owner");
+    let error = CHANGES[0].1(&store, signed()).unwrap_err();
+    assert_eq!(kind(&error), "signature-missing");
+    store.sign(signed()).unwrap();
     CHANGES[0].1(&store, signed()).unwrap();
     let scratch = Scratch::new();
     let store = scratch.store();
@@ -345,11 +356,17 @@ fn an_empty_list_is_signed_too() {
     store.repair(&findings, signed()).unwrap();
     assert_eq!(
         scratch.content().into_keys().collect::<Vec<_>>(),
-        ["SHA256SUMS.gpg"]
+        ["SHA256SUMS", "SHA256SUMS.gpg"]
     );
-    assert_eq!(read(&scratch, "SHA256SUMS.gpg"), sign(b"").unwrap());
+    let bytes = read(&scratch, "SHA256SUMS");
+    assert_eq!(without_number(&bytes), b"");
+    assert_eq!(read(&scratch, "SHA256SUMS.gpg"), sign(&bytes).unwrap());
     assert_eq!(verify(&store, 0).findings, []);
-    // A process that was killed between the renames has left an empty file in place of none.
+    CHANGES[0].1(&store, signed()).unwrap();
+    // Before lists had numbers an empty one was no file, and an empty file where a process was
+    // killed between the renames.
+    fs::remove_file(scratch.0.join("SHA256SUMS")).unwrap();
+    scratch.write("SHA256SUMS.gpg", &sign(b"").unwrap());
     scratch.write("SHA256SUMS", b"");
     scratch.write(".sysext-build-committed.tmp", b"");
     CHANGES[0].1(&store, signed()).unwrap();
@@ -450,4 +467,210 @@ fn what_was_checked_is_extended_and_nothing_that_came_since() {
         let is_signed = signed == sign(&read(&scratch, "SHA256SUMS")).unwrap();
         assert!(!(is_listed && is_signed), "{what}");
     }
+}
+
+/// The owner, who remembers the last list that was signed.
+struct Owner(RefCell<Option<Issued>>);
+
+impl Owner {
+    fn remembering(store: &Store) -> Owner {
+        Owner(RefCell::new(store.issued().unwrap()))
+    }
+
+    fn signed(&self, restored: bool) -> Listing<'_> {
+        let signing = Signing {
+            last: Box::new(|_| self.0.borrow().clone()),
+            issued: Box::new(|issued| {
+                self.0.replace(Some(issued.clone()));
+            }),
+            restored,
+            ..signing()
+        };
+        Listing {
+            signing: Some(signing),
+            ..Listing::default()
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.0.borrow().as_ref().unwrap().serial.number
+    }
+}
+
+/// An older list, or another store's, has its own good signature.
+#[test]
+fn a_list_never_goes_back() {
+    let goods = ["SHA256SUMS", "SHA256SUMS.gpg"];
+    type Put<'a> = &'a dyn Fn(&Scratch, &[Vec<u8>; 2], &Scratch);
+    let puts: [(&str, Put<'_>); 4] = [
+        ("older", &|scratch, older, _| {
+            for (name, bytes) in goods.iter().zip(older) {
+                scratch.write(name, bytes);
+            }
+        }),
+        ("other store", &|scratch, _, other| {
+            for name in goods {
+                scratch.write(name, &read(other, name));
+            }
+        }),
+        ("forked", &|scratch, _, _| {
+            let lines = String::from_utf8(read(scratch, "SHA256SUMS")).unwrap();
+            let kept: Vec<_> = (lines.split_inclusive('\n'))
+                .filter(|line| !line.contains("a-2."))
+                .collect();
+            let bytes = kept.concat().into_bytes();
+            scratch.write("SHA256SUMS", &bytes);
+            scratch.write("SHA256SUMS.gpg", &sign(&bytes).unwrap());
+        }),
+        ("no number", &|scratch, _, _| {
+            let bytes = without_number(&read(scratch, "SHA256SUMS"));
+            scratch.write("SHA256SUMS", &bytes);
+            scratch.write("SHA256SUMS.gpg", &sign(&bytes).unwrap());
+        }),
+    ];
+    for (about, put) in puts {
+        for (change, make) in CHANGES {
+            let scratch = Scratch::new();
+            let store = store(&scratch);
+            let older = goods.map(|name| read(&scratch, name));
+            let owner = Owner::remembering(&store);
+            store.sign(owner.signed(false)).unwrap();
+            let number = owner.number();
+            let other = Scratch::new();
+            CHANGES[0].1(&other.store(), signed()).unwrap();
+            put(&scratch, &older, &other);
+            let before = scratch.content();
+            // Nor does a signature that is asked for make it good, unless that was said.
+            for made in [
+                make(&store, owner.signed(false)),
+                store.sign(owner.signed(false)).map(drop),
+            ] {
+                let Err(Error::Setback { problem, .. }) = made else {
+                    panic!("{about}, {change}: {made:?}");
+                };
+                let found = match problem {
+                    Setback::Older { found, last } => {
+                        assert_eq!((found, last), (number - 1, number));
+                        "older"
+                    }
+                    Setback::OtherStore { .. } => "other store",
+                    Setback::Forked { .. } => "forked",
+                    Setback::NoNumber { .. } => "no number",
+                };
+                assert_eq!(found, about, "{change}");
+                assert_eq!(scratch.content(), before, "{about}, {change}");
+                assert_eq!(owner.number(), number);
+            }
+            // Put back on purpose, it goes on above the last number.
+            let remembered = owner.0.borrow().clone().unwrap();
+            store.sign(owner.signed(true)).unwrap();
+            assert_eq!(owner.number(), number + 1);
+            assert_eq!(store.issued().unwrap(), *owner.0.borrow());
+            let serial = store.issued().unwrap().unwrap().serial;
+            assert_eq!(serial.store, remembered.serial.store, "{about}");
+            store.sign(owner.signed(false)).unwrap();
+        }
+    }
+}
+
+/// The number grows with each list that is signed, and with nothing else.
+#[test]
+fn numbers() {
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    let owner = Owner::remembering(&store);
+    assert_eq!(owner.number(), 2);
+    for (at, expected) in [3, 3, 4, 4].into_iter().enumerate() {
+        CHANGES[at].1(&store, owner.signed(false)).unwrap();
+        assert_eq!(owner.number(), expected, "{}", CHANGES[at].0);
+        assert_eq!(store.issued().unwrap(), *owner.0.borrow());
+    }
+    // Another machine signed meanwhile.
+    store.sign(signed()).unwrap();
+    store.sign(owner.signed(false)).unwrap();
+    assert_eq!(owner.number(), 6);
+    // The owner vouches for lines that somebody wrote under the last number.
+    scratch.write(
+        "SHA256SUMS",
+        &[read(&scratch, "SHA256SUMS"), list(&[("z", b"")])].concat(),
+    );
+    assert!(CHANGES[0].1(&store, owner.signed(false)).is_err());
+    store.sign(owner.signed(false)).unwrap();
+    assert_eq!(owner.number(), 7);
+    // A file that is replaced is taken off the list first: two lists.
+    let mut replacement = publication(&store, "3");
+    replacement.image = filled(store.temporary().unwrap(), "a-3.raw".to_owned(), b"new");
+    replacement.replace = true;
+    store.add(replacement, owner.signed(false)).unwrap();
+    assert_eq!(owner.number(), 9);
+    assert_eq!(store.issued().unwrap(), *owner.0.borrow());
+}
+
+/// Where all is gone, a new store begins, with a word, and above the last number.
+#[test]
+fn a_store_that_is_gone() {
+    let scratch = Scratch::new();
+    let owner = Owner::remembering(&store(&scratch));
+    let last = owner.0.borrow().clone().unwrap().serial;
+    for name in scratch.content().keys() {
+        fs::remove_file(scratch.0.join(name)).unwrap();
+    }
+    let store = scratch.store();
+    let basis = |owner: &Owner| {
+        let listing = owner.signed(false);
+        store.basis(&listing.signing.unwrap())
+    };
+    assert_eq!(basis(&owner).unwrap(), Basis::Gone(last.clone()));
+    // Not where images are left, or a published key.
+    for name in ["z-1.raw", "import-pubring.gpg"] {
+        scratch.write(name, b"owner");
+        assert!(basis(&owner).is_err(), "{name}");
+        fs::remove_file(scratch.0.join(name)).unwrap();
+    }
+    CHANGES[0].1(&store, owner.signed(false)).unwrap();
+    assert_eq!(owner.number(), last.number + 1);
+    assert_eq!(store.issued().unwrap().unwrap().serial.store, last.store);
+}
+
+/// A list with a number was signed, whatever else was taken away.
+#[test]
+fn a_number_shows_that_a_list_was_signed() {
+    for (change, make) in CHANGES {
+        let scratch = Scratch::new();
+        let store = store(&scratch);
+        for name in ["SHA256SUMS.gpg", "import-pubring.gpg"] {
+            fs::remove_file(scratch.0.join(name)).unwrap();
+        }
+        assert!(store.needs_signer().unwrap());
+        let ids: Vec<_> = (verify(&store, 0).findings.iter())
+            .map(|finding| finding.kind.id)
+            .collect();
+        assert!(ids.contains(&"signature-missing"), "{ids:?}");
+        let before = scratch.content();
+        match make(&store, Listing::default()) {
+            Ok(()) => assert!(["add what is there", "repair"].contains(&change)),
+            Err(Error::Unsigned { .. }) => {}
+            Err(error) => panic!("{change}: {error}"),
+        }
+        assert_eq!(scratch.content(), before, "{change}");
+        let error = make(&store, signed()).unwrap_err();
+        assert_eq!(kind(&error), "signature-missing", "{change}");
+    }
+}
+
+/// A manifest that is not the listed one says nothing: whoever wrote it could have any image
+/// pruned, or a new one refused.
+#[test]
+fn only_listed_manifests_count() {
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    scratch.write("a-2.manifest.gz", &manifest("0"));
+    let error = CHANGES[0].1(&store, signed()).unwrap_err();
+    assert!(matches!(error, Error::Manifest { .. }), "{error}");
+    CHANGES[2].1(&store, signed()).unwrap();
+    let names: Vec<_> = (store.entries().unwrap().into_iter())
+        .map(|entry| entry.name)
+        .filter(|name| name.ends_with(".raw"))
+        .collect();
+    assert_eq!(names, ["a-1.raw", "a-2.raw"]);
 }

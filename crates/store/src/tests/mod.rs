@@ -36,6 +36,14 @@ fn list(files: &[(&str, &[u8])]) -> Vec<u8> {
     files.iter().map(line).collect::<String>().into_bytes()
 }
 
+/// A list without the line that has its number.
+fn without_number(list: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(list).unwrap();
+    let lines = text.split_inclusive('\n');
+    let lines: String = lines.filter(|line| !line.contains("  SERIAL-")).collect();
+    lines.into_bytes()
+}
+
 #[test]
 fn opening_makes_no_file_and_checks_the_directory() {
     let scratch = Scratch::new();

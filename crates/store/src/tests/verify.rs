@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::workshop::signing;
-use super::{Scratch, filled, gzip, hex, list, sign};
+use super::{Scratch, filled, gzip, hex, list, sign, without_number};
 use crate::directory::Directory;
 use crate::{Examination, Listing, Publication, Severity, Store};
 
@@ -70,7 +70,7 @@ type Damage = fn(&Scratch);
 
 #[test]
 fn each_kind_of_finding() {
-    let damages: [(&str, &str, Damage); 17] = [
+    let damages: [(&str, &str, Damage); 18] = [
         ("", "", |_| {}),
         ("list-unreadable", "SHA256SUMS", |s| {
             s.write("SHA256SUMS", b"# images\n");
@@ -118,8 +118,13 @@ fn each_kind_of_finding() {
         ("signature-invalid", "SHA256SUMS.gpg", |s| {
             s.write("SHA256SUMS.gpg", b"other")
         }),
-        ("unsigned", "SHA256SUMS", |s| {
+        ("signature-missing", "SHA256SUMS.gpg", |s| {
             fs::remove_file(s.0.join("SHA256SUMS.gpg")).unwrap()
+        }),
+        ("unsigned", "SHA256SUMS", |s| {
+            fs::remove_file(s.0.join("SHA256SUMS.gpg")).unwrap();
+            let list = fs::read(s.0.join("SHA256SUMS")).unwrap();
+            s.write("SHA256SUMS", &without_number(&list));
         }),
         ("not-listed", "c-1.x86-64.raw", |s| {
             s.write("c-1.x86-64.raw", b"")

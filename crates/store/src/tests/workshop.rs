@@ -148,7 +148,11 @@ pub(crate) fn signing<'a>() -> Signing<'a> {
         sign: Box::new(sign),
         examine: Box::new(examine),
         key: KEY.to_owned(),
+        time: 0,
         new_key: false,
+        last: Box::new(|_| None),
+        restored: false,
+        issued: Box::new(|_| {}),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use manifest::Summary;
 
-use super::survey::{Looks, Survey};
+use super::survey::{Looks, Survey, is_about_the_list};
 use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
 use crate::definition::is_delivered;
@@ -15,6 +15,7 @@ use crate::inventory;
 use crate::name::check_name;
 use crate::order;
 use crate::publish;
+use crate::serial;
 use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::tarball::KEYRING;
 use crate::temporary;
@@ -92,7 +93,7 @@ fn list(survey: &Survey, sums: &Sums, looks: &Looks, findings: &mut Vec<Finding>
     }
     for entry in sums.entries() {
         let name = &entry.name;
-        if freshness::day_of(name).is_some() {
+        if is_about_the_list(entry) {
             continue;
         }
         let hash = looks.get(name).and_then(|look| look.sha256);
@@ -273,12 +274,24 @@ fn versions(images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
 
 fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<Finding>) {
     let finding = match (&survey.signature, examination.check_signature) {
-        (None, _) if survey.list.is_empty() => None,
         (None, _) if survey.files.contains_key(KEYRING) => Some(Finding::new(
             &kinds::SIGNATURE_MISSING,
             SIGNATURE,
             format!("is gone, and {KEYRING} is there"),
         )),
+        (None, _)
+            if survey
+                .sums
+                .as_ref()
+                .is_ok_and(|sums| serial::of(sums).is_some()) =>
+        {
+            Some(Finding::new(
+                &kinds::SIGNATURE_MISSING,
+                SIGNATURE,
+                format!("is gone, and {SUMS} has the number of a signed list"),
+            ))
+        }
+        (None, _) if survey.list.is_empty() => None,
         (None, _) => Some(Finding::new(
             &kinds::UNSIGNED,
             SUMS,

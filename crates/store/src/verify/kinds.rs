@@ -134,12 +134,18 @@ kinds! {
         repair "if the list is as you want it, sign it: sysext-build store sign";
 
     SIGNATURE_MISSING: Error "signature-missing",
-        "a key is published, and SHA256SUMS.gpg is gone, so clients that verify refuse the store",
+        "the store was signed, and SHA256SUMS.gpg is gone, so clients that verify refuse the store",
         repair "if the list is as you want it, sign it: sysext-build store sign";
+
+    ROLLED_BACK: Error "rolled-back",
+        "the list is not the last one that was signed for this directory, nor one after it",
+        repair "put the last list and its signature back; if this one is back on purpose: \
+                sysext-build store sign --restored";
 
     OTHER_KEY: Note "other-key",
         "a published key is not the one that signs, and clients which take all keys trust it",
-        repair "if it is neither your next key nor your last one, write import-pubring.gpg again without it";
+        repair "if it is neither your next key nor your last one: sysext-build store sign --drop-key \
+                FINGERPRINT";
 
     SIGNATURE_UNCHECKED: Note "signature-unchecked",
         "no key was given to check the signature with",

@@ -14,7 +14,13 @@ use crate::error::Error;
 use crate::freshness;
 use crate::pending;
 use crate::publish;
-use crate::sums::{IMAGE_SUFFIX, Sums};
+use crate::serial::Serial;
+use crate::sums::{Entry, IMAGE_SUFFIX, Sums};
+
+/// Whether a line says something of the list itself, so that there is no file of that name.
+pub(super) fn is_about_the_list(entry: &Entry) -> bool {
+    freshness::day_of(&entry.name).is_some() || Serial::parse(&entry.name).is_some()
+}
 
 /// What tells one file from the next that has its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +86,7 @@ impl Survey {
         };
         let there = |name: &str| Some(*self.files.get(name)?);
         (sums.entries().iter())
-            .filter(|entry| freshness::day_of(&entry.name).is_none())
+            .filter(|entry| !is_about_the_list(entry))
             .filter_map(|entry| Some((entry.name.as_str(), there(&entry.name)?)))
             .collect()
     }

@@ -194,7 +194,8 @@ fn poll(store: &Path, signed: bool, is_done: &AtomicBool) -> usize {
         }
         strange = 0;
         let text = String::from_utf8(list).unwrap();
-        let lines: Vec<_> = text.lines().collect();
+        let is_of_a_file = |line: &&str| !line.contains("  SERIAL-");
+        let lines: Vec<_> = text.lines().filter(is_of_a_file).collect();
         if lines.is_empty() {
             continue;
         }

@@ -1,0 +1,276 @@
+//! What was signed last, store by store, as the user who signs remembers it.
+//!
+//! A signed list says which one it is (`SERIAL-…`), and an older one is as well signed as the last.
+//! So its signer keeps a note of each list that it signs, in the state directory, where those who
+//! can write to the store can't:
+//!
+//! ```json
+//! {"stores": [{"directory": "/srv/sysext", "store": "0123456789abcdef", "serial": 42, "sha256": "…"}]}
+//! ```
+//!
+//! A note is found by the directory, and, where the store was moved or fetched elsewhere, by the
+//! store's own name in the list.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use files::{Directory, Links};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use store::{Issued, Serial};
+
+use crate::words::failure::{Failure, Result};
+
+/// Name of the file in the state directory.
+const FILE: &str = "signed.json";
+/// Largest file that is read, in bytes.
+const MAX_SIZE: u64 = 16 << 20;
+/// Most stores that are remembered; the one that was signed longest ago is forgotten first.
+const MAX_STORES: usize = 10_000;
+
+/// The notes of one state directory.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The state directory; without one nothing is remembered.
+    directory: Option<PathBuf>,
+}
+
+/// All notes, the latest last.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Notes {
+    stores: Vec<Note>,
+}
+
+/// The last list of a store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Note {
+    directory: String,
+    store: String,
+    serial: u64,
+    sha256: String,
+}
+
+impl Memory {
+    /// Remembers in `directory`, which is made when there is something to remember.
+    pub fn new(directory: Option<PathBuf>) -> Self {
+        Self { directory }
+    }
+
+    /// Reads all notes.
+    pub fn read(&self) -> Result<Notes> {
+        let Some(directory) = &self.directory else {
+            return Ok(Notes::default());
+        };
+        let failed = |error: files::Error| {
+            let path = directory.display();
+            Failure::io(format!("reading what was signed, in {path}"), error)
+        };
+        let opened = files::if_there(Directory::open(directory, Links::Follow)).map_err(failed)?;
+        match opened {
+            Some(opened) => notes(&opened),
+            None => Ok(Notes::default()),
+        }
+    }
+
+    /// Notes that a list was signed and published. What another process noted meanwhile stays.
+    pub fn keep(&self, store: &Path, issued: &Issued) -> Result<()> {
+        let Some(path) = &self.directory else {
+            return Ok(());
+        };
+        let failed = |error: std::io::Error| {
+            Failure::io(
+                format!("noting what was signed, in {}", path.display()),
+                error,
+            )
+        };
+        std::fs::create_dir_all(path).map_err(failed)?;
+        let directory = Directory::open(path, Links::Follow)
+            .map_err(|error| Failure::io("noting what was signed", error))?;
+        rustix::fs::flock(&directory, FlockOperation::LockExclusive)
+            .map_err(|error| failed(error.into()))?;
+        let mut notes = notes(&directory)?;
+        notes.keep(store, issued);
+        let bytes = serde_json::to_vec(&notes).map_err(|error| failed(error.into()))?;
+        (directory.replace(FILE, &bytes, 0o600))
+            .map_err(|error| Failure::io("noting what was signed", error))
+    }
+}
+
+/// Reads the notes in a state directory, which nobody else may have written.
+fn notes(directory: &Directory) -> Result<Notes> {
+    let path = directory.path().join(FILE);
+    let doing = || format!("reading what was signed, in {}", path.display());
+    directory
+        .check_private()
+        .map_err(|error| Failure::refused(error).hint("give another one with --state-dir DIR"))?;
+    let file = files::if_there(directory.open_private_file(FILE))
+        .map_err(|error| Failure::io(doing(), error))?;
+    let Some(file) = file else {
+        return Ok(Notes::default());
+    };
+    let bytes =
+        files::read_open(&file, &path, MAX_SIZE).map_err(|error| Failure::io(doing(), error))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::refused(anyhow!("{}: {error}", path.display())).hint(
+            "it says which lists were signed; remove it if it is damaged, and see that each store is \
+             the one that you left",
+        )
+    })
+}
+
+impl Notes {
+    /// Returns the last list that was signed in a directory, or else of a store.
+    pub fn last(&self, directory: &Path, listed: Option<&Serial>) -> Option<Issued> {
+        let directory = canonical(directory);
+        let is_of_store = |note: &&Note| listed.is_some_and(|it| it.store == note.store);
+        let latest = || self.stores.iter().rev();
+        (latest().find(|note| note.directory == directory))
+            .or_else(|| latest().find(is_of_store))
+            .and_then(Note::issued)
+    }
+
+    /// Notes a list in place of the store's last one.
+    pub fn keep(&mut self, directory: &Path, issued: &Issued) {
+        let note = Note {
+            directory: canonical(directory),
+            store: issued.serial.store.clone(),
+            serial: issued.serial.number,
+            sha256: hex::encode(issued.sha256),
+        };
+        let is_same = |old: &Note| old.directory == note.directory && old.store == note.store;
+        // A process that signed earlier may come here later.
+        if (self.stores.iter()).any(|old| is_same(old) && old.serial > note.serial) {
+            return;
+        }
+        self.stores.retain(|old| old.directory != note.directory);
+        self.stores.push(note);
+        let surplus = self.stores.len().saturating_sub(MAX_STORES);
+        self.stores.drain(..surplus);
+    }
+}
+
+impl Note {
+    /// Returns the list; `None` if the note is not one of this program's.
+    fn issued(&self) -> Option<Issued> {
+        let mut sha256 = [0; 32];
+        hex::decode_to_slice(&self.sha256, &mut sha256).ok()?;
+        Some(Issued {
+            serial: Serial {
+                number: self.serial,
+                store: self.store.clone(),
+            },
+            sha256,
+        })
+    }
+}
+
+/// Returns one name for a directory, whichever way its user named it, be it there or not yet.
+fn canonical(directory: &Path) -> String {
+    let there = std::fs::canonicalize(directory).ok().or_else(|| {
+        let parent = directory.parent()?;
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        Some(
+            std::fs::canonicalize(parent)
+                .ok()?
+                .join(directory.file_name()?),
+        )
+    });
+    let path = there.unwrap_or_else(|| directory.to_owned());
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    fn issued(store: &str, number: u64) -> Issued {
+        Issued {
+            serial: Serial {
+                number,
+                store: store.to_owned(),
+            },
+            sha256: [u8::try_from(number).unwrap(); 32],
+        }
+    }
+
+    #[test]
+    fn what_is_remembered() {
+        let scratch = Scratch::new();
+        let memory = Memory::new(Some(scratch.path().join("new/state")));
+        let at = |name: &str| scratch.path().join(name);
+        std::fs::create_dir(at("one")).unwrap();
+        assert!(memory.read().unwrap().last(&at("one"), None).is_none());
+        memory.keep(&at("one"), &issued("a", 1)).unwrap();
+        memory.keep(&at("two"), &issued("b", 7)).unwrap();
+        memory.keep(&at("one"), &issued("a", 2)).unwrap();
+        // A process that was slow.
+        memory.keep(&at("one"), &issued("a", 1)).unwrap();
+        let notes = memory.read().unwrap();
+        let serial = |store: &str| issued(store, 1).serial;
+        for (directory, listed, expected) in [
+            ("one", None, Some(issued("a", 2))),
+            ("two/../one", None, None),
+            ("./one", None, Some(issued("a", 2))),
+            // The directory counts, whatever is in it now.
+            ("one", Some("b"), Some(issued("a", 2))),
+            ("two", None, Some(issued("b", 7))),
+            ("three", None, None),
+            ("three", Some("b"), Some(issued("b", 7))),
+            ("three", Some("c"), None),
+        ] {
+            let listed = listed.map(serial);
+            let found = notes.last(&at(directory), listed.as_ref());
+            assert_eq!(found, expected, "{directory} {listed:?}");
+        }
+        // Another store in its place, which was said.
+        memory.keep(&at("one"), &issued("c", 1)).unwrap();
+        let notes = memory.read().unwrap();
+        assert_eq!(notes.last(&at("one"), None), Some(issued("c", 1)));
+
+        let nowhere = Memory::new(None);
+        nowhere.keep(&at("one"), &issued("a", 1)).unwrap();
+        assert!(nowhere.read().unwrap().last(&at("one"), None).is_none());
+    }
+
+    #[test]
+    fn who_may_write_notes() {
+        let scratch = Scratch::new();
+        let state = scratch.path().join("state");
+        let memory = Memory::new(Some(state.clone()));
+        memory.keep(scratch.path(), &issued("a", 1)).unwrap();
+        let mode = |path: &Path, mode: u32| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, permissions).unwrap();
+        };
+        let file = state.join(FILE);
+        for path in [&file, &state] {
+            mode(path, 0o777);
+            assert!(memory.read().is_err());
+            assert!(memory.keep(scratch.path(), &issued("a", 2)).is_err());
+            mode(path, 0o700);
+            memory.read().unwrap();
+        }
+        std::fs::write(&file, b"{").unwrap();
+        mode(&file, 0o600);
+        let failure = memory.read().unwrap_err();
+        assert!(failure.source.to_string().contains(FILE));
+    }
+
+    #[test]
+    fn the_oldest_note_goes_first() {
+        let mut notes = Notes::default();
+        for number in 0..=MAX_STORES {
+            let directory = format!("/nowhere/{number}/store");
+            notes.keep(Path::new(&directory), &issued("a", 1));
+        }
+        assert_eq!(notes.stores.len(), MAX_STORES);
+        assert!(notes.stores[0].directory.contains("/1/"));
+    }
+}
