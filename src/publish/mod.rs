@@ -80,6 +80,9 @@ impl<'a> ImageDirectory<'a> {
         let parent = NewDirectory::make(&destination.output)?;
         let path = destination.directory_of(name);
         let _directory = NewDirectory::make(&path)?;
+        if destination.layout.is_per_name() {
+            check_own_directory(&path)?;
+        }
         Ok(Self {
             destination,
             store: Store::open(&path).map_err(store_failure)?,
@@ -116,6 +119,13 @@ impl<'a> ImageDirectory<'a> {
         }
         Ok(added)
     }
+}
+
+/// Fails for a link in the place of an extension's own directory: others may have put it into the
+/// store, and it could lead anywhere.
+pub fn check_own_directory(path: &Path) -> Result<()> {
+    files::Directory::open(path, files::Links::Refuse)?;
+    Ok(())
 }
 
 /// Adds an image and its manifest to the store, and signs the list if there is a signer.

@@ -22,6 +22,11 @@
 //! directory is checked, too ([`Directory::check_private`]), since who can write to it can rename
 //! what is in it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the other crates come here for it"
+)]
+
 mod descent;
 mod directory;
 mod error;
@@ -130,20 +135,40 @@ fn open_at(
     links: Links,
     access: OFlags,
 ) -> Result<File, Error> {
-    let (looking, opening) = match links {
-        Links::Follow => (AtFlags::empty(), OFlags::empty()),
-        Links::Refuse => (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW),
+    look_at(&directory, name, path, links)?;
+    open_unseen(directory, name, path, links, access)
+}
+
+/// Fails unless a regular file has the name.
+fn look_at(directory: impl AsFd, name: &Path, path: &Path, links: Links) -> Result<(), Error> {
+    let looking = match links {
+        Links::Follow => AtFlags::empty(),
+        Links::Refuse => AtFlags::SYMLINK_NOFOLLOW,
     };
+    let found = rustix::fs::statat(directory, name, looking);
+    require_file(&found.map_err(|error| io_error("open", path, error))?, path)
+}
+
+/// Opens what may be something else than when it was looked at: nothing here waits, becomes this
+/// process's terminal or is followed.
+fn open_unseen(
+    directory: impl AsFd,
+    name: &Path,
+    path: &Path,
+    links: Links,
+    access: OFlags,
+) -> Result<File, Error> {
+    let following = match links {
+        Links::Follow => OFlags::empty(),
+        Links::Refuse => OFlags::NOFOLLOW,
+    };
+    let flags = access | following | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let failed = |error| io_error("open", path, error);
-    let look = || rustix::fs::statat(&directory, name, looking).map_err(failed);
-    require_file(&look()?, path)?;
-    // It may be something else by now: nothing here waits, becomes a terminal or is followed.
-    let flags = access | opening | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(&directory, name, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(error) => {
-            // If it is, that is what to say.
-            require_file(&look()?, path)?;
+            // If it is something else, that is what to say.
+            look_at(directory, name, path, links)?;
             return Err(failed(error));
         }
     };

@@ -12,8 +12,8 @@ use store::{Added, Listing, Publication, Store, Temporary};
 use crate::cli::store::AddArguments;
 use crate::inputs;
 use crate::inspected::beside;
-use crate::publish::signing;
 use crate::publish::signing::Signer;
+use crate::publish::{self, signing};
 use crate::report::Report;
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, store_failure};
@@ -76,6 +76,9 @@ fn add(
         false => arguments.directory.clone(),
     };
     let store = Store::create(&directory).map_err(store_failure)?;
+    if arguments.per_name {
+        publish::check_own_directory(&directory)?;
+    }
     let file = copy(&store, image, Links::Follow)?;
     let digest = file.2;
     let stored = directory.join(&file.0);
