@@ -26,7 +26,8 @@ const OWNER: &str = "041D 5F41 1DB4 34BC 5D0E  51E1 6879 D6EA B0EE F13E";
 /// Makes the stores that a client meets, once their address is known. `$NEXT`, `$THIEF` and
 /// `$MIXED` are the fingerprints of keys in gpg's home, each also in a file of that name.
 const STORES: &str = r#"
-program() { "$PROGRAM" "$@" > /dev/null 2>&1; }
+# Each store is a copy of one: its owner remembers nothing of the others.
+program() { rm -rf "$WORK/state"; XDG_STATE_HOME="$WORK/state" "$PROGRAM" "$@" > /dev/null 2>&1; }
 store() { # NAME: a good store of the owner's
     cp -a "$WORK/store" "$SERVED/$1"
     program store sysupdate "$SERVED/$1" --url "$STORE_URL/$1" --sign-key "$WORK/key.asc"
