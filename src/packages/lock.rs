@@ -140,8 +140,14 @@ impl Lock {
         }
     }
 
-    /// Writes the lock: the old one stays until the new one is whole.
+    /// Writes the lock: the old one stays until the new one is whole. A recipe may name any file; one
+    /// that is not a lock stays as it is.
     pub fn write(&self, path: &Path) -> Result<()> {
+        let there = files::if_there(files::read(path, MAX_LOCK, files::Links::Follow))?;
+        if there.is_some_and(|bytes| !is_lock(&bytes)) {
+            let text = anyhow!("{} is not a lock, and stays as it is", path.display());
+            return Err(Failure::refused(text).hint("name another file with --lock FILE"));
+        }
         let doing = || format!("writing {}", path.display());
         let mut json =
             serde_json::to_vec_pretty(self).map_err(|error| Failure::io(doing(), error))?;
@@ -190,6 +196,12 @@ impl Lock {
         Failure::refused(anyhow!("{} does not match:\n{changes}", path.display()))
             .hint("to choose packages again and replace the lock, leave --locked out")
     }
+}
+
+/// Whether these are the bytes of a lock, of whichever version, or nothing.
+fn is_lock(bytes: &[u8]) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    bytes.is_empty() || value.is_some_and(|value| value.get("lock_version").is_some())
 }
 
 /// What a lock came to.
@@ -594,6 +606,25 @@ mod tests {
             assert_eq!(text.lines().count(), lines);
             assert_eq!(text.lines().next(), Some("x.lock does not match:"));
             assert_eq!(text.lines().last(), Some(last));
+        }
+    }
+
+    #[test]
+    fn only_a_lock_gives_way_to_a_lock() {
+        let scratch = Scratch::new();
+        let base = base("os", &["a-1-1.noarch"]);
+        let lock = Lock::new(request("gdb", false), &base, Vec::new(), Vec::new()).unwrap();
+        for (there, gives_way) in [
+            ("", true),
+            (r#"{"lock_version": 0}"#, true),
+            ("{}", false),
+            ("[1]", false),
+            ("export PATH=/usr/bin\n", false),
+        ] {
+            let path = scratch.write("x.lock", there.as_bytes());
+            assert_eq!(lock.write(&path).is_ok(), gives_way, "{there:?}");
+            let left = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(left != there, gives_way, "{there:?}");
         }
     }
 
