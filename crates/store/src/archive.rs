@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::definition::{Definition, defined_in};
 use crate::directory::{Directory, Found};
 use crate::error::Error;
+use crate::sums::Sums;
 use crate::tarball::{read_tarball, write_tarball};
 use crate::transaction::Transaction;
 use crate::verify::{Finding, kinds};
@@ -70,20 +71,27 @@ impl Store {
     /// Whether anybody vouches for the list is not looked at.
     ///
     /// # Errors
-    /// Those of [`Store::entries`], and [`Error::Archive`] for an archive that is not the listed one
-    /// or not one that [`Store::define`] makes.
+    /// Those of [`Store::entries`] and [`List::definitions`].
+    ///
+    /// [`List::definitions`]: crate::List::definitions
     pub fn definitions(&self) -> Result<Option<Vec<Definition>>, Error> {
-        let directory = Directory::open(self.dir())?;
-        match definitions(&directory) {
+        match self.list()?.definitions() {
             // Perhaps it is about to change.
-            Err(Error::Archive { .. }) if directory.lock().is_ok() => definitions(&directory),
+            Err(Error::Archive { .. }) => {
+                let directory = Directory::open(self.dir())?;
+                // Where there are no locks, nobody changes it by this program.
+                let _ = directory.lock();
+                definitions(&directory, &directory.parse_list(&directory.read_list()?)?)
+            }
             found => found,
         }
     }
 }
 
-fn definitions(directory: &Directory) -> Result<Option<Vec<Definition>>, Error> {
-    let sums = directory.parse_list(&directory.read_list()?)?;
+pub(crate) fn definitions(
+    directory: &Directory,
+    sums: &Sums,
+) -> Result<Option<Vec<Definition>>, Error> {
     let Some(listed) = sums.get(ARCHIVE) else {
         return Ok(None);
     };

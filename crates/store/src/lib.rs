@@ -103,6 +103,7 @@ pub use verify::{
 };
 
 use directory::{Directory, SIGNATURE, SUMS};
+use sums::Sums;
 use transaction::Transaction;
 
 /// A directory of images with one `SHA256SUMS`.
@@ -196,6 +197,40 @@ pub enum Added {
     Unchanged,
     /// At least one file had other bytes before.
     Replaced,
+}
+
+/// A list that was read: whatever is asked of it is of the same bytes.
+#[derive(Debug)]
+pub struct List {
+    directory: Directory,
+    bytes: Vec<u8>,
+    sums: Sums,
+}
+
+impl List {
+    /// The bytes, of which a signature is.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What is listed and what the manifests say: by name, and of each name the newest first. A
+    /// manifest that is not the listed one says nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn images(&self) -> Result<Vec<ListedImage>, Error> {
+        inventory::images(&self.directory, &self.sums)
+    }
+
+    /// The definitions of the archive; `None` if none is listed.
+    ///
+    /// # Errors
+    /// [`Error::Archive`] for an archive that is not the listed one, or not one that
+    /// [`Store::define`] makes; [`Error::File`], [`Error::Io`].
+    pub fn definitions(&self) -> Result<Option<Vec<Definition>>, Error> {
+        archive::definitions(&self.directory, &self.sums)
+    }
 }
 
 impl Store {
@@ -354,18 +389,25 @@ impl Store {
         ledger::check(&directory, signing, false).map(|checked| checked.basis)
     }
 
-    /// Reads the bytes of the list; no file is an empty list.
+    /// Reads the list; no file is an empty list.
     ///
     /// # Errors
-    /// [`Error::File`] for a link and a file that is too large, [`Error::Io`].
-    pub fn list(&self) -> Result<Vec<u8>, Error> {
-        Directory::open(&self.dir)?.read_list()
+    /// Those of [`Store::entries`].
+    pub fn list(&self) -> Result<List, Error> {
+        let directory = Directory::open(&self.dir)?;
+        let bytes = directory.read_list()?;
+        let sums = directory.parse_list(&bytes)?;
+        Ok(List {
+            directory,
+            bytes,
+            sums,
+        })
     }
 
     /// Reads the signature of the list; `None` if there is none.
     ///
     /// # Errors
-    /// Those of [`Store::list`].
+    /// [`Error::File`] for a link and a file that is too large, [`Error::Io`].
     pub fn signature(&self) -> Result<Option<Vec<u8>>, Error> {
         Directory::open(&self.dir)?.read_signature()
     }
@@ -373,7 +415,7 @@ impl Store {
     /// Reads the public keys that are published with the list; `None` if there are none.
     ///
     /// # Errors
-    /// Those of [`Store::list`].
+    /// Those of [`Store::signature`].
     pub fn published_keys(&self) -> Result<Option<Vec<u8>>, Error> {
         ledger::read_keys(&Directory::open(&self.dir)?)
     }
@@ -383,9 +425,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::entries`].
     pub fn images(&self) -> Result<Vec<ListedImage>, Error> {
-        let directory = Directory::open(&self.dir)?;
-        let list = directory.read_list()?;
-        inventory::images(&directory, &directory.parse_list(&list)?)
+        self.list()?.images()
     }
 
     /// Which list it is, if it was signed with a number.
@@ -418,9 +458,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::entries`].
     pub fn best_before(&self) -> Result<Option<BestBefore>, Error> {
-        let directory = Directory::open(&self.dir)?;
-        let list = directory.read_list()?;
-        Ok(freshness::of(&directory.parse_list(&list)?))
+        Ok(freshness::of(&self.list()?.sums))
     }
 
     /// Reads `SHA256SUMS`, in name order; no file is an empty list.
@@ -432,8 +470,6 @@ impl Store {
     /// [`Error::Sums`], [`Error::ImagePrefix`], [`Error::File`],
     /// [`Error::Io`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let directory = Directory::open(&self.dir)?;
-        let list = directory.read_list()?;
-        Ok(directory.parse_list(&list)?.into_entries())
+        Ok(self.list()?.sums.into_entries())
     }
 }

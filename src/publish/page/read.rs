@@ -49,7 +49,8 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
             }
         };
         let store = Store::open_for_reading(&path).map_err(store_failure)?;
-        let images = store.images().map_err(store_failure)?;
+        let list = store.list().map_err(store_failure)?;
+        let images = list.images().map_err(store_failure)?;
         if images.is_empty() {
             continue;
         }
@@ -62,9 +63,10 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         }
         signers.push(signer(
             &store,
+            list.bytes(),
             shared_keyring.as_ref().or(own_keyring.as_ref()),
         )?);
-        match store.definitions() {
+        match list.definitions() {
             Ok(definitions) => defined.extend(
                 (definitions.iter().flatten())
                     .map(|definition| (definition.name().to_owned(), directory.clone())),
@@ -105,11 +107,17 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
 
 const NOT_PLAIN: &str = "the name contains characters with a special meaning in a shell or a URL";
 
+const NOT_LISTED: &str = "its manifest can't be read, or is not the one that is listed";
+
 /// Says why a listed image can't be shown.
 fn refusal(image: &ListedImage) -> Option<String> {
     let name = image.name();
     if !is_plain(&image.file) || !is_plain(name) {
         return Some(NOT_PLAIN.to_owned());
+    }
+    // Then nobody knows for sure what it is called.
+    if image.manifest_file.is_some() && image.manifest.is_none() {
+        return Some(NOT_LISTED.to_owned());
     }
     // Clients would never look for it under that name.
     (!image.file.starts_with(&format!("{name}-")))
@@ -207,10 +215,10 @@ fn is_signed(signers: &[Signer]) -> bool {
     !signers.is_empty() && signers.iter().all(|signer| *signer != Signer::Nobody)
 }
 
-/// Finds out who signed the list in `directory`.
+/// Finds out who signed the list of a store.
 ///
 /// A signature that does not fit its list is an error: clients would refuse the store.
-fn signer(store: &Store, keyring: Option<&Keyring>) -> Result<Signer> {
+fn signer(store: &Store, list: &[u8], keyring: Option<&Keyring>) -> Result<Signer> {
     let path = store.dir().join("SHA256SUMS.gpg");
     let Some(signature) = store.signature().map_err(store_failure)? else {
         // A key is published for signed lists alone; a list that lost its signature is not one that
@@ -223,9 +231,8 @@ fn signer(store: &Store, keyring: Option<&Keyring>) -> Result<Signer> {
     let Some(keyring) = keyring else {
         return Ok(Signer::Unknown);
     };
-    let list = store.list().map_err(store_failure)?;
     // Time matters only for signatures that expire, and the page is the same on every day.
-    let verified = keyring.verify_detached(&list, &signature, &path.display().to_string(), 0);
+    let verified = keyring.verify_detached(list, &signature, &path.display().to_string(), 0);
     let verified = verified.map_err(|error| {
         let context = format!("no key in {KEYRING} made {}", path.display());
         Failure::refused(anyhow::Error::from(error).context(context))
@@ -242,6 +249,8 @@ fn keyring(directory: &Path) -> Result<Option<Keyring>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use manifest::{Config, Manifest, Package};
     use openpgp::SigningKey;
 
@@ -341,6 +350,26 @@ mod tests {
                 .unwrap()
                 .ends_with("does not have the SHA-256 that is listed")
         );
+    }
+
+    #[test]
+    fn a_manifest_counts_as_it_is_listed() {
+        let scratch = Scratch::new();
+        fill(&scratch, "", &[("gdb", "1"), ("gdb-32bit", "2")]);
+        let theirs = scratch.path().join("gdb-1.x86-64.manifest.gz");
+        fs::copy(
+            theirs,
+            scratch.path().join("gdb-32bit-2.x86-64.manifest.gz"),
+        )
+        .unwrap();
+        let reading = read(scratch.path(), "T", None).unwrap();
+        assert_eq!(
+            reading.left_out,
+            [format!("\"gdb-32bit-2.x86-64.raw\": {NOT_LISTED}")]
+        );
+        let shown = reading.index.extensions.iter();
+        let shown = shown.flat_map(|one| &one.images).map(|image| &*image.file);
+        assert!(shown.eq(["gdb-1.x86-64.raw"]));
     }
 
     #[test]

@@ -3,10 +3,14 @@
 use std::num::NonZero;
 
 use super::{Scratch, filled, gzip, hex, list};
-use crate::{Listing, Per, Pruning, Publication, Store};
+use crate::{Added, Error, Listing, Per, Pruning, Publication, Store};
 
 /// Adds `a` in a version, which has to be the newest.
 fn add(store: &Store, version: u32) {
+    try_to_add(store, version).unwrap();
+}
+
+fn try_to_add(store: &Store, version: u32) -> Result<Added, Error> {
     let json = format!(r#"{{"manifest_version":1,"config":{{"name":"a","version":"{version}"}}}}"#);
     let temporary = || store.temporary().unwrap();
     let (image, manifest) = (
@@ -20,7 +24,7 @@ fn add(store: &Store, version: u32) {
         replace: false,
         allow_older: false,
     };
-    store.add(publication, Listing::default()).unwrap();
+    store.add(publication, Listing::default())
 }
 
 #[test]
@@ -135,4 +139,29 @@ fn where_stores_are() {
             .collect();
         assert_eq!(found, expected, "{files:?}");
     }
+}
+
+#[test]
+fn a_manifest_counts_as_it_is_listed() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, 1);
+    let name = "a-1.manifest.gz";
+    let is_read = || store.images().unwrap()[0].manifest.is_some();
+    assert!(is_read());
+    scratch.write(
+        name,
+        &gzip(br#"{"manifest_version":1,"config":{"name":"a","version":"0"}}"#),
+    );
+    assert!(!is_read());
+    // Nor is the newest judged by it, or a name.
+    let refused = try_to_add(&store, 2).unwrap_err().to_string();
+    let expected = "a-1.manifest.gz: does not have the SHA-256 that is listed; see store verify";
+    assert!(refused.ends_with(expected), "{refused}");
+    // Nobody vouches for what is not listed.
+    scratch.write(
+        "SHA256SUMS",
+        format!("{}  a-1.raw\n", hex(b"image 1")).as_bytes(),
+    );
+    assert!(!is_read());
 }
