@@ -185,3 +185,20 @@ fn a_broken_link_is_found() {
         assert_eq!(broken(document, link).is_some(), is_broken, "{link}");
     }
 }
+
+/// Each promise of the security model names tests, and they are there.
+#[test]
+fn each_promise_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let mut count = 0;
+    for code in text.split('`').skip(1).step_by(2) {
+        let Some((file, test)) = code.split_once(".rs::") else {
+            continue;
+        };
+        let source = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+        assert!(source.contains(&format!("fn {test}(")), "{code}");
+        count += 1;
+    }
+    assert!(count > 30, "{count}");
+}
