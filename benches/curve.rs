@@ -10,6 +10,10 @@
 //! LIBRARY-DIRECTORY of the tree as `LD_LIBRARY_PATH`. Needs root, loop devices, and a machine on
 //! which the programs run.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench reads what it made itself"
+)]
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -9,6 +9,10 @@
 //! pipeline with `mksquashfs -comp zstd` as it comes, against this program as it comes. The sides
 //! are run in turn; medians count. Needs rpm2cpio, cpio, mksquashfs, GNU time.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench reads what it made itself"
+)]
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

@@ -11,6 +11,10 @@
 //! with the word that the first of them is missing, dnf with `--assumeno`, zypper with `--dry-run`.
 //! Needs dnf, zypper, GNU time; one that is missing is left out.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench reads what it made itself"
+)]
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

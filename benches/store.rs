@@ -4,6 +4,10 @@
 //! more, and prints the median and the slowest; then it verifies a store of MIB mebibytes (1024)
 //! on each number of threads. The stores are made in the system's temporary directory.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

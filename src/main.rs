@@ -2,6 +2,14 @@
 //!
 //! `pipeline` is the way of the data, in the order of its stages. docs/architecture.md draws it.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "a test reads what it made itself"
+    )
+)]
+
 mod answer;
 mod base;
 mod check;

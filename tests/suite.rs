@@ -5,6 +5,10 @@
 //! `systemd-sysext`. What a test needs of these stands in its attribute: see `judges`.
 
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
+#![allow(
     clippy::too_many_lines,
     reason = "a test is a table, or a story that is told from its start to its end"
 )]

@@ -11,6 +11,10 @@
 //! the base here. The counts of equal and unequal answers are printed, with `--verbose` also what
 //! is unequal. Needs python3-dnf, and rpmbuild for `--base`.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench reads what it made itself"
+)]
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,

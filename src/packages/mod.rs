@@ -13,6 +13,10 @@ mod chosen;
 pub mod lock;
 mod look_up;
 mod offer;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the cache still opens its own files"
+)]
 pub mod repository;
 mod settings;
 pub mod trust;

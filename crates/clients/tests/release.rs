@@ -2,6 +2,10 @@
 //! it finds for ID into a file. Without it the comparison is skipped aloud, and fails where `CI`
 //! is set.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "outside of its #[test] functions, too, a test may fail by a panic"

@@ -1,4 +1,8 @@
 //! The writer against readers by other hands, and its failures.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[macro_use]

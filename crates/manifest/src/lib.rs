@@ -15,6 +15,14 @@
 //! None of them minds keys that are not known. All of them, and the writer, hold to one limit:
 //! [`MAX_SIZE`].
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "a test reads what it made itself"
+    )
+)]
+
 mod gzip;
 mod reason;
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! gpg as judge: what it signs is good here, what is signed here is good for it, and what it
 //! refuses is refused.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "outside of its #[test] functions, too, a test may fail by a panic"

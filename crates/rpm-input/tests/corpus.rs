@@ -1,5 +1,9 @@
 //! Every package of the corpus either streams to its end with all digests right, or is refused
 //! for the reason that stands here.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "a test may fail by a panic, in its functions too"

@@ -1,5 +1,9 @@
 //! What is read from good packages, and that bad ones are refused for the right reason: never a
 //! panic, never another content than the header promises, never memory for what is not there.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "a test may fail by a panic, in its functions too"

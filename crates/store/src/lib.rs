@@ -47,6 +47,14 @@
 //! someone deletes it. An error, unlike a kill, leaves the directory as it was; and if it can't,
 //! no file is listed that did not come back.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "a test reads what it made itself"
+    )
+)]
+
 mod add;
 mod archive;
 mod collision;

@@ -71,6 +71,10 @@ impl Temporary {
     }
 
     /// Makes a file without a name; `None` if the file system can't.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing else makes files without a name"
+    )]
     fn unnamed(directory: BorrowedFd<'_>) -> io::Result<Option<Temporary>> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::openat(directory, ".", flags, Mode::RUSR | Mode::WUSR) {
@@ -85,6 +89,10 @@ impl Temporary {
     }
 
     /// Makes a file with a name of its own.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no error for each name that is taken"
+    )]
     pub(crate) fn named(directory: BorrowedFd<'_>) -> io::Result<Temporary> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         let process = std::process::id();

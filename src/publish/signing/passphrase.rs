@@ -68,6 +68,7 @@ impl PassphraseSource {
 }
 
 /// Asks at the terminal, which does not show what is typed.
+#[expect(clippy::disallowed_methods, reason = "a terminal, not a file")]
 fn ask_user(key: &str) -> Result<Passphrase> {
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open(TERMINAL) else {
         return Err(Failure::refused(anyhow!(

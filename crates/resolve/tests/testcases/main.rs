@@ -28,6 +28,10 @@
 //!   another directory and those below it. Each must give the packages of its result, or a
 //!   problem where that names one; what is refused is listed with the reason.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "what the tests are made of must be sound"

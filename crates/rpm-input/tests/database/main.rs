@@ -1,5 +1,9 @@
 //! Databases of installed packages: real ones, those that `rpm` makes here, and damaged ones.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
+#![allow(
     clippy::too_many_lines,
     reason = "a test is a table, or a story that is told from its start to its end"
 )]

@@ -1,5 +1,9 @@
 //! Stores on full disks, with builders that are killed, and beside the programs of clients.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads what it made itself"
+)]
 #![expect(
     clippy::unwrap_used,
     reason = "a test may fail by a panic, in its functions too"
