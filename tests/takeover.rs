@@ -58,7 +58,13 @@ store timely; program store sign . --sign-key "$WORK/key.asc" --best-before 2999
 # The owner takes another key.
 store rotated
 gpg --export-secret-keys "$NEXT" > "$WORK/next.key"; chmod 600 "$WORK/next.key"
+gpg --export "$NEXT" > "$WORK/next.gpg"
+program store sign . --sign-key "$WORK/key.asc" --add-key "$WORK/next.gpg"
 program store sign . --sign-key "$WORK/next.key" --new-key
+# And drops the old one.
+cp -a "$SERVED/rotated" "$SERVED/retired"; cd "$SERVED/retired"
+program store sysupdate . --url "$STORE_URL/retired" --sign-key "$WORK/next.key"
+program store sign . --sign-key "$WORK/next.key" --drop-key "$OWNER"
 "#;
 
 /// A client's commands against a store, and whether the extension is there in the end.
@@ -223,6 +229,9 @@ fn rows(commands: &Commands, keys: &Keys) -> Vec<Row> {
         true,
         &[before(), next(), commands.install("rotated")],
     );
+    row("retired", true, &[commands.set_up("retired", &keys.next)]);
+    // The store does not have the old key any more, whoever still trusts it.
+    row("retired, old", false, &[before(), set_up("retired")]);
     // The old key was dropped: what it signs does not count any more.
     let dropped = || commands.distrust(OWNER);
     row(
