@@ -695,18 +695,18 @@ fn a_new_key_has_to_be_said() {
 #[test(program("gpg"))]
 fn protection_never_goes_down() {
     let scene = Scene::new();
-    scene.remove(SIGNATURE);
-    for verb in ["sysupdate", "page"] {
-        let outcome = scene.verb(&[verb, "--url", "https://example.org/sysext"], &[]);
-        assert_eq!(outcome.status.code(), Some(1), "{verb}");
-        assert!(
-            said(&outcome).contains(MISSING),
-            "{verb}: {}",
-            said(&outcome)
-        );
+    // The list's own number is left, at the least.
+    for removed in [SIGNATURE, KEYS] {
+        scene.remove(removed);
+        for verb in ["sysupdate", "page"] {
+            let outcome = scene.verb(&[verb, "--url", "https://example.org/sysext"], &[]);
+            let said = said(&outcome);
+            assert_eq!(outcome.status.code(), Some(1), "{verb}, {removed}: {said}");
+            assert!(said.contains(MISSING), "{verb}, {removed}: {said}");
+        }
+        let found = scene.verify();
+        assert!(found.contains("error     signature-missing"), "{found}");
     }
-    let found = scene.verify();
-    assert!(found.contains("error     signature-missing"), "{found}");
 }
 
 /// Whatever `SOURCE_DATE_EPOCH` says, a day that is over is over.

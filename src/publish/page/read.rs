@@ -221,11 +221,10 @@ fn is_signed(signers: &[Signer]) -> bool {
 fn signer(store: &Store, list: &[u8], keyring: Option<&Keyring>) -> Result<Signer> {
     let path = store.dir().join("SHA256SUMS.gpg");
     let Some(signature) = store.signature().map_err(store_failure)? else {
-        // A key is published for signed lists alone; a list that lost its signature is not one that
-        // clients are to take unverified.
-        return match keyring {
-            None => Ok(Signer::Nobody),
-            Some(_) => Err(store_failure(store::Error::SignatureMissing { path })),
+        // A list that lost its signature is not one that clients are to take unverified.
+        return match store.needs_signer().map_err(store_failure)? {
+            false => Ok(Signer::Nobody),
+            true => Err(store_failure(store::Error::SignatureMissing { path })),
         };
     };
     let Some(keyring) = keyring else {
