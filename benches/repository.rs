@@ -154,6 +154,7 @@ fn shell(work: &Path, repo: &Path, package: &str, commands: &str) -> bool {
         .env("repo", repo)
         .env("package", package)
         .env("program", env!("CARGO_BIN_EXE_sysext-build"))
+        .env("XDG_STATE_HOME", work.join("state"))
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -100,7 +100,7 @@ pub fn put_metadata(directory: &Path, primary: &str, filelists: &str) {
     let repodata = directory.join("repodata");
     let _ = fs::remove_dir_all(&repodata);
     fs::create_dir_all(&repodata).unwrap();
-    let mut list = "<?xml version=\"1.0\"?>\n<repomd>\n".to_owned();
+    let mut list = "<?xml version=\"1.0\"?>\n<repomd>\n<revision>1</revision>\n".to_owned();
     for (kind, text) in [("primary", primary), ("filelists", filelists)] {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();
@@ -153,6 +153,7 @@ impl Desk {
             command.env_remove(variable);
         }
         command
+            .env("XDG_STATE_HOME", self.scratch.join("state"))
             .args(["--arch", "x86_64", "--timeout", "1", "--repo", repo])
             .args(["--retries", &self.retries.to_string()])
             .arg("--base")

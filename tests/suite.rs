@@ -23,6 +23,7 @@ extern crate judges;
 mod base;
 mod build;
 mod by_name;
+mod cache;
 mod check;
 mod client;
 mod clients;

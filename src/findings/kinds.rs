@@ -276,6 +276,21 @@ kinds! {
         repair "Give the repository's keys with --keyring, or set gpgcheck=1 and gpgkey= in its \
          .repo file.";
 
+    FOREIGN_CACHE: Fatal "foreign-cache",
+        "with --offline, a repository's list comes from a cache that this user's runs did not write",
+        why "The list says which packages there are and what they must be. This one may be old, or \
+         somebody else's: the cache was copied here, or brought back by a CI system, and no server \
+         is asked whether it is right.",
+        repair "Run once without --offline, or use --locked: a lock says what each package must be. \
+         If you filled the cache elsewhere yourself, use --allow foreign-cache.";
+
+    OLDER_METADATA: Note "older-metadata",
+        "a repository's list is older than one that was seen before",
+        why "The repository has gone back, which its owner rarely wants. Somebody who controls a \
+         mirror can serve an old list with its old, valid signature, so that nothing newer is \
+         chosen, and no update.",
+        repair "Use another mirror, or ask the repository's owner. With --strict it stops the build.";
+
     WEAK_CHECKSUM: Note "weak-checksum",
         "nothing better than MD5 or SHA-1 says what a file of a repository must be",
         why "Two files with the same MD5 or SHA-1 can be made, so the one who made the file may \

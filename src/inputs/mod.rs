@@ -49,7 +49,7 @@ pub struct Variable {
 }
 
 /// All variables that this program reads.
-pub const ENVIRONMENT: [Variable; 10] = [
+pub const ENVIRONMENT: [Variable; 11] = [
     Variable {
         names: "SOURCE_DATE_EPOCH",
         options: &["sign_key", "tarball"],
@@ -73,6 +73,13 @@ pub const ENVIRONMENT: [Variable; 10] = [
         options: &["cache_dir"],
         meaning: "Where the cache is, unless --cache-dir is given: $XDG_CACHE_HOME/sysext-build if \
                   that is an absolute path, else $HOME/.cache/sysext-build.",
+    },
+    Variable {
+        names: "XDG_STATE_HOME, HOME",
+        options: &["cache_dir"],
+        meaning: "Where the key is by which the cache knows its own files: \
+                  $XDG_STATE_HOME/sysext-build/cache.key if that is an absolute path, else \
+                  $HOME/.local/state/sysext-build/cache.key.",
     },
     Variable {
         names: "http_proxy",
@@ -484,6 +491,7 @@ fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
     let any = ["all_proxy", "ALL_PROXY"];
     Ok(repository::Settings {
         cache: (arguments.cache_dir.clone()).or_else(|| own_directory("XDG_CACHE_HOME", ".cache")),
+        state: own_directory("XDG_STATE_HOME", ".local/state"),
         offline: arguments.offline,
         refresh: arguments.refresh,
         fetch: fetch::Options {

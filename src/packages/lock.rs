@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Named};
 use crate::packages::chosen::Chosen;
-use crate::packages::repository::{self, Downloads, Located, Repository};
+use crate::packages::repository::{self, Downloads, Located, Repository, Seen};
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, writing_failure};
 
@@ -53,6 +53,9 @@ pub struct Lock {
     pub request: Request,
     /// Of which base.
     pub base: LockedBase,
+    /// What was seen of the repositories, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repositories: BTreeMap<String, Seen>,
     /// The packages, in the order that decides.
     pub packages: Vec<Locked>,
     /// What of the base they need.
@@ -111,6 +114,7 @@ impl Lock {
     pub fn new(
         request: Request,
         base: &Base,
+        repositories: BTreeMap<String, Seen>,
         packages: Vec<Locked>,
         relies_on: Vec<ReliedOn>,
     ) -> Result<Self> {
@@ -119,6 +123,7 @@ impl Lock {
             lock_version: VERSION,
             request,
             base: LockedBase::of(base)?,
+            repositories,
             packages,
             relies_on,
         })
@@ -202,6 +207,21 @@ impl Lock {
 fn is_lock(bytes: &[u8]) -> bool {
     let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
     bytes.is_empty() || value.is_some_and(|value| value.get("lock_version").is_some())
+}
+
+impl Locking {
+    /// Returns what the lock, be it the one that is to be replaced, remembers of repositories.
+    pub fn seen(&self) -> Result<BTreeMap<String, Seen>> {
+        match self {
+            Self::Follow(path) => Ok(Lock::read(path)?.repositories),
+            Self::Write(path) => {
+                let there = files::if_there(files::read(path, MAX_LOCK, files::Links::Follow))?;
+                let lock = there.and_then(|bytes| serde_json::from_slice::<Lock>(&bytes).ok());
+                Ok(lock.map(|lock| lock.repositories).unwrap_or_default())
+            }
+            Self::None => Ok(BTreeMap::new()),
+        }
+    }
 }
 
 /// What a lock came to.
@@ -290,7 +310,7 @@ fn find(
     locked: &Locked,
     files: &[Located],
     offered: &[Repository],
-    kept: &dyn Fn(&str) -> Option<PathBuf>,
+    kept: &dyn Fn(&str) -> Result<Option<PathBuf>>,
 ) -> Result<Place> {
     let Locked {
         nevra, checksum, ..
@@ -331,7 +351,9 @@ fn find(
     let origin = offered
         .iter()
         .position(|repository| repository.name == *from);
-    if let (Some(origin), Some(file)) = (origin, kept(checksum)) {
+    if let Some(origin) = origin
+        && let Some(file) = kept(checksum)?
+    {
         return Ok(Place::Kept(origin, file));
     }
     Ok(Place::Nowhere(other.unwrap_or_else(|| {
@@ -471,7 +493,14 @@ mod tests {
             reason: Reason::Requested,
         };
         let then = base("os", &["a-1-1.noarch", "b-1-1.noarch"]);
-        let lock = Lock::new(request("gdb", false), &then, vec![locked], Vec::new()).unwrap();
+        let lock = Lock::new(
+            request("gdb", false),
+            &then,
+            BTreeMap::new(),
+            vec![locked],
+            Vec::new(),
+        )
+        .unwrap();
         for (request, base, changes) in [
             (request("gdb", false), then.clone(), &[][..]),
             (
@@ -584,7 +613,7 @@ mod tests {
                 size: 0,
                 reason: Reason::Requested,
             };
-            let kept = |wanted: &str| (wanted == *kept_sum).then(|| PathBuf::from("kept"));
+            let kept = |wanted: &str| Ok((wanted == *kept_sum).then(|| PathBuf::from("kept")));
             let found = find(&locked, &named, &offered, &kept).unwrap();
             assert_eq!(found, expected, "{nevra} {repository:?} {checksum}");
         }
@@ -613,7 +642,14 @@ mod tests {
     fn only_a_lock_gives_way_to_a_lock() {
         let scratch = Scratch::new();
         let base = base("os", &["a-1-1.noarch"]);
-        let lock = Lock::new(request("gdb", false), &base, Vec::new(), Vec::new()).unwrap();
+        let lock = Lock::new(
+            request("gdb", false),
+            &base,
+            BTreeMap::new(),
+            Vec::new(),
+            Vec::new(),
+        )
+        .unwrap();
         for (there, gives_way) in [
             ("", true),
             (r#"{"lock_version": 0}"#, true),
@@ -632,7 +668,14 @@ mod tests {
     fn a_lock_of_another_version_is_none() {
         let scratch = Scratch::new();
         let base = base("os", &["a-1-1.noarch"]);
-        let lock = Lock::new(request("gdb", false), &base, Vec::new(), Vec::new()).unwrap();
+        let lock = Lock::new(
+            request("gdb", false),
+            &base,
+            BTreeMap::new(),
+            Vec::new(),
+            Vec::new(),
+        )
+        .unwrap();
         let path = scratch.path().join("x.lock");
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);
@@ -705,7 +748,14 @@ mod tests {
             nevra: "a-1-1.noarch".to_owned(),
             provides: vec!["a".to_owned()],
         };
-        let lock = Lock::new(request.clone(), &base, vec![locked], vec![relied.clone()]).unwrap();
+        let lock = Lock::new(
+            request.clone(),
+            &base,
+            BTreeMap::new(),
+            vec![locked],
+            vec![relied.clone()],
+        )
+        .unwrap();
         let path = scratch.path().join("x.lock");
         lock.write(&path).unwrap();
         for is_kept in [false, true] {
@@ -717,7 +767,7 @@ mod tests {
                 Repository::of_values("other", &[], Vec::new()),
                 Repository::of_values("oss", &[], Vec::new()),
             ];
-            let downloads = Downloads::new(&settings);
+            let downloads = Downloads::new(&settings).unwrap();
             let followed = follow(&path, &request, &base, &[], &mut offered, &downloads);
             match followed {
                 Err(failure) => {

@@ -31,7 +31,7 @@ use manifest::{Reason, ReliedOn};
 pub use settings::Settings;
 
 use crate::base::Base;
-use crate::findings::Finding;
+use crate::findings::{Finding, kinds};
 use crate::packages::choose::{Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
@@ -138,6 +138,8 @@ fn as_locked(
     let locked = offer.follow(lock, settings, base)?;
     let (chosen, mut findings) = offer.take(&locked.packages, !settings.dry_run)?;
     findings.extend(unknown);
+    // The lock says what each package must be, so that it does not matter who wrote the list.
+    findings.retain(|finding| finding.kind != &kinds::FOREIGN_CACHE);
     // A lock is a file that anyone may have edited: what its packages need is judged as if they had
     // been named.
     let judgement = judge(&packages(&chosen), base)?;
@@ -180,7 +182,13 @@ fn as_chosen(
         Locking::Write(_) => {
             let locked = lock::packages(&chosen)?;
             let request = offer.request(settings)?;
-            Some(Lock::new(request, base, locked, relies_on.clone())?)
+            Some(Lock::new(
+                request,
+                base,
+                offer.seen(),
+                locked,
+                relies_on.clone(),
+            )?)
         }
         Locking::None | Locking::Follow(_) => None,
     };

@@ -3,7 +3,7 @@
 //! The solver numbers its repositories. The files that were named are number 0, the first and the
 //! best; the repositories follow in their order. Only this module translates between the two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use manifest::Reason;
@@ -15,7 +15,7 @@ use crate::findings::Finding;
 use crate::packages::choose::{self, Owners};
 use crate::packages::chosen::{Chosen, Origin};
 use crate::packages::lock::{self, Followed};
-use crate::packages::repository::{self, Downloads, Repository, Variables};
+use crate::packages::repository::{self, Downloads, Repository, Seen, Variables};
 use crate::packages::settings::Settings;
 use crate::packages::trust::Trust;
 use crate::report::Report;
@@ -43,9 +43,11 @@ impl<'a> Offer<'a> {
             release: base.os_release.get("VERSION_ID").map(str::to_owned),
             architecture: settings.architecture()?.rpm().to_owned(),
         };
-        let downloads = Downloads::new(&settings.downloads);
+        let downloads = Downloads::new(&settings.downloads)?;
+        let seen = settings.locking.seen()?;
         let sources = &settings.repositories;
-        let repositories = repository::open(sources, &variables, &trust, &downloads, report)?;
+        let repositories =
+            repository::open(sources, &seen, &variables, &trust, &downloads, report)?;
         Ok(Self {
             named,
             repositories,
@@ -80,6 +82,13 @@ impl<'a> Offer<'a> {
             (self.repositories.iter()).map(|repository| repository.owners(paths, &self.downloads));
         // Headers have all paths.
         std::iter::once(Ok(Owners::new())).chain(listed).collect()
+    }
+
+    /// Returns what is to be remembered of the repositories, by their names.
+    pub fn seen(&self) -> BTreeMap<String, Seen> {
+        let seen = (self.repositories.iter()).filter(|one| !one.seen.is_nothing());
+        seen.map(|one| (one.name.clone(), one.seen.clone()))
+            .collect()
     }
 
     /// Returns what a lock says of the request.

@@ -4,6 +4,7 @@
 //! $XDG_CACHE_HOME/sysext-build/            or --cache-dir
 //! ├── repositories/ID       a repository's repomd.xml as last accepted, after the validators
 //! │                         (ETag, Last-Modified) that it came with; ID is a hash of its URLs
+//! ├── repositories/ID.seen  its keys and its newest state, by which older ones are known
 //! ├── metadata/TYPE-HEX     primary and filelists as fetched, by the checksum in repomd.xml
 //! ├── catalogs/TYPE-HEX-N   a primary file made ready for the solver; N is the form's version
 //! ├── packages/TYPE-HEX.rpm packages, by the checksum in primary
@@ -15,12 +16,22 @@
 //! processes that want the same file make it once, and a process that dies leaves what the next
 //! one continues. Names are made of checksums; what has one never changes. Everything in here may
 //! be deleted at any time.
+//!
+//! Nothing in here is believed, since others may have written it: to a shared directory, or to the
+//! copy that a CI system brings back. The directories must be this user's alone. No link is
+//! followed, and a file that others have a hand in is as good as none. Metadata and packages are
+//! compared with their checksum each time; the rest has a [seal](super::seal), without which it
+//! is fetched or made again.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use files::{Directory, Error, Kind};
+
+use crate::packages::repository::own;
+use crate::packages::repository::seal::{self, Seal};
 use crate::words::failure::{Failure, Result};
 
 /// The part of the cache that a file belongs to.
@@ -51,140 +62,247 @@ impl CacheDirectory {
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
+    seal: Option<Seal>,
+}
+
+/// A file of the cache, open at its start.
+#[derive(Debug)]
+pub struct Kept {
+    /// The file.
+    pub file: File,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// What a file of the cache holds that ends with a seal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The bytes before the seal.
+    pub bytes: Vec<u8>,
+    /// The seal is that of these bytes: a run of this user wrote them.
+    pub holds: bool,
 }
 
 /// A file that is being written and has no name yet; locked.
 pub struct Draft {
     /// To be written to; what an earlier process left may be in it.
     pub file: File,
-    path: PathBuf,
-    target: PathBuf,
+    name: String,
+    partial: Directory,
+    target: Directory,
 }
 
 impl Cache {
-    /// Returns the cache in a directory, which is made when something is kept.
-    pub fn new(root: &Path) -> Self {
-        Self {
+    /// Returns the cache in a directory, which is made when something is kept. The key of its
+    /// seals is in the directory `state`.
+    pub fn open(root: &Path, state: Option<&Path>) -> Result<Self> {
+        own::open(root).map_err(elsewhere)?;
+        let seal = state.map(Seal::open).transpose()?;
+        Ok(Self {
             root: root.to_owned(),
+            seal: seal.flatten(),
+        })
+    }
+
+    /// Says whether what is kept can be known again by its seal.
+    pub fn has_seal(&self) -> bool {
+        self.seal.is_some()
+    }
+
+    /// Opens a file, if it is there and nobody else has a hand in it.
+    pub fn find(&self, part: CacheDirectory, name: &str) -> Result<Option<Kept>> {
+        match self.part(part)? {
+            Some(directory) => found(&directory, name),
+            None => Ok(None),
         }
     }
 
-    /// Returns the path of a file, if it is there.
-    pub fn find(&self, part: CacheDirectory, name: &str) -> Option<PathBuf> {
-        Some(self.path(part, name)).filter(|path| path.is_file())
+    /// Reads a file that ends with a seal; one that is longer than `limit` is none.
+    pub fn sealed(&self, part: CacheDirectory, name: &str, limit: u64) -> Result<Option<Sealed>> {
+        let Some(kept) = self.find(part, name)? else {
+            return Ok(None);
+        };
+        let limit = limit.saturating_add(seal::LENGTH as u64);
+        let mut bytes = match files::read_open(&kept.file, &kept.path, limit) {
+            Err(Error::TooLarge { .. }) => return Ok(None),
+            read => read.map_err(failure)?,
+        };
+        let Some(length) = bytes.len().checked_sub(seal::LENGTH) else {
+            return Ok(None);
+        };
+        let stated = bytes.split_off(length);
+        let place = sealed_name(part, name);
+        let holds = (self.seal.as_ref()).is_some_and(|seal| seal.holds(&place, &bytes, &stated));
+        Ok(Some(Sealed { bytes, holds }))
     }
 
     /// Removes a file that turned out to be damaged.
     pub fn forget(&self, part: CacheDirectory, name: &str) -> Result<()> {
-        let path = self.path(part, name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(&path, error)),
-            _ => Ok(()),
+        match self.part(part)? {
+            Some(directory) => directory.remove(name).map_err(failure),
+            None => Ok(()),
         }
     }
 
     /// Returns the draft of a file; waits while another process is writing it, which may have
     /// made it when this returns.
     pub fn draft(&self, part: CacheDirectory, name: &str) -> Result<Draft> {
-        let target = self.path(part, name);
-        let partial = self.root.join("partial");
-        for directory in [&partial, &self.root.join(part.directory())] {
-            fs::create_dir_all(directory).map_err(|error| failure(directory, error))?;
-        }
-        let path = partial.join(name);
+        let root = own::make(&self.root).map_err(elsewhere)?;
+        let below = |name| own::make_below(&root, name).map_err(elsewhere);
+        let (partial, target) = (below("partial")?, below(part.directory())?);
         loop {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(|error| failure(&path, error))?;
-            file.lock().map_err(|error| failure(&path, error))?;
+            let file = match partial.open_or_create_private_file(name) {
+                Err(error) if is_foreign(&error) => {
+                    partial.remove(name).map_err(failure)?;
+                    continue;
+                }
+                opened => opened.map_err(failure)?,
+            };
+            let doing = |error| writing(&partial.path().join(name), error);
+            file.lock().map_err(doing)?;
             // Who had the lock may have given the file its name, or removed it.
-            let ours = file.metadata().map_err(|error| failure(&path, error))?;
-            let is_there = fs::metadata(&path)
-                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
-            if is_there {
-                return Ok(Draft { file, path, target });
+            let ours = file.metadata().map_err(doing)?;
+            let there = partial.stat(name).map_err(failure)?;
+            if there.is_some_and(|there| (there.st_dev, there.st_ino) == (ours.dev(), ours.ino())) {
+                return Ok(Draft {
+                    file,
+                    name: name.to_owned(),
+                    partial,
+                    target,
+                });
             }
         }
     }
 
-    /// Keeps what can be made again, all at once.
-    pub fn keep(&self, part: CacheDirectory, name: &str, parts: &[&[u8]]) -> Result<()> {
+    /// Keeps what can be made again, all at once, with its seal.
+    pub fn keep(&self, part: CacheDirectory, name: &str, bytes: &[u8]) -> Result<()> {
+        let place = sealed_name(part, name);
+        let seal = (self.seal.as_ref()).map_or([0; seal::LENGTH], |seal| seal.of(&place, bytes));
         let mut draft = self.draft(part, name)?;
         draft.clear()?;
-        for part in parts {
+        for part in [bytes, &seal] {
             let written = draft.file.write_all(part);
-            written.map_err(|error| failure(&draft.path, error))?;
+            written.map_err(|error| writing(&draft.partial.path().join(name), error))?;
         }
         draft.persist().map(drop)
     }
 
-    fn path(&self, part: CacheDirectory, name: &str) -> PathBuf {
-        self.root.join(part.directory()).join(name)
+    fn part(&self, part: CacheDirectory) -> Result<Option<Directory>> {
+        let Some(root) = own::open(&self.root).map_err(elsewhere)? else {
+            return Ok(None);
+        };
+        own::below(&root, part.directory()).map_err(elsewhere)
     }
 }
 
 impl Draft {
-    /// Returns the path of the file that this is to be, if that is there by now.
-    pub fn made_meanwhile(&self) -> Option<PathBuf> {
-        Some(self.target.clone()).filter(|target| target.is_file())
+    /// Opens the file that this is to be, if that is there by now.
+    pub fn made_meanwhile(&self) -> Result<Option<Kept>> {
+        found(&self.target, &self.name)
     }
 
     /// Removes what is in the draft.
     pub fn clear(&mut self) -> Result<()> {
         (self.file.set_len(0))
             .and_then(|()| self.file.seek(SeekFrom::Start(0)).map(drop))
-            .map_err(|error| failure(&self.path, error))
+            .map_err(|error| writing(&self.partial.path().join(&self.name), error))
     }
 
-    /// Gives the file its name and returns its path.
-    pub fn persist(self) -> Result<PathBuf> {
-        let renamed = (self.file.sync_all())
-            .and_then(|()| fs::rename(&self.path, &self.target))
-            .and_then(|()| match self.target.parent() {
-                Some(directory) => File::open(directory)?.sync_all(),
-                None => Ok(()),
-            });
-        renamed.map_err(|error| failure(&self.target, error))?;
-        Ok(self.target)
+    /// Gives the file its name.
+    pub fn persist(mut self) -> Result<Kept> {
+        let path = self.target.path().join(&self.name);
+        let synced = (self.file.sync_all()).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        synced.map_err(|error| writing(&path, error))?;
+        (self.partial.rename_to(&self.name, &self.target, &self.name)).map_err(failure)?;
+        self.target.sync().map_err(failure)?;
+        Ok(Kept {
+            file: self.file,
+            path,
+        })
     }
 
     /// Removes the draft, without a trace.
     pub fn discard(self) -> Result<()> {
-        fs::remove_file(&self.path).map_err(|error| failure(&self.path, error))
+        self.partial.remove(&self.name).map_err(failure)
     }
 }
 
-fn failure(path: &Path, error: io::Error) -> Failure {
-    Failure::io(format!("writing {} in the cache", path.display()), error)
-        .hint("to put the cache elsewhere: --cache-dir DIR")
+fn found(directory: &Directory, name: &str) -> Result<Option<Kept>> {
+    match directory.open_private_file(name) {
+        Ok(file) => Ok(Some(Kept {
+            file,
+            path: directory.path().join(name),
+        })),
+        Err(error) if error.is_missing() || is_foreign(&error) => Ok(None),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// Returns whether something is no file of this program's making, and can be replaced by one.
+fn is_foreign(error: &Error) -> bool {
+    match error {
+        Error::NotPrivate { .. } => true,
+        Error::WrongKind { found, .. } => *found != Kind::Directory,
+        _ => false,
+    }
+}
+
+fn sealed_name(part: CacheDirectory, name: &str) -> String {
+    format!("{}/{name}", part.directory())
+}
+
+fn failure(error: Error) -> Failure {
+    elsewhere(own::failure(error))
+}
+
+fn writing(path: &Path, error: io::Error) -> Failure {
+    elsewhere(Failure::io(
+        format!("writing {} in the cache", path.display()),
+        error,
+    ))
+}
+
+fn elsewhere(failure: Failure) -> Failure {
+    failure.hint("to put the cache elsewhere: --cache-dir DIR")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
+    use crate::words::failure;
     use crate::words::scratch::Scratch;
+
+    const PARTS: [(CacheDirectory, &str); 4] = [
+        (CacheDirectory::Repositories, "repositories"),
+        (CacheDirectory::Metadata, "metadata"),
+        (CacheDirectory::Catalogs, "catalogs"),
+        (CacheDirectory::Packages, "packages"),
+    ];
+
+    fn cache(scratch: &Scratch) -> Cache {
+        let state = scratch.path().join("state");
+        Cache::open(&scratch.path().join("cache"), Some(&state)).unwrap()
+    }
 
     #[test]
     fn a_file_has_its_name_when_it_is_whole() {
         let scratch = Scratch::new();
-        let cache = Cache::new(scratch.path());
-        for (part, directory) in [
-            (CacheDirectory::Repositories, "repositories"),
-            (CacheDirectory::Metadata, "metadata"),
-            (CacheDirectory::Catalogs, "catalogs"),
-            (CacheDirectory::Packages, "packages"),
-        ] {
-            let path = scratch.path().join(directory).join("name");
-            let partial = scratch.path().join("partial/name");
-            assert_eq!(cache.find(part, "name"), None);
+        let cache = cache(&scratch);
+        let found = |part| {
+            let found = cache.find(part, "name").unwrap();
+            found.map(|kept| kept.path)
+        };
+        for (part, directory) in PARTS {
+            let path = scratch.path().join("cache").join(directory).join("name");
+            let partial = scratch.path().join("cache/partial/name");
+            assert_eq!(found(part), None);
             let mut draft = cache.draft(part, "name").unwrap();
             draft.file.write_all(b"half").unwrap();
-            assert_eq!(cache.find(part, "name"), None, "{directory}");
-            assert_eq!(draft.made_meanwhile(), None);
+            assert_eq!(found(part), None, "{directory}");
+            assert!(draft.made_meanwhile().unwrap().is_none());
             assert!(partial.is_file());
             // The next one finds what was written, and begins again if it wants to.
             drop(draft);
@@ -192,23 +310,154 @@ mod tests {
             assert_eq!(draft.file.metadata().unwrap().len(), 4);
             draft.clear().unwrap();
             draft.file.write_all(b"all").unwrap();
-            assert_eq!(draft.persist().unwrap(), path);
+            let kept = draft.persist().unwrap();
+            assert_eq!(kept.path, path);
+            assert_eq!(io::read_to_string(kept.file).unwrap(), "all");
             assert_eq!(fs::read(&path).unwrap(), b"all");
-            assert_eq!(cache.find(part, "name"), Some(path.clone()));
+            assert_eq!(found(part), Some(path.clone()));
             assert!(!partial.exists());
             let draft = cache.draft(part, "name").unwrap();
-            assert_eq!(draft.made_meanwhile(), Some(path.clone()));
+            let made = draft.made_meanwhile().unwrap().unwrap();
+            assert_eq!(made.path, path);
             draft.discard().unwrap();
             assert!(!partial.exists());
-            scratch.write("partial/name", b"a longer draft of before");
-            cache.keep(part, "name", &[b"of ", b"parts"]).unwrap();
-            assert_eq!(fs::read(&path).unwrap(), b"of parts");
             cache.forget(part, "name").unwrap();
-            assert_eq!(cache.find(part, "name"), None);
+            assert_eq!(found(part), None);
             // To forget what is not there is no failure.
             cache.forget(part, "name").unwrap();
+            for path in [path.parent(), partial.parent()] {
+                let mode = path.unwrap().metadata().unwrap().mode();
+                assert_eq!(mode & 0o7777, 0o700);
+            }
         }
-        scratch.write("metadata/name/below", b"");
-        assert!(cache.forget(CacheDirectory::Metadata, "name").is_err());
+    }
+
+    #[test]
+    fn what_has_no_seal_of_this_user_is_told() {
+        let scratch = Scratch::new();
+        let cache = cache(&scratch);
+        let root = scratch.path().join("cache");
+        let of = |state: Option<&str>| {
+            let state = state.map(|name| scratch.path().join(name));
+            Cache::open(&root, state.as_deref()).unwrap()
+        };
+        let part = CacheDirectory::Catalogs;
+        let sealed = |cache: &Cache, part, name: &str, limit| {
+            let sealed = cache.sealed(part, name, limit).unwrap();
+            sealed.map(|sealed| (String::from_utf8(sealed.bytes).unwrap(), sealed.holds))
+        };
+        let (ours, theirs) = (
+            Some(("of parts".to_owned(), true)),
+            Some(("of parts".to_owned(), false)),
+        );
+        scratch.write("cache/partial/name", b"a longer draft of before");
+        cache.keep(part, "name", b"of parts").unwrap();
+        assert_eq!(sealed(&cache, part, "name", 8), ours);
+        assert_eq!(sealed(&cache, part, "name", 7), None);
+        assert_eq!(sealed(&cache, part, "other", 8), None);
+        // By the same key only, and only in the same place.
+        assert_eq!(sealed(&of(Some("state")), part, "name", 8), ours);
+        assert_eq!(sealed(&of(Some("elsewhere")), part, "name", 8), theirs);
+        assert_eq!(sealed(&of(None), part, "name", 8), theirs);
+        let file = fs::read(root.join("catalogs/name")).unwrap();
+        scratch.write("cache/catalogs/other", &file);
+        scratch.write("cache/repositories/name", &file);
+        assert_eq!(sealed(&cache, part, "other", 8), theirs);
+        let lists = CacheDirectory::Repositories;
+        assert_eq!(sealed(&cache, lists, "name", 8), theirs);
+        // What is written without a key has no seal, also for who has one.
+        of(None).keep(part, "name", b"of parts").unwrap();
+        assert_eq!(sealed(&cache, part, "name", 8), theirs);
+        scratch.write("cache/catalogs/name", b"too short for a seal");
+        assert_eq!(sealed(&cache, part, "name", 8), None);
+    }
+
+    #[test]
+    fn what_others_have_a_hand_in_is_replaced_and_not_followed() {
+        for (part, directory) in PARTS {
+            for planted in ["link", "dangling", "second name", "mode", "fifo"] {
+                let scratch = Scratch::new();
+                let cache = cache(&scratch);
+                let victim = scratch.write("victim", b"precious");
+                for place in [directory, "partial"] {
+                    let file = scratch.path().join("cache").join(place).join("name");
+                    fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    match planted {
+                        "link" => symlink(&victim, &file).unwrap(),
+                        "dangling" => symlink(scratch.path().join("new"), &file).unwrap(),
+                        "second name" => fs::hard_link(&victim, &file).unwrap(),
+                        "mode" => {
+                            fs::write(&file, b"planted").unwrap();
+                            let mode = fs::Permissions::from_mode(0o622);
+                            fs::set_permissions(&file, mode).unwrap();
+                        }
+                        _ => {
+                            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                            let kind = rustix::fs::FileType::Fifo;
+                            rustix::fs::mknodat(rustix::fs::CWD, &file, kind, mode, 0).unwrap();
+                        }
+                    }
+                }
+                assert!(cache.find(part, "name").unwrap().is_none(), "{planted}");
+                let mut draft = cache.draft(part, "name").unwrap();
+                assert_eq!(draft.file.metadata().unwrap().len(), 0, "{planted}");
+                assert!(draft.made_meanwhile().unwrap().is_none(), "{planted}");
+                draft.file.write_all(b"ours").unwrap();
+                let path = draft.persist().unwrap().path;
+                let found = path.symlink_metadata().unwrap();
+                assert!(found.is_file() && found.nlink() == 1, "{planted}");
+                assert_eq!(fs::read(&path).unwrap(), b"ours");
+                assert_eq!(fs::read(&victim).unwrap(), b"precious");
+                assert!(!scratch.path().join("new").exists());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let others = "has mode 0777, so others can write to it";
+        for (planted, expected) in [
+            ("", format!("cache {others}")),
+            ("metadata", format!("cache/metadata {others}")),
+            ("partial", format!("cache/partial {others}")),
+            (
+                "metadata link",
+                "cache/metadata is a symbolic link, not a directory".to_owned(),
+            ),
+            (
+                "metadata/name",
+                "cache/metadata/name is a directory, not a regular file".to_owned(),
+            ),
+            (
+                "partial/name",
+                "cache/partial/name is a directory, not a regular file".to_owned(),
+            ),
+        ] {
+            let scratch = Scratch::new();
+            let root = scratch.path().join("cache");
+            let cache = cache(&scratch);
+            match planted.split_once(' ') {
+                Some((name, _)) => {
+                    fs::create_dir_all(root.join("elsewhere")).unwrap();
+                    symlink("elsewhere", root.join(name)).unwrap();
+                }
+                None => {
+                    let planted = root.join(planted);
+                    fs::create_dir_all(&planted).unwrap();
+                    let mode = fs::Permissions::from_mode(0o777);
+                    fs::set_permissions(&planted, mode).unwrap();
+                }
+            }
+            let part = CacheDirectory::Metadata;
+            let found = cache.find(part, "name").map(drop);
+            let failure = found.and_then(|()| cache.draft(part, "name").map(drop));
+            let failure = failure.unwrap_err();
+            assert_eq!(failure.kind, failure::Kind::Refused);
+            let at = format!("{}/", scratch.path().display());
+            let said = format!("{:#}", failure.source).replace(&at, "");
+            assert_eq!(said, format!("the cache can't be trusted: {expected}"));
+            let hint = "to put the cache elsewhere: --cache-dir DIR";
+            assert!(failure.hints.iter().any(|one| one == hint));
+        }
     }
 }

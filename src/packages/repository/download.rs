@@ -1,14 +1,16 @@
 //! Files of repositories by way of the cache: what is not there is fetched, checked and kept.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::anyhow;
 use fetch::{Fetched, Fetcher, Validators, Wanted};
 use rpm_input::repodata::Checksum;
 
-use crate::packages::repository::cache::{Cache, CacheDirectory};
+use crate::packages::repository::cache::{Cache, CacheDirectory, Kept, Sealed};
+use crate::packages::repository::memory::Seen;
 use crate::packages::repository::verify;
 use crate::words::failure::{Failure, Result};
 
@@ -16,12 +18,17 @@ use crate::words::failure::{Failure, Result};
 const MAX_SMALL_FILE: u64 = 4 << 20;
 /// Largest file of certificates in bytes; the usual bundle has 200 KiB.
 const MAX_AUTHORITIES: u64 = 16 << 20;
+/// Longest that what is kept before such a file can be.
+const MAX_HEAD: u64 = 4 << 10;
 
 /// How repositories are read.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The directory of the cache; none if there is no home to put it into.
     pub cache: Option<PathBuf>,
+    /// The directory with the key by which the cache knows its own files; none if there is no
+    /// home to put it into.
+    pub state: Option<PathBuf>,
     /// Nothing is fetched: the cache has what is needed, or the run fails.
     pub offline: bool,
     /// Servers are asked again for everything that has no checksum.
@@ -58,7 +65,18 @@ pub struct Item<'a> {
 pub struct State {
     bytes: Vec<u8>,
     validators: Validators,
-    is_new: bool,
+    origin: StateOrigin,
+}
+
+/// Who says that a small file is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StateOrigin {
+    /// The server, just now.
+    Server,
+    /// A run of this user, to which the server said so.
+    Ours,
+    /// Anyone who could write to the cache.
+    Anyone,
 }
 
 impl State {
@@ -66,16 +84,23 @@ impl State {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// Says whether the file came from the server, now or in an earlier run of this user.
+    pub fn is_fetched(&self) -> bool {
+        self.origin != StateOrigin::Anyone
+    }
 }
 
 impl<'a> Downloads<'a> {
     /// Returns the downloads into the cache that is set.
-    pub fn new(settings: &'a Settings) -> Self {
-        Self {
-            cache: settings.cache.as_deref().map(Cache::new),
+    pub fn new(settings: &'a Settings) -> Result<Self> {
+        let cache = settings.cache.as_deref();
+        let cache = cache.map(|root| Cache::open(root, settings.state.as_deref()));
+        Ok(Self {
+            cache: cache.transpose()?,
             settings,
             fetcher: OnceLock::new(),
-        }
+        })
     }
 
     /// Returns the cache, if there is one.
@@ -84,22 +109,27 @@ impl<'a> Downloads<'a> {
     }
 
     /// Returns the package of that checksum, written `TYPE:HEX`, if the cache has it whole.
-    pub fn kept_package(&self, checksum: &str) -> Option<PathBuf> {
-        let (kind, digits) = checksum.split_once(':')?;
-        let checksum = Checksum::parse(kind, digits).ok()?;
-        let name = format!("{kind}-{}.rpm", checksum.hex());
-        let path = self.cache.as_ref()?.find(CacheDirectory::Packages, &name)?;
-        verify::file(&path, &checksum, None).ok().map(|()| path)
+    pub fn kept_package(&self, checksum: &str) -> Result<Option<PathBuf>> {
+        let checksum = (checksum.split_once(':'))
+            .and_then(|(kind, digits)| Checksum::parse(kind, digits).ok());
+        let (Some(checksum), Some(cache)) = (checksum, &self.cache) else {
+            return Ok(None);
+        };
+        let name = format!("{}-{}.rpm", checksum.kind(), checksum.hex());
+        let kept = cache.find(CacheDirectory::Packages, &name)?;
+        Ok(kept
+            .and_then(|kept| verified(kept, &checksum, None))
+            .map(|kept| kept.path))
     }
 
-    /// Returns the path of a file in the cache that is the one that is meant; `progress` is told
-    /// how much of it is there.
+    /// Opens a file in the cache that is the one that is meant; `progress` is told how much of it
+    /// is there.
     pub fn item(
         &self,
         part: CacheDirectory,
         item: &Item<'_>,
         progress: &dyn Fn(u64),
-    ) -> Result<PathBuf> {
+    ) -> Result<Kept> {
         let cache = self.needed_cache()?;
         let suffix = if part == CacheDirectory::Packages {
             ".rpm"
@@ -107,10 +137,10 @@ impl<'a> Downloads<'a> {
             ""
         };
         let name = format!("{}-{}{suffix}", item.checksum.kind(), item.checksum.hex());
-        if let Some(path) = cache.find(part, &name) {
-            if verify::file(&path, item.checksum, item.size).is_ok() {
+        if let Some(kept) = cache.find(part, &name)? {
+            if let Some(kept) = verified(kept, item.checksum, item.size) {
                 progress(item.size.unwrap_or_default());
-                return Ok(path);
+                return Ok(kept);
             }
             cache.forget(part, &name)?;
         }
@@ -118,10 +148,11 @@ impl<'a> Downloads<'a> {
             return Err(offline(&item.what));
         }
         let mut draft = cache.draft(part, &name)?;
-        if let Some(path) = draft.made_meanwhile() {
+        let meanwhile = draft.made_meanwhile()?;
+        if let Some(kept) = meanwhile.and_then(|kept| verified(kept, item.checksum, item.size)) {
             draft.discard()?;
             progress(item.size.unwrap_or_default());
-            return Ok(path);
+            return Ok(kept);
         }
         let wanted = Wanted {
             urls: &item.urls,
@@ -138,15 +169,16 @@ impl<'a> Downloads<'a> {
     }
 
     /// Returns the file at these places, which the cache knows as `id`: from there if the server
-    /// answered that it is still the same.
+    /// answered that it is still the same. What has no seal is not compared: the server's word
+    /// that nothing has changed would vouch for what somebody else wrote.
     pub fn state(&self, id: &str, urls: &[String], what: &str) -> Result<State> {
         let cache = self.needed_cache()?;
-        let kept = cache
-            .find(CacheDirectory::Repositories, id)
-            .and_then(|path| kept_state(&path));
+        let kept = cache.sealed(CacheDirectory::Repositories, id, MAX_SMALL_FILE + MAX_HEAD)?;
+        let kept = kept.and_then(kept_state);
         if self.settings.offline {
             return kept.ok_or_else(|| offline(what));
         }
+        let kept = kept.filter(State::is_fetched);
         let mut draft = cache.draft(CacheDirectory::Repositories, id)?;
         draft.clear()?;
         let unless = kept.as_ref().filter(|_| !self.settings.refresh);
@@ -164,7 +196,7 @@ impl<'a> Downloads<'a> {
             Ok(Fetched::Whole(validators)) => Some(State {
                 bytes: read(&mut draft.file, what)?,
                 validators,
-                is_new: true,
+                origin: StateOrigin::Server,
             }),
             Err(failure) => {
                 draft.discard()?;
@@ -181,7 +213,7 @@ impl<'a> Downloads<'a> {
 
     /// Keeps a file that has been found good.
     pub fn accept(&self, id: &str, state: &State) -> Result<()> {
-        if !state.is_new {
+        if state.origin != StateOrigin::Server {
             return Ok(());
         }
         let line = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -190,9 +222,32 @@ impl<'a> Downloads<'a> {
             last_modified,
         } = &state.validators;
         let head = format!("{}\n{}\n", line(etag), line(last_modified));
-        let parts = [head.as_bytes(), &state.bytes];
+        let bytes = [head.as_bytes(), &state.bytes].concat();
         self.needed_cache()?
-            .keep(CacheDirectory::Repositories, id, &parts)
+            .keep(CacheDirectory::Repositories, id, &bytes)
+    }
+
+    /// Returns what is remembered of the repository that the cache knows as `id`.
+    pub fn seen(&self, id: &str) -> Result<Seen> {
+        let Some(cache) = &self.cache else {
+            return Ok(Seen::default());
+        };
+        let name = format!("{id}.seen");
+        let kept = cache.sealed(CacheDirectory::Repositories, &name, MAX_HEAD)?;
+        let ours = kept.filter(|kept| kept.holds);
+        let seen = ours.and_then(|kept| serde_json::from_slice(&kept.bytes).ok());
+        Ok(seen.unwrap_or_default())
+    }
+
+    /// Remembers what was seen of a repository, if it was seen on the network.
+    pub fn remember(&self, id: &str, seen: &Seen) -> Result<()> {
+        let cache = self.needed_cache()?;
+        if self.settings.offline || !cache.has_seal() {
+            return Ok(());
+        }
+        let json = serde_json::to_vec(seen)
+            .map_err(|error| Failure::io("remembering a repository", error))?;
+        cache.keep(CacheDirectory::Repositories, &format!("{id}.seen"), &json)
     }
 
     fn needed_cache(&self) -> Result<&Cache> {
@@ -215,9 +270,17 @@ impl<'a> Downloads<'a> {
     }
 }
 
-fn kept_state(path: &Path) -> Option<State> {
-    let bytes = std::fs::read(path).ok()?;
-    let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+/// Returns the file that was found, if it has this checksum and this length, from its start.
+fn verified(mut kept: Kept, checksum: &Checksum, size: Option<u64>) -> Option<Kept> {
+    let length = kept.file.metadata().ok()?.len();
+    let is_meant = size.is_none_or(|size| size == length)
+        && verify::open(&mut kept.file, checksum).is_ok()
+        && kept.file.rewind().is_ok();
+    is_meant.then_some(kept)
+}
+
+fn kept_state(sealed: Sealed) -> Option<State> {
+    let mut parts = sealed.bytes.splitn(3, |byte| *byte == b'\n');
     let mut line = || {
         let line = String::from_utf8(parts.next()?.to_vec()).ok()?;
         Some(Some(line).filter(|line| !line.is_empty()))
@@ -229,13 +292,14 @@ fn kept_state(path: &Path) -> Option<State> {
     Some(State {
         bytes: parts.next()?.to_vec(),
         validators,
-        is_new: false,
+        origin: match sealed.holds {
+            true => StateOrigin::Ours,
+            false => StateOrigin::Anyone,
+        },
     })
 }
 
 fn read(file: &mut File, what: &str) -> Result<Vec<u8>> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))
         .and_then(|_| file.take(MAX_SMALL_FILE).read_to_end(&mut bytes))
@@ -267,6 +331,7 @@ impl Settings {
     /// Returns settings by which nothing is fetched.
     pub fn without_network(cache: Option<PathBuf>) -> Self {
         Self {
+            state: cache.as_ref().map(|cache| cache.join("state")),
             cache,
             offline: true,
             refresh: false,
@@ -297,7 +362,7 @@ mod tests {
     fn a_list_is_kept_with_what_tells_its_state() {
         let scratch = Scratch::new();
         let settings = Settings::without_network(Some(scratch.path().to_owned()));
-        let downloads = Downloads::new(&settings);
+        let downloads = Downloads::new(&settings).unwrap();
         let urls = ["https://a/".to_owned()];
         let some = |text: &str| Some(text.to_owned());
         for (etag, last_modified, bytes) in [
@@ -312,28 +377,36 @@ mod tests {
                     etag,
                     last_modified,
                 },
-                is_new: true,
+                origin: StateOrigin::Server,
             };
             downloads.accept("id", &state).unwrap();
             let kept = downloads.state("id", &urls, "the list").unwrap();
             assert_eq!(kept.bytes(), bytes);
             assert_eq!(kept.validators, state.validators);
-            assert!(!kept.is_new);
+            assert_eq!(kept.origin, StateOrigin::Ours);
         }
         // What the cache had already is not written again.
         let old = State {
             bytes: b"other".to_vec(),
             validators: Validators::default(),
-            is_new: false,
+            origin: StateOrigin::Ours,
         };
         downloads.accept("id", &old).unwrap();
         assert_eq!(
             downloads.state("id", &urls, "the list").unwrap().bytes(),
             b"x"
         );
+        // What somebody else wrote is told.
+        let file = scratch.path().join("repositories/id");
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[2] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        let kept = downloads.state("id", &urls, "the list").unwrap();
+        assert_eq!((kept.bytes(), kept.is_fetched()), (&b"y"[..], false));
         // Half a file is none.
-        scratch.write("repositories/half", b"etag\n");
-        for id in ["none", "half"] {
+        scratch.write("repositories/half", &[&b"etag\n"[..], &[0; 32]].concat());
+        scratch.write("repositories/short", b"\n\nlist");
+        for id in ["none", "half", "short"] {
             let failure = downloads.state(id, &urls, "the list").err().unwrap();
             let text = format!("{:#}", failure.source);
             assert_eq!(
@@ -348,7 +421,7 @@ mod tests {
     fn what_the_cache_has_is_checked_again() {
         let scratch = Scratch::new();
         let settings = Settings::without_network(Some(scratch.path().to_owned()));
-        let downloads = Downloads::new(&settings);
+        let downloads = Downloads::new(&settings).unwrap();
         let checksum = Checksum::parse("sha256", FOUR).unwrap();
         let name = format!("sha256-{FOUR}");
         let item = |size| Item {
@@ -424,12 +497,17 @@ mod tests {
             (&settings, &locked.replace("sha256", "sha0"), None),
             (&nowhere, &locked, None),
         ] {
-            let found = Downloads::new(settings).kept_package(checksum);
+            let found = Downloads::new(settings)
+                .unwrap()
+                .kept_package(checksum)
+                .unwrap();
             assert_eq!(found.as_ref(), expected, "{checksum}");
         }
         std::fs::write(&file, b"five").unwrap();
-        assert_eq!(Downloads::new(&settings).kept_package(&locked), None);
-        let failure = Downloads::new(&nowhere).state("id", &[], "").err().unwrap();
+        let downloads = Downloads::new(&settings).unwrap();
+        assert_eq!(downloads.kept_package(&locked).unwrap(), None);
+        let nowhere = Downloads::new(&nowhere).unwrap();
+        let failure = nowhere.state("id", &[], "").err().unwrap();
         assert_eq!(failure.kind, Kind::Usage);
     }
 

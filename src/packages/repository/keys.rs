@@ -12,6 +12,7 @@ use anyhow::anyhow;
 use openpgp::{Error, Keyring};
 
 use crate::packages::repository::download::Downloads;
+use crate::packages::repository::memory::{Seen, fingerprints};
 use crate::packages::repository::source::{Place, RepositorySource, place_of_url};
 use crate::packages::repository::{Variables, url};
 use crate::packages::trust::{self, Trust};
@@ -31,28 +32,45 @@ pub struct Keys {
     pub metadata: bool,
     /// A line for each key that the `.repo` file brought.
     pub imported: Vec<String>,
+    /// The fingerprints of those that were fetched, to be known again.
+    pub fetched: Vec<String>,
 }
 
 impl Keys {
-    /// Finds out what a repository's `.repo` file and the user ask for, and reads the keys.
+    /// Finds out what a repository's `.repo` file and the user ask for, and reads the keys; those on
+    /// the network must be the ones that were `seen` before.
     pub fn of(
         source: &RepositorySource,
         variables: &Variables,
         trust: &Trust,
         downloads: &Downloads<'_>,
+        seen: &Seen,
     ) -> Result<Self> {
         let mut keys = Self {
             keyring: trust.given.clone(),
             packages: source.trust.packages == Some(true) || !trust.given.is_empty(),
             metadata: source.trust.metadata == Some(true) || trust.repo_gpgcheck,
             imported: Vec::new(),
+            fetched: Vec::new(),
         };
         if !keys.packages && !keys.metadata {
             return Ok(keys);
         }
         if trust.import_keys {
             for place in &source.trust.keys {
-                keys.import(source, place, variables, downloads)?;
+                let place = variables.expand(place).map_err(|reason| {
+                    Failure::usage(format!("gpgkey of {}: {reason}", source.name))
+                })?;
+                let imported = match place_of_keys(source, &place)? {
+                    Place::Directory(path) => trust::keyring(&[path])?,
+                    Place::Urls(urls) => {
+                        let known = (seen, &trust.given);
+                        let fetched = fetch_keys(&urls, &source.name, known, downloads)?;
+                        keys.fetched.extend(fingerprints(&fetched));
+                        fetched
+                    }
+                };
+                keys.import(&source.name, &place, imported);
             }
         }
         match keys.keyring.is_empty() {
@@ -61,49 +79,15 @@ impl Keys {
         }
     }
 
-    /// Takes the keys at a place that a `.repo` file names.
-    fn import(
-        &mut self,
-        source: &RepositorySource,
-        place: &str,
-        variables: &Variables,
-        downloads: &Downloads<'_>,
-    ) -> Result<()> {
-        let place = variables
-            .expand(place)
-            .map_err(|reason| Failure::usage(format!("gpgkey of {}: {reason}", source.name)))?;
-        let imported = match place_of_url(&place)? {
-            Some(Place::Directory(path)) => trust::keyring(&[path])?,
-            Some(Place::Urls(urls)) if urls.iter().all(|url| url.starts_with("https://")) => {
-                fetch_keys(&urls, &source.name, downloads)?
-            }
-            Some(Place::Urls(_)) => {
-                let text = "anyone on the way could replace it";
-                let place = fetch::redacted(&place);
-                return Err(Failure::refused(anyhow!(
-                    "the key at {place} can't be trusted: {text}"
-                ))
-                .hint(
-                    "download it, compare its fingerprint, and give it with --keyring \
-                               FILE",
-                ));
-            }
-            None => {
-                let text = format!("gpgkey of {}: {place:?} is not a URL", source.name);
-                return Err(Failure::usage(text));
-            }
-        };
+    /// Takes the keys that are at a place.
+    fn import(&mut self, name: &str, place: &str, imported: Keyring) {
+        let place = fetch::redacted(place);
         for key in imported.keys() {
             let user = key.user_ids.first().map_or("", String::as_str);
-            let place = fetch::redacted(&place);
-            let line = format!(
-                "{}: key {} {user} from {place}",
-                source.name, key.fingerprint
-            );
+            let line = format!("{name}: key {} {user} from {place}", key.fingerprint);
             self.imported.push(line);
         }
         self.keyring.extend(imported);
-        Ok(())
     }
 
     /// Checks the signature of `repomd.xml`, where that is asked for.
@@ -149,14 +133,40 @@ fn no_key(source: &RepositorySource, keys: &Keys) -> Failure {
     }
 }
 
-/// Fetches keys by way of the cache, so that they are there with `--offline`.
-fn fetch_keys(urls: &[String], name: &str, downloads: &Downloads<'_>) -> Result<Keyring> {
+/// Returns the path or the URLs that a `.repo` file names for keys.
+fn place_of_keys(source: &RepositorySource, place: &str) -> Result<Place> {
+    match place_of_url(place)? {
+        Some(Place::Urls(urls)) if urls.iter().any(|url| !url.starts_with("https://")) => {
+            let text = "anyone on the way could replace it";
+            let place = fetch::redacted(place);
+            Err(
+                Failure::refused(anyhow!("the key at {place} can't be trusted: {text}"))
+                    .hint("download it, compare its fingerprint, and give it with --keyring FILE"),
+            )
+        }
+        Some(known) => Ok(known),
+        None => {
+            let text = format!("gpgkey of {}: {place:?} is not a URL", source.name);
+            Err(Failure::usage(text))
+        }
+    }
+}
+
+/// Fetches keys by way of the cache, so that they are there with `--offline`; they must be ones that
+/// were seen before or that the user gave.
+fn fetch_keys(
+    urls: &[String],
+    name: &str,
+    (seen, given): (&Seen, &Keyring),
+    downloads: &Downloads<'_>,
+) -> Result<Keyring> {
     let what = format!("the key of {name}");
     let (_, digest) = sha256(&mut urls.join("\n").as_bytes())
         .map_err(|error| Failure::io("making a name for the cache", error))?;
     let id = format!("key-{}", hex::encode(digest));
     let state = downloads.state(&id, urls, &what)?;
     let keyring = Keyring::parse(state.bytes(), &what).map_err(Failure::refused)?;
+    seen.check_keys(name, &keyring, given, state.is_fetched())?;
     downloads.accept(&id, &state)?;
     Ok(keyring)
 }
@@ -179,6 +189,7 @@ mod tests {
     use openpgp::SigningKey;
 
     use super::*;
+    use crate::packages::repository::cache::CacheDirectory;
     use crate::packages::repository::download::Settings;
     use crate::packages::repository::source;
     use crate::words::scratch::Scratch;
@@ -214,7 +225,7 @@ mod tests {
     #[test]
     fn what_must_be_signed_and_by_whom() {
         let settings = Settings::without_network(None);
-        let downloads = Downloads::new(&settings);
+        let downloads = Downloads::new(&settings).unwrap();
         let scratch = Scratch::new();
         let key = scratch.write("key.asc", PUBLIC);
         let url = format!("file://{}", key.display());
@@ -283,12 +294,8 @@ mod tests {
                 metadata: repo_gpgcheck,
                 keys: vec![url.clone()],
             });
-            let found = Keys::of(
-                &source,
-                &Variables::default(),
-                &trust(given, import, always),
-                &downloads,
-            );
+            let (trust, seen) = (trust(given, import, always), Seen::default());
+            let found = Keys::of(&source, &Variables::default(), &trust, &downloads, &seen);
             let imported = import
                 && expected
                     .as_ref()
@@ -323,7 +330,7 @@ mod tests {
     fn a_key_that_was_fetched_is_in_the_cache() {
         let cache = Scratch::new();
         let settings = Settings::without_network(Some(cache.path().to_owned()));
-        let downloads = Downloads::new(&settings);
+        let downloads = Downloads::new(&settings).unwrap();
         let source = source(source::Trust {
             packages: Some(true),
             metadata: None,
@@ -333,12 +340,32 @@ mod tests {
             release: None,
             architecture: "arm".to_owned(),
         };
-        let keys = || Keys::of(&source, &variables, &trust(&[], true, false), &downloads);
-        assert!(keys().is_err());
+        let keys = |seen: &[&str]| {
+            let seen = Seen {
+                revision: None,
+                keys: seen.iter().map(|key| (*key).to_owned()).collect(),
+            };
+            Keys::of(
+                &source,
+                &variables,
+                &trust(&[], true, false),
+                &downloads,
+                &seen,
+            )
+        };
+        assert!(keys(&[]).is_err());
         let (_, id) = sha256(&mut b"https://u:p@a/arm".as_slice()).unwrap();
-        let file = format!("repositories/key-{}", hex::encode(id));
-        cache.write(&file, &[b"\n\n", PUBLIC].concat());
-        let [line] = &keys().unwrap().imported[..] else {
+        let id = format!("key-{}", hex::encode(id));
+        let put = |bytes: &[u8]| {
+            let cache = downloads.cache().unwrap();
+            let bytes = [b"\n\n", bytes].concat();
+            cache
+                .keep(CacheDirectory::Repositories, &id, &bytes)
+                .unwrap();
+        };
+        put(PUBLIC);
+        let found = keys(&[]).unwrap();
+        let [line] = &found.imported[..] else {
             panic!("not one key");
         };
         assert!(
@@ -346,14 +373,29 @@ mod tests {
             "{line}"
         );
         assert!(line.ends_with(" from https://a/arm"), "{line}");
-        cache.write(&file, b"\n\nno key");
-        assert!(keys().is_err());
+        assert_eq!(found.fetched, [FINGERPRINT]);
+        keys(&[FINGERPRINT]).unwrap();
+        put(b"no key");
+        assert!(keys(&[FINGERPRINT]).is_err());
+        // One without a seal may be anyone's: only one that was seen before is taken.
+        put(PUBLIC);
+        let file = cache.path().join("repositories").join(&id);
+        let mut bytes = std::fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let said = keys(&[]).err().unwrap().source.to_string();
+        let expected = format!("the key of oss is {FINGERPRINT}, as a cache says");
+        assert!(said.starts_with(&expected), "{said}");
+        keys(&[FINGERPRINT]).unwrap();
+        let said = keys(&["A"]).err().unwrap().source.to_string();
+        let expected = format!("the key of oss has changed: was A, is {FINGERPRINT}");
+        assert_eq!(said, expected);
     }
 
     #[test]
     fn places_that_keys_are_not_taken_from() {
         let settings = Settings::without_network(None);
-        let downloads = Downloads::new(&settings);
+        let downloads = Downloads::new(&settings).unwrap();
         for (place, expected) in [
             (
                 "http://u:p@a/key",
@@ -384,6 +426,7 @@ mod tests {
                 &Variables::default(),
                 &trust(&[], true, false),
                 &downloads,
+                &Seen::default(),
             );
             let failure = keys.err().unwrap();
             assert_eq!(failure.source.to_string(), expected);
@@ -397,6 +440,7 @@ mod tests {
             &Variables::default(),
             &trust(&[], true, false),
             &downloads,
+            &Seen::default(),
         );
         assert_eq!(
             keys.err().unwrap().hints,
@@ -420,6 +464,7 @@ mod tests {
                 packages: false,
                 metadata: true,
                 imported: Vec::new(),
+                fetched: Vec::new(),
             };
             let checked = keys.check_list("oss", list, signature, TIME);
             if let Err(failure) = &checked {

@@ -21,6 +21,8 @@ use crate::words::failure::{Failure, Result, package_failure};
 
 /// Longest metadata file as it is stored, in bytes, where `repomd.xml` does not say it.
 const MAX_STORED: u64 = 1 << 30;
+/// Bytes that a catalog may have more than the XML that it was made from.
+const MAX_SMALL_CATALOG: u64 = 64 << 10;
 /// Longest package, in bytes, where the metadata do not say it.
 const MAX_PACKAGE: u64 = 16 << 30;
 /// Longest `repomd.xml`, in bytes.
@@ -31,6 +33,7 @@ pub struct Metadata {
     name: String,
     place: Place,
     repomd: Repomd,
+    is_fetched: bool,
 }
 
 impl Metadata {
@@ -44,6 +47,7 @@ impl Metadata {
         downloads: &Downloads<'_>,
     ) -> Result<Self> {
         let name = source.name.clone();
+        let mut is_fetched = true;
         let repomd = match &place {
             Place::Directory(path) => {
                 let signature = keys::signature_path(path);
@@ -66,6 +70,7 @@ impl Metadata {
                     .unwrap_or_default();
                 let what = format!("repomd.xml of {name}");
                 let state = downloads.state(&id, &urls, &what)?;
+                is_fetched = state.is_fetched();
                 if keys.metadata {
                     let (id, what) = (format!("{id}.asc"), format!("the signature of {what}"));
                     let signature = downloads.state(&id, &keys::signature_urls(bases), &what)?;
@@ -81,17 +86,28 @@ impl Metadata {
             name,
             place,
             repomd,
+            is_fetched,
         })
     }
 
-    /// Says which of the files are vouched for by a checksum that does not hold them.
+    /// Returns the number of this state of the repository.
+    pub fn revision(&self) -> Option<u64> {
+        self.repomd.number()
+    }
+
+    /// Says what of the list can't be relied on: that it is from a cache that anyone may have
+    /// written, and which files are vouched for by a checksum that does not hold them.
     pub fn findings(&self) -> Vec<Finding> {
         let files = [("primary", Kind::Primary), ("filelists", Kind::Filelists)];
         let weak = files.into_iter().filter_map(|(what, kind)| {
             let algorithm = self.repomd.file(&kind)?.weak_checksum()?;
             Some(weak_checksum(&self.name, algorithm, what))
         });
-        weak.collect()
+        let foreign = (!self.is_fetched).then(|| {
+            let text = "its list is from a cache that was not written by this user here";
+            Finding::new(&kinds::FOREIGN_CACHE, format!("{}: {text}", self.name))
+        });
+        foreign.into_iter().chain(weak).collect()
     }
 
     /// Returns the packages on offer: from the cache, if this state of the repository was read
@@ -110,18 +126,23 @@ impl Metadata {
             checksum.hex(),
             listing::VERSION
         );
-        let kept = downloads
-            .cache()
-            .and_then(|cache| cache.find(CacheDirectory::Catalogs, &key));
+        // Without a seal nothing tells a catalog of our making from another.
+        let cache = downloads.cache().filter(|cache| cache.has_seal());
+        let Some(cache) = cache else {
+            return self.parse(listed, downloads);
+        };
         // One that can't be read is of another version of this program, and is made again.
-        if let Some(catalog) = kept.and_then(|path| Catalog::decode(std::fs::read(path).ok()?).ok())
-        {
+        let longest = listed
+            .open_size
+            .unwrap_or(MAX_STORED)
+            .saturating_add(MAX_SMALL_CATALOG);
+        let kept = cache.sealed(CacheDirectory::Catalogs, &key, longest)?;
+        let kept = kept.filter(|kept| kept.holds);
+        if let Some(catalog) = kept.and_then(|kept| Catalog::decode(kept.bytes).ok()) {
             return Ok(catalog);
         }
         let catalog = self.parse(listed, downloads)?;
-        if let Some(cache) = downloads.cache() {
-            cache.keep(CacheDirectory::Catalogs, &key, &[catalog.encode()])?;
-        }
+        cache.keep(CacheDirectory::Catalogs, &key, catalog.encode())?;
         Ok(catalog)
     }
 
@@ -176,19 +197,18 @@ impl Metadata {
         downloads: &Downloads<'_>,
     ) -> Result<(File, String)> {
         let what = format!("{} of {}", listed.location, self.name);
-        let path = match self.urls(&listed.location, listed.base.as_deref())? {
-            Some(urls) => {
-                let item = Item {
-                    what,
-                    urls,
-                    checksum: &listed.checksum,
-                    size: listed.size,
-                    limit: MAX_STORED,
-                };
-                downloads.item(CacheDirectory::Metadata, &item, &|_| {})?
-            }
-            None => self.local_path(&listed.location)?,
-        };
+        if let Some(urls) = self.urls(&listed.location, listed.base.as_deref())? {
+            let item = Item {
+                what,
+                urls,
+                checksum: &listed.checksum,
+                size: listed.size,
+                limit: MAX_STORED,
+            };
+            let kept = downloads.item(CacheDirectory::Metadata, &item, &|_| {})?;
+            return Ok((kept.file, kept.path.display().to_string()));
+        }
+        let path = self.local_path(&listed.location)?;
         let file = files::open(&path, files::Links::Follow)?;
         Ok((file, path.display().to_string()))
     }
@@ -211,7 +231,8 @@ impl Metadata {
                 size,
                 limit: MAX_PACKAGE,
             };
-            return downloads.item(CacheDirectory::Packages, &item, progress);
+            let kept = downloads.item(CacheDirectory::Packages, &item, progress)?;
+            return Ok(kept.path);
         }
         let path = self.local_path(&file.location)?;
         if files::if_there(files::open(&path, files::Links::Follow))?.is_none() {
@@ -297,7 +318,7 @@ pub fn weak_checksum(repository: &str, algorithm: DigestAlgorithm, file: &str) -
 }
 
 /// Returns the name under which the list of a repository at these URLs is kept.
-fn identity(urls: &[String]) -> Result<String> {
+pub fn identity(urls: &[String]) -> Result<String> {
     let text = urls.join("\n");
     let (_, digest) = sha256(&mut text.as_bytes())
         .map_err(|error| Failure::io("making a name for the cache", error))?;
@@ -318,6 +339,7 @@ mod tests {
             name: "oss".to_owned(),
             place,
             repomd: Repomd::default(),
+            is_fetched: true,
         }
     }
 

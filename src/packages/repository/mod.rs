@@ -14,17 +14,20 @@ mod cache;
 mod download;
 mod keys;
 mod listing;
+mod memory;
 mod metadata;
 mod option;
+mod own;
 mod parallel;
 mod plain;
 mod repo_file;
 mod retrieve;
+mod seal;
 mod source;
 mod url;
 mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -32,6 +35,7 @@ use openpgp::Keyring;
 use resolve::Catalog;
 
 pub use download::{Downloads, Settings};
+pub use memory::Seen;
 pub use option::{below, named};
 pub use plain::{header as read_header, rpm_files};
 pub use repo_file::Variables;
@@ -67,6 +71,8 @@ pub struct Repository {
     pub keyring: Option<Keyring>,
     /// What is worth a word about its signatures.
     pub findings: Vec<Finding>,
+    /// What is to be remembered of it.
+    pub seen: Seen,
     imported: Vec<String>,
     holding: Holding,
 }
@@ -167,21 +173,24 @@ pub fn of_files(files: Vec<PathBuf>, like: &Repository) -> Result<Repository> {
         catalog: Catalog::of(&solvables?).map_err(|error| Failure::refused(anyhow!(error)))?,
         keyring: like.keyring.clone(),
         findings: Vec::new(),
+        seen: Seen::default(),
         imported: Vec::new(),
         holding: Holding::Files(files),
     })
 }
 
-/// Reads what repositories have on offer.
+/// Reads what repositories have on offer. `seen` is what a lock remembers of them, by name.
 pub fn open(
     sources: &[RepositorySource],
+    seen: &BTreeMap<String, Seen>,
     variables: &Variables,
     trust: &Trust,
     downloads: &Downloads<'_>,
     report: &Report,
 ) -> Result<Vec<Repository>> {
     let repositories = parallel::map(sources, CONNECTIONS, |source| {
-        open_one(source, variables, trust, downloads)
+        let seen = seen.get(&source.name).cloned().unwrap_or_default();
+        open_one(source, seen, variables, trust, downloads)
     })?;
     for repository in &repositories {
         for line in &repository.imported {
@@ -195,41 +204,58 @@ pub fn open(
 
 fn open_one(
     source: &RepositorySource,
+    locked: Seen,
     variables: &Variables,
     trust: &Trust,
     downloads: &Downloads<'_>,
 ) -> Result<Repository> {
-    let keys = Keys::of(source, variables, trust, downloads)?;
+    let place = expanded(&source.place, variables)
+        .map_err(|reason| Failure::usage(format!("repository {}: {reason}", source.name)))?;
+    let (kept, id) = match &place {
+        Place::Urls(urls) => {
+            let id = metadata::identity(urls)?;
+            (downloads.seen(&id)?, Some(id))
+        }
+        Place::Directory(_) => (Seen::default(), None),
+    };
+    let mut seen = locked.and(&kept);
+    let keys = Keys::of(source, variables, trust, downloads, &seen)?;
     let mut findings = Vec::new();
-    let (catalog, holding) = match &source.place {
+    let (catalog, holding) = match place {
         Place::Directory(path) if !path.join("repodata").is_dir() => {
             if keys.metadata {
                 let text = "it has no repomd.xml, so there is no signed one";
                 return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
             }
-            let (catalog, files) = plain::read(path)?;
+            let (catalog, files) = plain::read(&path)?;
             (catalog, Holding::Files(files))
         }
         place => {
-            let place = expanded(place, variables).map_err(|reason| {
-                Failure::usage(format!("repository {}: {reason}", source.name))
-            })?;
             if matches!(place, Place::Urls(_)) && !keys.packages && !keys.metadata {
                 let text = format!("{}: {UNCHECKED}", source.name);
                 findings.push(Finding::new(&kinds::UNCHECKED_REPOSITORY, text));
             }
             let metadata = Metadata::open(source, place, &keys, trust.now, downloads)?;
             findings.extend(metadata.findings());
+            findings.extend(seen.check_revision(&source.name, metadata.revision()));
+            seen.revision = seen.revision.max(metadata.revision());
             let catalog = metadata.catalog(downloads)?;
             (catalog, Holding::Listed(metadata))
         }
     };
+    if !keys.fetched.is_empty() {
+        seen.keys.clone_from(&keys.fetched);
+    }
+    if let Some(id) = id.filter(|_| seen != kept) {
+        downloads.remember(&id, &seen)?;
+    }
     Ok(Repository {
         name: source.name.clone(),
         priority: source.priority,
         catalog,
         keyring: keys.packages.then_some(keys.keyring),
         findings,
+        seen,
         imported: keys.imported,
         holding,
     })
@@ -259,6 +285,7 @@ impl Repository {
             catalog: Catalog::of(packages).unwrap(),
             keyring: None,
             findings: Vec::new(),
+            seen: Seen::default(),
             imported: Vec::new(),
             holding: Holding::Files(files),
         }

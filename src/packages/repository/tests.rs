@@ -101,7 +101,8 @@ fn opened(
         release: Some("15".to_owned()),
         architecture: "x86_64".to_owned(),
     };
-    let mut repositories = open(&[source], &variables, trust, downloads, &report())?;
+    let seen = BTreeMap::new();
+    let mut repositories = open(&[source], &seen, &variables, trust, downloads, &report())?;
     assert_eq!(repositories.len(), 1);
     Ok(repositories.remove(0))
 }
@@ -112,7 +113,7 @@ fn what_metadata_offer() {
     let cache = Scratch::new();
     with_metadata(&scratch);
     let settings = Settings::without_network(Some(cache.path().to_owned()));
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     // The second time the catalog is in the cache, and the primary file is not needed.
     for is_kept in [false, true] {
         if is_kept {
@@ -170,7 +171,7 @@ fn what_metadata_offer() {
 #[test]
 fn the_files_of_what_was_chosen() {
     let settings = Settings::without_network(None);
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     let long = [&fixture(TWO)[..], b"x"].concat();
     let mut other = fixture(TWO);
     *other.last_mut().unwrap() ^= 1;
@@ -228,7 +229,7 @@ fn the_files_of_what_was_chosen() {
 #[test]
 fn a_file_is_the_package_that_is_listed() {
     let settings = Settings::without_network(None);
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     let solvable = |file: &str| solvable(&read_header(file.as_ref()).unwrap());
     let (one, two) = (format!("fixtures/{ONE}"), format!("fixtures/{TWO}"));
     let listed = [solvable(&one), solvable(&two)];
@@ -259,7 +260,7 @@ fn a_directory_of_packages() {
     let scratch = Scratch::new();
     let file = scratch.write(ONE, &fixture(ONE));
     let settings = Settings::without_network(None);
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     let repository = opened(source(scratch.path()), &trust(), &downloads).unwrap();
     assert_eq!((&*repository.name, repository.priority), ("oss", 7));
     assert_eq!(repository.listed(0), None);
@@ -289,7 +290,7 @@ fn a_directory_of_packages() {
 #[test]
 fn what_is_checked_of_a_repository() {
     let settings = Settings::without_network(None);
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     let (plain, listed) = (Scratch::new(), Scratch::new());
     plain.write(ONE, &fixture(ONE));
     with_metadata(&listed);
@@ -341,7 +342,7 @@ fn what_is_checked_of_a_repository() {
 #[test]
 fn what_only_a_weak_checksum_vouches_for() {
     let settings = Settings::without_network(None);
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     let scratch = Scratch::new();
     with_metadata(&scratch);
     let read = |name: &str| {
@@ -396,25 +397,92 @@ fn what_only_a_weak_checksum_vouches_for() {
     }
 }
 
+/// What a lock remembers decides, and what it is to remember comes back.
+#[test]
+fn keys_and_revisions_are_remembered() {
+    let (cache, scratch) = (Scratch::new(), Scratch::new());
+    with_metadata(&scratch);
+    let list = scratch.path().join("repodata/repomd.xml");
+    let text = std::fs::read_to_string(&list).unwrap();
+    let text = text.replace("<repomd>", "<repomd><revision>7</revision>");
+    std::fs::write(&list, text).unwrap();
+    let settings = Settings::without_network(Some(cache.path().to_owned()));
+    let downloads = Downloads::new(&settings).unwrap();
+    let id = format!("key-{}", digest(b"https://a/key"));
+    let bytes = [b"\n\n", PUBLIC].concat();
+    let part = cache::CacheDirectory::Repositories;
+    downloads.cache().unwrap().keep(part, &id, &bytes).unwrap();
+    let mut source = source(scratch.path());
+    source.trust.packages = Some(true);
+    source.trust.keys = vec!["https://a/key".to_owned()];
+    let mut trust = trust();
+    trust.import_keys = true;
+    let key = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
+    let seen = |revision, keys: &[&str]| Seen {
+        revision,
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    for (name, before, after, said) in [
+        ("oss", seen(None, &[]), Some(seen(Some(7), &[key])), &[][..]),
+        (
+            "oss",
+            seen(Some(6), &["A", key]),
+            Some(seen(Some(7), &[key])),
+            &[],
+        ),
+        (
+            "oss",
+            seen(Some(8), &[key]),
+            Some(seen(Some(8), &[key])),
+            &["older-metadata"],
+        ),
+        ("oss", seen(None, &["A"]), None, &[]),
+        // That is about another repository.
+        (
+            "other",
+            seen(Some(8), &["A"]),
+            Some(seen(Some(7), &[key])),
+            &[],
+        ),
+    ] {
+        let row = format!("{name} {before:?}");
+        let locked = [(name.to_owned(), before)].into();
+        let variables = Variables::default();
+        let sources = std::slice::from_ref(&source);
+        let opened = open(sources, &locked, &variables, &trust, &downloads, &report());
+        assert_eq!(opened.is_ok(), after.is_some(), "{row}");
+        let Ok(opened) = opened else {
+            continue;
+        };
+        assert_eq!(Some(&opened[0].seen), after.as_ref(), "{row}");
+        let findings = opened[0].findings.iter().map(|one| one.kind.id);
+        assert_eq!(findings.collect::<Vec<_>>(), said, "{row}");
+    }
+}
+
 /// A list on the network as the cache has it.
 #[test]
 fn a_repository_on_the_network_that_is_not_checked_is_a_finding() {
     let (cache, listed) = (Scratch::new(), Scratch::new());
     with_metadata(&listed);
     let settings = Settings::without_network(Some(cache.path().to_owned()));
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     // `printf https://a/15/ | sha256sum`
     let id = digest(b"https://a/15/");
     let list = std::fs::read(listed.path().join("repodata/repomd.xml")).unwrap();
+    // It has no seal, so that it may be anyone's.
     cache.write(
         &format!("repositories/{id}"),
-        &[b"\n\n", &list[..]].concat(),
+        &[b"\n\n", &list[..], &[0; 32]].concat(),
     );
     let primary = std::fs::read(listed.path().join("repodata/primary.xml")).unwrap();
     cache.write(&format!("metadata/sha256-{}", digest(&primary)), &primary);
     let mut source = source(listed.path());
     source.place = Place::Urls(vec!["https://a/$releasever/".to_owned()]);
-    for (given, expected) in [(false, &["unchecked-repository"][..]), (true, &[])] {
+    for (given, expected) in [
+        (false, &["unchecked-repository", "foreign-cache"][..]),
+        (true, &["foreign-cache"]),
+    ] {
         let mut trust = trust();
         if given {
             trust.given.add(PUBLIC, "").unwrap();

@@ -11,6 +11,8 @@
 //! A note is found by the directory, and, where the store was moved or fetched elsewhere, by the
 //! store's own name in the list.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -83,7 +85,8 @@ impl Memory {
                 error,
             )
         };
-        std::fs::create_dir_all(path).map_err(failed)?;
+        // The key of the cache is in there, too, so that it must be this user's alone.
+        (DirBuilder::new().recursive(true).mode(0o700).create(path)).map_err(failed)?;
         let directory = Directory::open(path, Links::Follow)
             .map_err(|error| Failure::io("noting what was signed", error))?;
         rustix::fs::flock(&directory, FlockOperation::LockExclusive)

@@ -54,6 +54,8 @@ impl MetadataFile {
 pub struct Repomd {
     /// What the repository calls this state of itself: often seconds since 1970.
     pub revision: Option<String>,
+    /// The time of its newest file, in seconds since 1970.
+    pub newest: Option<u64>,
     /// The files, in the order of the list.
     pub files: Vec<MetadataFile>,
 }
@@ -86,6 +88,13 @@ impl Repomd {
         repomd.ok_or_else(|| xml.error("it is not a repomd.xml"))
     }
 
+    /// Returns a number that grows with each state of the repository: its revision, if that is one,
+    /// else the time of its newest file.
+    pub fn number(&self) -> Option<u64> {
+        let revision = self.revision.as_ref().and_then(|text| text.parse().ok());
+        revision.or(self.newest)
+    }
+
     /// Returns the file of a kind.
     pub fn file(&self, kind: &Kind) -> Option<&MetadataFile> {
         self.files.iter().find(|file| file.kind == *kind)
@@ -99,7 +108,7 @@ impl Repomd {
                 Ok(())
             }
             "data" => {
-                let file = data(xml, tag)?;
+                let file = data(xml, tag, &mut repomd.newest)?;
                 if repomd.file(&file.kind).is_some() {
                     return Err(xml.error(format!("{:?} is listed twice", file.kind)));
                 }
@@ -115,7 +124,11 @@ impl Repomd {
     }
 }
 
-fn data<'a>(xml: &mut Xml<'a>, tag: Tag<'a>) -> Result<MetadataFile, Error> {
+fn data<'a>(
+    xml: &mut Xml<'a>,
+    tag: Tag<'a>,
+    newest: &mut Option<u64>,
+) -> Result<MetadataFile, Error> {
     let kind = match xml.attribute(tag, "type")?.as_deref() {
         None | Some("") => return Err(xml.error("<data> has no type")),
         Some("primary") => Kind::Primary,
@@ -133,6 +146,13 @@ fn data<'a>(xml: &mut Xml<'a>, tag: Tag<'a>) -> Result<MetadataFile, Error> {
             "open-checksum" => {
                 let value = checksum(xml, tag)?;
                 once(&mut open_sum, "open-checksum", value)
+            }
+            "timestamp" => {
+                // Some write fractions of seconds.
+                let text = xml.text(tag)?;
+                let seconds = text.trim().split('.').next().unwrap_or_default();
+                *newest = (*newest).max(seconds.parse().ok());
+                return Ok(());
             }
             "location" => {
                 base = xml

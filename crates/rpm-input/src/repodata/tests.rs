@@ -358,6 +358,21 @@ fn the_list_of_files_is_read() {
       <location href="c.xml"/></data></repomd>"#;
     let repomd = Repomd::parse(text.as_bytes(), "repomd.xml").unwrap();
     assert_eq!(repomd.revision.as_deref(), Some("7"));
+    assert_eq!(repomd.newest, Some(1));
+    for (revision, newest, number) in [
+        (Some("7"), Some(9), Some(7)),
+        (Some("r7"), Some(9), Some(9)),
+        (None, Some(9), Some(9)),
+        (Some("-7"), None, None),
+        (None, None, None),
+    ] {
+        let repomd = Repomd {
+            revision: revision.map(str::to_owned),
+            newest,
+            files: Vec::new(),
+        };
+        assert_eq!(repomd.number(), number);
+    }
     let primary = repomd.file(&Kind::Primary).unwrap();
     assert_eq!(primary.checksum.kind(), "sha1");
     assert_eq!(primary.open_checksum.as_ref().unwrap().kind(), "md5");
