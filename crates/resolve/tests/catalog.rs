@@ -75,6 +75,33 @@ fn what_is_put_in_comes_out() {
 }
 
 #[test]
+fn equal_dependencies_of_a_package_are_kept_once() {
+    let mut builder = CatalogBuilder::new();
+    let newer = Some((Comparison::GreaterEqual, "1"));
+    builder.begin("a", 0, "1", "1", "noarch");
+    for _ in 0..1000 {
+        builder.dependency(Kind::Requires, "z", None);
+        builder.dependency(Kind::Requires, "b", newer);
+        builder.dependency(Kind::Provides, "z", None);
+        builder.dependency(Kind::Requires, "b", None);
+    }
+    let before = builder.size();
+    builder.begin("b", 0, "1", "1", "noarch");
+    assert!(builder.size() < before / 50);
+    builder.dependency(Kind::Requires, "z", None);
+    builder.dependency(Kind::Requires, "z", None);
+    let size = builder.size();
+    let catalog = builder.finish().unwrap();
+    assert!(catalog.encode().len() <= size);
+    let requires = |index| catalog.solvable(index).unwrap().requires;
+    // In the order in which they came first.
+    assert_eq!(requires(0), dependencies(&["z", "b >= 1", "b"]));
+    assert_eq!(requires(1), dependencies(&["z"]));
+    let provides = catalog.solvable(0).unwrap().provides;
+    assert_eq!(provides, dependencies(&["z"]));
+}
+
+#[test]
 fn a_builder_takes_what_a_parser_meets_in_any_order() {
     let mut builder = CatalogBuilder::new();
     builder.begin("a", 0, "1", "1", "noarch");

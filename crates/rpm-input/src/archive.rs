@@ -126,6 +126,10 @@ impl<R: Read> Archive<R> {
                 origin: self.origin.clone(),
                 source,
             },
+            io::ErrorKind::OutOfMemory => Error::TooLarge {
+                origin: self.origin.clone(),
+                reason: source.to_string(),
+            },
             _ => Error::Decompress {
                 origin: self.origin.clone(),
                 compressor: self.decoder.name(),

@@ -1,7 +1,7 @@
 //! From the bytes of the file to the bytes of the archive: a source that hashes what it hands
 //! out, and the decompressors that RPM knows.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Error, ErrorKind, Read};
 
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
@@ -13,10 +13,12 @@ use crate::digest::Hasher;
 
 /// The file is read in pieces of this size.
 const BUFFER: usize = 128 << 10;
-/// Memory that xz and lzma may take; `xz -9` needs 65 MiB.
-const MAX_LZMA_MEMORY: u64 = 128 << 20;
-/// Largest zstd window, as a power of two: 128 MiB, what `zstd --long` and level 22 ask for.
-const MAX_ZSTD_WINDOW: u32 = 27;
+/// Memory that xz and lzma may take, in bytes; `xz -9` needs 65 MiB.
+const MAX_LZMA_MEMORY: u64 = 80 << 20;
+/// Largest zstd window, as a power of two: the 64 MiB of level 21. RPMs are packed at level 19 at
+/// most, which has 8 MiB; only level 22 and `--long` ask for more. A window is memory that is in
+/// use for as long as the payload is read.
+const MAX_ZSTD_WINDOW: u32 = 26;
 
 /// The file as it is read, with the digests of what was read.
 pub(crate) struct Source<R: Read> {
@@ -24,6 +26,8 @@ pub(crate) struct Source<R: Read> {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Bytes that were read so far.
+    fetched: u64,
     /// Digest of the whole file.
     pub(crate) whole: Sha256,
     /// Digests of the payload, in the order in which they are promised.
@@ -39,6 +43,7 @@ impl<R: Read> Source<R> {
             buffer,
             start: 0,
             end: 0,
+            fetched: 0,
             whole,
             hashers,
         }
@@ -61,6 +66,7 @@ impl<R: Read> Source<R> {
             hasher.update(read);
         }
         self.end += read.len();
+        self.fetched = self.fetched.saturating_add(read.len() as u64);
         Ok(read.len())
     }
 
@@ -120,23 +126,31 @@ impl<R: Read> Decoder<R> {
     /// compression. `stated` is the header's word, which only
     /// decides for lzma, since its files start with no magic.
     ///
-    /// An error of kind `Unsupported` means that the first bytes are of no known format.
+    /// An error of kind `Unsupported` means that the first bytes are of no known format, one of
+    /// kind `OutOfMemory` that unpacking takes more than is allowed.
     pub(crate) fn open(
         mut source: Source<R>,
         stored: &[&[u8]],
         stated: Option<&str>,
     ) -> io::Result<Self> {
-        let start = source.peek(6)?;
+        let start = source.peek(18)?;
         Ok(match start {
             [] => Self::Stored(source),
             start if stored.iter().any(|magic| start.starts_with(magic)) => Self::Stored(source),
             [0x1f, 0x8b, ..] => Self::Gzip(Box::new(MultiGzDecoder::new(source))),
             [b'B', b'Z', b'h', ..] => Self::Bzip2(Box::new(MultiBzDecoder::new(source))),
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
                 let stream = Stream::new_stream_decoder(MAX_LZMA_MEMORY, CONCATENATED)?;
                 Self::Xz(Box::new(XzDecoder::new_stream(source, stream)))
             }
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            [0x28, 0xb5, 0x2f, 0xfd, frame @ ..] => {
+                if let Some(window) = zstd_window(frame).filter(|size| *size > 1 << MAX_ZSTD_WINDOW)
+                {
+                    return Err(too_much(format!(
+                        "the zstd window of {} MiB",
+                        window.div_ceil(1 << 20)
+                    )));
+                }
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
                 decoder.window_log_max(MAX_ZSTD_WINDOW)?;
                 Self::Zstd(Box::new(decoder))
@@ -146,7 +160,8 @@ impl<R: Read> Decoder<R> {
                 Self::Lzma(Box::new(XzDecoder::new_stream(source, stream)))
             }
             other => {
-                let reason = format!("starts with {}", other.escape_ascii());
+                let first = other.get(..6).unwrap_or(other);
+                let reason = format!("starts with {}", first.escape_ascii());
                 return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
             }
         })
@@ -162,6 +177,19 @@ impl<R: Read> Decoder<R> {
             Self::Lzma(_) => "lzma",
             Self::Zstd(_) => "zstd",
         }
+    }
+
+    /// Returns how many bytes of what is compressed were read, which is up to a buffer more than
+    /// was unpacked.
+    pub(crate) fn stored(&self) -> u64 {
+        let source = match self {
+            Self::Stored(source) => source,
+            Self::Gzip(decoder) => decoder.get_ref(),
+            Self::Bzip2(decoder) => decoder.get_ref(),
+            Self::Xz(decoder) | Self::Lzma(decoder) => decoder.get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref(),
+        };
+        source.fetched
     }
 
     /// Gives the source back, wherever decompression ended.
@@ -182,8 +210,56 @@ impl<R: Read> Read for Decoder<R> {
             Self::Stored(source) => source.read(target),
             Self::Gzip(decoder) => decoder.read(target),
             Self::Bzip2(decoder) => decoder.read(target),
-            Self::Xz(decoder) | Self::Lzma(decoder) => decoder.read(target),
-            Self::Zstd(decoder) => decoder.read(target),
+            Self::Xz(decoder) | Self::Lzma(decoder) => {
+                decoder.read(target).map_err(|error| match inner(&error) {
+                    Some(liblzma::stream::Error::MemLimit) => Error::new(
+                        ErrorKind::OutOfMemory,
+                        format!(
+                            "unpacking takes more than the {} MiB of memory that are allowed",
+                            MAX_LZMA_MEMORY >> 20
+                        ),
+                    ),
+                    _ => error,
+                })
+            }
+            // The window of a frame behind the first.
+            Self::Zstd(decoder) => decoder.read(target).map_err(|error| {
+                match error.to_string().contains("too much memory") {
+                    true => too_much("a zstd window".to_owned()),
+                    false => error,
+                }
+            }),
         }
     }
+}
+
+/// Returns the error that a window takes more memory than is allowed.
+fn too_much(window: String) -> Error {
+    let most = 1_u64 << (MAX_ZSTD_WINDOW - 20);
+    let reason = format!("{window} is larger than the {most} MiB that are allowed");
+    Error::new(ErrorKind::OutOfMemory, reason)
+}
+
+/// Returns what a decompressor said.
+fn inner(error: &Error) -> Option<&liblzma::stream::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Returns the window of the frame whose header follows its magic (RFC 8878, section 3.1.1.1).
+fn zstd_window(header: &[u8]) -> Option<u64> {
+    let (descriptor, rest) = header.split_first()?;
+    let is_single_segment = descriptor & 0x20 != 0;
+    if !is_single_segment {
+        let window = rest.first()?;
+        let base = 1_u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    // The content as a whole is the window. Its length stands behind the number of the dictionary.
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let length = 1 << (descriptor >> 6);
+    let mut bytes = [0; 8];
+    let stated = rest.get(dictionary..dictionary + length)?;
+    bytes.get_mut(..length)?.copy_from_slice(stated);
+    let size = u64::from_le_bytes(bytes);
+    Some(if length == 2 { size + 256 } else { size })
 }

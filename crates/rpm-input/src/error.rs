@@ -134,6 +134,14 @@ pub enum Error {
         /// The path of the file whose content was being read, or the part of the archive.
         inside: String,
     },
+    /// Taking the package would need more memory than is allowed.
+    #[error("{origin}: {reason}")]
+    TooLarge {
+        /// The file as the caller named it.
+        origin: String,
+        /// What is larger than what.
+        reason: String,
+    },
     /// The payload can't be decompressed.
     #[error(
         "{origin}: {compressor} payload is damaged at offset {offset} of the archive: {source}"

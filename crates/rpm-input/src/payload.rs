@@ -118,6 +118,10 @@ impl<'p, R: Read> Payload<'p, R> {
                 origin: package.origin.clone(),
                 feature: format!("a payload that {source}"),
             },
+            io::ErrorKind::OutOfMemory => Error::TooLarge {
+                origin: package.origin.clone(),
+                reason: source.to_string(),
+            },
             _ => Error::Io {
                 origin: package.origin.clone(),
                 source,

@@ -153,6 +153,52 @@ fn every_compressor_is_read_whatever_its_tag_says() {
 }
 
 #[test]
+fn windows_and_dictionaries_have_a_largest_size() {
+    let archive = Sample::new().archive;
+    let window = |log: u32| {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(&archive).unwrap();
+        encoder.finish().unwrap()
+    };
+    let lzma = |dictionary: u32| {
+        let options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+        let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(&archive).unwrap();
+        let mut bytes = encoder.finish().unwrap();
+        bytes[1..5].copy_from_slice(&dictionary.to_le_bytes());
+        bytes
+    };
+    // A frame without content, then one with too large a window.
+    let mut second = zstd::stream::encode_all(&b""[..], 1).unwrap();
+    second.extend(window(27));
+    for (tag, payload, reason) in [
+        ("zstd", window(26), None),
+        (
+            "zstd",
+            window(27),
+            Some("x.rpm: the zstd window of 128 MiB is larger than the 64 MiB that are allowed"),
+        ),
+        (
+            "zstd",
+            second,
+            Some("x.rpm: a zstd window is larger than the 64 MiB that are allowed"),
+        ),
+        ("lzma", lzma(64 << 20), None),
+        (
+            "lzma",
+            lzma(96 << 20),
+            Some("x.rpm: unpacking takes more than the 80 MiB of memory that are allowed"),
+        ),
+    ] {
+        let read = read(&Sample::new().with_payload(tag, payload).build());
+        let found = read.err().map(|error| error.to_string());
+        assert_eq!(found.as_deref(), reason);
+    }
+}
+
+#[test]
 fn stripped_archives_take_sizes_from_the_header() {
     let good = [
         stripped(0, CONTENT),

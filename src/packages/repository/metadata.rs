@@ -28,6 +28,13 @@ const MAX_PACKAGE: u64 = 16 << 30;
 /// Longest `repomd.xml`, in bytes.
 const MAX_REPOMD: u64 = 4 << 20;
 
+/// What a catalog may take however small the metadata are, in bytes.
+const CATALOG_FLOOR: u64 = 32 << 20;
+/// Bytes of a catalog for each stored byte of the metadata, beyond the floor. Those of
+/// distributions take 4 to 6. The catalog is held in memory, twice while it is made, and kept in
+/// the cache.
+const MAX_CATALOG_RATIO: u64 = 16;
+
 /// A repository's list, and where the files that it names are.
 pub struct Metadata {
     name: String,
@@ -154,6 +161,14 @@ impl Metadata {
         let mut evr = String::new();
         while let Some(package) = primary.next_package().map_err(package_failure)? {
             listing::add(&mut builder, &package, &mut evr);
+            let limit = CATALOG_FLOOR + MAX_CATALOG_RATIO * primary.stored();
+            if builder.size() as u64 > limit {
+                return Err(Failure::refused(anyhow!(
+                    "{origin}: {} bytes of metadata list packages that take more than {} MiB",
+                    primary.stored(),
+                    limit >> 20
+                )));
+            }
         }
         builder
             .finish()
@@ -173,21 +188,21 @@ impl Metadata {
         let (file, origin) = self.metadata_file(listed, downloads)?;
         let mut lists = Filelists::open(Box::new(file), &origin, listed, paths.clone())
             .map_err(package_failure)?;
-        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        while let Some(list) = lists.next_match().map_err(package_failure)? {
-            found.entry(list.checksum).or_default().extend(list.files);
-        }
-        let mut owners = Vec::new();
+        // Only what the catalog lists is kept, so the lists can't take more than it does.
+        // Packages of one checksum are one file: the first of them has its paths.
+        let mut packages: BTreeMap<&str, usize> = BTreeMap::new();
         for index in 0..catalog.len() {
-            let paths = listing::checksum_hex(catalog, index).and_then(|hex| found.get(hex));
-            owners.extend(
-                paths
-                    .into_iter()
-                    .flatten()
-                    .map(|path| (index, path.clone())),
-            );
+            if let Some(hex) = listing::checksum_hex(catalog, index) {
+                packages.entry(hex).or_insert(index);
+            }
         }
-        Ok(owners)
+        let mut owners = BTreeSet::new();
+        while let Some(list) = lists.next_match().map_err(package_failure)? {
+            if let Some(index) = packages.get(&*list.checksum) {
+                owners.extend(list.files.into_iter().map(|path| (*index, path)));
+            }
+        }
+        Ok(owners.into_iter().collect())
     }
 
     /// Opens a metadata file; its checksum is left to the reader.

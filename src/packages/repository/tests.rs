@@ -1,5 +1,7 @@
 //! Repositories as files in; what is on offer, who owns a path, and the files that come of it out.
 
+use std::io::Write as _;
+
 use rpm_input::repodata::Checksum;
 
 use super::*;
@@ -252,6 +254,50 @@ fn a_file_is_the_package_that_is_listed() {
         let found = found.map(|found| found[0].1.nevra.to_string());
         let found = found.map_err(|failure| failure.source.to_string());
         assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned));
+    }
+}
+
+/// Writes a repository of this many packages, each of which provides a long name, packed by gzip.
+fn with_long_names(scratch: &Scratch, number: usize) {
+    let package = |number: usize| {
+        format!(
+            "<package><name>a</name><arch>noarch</arch><version ver=\"1\"/>\
+             <checksum type=\"sha256\">{}</checksum><location href=\"x\"/><format><provides>\
+             <entry name=\"{}{number}\"/></provides></format></package>",
+            "0".repeat(64),
+            "a".repeat(32 << 10)
+        )
+    };
+    let packages: String = (0..number).map(package).collect();
+    let primary = format!("<metadata>{packages}</metadata>");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(primary.as_bytes()).unwrap();
+    let stored = gzip.finish().unwrap();
+    scratch.write("repodata/primary.xml.gz", &stored);
+    let list = format!(
+        "<repomd><data type=\"primary\"><checksum type=\"sha256\">{}</checksum>\
+         <location href=\"repodata/primary.xml.gz\"/></data></repomd>",
+        digest(&stored)
+    );
+    scratch.write("repodata/repomd.xml", list.as_bytes());
+}
+
+#[test]
+fn a_catalog_takes_a_bounded_multiple_of_what_was_stored() {
+    let trust = trust();
+    let settings = Settings::without_network(None);
+    let downloads = Downloads::new(&settings);
+    for (number, allowed) in [(1000, true), (1100, false)] {
+        let scratch = Scratch::new();
+        with_long_names(&scratch, number);
+        match opened(source(scratch.path()), &trust, &downloads) {
+            Ok(repository) => assert!(allowed && repository.catalog.len() == number),
+            Err(failure) => {
+                let reason = failure.source.to_string();
+                let end = "bytes of metadata list packages that take more than 34 MiB";
+                assert!(!allowed && reason.ends_with(end), "{reason}");
+            }
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::solvable::Solvable;
 /// order, then the next one. At the end [`finish`](Self::finish) returns the catalog.
 ///
 /// Nothing is checked on the way but what the format can't hold, and that is said at the end.
-/// Memory is a few numbers for each dependency and one copy of each different word.
+/// Memory is a few numbers for each dependency and one copy of each different word. Equal
+/// dependencies of a package are kept once.
 #[derive(Debug, Default)]
 pub struct CatalogBuilder {
     text: Vec<u8>,
@@ -22,6 +23,8 @@ pub struct CatalogBuilder {
     dependencies: Vec<[u32; 3]>,
     files: Vec<u32>,
     attachments: Vec<u8>,
+    /// The dependencies of the package that was begun, by their order.
+    sorted: Vec<([u32; 3], usize)>,
     /// Something did not fit into the format.
     overflow: Option<&'static str>,
 }
@@ -34,6 +37,7 @@ impl CatalogBuilder {
 
     /// Begins a package; what is pushed from here on is of it. No epoch is epoch 0.
     pub fn begin(&mut self, name: &str, epoch: u32, version: &str, release: &str, arch: &str) {
+        self.drop_repeats();
         let [name, version, release, arch] =
             [name, version, release, arch].map(|word| self.intern(word));
         (self.packages).push([name, epoch, version, release, arch, 0, 0, 0]);
@@ -111,6 +115,14 @@ impl CatalogBuilder {
         }
     }
 
+    /// Returns about how many bytes the catalog of what is there so far would have, at most.
+    pub fn size(&self) -> usize {
+        self.text.len()
+            + self.attachments.len()
+            + 4 * (2 * self.words.len() + self.slots.len() + 8 * self.packages.len())
+            + 4 * (2 * self.packages.len() + 6 * self.dependencies.len() + 3 * self.files.len())
+    }
+
     /// Returns the catalog.
     ///
     /// # Errors
@@ -119,6 +131,7 @@ impl CatalogBuilder {
     /// 4 GiB of words or attachments, or if the first package was not begun when something was
     /// added to it.
     pub fn finish(mut self) -> Result<Catalog, Error> {
+        self.drop_repeats();
         if self.slots.is_empty() {
             self.slots = vec![0; 1];
         }
@@ -246,6 +259,28 @@ impl CatalogBuilder {
             }
             start = fields[5];
         }
+    }
+
+    /// Drops those of the last package's dependencies that it has already, each kind in its order.
+    fn drop_repeats(&mut self) {
+        let Some((last, before)) = self.packages.split_last_mut() else {
+            return;
+        };
+        let start = before.last().map_or(0, |package| place(package[5]));
+        let Some(own) = self.dependencies.get(start..) else {
+            return;
+        };
+        self.sorted.clear();
+        self.sorted.extend(own.iter().copied().zip(start..));
+        self.sorted.sort_unstable();
+        self.sorted.dedup_by_key(|(dependency, _)| *dependency);
+        if self.sorted.len() == own.len() {
+            return;
+        }
+        self.sorted.sort_unstable_by_key(|(_, position)| *position);
+        self.dependencies.truncate(start);
+        (self.dependencies).extend(self.sorted.iter().map(|(dependency, _)| dependency));
+        last[5] = u32::try_from(self.dependencies.len()).unwrap_or(u32::MAX);
     }
 
     /// Notes in the last package where what it has ends.

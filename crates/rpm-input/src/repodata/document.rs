@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::checksum::{Checksum, ChecksumHasher};
 use super::repomd::MetadataFile;
 use super::xml::{Xml, malformed};
-use super::{MAX_ELEMENT, MAX_OPEN_SIZE, MAX_PACKAGES};
+use super::{MAX_ELEMENT, MAX_OPEN_RATIO, MAX_OPEN_SIZE, MAX_PACKAGES, OPEN_FLOOR};
 use crate::decompress::{Decoder, Source};
 use crate::digest::Hasher;
 use crate::error::Error;
@@ -44,6 +44,8 @@ pub(super) struct Document<'r> {
     /// Offset of the buffer in the decompressed file.
     offset: u64,
     packages: u64,
+    /// Bytes of the file as it is stored that have been read.
+    stored: u64,
     finder: memmem::Finder<'static>,
 }
 
@@ -87,6 +89,7 @@ impl<'r> Document<'r> {
             searched: 0,
             offset: 0,
             packages: 0,
+            stored: 0,
             finder: memmem::Finder::new(END_TAG),
         })
     }
@@ -113,6 +116,11 @@ impl<'r> Document<'r> {
         let offset = self.offset_of(start);
         let piece = self.buffer.get(start..end).unwrap_or_default();
         Xml::new(piece, &self.origin, offset).map(Some)
+    }
+
+    /// Returns how many bytes of the file as it is stored have been read.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored
     }
 
     fn offset_of(&self, place: usize) -> u64 {
@@ -188,6 +196,7 @@ impl<'r> Document<'r> {
         if let Some((_, hasher)) = &mut self.open {
             hasher.update(self.buffer.get(length..).unwrap_or_default());
         }
+        self.stored = decoder.stored();
         let total = self.offset_of(self.buffer.len());
         if total > self.limit {
             let reason = match self.limit_is_stated {
@@ -198,6 +207,14 @@ impl<'r> Document<'r> {
                 false => format!("it is longer than {} bytes", self.limit),
             };
             return Err(malformed(&self.origin, self.limit, reason));
+        }
+        if total > OPEN_FLOOR.saturating_add(self.stored.saturating_mul(MAX_OPEN_RATIO)) {
+            let stored = self.stored;
+            let reason = format!(
+                "{stored} bytes unpack to more than {} MiB and {MAX_OPEN_RATIO} times their length",
+                OPEN_FLOOR >> 20
+            );
+            return Err(malformed(&self.origin, total, reason));
         }
         Ok(read > 0)
     }
@@ -258,6 +275,9 @@ fn read_full(input: &mut dyn Read, mut target: &mut [u8]) -> io::Result<usize> {
 
 /// Sorts an error of reading by whether the file or the system is at fault.
 fn failed(origin: &str, compressor: &str, offset: u64, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::OutOfMemory && error.raw_os_error().is_none() {
+        return malformed(origin, offset, error.to_string());
+    }
     if error.raw_os_error().is_some() || compressor.is_empty() {
         return Error::Io {
             origin: origin.to_owned(),

@@ -22,7 +22,7 @@ pub struct FileList {
     /// Name of the package.
     pub name: String,
     /// The wanted paths that it has; at least one.
-    pub files: Vec<String>,
+    pub files: BTreeSet<String>,
 }
 
 impl<'r> Filelists<'r> {
@@ -79,7 +79,7 @@ fn read(xml: &mut Xml<'_>, wanted: &BTreeSet<String>) -> Result<FileList, Error>
             .attribute(package, "name")?
             .unwrap_or_default()
             .into_owned(),
-        files: Vec::new(),
+        files: BTreeSet::new(),
     };
     if list.checksum.is_empty() {
         return Err(xml.error("a package has no pkgid"));
@@ -90,7 +90,7 @@ fn read(xml: &mut Xml<'_>, wanted: &BTreeSet<String>) -> Result<FileList, Error>
         }
         let path = xml.text(tag)?;
         if wanted.contains(&*path) {
-            list.files.push(path.into_owned());
+            list.files.insert(path.into_owned());
         }
         Ok(())
     })?;

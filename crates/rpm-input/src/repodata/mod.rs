@@ -17,7 +17,8 @@
 //!
 //! The XML is taken for hostile. There are no entities but the five that XML itself has and no
 //! document types, so nothing expands; elements nest [`MAX_DEPTH`] deep at most; a package takes up
-//! to [`MAX_ELEMENT`] bytes; a file that is open longer than `repomd.xml` says is cut off there.
+//! to [`MAX_ELEMENT`] bytes; a file that is open longer than `repomd.xml` says is cut off there,
+//! and so is one that unpacks to far more than was stored ([`MAX_OPEN_RATIO`]).
 
 mod checksum;
 mod document;
@@ -35,11 +36,16 @@ pub use repomd::{Kind, MetadataFile, Repomd};
 
 /// How deep elements may nest. Metadata have five levels.
 pub(crate) const MAX_DEPTH: usize = 16;
-/// Longest XML of one package, in bytes. A list of 200 000 files has some 16 MiB.
-pub(crate) const MAX_ELEMENT: usize = 64 << 20;
+/// Longest XML of one package, in bytes. A list of 300 000 files has some 24 MiB.
+pub(crate) const MAX_ELEMENT: usize = 32 << 20;
 /// Longest value of an attribute or of a text that is kept, in bytes.
 pub(crate) const MAX_VALUE: usize = 64 << 10;
 /// Longest metadata file when open, in bytes, whatever `repomd.xml` says.
 pub(crate) const MAX_OPEN_SIZE: u64 = 4 << 30;
+/// What a metadata file may unpack to however little of it was stored, in bytes.
+pub(crate) const OPEN_FLOOR: u64 = 64 << 20;
+/// Bytes that each stored byte may unpack to beyond the floor. Metadata of distributions have 7 to
+/// 25; a decompressor can be made to give 8 000, which would be seconds of work for each KiB.
+pub(crate) const MAX_OPEN_RATIO: u64 = 128;
 /// Most packages in one file.
 pub(crate) const MAX_PACKAGES: u64 = 1 << 20;

@@ -12,6 +12,8 @@ use crate::error::Error;
 
 /// Most dependencies of one package. Kernels have some 30 000 provides.
 const MAX_ENTRIES: usize = 1 << 18;
+/// Most files of one package that are listed here.
+const MAX_FILES: usize = 1 << 20;
 
 /// The packages of a `primary` file, one after the other.
 pub struct Primary<'r>(Document<'r>);
@@ -105,6 +107,11 @@ impl<'r> Primary<'r> {
             None => Ok(None),
             Some(mut xml) => read(&mut xml).map(Some),
         }
+    }
+
+    /// Returns how many bytes of the file as it is stored have been read so far.
+    pub fn stored(&self) -> u64 {
+        self.0.stored()
     }
 }
 
@@ -214,6 +221,10 @@ impl<'a> Draft<'a> {
             "supplements" => Relation::Supplements,
             "enhances" => Relation::Enhances,
             "file" => {
+                if self.files.len() >= MAX_FILES {
+                    let reason = format!("a package lists more than {MAX_FILES} files");
+                    return Err(xml.error(reason));
+                }
                 let path = xml.text(tag)?;
                 self.files.push(path);
                 return Ok(());

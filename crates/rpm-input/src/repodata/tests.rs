@@ -1,5 +1,6 @@
 //! Metadata of our own writing: what is read of them, and what is refused where.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 
 use super::*;
@@ -311,9 +312,51 @@ fn a_bomb_is_cut_off_where_the_list_says() {
     let mut primary = Primary::open(Box::new(input), "primary.xml", &lie).unwrap();
     let error = primary.next_package().unwrap_err().to_string();
     assert!(
-        error.contains("a package takes more than 67108864 bytes"),
+        error.contains("a package takes more than 33554432 bytes"),
         "{error}"
     );
+}
+
+#[test]
+fn stored_bytes_unpack_to_a_bounded_multiple() {
+    // Many packages, each a little shorter than one may be, of blanks.
+    let blanks = " ".repeat(MAX_ELEMENT - (1 << 20));
+    let package = PRIMARY[PRIMARY.rfind("<package").unwrap()..].replace("</metadata>", "");
+    let package = package.replace("<location", &format!("{blanks}<location"));
+    let root = "<metadata xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">";
+    for (packages, reason) in [
+        (2, None),
+        (
+            3,
+            Some("bytes unpack to more than 64 MiB and 128 times their length"),
+        ),
+    ] {
+        let open = format!("{root}{}</metadata>", package.repeat(packages));
+        let stored = zstd::encode_all(open.as_bytes(), 1).unwrap();
+        assert!(stored.len() < 64 << 10);
+        let mut listed = listed(&stored, b"");
+        listed.open_size = None;
+        let found = read_primary(&stored, &listed);
+        match reason {
+            None => assert_eq!(found.unwrap().len(), packages),
+            Some(reason) => {
+                let error = found.unwrap_err().to_string();
+                let expected = format!("{} {reason}", stored.len());
+                assert!(error.ends_with(&expected), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_path_that_a_package_lists_often_is_kept_once() {
+    let files = "<file>/x</file>".repeat(1000);
+    let text = format!("<filelists><package pkgid='cc'>{files}</package></filelists>");
+    let bytes = text.as_bytes();
+    let wanted = BTreeSet::from(["/x".to_owned()]);
+    let listed = listed(bytes, bytes);
+    let mut filelists = Filelists::open(Box::new(bytes), "f", &listed, wanted.clone()).unwrap();
+    assert_eq!(filelists.next_match().unwrap().unwrap().files, wanted);
 }
 
 #[test]
@@ -337,11 +380,11 @@ fn only_wanted_paths_are_taken_from_filelists() {
     let mut filelists = open().unwrap();
     let first = filelists.next_match().unwrap().unwrap();
     assert_eq!((&*first.checksum, &*first.name), ("aa", "a"));
-    assert_eq!(first.files, ["/usr/share/a&b"]);
+    assert_eq!(first.files, BTreeSet::from(["/usr/share/a&b".to_owned()]));
     let second = filelists.next_match().unwrap().unwrap();
     assert_eq!(
         (&*second.checksum, second.files),
-        ("cc", vec!["/x".to_owned()])
+        ("cc", BTreeSet::from(["/x".to_owned()]))
     );
     assert_eq!(filelists.next_match().unwrap(), None);
 }
