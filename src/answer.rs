@@ -1,10 +1,12 @@
 //! What a build answers: the plan of an image and what became of it, as text and as JSON.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use image::dump::dump;
+use image::{Tree, dump};
 use manifest::{Explained, ReliedOn};
-use serde::Serialize;
+use serde::ser::SerializeSeq as _;
+use serde::{Serialize, Serializer};
 
 use crate::findings::Finding;
 use crate::inputs::Inputs;
@@ -39,7 +41,38 @@ pub struct Built {
     findings: Vec<Finding>,
     left_out: Vec<compose::LeftOut>,
     changed: Vec<compose::Changed>,
-    tree: Vec<String>,
+    tree: TreeLines,
+}
+
+/// A tree that is shown as its lines: they are made when they are asked for, since they can take
+/// more memory than all else.
+#[derive(Debug)]
+pub struct TreeLines(pub Tree);
+
+impl Serialize for TreeLines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(None)?;
+        let mut result = Ok(());
+        dump::lines(&self.0, &mut |line| {
+            if result.is_ok() {
+                result = sequence.serialize_element(line);
+            }
+        });
+        result?;
+        sequence.end()
+    }
+}
+
+impl fmt::Display for TreeLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut result = Ok(());
+        dump::lines(&self.0, &mut |line| {
+            if result.is_ok() {
+                result = writeln!(f, "{line}");
+            }
+        });
+        result
+    }
 }
 
 impl Built {
@@ -77,15 +110,19 @@ impl Built {
             relies_on: selection.relies_on,
             files: plan.files,
             content_bytes: plan.size,
-            tree: dump(&plan.tree).lines().map(str::to_owned).collect(),
+            tree: TreeLines(plan.tree),
             findings: plan.findings,
             left_out: plan.left_out,
             changed: plan.changed,
         }
     }
 
-    /// Returns the plan as text: what the image is called, what it says of itself, its tree.
-    pub fn plan_text(&self) -> String {
+    /// Prints the plan as text: what the image is called, what it says of itself, its tree.
+    pub fn print_plan(&self, report: &Report) {
+        report.print(format_args!("{}{}", self.head_text(), self.tree));
+    }
+
+    fn head_text(&self) -> String {
         let mut text = format!("{}\n", self.image.display());
         for (key, value) in &self.extension {
             text += &format!("  {key}={}\n", value.as_str().unwrap_or_default());
@@ -98,9 +135,6 @@ impl Built {
             }
         }
         text += "tree:\n";
-        for line in &self.tree {
-            text += &format!("{line}\n");
-        }
         text
     }
 }

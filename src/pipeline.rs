@@ -70,14 +70,14 @@ fn make(
     let libraries = BaseLibraries::of(base, selection.provided.take())?;
     let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
     let output = directory.temporary()?;
-    let chosen = &selection.chosen;
+    let chosen = &mut selection.chosen;
     let mut packed = pack::image(&planned.plan, chosen, &inputs.packing, output, report)?;
     let mut found = check::files(planned, &packed.linkage, &libraries)?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     packed.unpack(inputs.tree.as_deref(), report)?;
     let identity = &planned.identity;
-    let manifest = publish::manifest::of(planned, base, selection, &packed);
+    let manifest = publish::manifest::of(planned, base, selection, &mut packed);
     publish::publish(
         directory,
         identity,

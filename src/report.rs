@@ -4,7 +4,8 @@
 //! (stages, notes, errors) goes to standard error. On a terminal a bar moves while an image is
 //! packed; in a log there are plain lines. With `--json` there is one JSON object and no word.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fmt::Display;
+use std::io::{BufWriter, IsTerminal as _, Write as _};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -145,17 +146,19 @@ impl Report {
         }
     }
 
-    /// Prints what was asked for. A reader that has gone away is not an error.
-    pub fn print(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    /// Prints what was asked for, piece by piece: it may be long. A reader that has gone away is not
+    /// an error.
+    pub fn print(&self, text: impl Display) {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        let _ = write!(out, "{text}").and_then(|()| out.flush());
     }
 
     /// Prints a value as JSON.
     pub fn json(&self, value: &impl Serialize) {
-        match serde_json::to_string_pretty(value) {
-            Ok(text) => self.print(&format!("{text}\n")),
-            Err(error) => say(&format!("error: {error}")),
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        match serde_json::to_writer_pretty(&mut out, value) {
+            Err(error) if !error.is_io() => say(&format!("error: {error}")),
+            _ => drop(writeln!(out).and_then(|()| out.flush())),
         }
     }
 

@@ -59,7 +59,7 @@ impl<'a> BaseFiles<'a> {
         let mut above = BTreeSet::new();
         for package in packages {
             for file in package.files.iter().filter(|file| !file.flags.is_ghost()) {
-                let path = below_usr(file.path.trim_start_matches('/'));
+                let path = below_usr(file.path.text().trim_start_matches('/'));
                 let mut parent = path.as_str();
                 while let Some((directory, _)) = parent.rsplit_once('/') {
                     if !above.insert(directory.to_owned()) {
@@ -128,7 +128,7 @@ impl<'a> BaseFiles<'a> {
         match &file.kind {
             FileKind::Regular => BaseEntry::File(file.size),
             FileKind::Directory => BaseEntry::Directory(Some(file.mode)),
-            FileKind::Symlink(target) => BaseEntry::Link(target.clone()),
+            FileKind::Symlink(target) => BaseEntry::Link(target.text()),
             _ => BaseEntry::Special,
         }
     }
@@ -160,7 +160,7 @@ impl<'a> BaseFiles<'a> {
         let wanted = wanted.split('@').next().unwrap_or_default();
         Ok(own
             .filter(|own| own.tag() == algorithm)
-            .map(|own| own.hex == wanted))
+            .map(|own| own.hex() == wanted))
     }
 }
 

@@ -339,7 +339,7 @@ mod tests {
                 .collect();
             merges_sbin(&[package])
         };
-        let link = || FileKind::Symlink("bin".to_owned());
+        let link = || FileKind::Symlink("bin".into());
         assert_eq!(with(&[("/usr/sbin", link())]), Some(true));
         assert_eq!(with(&[("/usr/sbin", FileKind::Directory)]), Some(false));
         assert_eq!(with(&[("/sbin", link()), ("/usr/bin", link())]), None);

@@ -57,7 +57,7 @@ impl BaseLibraries {
         let files = packages.iter().flat_map(|package| &package.files);
         Ok(Self::Packages(Capabilities::new(
             provides.map(|provide| provide.name.clone()),
-            files.map(|file| file.path.clone()),
+            files.map(|file| file.path.text()),
         )))
     }
 }

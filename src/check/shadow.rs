@@ -277,8 +277,8 @@ impl Gate<'_, '_> {
 
     /// Looks at where the image's links lead on the merged system.
     fn links(&mut self) {
-        let mut dangling = Vec::new();
-        self.tree.walk(&mut |path, visit| {
+        let tree = self.tree;
+        tree.walk(&mut |path, visit| {
             let Visit::Leaf(_, leaf) = visit else { return };
             let Content::Symlink(target) = &leaf.content else {
                 return;
@@ -291,12 +291,9 @@ impl Gate<'_, '_> {
                 ),
             };
             if let Some(what) = self.leads(&whole, target) {
-                dangling.push((path.to_owned(), what));
+                self.add(&kinds::DANGLING_LINK, path, what);
             }
         });
-        for (path, what) in dangling {
-            self.add(&kinds::DANGLING_LINK, &path, what);
-        }
     }
 
     /// Says what is wrong with a link whose target is `path`, if anything is.

@@ -120,7 +120,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
 fn one(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
     let built = pipeline::build(inputs, signer, report)?;
     if inputs.dry_run && !report.is_json() {
-        report.print(&built.plan_text());
+        built.print_plan(report);
     }
     Ok(built)
 }

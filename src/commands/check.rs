@@ -48,7 +48,7 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     } else {
         let mut text = text(&survey, &rows, report.is_verbose());
         text += &level.as_ref().map(level_text).unwrap_or_default();
-        report.print(&text);
+        report.print(text);
     }
     if answer.works {
         return Ok(());

@@ -75,7 +75,7 @@ pub fn run(arguments: &DiffArguments, report: &Report) -> Result<()> {
     if report.is_json() {
         report.json(&difference);
     } else {
-        report.print(&difference.text());
+        report.print(difference.text());
     }
     match difference.differs {
         false => Ok(()),

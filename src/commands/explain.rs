@@ -41,7 +41,7 @@ pub fn run(arguments: &ExplainArguments, report: &Report) -> Result<()> {
         return Ok(());
     }
     let texts: Vec<_> = answers.iter().map(Answer::text).collect();
-    report.print(&texts.join("\n"));
+    report.print(texts.join("\n"));
     Ok(())
 }
 

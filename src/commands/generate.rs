@@ -60,7 +60,7 @@ const FILES: [(&str, &str, &str); 3] = [
 pub fn completions(shell: Shell, report: &Report) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-    report.print(&String::from_utf8_lossy(&script));
+    report.print(String::from_utf8_lossy(&script));
 }
 
 /// Writes the manual pages into a directory.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clients::ReleaseFile;
 use files::Links;
-use image::dump::dump;
 use image::squashfs::{Image, ReadError};
 use linkage::Needs;
 use manifest::Package;
 use serde::Serialize;
 
+use crate::answer::TreeLines;
 use crate::cli::InspectArguments;
 use crate::inspected::{beside, check_content_size, image_failure, read_manifest, release_files};
 use crate::report::Report;
@@ -39,7 +39,7 @@ struct Inspection {
     /// Libraries and interpreters that the files need of the base.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<Needs>,
-    tree: Vec<String>,
+    tree: TreeLines,
 }
 
 /// Prints an image's metadata, packages, requirements and tree.
@@ -48,7 +48,7 @@ pub fn run(arguments: &InspectArguments, report: &Report) -> Result<()> {
     if report.is_json() {
         report.json(&inspection);
     } else {
-        report.print(&inspection.text());
+        report.print(format_args!("{}{}", inspection.text(), inspection.tree));
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ fn inspect(path: &Path) -> Result<Inspection> {
         packages,
         requires,
         needs,
-        tree: dump(&tree).lines().map(str::to_owned).collect(),
+        tree: TreeLines(tree),
     })
 }
 
@@ -147,9 +147,6 @@ impl Inspection {
             }
         }
         text += "tree:\n";
-        for line in &self.tree {
-            text += &format!("{line}\n");
-        }
         text
     }
 }

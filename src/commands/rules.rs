@@ -54,7 +54,7 @@ pub fn run(report: &Report) -> Result<()> {
             .map(|row| format!("  {:<21} {:<12} {}\n", row.name, row.state, row.about))
             .collect()
     };
-    report.print(&format!(
+    report.print(format!(
         "Rules, in the order in which they are applied. --keep RULE switches one off, --drop RULE \
          on.\n\
          {}\n\

@@ -57,7 +57,7 @@ pub fn run(arguments: &WhyArguments, report: &Report) -> Result<()> {
     if report.is_json() {
         report.json(&answer);
     } else {
-        report.print(&answer.text());
+        report.print(answer.text());
     }
     Ok(())
 }

@@ -72,10 +72,11 @@ struct Source<'a> {
     file: &'a Path,
 }
 
-/// Packs a plan of these packages; a bar moves meanwhile.
+/// Packs a plan of these packages; a bar moves meanwhile. The packages' file lists are dropped when
+/// the last content has been read: of large packages they take as much memory as the rest.
 pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     plan: &Plan,
-    chosen: &[Chosen],
+    chosen: &mut [Chosen],
     packing: &Packing,
     output: W,
     report: &Report,
@@ -87,7 +88,12 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
         })
         .collect();
     let bar = report.bar("pack", plan.size);
-    let packed = pack(plan, &sources, packing, output, &mut |bytes| bar.inc(bytes))?;
+    let mut progress = |bytes| bar.inc(bytes);
+    let taken = take(plan, &sources, packing, output, &mut progress)?;
+    for one in chosen {
+        one.package.files = Vec::new();
+    }
+    let packed = taken.finish(plan)?;
     bar.finish_and_clear();
     report.stage(
         "pack",
@@ -128,14 +134,35 @@ impl<W: io::Read + io::Seek> Packed<W> {
     }
 }
 
-/// Packs a plan. `progress` is told of each number of content bytes that went in.
-fn pack<W: io::Read + io::Write + io::Seek + Send + 'static>(
+/// An image that has all its contents.
+struct Taken<W: io::Write + io::Seek + Send + 'static> {
+    packer: Packer<W>,
+    facts: Facts,
+    digests: Vec<[u8; 32]>,
+}
+
+impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
+    /// Adds the tree.
+    fn finish(self, plan: &Plan) -> Result<Packed<W>> {
+        let (mut output, summary) = self.packer.finish(&plan.tree).map_err(packer_failure)?;
+        let linkage = self.facts.linkage(&plan.tree, &mut output)?;
+        Ok(Packed {
+            output,
+            summary,
+            digests: self.digests,
+            linkage,
+        })
+    }
+}
+
+/// Packs the contents of a plan. `progress` is told of each number of bytes that went in.
+fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
     plan: &Plan,
     sources: &[Source<'_>],
     packing: &Packing,
     output: W,
     progress: &mut dyn FnMut(u64),
-) -> Result<Packed<W>> {
+) -> Result<Taken<W>> {
     let options = Options {
         compressor: packing.compressor,
         block_size: packing.block_size,
@@ -160,13 +187,10 @@ fn pack<W: io::Read + io::Write + io::Seek + Send + 'static>(
     for (id, size, path) in &plan.overlay {
         intake.take_overlay(id, *size, path)?;
     }
-    let (mut output, summary) = intake.packer.finish(&plan.tree).map_err(packer_failure)?;
-    let linkage = intake.facts.linkage(&plan.tree, &mut output)?;
-    Ok(Packed {
-        output,
-        summary,
+    Ok(Taken {
+        packer: intake.packer,
+        facts: intake.facts,
         digests,
-        linkage,
     })
 }
 

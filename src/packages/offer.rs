@@ -59,7 +59,8 @@ impl<'a> Offer<'a> {
 
     /// Returns the repositories as the solver takes them.
     pub fn for_solver(&self) -> Result<Vec<resolve::Repository>> {
-        let named = choose::repository(self.named.iter().map(|(_, package)| package))?;
+        let named = self.named.iter().map(|(_, package)| package);
+        let named = choose::repository(named, None)?;
         let mut repositories = vec![named];
         repositories.extend(self.repositories.iter().map(Repository::for_solver));
         Ok(repositories)

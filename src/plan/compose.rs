@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
-use rpm_input::{File, FileDigest, FileKind, Package, Scriptlet};
+use rpm_input::{File, FileKind, Package, Scriptlet};
 use serde::Serialize;
 
 use crate::base::Owners;
@@ -184,11 +185,11 @@ pub fn compose(
     };
     for (package, content) in packages.iter().enumerate() {
         for file in 0..content.files.len() {
-            composer.place(Source::Package { package, file });
+            composer.place(Source::Package { package, file })?;
         }
     }
     for index in 0..overlay.len() {
-        composer.place(Source::Overlay(index));
+        composer.place(Source::Overlay(index))?;
     }
     composer.build_tree()?;
     composer.note();
@@ -201,7 +202,7 @@ struct Composer<'a> {
     rules: &'a RuleSet,
     owners: &'a Owners,
     times: Times,
-    placed: BTreeMap<String, Placed>,
+    placed: BTreeMap<Box<str>, Placed>,
     /// Paths of the overlay with attributes that are not taken.
     bereft: Vec<String>,
     plan: Plan,
@@ -237,7 +238,7 @@ impl Composer<'_> {
     }
 
     /// Sends a file through the rules, and to its path if they keep it.
-    fn place(&mut self, source: Source) {
+    fn place(&mut self, source: Source) -> Result<()> {
         let (mut candidate, size) = self.candidate(source);
         let path = format!("/{}", candidate.path);
         let mut moves = Vec::new();
@@ -253,10 +254,11 @@ impl Composer<'_> {
                     path,
                     size,
                 });
-                return;
+                return Ok(());
             }
             Verdict::Kept => {}
         }
+        self.check_text(source)?;
         for rule in moves {
             let became = match &candidate.kind {
                 CandidateKind::Symlink(target) => format!("/{} -> {target}", candidate.path),
@@ -277,18 +279,37 @@ impl Composer<'_> {
         let path = candidate.path;
         match self
             .placed
-            .get(&path)
+            .get(path.as_str())
             .map(|first| self.contest(&path, first, &placed))
         {
             None | Some(Contest::Second(None)) => {
-                self.placed.insert(path, placed);
+                self.placed.insert(path.into(), placed);
             }
             Some(Contest::Second(Some(finding))) => {
                 self.plan.findings.push(finding);
-                self.placed.insert(path, placed);
+                self.placed.insert(path.into(), placed);
             }
             Some(Contest::First(finding)) => self.plan.findings.extend(finding),
         }
+        Ok(())
+    }
+
+    /// Refuses a file whose name or target can't be text, as those of an image are. RPM takes any
+    /// bytes, and a file that a rule leaves out may have them.
+    fn check_text(&self, source: Source) -> Result<()> {
+        let Some(file) = self.file(source) else {
+            return Ok(());
+        };
+        let reason = match &file.kind {
+            _ if !file.path.is_utf8() => "the name is not UTF-8".to_owned(),
+            FileKind::Symlink(target) if !target.is_utf8() => {
+                format!("the link's target {} is not UTF-8", target.text())
+            }
+            _ => return Ok(()),
+        };
+        let (owner, path) = (self.owner(source), &file.path);
+        let what = anyhow!("{owner}: {path}: {reason}, so it can't be in an image");
+        Err(Failure::refused(what))
     }
 
     /// Decides between two owners of one path.
@@ -353,7 +374,7 @@ impl Composer<'_> {
                 Source::Overlay(_) => None,
             };
             let added = if placed.kind == CandidateKind::Directory {
-                self.plan.described.insert(path.clone());
+                self.plan.described.insert(path.to_string());
                 tree.insert_directory(&path, stat, &implicit)
             } else if let Some(leaf) = set.and_then(|set| sets.get(&set)) {
                 tree.link(&path, *leaf, &implicit)
@@ -484,8 +505,8 @@ impl Composer<'_> {
                 path: format!("/{path}"),
                 became: format!(
                     "{}:{} {mode:04o}, was {}:{} {:04o}",
-                    or_root(file.owner.as_str(), uid),
-                    or_root(file.group.as_str(), gid),
+                    or_root(&file.owner, uid),
+                    or_root(&file.group, gid),
                     file.owner,
                     file.group,
                     file.mode
@@ -501,7 +522,7 @@ impl Composer<'_> {
         };
         if let Some(capabilities) = &file.capabilities {
             stat.xattrs
-                .insert("security.capability".to_owned(), capabilities.clone());
+                .insert("security.capability".to_owned(), capabilities.to_vec());
         }
         stat
     }
@@ -670,9 +691,9 @@ fn is_same(one: &File, two: &File) -> bool {
 /// Describes a file as a party of a conflict.
 fn described(file: &File) -> String {
     let what = match (&file.kind, &file.digest) {
-        (FileKind::Regular, Some(FileDigest { algorithm, hex })) => format!("{algorithm} {hex}"),
+        (FileKind::Regular, Some(digest)) => format!("{} {}", digest.algorithm(), digest.hex()),
         (FileKind::Regular, None) => format!("{} bytes", file.size),
-        (FileKind::Symlink(target), _) => format!("link to {target}"),
+        (FileKind::Symlink(target), _) => format!("link to {}", target.text()),
         (FileKind::Directory, _) => "directory".to_owned(),
         _ => "special file".to_owned(),
     };
@@ -685,9 +706,13 @@ fn content_id(package: usize, file: usize, described: &File) -> ContentId {
     match &described.digest {
         _ if described.size == 0 => ContentId::new("empty"),
         Some(digest) if digest.is_strong() => {
-            ContentId::new(format!("{}:{}", digest.tag(), digest.hex))
+            ContentId::new(format!("{}:{}", digest.tag(), digest.hex()))
         }
-        Some(digest) => ContentId::new(format!("{}:{}@{package}/{file}", digest.tag(), digest.hex)),
+        Some(digest) => ContentId::new(format!(
+            "{}:{}@{package}/{file}",
+            digest.tag(),
+            digest.hex()
+        )),
         None => ContentId::new(format!("unnamed@{package}/{file}")),
     }
 }
@@ -702,11 +727,11 @@ fn regular_size(file: &File) -> u64 {
 
 fn candidate(file: &File) -> Candidate {
     Candidate {
-        path: file.path.trim_start_matches('/').to_owned(),
+        path: file.path.text().trim_start_matches('/').to_owned(),
         kind: match &file.kind {
             FileKind::Regular => CandidateKind::File,
             FileKind::Directory => CandidateKind::Directory,
-            FileKind::Symlink(target) => CandidateKind::Symlink(target.clone()),
+            FileKind::Symlink(target) => CandidateKind::Symlink(target.text()),
             FileKind::Character(0) => CandidateKind::Whiteout,
             FileKind::Character(_) | FileKind::Block(_) => CandidateKind::Device,
             FileKind::Fifo | FileKind::Socket => CandidateKind::Endpoint,

@@ -119,8 +119,8 @@ mod tests {
         });
         let files = files.iter().map(|(path, kind, mode)| File {
             mode: *mode,
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
+            owner: "root".into(),
+            group: "root".into(),
             ..File::new((*path).to_owned(), kind.clone())
         });
         package.files = files.collect();

@@ -9,12 +9,15 @@ use crate::packages::{Chosen, Selection};
 use crate::plan::Planned;
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
+///
+/// What the files need is taken out of what was packed: it may be long.
 pub fn of<W>(
     planned: &Planned,
     base: &Base,
     selection: &Selection,
-    packed: &Packed<W>,
+    packed: &mut Packed<W>,
 ) -> Manifest {
+    let linkage = std::mem::take(&mut packed.linkage);
     let identity = &planned.identity;
     let findings = planned.plan.findings.iter();
     let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
@@ -41,8 +44,8 @@ pub fn of<W>(
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),
-        needs: Some(Needs::of(&packed.linkage)),
-        linkage: Some(packed.linkage.clone()),
+        needs: Some(Needs::of(&linkage)),
+        linkage: Some(linkage),
     }
 }
 

@@ -14,7 +14,7 @@
 //! a backslash, a space and control characters are written as `\xHH`, so that a line can be
 //! split at spaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::tree::{Content, LeafId, Special, Tree, Visit};
@@ -22,18 +22,33 @@ use crate::tree::{Content, LeafId, Special, Tree, Visit};
 /// Returns the canonical text of `tree`.
 pub fn dump(tree: &Tree) -> String {
     let mut text = String::new();
+    lines(tree, &mut |line| {
+        text.push_str(line);
+        text.push('\n');
+    });
+    text
+}
+
+/// Hands out the lines of the canonical text of `tree`, without their ends, one after the other.
+pub fn lines(tree: &Tree, each: &mut dyn FnMut(&str)) {
+    let mut text = String::new();
+    let linked = linked(tree);
     let mut first_names: BTreeMap<LeafId, String> = BTreeMap::new();
     tree.walk(&mut |path, visit| {
         let path = format!("/{path}");
+        text.clear();
         text.push_str(&escaped(&path));
         match visit {
             Visit::Directory(_) => text.push_str(" d"),
             Visit::Leaf(id, leaf) => {
                 if let Some(first) = first_names.get(&id) {
-                    push(&mut text, format_args!(" h {}\n", escaped(first)));
+                    push(&mut text, format_args!(" h {}", escaped(first)));
+                    each(&text);
                     return;
                 }
-                first_names.insert(id, path);
+                if linked.contains(&id) {
+                    first_names.insert(id, path);
+                }
                 text.push_str(match &leaf.content {
                     Content::File { .. } => " f",
                     Content::Symlink(_) => " l",
@@ -68,9 +83,23 @@ pub fn dump(tree: &Tree) -> String {
                 push(&mut text, format_args!("{byte:02x}"));
             }
         }
-        text.push('\n');
+        each(&text);
     });
-    text
+}
+
+/// Returns the leaves that have several names.
+fn linked(tree: &Tree) -> BTreeSet<LeafId> {
+    let mut seen = vec![false; tree.leaf_count()];
+    let mut linked = BTreeSet::new();
+    tree.walk(&mut |_, visit| {
+        if let Visit::Leaf(id, _) = visit
+            && let Some(seen) = seen.get_mut(Tree::leaf_index(id))
+            && std::mem::replace(seen, true)
+        {
+            linked.insert(id);
+        }
+    });
+    linked
 }
 
 /// Appends to a string, which can't fail.

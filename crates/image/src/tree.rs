@@ -118,7 +118,7 @@ pub struct LeafId(usize);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A directory below this one.
-    Directory(Directory),
+    Directory(Box<Directory>),
     /// A name of a leaf.
     Leaf(LeafId),
 }
@@ -128,15 +128,13 @@ pub enum Entry {
 pub struct Directory {
     /// Owner, mode, time, attributes.
     pub stat: Stat,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<Box<str>, Entry>,
 }
 
 impl Directory {
     /// Returns the entries in byte order of their names.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = (&str, &Entry)> {
-        self.entries
-            .iter()
-            .map(|(name, entry)| (name.as_str(), entry))
+        self.entries.iter().map(|(name, entry)| (&**name, entry))
     }
 }
 
@@ -265,11 +263,11 @@ impl Tree {
         implicit: &Stat,
     ) -> Result<(), TreeError> {
         let (parent, name) = self.parent(path, implicit)?;
-        match parent.entries.entry(name.to_owned()).or_insert_with(|| {
-            Entry::Directory(Directory {
+        match parent.entries.entry(name.into()).or_insert_with(|| {
+            Entry::Directory(Box::new(Directory {
                 stat: stat.clone(),
                 entries: BTreeMap::new(),
-            })
+            }))
         }) {
             Entry::Directory(directory) => {
                 directory.stat = stat;
@@ -298,7 +296,7 @@ impl Tree {
         if parent.entries.contains_key(name) {
             return Err(TreeError::Taken(path.to_owned()));
         }
-        parent.entries.insert(name.to_owned(), Entry::Leaf(id));
+        parent.entries.insert(name.into(), Entry::Leaf(id));
         Ok(())
     }
 
@@ -369,14 +367,17 @@ impl Tree {
         let mut end = 0;
         for part in above.split('/').filter(|part| !part.is_empty()) {
             end += part.len() + usize::from(end > 0);
-            match directory.entries.entry(part.to_owned()).or_insert_with(|| {
-                Entry::Directory(Directory {
+            if !directory.entries.contains_key(part) {
+                let below = Directory {
                     stat: implicit.clone(),
                     entries: BTreeMap::new(),
-                })
-            }) {
-                Entry::Directory(below) => directory = below,
-                Entry::Leaf(_) => {
+                };
+                let below = Entry::Directory(Box::new(below));
+                directory.entries.insert(part.into(), below);
+            }
+            match directory.entries.get_mut(part) {
+                Some(Entry::Directory(below)) => directory = below,
+                _ => {
                     return Err(TreeError::BelowLeaf {
                         path: path.to_owned(),
                         ancestor: above[..end].to_owned(),

@@ -1,8 +1,9 @@
 //! gzip, within bounds.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, BufWriter, Read, Write};
 
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 
 /// How a gzip stream starts.
@@ -47,14 +48,88 @@ pub fn unpack(gzip: impl Read, limit: u64) -> Result<Vec<u8>, UnpackError> {
     }
 }
 
+/// The codec is given pieces of this size.
+const PIECE: usize = 64 << 10;
+
 /// Packs bytes as well as gzip can. No time and no name is in the stream.
 ///
 /// # Errors
 /// None that memory does not have.
 pub fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut gzip = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
+    let mut gzip = encoder();
     gzip.write_all(bytes)?;
     gzip.finish()
+}
+
+fn encoder() -> GzEncoder<Vec<u8>> {
+    let gzip = GzBuilder::new().mtime(0);
+    gzip.write(Vec::new(), Compression::best())
+}
+
+/// Packs lines as they are written, so that the text itself is never in memory.
+pub(crate) struct Packing {
+    gzip: BufWriter<GzEncoder<Vec<u8>>>,
+    length: u64,
+    limit: u64,
+}
+
+impl Packing {
+    /// Takes up to `limit` bytes; what is more is only counted.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            gzip: BufWriter::with_capacity(PIECE, encoder()),
+            length: 0,
+            limit,
+        }
+    }
+
+    /// Ends the last line, and returns the length of all, and the stream if that is allowed.
+    pub(crate) fn finish(mut self) -> io::Result<(u64, Option<Vec<u8>>)> {
+        self.write_all(b"\n")?;
+        let packed = match self.length <= self.limit {
+            true => Some(self.gzip.into_inner()?.finish()?),
+            false => None,
+        };
+        Ok((self.length, packed))
+    }
+}
+
+impl Write for Packing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.length = self.length.saturating_add(bytes.len() as u64);
+        if self.length <= self.limit {
+            self.gzip.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_packed_up_to_a_limit() {
+        for (limit, expected) in [(7, true), (6, false)] {
+            let mut packing = Packing::new(limit);
+            for piece in [&b"on"[..], b"e\n", b"tw"] {
+                packing.write_all(piece).unwrap();
+            }
+            let (length, packed) = packing.finish().unwrap();
+            assert_eq!(length, 7);
+            assert_eq!(packed, expected.then(|| pack(b"one\ntw\n").unwrap()));
+        }
+        // As in one piece.
+        let text: String = (0..200_000).map(|number| format!("{number} ")).collect();
+        let mut packing = Packing::new(u64::MAX);
+        for piece in text.as_bytes().chunks(7) {
+            packing.write_all(piece).unwrap();
+        }
+        let (_, packed) = packing.finish().unwrap();
+        assert_eq!(packed, Some(pack(format!("{text}\n").as_bytes()).unwrap()));
+    }
 }

@@ -269,12 +269,10 @@ impl<L: Serialize> Manifest<L> {
     /// # Errors
     /// It is longer than [`MAX_SIZE`].
     pub fn to_gzip(&self) -> Result<Vec<u8>, Error> {
-        let mut json = serde_json::to_vec_pretty(self)?;
-        json.push(b'\n');
-        match u64::try_from(json.len()) {
-            Ok(length) if length > MAX_SIZE => Err(Error::TooLong(length)),
-            _ => gzip::pack(&json).map_err(|error| UnpackError::Io(error).into()),
-        }
+        let mut packing = gzip::Packing::new(MAX_SIZE);
+        serde_json::to_writer_pretty(&mut packing, self)?;
+        let (length, packed) = packing.finish().map_err(UnpackError::Io)?;
+        packed.ok_or(Error::TooLong(length))
     }
 }
 

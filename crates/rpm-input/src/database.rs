@@ -167,7 +167,7 @@ impl Total {
         self.paths += package
             .files
             .iter()
-            .map(|file| file.path.len())
+            .map(|file| file.path.length())
             .sum::<usize>();
         self.dependencies += [
             &package.provides,

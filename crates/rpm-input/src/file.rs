@@ -1,20 +1,23 @@
 //! One file of a package, as the header describes it.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::path::{FilePath, escaped};
 
 /// A file, directory or other node that a package holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Absolute and normalised: `/usr/bin/x`, without `.`, `..`, `//` or a slash at the end.
-    pub path: String,
+    pub path: FilePath,
     /// What it is; a link has its target here, a device its number.
     pub kind: FileKind,
     /// Permission bits, `0o7777` at most.
     pub mode: u16,
     /// Name of the owner.
-    pub owner: String,
+    pub owner: Arc<str>,
     /// Name of the group.
-    pub group: String,
+    pub group: Arc<str>,
     /// Length of the content in bytes; of a link, of its target. A header may state anything
     /// for the other kinds.
     pub size: u64,
@@ -23,11 +26,11 @@ pub struct File {
     /// Digest of the content, of regular files only.
     pub digest: Option<FileDigest>,
     /// The xattr `security.capability`: `vfs_cap_data` revision 2, 20 bytes.
-    pub capabilities: Option<Vec<u8>>,
+    pub capabilities: Option<Box<[u8]>>,
     /// Configuration, documentation, ghost and so on.
     pub flags: FileFlags,
     /// The language that the file is for, as `de` (`%lang`).
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// ELF class: 0 none, 1 32 bit, 2 64 bit, as bits.
     pub color: u32,
     /// Files with the same number are names of one inode. The number is the lowest index of
@@ -38,13 +41,13 @@ pub struct File {
 
 impl File {
     /// Returns an empty file of root's with the mode 0644 and nothing else.
-    pub fn new(path: String, kind: FileKind) -> Self {
+    pub fn new(path: impl Into<FilePath>, kind: FileKind) -> Self {
         Self {
-            path,
+            path: path.into(),
             kind,
             mode: 0o644,
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
+            owner: "root".into(),
+            group: "root".into(),
             size: 0,
             mtime: 0,
             digest: None,
@@ -65,7 +68,7 @@ pub enum FileKind {
     /// A directory.
     Directory,
     /// A symbolic link and its target, which is not normalised.
-    Symlink(String),
+    Symlink(LinkTarget),
     /// A block device; major number in bits 8 to 15, minor in bits 0 to 7.
     Block(u32),
     /// A character device; major number in bits 8 to 15, minor in bits 0 to 7.
@@ -92,15 +95,57 @@ impl FileKind {
 }
 
 /// The digest of a file's content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It is kept as bytes: there are as many as files.
+#[derive(Clone, PartialEq, Eq)]
 pub struct FileDigest {
-    /// How it was made.
-    pub algorithm: DigestAlgorithm,
-    /// The digest, in lower-case hex.
-    pub hex: String,
+    algorithm: DigestAlgorithm,
+    bytes: DigestBytes,
+}
+
+/// The bytes of a digest; those of SHA-256 and shorter ones take no further memory.
+#[derive(Clone, PartialEq, Eq)]
+enum DigestBytes {
+    Short([u8; 32]),
+    Long(Box<[u8]>),
 }
 
 impl FileDigest {
+    /// Makes a digest of its hex digits; nothing if there are too few or too many.
+    pub fn new(algorithm: DigestAlgorithm, hex: &str) -> Option<Self> {
+        let bytes = hex::decode(hex).ok()?;
+        if bytes.len() != algorithm.length() {
+            return None;
+        }
+        let mut short = [0; 32];
+        let bytes = match short.get_mut(..bytes.len()) {
+            Some(start) => {
+                start.copy_from_slice(&bytes);
+                DigestBytes::Short(short)
+            }
+            None => DigestBytes::Long(bytes.into()),
+        };
+        Some(Self { algorithm, bytes })
+    }
+
+    /// Returns how it was made.
+    pub fn algorithm(&self) -> DigestAlgorithm {
+        self.algorithm
+    }
+
+    /// Returns the digest.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            DigestBytes::Short(bytes) => bytes.get(..self.algorithm.length()).unwrap_or(bytes),
+            DigestBytes::Long(bytes) => bytes,
+        }
+    }
+
+    /// Returns the digest in lower-case hex.
+    pub fn hex(&self) -> String {
+        hex::encode(self.bytes())
+    }
+
     /// Returns whether equal digests mean equal contents: SHA-256 and better.
     pub fn is_strong(&self) -> bool {
         self.algorithm.is_strong()
@@ -109,6 +154,51 @@ impl FileDigest {
     /// Returns the algorithm's name as it stands in front of a digest: `sha256`.
     pub fn tag(&self) -> String {
         self.algorithm.name().to_ascii_lowercase().replace('-', "")
+    }
+}
+
+impl fmt::Debug for FileDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.algorithm, self.hex())
+    }
+}
+
+/// The target of a symbolic link: any bytes, as RPM takes them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkTarget(Box<[u8]>);
+
+impl LinkTarget {
+    /// Returns the target as RPM knows it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the target as text, in which what is not UTF-8 is written as `\xHH`.
+    pub fn text(&self) -> String {
+        escaped(&self.0).into_owned()
+    }
+
+    /// Returns whether the target is UTF-8, so that text can be it.
+    pub fn is_utf8(&self) -> bool {
+        str::from_utf8(&self.0).is_ok()
+    }
+}
+
+impl From<&[u8]> for LinkTarget {
+    fn from(target: &[u8]) -> Self {
+        Self(target.into())
+    }
+}
+
+impl From<&str> for LinkTarget {
+    fn from(target: &str) -> Self {
+        Self::from(target.as_bytes())
+    }
+}
+
+impl fmt::Debug for LinkTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text(), f)
     }
 }
 

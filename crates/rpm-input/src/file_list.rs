@@ -1,34 +1,34 @@
 //! The files of a package, from the parallel arrays of its header.
 //!
 //! Every array has one value for each file; one of another length is an error. A path is taken
-//! only if it can be stored as it is: absolute, UTF-8, no `.`, `..` or empty part.
+//! only if it means one place: absolute, no `.`, `..` or empty part. It may be any bytes, as for RPM.
 
 use std::collections::BTreeMap;
-
-use rpm::IndexTag;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::capabilities::vfs_cap_data;
-use crate::digest::is_digest;
 use crate::error::Error;
-use crate::file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
-use crate::header::Prefix;
-use crate::tags::Tags;
+use crate::file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind, LinkTarget};
+use crate::header::Strings;
+use crate::path::{FilePath, escaped};
+use crate::tags::{Longs, Shorts, Tag, Tags, Words};
 
 /// Longest path that Linux takes, without its NUL.
 const MAX_PATH: usize = 4095;
 /// Longest part of a path that Linux takes.
 const MAX_PART: usize = 255;
 /// Most files that are read from one package. The largest packages known have about 100 000.
-const MAX_FILES: usize = 1 << 20;
+const MAX_FILES: usize = 1 << 19;
 /// Longest sum of all paths of a package. A header can name a long directory for each of many
 /// files at the price of four bytes; the paths are made of what it names.
-const MAX_ALL_PATHS: usize = 256 << 20;
+const MAX_ALL_PATHS: usize = 64 << 20;
 /// The type bits of a mode.
 const TYPE_MASK: u16 = 0o170_000;
 
 /// Reads the file list.
-pub(crate) fn read(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<File>, Error> {
-    let paths = paths(header, prefix)?;
+pub(crate) fn read(header: &Tags<'_>) -> Result<Vec<File>, Error> {
+    let paths = paths(header)?;
     let table = Table {
         header,
         count: paths.len(),
@@ -36,92 +36,166 @@ pub(crate) fn read(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<File>, Erro
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let modes = table.required(IndexTag::RPMTAG_FILEMODES, Tags::short_numbers)?;
-    let sizes = match table.column(IndexTag::RPMTAG_LONGFILESIZES, Tags::long_numbers)? {
-        Some(sizes) => sizes,
-        None => {
-            let sizes = table.required(IndexTag::RPMTAG_FILESIZES, Tags::numbers)?;
-            sizes.into_iter().map(u64::from).collect()
-        }
-    };
-    let mtimes = table.required(IndexTag::RPMTAG_FILEMTIMES, Tags::numbers)?;
-    let flags = table.required(IndexTag::RPMTAG_FILEFLAGS, Tags::numbers)?;
-    let owners = table.required(IndexTag::RPMTAG_FILEUSERNAME, Tags::texts)?;
-    let groups = table.required(IndexTag::RPMTAG_FILEGROUPNAME, Tags::texts)?;
-    let devices = table.column(IndexTag::RPMTAG_FILERDEVS, Tags::short_numbers)?;
-    let digests = table.column(IndexTag::RPMTAG_FILEDIGESTS, Tags::texts)?;
-    let languages = table.column(IndexTag::RPMTAG_FILELANGS, Tags::texts)?;
-    let colors = table.column(IndexTag::RPMTAG_FILECOLORS, Tags::numbers)?;
-    let capabilities = table.column(IndexTag::RPMTAG_FILECAPS, Tags::texts)?;
-    let targets = table.targets(prefix)?;
-    let algorithm = digest_algorithm(header)?;
-
+    let mut columns = Columns::read(&table)?;
     let mut files = Vec::with_capacity(paths.len());
     for (position, path) in paths.into_iter().enumerate() {
-        let wrong = |reason: String| file_error(header.origin, path.as_bytes(), reason);
-        let mode = value(&modes, position);
-        let device = devices
-            .as_ref()
-            .map_or(0, |devices| value(devices, position));
+        let file = columns.file(position, path);
+        files.push(file.map_err(|(path, reason)| file_error(header.origin, path, reason))?);
+    }
+    let inodes = table.column(Tag::FILEINODES, Tags::numbers, |column| column.len())?;
+    let devices = table.column(Tag::FILEDEVICES, Tags::numbers, |column| column.len())?;
+    if let Some(inodes) = inodes {
+        number_hard_links(&mut files, inodes, devices);
+    }
+    Ok(files)
+}
+
+/// The arrays of a header with one value for each file, read where they stand.
+struct Columns<'a> {
+    modes: Shorts<'a>,
+    sizes: Sizes<'a>,
+    mtimes: Words<'a>,
+    flags: Words<'a>,
+    owners: Names<'a>,
+    groups: Names<'a>,
+    devices: Option<Shorts<'a>>,
+    digests: Option<Strings<'a>>,
+    languages: Option<Names<'a>>,
+    colors: Option<Words<'a>>,
+    capabilities: Option<Strings<'a>>,
+    targets: Option<Strings<'a>>,
+    algorithm: DigestAlgorithm,
+}
+
+/// Sizes of files, of 64 bits where one needs them.
+enum Sizes<'a> {
+    Long(Longs<'a>),
+    Short(Words<'a>),
+}
+
+/// Names of which there are few different ones: each is in memory once.
+struct Names<'a> {
+    column: Strings<'a>,
+    known: BTreeMap<&'a [u8], Arc<str>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(column: Strings<'a>) -> Self {
+        let known = BTreeMap::new();
+        Self { column, known }
+    }
+
+    /// Returns the name of the next file.
+    fn next(&mut self) -> Arc<str> {
+        let name = self.column.next().unwrap_or_default();
+        let known = self.known.entry(name);
+        Arc::clone(known.or_insert_with(|| String::from_utf8_lossy(name).into()))
+    }
+}
+
+impl<'a> Columns<'a> {
+    fn read(table: &Table<'a>) -> Result<Self, Error> {
+        let shorts = |tag| table.column(tag, Tags::short_numbers, |column| column.len());
+        let words = |tag| table.column(tag, Tags::numbers, |column| column.len());
+        let longs = |tag| table.column(tag, Tags::long_numbers, |column| column.len());
+        let strings = |tag| table.column(tag, Tags::strings, ExactSizeIterator::len);
+        Ok(Self {
+            modes: table.required(Tag::FILEMODES, shorts(Tag::FILEMODES)?)?,
+            sizes: match longs(Tag::LONGFILESIZES)? {
+                Some(sizes) => Sizes::Long(sizes),
+                None => Sizes::Short(table.required(Tag::FILESIZES, words(Tag::FILESIZES)?)?),
+            },
+            mtimes: table.required(Tag::FILEMTIMES, words(Tag::FILEMTIMES)?)?,
+            flags: table.required(Tag::FILEFLAGS, words(Tag::FILEFLAGS)?)?,
+            owners: Names::new(table.required(Tag::FILEUSERNAME, strings(Tag::FILEUSERNAME)?)?),
+            groups: Names::new(table.required(Tag::FILEGROUPNAME, strings(Tag::FILEGROUPNAME)?)?),
+            devices: shorts(Tag::FILERDEVS)?,
+            digests: strings(Tag::FILEDIGESTS)?,
+            languages: strings(Tag::FILELANGS)?.map(Names::new),
+            colors: words(Tag::FILECOLORS)?,
+            capabilities: strings(Tag::FILECAPS)?,
+            targets: strings(Tag::FILELINKTOS)?,
+            algorithm: digest_algorithm(table.header)?,
+        })
+    }
+
+    /// Returns the next file, which is at this position. An error names it again.
+    fn file(&mut self, position: usize, path: FilePath) -> Result<File, (FilePath, String)> {
+        let algorithm = self.algorithm;
+        let has_digests = self.digests.is_some();
+        let mode = self.modes.get(position).unwrap_or_default();
+        let device = self.devices.and_then(|devices| devices.get(position));
+        let device = u32::from(device.unwrap_or_default());
+        let target = next(&mut self.targets);
+        let (digest, capabilities) = (next(&mut self.digests), next(&mut self.capabilities));
+        let language = self.languages.as_mut().map(Names::next);
         let kind = match mode & TYPE_MASK {
-            0o010_000 => FileKind::Fifo,
-            0o020_000 => FileKind::Character(u32::from(device)),
-            0o040_000 => FileKind::Directory,
-            0o060_000 => FileKind::Block(u32::from(device)),
-            0o100_000 => FileKind::Regular,
-            0o120_000 => {
-                let target = targets.as_ref().and_then(|targets| targets.get(position));
-                FileKind::Symlink(check_target(target.copied().unwrap_or_default()).map_err(wrong)?)
+            0o010_000 => Ok(FileKind::Fifo),
+            0o020_000 => Ok(FileKind::Character(device)),
+            0o040_000 => Ok(FileKind::Directory),
+            0o060_000 => Ok(FileKind::Block(device)),
+            0o100_000 => Ok(FileKind::Regular),
+            0o120_000 => check_target(target).map(FileKind::Symlink),
+            0o140_000 => Ok(FileKind::Socket),
+            _ => Err(format!("mode {mode:#o} has no known file type")),
+        };
+        let kind = match kind {
+            Ok(kind) => kind,
+            Err(reason) => return Err((path, reason)),
+        };
+        let flags = FileFlags(self.flags.get(position).unwrap_or_default());
+        let size = match &self.sizes {
+            Sizes::Long(sizes) => sizes.get(position).unwrap_or_default(),
+            Sizes::Short(sizes) => sizes.get(position).unwrap_or_default().into(),
+        };
+        let is_regular = kind == FileKind::Regular;
+        let digest = match digest {
+            _ if !is_regular => None,
+            b"" if has_digests && size > 0 && !flags.is_ghost() => {
+                return Err((path, "has no digest".to_owned()));
             }
-            0o140_000 => FileKind::Socket,
-            _ => return Err(wrong(format!("mode {mode:#o} has no known file type"))),
+            b"" => None,
+            hex => match FileDigest::new(algorithm, &String::from_utf8_lossy(hex)) {
+                Some(digest) => Some(digest),
+                None => {
+                    let hex = String::from_utf8_lossy(hex);
+                    return Err((path, format!("{hex:?} is not a valid {algorithm} digest")));
+                }
+            },
         };
-        let flags = FileFlags(value(&flags, position));
-        let size = value(&sizes, position);
-        let text = |column: &Option<Vec<&str>>| {
-            let text = column.as_ref().map_or("", |column| value(column, position));
-            (!text.is_empty()).then(|| text.to_owned())
+        let capabilities = match String::from_utf8_lossy(capabilities) {
+            text if text.is_empty() => None,
+            text if is_regular => match vfs_cap_data(&text) {
+                Ok(bytes) => Some(bytes.into()),
+                Err(reason) => return Err((path, reason)),
+            },
+            text => return Err((path, format!("only files have capabilities: {text}"))),
         };
-        let digest = match (text(&digests), &kind) {
-            (Some(hex), FileKind::Regular) if is_digest(algorithm, &hex) => Some(FileDigest {
-                algorithm,
-                hex: hex.to_ascii_lowercase(),
-            }),
-            (Some(hex), FileKind::Regular) => {
-                return Err(wrong(format!("{hex:?} is not a valid {algorithm} digest")));
-            }
-            (None, FileKind::Regular) if digests.is_some() && size > 0 && !flags.is_ghost() => {
-                return Err(wrong("has no digest".to_owned()));
-            }
-            _ => None,
-        };
-        let capabilities = match (text(&capabilities), &kind) {
-            (Some(text), FileKind::Regular) => Some(vfs_cap_data(&text).map_err(wrong)?),
-            (Some(text), _) => return Err(wrong(format!("only files have capabilities: {text}"))),
-            (None, _) => None,
-        };
-        files.push(File {
+        Ok(File {
             kind,
             mode: mode & !TYPE_MASK,
-            owner: value(&owners, position).to_owned(),
-            group: value(&groups, position).to_owned(),
+            owner: self.owners.next(),
+            group: self.groups.next(),
             size,
-            mtime: value(&mtimes, position),
+            mtime: self.mtimes.get(position).unwrap_or_default(),
             digest,
             capabilities,
             flags,
-            language: text(&languages),
-            color: colors.as_ref().map_or(0, |colors| value(colors, position)),
+            language: language.filter(|language| !language.is_empty()),
+            color: self
+                .colors
+                .and_then(|colors| colors.get(position))
+                .unwrap_or_default(),
             hard_link: None,
             path,
-        });
+        })
     }
-    let inodes = table.column(IndexTag::RPMTAG_FILEINODES, Tags::numbers)?;
-    let devices = table.column(IndexTag::RPMTAG_FILEDEVICES, Tags::numbers)?;
-    if let Some(inodes) = inodes {
-        number_hard_links(&mut files, &inodes, &devices.unwrap_or_default());
-    }
-    Ok(files)
+}
+
+/// Returns the next string of a column; an empty one where there is no such column.
+fn next<'a>(column: &mut Option<Strings<'a>>) -> &'a [u8] {
+    let string = column.as_mut().and_then(Iterator::next);
+    string.unwrap_or_default()
 }
 
 /// State of a file that was left out at installation, as documentation under `--excludedocs`.
@@ -132,13 +206,9 @@ const STATE_WRONG_COLOR: u8 = 4;
 /// Drops the files that an installed package does not have on disk, by its FILESTATES
 /// (`rpmfileState` of librpm). Replaced files and those on a shared network path stay: something
 /// is there.
-pub(crate) fn retain_installed(
-    header: &Tags<'_>,
-    prefix: &Prefix,
-    files: &mut Vec<File>,
-) -> Result<(), Error> {
-    let tag = IndexTag::RPMTAG_FILESTATES;
-    let Some(states) = prefix.octets(tag as u32) else {
+pub(crate) fn retain_installed(header: &Tags<'_>, files: &mut Vec<File>) -> Result<(), Error> {
+    let tag = Tag::FILESTATES;
+    let Ok(Some(states)) = header.octets(tag) else {
         return Ok(());
     };
     Table {
@@ -178,17 +248,12 @@ fn renumber_hard_links(files: &mut [File]) {
 }
 
 /// Returns the error that a file of the package can't be used.
-fn file_error(origin: &str, path: &[u8], reason: String) -> Error {
+fn file_error(origin: &str, path: impl fmt::Display, reason: String) -> Error {
     Error::File {
         origin: origin.to_owned(),
-        path: path.escape_ascii().to_string(),
+        path: path.to_string(),
         reason,
     }
-}
-
-/// Returns the value at a position; columns have been checked for their length.
-fn value<T: Copy + Default>(column: &[T], position: usize) -> T {
-    column.get(position).copied().unwrap_or_default()
 }
 
 /// The arrays that have one value for each file.
@@ -201,39 +266,24 @@ impl<'a> Table<'a> {
     /// Returns an array, if the header has it.
     fn column<T>(
         &self,
-        tag: IndexTag,
-        read: impl Fn(&'a Tags<'a>, IndexTag) -> Result<Option<Vec<T>>, Error>,
-    ) -> Result<Option<Vec<T>>, Error> {
-        match read(self.header, tag)? {
-            Some(column) => {
-                self.check_length(tag, column.len())?;
-                Ok(Some(column))
-            }
-            None => Ok(None),
+        tag: Tag,
+        read: impl Fn(&'a Tags<'a>, Tag) -> Result<Option<T>, Error>,
+        length: impl Fn(&T) -> usize,
+    ) -> Result<Option<T>, Error> {
+        let column = read(self.header, tag)?;
+        if let Some(column) = &column {
+            self.check_length(tag, length(column))?;
         }
+        Ok(column)
     }
 
     /// Returns an array that every package with files has.
-    fn required<T>(
-        &self,
-        tag: IndexTag,
-        read: impl Fn(&'a Tags<'a>, IndexTag) -> Result<Option<Vec<T>>, Error>,
-    ) -> Result<Vec<T>, Error> {
+    fn required<T>(&self, tag: Tag, column: Option<T>) -> Result<T, Error> {
         let missing = || self.header.wrong(tag, "is missing, though there are files");
-        self.column(tag, read)?.ok_or_else(missing)
+        column.ok_or_else(missing)
     }
 
-    /// Returns the targets of symbolic links as bytes.
-    fn targets<'p>(&self, prefix: &'p Prefix) -> Result<Option<Vec<&'p [u8]>>, Error> {
-        let tag = IndexTag::RPMTAG_FILELINKTOS;
-        let targets = prefix.strings(tag as u32);
-        if let Some(targets) = &targets {
-            self.check_length(tag, targets.len())?;
-        }
-        Ok(targets)
-    }
-
-    fn check_length(&self, tag: IndexTag, length: usize) -> Result<(), Error> {
+    fn check_length(&self, tag: Tag, length: usize) -> Result<(), Error> {
         if length != self.count {
             let reason = format!("has {length} values instead of {}", self.count);
             return Err(self.header.wrong(tag, reason));
@@ -244,55 +294,58 @@ impl<'a> Table<'a> {
 
 /// Returns the algorithm of the file digests; MD5 where none is named.
 fn digest_algorithm(header: &Tags<'_>) -> Result<DigestAlgorithm, Error> {
-    let tag = IndexTag::RPMTAG_FILEDIGESTALGO;
+    let tag = Tag::FILEDIGESTALGO;
     let number = header.number(tag)?.unwrap_or(1);
     DigestAlgorithm::from_number(number)
         .ok_or_else(|| header.wrong(tag, format!("algorithm {number} is not supported")))
 }
 
 /// Returns the paths of all files, each checked, none twice.
-fn paths(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<String>, Error> {
-    let raw = raw_paths(header, prefix)?;
-    let mut paths = Vec::with_capacity(raw.len());
-    for path in raw {
-        let checked =
-            check_path(&path).map_err(|reason| file_error(header.origin, &path, reason))?;
-        paths.push(checked.to_owned());
+fn paths(header: &Tags<'_>) -> Result<Vec<FilePath>, Error> {
+    let paths = unchecked_paths(header)?;
+    for path in &paths {
+        let bytes = path.to_bytes();
+        check_path(&bytes).map_err(|reason| file_error(header.origin, path, reason))?;
     }
-    let mut sorted: Vec<&str> = paths.iter().map(String::as_str).collect();
-    sorted.sort_unstable();
+    let mut sorted: Vec<&FilePath> = paths.iter().collect();
+    // Most are sorted already, which costs nothing to find out.
+    sorted.sort();
     match sorted.windows(2).find(|pair| pair.first() == pair.last()) {
         Some([path, _]) => {
             let reason = "is in the file list twice".to_owned();
-            Err(file_error(header.origin, path.as_bytes(), reason))
+            Err(file_error(header.origin, path, reason))
         }
         _ => Ok(paths),
     }
 }
 
-/// Joins directories and base names; very old packages have whole paths instead.
-fn raw_paths(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<Vec<u8>>, Error> {
-    let Some(names) = prefix.strings(IndexTag::RPMTAG_BASENAMES as u32) else {
-        let old = prefix
-            .strings(IndexTag::RPMTAG_OLDFILENAMES as u32)
-            .unwrap_or_default();
-        check_count(header, IndexTag::RPMTAG_OLDFILENAMES, old.len())?;
-        return Ok(old.into_iter().map(<[u8]>::to_vec).collect());
+/// Joins directories and base names; very old packages have whole paths instead. What all paths
+/// take is known before memory is taken for them.
+fn unchecked_paths(header: &Tags<'_>) -> Result<Vec<FilePath>, Error> {
+    let no_directory = std::iter::once(&b""[..]);
+    let Some(names) = header.strings(Tag::BASENAMES)? else {
+        let Some(old) = header.strings(Tag::OLDFILENAMES)? else {
+            return Ok(Vec::new());
+        };
+        check_count(header, old.len())?;
+        let paths = FilePath::all(no_directory, old.map(|path| (0, path)));
+        return Ok(paths.unwrap_or_default());
     };
-    check_count(header, IndexTag::RPMTAG_BASENAMES, names.len())?;
-    let directories = prefix
-        .strings(IndexTag::RPMTAG_DIRNAMES as u32)
-        .unwrap_or_default();
-    let tag = IndexTag::RPMTAG_DIRINDEXES;
-    let indexes = header.numbers(tag)?.unwrap_or_default();
+    check_count(header, names.len())?;
+    let directories: Vec<&[u8]> = (header.strings(Tag::DIRNAMES)?.into_iter())
+        .flatten()
+        .collect();
+    let tag = Tag::DIRINDEXES;
+    let indexes = header.numbers(tag)?;
     Table {
         header,
         count: names.len(),
     }
-    .check_length(tag, indexes.len())?;
+    .check_length(tag, indexes.map_or(0, |indexes| indexes.len()))?;
+    let index = |position| indexes.and_then(|indexes| indexes.get(position));
     let mut total = 0_usize;
-    let mut paths = Vec::with_capacity(names.len());
-    for (name, index) in names.into_iter().zip(indexes) {
+    for (position, name) in names.clone().enumerate() {
+        let index = index(position).unwrap_or_default();
         let directory = usize::try_from(index)
             .ok()
             .and_then(|index| directories.get(index));
@@ -306,65 +359,74 @@ fn raw_paths(header: &Tags<'_>, prefix: &Prefix) -> Result<Vec<Vec<u8>>, Error> 
         if directory.len() + name.len() > MAX_PATH {
             let reason = format!("the path is longer than {MAX_PATH} bytes");
             let start = directory.get(..MAX_PART).unwrap_or(directory);
-            return Err(file_error(header.origin, start, reason));
+            return Err(file_error(header.origin, escaped(start), reason));
         }
         if !directory.ends_with(b"/") {
             let reason = "the directory does not end in a slash".to_owned();
-            return Err(file_error(header.origin, directory, reason));
+            return Err(file_error(header.origin, escaped(directory), reason));
         }
         total = total.saturating_add(directory.len() + name.len());
-        if total > MAX_ALL_PATHS {
-            let reason = format!("the paths of all files are longer than {MAX_ALL_PATHS} bytes");
-            return Err(header.wrong(IndexTag::RPMTAG_DIRNAMES, reason));
-        }
-        paths.push([directory, name].concat());
     }
-    Ok(paths)
+    if total > MAX_ALL_PATHS {
+        return Err(Error::TooLarge {
+            origin: header.origin.to_owned(),
+            reason: format!(
+                "the paths of its {} files have {} MiB, {} MiB are allowed",
+                names.len(),
+                total >> 20,
+                MAX_ALL_PATHS >> 20
+            ),
+        });
+    }
+    let parts = names
+        .enumerate()
+        .map(|(position, name)| (index(position).unwrap_or_default(), name));
+    Ok(FilePath::all(directories.iter().copied(), parts).unwrap_or_default())
 }
 
-fn check_count(header: &Tags<'_>, tag: IndexTag, count: usize) -> Result<(), Error> {
+fn check_count(header: &Tags<'_>, count: usize) -> Result<(), Error> {
     if count > MAX_FILES {
-        return Err(header.wrong(tag, format!("has {count} values, {MAX_FILES} are allowed")));
+        return Err(Error::TooLarge {
+            origin: header.origin.to_owned(),
+            reason: format!("it has {count} files, {MAX_FILES} are allowed"),
+        });
     }
     Ok(())
 }
 
-/// Returns the path if it can be stored as it is.
-fn check_path(path: &[u8]) -> Result<&str, String> {
-    let text = str::from_utf8(path).map_err(|_| "the path is not UTF-8".to_owned())?;
-    if text.len() > MAX_PATH {
+/// Says what is wrong with a path that doesn't mean one place. What it is made of is RPM's affair.
+fn check_path(path: &[u8]) -> Result<(), String> {
+    if path.len() > MAX_PATH {
         return Err(format!("the path is longer than {MAX_PATH} bytes"));
     }
-    let Some(relative) = text.strip_prefix('/') else {
+    let Some(relative) = path.strip_prefix(b"/") else {
         return Err("the path is not absolute".to_owned());
     };
     if relative.is_empty() {
-        return Ok(text);
+        return Ok(());
     }
-    for part in relative.split('/') {
+    for part in relative.split(|byte| *byte == b'/') {
         match part {
-            "" => return Err("the path has an empty part".to_owned()),
-            "." | ".." => return Err(format!("the path has a part {part:?}")),
+            b"" => return Err("the path has an empty part".to_owned()),
+            b"." | b".." => return Err(format!("the path has a part {:?}", escaped(part))),
             _ if part.len() > MAX_PART => {
                 return Err(format!("the path has a part longer than {MAX_PART} bytes"));
             }
             _ => {}
         }
     }
-    Ok(text)
+    Ok(())
 }
 
 /// Returns the target of a symbolic link if one can be made of it.
-fn check_target(target: &[u8]) -> Result<String, String> {
+fn check_target(target: &[u8]) -> Result<LinkTarget, String> {
     if target.is_empty() {
         return Err("the link has no target".to_owned());
     }
     if target.len() > MAX_PATH {
         return Err(format!("the link's target is longer than {MAX_PATH} bytes"));
     }
-    let text = str::from_utf8(target)
-        .map_err(|_| format!("the link's target {} is not UTF-8", target.escape_ascii()))?;
-    Ok(text.to_owned())
+    Ok(LinkTarget::from(target))
 }
 
 /// Gives files that are names of one inode the same number.
@@ -373,24 +435,38 @@ fn check_target(target: &[u8]) -> Result<String, String> {
 /// ghosts, and takes 0 for none. Some tools give every file the same number, so size and digest
 /// must be the same too; they are those of the inode. Its attributes are what the header says of
 /// its last name.
-fn number_hard_links(files: &mut [File], inodes: &[u32], devices: &[u32]) {
-    let mut sets: BTreeMap<(u32, u32, u64, String), Vec<usize>> = BTreeMap::new();
-    for (position, file) in files.iter().enumerate() {
-        let inode = value(inodes, position);
-        if file.kind == FileKind::Regular && !file.flags.is_ghost() && inode != 0 {
-            let digest = file
-                .digest
-                .as_ref()
-                .map(|digest| digest.hex.clone())
-                .unwrap_or_default();
-            let key = (value(devices, position), inode, file.size, digest);
-            sets.entry(key).or_default().push(position);
-        }
-    }
-    for members in sets.values().filter(|members| members.len() > 1) {
-        let number = members.first().and_then(|first| u32::try_from(*first).ok());
+fn number_hard_links(files: &mut [File], inodes: Words<'_>, devices: Option<Words<'_>>) {
+    let inode = |position| inodes.get(position).unwrap_or_default();
+    let device = |position| devices.and_then(|devices| devices.get(position));
+    let mut linked: Vec<u32> = (0_u32..)
+        .zip(files.iter())
+        .filter(|(position, file)| {
+            let inode = inode(*position as usize);
+            file.kind == FileKind::Regular && !file.flags.is_ghost() && inode != 0
+        })
+        .map(|(position, _)| position)
+        .collect();
+    let key = |position: u32| {
+        let file = files.get(position as usize);
+        let digest = file.and_then(|file| Some(file.digest.as_ref()?.bytes()));
+        let position = position as usize;
+        (
+            device(position).unwrap_or_default(),
+            inode(position),
+            file.map(|file| file.size),
+            digest,
+        )
+    };
+    linked.sort_by(|one, two| key(*one).cmp(&key(*two)));
+    let sets: Vec<Vec<u32>> = linked
+        .chunk_by(|one, two| key(*one) == key(*two))
+        .filter(|members| members.len() > 1)
+        .map(<[u32]>::to_vec)
+        .collect();
+    for members in sets {
+        let number = members.first().copied();
         for member in members {
-            if let Some(file) = files.get_mut(*member) {
+            if let Some(file) = files.get_mut(member as usize) {
                 file.hard_link = number;
             }
         }

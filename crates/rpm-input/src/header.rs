@@ -10,7 +10,7 @@
 //! limits, the types are known, each value lies inside the data, aligned for its type, and the
 //! values follow each other without overlap in the order of the index. The last rule matters for
 //! memory as well: without it a small header could name the same megabytes thousands of times.
-//! The `rpm` crate checks none of this and panics or takes any amount of memory otherwise.
+//! [`Values`] then reads the values where they stand: nothing is copied that nobody asks for.
 //!
 //! The database of installed packages holds headers too, without magic and reserved bytes, and
 //! with entries behind the region that RPM added at installation: when, and which files. They
@@ -62,6 +62,8 @@ pub(crate) struct Prefix {
     pub(crate) bytes: Vec<u8>,
     /// Offset of the header in `bytes`.
     pub(crate) header_start: usize,
+    /// The index of the signature header.
+    signature_entries: Vec<Entry>,
     /// The index of the header.
     entries: Vec<Entry>,
 }
@@ -91,7 +93,7 @@ impl Prefix {
         read_lead(input, origin, &mut bytes)?;
         let part = "signature header";
         let signature_start = bytes.len();
-        read_header(input, origin, part, MAX_SIGNATURE_LENGTH, &mut bytes)?;
+        let signature_entries = read_header(input, origin, part, MAX_SIGNATURE_LENGTH, &mut bytes)?;
         let padding = (bytes.len() - signature_start).next_multiple_of(8);
         append(
             input,
@@ -105,6 +107,7 @@ impl Prefix {
         Ok(Self {
             bytes,
             header_start,
+            signature_entries,
             entries,
         })
     }
@@ -114,41 +117,98 @@ impl Prefix {
         self.bytes.get(self.header_start..).unwrap_or_default()
     }
 
-    /// Returns the bytes of a tag, or nothing if the header has no such bytes.
-    pub(crate) fn octets(&self, tag: u32) -> Option<&[u8]> {
-        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
-        if !matches!(entry.kind, TYPE_CHAR | TYPE_INT8 | TYPE_BINARY) {
-            return None;
-        }
-        let values = self.values(entry)?;
-        values.get(..usize::try_from(entry.count).ok()?)
+    /// Returns the values of the header.
+    pub(crate) fn values(&self) -> Values<'_> {
+        Values::new(&self.entries, self.header())
     }
 
-    /// Returns the data from the value of an entry on.
-    fn values(&self, entry: &Entry) -> Option<&[u8]> {
-        let data = self
-            .header()
-            .get(INTRODUCTION + ENTRY * self.entries.len()..)?;
-        data.get(usize::try_from(entry.offset).ok()?..)
+    /// Returns the values of the signature header.
+    pub(crate) fn signature_values(&self) -> Values<'_> {
+        let bytes = self.bytes.get(LEAD..self.header_start);
+        Values::new(&self.signature_entries, bytes.unwrap_or_default())
     }
 
-    /// Returns the strings of a tag as bytes, or nothing if the header has no such strings.
-    ///
-    /// The `rpm` crate replaces what is not UTF-8 in headers that do not state their encoding;
-    /// for a path that would be another path.
-    pub(crate) fn strings(&self, tag: u32) -> Option<Vec<&[u8]>> {
-        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
-        if !matches!(
-            entry.kind,
-            TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING
-        ) {
-            return None;
-        }
-        let values = self.values(entry)?;
-        let count = usize::try_from(entry.count).ok()?;
-        Some(values.split(|byte| *byte == 0).take(count).collect())
+    /// Says whether the lead is that of a source package.
+    pub(crate) fn is_source_by_lead(&self) -> bool {
+        self.bytes.get(6..8) == Some(&[0, 1])
     }
 }
+
+/// The values of a header that has been checked, by their tags.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'a> {
+    entries: &'a [Entry],
+    data: &'a [u8],
+}
+
+/// The values of one tag, as they stand in the header.
+pub(crate) enum Value<'a> {
+    /// Characters, small numbers or anything else that is bytes.
+    Octets(&'a [u8]),
+    /// Numbers of 16 bits.
+    Shorts(&'a [u8]),
+    /// Numbers of 32 bits.
+    Words(&'a [u8]),
+    /// Numbers of 64 bits.
+    Longs(&'a [u8]),
+    /// A single string, an array of strings, or one string in several languages.
+    Strings(Strings<'a>),
+}
+
+/// Strings that stand one after the other, each with a NUL at its end.
+#[derive(Clone)]
+pub(crate) struct Strings<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Values<'a> {
+    /// Takes an index and the header that it is of, from its magic on.
+    fn new(entries: &'a [Entry], header: &'a [u8]) -> Self {
+        let data = header.get(INTRODUCTION + ENTRY * entries.len()..);
+        Self {
+            entries,
+            data: data.unwrap_or_default(),
+        }
+    }
+
+    /// Returns the values of a tag.
+    pub(crate) fn get(self, tag: u32) -> Option<Value<'a>> {
+        let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
+        let count = usize::try_from(entry.count).ok()?;
+        let values = self.data.get(usize::try_from(entry.offset).ok()?..)?;
+        let bytes = |width: usize| values.get(..count.checked_mul(width)?);
+        let strings = Strings {
+            rest: values,
+            left: count,
+        };
+        Some(match entry.kind {
+            TYPE_INT16 => Value::Shorts(bytes(2)?),
+            TYPE_INT32 => Value::Words(bytes(4)?),
+            TYPE_INT64 => Value::Longs(bytes(8)?),
+            TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING => Value::Strings(strings),
+            _ => Value::Octets(bytes(1)?),
+        })
+    }
+}
+
+impl<'a> Iterator for Strings<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let end = memchr::memchr(0, self.rest).unwrap_or(self.rest.len());
+        let (string, rest) = self.rest.split_at(end);
+        self.rest = rest.get(1..).unwrap_or_default();
+        Some(string)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Strings<'_> {}
 
 impl InstalledHeader {
     /// Checks a header as the database holds it: lengths, index and data.
@@ -206,6 +266,7 @@ impl InstalledHeader {
             prefix: Prefix {
                 bytes,
                 header_start,
+                signature_entries: Vec::new(),
                 entries,
             },
             original,
@@ -459,7 +520,7 @@ fn check_value(entry: &Entry, data: &[u8]) -> Result<u32, String> {
 fn strings_length(values: &[u8], count: u32) -> Option<u32> {
     let mut rest = values;
     for _ in 0..count {
-        let nul = rest.iter().position(|byte| *byte == 0)?;
+        let nul = memchr::memchr(0, rest)?;
         rest = rest.get(nul + 1..)?;
     }
     u32::try_from(values.len() - rest.len()).ok()

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! All bytes are taken for hostile. `header` checks a header against the rules of librpm before
-//! the `rpm` crate may parse it, for that crate trusts the offsets and counts that it reads.
-//! `file_list` accepts only paths and targets that can be stored without a second thought. What
+//! anyone may look into it.
+//! `file_list` accepts only paths that mean one place. What
 //! the payload holds is measured against the header: an entry that the header does not know, one
 //! that is longer than the header says or one with another digest is an error, and a caller who reads
 //! a content learns of it before the content has ended. Memory is bounded by constants and by the
@@ -43,6 +43,7 @@ mod file;
 mod file_list;
 mod header;
 mod package;
+mod path;
 mod payload;
 pub mod repodata;
 mod scriptlet;
@@ -51,8 +52,9 @@ mod tags;
 
 pub use dependency::{Dependency, Sense};
 pub use error::Error;
-pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
+pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind, LinkTarget};
 pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat};
+pub use path::FilePath;
 pub use payload::{Contents, Payload, Verified};
 pub use scriptlet::Scriptlet;
 pub use signature::SignedHeader;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::BufRead;
 
-use rpm::{Header, IndexSignatureTag, IndexTag, PackageMetadata};
 use sha2::{Digest, Sha256};
 
 use crate::dependency::Dependency;
@@ -13,7 +12,7 @@ use crate::file::{DigestAlgorithm, File, FileKind};
 use crate::file_list;
 use crate::header::{InstalledHeader, Prefix};
 use crate::scriptlet::{self, Scriptlet};
-use crate::tags::Tags;
+use crate::tags::{Tag, Tags};
 
 /// Name, epoch, version, release and architecture: what identifies a package.
 ///
@@ -190,17 +189,17 @@ impl Package {
     /// stored; see [`Error`].
     pub fn read(input: &mut impl BufRead, origin: &str) -> Result<Self, Error> {
         let prefix = Prefix::read(input, origin)?;
-        let metadata = parse(&prefix, origin)?;
-        if metadata.is_source_package() || metadata.lead.package_type() == 1 {
+        let header = Tags::new(origin, prefix.values());
+        if prefix.is_source_by_lead() || is_source_package(&header)? {
             return Err(Error::SourcePackage {
                 origin: origin.to_owned(),
             });
         }
-        let header = Tags::new(origin, &metadata.header);
+        let signature = Tags::new(origin, prefix.signature_values());
         check_payload_format(&header)?;
-        let header_digest = check_header_digest(origin, &metadata.signature, prefix.header())?;
-        let files = file_list::read(&header, &prefix)?;
-        let payload = payload_format(&header, &metadata.signature, header_digest)?;
+        let header_digest = check_header_digest(&signature, prefix.header())?;
+        let files = file_list::read(&header)?;
+        let payload = payload_format(&header, Some(&signature), header_digest)?;
         check_vouched(&header, &files, &payload)?;
         let package = Self::assemble(&header, &prefix, files, payload)?;
         Ok(Self {
@@ -216,17 +215,16 @@ impl Package {
     pub(crate) fn read_installed(blob: &[u8], origin: &str) -> Result<Option<Self>, Error> {
         let installed = InstalledHeader::parse(blob, origin)?;
         let prefix = installed.prefix;
-        if prefix.strings(IndexTag::RPMTAG_NAME as u32) == Some(vec![b"gpg-pubkey"]) {
+        let header = Tags::new(origin, prefix.values());
+        if header.text(Tag::NAME)?.as_deref() == Some("gpg-pubkey") {
             return Ok(None);
         }
-        let metadata = parse(&prefix, origin)?;
-        let header = Tags::new(origin, &metadata.header);
         if let Some(original) = installed.original {
             check_original_digest(&header, &original)?;
         }
-        let mut files = file_list::read(&header, &prefix)?;
-        file_list::retain_installed(&header, &prefix, &mut files)?;
-        let payload = payload_format(&header, &metadata.signature, None)?;
+        let mut files = file_list::read(&header)?;
+        file_list::retain_installed(&header, &mut files)?;
+        let payload = payload_format(&header, None, None)?;
         Self::assemble(&header, &prefix, files, payload).map(Some)
     }
 
@@ -248,54 +246,52 @@ impl Package {
         let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         Ok(Self {
             nevra: nevra(header)?,
-            build_time: header.number(IndexTag::RPMTAG_BUILDTIME)?,
-            source_rpm: header.text(IndexTag::RPMTAG_SOURCERPM)?,
-            licence: header.text(IndexTag::RPMTAG_LICENSE)?.unwrap_or_default(),
-            summary: header.text(IndexTag::RPMTAG_SUMMARY)?.unwrap_or_default(),
-            vendor: header.text(IndexTag::RPMTAG_VENDOR)?,
-            installed_size: header
-                .wide_number(IndexTag::RPMTAG_SIZE, IndexTag::RPMTAG_LONGSIZE)?
-                .unwrap_or(0),
+            build_time: header.number(Tag::BUILDTIME)?,
+            source_rpm: header.text(Tag::SOURCERPM)?,
+            licence: header.text(Tag::LICENSE)?.unwrap_or_default(),
+            summary: header.text(Tag::SUMMARY)?.unwrap_or_default(),
+            vendor: header.text(Tag::VENDOR)?,
+            installed_size: header.wide_number(Tag::SIZE, Tag::LONGSIZE)?.unwrap_or(0),
             files,
             provides: header.dependencies(
-                IndexTag::RPMTAG_PROVIDENAME,
-                IndexTag::RPMTAG_PROVIDEFLAGS,
-                IndexTag::RPMTAG_PROVIDEVERSION,
+                Tag::PROVIDENAME,
+                Tag::PROVIDEFLAGS,
+                Tag::PROVIDEVERSION,
             )?,
             requires: header.dependencies(
-                IndexTag::RPMTAG_REQUIRENAME,
-                IndexTag::RPMTAG_REQUIREFLAGS,
-                IndexTag::RPMTAG_REQUIREVERSION,
+                Tag::REQUIRENAME,
+                Tag::REQUIREFLAGS,
+                Tag::REQUIREVERSION,
             )?,
             conflicts: header.dependencies(
-                IndexTag::RPMTAG_CONFLICTNAME,
-                IndexTag::RPMTAG_CONFLICTFLAGS,
-                IndexTag::RPMTAG_CONFLICTVERSION,
+                Tag::CONFLICTNAME,
+                Tag::CONFLICTFLAGS,
+                Tag::CONFLICTVERSION,
             )?,
             obsoletes: header.dependencies(
-                IndexTag::RPMTAG_OBSOLETENAME,
-                IndexTag::RPMTAG_OBSOLETEFLAGS,
-                IndexTag::RPMTAG_OBSOLETEVERSION,
+                Tag::OBSOLETENAME,
+                Tag::OBSOLETEFLAGS,
+                Tag::OBSOLETEVERSION,
             )?,
             recommends: header.dependencies(
-                IndexTag::RPMTAG_RECOMMENDNAME,
-                IndexTag::RPMTAG_RECOMMENDFLAGS,
-                IndexTag::RPMTAG_RECOMMENDVERSION,
+                Tag::RECOMMENDNAME,
+                Tag::RECOMMENDFLAGS,
+                Tag::RECOMMENDVERSION,
             )?,
             suggests: header.dependencies(
-                IndexTag::RPMTAG_SUGGESTNAME,
-                IndexTag::RPMTAG_SUGGESTFLAGS,
-                IndexTag::RPMTAG_SUGGESTVERSION,
+                Tag::SUGGESTNAME,
+                Tag::SUGGESTFLAGS,
+                Tag::SUGGESTVERSION,
             )?,
             supplements: header.dependencies(
-                IndexTag::RPMTAG_SUPPLEMENTNAME,
-                IndexTag::RPMTAG_SUPPLEMENTFLAGS,
-                IndexTag::RPMTAG_SUPPLEMENTVERSION,
+                Tag::SUPPLEMENTNAME,
+                Tag::SUPPLEMENTFLAGS,
+                Tag::SUPPLEMENTVERSION,
             )?,
             enhances: header.dependencies(
-                IndexTag::RPMTAG_ENHANCENAME,
-                IndexTag::RPMTAG_ENHANCEFLAGS,
-                IndexTag::RPMTAG_ENHANCEVERSION,
+                Tag::ENHANCENAME,
+                Tag::ENHANCEFLAGS,
+                Tag::ENHANCEVERSION,
             )?,
             scriptlets: scriptlet::read(header)?,
             payload,
@@ -310,29 +306,30 @@ impl Package {
     }
 }
 
-/// Parses what stands before a payload.
-pub(crate) fn parse(prefix: &Prefix, origin: &str) -> Result<PackageMetadata, Error> {
-    PackageMetadata::parse(&mut prefix.bytes.as_slice()).map_err(|error| Error::Header {
-        origin: origin.to_owned(),
-        part: "header",
-        reason: error.to_string(),
-    })
+/// Says whether a package is a source package; older ones are known by their files, which are all
+/// in a directory without a name.
+fn is_source_package(header: &Tags<'_>) -> Result<bool, Error> {
+    if header.has(Tag::SOURCEPACKAGE) || header.has(Tag::SOURCERPM) {
+        return Ok(header.has(Tag::SOURCEPACKAGE));
+    }
+    let mut directories = header.strings(Tag::DIRNAMES)?.into_iter().flatten();
+    Ok(directories.next().is_some_and(<[u8]>::is_empty) && directories.next().is_none())
 }
 
 fn nevra(header: &Tags<'_>) -> Result<Nevra, Error> {
     Ok(Nevra {
-        name: header.identity(IndexTag::RPMTAG_NAME)?,
-        epoch: header.number(IndexTag::RPMTAG_EPOCH)?,
-        version: header.identity(IndexTag::RPMTAG_VERSION)?,
-        release: header.identity(IndexTag::RPMTAG_RELEASE)?,
-        arch: header.identity(IndexTag::RPMTAG_ARCH)?,
+        name: header.identity(Tag::NAME)?,
+        epoch: header.number(Tag::EPOCH)?,
+        version: header.identity(Tag::VERSION)?,
+        release: header.identity(Tag::RELEASE)?,
+        arch: header.identity(Tag::ARCH)?,
     })
 }
 
 /// Refuses payloads that are no cpio archive.
 fn check_payload_format(header: &Tags<'_>) -> Result<(), Error> {
     let origin = header.origin.to_owned();
-    match header.text(IndexTag::RPMTAG_PAYLOADFORMAT)?.as_deref() {
+    match header.text(Tag::PAYLOADFORMAT)?.as_deref() {
         None | Some("cpio") => Ok(()),
         Some("drpm") => Err(Error::DeltaPackage {
             origin,
@@ -347,29 +344,21 @@ fn check_payload_format(header: &Tags<'_>) -> Result<(), Error> {
 
 /// Checks the header against the best digest of it in the signature header, and says which that is.
 fn check_header_digest(
-    origin: &str,
-    signature: &Header<IndexSignatureTag>,
+    signature: &Tags<'_>,
     header: &[u8],
 ) -> Result<Option<DigestAlgorithm>, Error> {
     for (tag, algorithm) in [
-        (IndexSignatureTag::RPMSIGTAG_SHA256, DigestAlgorithm::Sha256),
-        (IndexSignatureTag::RPMSIGTAG_SHA1, DigestAlgorithm::Sha1),
+        (Tag::SIG_SHA256, DigestAlgorithm::Sha256),
+        (Tag::SIG_SHA1, DigestAlgorithm::Sha1),
     ] {
-        let expected = match signature.get_entry_data_as_string(tag) {
-            Ok(expected) => expected.to_ascii_lowercase(),
-            Err(rpm::Error::TagNotFound(_)) => continue,
-            Err(error) => {
-                return Err(Error::Header {
-                    origin: origin.to_owned(),
-                    part: "signature header",
-                    reason: format!("{algorithm}: {error}"),
-                });
-            }
+        let Some(expected) = signature.text(tag)? else {
+            continue;
         };
+        let expected = expected.to_ascii_lowercase();
         let found = digest_of(algorithm, header);
         if found != expected {
             return Err(Error::HeaderDigest {
-                origin: origin.to_owned(),
+                origin: signature.origin.to_owned(),
                 algorithm: algorithm.name(),
                 found,
                 expected,
@@ -384,8 +373,8 @@ fn check_header_digest(
 /// copies from the signature header into the installed one.
 fn check_original_digest(header: &Tags<'_>, original: &[u8]) -> Result<(), Error> {
     for (tag, algorithm) in [
-        (IndexTag::RPMTAG_SHA256HEADER, DigestAlgorithm::Sha256),
-        (IndexTag::RPMTAG_SHA1HEADER, DigestAlgorithm::Sha1),
+        (Tag::SHA256HEADER, DigestAlgorithm::Sha256),
+        (Tag::SHA1HEADER, DigestAlgorithm::Sha1),
     ] {
         let Some(expected) = header.text(tag)? else {
             continue;
@@ -419,7 +408,7 @@ fn check_vouched(header: &Tags<'_>, files: &[File], payload: &PayloadFormat) -> 
                 "is missing, and no digest of the payload covers {}",
                 file.path
             );
-            Err(header.wrong(IndexTag::RPMTAG_FILEDIGESTS, reason))
+            Err(header.wrong(Tag::FILEDIGESTS, reason))
         }
         _ => Ok(()),
     }
@@ -432,7 +421,7 @@ fn check_vouched(header: &Tags<'_>, files: &[File], payload: &PayloadFormat) -> 
 /// has no other.
 fn payload_format(
     header: &Tags<'_>,
-    signature: &Header<IndexSignatureTag>,
+    signature: Option<&Tags<'_>>,
     header_digest: Option<DigestAlgorithm>,
 ) -> Result<PayloadFormat, Error> {
     let mut digests = Vec::new();
@@ -442,9 +431,8 @@ fn payload_format(
         };
         let hex = values
             .first()
-            .copied()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+            .map(|hex| hex.to_ascii_lowercase())
+            .unwrap_or_default();
         if !is_digest(algorithm, &hex) {
             return Err(header.wrong(tag, format!("{hex:?} is not a valid {algorithm} digest")));
         }
@@ -455,36 +443,27 @@ fn payload_format(
         });
         Ok(())
     };
-    let number = header
-        .number(IndexTag::RPMTAG_PAYLOADSHA256ALGO)?
-        .unwrap_or(8);
+    let number = header.number(Tag::PAYLOADSHA256ALGO)?.unwrap_or(8);
     let algorithm = DigestAlgorithm::from_number(number).ok_or_else(|| {
         let reason = format!("algorithm {number} is not supported");
-        header.wrong(IndexTag::RPMTAG_PAYLOADSHA256ALGO, reason)
+        header.wrong(Tag::PAYLOADSHA256ALGO, reason)
     })?;
     promise(
-        IndexTag::RPMTAG_PAYLOAD_SHA512,
+        Tag::PAYLOADSHA512,
         DigestAlgorithm::Sha512,
         DigestScope::Compressed,
     )?;
-    promise(
-        IndexTag::RPMTAG_PAYLOADSHA256,
-        algorithm,
-        DigestScope::Compressed,
-    )?;
+    promise(Tag::PAYLOADSHA256, algorithm, DigestScope::Compressed)?;
     let uncompressed = DigestScope::Uncompressed;
-    promise(
-        IndexTag::RPMTAG_PAYLOAD_SHA512_ALT,
-        DigestAlgorithm::Sha512,
-        uncompressed,
-    )?;
-    promise(IndexTag::RPMTAG_PAYLOADSHA256ALT, algorithm, uncompressed)?;
+    promise(Tag::PAYLOADSHA512ALT, DigestAlgorithm::Sha512, uncompressed)?;
+    promise(Tag::PAYLOADSHA256ALT, algorithm, uncompressed)?;
     if let Some(first) = digests.first() {
         let scope = first.scope;
         digests.retain(|digest| digest.scope == scope);
     }
     if (digests.is_empty() || header_digest.is_none())
-        && let Ok(md5) = signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_MD5)
+        && let Some(signature) = signature
+        && let Ok(Some(md5)) = signature.octets(Tag::SIG_MD5)
     {
         digests.push(PayloadDigest {
             algorithm: DigestAlgorithm::Md5,
@@ -492,17 +471,15 @@ fn payload_format(
             hex: hex::encode(md5),
         });
     }
-    let long = signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE);
-    let short = signature.get_entry_data_as_u32(IndexSignatureTag::RPMSIGTAG_PAYLOADSIZE);
+    let in_signature = |signature: &Tags<'_>| {
+        let (short, long) = (Tag::SIG_PAYLOADSIZE, Tag::SIG_LONGARCHIVESIZE);
+        signature.wide_number(short, long).ok().flatten()
+    };
     let archive_size = header
-        .wide_number(
-            IndexTag::RPMTAG_ARCHIVESIZE,
-            IndexTag::RPMTAG_PAYLOADSIZEALT,
-        )?
-        .or_else(|| long.ok())
-        .or_else(|| short.ok().map(u64::from));
+        .wide_number(Tag::ARCHIVESIZE, Tag::PAYLOADSIZEALT)?
+        .or_else(|| signature.and_then(in_signature));
     Ok(PayloadFormat {
-        compressor: header.text(IndexTag::RPMTAG_PAYLOADCOMPRESSOR)?,
+        compressor: header.text(Tag::PAYLOADCOMPRESSOR)?,
         archive_size,
         digests,
     })

@@ -9,6 +9,7 @@
 //! size 0; older tools stored it with each. The first content that comes is handed out, under
 //! the lowest index of the set; a repeated one is checked and skipped.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
@@ -37,8 +38,8 @@ const GONE_ON: &str = "reading went on after an error";
 pub struct Payload<'p, R: Read> {
     package: &'p Package,
     archive: Archive<R>,
-    /// The index of each file by its path without the slash at its start.
-    paths: BTreeMap<&'p [u8], usize>,
+    /// The indexes of the files in the order of their paths.
+    by_path: Vec<u32>,
     /// Files whose entry was there.
     seen: Vec<bool>,
     /// Files whose content was handed out; of hard links, the one with the lowest index.
@@ -127,10 +128,9 @@ impl<'p, R: Read> Payload<'p, R> {
                 source,
             },
         })?;
-        let paths = package.files.iter().enumerate().map(|(index, file)| {
-            let path = file.path.as_bytes();
-            (path.strip_prefix(b"/").unwrap_or(path), index)
-        });
+        let mut by_path: Vec<u32> = (0..).zip(&package.files).map(|(index, _)| index).collect();
+        let path = |index: &u32| package.files.get(*index as usize).map(|file| &file.path);
+        by_path.sort_by(|one, two| path(one).cmp(&path(two)));
         let mut last_links = BTreeMap::new();
         for (index, file) in package.files.iter().enumerate() {
             if let Some(number) = file.hard_link {
@@ -140,7 +140,7 @@ impl<'p, R: Read> Payload<'p, R> {
         Ok(Self {
             package,
             archive: Archive::new(&package.origin, decoder, uncompressed),
-            paths: paths.collect(),
+            by_path,
             seen: vec![false; package.files.len()],
             delivered: vec![false; package.files.len()],
             last_links,
@@ -286,7 +286,7 @@ impl<'p, R: Read> Payload<'p, R> {
         let size = match (&file.kind, file.hard_link) {
             (FileKind::Regular, Some(number)) if self.last_links.get(&number) != Some(&index) => 0,
             (FileKind::Regular, _) => file.size,
-            (FileKind::Symlink(target), _) => target.len() as u64,
+            (FileKind::Symlink(target), _) => target.bytes().len() as u64,
             _ => 0,
         };
         Ok((index, size, None))
@@ -317,7 +317,7 @@ impl<'p, R: Read> Payload<'p, R> {
         if path == cpio::TRAILER {
             return Ok(None);
         }
-        let Some(&index) = self.paths.get(path) else {
+        let Some(index) = self.index_of(path) else {
             let reason = format!("the header does not know {}", path.escape_ascii());
             return Err(self.archive.wrong(reason));
         };
@@ -337,6 +337,16 @@ impl<'p, R: Read> Payload<'p, R> {
         }
         let sum = (summed && numbers.size > 0).then_some(numbers.sum);
         Ok(Some((index, u64::from(numbers.size), sum)))
+    }
+
+    /// Returns the index of the file with a path, which has no slash at its start.
+    fn index_of(&self, path: &[u8]) -> Option<usize> {
+        let file = |index: u32| self.package.files.get(index as usize);
+        let found = self.by_path.binary_search_by(|index| {
+            file(*index).map_or(Ordering::Less, |file| file.path.compare_relative(path))
+        });
+        let index = self.by_path.get(found.ok()?)?;
+        usize::try_from(*index).ok()
     }
 
     fn mark_seen(&mut self, index: usize, file: &File) -> Result<(), Error> {
@@ -363,7 +373,7 @@ impl<'p, R: Read> Payload<'p, R> {
         };
         let expected = match &file.kind {
             FileKind::Regular => file.size,
-            FileKind::Symlink(target) => target.len() as u64,
+            FileKind::Symlink(target) => target.bytes().len() as u64,
             _ => 0,
         };
         let without_content = file.hard_link.is_some() && size == 0;
@@ -372,11 +382,11 @@ impl<'p, R: Read> Payload<'p, R> {
             return Err(self.archive.wrong(reason));
         }
         if let FileKind::Symlink(target) = &file.kind {
-            let mut found = vec![0; target.len()];
-            self.archive.read_all(&mut found, &file.path)?;
+            let mut found = vec![0; target.bytes().len()];
+            self.archive.read_all(&mut found, &file.path.text())?;
             self.archive.align()?;
-            if found != target.as_bytes() {
-                let found = found.escape_ascii();
+            if found != target.bytes() {
+                let (found, target) = (found.escape_ascii(), target.text());
                 let reason = format!("{} points to {found}, in the header to {target}", file.path);
                 return Err(self.archive.wrong(reason));
             }
@@ -392,7 +402,7 @@ impl<'p, R: Read> Payload<'p, R> {
             hasher: file
                 .digest
                 .as_ref()
-                .map(|digest| Hasher::new(digest.algorithm)),
+                .map(|digest| Hasher::new(digest.algorithm())),
             sum: sum.map(|promised| (0, promised)),
         };
         if size == 0 {
@@ -516,14 +526,17 @@ impl Entry {
 
     /// Compares the digest and the sum of a content that has ended; once.
     fn compare_digest(&mut self, package: &Package) -> Result<(), Error> {
-        let path = path_of(package, self.file);
+        let path = || path_of(package, self.file);
         if let Some((found, promised)) = self.sum.take()
             && found != promised
         {
             return Err(Error::Archive {
                 origin: package.origin.clone(),
                 offset: self.offset,
-                reason: format!("{path} has the sum {found:#x}, its entry says {promised:#x}"),
+                reason: format!(
+                    "{} has the sum {found:#x}, its entry says {promised:#x}",
+                    path()
+                ),
             });
         }
         let Some(found) = self.hasher.take().map(Hasher::finish) else {
@@ -534,20 +547,21 @@ impl Entry {
             .get(self.file)
             .and_then(|file| file.digest.as_ref());
         match expected {
-            Some(expected) if expected.hex != found => Err(Error::FileDigest {
+            Some(expected) if expected.hex() != found => Err(Error::FileDigest {
                 origin: package.origin.clone(),
-                path: path.to_owned(),
-                algorithm: expected.algorithm.name(),
+                path: path(),
+                algorithm: expected.algorithm().name(),
                 found,
-                expected: expected.hex.clone(),
+                expected: expected.hex(),
             }),
             _ => Ok(()),
         }
     }
 }
 
-fn path_of(package: &Package, file: usize) -> &str {
-    package.files.get(file).map_or("?", |file| &file.path)
+fn path_of(package: &Package, file: usize) -> String {
+    let file = package.files.get(file);
+    file.map_or("?".to_owned(), |file| file.path.text())
 }
 
 /// Returns the error that the archive wrapped to pass it through [`Read`].

@@ -1,10 +1,10 @@
 //! Scriptlets and triggers of a package. They are listed, so that a person can see what would
 //! have happened at installation; nothing here runs them.
 
-use rpm::IndexTag;
+use std::borrow::Cow;
 
 use crate::error::Error;
-use crate::tags::Tags;
+use crate::tags::{Tag, Tags};
 
 /// A program that RPM runs at some moment of a package's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,50 +19,26 @@ pub struct Scriptlet {
 }
 
 /// Tags of the plain scriptlets: the moment, the text, the interpreter.
-const SCRIPTLETS: [(&str, IndexTag, IndexTag); 9] = [
-    (
-        "pretrans",
-        IndexTag::RPMTAG_PRETRANS,
-        IndexTag::RPMTAG_PRETRANSPROG,
-    ),
-    ("pre", IndexTag::RPMTAG_PREIN, IndexTag::RPMTAG_PREINPROG),
-    ("post", IndexTag::RPMTAG_POSTIN, IndexTag::RPMTAG_POSTINPROG),
-    ("preun", IndexTag::RPMTAG_PREUN, IndexTag::RPMTAG_PREUNPROG),
-    (
-        "postun",
-        IndexTag::RPMTAG_POSTUN,
-        IndexTag::RPMTAG_POSTUNPROG,
-    ),
-    (
-        "posttrans",
-        IndexTag::RPMTAG_POSTTRANS,
-        IndexTag::RPMTAG_POSTTRANSPROG,
-    ),
-    (
-        "preuntrans",
-        IndexTag::RPMTAG_PREUNTRANS,
-        IndexTag::RPMTAG_PREUNTRANSPROG,
-    ),
-    (
-        "postuntrans",
-        IndexTag::RPMTAG_POSTUNTRANS,
-        IndexTag::RPMTAG_POSTUNTRANSPROG,
-    ),
-    (
-        "verify",
-        IndexTag::RPMTAG_VERIFYSCRIPT,
-        IndexTag::RPMTAG_VERIFYSCRIPTPROG,
-    ),
+const SCRIPTLETS: [(&str, Tag, Tag); 9] = [
+    ("pretrans", Tag::PRETRANS, Tag::PRETRANSPROG),
+    ("pre", Tag::PREIN, Tag::PREINPROG),
+    ("post", Tag::POSTIN, Tag::POSTINPROG),
+    ("preun", Tag::PREUN, Tag::PREUNPROG),
+    ("postun", Tag::POSTUN, Tag::POSTUNPROG),
+    ("posttrans", Tag::POSTTRANS, Tag::POSTTRANSPROG),
+    ("preuntrans", Tag::PREUNTRANS, Tag::PREUNTRANSPROG),
+    ("postuntrans", Tag::POSTUNTRANS, Tag::POSTUNTRANSPROG),
+    ("verify", Tag::VERIFYSCRIPT, Tag::VERIFYSCRIPTPROG),
 ];
 
 /// Tags of triggers: texts, interpreters, and for each condition its flags and its text's index.
 struct TriggerTags {
     /// Prefix of the kind's name.
     prefix: &'static str,
-    scripts: IndexTag,
-    programs: IndexTag,
-    flags: IndexTag,
-    indexes: IndexTag,
+    scripts: Tag,
+    programs: Tag,
+    flags: Tag,
+    indexes: Tag,
     /// Names of the kinds: prein, in, un, postun.
     kinds: [&'static str; 4],
 }
@@ -70,18 +46,18 @@ struct TriggerTags {
 const TRIGGERS: [TriggerTags; 3] = [
     TriggerTags {
         prefix: "trigger",
-        scripts: IndexTag::RPMTAG_TRIGGERSCRIPTS,
-        programs: IndexTag::RPMTAG_TRIGGERSCRIPTPROG,
-        flags: IndexTag::RPMTAG_TRIGGERFLAGS,
-        indexes: IndexTag::RPMTAG_TRIGGERINDEX,
+        scripts: Tag::TRIGGERSCRIPTS,
+        programs: Tag::TRIGGERSCRIPTPROG,
+        flags: Tag::TRIGGERFLAGS,
+        indexes: Tag::TRIGGERINDEX,
         kinds: ["triggerprein", "triggerin", "triggerun", "triggerpostun"],
     },
     TriggerTags {
         prefix: "filetrigger",
-        scripts: IndexTag::RPMTAG_FILETRIGGERSCRIPTS,
-        programs: IndexTag::RPMTAG_FILETRIGGERSCRIPTPROG,
-        flags: IndexTag::RPMTAG_FILETRIGGERFLAGS,
-        indexes: IndexTag::RPMTAG_FILETRIGGERINDEX,
+        scripts: Tag::FILETRIGGERSCRIPTS,
+        programs: Tag::FILETRIGGERSCRIPTPROG,
+        flags: Tag::FILETRIGGERFLAGS,
+        indexes: Tag::FILETRIGGERINDEX,
         kinds: [
             "filetriggerprein",
             "filetriggerin",
@@ -91,10 +67,10 @@ const TRIGGERS: [TriggerTags; 3] = [
     },
     TriggerTags {
         prefix: "transfiletrigger",
-        scripts: IndexTag::RPMTAG_TRANSFILETRIGGERSCRIPTS,
-        programs: IndexTag::RPMTAG_TRANSFILETRIGGERSCRIPTPROG,
-        flags: IndexTag::RPMTAG_TRANSFILETRIGGERFLAGS,
-        indexes: IndexTag::RPMTAG_TRANSFILETRIGGERINDEX,
+        scripts: Tag::TRANSFILETRIGGERSCRIPTS,
+        programs: Tag::TRANSFILETRIGGERSCRIPTPROG,
+        flags: Tag::TRANSFILETRIGGERFLAGS,
+        indexes: Tag::TRANSFILETRIGGERINDEX,
         kinds: [
             "transfiletriggerprein",
             "transfiletriggerin",
@@ -109,7 +85,7 @@ const TRIGGER_KINDS: [u32; 4] = [1 << 25, 1 << 16, 1 << 17, 1 << 18];
 
 /// Returns all scriptlets, then one entry for each kind of trigger.
 pub(crate) fn read(header: &Tags<'_>) -> Result<Vec<Scriptlet>, Error> {
-    let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+    let owned = |texts: Vec<Cow<'_, str>>| texts.into_iter().map(Cow::into_owned).collect();
     let mut found = Vec::new();
     for (kind, script, program) in SCRIPTLETS {
         let (script, program) = (header.text(script)?, header.texts(program)?);
@@ -132,8 +108,15 @@ fn triggers(header: &Tags<'_>, tags: &TriggerTags) -> Result<Vec<Scriptlet>, Err
         return Ok(Vec::new());
     };
     let programs = header.texts(tags.programs)?.unwrap_or_default();
-    let flags = header.numbers(tags.flags)?.unwrap_or_default();
-    let indexes = header.numbers(tags.indexes)?.unwrap_or_default();
+    let of_conditions = |tag| -> Result<Vec<u32>, Error> {
+        let numbers = header.numbers(tag)?;
+        Ok(numbers.map_or_else(Vec::new, |numbers| {
+            let all = (0..numbers.len()).map(|position| numbers.get(position));
+            all.flatten().collect()
+        }))
+    };
+    let flags = of_conditions(tags.flags)?;
+    let indexes = of_conditions(tags.indexes)?;
     let mut found = Vec::new();
     for (kind, bit) in tags.kinds.into_iter().zip(TRIGGER_KINDS) {
         let of_kind = flags
@@ -147,7 +130,7 @@ fn triggers(header: &Tags<'_>, tags: &TriggerTags) -> Result<Vec<Scriptlet>, Err
         positions.dedup();
         let texts: Vec<&str> = positions
             .iter()
-            .filter_map(|position| scripts.get(*position).copied())
+            .filter_map(|position| Some(scripts.get(*position)?.as_ref()))
             .collect();
         let program = positions
             .first()
@@ -159,7 +142,7 @@ fn triggers(header: &Tags<'_>, tags: &TriggerTags) -> Result<Vec<Scriptlet>, Err
         if !texts.is_empty() {
             found.push(Scriptlet {
                 kind,
-                program: vec![program.copied().unwrap_or("/bin/sh").to_owned()],
+                program: vec![program.map_or("/bin/sh", |program| program).to_owned()],
                 script: texts.join("\n"),
             });
         }

@@ -17,13 +17,15 @@
 
 use std::io::BufRead;
 
-use rpm::{IndexSignatureTag, PackageMetadata};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::file::FileKind;
 use crate::header::Prefix;
-use crate::package::{DigestScope, Package, parse};
+use crate::package::{DigestScope, Package};
+use crate::tags::{Tag, Tags};
 
 /// A package's header with the signatures over it.
 #[derive(Clone, Debug)]
@@ -52,17 +54,11 @@ impl Package {
                 origin: self.origin.clone(),
             });
         }
-        let metadata = parse(&prefix, &self.origin)?;
-        let has = |tag| metadata.signature.get_entry_data_as_binary(tag).is_ok();
+        let signature = Tags::new(&self.origin, prefix.signature_values());
         Ok(SignedHeader {
             header: prefix.header().to_vec(),
-            signatures: signatures(&metadata).map_err(|error| Error::Header {
-                origin: self.origin.clone(),
-                part: "signature header",
-                reason: error.to_string(),
-            })?,
-            has_payload_signature: has(IndexSignatureTag::RPMSIGTAG_PGP)
-                || has(IndexSignatureTag::RPMSIGTAG_GPG),
+            signatures: signatures(&signature)?,
+            has_payload_signature: signature.has(Tag::SIG_PGP) || signature.has(Tag::SIG_GPG),
             covers_contents: self.covers_contents(),
         })
     }
@@ -82,23 +78,20 @@ impl Package {
 }
 
 /// Returns the signatures over the header.
-fn signatures(metadata: &PackageMetadata) -> Result<Vec<Vec<u8>>, rpm::Error> {
-    let signature = &metadata.signature;
-    let openpgp = IndexSignatureTag::RPMSIGTAG_OPENPGP;
-    if signature.get_entry_data_as_string_array(openpgp).is_ok() {
-        let signatures = metadata.raw_signatures()?;
-        return Ok(signatures.into_iter().map(Into::into).collect());
+fn signatures(signature: &Tags<'_>) -> Result<Vec<Vec<u8>>, Error> {
+    if let Some(texts) = signature.strings(Tag::SIG_OPENPGP)? {
+        let decoded = texts.map(|text| BASE64_STANDARD.decode(text));
+        return decoded
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::Header {
+                origin: signature.origin.to_owned(),
+                part: "signature header",
+                reason: error.to_string(),
+            });
     }
     let mut signatures = Vec::new();
-    for tag in [
-        IndexSignatureTag::RPMSIGTAG_RSA,
-        IndexSignatureTag::RPMSIGTAG_DSA,
-    ] {
-        match signature.get_entry_data_as_binary(tag) {
-            Ok(bytes) => signatures.push(bytes.to_vec()),
-            Err(rpm::Error::TagNotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
+    for tag in [Tag::SIG_RSA, Tag::SIG_DSA] {
+        signatures.extend(signature.octets(tag)?.map(<[u8]>::to_vec));
     }
     Ok(signatures)
 }

@@ -1,85 +1,133 @@
 //! The values of a header by their tags, with errors that name the file and the tag.
 
-use rpm::{Header, IndexTag};
+use std::borrow::Cow;
 
 use crate::dependency::{Dependency, Sense};
 use crate::error::Error;
+use crate::header::{Strings, Value, Values};
 
 /// The tags of a header, with errors that name file and tag.
 pub(crate) struct Tags<'a> {
     /// The file as the caller named it.
     pub(crate) origin: &'a str,
-    header: &'a Header<IndexTag>,
+    values: Values<'a>,
+}
+
+/// A tag, by its number and its name as RPM's documentation has it, without `RPMTAG_`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag {
+    pub(crate) number: u32,
+    name: &'static str,
 }
 
 impl<'a> Tags<'a> {
-    pub(crate) fn new(origin: &'a str, header: &'a Header<IndexTag>) -> Self {
-        Self { origin, header }
+    pub(crate) fn new(origin: &'a str, values: Values<'a>) -> Self {
+        Self { origin, values }
     }
 
     /// Returns the error that a tag is wrong.
-    pub(crate) fn wrong(&self, tag: IndexTag, reason: impl Into<String>) -> Error {
+    pub(crate) fn wrong(&self, tag: Tag, reason: impl Into<String>) -> Error {
         Error::Tag {
             origin: self.origin.to_owned(),
-            tag: tag_name(tag),
+            tag: tag.name,
             reason: reason.into(),
         }
     }
 
-    /// Turns the answer for a missing tag into none.
-    fn optional<T>(&self, tag: IndexTag, value: Result<T, rpm::Error>) -> Result<Option<T>, Error> {
-        match value {
-            Ok(value) => Ok(Some(value)),
-            Err(rpm::Error::TagNotFound(_)) => Ok(None),
-            Err(error) => Err(self.wrong(tag, error.to_string())),
+    /// Returns what `take` makes of the value of a tag, if the header has the tag; an error if it
+    /// has it with values of another type.
+    fn value<T>(
+        &self,
+        tag: Tag,
+        expected: &str,
+        take: impl FnOnce(Value<'a>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        match self.values.get(tag.number) {
+            None => Ok(None),
+            Some(value) => match take(value) {
+                Some(value) => Ok(Some(value)),
+                None => Err(self.wrong(tag, format!("holds something else than {expected}"))),
+            },
         }
     }
 
+    /// Says whether the header has a tag.
+    pub(crate) fn has(&self, tag: Tag) -> bool {
+        self.values.get(tag.number).is_some()
+    }
+
     /// Returns a string, the untranslated one if there are several.
-    pub(crate) fn text(&self, tag: IndexTag) -> Result<Option<String>, Error> {
-        let plain = self.header.get_entry_data_as_string(tag);
-        let value = plain.or_else(|error| match error {
-            rpm::Error::TagNotFound(_) => Err(error),
-            _ => self.header.get_entry_data_as_i18n_string(tag),
-        });
-        Ok(self.optional(tag, value)?.map(str::to_owned))
+    pub(crate) fn text(&self, tag: Tag) -> Result<Option<String>, Error> {
+        let first = self.strings(tag)?.and_then(|mut strings| strings.next());
+        Ok(first.map(|text| String::from_utf8_lossy(text).into_owned()))
     }
 
     /// Returns a number.
-    pub(crate) fn number(&self, tag: IndexTag) -> Result<Option<u32>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u32(tag))
+    pub(crate) fn number(&self, tag: Tag) -> Result<Option<u32>, Error> {
+        Ok(self.numbers(tag)?.and_then(|numbers| numbers.get(0)))
+    }
+
+    /// Returns a number of 64 bits.
+    pub(crate) fn long_number(&self, tag: Tag) -> Result<Option<u64>, Error> {
+        Ok(self.long_numbers(tag)?.and_then(|numbers| numbers.get(0)))
     }
 
     /// Returns a number that is stored under another tag when it needs 64 bits.
-    pub(crate) fn wide_number(&self, tag: IndexTag, long: IndexTag) -> Result<Option<u64>, Error> {
-        match self.optional(long, self.header.get_entry_data_as_u64(long))? {
+    pub(crate) fn wide_number(&self, tag: Tag, long: Tag) -> Result<Option<u64>, Error> {
+        match self.long_number(long)? {
             Some(value) => Ok(Some(value)),
             None => Ok(self.number(tag)?.map(u64::from)),
         }
     }
 
-    /// Returns an array of strings.
-    pub(crate) fn texts(&self, tag: IndexTag) -> Result<Option<Vec<&str>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_string_array(tag))
+    /// Returns an array of strings as bytes.
+    pub(crate) fn strings(&self, tag: Tag) -> Result<Option<Strings<'a>>, Error> {
+        self.value(tag, "strings", |value| match value {
+            Value::Strings(strings) => Some(strings),
+            _ => None,
+        })
+    }
+
+    /// Returns an array of strings. RPM does not look at their encoding either.
+    pub(crate) fn texts(&self, tag: Tag) -> Result<Option<Vec<Cow<'a, str>>>, Error> {
+        let strings = self.strings(tag)?;
+        Ok(strings.map(|strings| strings.map(String::from_utf8_lossy).collect()))
+    }
+
+    /// Returns bytes.
+    pub(crate) fn octets(&self, tag: Tag) -> Result<Option<&'a [u8]>, Error> {
+        self.value(tag, "bytes", |value| match value {
+            Value::Octets(bytes) => Some(bytes),
+            _ => None,
+        })
     }
 
     /// Returns an array of 16-bit numbers.
-    pub(crate) fn short_numbers(&self, tag: IndexTag) -> Result<Option<Vec<u16>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u16_array(tag))
+    pub(crate) fn short_numbers(&self, tag: Tag) -> Result<Option<Shorts<'a>>, Error> {
+        self.value(tag, "16-bit numbers", |value| match value {
+            Value::Shorts(bytes) => Some(Numbers(bytes)),
+            _ => None,
+        })
     }
 
     /// Returns an array of 32-bit numbers.
-    pub(crate) fn numbers(&self, tag: IndexTag) -> Result<Option<Vec<u32>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u32_array(tag))
+    pub(crate) fn numbers(&self, tag: Tag) -> Result<Option<Words<'a>>, Error> {
+        self.value(tag, "32-bit numbers", |value| match value {
+            Value::Words(bytes) => Some(Numbers(bytes)),
+            _ => None,
+        })
     }
 
     /// Returns an array of 64-bit numbers.
-    pub(crate) fn long_numbers(&self, tag: IndexTag) -> Result<Option<Vec<u64>>, Error> {
-        self.optional(tag, self.header.get_entry_data_as_u64_array(tag))
+    pub(crate) fn long_numbers(&self, tag: Tag) -> Result<Option<Longs<'a>>, Error> {
+        self.value(tag, "64-bit numbers", |value| match value {
+            Value::Longs(bytes) => Some(Numbers(bytes)),
+            _ => None,
+        })
     }
 
     /// Returns a string that must be there and fit for a file name.
-    pub(crate) fn identity(&self, tag: IndexTag) -> Result<String, Error> {
+    pub(crate) fn identity(&self, tag: Tag) -> Result<String, Error> {
         let value = self
             .text(tag)?
             .ok_or_else(|| self.wrong(tag, "is missing"))?;
@@ -93,147 +141,207 @@ impl<'a> Tags<'a> {
     /// Returns the dependencies that stand in three arrays.
     pub(crate) fn dependencies(
         &self,
-        name_tag: IndexTag,
-        flags_tag: IndexTag,
-        version_tag: IndexTag,
+        name_tag: Tag,
+        flags_tag: Tag,
+        version_tag: Tag,
     ) -> Result<Vec<Dependency>, Error> {
         let names = self.texts(name_tag)?.unwrap_or_default();
+        let count = names.len();
         // Packages of RPM 2 have dependencies without versions.
-        let unversioned = || vec![0; names.len()];
-        let flags = self.numbers(flags_tag)?.unwrap_or_else(unversioned);
-        let versions = self
-            .texts(version_tag)?
-            .unwrap_or_else(|| vec![""; names.len()]);
-        for (tag, length) in [(flags_tag, flags.len()), (version_tag, versions.len())] {
-            if length != names.len() {
-                let names = names.len();
-                return Err(self.wrong(tag, format!("has {length} values instead of {names}")));
+        let flags = self.numbers(flags_tag)?;
+        let versions = self.strings(version_tag)?;
+        for (tag, length) in [
+            (flags_tag, flags.map(|flags| flags.len())),
+            (version_tag, versions.as_ref().map(ExactSizeIterator::len)),
+        ] {
+            if let Some(length) = length.filter(|length| *length != count) {
+                return Err(self.wrong(tag, format!("has {length} values instead of {count}")));
             }
         }
-        let rows = names.into_iter().zip(flags).zip(versions);
-        Ok(rows
-            .map(|((name, flags), evr)| Dependency {
-                name: name.to_owned(),
-                sense: Sense(flags),
-                evr: evr.to_owned(),
-            })
-            .collect())
+        let mut versions = versions.into_iter().flatten();
+        let rows = names.into_iter().enumerate().map(|(position, name)| {
+            let flags = flags.and_then(|flags| flags.get(position));
+            let evr = versions.next().unwrap_or_default();
+            Dependency {
+                name: name.into_owned(),
+                sense: Sense(flags.unwrap_or(0)),
+                evr: String::from_utf8_lossy(evr).into_owned(),
+            }
+        });
+        Ok(rows.collect())
     }
 }
 
-/// Returns the name of a tag as RPM's documentation has it, without `RPMTAG_`.
-fn tag_name(tag: IndexTag) -> &'static str {
-    TAG_NAMES
-        .iter()
-        .find(|(known, _)| *known == tag)
-        .map_or("?", |(_, name)| name)
+/// An array of big-endian numbers of `N` bytes each, as a header holds it.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers<'a, const N: usize>(&'a [u8]);
+
+/// Numbers of 16 bits.
+pub(crate) type Shorts<'a> = Numbers<'a, 2>;
+/// Numbers of 32 bits.
+pub(crate) type Words<'a> = Numbers<'a, 4>;
+/// Numbers of 64 bits.
+pub(crate) type Longs<'a> = Numbers<'a, 8>;
+
+impl<'a, const N: usize> Numbers<'a, N> {
+    /// Returns how many there are.
+    pub(crate) fn len(self) -> usize {
+        self.0.len() / N
+    }
+
+    fn bytes(self, position: usize) -> Option<&'a [u8; N]> {
+        self.0.get(position.checked_mul(N)?..)?.first_chunk()
+    }
 }
 
-/// Makes the table from tags to their names.
-macro_rules! tag_names {
-    ($($tag:ident = $name:literal),* $(,)?) => {
-        const TAG_NAMES: &[(IndexTag, &str)] = &[$((IndexTag::$tag, $name)),*];
+impl Shorts<'_> {
+    /// Returns the number at a position.
+    pub(crate) fn get(self, position: usize) -> Option<u16> {
+        self.bytes(position).map(|bytes| u16::from_be_bytes(*bytes))
+    }
+}
+
+impl Words<'_> {
+    /// Returns the number at a position.
+    pub(crate) fn get(self, position: usize) -> Option<u32> {
+        self.bytes(position).map(|bytes| u32::from_be_bytes(*bytes))
+    }
+}
+
+impl Longs<'_> {
+    /// Returns the number at a position.
+    pub(crate) fn get(self, position: usize) -> Option<u64> {
+        self.bytes(position).map(|bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+/// Makes a constant of each tag.
+macro_rules! tags {
+    ($($tag:ident = $number:literal),* $(,)?) => {
+        impl Tag {
+            $(
+                pub(crate) const $tag: Self = Self {
+                    number: $number,
+                    name: stringify!($tag),
+                };
+            )*
+        }
     };
 }
 
-tag_names! {
-    RPMTAG_NAME = "NAME",
-    RPMTAG_EPOCH = "EPOCH",
-    RPMTAG_VERSION = "VERSION",
-    RPMTAG_RELEASE = "RELEASE",
-    RPMTAG_ARCH = "ARCH",
-    RPMTAG_BUILDTIME = "BUILDTIME",
-    RPMTAG_SOURCERPM = "SOURCERPM",
-    RPMTAG_LICENSE = "LICENSE",
-    RPMTAG_SUMMARY = "SUMMARY",
-    RPMTAG_VENDOR = "VENDOR",
-    RPMTAG_SIZE = "SIZE",
-    RPMTAG_LONGSIZE = "LONGSIZE",
-    RPMTAG_PAYLOADFORMAT = "PAYLOADFORMAT",
-    RPMTAG_PAYLOADCOMPRESSOR = "PAYLOADCOMPRESSOR",
-    RPMTAG_ARCHIVESIZE = "ARCHIVESIZE",
-    RPMTAG_LONGARCHIVESIZE = "LONGARCHIVESIZE",
-    RPMTAG_PAYLOADSIZEALT = "PAYLOADSIZEALT",
-    RPMTAG_PAYLOADSHA256 = "PAYLOADSHA256",
-    RPMTAG_PAYLOADSHA256ALGO = "PAYLOADSHA256ALGO",
-    RPMTAG_PAYLOADSHA256ALT = "PAYLOADSHA256ALT",
-    RPMTAG_PAYLOAD_SHA512 = "PAYLOADSHA512",
-    RPMTAG_PAYLOAD_SHA512_ALT = "PAYLOADSHA512ALT",
-    RPMTAG_BASENAMES = "BASENAMES",
-    RPMTAG_DIRNAMES = "DIRNAMES",
-    RPMTAG_DIRINDEXES = "DIRINDEXES",
-    RPMTAG_OLDFILENAMES = "OLDFILENAMES",
-    RPMTAG_FILEMODES = "FILEMODES",
-    RPMTAG_FILESIZES = "FILESIZES",
-    RPMTAG_LONGFILESIZES = "LONGFILESIZES",
-    RPMTAG_FILEMTIMES = "FILEMTIMES",
-    RPMTAG_FILEDIGESTS = "FILEDIGESTS",
-    RPMTAG_FILEDIGESTALGO = "FILEDIGESTALGO",
-    RPMTAG_FILELINKTOS = "FILELINKTOS",
-    RPMTAG_FILEFLAGS = "FILEFLAGS",
-    RPMTAG_FILEUSERNAME = "FILEUSERNAME",
-    RPMTAG_FILEGROUPNAME = "FILEGROUPNAME",
-    RPMTAG_FILERDEVS = "FILERDEVS",
-    RPMTAG_FILEDEVICES = "FILEDEVICES",
-    RPMTAG_FILEINODES = "FILEINODES",
-    RPMTAG_FILELANGS = "FILELANGS",
-    RPMTAG_FILECOLORS = "FILECOLORS",
-    RPMTAG_FILECAPS = "FILECAPS",
-    RPMTAG_FILESTATES = "FILESTATES",
-    RPMTAG_PRETRANS = "PRETRANS",
-    RPMTAG_PREIN = "PREIN",
-    RPMTAG_POSTIN = "POSTIN",
-    RPMTAG_PREUN = "PREUN",
-    RPMTAG_POSTUN = "POSTUN",
-    RPMTAG_POSTTRANS = "POSTTRANS",
-    RPMTAG_PREUNTRANS = "PREUNTRANS",
-    RPMTAG_POSTUNTRANS = "POSTUNTRANS",
-    RPMTAG_VERIFYSCRIPT = "VERIFYSCRIPT",
-    RPMTAG_PRETRANSPROG = "PRETRANSPROG",
-    RPMTAG_PREINPROG = "PREINPROG",
-    RPMTAG_POSTINPROG = "POSTINPROG",
-    RPMTAG_PREUNPROG = "PREUNPROG",
-    RPMTAG_POSTUNPROG = "POSTUNPROG",
-    RPMTAG_POSTTRANSPROG = "POSTTRANSPROG",
-    RPMTAG_PREUNTRANSPROG = "PREUNTRANSPROG",
-    RPMTAG_POSTUNTRANSPROG = "POSTUNTRANSPROG",
-    RPMTAG_VERIFYSCRIPTPROG = "VERIFYSCRIPTPROG",
-    RPMTAG_TRIGGERSCRIPTS = "TRIGGERSCRIPTS",
-    RPMTAG_TRIGGERSCRIPTPROG = "TRIGGERSCRIPTPROG",
-    RPMTAG_TRIGGERFLAGS = "TRIGGERFLAGS",
-    RPMTAG_TRIGGERINDEX = "TRIGGERINDEX",
-    RPMTAG_FILETRIGGERSCRIPTS = "FILETRIGGERSCRIPTS",
-    RPMTAG_FILETRIGGERSCRIPTPROG = "FILETRIGGERSCRIPTPROG",
-    RPMTAG_FILETRIGGERFLAGS = "FILETRIGGERFLAGS",
-    RPMTAG_FILETRIGGERINDEX = "FILETRIGGERINDEX",
-    RPMTAG_TRANSFILETRIGGERSCRIPTS = "TRANSFILETRIGGERSCRIPTS",
-    RPMTAG_TRANSFILETRIGGERSCRIPTPROG = "TRANSFILETRIGGERSCRIPTPROG",
-    RPMTAG_TRANSFILETRIGGERFLAGS = "TRANSFILETRIGGERFLAGS",
-    RPMTAG_TRANSFILETRIGGERINDEX = "TRANSFILETRIGGERINDEX",
-    RPMTAG_SHA1HEADER = "SHA1HEADER",
-    RPMTAG_SHA256HEADER = "SHA256HEADER",
-    RPMTAG_PROVIDENAME = "PROVIDENAME",
-    RPMTAG_PROVIDEFLAGS = "PROVIDEFLAGS",
-    RPMTAG_PROVIDEVERSION = "PROVIDEVERSION",
-    RPMTAG_REQUIRENAME = "REQUIRENAME",
-    RPMTAG_REQUIREFLAGS = "REQUIREFLAGS",
-    RPMTAG_REQUIREVERSION = "REQUIREVERSION",
-    RPMTAG_CONFLICTNAME = "CONFLICTNAME",
-    RPMTAG_CONFLICTFLAGS = "CONFLICTFLAGS",
-    RPMTAG_CONFLICTVERSION = "CONFLICTVERSION",
-    RPMTAG_OBSOLETENAME = "OBSOLETENAME",
-    RPMTAG_OBSOLETEFLAGS = "OBSOLETEFLAGS",
-    RPMTAG_OBSOLETEVERSION = "OBSOLETEVERSION",
-    RPMTAG_RECOMMENDNAME = "RECOMMENDNAME",
-    RPMTAG_RECOMMENDFLAGS = "RECOMMENDFLAGS",
-    RPMTAG_RECOMMENDVERSION = "RECOMMENDVERSION",
-    RPMTAG_SUGGESTNAME = "SUGGESTNAME",
-    RPMTAG_SUGGESTFLAGS = "SUGGESTFLAGS",
-    RPMTAG_SUGGESTVERSION = "SUGGESTVERSION",
-    RPMTAG_SUPPLEMENTNAME = "SUPPLEMENTNAME",
-    RPMTAG_SUPPLEMENTFLAGS = "SUPPLEMENTFLAGS",
-    RPMTAG_SUPPLEMENTVERSION = "SUPPLEMENTVERSION",
-    RPMTAG_ENHANCENAME = "ENHANCENAME",
-    RPMTAG_ENHANCEFLAGS = "ENHANCEFLAGS",
-    RPMTAG_ENHANCEVERSION = "ENHANCEVERSION",
+// Those of a header.
+tags! {
+    NAME = 1000,
+    EPOCH = 1003,
+    VERSION = 1001,
+    RELEASE = 1002,
+    ARCH = 1022,
+    BUILDTIME = 1006,
+    SOURCERPM = 1044,
+    LICENSE = 1014,
+    SUMMARY = 1004,
+    VENDOR = 1011,
+    SIZE = 1009,
+    LONGSIZE = 5009,
+    PAYLOADFORMAT = 1124,
+    PAYLOADCOMPRESSOR = 1125,
+    ARCHIVESIZE = 1046,
+    PAYLOADSIZEALT = 5113,
+    PAYLOADSHA256 = 5092,
+    PAYLOADSHA256ALGO = 5093,
+    PAYLOADSHA256ALT = 5097,
+    PAYLOADSHA512 = 5121,
+    PAYLOADSHA512ALT = 5122,
+    BASENAMES = 1117,
+    DIRNAMES = 1118,
+    DIRINDEXES = 1116,
+    OLDFILENAMES = 1027,
+    FILEMODES = 1030,
+    FILESIZES = 1028,
+    LONGFILESIZES = 5008,
+    FILEMTIMES = 1034,
+    FILEDIGESTS = 1035,
+    FILEDIGESTALGO = 5011,
+    FILELINKTOS = 1036,
+    FILEFLAGS = 1037,
+    FILEUSERNAME = 1039,
+    FILEGROUPNAME = 1040,
+    FILERDEVS = 1033,
+    FILEDEVICES = 1095,
+    FILEINODES = 1096,
+    FILELANGS = 1097,
+    FILECOLORS = 1140,
+    FILECAPS = 5010,
+    FILESTATES = 1029,
+    PRETRANS = 1151,
+    PREIN = 1023,
+    POSTIN = 1024,
+    PREUN = 1025,
+    POSTUN = 1026,
+    POSTTRANS = 1152,
+    PREUNTRANS = 5103,
+    POSTUNTRANS = 5104,
+    VERIFYSCRIPT = 1079,
+    PRETRANSPROG = 1153,
+    PREINPROG = 1085,
+    POSTINPROG = 1086,
+    PREUNPROG = 1087,
+    POSTUNPROG = 1088,
+    POSTTRANSPROG = 1154,
+    PREUNTRANSPROG = 5105,
+    POSTUNTRANSPROG = 5106,
+    VERIFYSCRIPTPROG = 1091,
+    TRIGGERSCRIPTS = 1065,
+    TRIGGERSCRIPTPROG = 1092,
+    TRIGGERFLAGS = 1068,
+    TRIGGERINDEX = 1069,
+    FILETRIGGERSCRIPTS = 5066,
+    FILETRIGGERSCRIPTPROG = 5067,
+    FILETRIGGERFLAGS = 5072,
+    FILETRIGGERINDEX = 5070,
+    TRANSFILETRIGGERSCRIPTS = 5076,
+    TRANSFILETRIGGERSCRIPTPROG = 5077,
+    TRANSFILETRIGGERFLAGS = 5082,
+    TRANSFILETRIGGERINDEX = 5080,
+    SHA1HEADER = 269,
+    SHA256HEADER = 273,
+    PROVIDENAME = 1047,
+    PROVIDEFLAGS = 1112,
+    PROVIDEVERSION = 1113,
+    REQUIRENAME = 1049,
+    REQUIREFLAGS = 1048,
+    REQUIREVERSION = 1050,
+    CONFLICTNAME = 1054,
+    CONFLICTFLAGS = 1053,
+    CONFLICTVERSION = 1055,
+    OBSOLETENAME = 1090,
+    OBSOLETEFLAGS = 1114,
+    OBSOLETEVERSION = 1115,
+    RECOMMENDNAME = 5046,
+    RECOMMENDFLAGS = 5048,
+    RECOMMENDVERSION = 5047,
+    SUGGESTNAME = 5049,
+    SUGGESTFLAGS = 5051,
+    SUGGESTVERSION = 5050,
+    SUPPLEMENTNAME = 5052,
+    SUPPLEMENTFLAGS = 5054,
+    SUPPLEMENTVERSION = 5053,
+    ENHANCENAME = 5055,
+    ENHANCEFLAGS = 5057,
+    ENHANCEVERSION = 5056,
+    SOURCEPACKAGE = 1106,
+}
+
+// Those of a signature header.
+tags! {
+    SIG_DSA = 267,
+    SIG_GPG = 1005,
+    SIG_LONGARCHIVESIZE = 271,
+    SIG_MD5 = 1004,
+    SIG_OPENPGP = 278,
+    SIG_PAYLOADSIZE = 1007,
+    SIG_PGP = 1002,
+    SIG_RSA = 268,
+    SIG_SHA1 = 269,
+    SIG_SHA256 = 273,
 }

@@ -34,7 +34,7 @@ fn read(rpm: &[u8]) -> Result<(Package, Found, Verified), Error> {
     let mut found = Vec::new();
     let mut payload = Payload::open(rpm, &package)?;
     while let Some(mut content) = payload.next_content()? {
-        let path = package.files[content.file].path.clone();
+        let path = package.files[content.file].path.text();
         found.push((path, content_of(&mut content)?));
     }
     let verified = payload.finish()?;
@@ -71,14 +71,14 @@ fn a_package_is_read() {
     assert_eq!(package.provides[0].to_string(), "hello = 1.0-2");
     let summary = |file: &File| {
         (
-            file.path.clone(),
+            file.path.text(),
             file.kind.clone(),
             file.mode,
             file.hard_link,
         )
     };
     let files: Vec<_> = package.files.iter().map(summary).collect();
-    let target = FileKind::Symlink("hello".to_owned());
+    let target = FileKind::Symlink("hello".into());
     let expected = [
         ("/usr/bin/hello", FileKind::Regular, 0o755, None),
         ("/usr/bin/one", FileKind::Regular, 0o644, Some(1)),
@@ -527,7 +527,7 @@ fn very_old_packages_have_whole_paths() {
         .0
         .files
         .into_iter()
-        .map(|file| file.path)
+        .map(|file| file.path.text())
         .collect();
     let sample = Sample::new().without(1116).without(1117).without(1118);
     let (_, found, _) = read(&sample.with(1027, texts(&paths)).build()).unwrap();
@@ -616,7 +616,6 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         (base(0, b"."), "the path has a part \".\""),
         (base(0, b""), "/usr/bin/: the path has an empty part"),
         (base(0, b"a/../../b"), "the path has a part \"..\""),
-        (base(0, b"a\xff"), "/usr/bin/a\\xff: the path is not UTF-8"),
         (base(0, b"one"), "/usr/bin/one: is in the file list twice"),
         (base(0, long.as_bytes()), "a part longer than 255 bytes"),
         (
@@ -692,6 +691,100 @@ fn file_lists_that_can_not_be_stored_are_refused() {
     ] {
         refused(&sample.build(), part);
     }
+}
+
+#[test]
+fn names_and_targets_are_any_bytes() {
+    let mut names = [&b"hello"[..], b"one", b"two", b"link", b"caf\xe9"];
+    names[0] = b"\xe9";
+    let mut entries = entries();
+    entries[0].name = b"./usr/bin/\xe9\0".to_vec();
+    entries[3].content = b"h\xe9llo".to_vec();
+    entries[4].name = b"./usr/bin/caf\xe9\0".to_vec();
+    let targets = [&b""[..], b"", b"", b"h\xe9llo", b""];
+    let sample = Sample::new()
+        .with(1117, texts(&names))
+        .with(1116, Value::Number(vec![0; 5]))
+        .with(1036, texts(&targets));
+    let archive = sample::archive(&entries);
+    let rpm = sample.with_archive(archive).build();
+    let (package, found, _) = read(&rpm).unwrap();
+    let file = &package.files[0];
+    assert_eq!(file.path.to_bytes(), b"/usr/bin/\xe9");
+    assert_eq!(
+        (file.path.text(), file.path.is_utf8()),
+        ("/usr/bin/\\xe9".to_owned(), false)
+    );
+    assert_eq!(found[0].0, "/usr/bin/\\xe9");
+    let FileKind::Symlink(target) = &package.files[3].kind else {
+        panic!("{:?}", package.files[3]);
+    };
+    assert_eq!(
+        (target.bytes(), target.is_utf8()),
+        (&b"h\xe9llo"[..], false)
+    );
+    assert_eq!(target.text(), "h\\xe9llo");
+}
+
+/// The most files that a package may have.
+const MOST_FILES: usize = 1 << 19;
+
+/// Builds a package of empty files: directories, and for each file its directory and its name.
+fn of_many_files(directories: &[Vec<u8>], files: usize) -> Vec<u8> {
+    let number = |number: u32| Value::Number(vec![number; files]);
+    let names: Vec<_> = (0..files).map(|number| format!("{number}")).collect();
+    let empty = vec![""; files];
+    let indexes = (0..files).map(|number| (number % directories.len()) as u32);
+    let values = [
+        (1028, number(0)),
+        (1030, Value::Short(vec![0o100_644; files])),
+        (1034, number(0)),
+        (1036, texts(&empty)),
+        (1037, number(0)),
+        (1039, texts(&empty)),
+        (1040, texts(&empty)),
+        (1095, number(1)),
+        (1096, number(0)),
+        (1116, Value::Number(indexes.collect())),
+        (1117, texts(&names)),
+        (1118, texts(directories)),
+    ];
+    let mut sample = Sample::new().without(1035);
+    for (tag, value) in values {
+        sample = sample.with(tag, value);
+    }
+    sample.build()
+}
+
+#[test]
+fn what_a_file_list_may_take_is_known_before_it_is_taken() {
+    let long = |length: usize| {
+        let mut directory = b"/usr".to_vec();
+        while directory.len() < length {
+            directory.push(if directory.len() % 200 == 4 {
+                b'/'
+            } else {
+                b'a'
+            });
+        }
+        directory[length - 1] = b'/';
+        directory
+    };
+    let all = |files| Package::read(&mut &of_many_files(&[long(4000)], files)[..], "x.rpm");
+    assert_eq!(all(16_700).unwrap().files.len(), 16_700);
+    assert_eq!(
+        all(16_800).unwrap_err().to_string(),
+        "x.rpm: the paths of its 16800 files have 64 MiB, 64 MiB are allowed"
+    );
+    let count = |files| Package::read(&mut &of_many_files(&[b"/".to_vec()], files)[..], "x.rpm");
+    assert_eq!(count(MOST_FILES).unwrap().files.len(), MOST_FILES);
+    assert_eq!(
+        count(MOST_FILES + 1).unwrap_err().to_string(),
+        format!(
+            "x.rpm: it has {} files, {MOST_FILES} are allowed",
+            MOST_FILES + 1
+        )
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn tree(lines: &[&str]) -> Tree {
             "l" => Content::Symlink(value.to_owned()),
             _ => Content::File {
                 size: value.len() as u64,
-                id: ContentId::new(format!("sha256:{value}")),
+                id: ContentId::new(format!("sha256:{}", digits(value))),
             },
         };
         let stat = Stat::default();
@@ -34,6 +34,11 @@ fn tree(lines: &[&str]) -> Tree {
             .unwrap();
     }
     tree
+}
+
+/// Writes a text as the digits of a digest.
+fn digits(text: &str) -> String {
+    format!("{:0<64}", hex::encode(text))
 }
 
 /// Makes a base of one package with these files, in the same notation.
@@ -45,16 +50,14 @@ fn base(lines: &[&str]) -> Base {
         };
         let kind = match kind {
             "d" => FileKind::Directory,
-            "l" => FileKind::Symlink(value.to_owned()),
+            "l" => FileKind::Symlink(value.into()),
             _ => FileKind::Regular,
         };
         File {
             mode: u16::from_str_radix(value, 8).unwrap_or(0o644),
             size: value.len() as u64,
-            digest: (kind == FileKind::Regular).then(|| FileDigest {
-                algorithm: DigestAlgorithm::Sha256,
-                hex: value.to_owned(),
-            }),
+            digest: (kind == FileKind::Regular)
+                .then(|| FileDigest::new(DigestAlgorithm::Sha256, &digits(value)).unwrap()),
             ..File::new(format!("/{path}"), kind)
         }
     });

@@ -56,7 +56,7 @@ pub fn run(arguments: &ListArguments, report: &Report) -> Result<()> {
     if report.is_json() {
         report.json(&listing);
     } else {
-        report.print(&listing.text());
+        report.print(listing.text());
     }
     Ok(())
 }

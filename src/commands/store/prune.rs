@@ -70,7 +70,7 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
     if report.is_json() {
         report.json(&pruned);
     } else {
-        report.print(&pruned.text());
+        report.print(pruned.text());
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
         return Ok(());
     }
     for before in &signed.before {
-        report.print(&before.text());
+        report.print(before.text());
     }
     for directory in &signed.directories {
         let list = directory.join("SHA256SUMS");
@@ -93,7 +93,7 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
             Some(key) => format!("signed by key {key}"),
             None => "not signed".to_owned(),
         };
-        report.print(&format!("{}: {by}\n", list.display()));
+        report.print(format!("{}: {by}\n", list.display()));
     }
     Ok(())
 }

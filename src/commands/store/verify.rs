@@ -87,7 +87,7 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     if report.is_json() {
         report.json(&verification);
     } else {
-        report.print(&verification.text());
+        report.print(verification.text());
     }
     match verification.errors() {
         0 => Ok(()),

@@ -21,6 +21,7 @@ use resolve::{
 use rpm_input::Package;
 
 use manifest::{Reason, ReliedOn};
+use solvable::{asked_for, solvable_with};
 pub use solvable::{repository, solvable};
 
 use crate::base::{Base, Named};
@@ -216,8 +217,10 @@ pub fn judge(packages: &[&Package], base: &Base) -> Result<Judgement> {
             relies_on: Vec::new(),
         });
     };
-    let installed = installed.iter().map(solvable::solvable).collect();
-    let (pool, chosen) = beside(installed, packages)?;
+    let asked = asked_for(installed.iter().chain(packages.iter().copied()));
+    let with_asked = |package| solvable_with(package, Some(&asked));
+    let installed = installed.iter().map(with_asked).collect();
+    let (pool, chosen) = beside(installed, packages, &asked)?;
     Ok(Judgement {
         rules: resolve::judge(&pool, &chosen),
         relies_on: relies_on(
@@ -230,13 +233,18 @@ pub fn judge(packages: &[&Package], base: &Base) -> Result<Judgement> {
 
 /// Returns what packages say against each other, whatever the base has.
 pub fn judge_among(packages: &[&Package]) -> Result<Vec<Rule>> {
-    let (pool, chosen) = beside(Vec::new(), packages)?;
+    let asked = asked_for(packages.iter().copied());
+    let (pool, chosen) = beside(Vec::new(), packages, &asked)?;
     Ok(resolve::judge_among(&pool, &chosen))
 }
 
 /// Returns a pool of what is installed and of packages that are all to be added.
-fn beside(installed: Vec<Solvable>, packages: &[&Package]) -> Result<(Pool, Vec<Available>)> {
-    let repository = repository(packages.iter().copied())?;
+fn beside(
+    installed: Vec<Solvable>,
+    packages: &[&Package],
+    asked: &BTreeSet<&str>,
+) -> Result<(Pool, Vec<Available>)> {
+    let repository = repository(packages.iter().copied(), Some(asked))?;
     let pool = Pool::new(installed, vec![repository], Options::default());
     let added = (0..packages.len()).map(|index| Available {
         repository: 0,

@@ -1,5 +1,7 @@
 //! Packages of RPM headers as the solver sees them.
 
+use std::collections::BTreeSet;
+
 use anyhow::anyhow;
 use resolve::{Capability, Catalog, Comparison, Dependency, Evr, Nevra, Repository, Solvable};
 use rpm_input::Package;
@@ -10,9 +12,15 @@ use crate::words::failure::{Failure, Result};
 /// extension fits. A requirement may name a program by either path.
 const MERGED: [&str; 2] = ["/bin/", "/sbin/"];
 
-/// Returns what these packages are to the solver: a repository that has nothing else.
-pub fn repository<'a>(packages: impl Iterator<Item = &'a Package>) -> Result<Repository> {
-    let solvables: Vec<_> = packages.map(solvable).collect();
+/// Returns what these packages are to the solver: a repository that has nothing else. Of their
+/// files those are there that are asked for; all, if that is not known.
+pub fn repository<'a>(
+    packages: impl Iterator<Item = &'a Package>,
+    asked: Option<&BTreeSet<&str>>,
+) -> Result<Repository> {
+    let solvables: Vec<_> = packages
+        .map(|package| solvable_with(package, asked))
+        .collect();
     Ok(Repository {
         catalog: Catalog::of(&solvables).map_err(|error| Failure::refused(anyhow!(error)))?,
         priority: 0,
@@ -20,12 +28,47 @@ pub fn repository<'a>(packages: impl Iterator<Item = &'a Package>) -> Result<Rep
     })
 }
 
+/// Returns all paths that dependencies of these packages name. A package may have 100 000 files,
+/// and of them few are ever asked for.
+pub fn asked_for<'a>(packages: impl Iterator<Item = &'a Package>) -> BTreeSet<&'a str> {
+    let dependencies = packages.flat_map(|package| {
+        let lists = [
+            &package.provides,
+            &package.requires,
+            &package.conflicts,
+            &package.obsoletes,
+            &package.recommends,
+            &package.suggests,
+            &package.supplements,
+            &package.enhances,
+        ];
+        lists.into_iter().flatten()
+    });
+    // Rich dependencies name several, in parentheses.
+    let words = dependencies.flat_map(|one| one.name.split([' ', '(', ')']));
+    words.filter(|word| word.starts_with('/')).collect()
+}
+
 /// Reads a package as the solver sees it.
 pub fn solvable(package: &Package) -> Solvable {
+    solvable_with(package, None)
+}
+
+/// Reads a package with those of its files that are asked for, or all.
+pub fn solvable_with(package: &Package, asked: Option<&BTreeSet<&str>>) -> Solvable {
+    let is_asked = |path: &str| asked.is_none_or(|asked| asked.contains(path));
     let all =
         |dependencies: &[rpm_input::Dependency]| dependencies.iter().map(dependency).collect();
-    let mut files: Vec<_> = package.files.iter().map(|file| file.path.clone()).collect();
-    let others: Vec<_> = files.iter().filter_map(|path| other_path(path)).collect();
+    let (mut files, mut others) = (Vec::new(), Vec::new());
+    if asked.is_none_or(|asked| !asked.is_empty()) {
+        for file in &package.files {
+            let path = file.path.text();
+            others.extend(other_path(&path).filter(|path| is_asked(path)));
+            if is_asked(&path) {
+                files.push(path);
+            }
+        }
+    }
     files.extend(others);
     Solvable {
         nevra: nevra(&package.nevra),

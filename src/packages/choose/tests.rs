@@ -172,7 +172,7 @@ fn answer(base: &Base, names: &[&str], recommends: bool) -> Result<Vec<String>> 
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let choice = choose(Question {
         base,
-        repositories: vec![repository(offered.iter())?],
+        repositories: vec![repository(offered.iter(), None)?],
         owners: &|_| Ok(vec![Owners::new()]),
         wanted: Vec::new(),
         names: &names,
@@ -297,7 +297,7 @@ fn a_base_by_name_is_looked_up() {
     ] {
         assert_eq!(answer(&base, &["tool"], false).unwrap(), expected);
         let offered = packages(&OFFERED);
-        let repositories = [repository(offered.iter()).unwrap()];
+        let repositories = [repository(offered.iter(), None).unwrap()];
         let (known, unknown) = provided_by_list(&base, &repositories);
         assert_eq!((known.is_some(), unknown.is_none()), (provided, provided));
     }
@@ -312,7 +312,7 @@ fn paths_that_metadata_leave_out_are_looked_up_once() {
     let asked = RefCell::new(Vec::new());
     let choice = choose(Question {
         base: &base_of(&["c-1-1.noarch; F /usr/share/y"]),
-        repositories: vec![repository(offered.iter()).unwrap()],
+        repositories: vec![repository(offered.iter(), None).unwrap()],
         owners: &|paths| {
             asked.borrow_mut().extend(paths.iter().cloned());
             Ok(vec![vec![(1, "/usr/share/x".to_owned())]])
@@ -378,7 +378,7 @@ fn reasons_are_recorded_with_names() {
     let base = base_of(&["base-1-1.noarch"]);
     let question = |recommends| Question {
         base: &base,
-        repositories: vec![repository(offered.iter()).unwrap()],
+        repositories: vec![repository(offered.iter(), None).unwrap()],
         owners: &|_| Ok(vec![Owners::new()]),
         // As a file that was named.
         wanted: vec![Available {
@@ -451,7 +451,7 @@ fn wishes_that_are_there_or_nowhere_are_not_missed() {
     ]);
     let choice = choose(Question {
         base: &base,
-        repositories: vec![repository(offered.iter()).unwrap()],
+        repositories: vec![repository(offered.iter(), None).unwrap()],
         owners: &|_| Ok(vec![Owners::new()]),
         wanted: Vec::new(),
         names: &["a".to_owned()],
@@ -464,7 +464,7 @@ fn wishes_that_are_there_or_nowhere_are_not_missed() {
 #[test]
 fn what_a_looked_up_base_provides() {
     let offered = packages(&["a-1-1.noarch; P x; F /usr/bin/a", "b-1-1.noarch"]);
-    let repositories = [repository(offered.iter()).unwrap()];
+    let repositories = [repository(offered.iter(), None).unwrap()];
     let listed = |lines: &str| Base {
         named: Named::Listed(base::parse_list(lines).unwrap()),
         ..Base::default()

@@ -1,7 +1,7 @@
 //! Packages as values in; the tree as text, the findings and the changes out.
 
 use image::dump::dump;
-use rpm_input::{DigestAlgorithm, FileFlags, Nevra};
+use rpm_input::{DigestAlgorithm, FileDigest, FileFlags, Nevra};
 
 use super::*;
 
@@ -23,13 +23,45 @@ fn package(name: &str, lines: &[&str]) -> Package {
     package
 }
 
+/// Writes a text as the digits of a digest. [`readable`] turns it back.
+fn digits(algorithm: DigestAlgorithm, text: &str) -> String {
+    let length = if algorithm == DigestAlgorithm::Md5 {
+        32
+    } else {
+        64
+    };
+    format!("{:0<length$}", hex::encode(text))
+}
+
+/// Puts the texts of digests in place of their digits.
+fn readable(text: &str) -> String {
+    let is_digit = |char: char| char.is_ascii_hexdigit();
+    let mut readable = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_digit) {
+        let (before, digits) = rest.split_at(start);
+        let end = digits.find(|char| !is_digit(char)).unwrap_or(digits.len());
+        let (digits, after) = digits.split_at(end);
+        readable.push_str(before);
+        match digits.len() {
+            32 | 64 => {
+                let text = hex::decode(digits).unwrap();
+                readable.push_str(str::from_utf8(&text).unwrap().trim_end_matches('\0'));
+            }
+            _ => readable.push_str(digits),
+        }
+        rest = after;
+    }
+    readable + rest
+}
+
 fn file(line: &str) -> File {
     let mut words = line.split(' ');
     let mut next = || words.next().unwrap();
     let (path, kind, mode, owners) = (next(), next(), next(), next());
     let kind = match kind {
         "d" => FileKind::Directory,
-        "l" => FileKind::Symlink(String::new()),
+        "l" => FileKind::Symlink("".into()),
         "c" => FileKind::Character(0x103),
         "p" => FileKind::Fifo,
         _ => FileKind::Regular,
@@ -37,23 +69,21 @@ fn file(line: &str) -> File {
     let (owner, group) = owners.split_once(':').unwrap();
     let mut file = File {
         mode: u16::from_str_radix(mode, 8).unwrap(),
-        owner: owner.to_owned(),
-        group: group.to_owned(),
+        owner: owner.into(),
+        group: group.into(),
         mtime: 100,
         ..File::new(path.to_owned(), kind)
     };
     for word in words {
         if let Some(target) = word.strip_prefix("->") {
-            file.kind = FileKind::Symlink(target.to_owned());
+            file.kind = FileKind::Symlink(target.into());
         } else if let Some((algorithm, text)) = word.split_once(':') {
             file.size = text.len() as u64;
-            file.digest = Some(FileDigest {
-                algorithm: match algorithm {
-                    "md5" => DigestAlgorithm::Md5,
-                    _ => DigestAlgorithm::Sha256,
-                },
-                hex: text.to_owned(),
-            });
+            let algorithm = match algorithm {
+                "md5" => DigestAlgorithm::Md5,
+                _ => DigestAlgorithm::Sha256,
+            };
+            file.digest = FileDigest::new(algorithm, &digits(algorithm, text));
         } else if let Some((key, number)) = word.split_once('=') {
             let number = number.parse().unwrap();
             match key {
@@ -64,7 +94,7 @@ fn file(line: &str) -> File {
             }
         } else {
             match word {
-                "caps" => file.capabilities = Some(vec![1, 2]),
+                "caps" => file.capabilities = Some([1, 2].into()),
                 _ => file.flags = FileFlags(GHOST),
             }
         }
@@ -123,7 +153,8 @@ fn told(plan: &Plan) -> Vec<String> {
         !line.contains(" d ") || plan.described.contains(path)
     });
     let findings = (plan.findings.iter()).map(|one| format!("{}: {}", one.kind.id, one.text));
-    paths.map(str::to_owned).chain(findings).collect()
+    let lines = paths.map(str::to_owned).chain(findings);
+    lines.map(|line| readable(&line)).collect()
 }
 
 /// One decision a row: what is in two packages, and what comes of it.
@@ -566,7 +597,10 @@ fn where_contents_are_read() {
         "/usr/l l 0777 root:root ->a",
     ];
     let plan = plan(&[package("one", &lines)], &[], None);
-    let id = |text: &str| Some(ContentId::new(format!("sha256:{text}")));
+    let id = |text: &str| {
+        let digits = digits(DigestAlgorithm::Sha256, text);
+        Some(ContentId::new(format!("sha256:{digits}")))
+    };
     assert_eq!(
         plan.contents,
         [[None, id("one"), None, id("two"), None, None]]
@@ -604,7 +638,7 @@ fn parties_of_a_conflict() {
         ("/a d 0755 root:root", "directory, 0755 root:root"),
         ("/a p 0600 root:root", "special file, 0600 root:root"),
     ] {
-        assert_eq!(described(&file(line)), expected);
+        assert_eq!(readable(&described(&file(line))), expected);
     }
 }
 
@@ -643,14 +677,14 @@ fn what_rules_are_told_of_a_file() {
         assert_eq!(candidate(&file), expected);
     }
     let german = File {
-        language: Some("de".to_owned()),
+        language: Some("de".into()),
         ..plain()
     };
     assert!(candidate(&german).localized);
     for (kind, expected) in [
         (FileKind::Directory, CandidateKind::Directory),
         (
-            FileKind::Symlink("b".to_owned()),
+            FileKind::Symlink("b".into()),
             CandidateKind::Symlink("b".to_owned()),
         ),
         (FileKind::Character(0), CandidateKind::Whiteout),

@@ -20,7 +20,7 @@ fn installed_headers_are_taken_as_rpm_left_them() {
         let files = packages[0].files.iter();
         files
             .inspect(|file| assert_eq!(file.kind, FileKind::Regular))
-            .map(|file| (file.path.clone(), file.hard_link))
+            .map(|file| (file.path.text(), file.hard_link))
             .collect()
     };
     let expect = |paths: &[(&str, Option<u32>)]| -> Vec<(String, Option<u32>)> {
