@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Runs every fuzz target, one after the other, and says how often each ran and what it found.
+#
+#   fuzz/run.sh SECONDS [TARGET...]
+#
+# SECONDS are those of all targets together. No nightly compiler and no cargo-fuzz: the stable one is
+# told to take the flags. Overflows and debug assertions count as findings, and so does more than
+# 1 GiB of memory or 20 seconds for one input. What was found is kept below fuzz/artifacts/, with
+# the corpus of the next run in fuzz/corpus/. Exit code 1 if anything was found.
+set -euo pipefail
+[[ ${1:-} =~ ^[0-9]+$ ]] || { echo "usage: fuzz/run.sh SECONDS [TARGET...]" >&2; exit 2; }
+seconds=$1
+shift
+cd "$(dirname "$(realpath "$0")")"
+root=$PWD/..
+host=$(rustc -vV | sed -n 's/^host: //p')
+if [ $# -gt 0 ]; then
+    targets=("$@")
+else
+    mapfile -t targets < <(sed -n 's/^path = "fuzz_targets\/\(.*\)\.rs"$/\1/p' Cargo.toml)
+fi
+
+# The target of the whole program runs it as it is, but with its assertions.
+cargo build --quiet --manifest-path "$root/Cargo.toml" --bin sysext-build
+export FUZZ_PROGRAM=$root/target/debug/sysext-build
+flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
+ -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+ -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks"
+# With --target, what runs at build time is not instrumented.
+RUSTC_BOOTSTRAP=1 RUSTFLAGS=$(echo $flags) cargo build --quiet --release --target "$host" \
+    $(printf -- '--bin %s ' "${targets[@]}")
+
+# Writes the first inputs of a target into a directory.
+seeds() {
+    local file
+    case $1 in
+    package) cp "$root"/fixtures/*.rpm "$2" ;;
+    openpgp) cp "$root"/fixtures/keys/* "$2" ;;
+    release) cp "$root"/fixtures/os-release/* "$2" ;;
+    linkage) cp "$(command -v true)" "$2"; printf '#!/bin/sh -e\n' > "$2/script" ;;
+    dependencies) printf '(a >= 1:2-3 if (b or /usr/bin/c))' > "$2/rich" ;;
+    repodata)
+        printf '<metadata packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="a"/><format><rpm:provides><rpm:entry name="a" flags="EQ" ver="1"/></rpm:provides><file>/usr/bin/tool</file></format></package></metadata>' > "$2/primary"
+        printf '<filelists packages="1"><package pkgid="a" name="a"><file>/usr/bin/tool</file></package></filelists>' > "$2/filelists"
+        printf '<repomd><revision>1</revision><data type="primary"><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="p"/></data></repomd>' > "$2/repomd" ;;
+    image | manifest)
+        "$FUZZ_PROGRAM" -q --match any -o "$2" "$root"/fixtures/hello-tools-*.rpm > "$2/log" 2>&1 || true
+        find "$2" -type f ! -name "*.$([ "$1" = image ] && echo raw || echo manifest.gz)" -delete
+        if [ "$1" = manifest ]; then for file in "$2"/*.gz; do zcat "$file" > "${file%.gz}"; done; fi ;;
+    store)
+        printf '\0%064d  a-1.x86-64.raw\n%064d  BEST-BEFORE-2030-01-01\n' 0 0 > "$2/list"
+        printf '\0[Transfer]\nVerify=no\n[Source]\nType=url-file\nPath=https://a/\nMatchPattern=a-@v.raw\n[Target]\nType=regular-file\nPath=/var/lib/extensions\n' > "$2/definition" ;;
+    program)
+        for file in "$root"/examples/*.toml; do { printf '\0'; cat "$file"; } > "$2/$(basename "$file")"; done
+        printf '\002[oss]\nbaseurl=file:///nothing\ngpgcheck=1\n' > "$2/repo"
+        printf '\003bash-5.2-1.x86_64\n' > "$2/list"
+        printf '\004{"packages":[{"name":"bash","version":"5.2-1","architecture":"x86_64"}]}' > "$2/manifest"
+        { printf '\005'; cat "$root/fixtures/os-release/fedora-42.os-release"; } > "$2/os-release" ;;
+    esac
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export TMPDIR=$work
+each=$((seconds / ${#targets[@]}))
+[ "$each" -gt 0 ] || each=1
+found=0
+for target in "${targets[@]}"; do
+    mkdir -p "corpus/$target" "artifacts/$target" "$work/$target"
+    seeds "$target" "$work/$target"
+    failed=0
+    "target/$host/release/$target" "corpus/$target" "$work/$target" \
+        -max_total_time="$each" -timeout=20 -rss_limit_mb=1024 -max_len=262144 -print_final_stats=1 \
+        -artifact_prefix="artifacts/$target/" > "$work/log" 2>&1 || failed=1
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
+    printf '%-13s %9s executions, %s\n' "$target" "${runs:-no}" \
+        "$([ "$failed" = 0 ] && echo nothing found || echo FOUND)"
+    if [ "$failed" = 1 ]; then
+        found=1
+        grep -E 'panicked|ERROR|Test unit written|assertion' -A2 "$work/log" | head -20 || true
+    fi
+done
+exit "$found"
