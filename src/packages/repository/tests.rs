@@ -286,7 +286,7 @@ fn with_long_names(scratch: &Scratch, number: usize) {
 fn a_catalog_takes_a_bounded_multiple_of_what_was_stored() {
     let trust = trust();
     let settings = Settings::without_network(None);
-    let downloads = Downloads::new(&settings);
+    let downloads = Downloads::new(&settings).unwrap();
     for (number, allowed) in [(1000, true), (1100, false)] {
         let scratch = Scratch::new();
         with_long_names(&scratch, number);
