@@ -66,6 +66,7 @@ impl Memory {
         let failed = |error: files::Error| {
             let path = directory.display();
             Failure::io(format!("reading what was signed, in {path}"), error)
+                .hint("give another one with --state-dir DIR")
         };
         let opened = files::if_there(Directory::open(directory, Links::Follow)).map_err(failed)?;
         match opened {
@@ -253,6 +254,8 @@ mod tests {
             std::fs::set_permissions(path, permissions).unwrap();
         };
         let file = state.join(FILE);
+        let made = std::fs::metadata(&state).unwrap().permissions().mode();
+        assert_eq!(made & 0o777, 0o700);
         for path in [&file, &state] {
             mode(path, 0o777);
             assert!(memory.read().is_err());

@@ -321,7 +321,11 @@ fn read_key(
 /// it.
 pub fn open(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signer>> {
     let signer = Signer::open(settings)?;
-    let notes = settings.memory.read()?;
+    // Who signs nothing needs no notes, and may have none that can be read.
+    let notes = match &signer {
+        Some(_) => Notes::default(),
+        None => settings.memory.read().unwrap_or_default(),
+    };
     for directory in directories {
         // Whatever is wrong with the directory is found, and said, where it is written to.
         let Ok(store) = Store::open_for_reading(directory) else {
