@@ -31,8 +31,8 @@ pub struct SigningArguments {
     /// first
     #[arg(long, help_heading = "Signature")]
     pub new_key: bool,
-    /// Directory that remembers which list of each store was signed last [default:
-    /// $XDG_STATE_HOME/sysext-build]
+    /// Directory that remembers which list of each store was signed last, and has the key by which
+    /// the cache knows its own files [default: $XDG_STATE_HOME/sysext-build]
     #[arg(long, value_name = "DIR", help_heading = "Signature")]
     pub state_dir: Option<PathBuf>,
 }

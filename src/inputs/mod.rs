@@ -49,7 +49,7 @@ pub struct Variable {
 }
 
 /// All variables that this program reads.
-pub const ENVIRONMENT: [Variable; 11] = [
+pub const ENVIRONMENT: [Variable; 10] = [
     Variable {
         names: "SOURCE_DATE_EPOCH",
         options: &["sign_key", "tarball"],
@@ -64,7 +64,8 @@ pub const ENVIRONMENT: [Variable; 11] = [
     Variable {
         names: "XDG_STATE_HOME, HOME",
         options: &["state_dir"],
-        meaning: "Where it is noted which lists were signed, unless --state-dir is given: \
+        meaning: "Where it is noted which lists were signed, and where the key is by which the \
+                  cache knows its own files, unless --state-dir is given: \
                   $XDG_STATE_HOME/sysext-build if that is an absolute path, else \
                   $HOME/.local/state/sysext-build.",
     },
@@ -73,13 +74,6 @@ pub const ENVIRONMENT: [Variable; 11] = [
         options: &["cache_dir"],
         meaning: "Where the cache is, unless --cache-dir is given: $XDG_CACHE_HOME/sysext-build if \
                   that is an absolute path, else $HOME/.cache/sysext-build.",
-    },
-    Variable {
-        names: "XDG_STATE_HOME, HOME",
-        options: &["cache_dir"],
-        meaning: "Where the key is by which the cache knows its own files: \
-                  $XDG_STATE_HOME/sysext-build/cache.key if that is an absolute path, else \
-                  $HOME/.local/state/sysext-build/cache.key.",
     },
     Variable {
         names: "http_proxy",
@@ -237,7 +231,7 @@ fn asked(
         files: rpm_files_of(&files)?,
         names: names.collect(),
         repositories: repositories(&arguments.repo)?,
-        downloads: downloads(&arguments.network)?,
+        downloads: downloads(&arguments.network, &arguments.signing)?,
         trust: trust::Settings {
             keyrings: arguments.keyring.clone(),
             import_keys: arguments.import_keys,
@@ -317,10 +311,7 @@ pub fn signing(arguments: &SigningArguments) -> Result<signing::Settings> {
     Ok(signing::Settings {
         key: key(arguments)?,
         new_key: arguments.new_key,
-        memory: Memory::new(
-            (arguments.state_dir.clone())
-                .or_else(|| own_directory("XDG_STATE_HOME", ".local/state")),
-        ),
+        memory: Memory::new(state_directory(arguments)),
         time: source_date_epoch()?.map_or(now, u64::from),
         now,
     })
@@ -448,6 +439,12 @@ fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
     Ok(sources)
 }
 
+/// Returns where is kept what must outlive a run and be nobody else's to write.
+fn state_directory(arguments: &SigningArguments) -> Option<PathBuf> {
+    let given = arguments.state_dir.clone();
+    given.or_else(|| own_directory("XDG_STATE_HOME", ".local/state"))
+}
+
 /// Returns this program's directory in one of the user's base directories: that of a variable if it
 /// is an absolute path, else one in the user's home.
 #[expect(
@@ -467,7 +464,10 @@ fn own_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     clippy::disallowed_methods,
     reason = "this module is the reader of the environment"
 )]
-fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
+fn downloads(
+    arguments: &NetworkArguments,
+    signing: &SigningArguments,
+) -> Result<repository::Settings> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let text = |names: &[&str]| {
         let value = names.iter().find_map(|name| variable(name));
@@ -491,7 +491,7 @@ fn downloads(arguments: &NetworkArguments) -> Result<repository::Settings> {
     let any = ["all_proxy", "ALL_PROXY"];
     Ok(repository::Settings {
         cache: (arguments.cache_dir.clone()).or_else(|| own_directory("XDG_CACHE_HOME", ".cache")),
-        state: own_directory("XDG_STATE_HOME", ".local/state"),
+        state: state_directory(signing),
         offline: arguments.offline,
         refresh: arguments.refresh,
         fetch: fetch::Options {
