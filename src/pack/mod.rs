@@ -119,16 +119,17 @@ impl<W: io::Read + io::Seek> Packed<W> {
         self.output
             .seek(SeekFrom::Start(0))
             .map_err(|error| Failure::io("reading the image back", error))?;
-        let dropped = unpack::unpack(&mut self.output, directory)?;
+        let alone = unpack::unpack(&mut self.output, directory)?;
         report.stage("tree", &directory.display().to_string());
-        if dropped > 0 {
-            report.stage(
-                "note",
-                &format!(
-                    "--tree: set-uid and set-gid bits of {} are in the image alone",
-                    counted(dropped, "file")
-                ),
-            );
+        for (what, count) in [
+            ("set-uid and set-gid bits", alone.set_id),
+            ("extended attributes", alone.attributes),
+        ] {
+            if count > 0 {
+                let files = counted(count, "file");
+                let text = format!("--tree: {what} of {files} are in the image alone");
+                report.stage("note", &text);
+            }
         }
         Ok(())
     }

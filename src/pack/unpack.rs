@@ -1,6 +1,7 @@
 //! Writes the tree of a finished image to disk, to look at.
 //!
-//! Owners and extended attributes are not applied, since that takes root; the image has them.
+//! Owners are not applied, since that takes root, and of extended attributes only those that take
+//! none (`user.*` of files); the image has them all, and what is missing is counted.
 //! Set-uid and set-gid bits make a file act for its owner, so they are left out where the file on
 //! disk has another one. Others may be able to write to the directory: all names are looked up from
 //! its descriptor, and no link is followed.
@@ -15,13 +16,21 @@ use anyhow::anyhow;
 use files::{Descent, Directory, Links};
 use image::squashfs::Image;
 use image::{Content, LeafId, Stat, Visit};
-use rustix::fs::Mode;
+use rustix::fs::{Mode, XattrFlags};
 
 use crate::words::failure::{Failure, Result, writing_failure};
 
-/// Unpacks an image into `directory`, which must be empty or new; returns the number of files and
-/// directories that have their set-uid or set-gid bit in the image alone.
-pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<usize> {
+/// How many files and directories have something in the image alone.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ImageAlone {
+    /// Their set-uid or set-gid bit.
+    pub set_id: usize,
+    /// Extended attributes, such as capabilities.
+    pub attributes: usize,
+}
+
+/// Unpacks an image into `directory`, which must be empty or new; says what is not in there.
+pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<ImageAlone> {
     std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
     let root = Directory::open(directory, Links::Follow).map_err(writing_failure)?;
     if !root.names()?.is_empty() {
@@ -34,14 +43,18 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<usize> 
     let tree = image.tree().map_err(Failure::refused)?;
     let mut names: Vec<(PathBuf, Option<LeafId>, Mode)> = Vec::new();
     let is_root = rustix::process::geteuid().is_root();
-    let mut dropped = 0;
+    let mut alone = ImageAlone::default();
     tree.walk(&mut |path, visit| {
         let leaf = match visit {
             Visit::Directory(_) => None,
             Visit::Leaf(id, _) => Some(id),
         };
         let (mode, is_whole) = mode_on_disk(visit.stat(), is_root);
-        dropped += usize::from(!is_whole);
+        alone.set_id += usize::from(!is_whole);
+        // Those of files are written with the file.
+        if leaf.is_none() && !visit.stat().xattrs.is_empty() {
+            alone.attributes += 1;
+        }
         names.push((PathBuf::from(path), leaf, mode));
     });
     let mut descent = Descent::new(root.descend("").map_err(writing_failure)?);
@@ -71,6 +84,15 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<usize> 
                 io::copy(&mut content, &mut file)
                     .and_then(|_| file.set_permissions(Permissions::from_mode(mode.bits())))
                     .map_err(|error| failed(&directory.join(path), error))?;
+                let attributes = &tree.leaf(*leaf).stat.xattrs;
+                // Not every file system takes them.
+                let is_set = |(name, value): &(&String, &Vec<u8>)| {
+                    let flags = XattrFlags::empty();
+                    name.starts_with("user.")
+                        && rustix::fs::fsetxattr(&file, name.as_str(), value, flags).is_ok()
+                };
+                let set = attributes.iter().filter(is_set).count();
+                alone.attributes += usize::from(set < attributes.len());
             }
             Content::Special(_) => {}
         }
@@ -82,7 +104,7 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<usize> 
             .and_then(|directory| directory.set_mode(mode.bits()))
             .map_err(writing_failure)?;
     }
-    Ok(dropped)
+    Ok(alone)
 }
 
 /// Returns the mode that a file gets on disk, and whether it is all of the one in the image;
@@ -148,6 +170,11 @@ mod tests {
             ..directory.clone()
         };
         tree.insert_directory("usr/d", own, &directory).unwrap();
+        packed(&tree)
+    }
+
+    /// Makes an image of a tree in which each file that is not empty has the content `one`.
+    fn packed(tree: &Tree) -> Cursor<Vec<u8>> {
         let options = Options {
             compressor: "zstd:1".parse().unwrap(),
             block_size: 128 * 1024,
@@ -155,8 +182,13 @@ mod tests {
             mkfs_time: 1,
         };
         let mut packer = Packer::new(Cursor::new(Vec::new()), &options).unwrap();
-        packer.add(&id, 3, &mut &b"one"[..]).unwrap();
-        packer.finish(&tree).unwrap().0
+        packer
+            .add(&ContentId::new("one"), 3, &mut &b"one"[..])
+            .unwrap();
+        packer
+            .add(&ContentId::new("none"), 0, &mut &b""[..])
+            .unwrap();
+        packer.finish(tree).unwrap().0
     }
 
     #[test]
@@ -185,6 +217,46 @@ mod tests {
             fs::read_link(directory.join("usr/link")).unwrap(),
             Path::new("a")
         );
+    }
+
+    #[test]
+    fn attributes_that_take_no_root() {
+        let directory = Stat::implicit_directory(1);
+        for (names, is_directory, expected) in [
+            (&[][..], false, 0),
+            (&["user.a"], false, 0),
+            (&["user.a", "security.capability"], false, 1),
+            (&["trusted.a"], false, 1),
+            (&["user.a"], true, 1),
+        ] {
+            let scratch = Scratch::new();
+            let xattrs = (names.iter())
+                .map(|name| ((*name).to_owned(), b"0".to_vec()))
+                .collect();
+            let stat = Stat {
+                mode: 0o755,
+                xattrs,
+                ..Stat::default()
+            };
+            let mut tree = Tree::new(directory.clone());
+            if is_directory {
+                tree.insert_directory("usr/a", stat, &directory).unwrap();
+            } else {
+                let content = Content::File {
+                    size: 0,
+                    id: ContentId::new("none"),
+                };
+                tree.insert_leaf("usr/a", Leaf { stat, content }, &directory)
+                    .unwrap();
+            }
+            let path = scratch.path().join("tree");
+            let alone = unpack(&mut packed(&tree), &path).unwrap();
+            assert_eq!(alone.attributes, expected, "{names:?} {is_directory}");
+            let mut value = [0; 8];
+            let found = rustix::fs::lgetxattr(path.join("usr/a"), "user.a", &mut value);
+            let is_there = names.contains(&"user.a") && !is_directory;
+            assert_eq!(found.is_ok(), is_there, "{names:?} {is_directory}");
+        }
     }
 
     #[test]
