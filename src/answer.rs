@@ -1,6 +1,5 @@
 //! What a build answers: the plan of an image and what became of it, as text and as JSON.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use image::{Tree, dump};
@@ -16,6 +15,7 @@ use crate::plan::{self, Planned};
 use crate::publish::Stored;
 use crate::report::Report;
 use crate::words::quantity::bytes;
+use crate::words::text::Text;
 
 /// What a build made, or would make.
 #[derive(Debug, Serialize)]
@@ -63,15 +63,10 @@ impl Serialize for TreeLines {
     }
 }
 
-impl fmt::Display for TreeLines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut result = Ok(());
-        dump::lines(&self.0, &mut |line| {
-            if result.is_ok() {
-                result = writeln!(f, "{line}");
-            }
-        });
-        result
+impl TreeLines {
+    /// Hands out the lines, one after the other.
+    pub fn each(&self, line: &mut dyn FnMut(&str)) {
+        dump::lines(&self.0, line);
     }
 }
 
@@ -118,23 +113,24 @@ impl Built {
     }
 
     /// Prints the plan as text: what the image is called, what it says of itself, its tree.
-    pub fn print_plan(&self, report: &Report) {
-        report.print(format_args!("{}{}", self.head_text(), self.tree));
+    pub fn print_plan(&self, report: &Report) -> crate::words::failure::Result<()> {
+        report.print_with(&self.head_text(), |line| self.tree.each(line))
     }
 
-    fn head_text(&self) -> String {
-        let mut text = format!("{}\n", self.image.display());
+    fn head_text(&self) -> Text {
+        let mut text = Text::default();
+        text.line(self.image.display());
         for (key, value) in &self.extension {
-            text += &format!("  {key}={}\n", value.as_str().unwrap_or_default());
+            text.line(format!("  {key}={}", value.as_str().unwrap_or_default()));
         }
-        text += &format!("packages: {}\n", self.packages.join(" "));
+        text.line(format!("packages: {}", self.packages.join(" ")));
         if !self.requires.is_empty() {
-            text += "requires of the base:\n";
+            text.line("requires of the base:");
             for capability in &self.requires {
-                text += &format!("  {capability}\n");
+                text.line(format!("  {capability}"));
             }
         }
-        text += "tree:\n";
+        text.line("tree:");
         text
     }
 }

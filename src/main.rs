@@ -28,15 +28,16 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::{Cli, Verb};
 use crate::commands::{build, generate, inspect, rules, why};
 use crate::report::{Report, Verbosity};
 use crate::words::failure::Result;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(unparsed) => return ExitCode::from(report::unparsed(&unparsed)),
+    };
     let verbosity = match &cli.verb {
         None => cli.build.verbosity,
         Some(Verb::Build(arguments)) => arguments.verbosity,
@@ -52,10 +53,7 @@ fn main() -> ExitCode {
     let report = Report::new(verbosity, inputs::plain_terminal());
     match run(&cli, &report) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            report.failure(&failure);
-            ExitCode::from(failure.code())
-        }
+        Err(failure) => ExitCode::from(report.failure(&failure)),
     }
 }
 
@@ -70,10 +68,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Diff(arguments)) => commands::diff::run(arguments, report),
         Some(Verb::Explain(arguments)) => commands::explain::run(arguments, report),
         Some(Verb::Rules(_)) => rules::run(report),
-        Some(Verb::Completions { shell }) => {
-            generate::completions(*shell, report);
-            Ok(())
-        }
+        Some(Verb::Completions { shell }) => generate::completions(*shell, report),
         Some(Verb::Man { directory }) => generate::man(directory, report),
     }
 }

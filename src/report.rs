@@ -1,19 +1,26 @@
-//! What the user reads. Only this module speaks.
+//! What the user reads. Only this module speaks, and whatever it says is escaped: see
+//! [`crate::words::text`].
 //!
 //! What was asked for (a plan, an image's contents, JSON) goes to standard output; how it went
 //! (stages, notes, errors) goes to standard error. On a terminal a bar moves while an image is
 //! packed; in a log there are plain lines. With `--json` there is one JSON object and no word.
 
-use std::fmt::Display;
-use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
-use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::findings::{Finding, Severity, Waivers};
-use crate::words::failure::{Failure, Result, Said};
+use crate::words::failure::{Failure, Kind, Result, Said};
+use crate::words::text::{Text, escaped};
+
+/// Findings of one kind that are shown; the others are counted.
+const SHOWN: usize = 20;
+
+/// What fails where standard output can't be written.
+const WRITING: &str = "writing to standard output";
 
 /// How much a verb says, and in which form.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -37,6 +44,18 @@ pub struct Report {
     lively: bool,
 }
 
+/// What has the name of a kind, as findings have.
+pub trait OfKind {
+    /// The name.
+    fn id(&self) -> &'static str;
+}
+
+impl OfKind for Finding {
+    fn id(&self) -> &'static str {
+        self.kind.id
+    }
+}
+
 /// A failure as JSON.
 #[derive(Serialize)]
 pub struct FailureText {
@@ -58,8 +77,7 @@ impl From<&Failure> for FailureText {
 impl Report {
     /// Makes a report that speaks as `verbosity` says; `plain` forbids motion.
     pub fn new(verbosity: Verbosity, plain: bool) -> Self {
-        let lively =
-            !plain && !verbosity.json && !verbosity.quiet && std::io::stderr().is_terminal();
+        let lively = !plain && !verbosity.json && !verbosity.quiet && io::stderr().is_terminal();
         Self { verbosity, lively }
     }
 
@@ -98,21 +116,28 @@ impl Report {
         }
         let (fatal, notes): (Vec<_>, Vec<_>) =
             findings.iter().partition(|finding| waivers.stops(finding));
-        for finding in notes {
+        let notes = notes
+            .into_iter()
+            .filter(|finding| finding.allowed.is_some() || !waivers.allows(finding));
+        let (shown, more) = self.first_of_each_kind(notes);
+        for finding in shown {
             match &finding.allowed {
                 Some(reason) => self.allowed(finding, reason),
-                None if waivers.allows(finding) => {}
                 None => self.note(finding),
             }
+        }
+        for line in more {
+            self.stage("note", &line);
         }
         if fatal.is_empty() {
             return Ok(());
         }
-        let lines: Vec<_> = fatal
-            .iter()
+        let (shown, more) = self.first_of_each_kind(fatal.iter().copied());
+        let mut lines: Text = (shown.iter())
             .map(|finding| format!("{}: {}", finding.kind.id, finding.text))
             .collect();
-        let mut failure = Failure::refused(anyhow!("{}", lines.join("\n")));
+        lines.extend(more);
+        let mut failure = Failure::refused(lines);
         let mut allowable: Vec<_> = fatal
             .iter()
             .filter(|finding| finding.kind.severity != Severity::Always)
@@ -127,39 +152,79 @@ impl Report {
         Err(failure)
     }
 
-    /// Reports a failure, with its hints.
-    pub fn failure(&self, failure: &Failure) {
+    /// Returns the first findings of each kind, and lines that count the others. JSON and `-v`
+    /// have them all.
+    pub fn first_of_each_kind<'a, F: OfKind>(
+        &self,
+        findings: impl Iterator<Item = &'a F>,
+    ) -> (Vec<&'a F>, Vec<String>) {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let is_bounded = !self.verbosity.verbose && !self.verbosity.json;
+        let shown = findings
+            .filter(|finding| {
+                let count = counts.entry(finding.id()).or_default();
+                *count += 1;
+                !is_bounded || *count <= SHOWN
+            })
+            .collect();
+        let more = (counts.iter())
+            .filter(|(_, count)| is_bounded && **count > SHOWN)
+            .map(|(id, count)| format!("{id}: and {} more; -v shows all", count - SHOWN))
+            .collect();
+        (shown, more)
+    }
+
+    /// Reports a failure, with its hints, and returns the exit code.
+    pub fn failure(&self, failure: &Failure) -> u8 {
         match failure.said {
-            Said::InAnswer => return,
-            Said::InJson if self.verbosity.json => return,
+            Said::InAnswer => return failure.code(),
+            Said::InJson if self.verbosity.json => return failure.code(),
             Said::InJson | Said::Nowhere => {}
         }
         if self.verbosity.json {
-            self.json(&FailureText::from(failure));
-            return;
+            match self.json(&FailureText::from(failure)) {
+                Ok(()) => return failure.code(),
+                Err(unsaid) => {
+                    say_failure(failure);
+                    say_failure(&unsaid);
+                    return unsaid.code();
+                }
+            }
         }
-        for line in format!("{:#}", failure.source).lines() {
-            say(&format!("error: {line}"));
-        }
-        for hint in &failure.hints {
-            say(&format!("hint: {hint}"));
-        }
+        say_failure(failure);
+        failure.code()
     }
 
-    /// Prints what was asked for, piece by piece: it may be long. A reader that has gone away is not
-    /// an error.
-    pub fn print(&self, text: impl Display) {
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        let _ = write!(out, "{text}").and_then(|()| out.flush());
+    /// Prints what was asked for.
+    pub fn print(&self, text: &Text) -> Result<()> {
+        self.print_with(text, |_| {})
     }
 
-    /// Prints a value as JSON.
-    pub fn json(&self, value: &impl Serialize) {
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        match serde_json::to_writer_pretty(&mut out, value) {
-            Err(error) if !error.is_io() => say(&format!("error: {error}")),
-            _ => drop(writeln!(out).and_then(|()| out.flush())),
-        }
+    /// Prints a text, and then lines, one by one: they may be many.
+    pub fn print_with(&self, text: &Text, lines: impl FnOnce(&mut dyn FnMut(&str))) -> Result<()> {
+        write_out(|out| {
+            out.write_all(text.as_str().as_bytes())?;
+            let mut written = Ok(());
+            lines(&mut |line| {
+                if written.is_ok() {
+                    written = writeln!(out, "{}", escaped(line));
+                }
+            });
+            written
+        })
+    }
+
+    /// Prints a script, which is nobody's but ours.
+    pub fn print_script(&self, script: &[u8]) -> Result<()> {
+        write_out(|out| out.write_all(script))
+    }
+
+    /// Prints a value as JSON, whose strings have escapes of their own.
+    pub fn json(&self, value: &impl Serialize) -> Result<()> {
+        write_out(|out| {
+            serde_json::to_writer_pretty(&mut *out, value)?;
+            writeln!(out)
+        })
     }
 
     /// Returns a bar over `total` bytes of a stage; it is hidden where nobody watches.
@@ -178,7 +243,98 @@ impl Report {
     }
 }
 
+/// Prints what clap has to say instead of a command line: help, the version, or what is wrong.
+/// Returns the exit code.
+pub fn unparsed(error: &clap::Error) -> u8 {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(unwritten) if !error.use_stderr() && unwritten.kind() != ErrorKind::BrokenPipe => {
+            let failure = Failure::io(WRITING, unwritten);
+            say_failure(&failure);
+            failure.code()
+        }
+        _ if error.use_stderr() => Kind::Usage.code(),
+        _ => 0,
+    }
+}
+
+/// Writes to standard output. A reader that has gone away has read enough; what can't be written
+/// for another reason is missing from an answer, and that is a failure.
+fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::io(WRITING, error)),
+        _ => Ok(()),
+    }
+}
+
+fn say_failure(failure: &Failure) {
+    for line in failure.lines().as_str().lines() {
+        say(&format!("error: {line}"));
+    }
+    for hint in &failure.hints {
+        say(&format!("hint: {hint}"));
+    }
+}
+
 /// Writes a line to standard error, as far as anyone listens.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::kinds;
+
+    #[test]
+    fn many_findings_of_one_kind_are_counted() {
+        let of = |json, verbose| {
+            let verbosity = Verbosity {
+                json,
+                verbose,
+                quiet: !verbose,
+            };
+            Report::new(verbosity, true)
+        };
+        let mut findings: Vec<_> = (0..5000)
+            .map(|number| Finding::new(&kinds::FILE_CONFLICT, format!("/usr/{number}")))
+            .collect();
+        findings.push(Finding::new(&kinds::EMPTY_IMAGE, "x"));
+        for (report, lines, last) in [
+            (
+                of(false, false),
+                22,
+                "file-conflict: and 4980 more; -v shows all",
+            ),
+            (of(false, true), 5001, "empty-image: x"),
+            (of(true, false), 5001, "empty-image: x"),
+        ] {
+            let failure = report
+                .findings(&mut findings, &Waivers::default())
+                .unwrap_err();
+            let text = failure.lines().to_string();
+            assert_eq!(text.lines().count(), lines);
+            assert_eq!(text.lines().next(), Some("file-conflict: /usr/0"));
+            assert_eq!(text.lines().last(), Some(last));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_one_line_unless_its_reason_is_a_text() {
+        let reasons: Text = ["one\nnote", "two"].into_iter().collect();
+        for (failure, expected) in [
+            (
+                Failure::usage("a\nnote  b").at("c\nd"),
+                "c\\nd: a\\nnote  b\n",
+            ),
+            (Failure::refused(reasons.clone()), "one\\nnote\ntwo\n"),
+            (
+                Failure::refused(reasons).at("x\ny").at("z"),
+                "z: x\\ny: one\\nnote\ntwo\n",
+            ),
+        ] {
+            assert_eq!(failure.lines().as_str(), expected);
+        }
+    }
 }

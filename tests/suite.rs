@@ -51,6 +51,7 @@ mod repository;
 mod rpm_oracle;
 mod server;
 mod signing;
+mod spoken;
 mod store;
 mod sysupdate;
 mod takeover;

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::report::Verbosity;
+use crate::words::text::escaped;
 
 pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
@@ -61,6 +62,16 @@ pub struct Cli {
     /// The default verb's arguments.
     #[command(flatten)]
     pub build: BuildArguments,
+}
+
+/// Parses the command line. An error quotes what was typed, which may be a file's name that
+/// somebody else chose; so it is that of the escaped command line, which has the same mistake.
+pub fn parse() -> Result<Cli, clap::Error> {
+    Cli::try_parse().map_err(|error| {
+        let arguments = std::env::args_os();
+        let arguments = arguments.map(|argument| escaped(&argument.to_string_lossy()).into_owned());
+        Cli::try_parse_from(arguments).err().unwrap_or(error)
+    })
 }
 
 /// What can be done.

@@ -51,7 +51,7 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
     let signer = pipeline::signer(&inputs)?;
     let built = one(&inputs, signer.as_ref(), report)?;
     if report.is_json() {
-        report.json(&built);
+        report.json(&built)?;
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
         }
     }
     if report.is_json() {
-        report.json(&Answers { recipes: answers });
+        report.json(&Answers { recipes: answers })?;
     }
     let Some(kind) = failed.iter().map(|(_, kind)| *kind).max() else {
         return Ok(());
@@ -120,7 +120,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
 fn one(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
     let built = pipeline::build(inputs, signer, report)?;
     if inputs.dry_run && !report.is_json() {
-        built.print_plan(report);
+        built.print_plan(report)?;
     }
     Ok(built)
 }

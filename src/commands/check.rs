@@ -19,6 +19,7 @@ use crate::report::Report;
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::counted;
 use crate::words::suggest::nearest;
+use crate::words::text::Text;
 
 /// Judges the images and prints the table; fails where one does not work.
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
@@ -44,11 +45,11 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
         ..Answer::new(&survey, &rows)
     };
     if report.is_json() {
-        report.json(&answer);
+        report.json(&answer)?;
     } else {
-        let mut text = text(&survey, &rows, report.is_verbose());
-        text += &level.as_ref().map(level_text).unwrap_or_default();
-        report.print(text);
+        let mut text = text(&survey, &rows, report);
+        text.append(&level.as_ref().map(level_text).unwrap_or_default());
+        report.print(&text)?;
     }
     if answer.works {
         return Ok(());
@@ -75,12 +76,13 @@ fn level(rows: &[Row]) -> Result<Level> {
     Level::of(rows.iter().filter_map(|row| row.needs.as_ref()))
 }
 
-fn level_text(level: &Level) -> String {
-    let mut text = format!("\nSYSEXT_LEVEL={}\n", level.level);
+fn level_text(level: &Level) -> Text {
+    let mut text = Text::default();
+    text.line("");
+    text.line(format!("SYSEXT_LEVEL={}", level.level));
     for (soname, versions) in &level.libraries {
         let versions: Vec<_> = versions.iter().map(String::as_str).collect();
-        text += format!("  {soname}  {}", versions.join(" ")).trim_end();
-        text.push('\n');
+        text.line(format!("  {soname}  {}", versions.join(" ")).trim_end());
     }
     text
 }
@@ -161,7 +163,7 @@ fn clients(names: &[String]) -> Result<Vec<Client>> {
 }
 
 /// Returns the table, below it the reasons of what does not work, and a summary.
-fn text(survey: &Survey, rows: &[Row], verbose: bool) -> String {
+fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
     let mut lines = vec![
         std::iter::once("image".to_owned())
             .chain(survey.targets.iter().map(|target| target.label.clone()))
@@ -178,11 +180,12 @@ fn text(survey: &Survey, rows: &[Row], verbose: bool) -> String {
     let mut text = aligned(&lines);
     for row in rows {
         for (index, target) in survey.targets.iter().enumerate() {
-            let reasons = reasons(survey, row, index, verbose);
+            let reasons = reasons(survey, row, index, report);
             if !reasons.is_empty() {
-                text += &format!("\n{} on {}:\n", row.path.display(), target.label);
+                text.line("");
+                text.line(format!("{} on {}:", row.path.display(), target.label));
                 for reason in reasons {
-                    text += &format!("  {reason}\n");
+                    text.line(format!("  {reason}"));
                 }
             }
         }
@@ -198,13 +201,14 @@ fn text(survey: &Survey, rows: &[Row], verbose: bool) -> String {
         } else {
             "would not work"
         };
-        text += &format!("\n{broken} of {of} {change}\n");
+        text.line("");
+        text.line(format!("{broken} of {of} {change}"));
     }
     text
 }
 
 /// Returns a line for each reason that an image has not to work on a target.
-fn reasons(survey: &Survey, row: &Row, target: usize, verbose: bool) -> Vec<String> {
+fn reasons(survey: &Survey, row: &Row, target: usize, report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for (verdict, clients) in grouped(row, target) {
         let kind = match verdict.outcome {
@@ -219,11 +223,11 @@ fn reasons(survey: &Survey, row: &Row, target: usize, verbose: bool) -> Vec<Stri
             compared(verdict)
         ));
     }
-    for finding in &row.on_base[target].findings {
-        if verbose || survey.waivers.stops(finding) {
-            lines.push(format!("{}: {}", finding.kind.id, finding.text));
-        }
-    }
+    let findings = row.on_base[target].findings.iter();
+    let told = findings.filter(|finding| report.is_verbose() || survey.waivers.stops(finding));
+    let (shown, more) = report.first_of_each_kind(told);
+    lines.extend((shown.iter()).map(|finding| format!("{}: {}", finding.kind.id, finding.text)));
+    lines.extend(more);
     lines
 }
 
@@ -302,22 +306,21 @@ fn compared(verdict: &Verdict) -> String {
 }
 
 /// Returns lines of cells as columns.
-fn aligned(lines: &[Vec<String>]) -> String {
+fn aligned(lines: &[Vec<String>]) -> Text {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<_> = (0..columns).map(width).collect();
-    let mut text = String::new();
+    let mut text = Text::default();
     for line in lines {
         let cells: Vec<_> = line
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
-        text += cells.join("  ").trim_end();
-        text.push('\n');
+        text.line(cells.join("  ").trim_end());
     }
     text
 }

@@ -16,6 +16,7 @@ use crate::inspected::{InspectedImage, check_content_size};
 use crate::report::Report;
 use crate::words::failure::{Failure, Kind, Result};
 use crate::words::quantity::bytes;
+use crate::words::text::Text;
 
 /// What differs between two images.
 #[derive(Default, Serialize)]
@@ -73,9 +74,9 @@ pub fn run(arguments: &DiffArguments, report: &Report) -> Result<()> {
             ..failure
         })?;
     if report.is_json() {
-        report.json(&difference);
+        report.json(&difference)?;
     } else {
-        report.print(difference.text());
+        report.print(&difference.text())?;
     }
     match difference.differs {
         false => Ok(()),
@@ -266,25 +267,25 @@ fn kind(visit: &Visit<'_>) -> &'static str {
 }
 
 impl Difference {
-    fn text(&self) -> String {
-        let mut text = format!(
-            "--- {}\n+++ {}\n",
-            self.before.display(),
-            self.after.display()
-        );
+    fn text(&self) -> Text {
+        let mut text = Text::default();
+        text.line(format!("--- {}", self.before.display()));
+        text.line(format!("+++ {}", self.after.display()));
         if !self.differs {
-            text += "the images are the same\n";
+            text.line("the images are the same");
             return text;
         }
         let [before, after] = self.bytes.map(bytes);
         let [unpacked, unpacked_after] = self.content_bytes.map(bytes);
-        text += &format!("size: {before} -> {after}, unpacked {unpacked} -> {unpacked_after}\n");
+        text.line(format!(
+            "size: {before} -> {after}, unpacked {unpacked} -> {unpacked_after}"
+        ));
         if !self.metadata.is_empty() {
-            text += "metadata:\n";
+            text.line("metadata:");
             for (key, values) in &self.metadata {
                 for (sign, value) in ["-", "+"].iter().zip(values) {
                     if let Some(value) = value {
-                        text += &format!("  {sign} {key}={value}\n");
+                        text.line(format!("  {sign} {key}={value}"));
                     }
                 }
             }
@@ -297,17 +298,17 @@ impl Difference {
             if sets.is_empty() {
                 continue;
             }
-            text += &format!("{title}:\n");
+            text.line(format!("{title}:"));
             for (sign, names) in [("-", &sets.removed), ("+", &sets.added)] {
                 for name in names {
-                    text += &format!("  {sign} {name}\n");
+                    text.line(format!("  {sign} {name}"));
                 }
             }
         }
         if !self.changed.is_empty() {
-            text += "changed:\n";
+            text.line("changed:");
             for (path, changes) in &self.changed {
-                text += &format!("  {path}  {}\n", changes.join(", "));
+                text.line(format!("  {path}  {}", changes.join(", ")));
             }
         }
         text

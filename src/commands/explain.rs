@@ -37,12 +37,10 @@ pub fn run(arguments: &ExplainArguments, report: &Report) -> Result<()> {
         });
     }
     if report.is_json() {
-        report.json(&answers);
-        return Ok(());
+        return report.json(&answers);
     }
     let texts: Vec<_> = answers.iter().map(Answer::text).collect();
-    report.print(texts.join("\n"));
-    Ok(())
+    report.print(&texts.join("\n").lines().collect())
 }
 
 fn answers(id: &str) -> Vec<Answer> {

@@ -57,10 +57,10 @@ const FILES: [(&str, &str, &str); 3] = [
 ];
 
 /// Prints a completion script.
-pub fn completions(shell: Shell, report: &Report) {
+pub fn completions(shell: Shell, report: &Report) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-    report.print(String::from_utf8_lossy(&script));
+    report.print_script(&script)
 }
 
 /// Writes the manual pages into a directory.

@@ -18,6 +18,7 @@ use crate::report::Report;
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::bytes;
+use crate::words::text::Text;
 
 /// What there is to say of an image.
 #[derive(Serialize)]
@@ -46,9 +47,9 @@ struct Inspection {
 pub fn run(arguments: &InspectArguments, report: &Report) -> Result<()> {
     let inspection = inspect(&arguments.image)?;
     if report.is_json() {
-        report.json(&inspection);
+        report.json(&inspection)?;
     } else {
-        report.print(format_args!("{}{}", inspection.text(), inspection.tree));
+        report.print_with(&inspection.text(), |line| inspection.tree.each(line))?;
     }
     Ok(())
 }
@@ -105,62 +106,63 @@ fn extension_release(files: &[ReleaseFile]) -> BTreeMap<String, String> {
 }
 
 impl Inspection {
-    fn text(&self) -> String {
-        let mut text = format!(
-            "{}\n  {}, {} unpacked; {} in {} blocks; {} inodes; time {}\n",
-            self.image.display(),
+    fn text(&self) -> Text {
+        let mut text = Text::default();
+        text.line(self.image.display());
+        text.line(format!(
+            "  {}, {} unpacked; {} in {} blocks; {} inodes; time {}",
             bytes(self.bytes),
             bytes(self.content_bytes),
             self.compressor,
             bytes(self.block_size.into()),
             self.inodes,
             self.time,
-        );
+        ));
         for (key, value) in &self.extension {
-            text += &format!("  {key}={value}\n");
+            text.line(format!("  {key}={value}"));
         }
         if self.extension.is_empty() {
-            text += "  no extension-release file: systemd refuses this image\n";
+            text.line("  no extension-release file: systemd refuses this image");
         }
         match &self.packages {
-            None => text += "packages: not known, as there is no manifest next to the image\n",
+            None => text.line("packages: not known, as there is no manifest next to the image"),
             Some(packages) => {
-                text += "packages:\n";
+                text.line("packages:");
                 for package in packages {
                     let or_unknown = |value: &Option<String>| value.clone().unwrap_or("?".into());
-                    text += &format!(
-                        "  {}  sha256 {}  {}\n",
+                    text.line(format!(
+                        "  {}  sha256 {}  {}",
                         or_unknown(&package.nevra),
                         or_unknown(&package.sha256),
                         or_unknown(&package.origin)
-                    );
+                    ));
                 }
             }
         }
         if let Some(needs) = &self.needs {
-            text += &needs_text(needs);
+            text.append(&needs_text(needs));
         }
         if let Some(requires) = &self.requires {
-            text += "requires of the base:\n";
+            text.line("requires of the base:");
             for capability in requires {
-                text += &format!("  {capability}\n");
+                text.line(format!("  {capability}"));
             }
         }
-        text += "tree:\n";
+        text.line("tree:");
         text
     }
 }
 
 /// Lists the libraries that the files need, each with its versions, then loaders and interpreters.
-fn needs_text(needs: &Needs) -> String {
-    let mut text = "needs of the base:\n".to_owned();
+fn needs_text(needs: &Needs) -> Text {
+    let mut text = Text::default();
+    text.line("needs of the base:");
     for (library, versions) in &needs.libraries {
         let versions: Vec<_> = versions.iter().map(String::as_str).collect();
-        text += format!("  {library}  {}", versions.join(" ")).trim_end();
-        text.push('\n');
+        text.line(format!("  {library}  {}", versions.join(" ")).trim_end());
     }
     for program in &needs.programs {
-        text += &format!("  {program}\n");
+        text.line(format!("  {program}"));
     }
     text
 }

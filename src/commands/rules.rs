@@ -6,6 +6,7 @@ use crate::findings::FINDINGS;
 use crate::plan::filter::{Default, RULES};
 use crate::report::Report;
 use crate::words::failure::Result;
+use crate::words::text::Text;
 
 #[derive(Serialize)]
 struct Listing {
@@ -46,22 +47,19 @@ pub fn run(report: &Report) -> Result<()> {
             .collect(),
     };
     if report.is_json() {
-        report.json(&listing);
-        return Ok(());
+        return report.json(&listing);
     }
-    let table = |rows: &[Named]| -> String {
-        rows.iter()
-            .map(|row| format!("  {:<21} {:<12} {}\n", row.name, row.state, row.about))
-            .collect()
-    };
-    report.print(format!(
+    let line = |row: &Named| format!("  {:<21} {:<12} {}", row.name, row.state, row.about);
+    let mut text = Text::default();
+    text.line(
         "Rules, in the order in which they are applied. --keep RULE switches one off, --drop RULE \
-         on.\n\
-         {}\n\
-         Findings. Fatal ones stop a build, with --strict notes too; --allow FINDING lets one pass.\n\
-         {}",
-        table(&listing.rules),
-        table(&listing.findings)
-    ));
-    Ok(())
+         on.",
+    );
+    text.extend(listing.rules.iter().map(line));
+    text.line("");
+    text.line(
+        "Findings. Fatal ones stop a build, with --strict notes too; --allow FINDING lets one pass.",
+    );
+    text.extend(listing.findings.iter().map(line));
+    report.print(&text)
 }

@@ -19,6 +19,7 @@ use crate::report::Report;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
+use crate::words::text::Text;
 
 /// What a manifest or a plan records.
 #[derive(Debug, Default)]
@@ -55,9 +56,9 @@ pub fn run(arguments: &WhyArguments, report: &Report) -> Result<()> {
         return Err(record.nothing(&arguments.what, &arguments.document));
     };
     if report.is_json() {
-        report.json(&answer);
+        report.json(&answer)?;
     } else {
-        report.print(answer.text());
+        report.print(&answer.text())?;
     }
     Ok(())
 }
@@ -271,23 +272,26 @@ fn satisfy(wanted: &Dependency, provides: &[String]) -> bool {
 }
 
 impl Answer {
-    fn text(&self) -> String {
-        let mut text = String::new();
+    fn text(&self) -> Text {
+        let mut text = Text::default();
         for chain in &self.chains {
             for link in chain {
                 let words = link.reason.words();
                 let words = words.unwrap_or_else(|| "asked for".to_owned());
-                text += &format!("{}: {words}\n", link.nevra);
+                text.line(format!("{}: {words}", link.nevra));
             }
         }
         for package in &self.base {
-            text += &format!("{}: in the base; the image needs from it\n", package.nevra);
+            text.line(format!(
+                "{}: in the base; the image needs from it",
+                package.nevra
+            ));
             for capability in &package.provides {
-                text += &format!("  {capability}\n");
+                text.line(format!("  {capability}"));
             }
         }
         if self.required_of_base {
-            text += &format!("{}: required of the base\n", self.what);
+            text.line(format!("{}: required of the base", self.what));
         }
         text
     }
@@ -359,7 +363,7 @@ mod tests {
             ("other >= 3", "other >= 3: required of the base\n"),
         ] {
             let answer = record.ask(what).map(|answer| answer.text());
-            assert_eq!(answer.as_deref(), Some(text), "{what}");
+            assert_eq!(answer.as_ref().map(Text::as_str), Some(text), "{what}");
         }
     }
 

@@ -19,6 +19,7 @@ use crate::packages::chosen::Chosen;
 use crate::packages::repository::{self, Downloads, Located, Repository, Seen};
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, writing_failure};
+use crate::words::text::Text;
 
 /// A longer file is not a lock.
 const MAX_LOCK: u64 = 64 * 1024 * 1024;
@@ -197,8 +198,10 @@ impl Lock {
             changes.truncate(SHOWN);
             changes.push(format!("{more} more changes"));
         }
-        let changes = changes.join("\n");
-        Failure::refused(anyhow!("{} does not match:\n{changes}", path.display()))
+        let mut text = Text::default();
+        text.line(format!("{} does not match:", path.display()));
+        text.extend(changes);
+        Failure::refused(text)
             .hint("to choose packages again and replace the lock, leave --locked out")
     }
 }

@@ -1,11 +1,11 @@
 //! A base that is known by its packages' names: what they provide is looked up in repositories.
 
-use anyhow::anyhow;
 use resolve::{Available, Nevra, Options, Pool, Repository, Request, Solvable, Wanted, resolve};
 
 use crate::base::Listed;
 use crate::packages::choose::solvable::nevra;
 use crate::words::failure::{Failure, Result};
+use crate::words::text::Text;
 
 /// The packages of a base, as far as repositories have them.
 #[derive(Debug, Default)]
@@ -76,8 +76,10 @@ pub fn installation(
         recommends: true,
         ..Request::default()
     };
-    let resolution = resolve(&pool, &request)
-        .map_err(|problem| Failure::refused(anyhow!("--base-install: {problem}")))?;
+    let resolution = resolve(&pool, &request).map_err(|problem| {
+        let reasons: Text = problem.rules.iter().collect();
+        Failure::refused(reasons).at("--base-install")
+    })?;
     let mut found: Vec<_> = (resolution.chosen.iter())
         .filter_map(|chosen| {
             let solvable = whole(chosen.package, repositories)?;
@@ -174,7 +176,7 @@ mod tests {
             &Options::default(),
         )
         .unwrap_err();
-        let text = failure.source.to_string();
+        let text = failure.lines().to_string();
         assert_eq!(text, "--base-install: nothing provides requested x");
     }
 }

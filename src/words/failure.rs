@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::text::Text;
+
 /// What went wrong, as far as the exit code tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -121,6 +123,30 @@ impl Failure {
     pub fn answered(mut self) -> Self {
         self.said = Said::InAnswer;
         self
+    }
+
+    /// Returns the reason as lines, the outermost first: one, unless a [`Text`] is the reason.
+    pub fn lines(&self) -> Text {
+        let mut text = Text::default();
+        let mut line = String::new();
+        for (number, cause) in self.source.chain().enumerate() {
+            if number > 0 {
+                line += ": ";
+            }
+            match cause.downcast_ref::<Text>() {
+                None => line += &cause.to_string(),
+                Some(reason) => {
+                    let mut lines = reason.as_str().lines();
+                    line += lines.next().unwrap_or_default();
+                    text.line(std::mem::take(&mut line));
+                    text.extend(lines);
+                }
+            }
+        }
+        if !line.is_empty() {
+            text.line(line);
+        }
+        text
     }
 
     /// Returns the exit code.

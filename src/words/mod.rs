@@ -1,5 +1,5 @@
-//! The small words that every room uses: failures, quantities, suggestions, texts that are read
-//! whole, digests.
+//! The small words that every room uses: failures, quantities, suggestions, text for people,
+//! documents that are read whole, digests.
 
 pub mod digest;
 pub mod document;
@@ -8,3 +8,4 @@ pub mod quantity;
 #[cfg(test)]
 pub mod scratch;
 pub mod suggest;
+pub mod text;

@@ -48,7 +48,7 @@ pub fn run(arguments: &AddArguments, report: &Report) -> Result<()> {
         report.json(&Additions {
             images,
             signed_by: signer.map(|signer| signer.fingerprint()),
-        });
+        })?;
     }
     Ok(())
 }

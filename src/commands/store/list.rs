@@ -9,6 +9,7 @@ use crate::cli::store::ListArguments;
 use crate::report::Report;
 use crate::words::failure::{Result, store_failure};
 use crate::words::quantity::{bytes, counted};
+use crate::words::text::Text;
 
 #[derive(Serialize)]
 struct Listing {
@@ -54,9 +55,9 @@ pub fn run(arguments: &ListArguments, report: &Report) -> Result<()> {
         .collect::<Result<_>>()?;
     let listing = Listing { directories };
     if report.is_json() {
-        report.json(&listing);
+        report.json(&listing)?;
     } else {
-        report.print(listing.text());
+        report.print(&listing.text())?;
     }
     Ok(())
 }
@@ -103,11 +104,11 @@ impl Row {
 }
 
 impl Listing {
-    fn text(&self) -> String {
-        let mut text = String::new();
+    fn text(&self) -> Text {
+        let mut text = Text::default();
         for directory in &self.directories {
-            text += &format!(
-                "{}: {}, {}{}\n",
+            text.line(format!(
+                "{}: {}, {}{}",
                 directory.path.display(),
                 counted(directory.images.len(), "image"),
                 if directory.signed {
@@ -119,14 +120,14 @@ impl Listing {
                     Some(day) => format!(", good until {day}"),
                     None => String::new(),
                 }
-            );
+            ));
             let width =
                 |cell: fn(&Row) -> usize| directory.images.iter().map(cell).max().unwrap_or(0);
             let widest = width(|row| row.file.chars().count());
             for row in &directory.images {
                 let size = row.bytes.map_or_else(|| "missing".to_owned(), bytes);
-                text += format!("  {:<widest$}  {size:>9}  {}", row.file, row.fits()).trim_end();
-                text += "\n";
+                let line = format!("  {:<widest$}  {size:>9}  {}", row.file, row.fits());
+                text.line(line.trim_end());
             }
         }
         text

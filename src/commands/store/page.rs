@@ -42,7 +42,7 @@ pub fn run(arguments: &PageArguments, report: &Report) -> Result<()> {
         report.json(&Written {
             index,
             left_out: &reading.left_out,
-        });
+        })?;
     }
     Ok(())
 }

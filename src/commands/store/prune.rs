@@ -11,6 +11,7 @@ use crate::publish::signing;
 use crate::report::Report;
 use crate::words::failure::{Result, store_failure};
 use crate::words::quantity::{bytes, counted};
+use crate::words::text::Text;
 
 #[derive(Serialize)]
 struct Pruned {
@@ -68,30 +69,30 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
         });
     }
     if report.is_json() {
-        report.json(&pruned);
+        report.json(&pruned)?;
     } else {
-        report.print(pruned.text());
+        report.print(&pruned.text())?;
     }
     Ok(())
 }
 
 impl Pruned {
-    fn text(&self) -> String {
+    fn text(&self) -> Text {
         let word = match self.dry_run {
             true => "would remove",
             false => "removed",
         };
-        let mut text = String::new();
+        let mut text = Text::default();
         for directory in &self.directories {
             for file in &directory.removed {
-                text += &format!("{word}  {file}\n");
+                text.line(format!("{word}  {file}"));
             }
-            text += &format!(
-                "{}: {word} {}, {}\n",
+            text.line(format!(
+                "{}: {word} {}, {}",
                 directory.path.display(),
                 counted(directory.removed.len(), "image"),
                 bytes(directory.bytes)
-            );
+            ));
         }
         text
     }

@@ -11,6 +11,7 @@ use crate::publish::signing::{self, KeyChanges};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
+use crate::words::text::Text;
 
 #[derive(Serialize)]
 struct Signed {
@@ -81,11 +82,11 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
         before,
     };
     if report.is_json() {
-        report.json(&signed);
-        return Ok(());
+        return report.json(&signed);
     }
+    let mut text = Text::default();
     for before in &signed.before {
-        report.print(before.text());
+        text.append(&before.text());
     }
     for directory in &signed.directories {
         let list = directory.join("SHA256SUMS");
@@ -93,9 +94,9 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
             Some(key) => format!("signed by key {key}"),
             None => "not signed".to_owned(),
         };
-        report.print(format!("{}: {by}\n", list.display()));
+        text.line(format!("{}: {by}", list.display()));
     }
-    Ok(())
+    report.print(&text)
 }
 
 impl Before {
@@ -121,21 +122,21 @@ impl Before {
         })
     }
 
-    fn text(&self) -> String {
+    fn text(&self) -> Text {
         let list = self.directory.join("SHA256SUMS");
-        let mut text = String::new();
+        let mut text = Text::default();
         if let Some(key) = &self.signed_by {
-            text += &format!("{}: was signed by key {key}\n", list.display());
+            text.line(format!("{}: was signed by key {key}", list.display()));
         }
         if let Some(problem) = &self.problem {
-            text += &format!(
-                "{}: no good signature before ({problem}); the key vouches for {} now:\n",
+            text.line(format!(
+                "{}: no good signature before ({problem}); the key vouches for {} now:",
                 list.display(),
                 counted(self.blessed.len(), "line")
-            );
+            ));
         }
         for name in &self.blessed {
-            text += &format!("  {name}\n");
+            text.line(format!("  {name}"));
         }
         text
     }

@@ -102,7 +102,7 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
             tarball: arguments.tarball.as_deref(),
             signed_by,
             left_out: &reading.left_out,
-        });
+        })?;
     }
     Ok(())
 }

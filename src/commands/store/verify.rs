@@ -18,9 +18,10 @@ use crate::inputs;
 use crate::inspected::{RELEASE_DIRECTORY, release_files};
 use crate::packages::trust;
 use crate::publish::signing::{self, Signer};
-use crate::report::Report;
+use crate::report::{OfKind, Report};
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::{bytes, counted};
+use crate::words::text::Text;
 
 #[derive(Serialize)]
 struct Verification {
@@ -85,9 +86,9 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     let mut verification = Verification { directories };
     verification.compare_definitions(&arguments.directory, arguments.fix)?;
     if report.is_json() {
-        report.json(&verification);
+        report.json(&verification)?;
     } else {
-        report.print(verification.text());
+        report.print(&verification.text(report))?;
     }
     match verification.errors() {
         0 => Ok(()),
@@ -313,6 +314,12 @@ fn release_keys<'a>(
         .ok_or_else(|| format!("has an empty extension-release.{}", found.name))
 }
 
+impl OfKind for Row {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+}
+
 impl Row {
     fn new(finding: &Finding) -> Self {
         Self {
@@ -379,41 +386,41 @@ impl Verification {
             .count()
     }
 
-    fn text(&self) -> String {
-        let mut text = String::new();
+    fn text(&self, report: &Report) -> Text {
+        let mut text = Text::default();
         for directory in &self.directories {
             for row in &directory.repaired {
-                text += &format!("repaired  {}: {}\n", row.id, row.text);
+                text.line(format!("repaired  {}: {}", row.id, row.text));
             }
             // What to do is said once for each kind.
-            for (at, row) in directory.findings.iter().enumerate() {
-                text += &format!("{:<9} {}: {}\n", row.severity, row.id, row.text);
-                if directory
-                    .findings
-                    .get(at + 1)
-                    .is_none_or(|next| next.id != row.id)
-                {
-                    text += &format!("          {}\n", row.repair);
+            let (shown, more) = report.first_of_each_kind(directory.findings.iter());
+            for (at, row) in shown.iter().enumerate() {
+                text.line(format!("{:<9} {}: {}", row.severity, row.id, row.text));
+                if shown.get(at + 1).is_none_or(|next| next.id != row.id) {
+                    text.line(format!("          {}", row.repair));
                 }
             }
+            for line in more {
+                text.line(format!("{:<9} {line}", "note"));
+            }
             if let Some(key) = &directory.list.signed_by {
-                text += &format!("signed    by key {key}");
+                let mut line = format!("signed    by key {key}");
                 if let Some(day) = &directory.list.signed_on {
-                    text += &format!(" on {day}");
+                    line += &format!(" on {day}");
                 }
                 if let (Some(serial), Some(store)) = (directory.list.serial, &directory.list.store)
                 {
-                    text += &format!(", list {serial} of store {store}");
+                    line += &format!(", list {serial} of store {store}");
                 }
-                text.push('\n');
+                text.line(line);
             }
-            text += &format!(
-                "{}: {}, {} read, {}\n",
+            text.line(format!(
+                "{}: {}, {} read, {}",
                 directory.path.display(),
                 counted(directory.images, "image"),
                 bytes(directory.bytes),
                 counted(directory.findings.len(), "finding"),
-            );
+            ));
         }
         text
     }

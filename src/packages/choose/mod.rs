@@ -29,6 +29,7 @@ use crate::findings::{Finding, kinds};
 use crate::packages::look_up::{self, LookedUp};
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::counted;
+use crate::words::text::Text;
 
 /// Packages of a base that are named in a finding; the others are counted.
 const SHOWN: usize = 5;
@@ -115,7 +116,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         }
     };
     let resolution = resolution.map_err(|problem| {
-        let failure = Failure::refused(anyhow!("{problem}"));
+        let failure = Failure::refused(problem.rules.iter().collect::<Text>());
         let hints = alternatives::of(&problem, &pool, &not_found);
         hints.into_iter().fold(failure, Failure::hint)
     })?;

@@ -10,6 +10,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use zeroize::Zeroizing;
 
 use crate::words::failure::{Failure, Result};
+use crate::words::text::escaped;
 
 /// Longest passphrase in bytes.
 const MAX_LENGTH: usize = 4096;
@@ -84,7 +85,7 @@ fn ask_user(key: &str) -> Result<Passphrase> {
     tcsetattr(&terminal, OptionalActions::Flush, &hidden).map_err(|error| failure(error.into()))?;
     let again = Again(&terminal, shown);
     let mut asked = &terminal;
-    write!(asked, "Passphrase of {key}: ").map_err(failure)?;
+    write!(asked, "Passphrase of {}: ", escaped(key)).map_err(failure)?;
     let answer = read_line(&terminal);
     drop(again);
     let _ = writeln!(terminal);

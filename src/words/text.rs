@@ -1,0 +1,123 @@
+//! Text for people, which may quote the text of others.
+//!
+//! Names of packages and files, messages of servers, user ids of keys: any of it may have been
+//! written to deceive who reads it, by a line that looks like one of ours or by what a terminal
+//! obeys. So text leaves this program in lines, each of which is escaped as a whole: a message that
+//! nobody thought about is safe, too. Only who adds a line breaks one.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Lines for people, escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// Each with its end.
+    lines: String,
+}
+
+impl Text {
+    /// Adds a line. What would break it, or be obeyed by a terminal, is escaped.
+    pub fn line(&mut self, line: impl fmt::Display) {
+        self.lines += &escaped(&line.to_string());
+        self.lines.push('\n');
+    }
+
+    /// Adds the lines of another text.
+    pub fn append(&mut self, other: &Self) {
+        self.lines += &other.lines;
+    }
+
+    /// Returns the lines, each with its end.
+    pub fn as_str(&self) -> &str {
+        &self.lines
+    }
+}
+
+impl<L: fmt::Display> Extend<L> for Text {
+    fn extend<I: IntoIterator<Item = L>>(&mut self, lines: I) {
+        for line in lines {
+            self.line(line);
+        }
+    }
+}
+
+impl<L: fmt::Display> FromIterator<L> for Text {
+    fn from_iter<I: IntoIterator<Item = L>>(lines: I) -> Self {
+        let mut text = Self::default();
+        text.extend(lines);
+        text
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.lines.strip_suffix('\n').unwrap_or(&self.lines))
+    }
+}
+
+/// A text may be the reason of a failure, the only one that takes several lines.
+impl std::error::Error for Text {}
+
+/// Returns a text with what ends a line, moves a cursor or turns the direction of writing spelled
+/// out, as in `\n` and `\u{1b}`. A backslash stays as it is: names of units have them.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_active) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_active(character) {
+            true => out.extend(character.escape_default()),
+            false => out.push(character),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Says whether a character does something to the text around it, instead of being seen.
+fn is_active(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            // Marks, overrides and isolates of the direction of writing; line separators.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
+            // Characters without a width, by which two names look like one.
+            | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_escaped() {
+        for (text, expected) in [
+            ("zürich-1.0~β2^git", "zürich-1.0~β2^git"),
+            (r"dev-disk-by\x2dlabel.mount", r"dev-disk-by\x2dlabel.mount"),
+            ("a\nerror: b", r"a\nerror: b"),
+            ("a\r\tb", r"a\r\tb"),
+            ("\u{1b}[2J\u{7}", r"\u{1b}[2J\u{7}"),
+            ("\0\u{7f}\u{85}\u{9b}31m", r"\u{0}\u{7f}\u{85}\u{9b}31m"),
+            (
+                "a\u{202e}b\u{2066}c\u{2069}",
+                r"a\u{202e}b\u{2066}c\u{2069}",
+            ),
+            ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
+            ("a\u{200b}b\u{feff}", r"a\u{200b}b\u{feff}"),
+            // What joins letters is part of how some languages are written.
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+        ] {
+            assert_eq!(escaped(text), expected);
+        }
+    }
+
+    #[test]
+    fn only_who_adds_a_line_breaks_one() {
+        let mut text: Text = ["one", "two\nthree"].into_iter().collect();
+        text.line(format_args!("{}\u{1b}", 4));
+        assert_eq!(text.as_str(), "one\ntwo\\nthree\n4\\u{1b}\n");
+        assert_eq!(text.to_string(), "one\ntwo\\nthree\n4\\u{1b}");
+    }
+}
