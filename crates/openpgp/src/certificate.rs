@@ -221,7 +221,8 @@ impl Certificate {
             .signatures
             .iter()
             .filter(|signature| signature.kind == DIRECT_KEY)
-            .filter(|signature| binds(signature) && signature.fits_key(&self.primary))
+            .filter(|signature| binds(signature) && names_only(signature, &self.primary))
+            .filter(|signature| signature.fits_key(&self.primary))
             .collect();
         for (user, signatures) in &self.users {
             own.extend(self.certifications(user, signatures));
@@ -248,9 +249,8 @@ impl Certificate {
         let newest = signatures
             .iter()
             .filter(|signature| signature.kind == SUBKEY_BINDING)
-            .filter(|signature| {
-                binds(signature) && signature.fits_binding(&self.primary, &self.primary, key)
-            })
+            .filter(|signature| binds(signature) && names_only(signature, &self.primary))
+            .filter(|signature| signature.fits_binding(&self.primary, &self.primary, key))
             .max_by_key(|signature| signature.created())
             .ok_or("its primary key has not bound it")?;
         let agrees = newest
@@ -267,7 +267,9 @@ impl Certificate {
         // Before the mathematics: a popular key has thousands of certifications by others.
         let own = |signature: &&Signature| names(signature, &self.primary);
         let fits = |signature: &&Signature| signature.fits_user(&self.primary, user);
-        let valid: Vec<_> = (signatures.iter().filter(own))
+        // One that names another, too, is that one's for gpg.
+        let valid: Vec<_> = (signatures.iter())
+            .filter(|signature| names_only(signature, &self.primary))
             .filter(|signature| signature.is_certification() && binds(signature))
             .filter(fits)
             .collect();
@@ -334,6 +336,13 @@ impl SelfSignature {
 /// end.
 fn end(start: u32, lifetime: u32) -> Option<u64> {
     (lifetime > 0).then(|| u64::from(start) + u64::from(lifetime))
+}
+
+/// Says whether the signature names this key as its maker, and no other.
+fn names_only(signature: &Signature, key: &Key) -> bool {
+    names(signature, key)
+        && signature.issuer_ids().all(|id| id == key.id())
+        && (signature.issuer_fingerprints()).all(|fingerprint| fingerprint == key.fingerprint)
 }
 
 /// Says whether the signature names this key as its maker. The fingerprint decides, where the

@@ -37,7 +37,7 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// None of the signatures is by a key of the keyring.
+    /// A signature is by no key of the keyring.
     #[error("no key in the keyring made the signature; key {} did", keys.join(", "))]
     UnknownKey {
         /// Ids or fingerprints of the keys that the signatures name.

@@ -186,14 +186,16 @@ impl Keyring {
 
     /// Checks a detached signature over `data`, armored or binary, against these keys.
     ///
-    /// Of several signatures one good one is enough, so that a signer can pass from one key to the
-    /// next. `now`, in seconds since 1970, is asked only about signatures that expire by their own
-    /// word. `origin` is the signature's name for messages.
+    /// Of several signatures each must be good, and nothing else may be in the file: gpg and gpgv,
+    /// which clients ask, fail at the first that is not. The first one is returned. `now`, in
+    /// seconds since 1970, is asked only about signatures that expire by their own word. `origin`
+    /// is the signature's name for messages.
     ///
     /// # Errors
     ///
     /// [`Error::Malformed`], [`Error::TooLarge`]; otherwise what is wrong with the signature, or
-    /// of several with the one that came closest: [`Error::UnknownKey`] only if all are by others.
+    /// of several with the one that came closest: [`Error::UnknownKey`] only if nothing else is
+    /// wrong.
     pub fn verify_detached(
         &self,
         data: &[u8],
@@ -203,19 +205,24 @@ impl Keyring {
     ) -> Result<Verified, Error> {
         let mut unknown = Vec::new();
         let mut closest = None;
+        let mut good = None;
         for signature in signatures(signature, origin)? {
             let verified = match signature {
                 Ok(signature) => self.verify(data, &signature, now),
                 Err(reason) => Err(malformed(origin, reason)),
             };
             match verified {
-                Ok(verified) => return Ok(verified),
+                Ok(verified) => good = good.or(Some(verified)),
                 Err(Error::UnknownKey { keys }) => unknown.extend(keys),
                 Err(error) => closest = closest.or(Some(error)),
             }
         }
         unknown.dedup();
-        Err(closest.unwrap_or(Error::UnknownKey { keys: unknown }))
+        match (closest, good) {
+            (Some(error), _) => Err(error),
+            (None, Some(verified)) if unknown.is_empty() => Ok(verified),
+            (None, _) => Err(Error::UnknownKey { keys: unknown }),
+        }
     }
 
     /// Checks one signature.
@@ -290,8 +297,7 @@ fn check(
     })
 }
 
-/// Parses the signatures of a file, each by itself: one of an algorithm that is not known here is
-/// no reason to pass over the one beside it.
+/// Parses the signatures of a file, each by itself, so that what is wrong can be said of each.
 fn signatures(bytes: &[u8], origin: &str) -> Result<Vec<Result<Signature, String>>, Error> {
     check_size(bytes, origin, MAX_SIGNATURE)?;
     let malformed = |reason| malformed(origin, reason);

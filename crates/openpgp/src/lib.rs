@@ -13,6 +13,8 @@
 //! - **A signature** is one over bytes (not over text with its line ends rewritten), of SHA-2 or
 //!   SHA-3: anyone who can make two inputs with one MD5 or SHA-1 gets one signed and shows the
 //!   other. It must be good when it was made, by its own word, and not have expired since.
+//!   Each signature in a file must be good, and nothing else may be in it. What gpgv refuses, for
+//!   critical subpackets that it does not know or for its armor say, is refused here.
 //! - **The key** that made it is RSA or DSA of at least 2048 bits, or on an elliptic curve; it may
 //!   sign data, by its flags; it was not expired when the signature was made, and not revoked. A
 //!   key that was only superseded or retired is good for what it signed before; one that was

@@ -214,12 +214,11 @@ impl Signature {
         self.embedded.as_deref()
     }
 
-    /// Says whether it must not be taken by a reader that does not know some notation of it; none
-    /// is
-    /// known here.
+    /// Says whether it must not be taken by a reader that does not know some notation of it, signed
+    /// or not; none is known here.
     pub(crate) fn has_critical_notation(&self) -> bool {
-        let mut signed = self.subpackets.iter().filter(|one| one.is_signed);
-        signed.any(|subpacket| subpacket.is_critical && subpacket.kind == NOTATION)
+        (self.subpackets.iter())
+            .any(|subpacket| subpacket.is_critical && subpacket.kind == NOTATION)
     }
 
     /// Returns the fingerprints of the keys that it says made it. That need not be signed: whether
@@ -286,14 +285,17 @@ impl Signature {
         })
     }
 
-    /// Says whether it has no critical subpacket that is not known, and names its maker in the form
-    /// of its version.
+    /// Says whether it has no critical subpacket that is not known, signed or not, and names its
+    /// maker in the form of its version.
     fn may_be_taken(&self) -> bool {
-        let mut signed = self.subpackets.iter().filter(|one| one.is_signed);
-        signed.all(|subpacket| match subpacket.kind {
-            ISSUER_FINGERPRINT => subpacket.content.first() == Some(&self.version),
-            kind => is_known(kind) || !subpacket.is_critical,
-        })
+        self.subpackets
+            .iter()
+            .all(|subpacket| match subpacket.kind {
+                ISSUER_FINGERPRINT => {
+                    !subpacket.is_signed || subpacket.content.first() == Some(&self.version)
+                }
+                kind => is_known(kind) || !subpacket.is_critical,
+            })
     }
 
     /// Returns what is hashed last.
@@ -383,7 +385,7 @@ fn subpacket<'a>(fields: &mut Fields<'a>) -> Option<(u8, &'a [u8])> {
 }
 
 /// Says whether it is known what a subpacket of this kind says; most say nothing on what is asked
-/// here.
+/// here. gpg knows no others, and so refuses them where they are critical.
 fn is_known(kind: u8) -> bool {
-    matches!(kind, 2..=7 | 9 | 11 | 12 | 16 | 20..=35 | 39 | 100..=110)
+    matches!(kind, 2..=7 | 9 | 11 | 12 | 16 | 20..=22 | 24..=27 | 29 | 30 | 32 | 33)
 }

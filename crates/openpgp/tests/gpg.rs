@@ -5,6 +5,7 @@
     clippy::disallowed_methods,
     reason = "a test reads what it made itself"
 )]
+#![expect(clippy::too_many_lines, reason = "a test is a table")]
 #![expect(
     clippy::unwrap_used,
     reason = "outside of its #[test] functions, too, a test may fail by a panic"
@@ -23,6 +24,7 @@ use judges::{Need, programs};
 use openpgp::{Error, Keyring, SigningKey};
 
 const GPG: Need = programs!("gpg", "gpgconf");
+const GPGV: Need = programs!("gpg", "gpgconf", "gpgv");
 
 const DATA: &[u8] = b"what is signed\r\nas it is \n";
 /// When the keys of these tests are made: 2024-01-01.
@@ -116,6 +118,17 @@ impl Gpg {
             .unwrap()
             .status
             .success()
+    }
+
+    /// Says whether gpgv finds the signature over [`DATA`] good, by the keys of a binary keyring.
+    fn verifies(&self, keyring: &[u8], signature: &[u8]) -> bool {
+        let keyring = self.file("trusted.gpg", keyring);
+        let signature = self.file("signature", signature);
+        let data = self.file("data", DATA);
+        let mut gpgv = Command::new("gpgv");
+        gpgv.arg("--homedir").arg(&self.home);
+        gpgv.args(["--keyring", &keyring, &signature, &data]);
+        gpgv.output().unwrap().status.success()
     }
 }
 
@@ -313,17 +326,6 @@ fn what_is_refused() {
             keys: vec![other.clone()]
         }
     );
-    // One good signature is enough; it need not be the first.
-    let good = gpg.sign(MADE, &user);
-    assert_eq!(
-        verify(&keyring, &[&by_other[..], &good].concat()),
-        Ok(print.clone())
-    );
-    assert_eq!(
-        verify(&keyring, &[&weak[..], &good].concat()),
-        Ok(print.clone())
-    );
-
     gpg.key("short", "rsa1024", "sign", "never");
     let by_short = gpg.sign(MADE, &["--local-user", "=short"]);
     let error = verify(&gpg.public(), &by_short).unwrap_err();
@@ -529,6 +531,212 @@ fn keyrings() {
     assert!(error.to_string().contains("several keys"), "{error}");
     let error = SigningKey::parse(&text, "public.asc", None, MADE).unwrap_err();
     assert!(matches!(error, Error::NoSigningKey { .. }), "{error}");
+}
+
+/// Returns a signature's packet with another subpacket in its unsigned area, after what is there.
+fn with_unsigned(packet: &[u8], subpacket: &[u8]) -> Vec<u8> {
+    let [header, length, body @ ..] = packet else {
+        panic!("no packet")
+    };
+    assert_eq!((*header, usize::from(*length)), (0x88, body.len()));
+    let number = |at: usize| usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+    let area = 6 + number(4);
+    let end = area + 2 + number(area);
+    let unsigned = [&body[area + 2..end], subpacket].concat();
+    let length = u16::try_from(unsigned.len()).unwrap().to_be_bytes();
+    let body = [&body[..area], &length, &unsigned, &body[end..]].concat();
+    [&[0x88, u8::try_from(body.len()).unwrap()], &body[..]].concat()
+}
+
+/// What gpgv refuses is refused; `ours` says what is accepted here.
+#[test(GPGV)]
+fn nothing_is_accepted_that_gpgv_refuses() {
+    let gpg = Gpg::new();
+    let print = gpg.key("good", "ed25519", "sign", "never");
+    let public = gpg.run(MADE, &["--export", &print]);
+    let keyring = Keyring::parse(&public, "keyring").unwrap();
+    let good = gpg.sign(MADE, &["--local-user", &print]);
+    let again = gpg.sign(MADE + 1, &["--local-user", &print]);
+    gpg.key("other", "ed25519", "sign", "never");
+    let other = gpg.sign(MADE, &["--local-user", "=other"]);
+    let weak = gpg.sign(MADE, &["--local-user", &print, "--digest-algo", "SHA1"]);
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+
+    let armor = gpg.sign(MADE, &["--local-user", &print, "--armor"]);
+    let armor = String::from_utf8(armor).unwrap();
+    let sum = armor.lines().find(|line| line.starts_with('=')).unwrap();
+    let (begin, end) = (
+        "-----BEGIN PGP SIGNATURE-----",
+        "-----END PGP SIGNATURE-----",
+    );
+    let replaced = |from: &str, to: &str| {
+        let changed = armor.replace(from, to);
+        assert_ne!(changed, armor, "{from:?}");
+        changed.into_bytes()
+    };
+    let both = |one: &[u8], two: &[u8]| [one, two].concat();
+    let unsigned = |subpacket: &[u8]| with_unsigned(&good, subpacket);
+    let wrong_print = [&[22, 33, 4][..], &[7; 20]].concat();
+    let mut cases = vec![
+        ("a good one", good.clone(), true),
+        ("two good ones", both(&good, &again), true),
+        ("a bad one first", both(&bad, &good), false),
+        ("a bad one last", both(&good, &bad), false),
+        ("another key's first", both(&other, &good), false),
+        ("another key's last", both(&good, &other), false),
+        ("a weak one first", both(&weak, &good), false),
+        ("a user id first", both(&[0xb4, 1, b'a'], &good), false),
+        ("a user id last", both(&good, &[0xb4, 1, b'a']), false),
+        ("a marker", both(&[0xca, 3, b'P', b'G', b'P'], &good), false),
+        ("a private packet", both(&good, &[0xfc, 1, 0]), false),
+        ("data", both(&good, &[0xcb, 6, b'b', 0, 0, 0, 0, 0]), false),
+        ("a key", both(&good, &public), false),
+        ("a zero", both(&good, &[0]), false),
+        ("half a packet", both(&good, &[0x88, 9]), false),
+        ("critical, not known", unsigned(&[2, 0x80 | 50, 0]), false),
+        ("not known", unsigned(&[2, 50, 0]), true),
+        (
+            "a critical private one",
+            unsigned(&[2, 0x80 | 100, 0]),
+            false,
+        ),
+        (
+            "another issuer",
+            unsigned(&[9, 16, 1, 2, 3, 4, 5, 6, 7, 8]),
+            true,
+        ),
+        ("another fingerprint", unsigned(&wrong_print), true),
+        ("another time", unsigned(&[5, 2, 0, 0, 0, 1]), true),
+        ("an unsigned end", unsigned(&[5, 3, 0, 0, 0, 1]), true),
+    ];
+    for (what, signature, ours) in [
+        ("armor", armor.clone().into_bytes(), true),
+        ("no sum", replaced(&format!("{sum}\n"), ""), true),
+        ("a wrong sum", replaced(sum, "=AAAA"), false),
+        ("half a sum", replaced(sum, "=AA"), false),
+        ("the sum is no base64", replaced(sum, "=A*AA"), false),
+        (
+            "more after the sum",
+            replaced(sum, &format!("{sum}\nAAAA")),
+            false,
+        ),
+        ("another kind", replaced("SIGNATURE-", "SIGNATUREX-"), false),
+        (
+            "another beginning",
+            replaced(begin, "-----BEGIN PGP SIGNATUREX-----"),
+            false,
+        ),
+        (
+            "another end",
+            replaced(end, "-----END PGP SIGNATUREX-----"),
+            false,
+        ),
+        (
+            "more behind the beginning",
+            replaced(begin, &format!("{begin}x")),
+            false,
+        ),
+        (
+            "more behind the end",
+            replaced(end, &format!("{end}x")),
+            false,
+        ),
+        (
+            "blanks behind the beginning",
+            replaced(begin, &format!("{begin} \t\r")),
+            true,
+        ),
+        ("a message", replaced("SIGNATURE-", "MESSAGE-"), false),
+        ("no empty line", replaced("-----\n\n", "-----\n"), false),
+        (
+            "a header",
+            replaced("-----\n\n", "-----\nComment: x\n\n"),
+            true,
+        ),
+        (
+            "a header without a colon",
+            replaced("-----\n\n", "-----\nx\n\n"),
+            false,
+        ),
+        ("lines of another system", replaced("\n", "\r\n"), true),
+        ("text before", format!("text\n{armor}").into_bytes(), true),
+        ("text after", format!("{armor}text\n").into_bytes(), true),
+        ("two blocks", format!("{armor}{armor}").into_bytes(), true),
+        (
+            "a key after",
+            both(armor.as_bytes(), &gpg.run(MADE, &["--armor", "--export"])),
+            false,
+        ),
+    ] {
+        cases.push((what, signature, ours));
+    }
+    for (what, signature, ours) in cases {
+        let found = verify(&keyring, &signature);
+        assert_eq!(found.is_ok(), ours, "{what}: {found:?}");
+        assert!(!ours || gpg.verifies(&public, &signature), "{what}: gpgv");
+    }
+    for (kind, length) in (0..=127).flat_map(|kind| [1, 2, 4, 8].map(|length| (kind, length))) {
+        let critical = [&[1 + length, 0x80 | kind][..], &vec![0; length.into()]].concat();
+        let signature = unsigned(&critical);
+        if verify(&keyring, &signature).is_ok() {
+            assert!(gpg.verifies(&public, &signature), "{kind} of {length}");
+        }
+    }
+    // And what nobody thought of: each bit that says nothing here must say nothing there.
+    for bit in 0..good.len() * 8 {
+        let mut changed = good.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        if verify(&keyring, &changed).is_ok() {
+            assert!(gpg.verifies(&public, &changed), "bit {bit}");
+        }
+    }
+}
+
+/// A key that gpgv can't use is not used: what is unsigned in its self-signature counts, too.
+#[test(GPGV)]
+fn self_signatures_that_gpgv_refuses() {
+    let gpg = Gpg::new();
+    let print = gpg.key("good", "ed25519", "sign", "never");
+    let public = gpg.run(MADE, &["--export", &print]);
+    let signature = gpg.sign(MADE, &["--local-user", &print]);
+    // The self-signature comes last.
+    let start = (0..public.len())
+        .find(|at| public[*at] == 0x88 && usize::from(public[at + 1]) == public.len() - at - 2)
+        .unwrap();
+    let with = |subpacket: &[u8]| {
+        [
+            &public[..start],
+            &with_unsigned(&public[start..], subpacket),
+        ]
+        .concat()
+    };
+    let own: Vec<u8> = (0..40)
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&print[at..at + 2], 16).unwrap())
+        .collect();
+    let mut otherwise = public.clone();
+    let id = public
+        .windows(10)
+        .rposition(|window| window[..2] == [9, 16] && window[2..] == own[12..])
+        .unwrap();
+    otherwise[id + 5] ^= 1;
+    for (what, keyring, ours) in [
+        ("as it is", public.clone(), true),
+        ("not known", with(&[2, 50, 0]), true),
+        ("critical, not known", with(&[2, 0x80 | 50, 0]), false),
+        ("the id of another", otherwise, false),
+        (
+            "the id of another, too",
+            with(&[9, 16, 1, 2, 3, 4, 5, 6, 7, 8]),
+            false,
+        ),
+    ] {
+        let read = Keyring::parse(&keyring, "keyring").unwrap();
+        let found = verify(&read, &signature);
+        assert_eq!(found.is_ok(), ours, "{what}: {found:?}");
+        assert!(!ours || gpg.verifies(&keyring, &signature), "{what}: gpgv");
+    }
 }
 
 /// Whatever is changed in a key or a signature, there is an answer and no panic; and a signature
