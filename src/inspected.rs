@@ -16,6 +16,7 @@ use files::Links;
 use image::squashfs::{Image, Outline};
 use image::{Content, ContentId, Tree, Visit};
 use manifest::Manifest;
+use serde::de::DeserializeOwned;
 
 use crate::pack::linkage;
 use crate::words::digest::{sha256, sha256_id};
@@ -89,7 +90,7 @@ impl InspectedImage {
                 let stem = name.strip_suffix(".raw").unwrap_or(&name);
                 Self::from_manifest(path, &beside(path), stem)?
             }
-            None => Self::from_image(path, &name)?,
+            None => Self::from_image(path, &name, read_manifest(&beside(path), Links::Refuse)?)?,
         };
         if let Some(link) = link {
             link.clone_into(&mut inspected.facts.link);
@@ -127,9 +128,14 @@ impl InspectedImage {
         })
     }
 
-    fn from_image(path: &Path, name: &str) -> Result<Self> {
+    /// Opens an image alone, without the manifest beside it.
+    pub fn open_alone(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self::from_image(path, &name, None)
+    }
+
+    fn from_image(path: &Path, name: &str, mut manifest: Option<Manifest>) -> Result<Self> {
         let mut file = files::open(path, Links::Follow)?;
-        let mut manifest = read_manifest(&beside(path), Links::Refuse)?;
         let container = container(&mut file).map_err(|error| Failure::io(reading(path), error))?;
         let mut facts = clients::Image {
             file: name.to_owned(),
@@ -301,7 +307,10 @@ pub fn beside(image: &Path) -> PathBuf {
 }
 
 /// Reads the manifest of an image; `None` where it is not there.
-pub fn read_manifest(path: &Path, links: Links) -> Result<Option<Manifest>> {
+pub fn read_manifest<L: DeserializeOwned>(
+    path: &Path,
+    links: Links,
+) -> Result<Option<Manifest<L>>> {
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }

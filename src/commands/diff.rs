@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use image::{Content, ContentId, Leaf, Special, Stat, Tree, Visit};
+use files::Links;
+use image::{Content, ContentId, Leaf, Special, Stat, Visit};
+use manifest::Summary;
 use serde::Serialize;
 
 use crate::cli::DiffArguments;
-use crate::inspected::{InspectedImage, check_content_size};
+use crate::inspected::{Inside, InspectedImage, beside, check_content_size, read_manifest};
 use crate::report::Report;
 use crate::words::failure::{Failure, Kind, Result};
 use crate::words::quantity::bytes;
@@ -50,10 +52,10 @@ struct Sets {
 }
 
 impl Sets {
-    fn between(before: BTreeSet<String>, after: BTreeSet<String>) -> Self {
+    fn between(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Self {
         Self {
-            removed: before.difference(&after).cloned().collect(),
-            added: after.difference(&before).cloned().collect(),
+            removed: before.difference(after).cloned().collect(),
+            added: after.difference(before).cloned().collect(),
         }
     }
 
@@ -86,18 +88,24 @@ pub fn run(arguments: &DiffArguments, report: &Report) -> Result<()> {
 
 /// An image with all that is compared.
 struct Side {
-    image: InspectedImage,
+    facts: clients::Image,
+    inside: Inside,
+    packages: BTreeSet<String>,
+    requires: BTreeSet<String>,
     length: u64,
     content_bytes: u64,
 }
 
 impl Side {
     fn open(path: &Path) -> Result<Self> {
-        let image = InspectedImage::open(path, false, None)?;
+        // What the files need, and where links lead, is not compared; it can be larger than the tree.
+        let manifest: Option<Summary> = read_manifest(&beside(path), Links::Refuse)?;
+        let (packages, requires) = manifest.map(compared).unwrap_or_default();
+        let image = InspectedImage::open_alone(path)?;
         let length = std::fs::metadata(path)
             .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?
             .len();
-        let Some(inside) = &image.inside else {
+        let Some(inside) = image.inside else {
             let what = match &image.facts.container {
                 clients::Container::Broken(problem) => problem.clone(),
                 _ => "is cut off or not an image".to_owned(),
@@ -106,7 +114,10 @@ impl Side {
         };
         let content_bytes = check_content_size(path, length, &inside.tree)?;
         Ok(Self {
-            image,
+            facts: image.facts,
+            inside,
+            packages,
+            requires,
             length,
             content_bytes,
         })
@@ -114,29 +125,22 @@ impl Side {
 
     /// Returns the keys of the first extension-release file that is not a link.
     fn metadata(&self) -> BTreeMap<String, String> {
-        let files = &self.image.facts.releases;
+        let files = &self.facts.releases;
         let first = files.iter().find(|file| file.is_regular);
         first
             .and_then(|file| file.keys.as_ref())
             .map(|keys| keys.keys().clone())
             .unwrap_or_default()
     }
+}
 
-    fn packages(&self) -> BTreeSet<String> {
-        let manifest = self.image.manifest.iter();
-        let packages = manifest.flat_map(|manifest| &manifest.packages);
-        packages
-            .map(|package| package.nevra.as_ref().unwrap_or(&package.name).clone())
-            .collect()
-    }
-
-    fn requires(&self) -> BTreeSet<String> {
-        let manifest = self.image.manifest.iter();
-        manifest
-            .filter_map(|manifest| manifest.requires.clone())
-            .flatten()
-            .collect()
-    }
+/// What is compared of a manifest: its packages, and what they require.
+fn compared(manifest: Summary) -> (BTreeSet<String>, BTreeSet<String>) {
+    let packages = (manifest.packages.into_iter())
+        .map(|package| package.nevra.unwrap_or(package.name))
+        .collect();
+    let requires = manifest.requires.into_iter().flatten().collect();
+    (packages, requires)
 }
 
 fn difference(before: &Path, after: &Path) -> Result<Difference> {
@@ -146,8 +150,6 @@ fn difference(before: &Path, after: &Path) -> Result<Difference> {
         after: after.to_owned(),
         bytes: [sides[0].length, sides[1].length],
         content_bytes: [sides[0].content_bytes, sides[1].content_bytes],
-        packages: Sets::between(sides[0].packages(), sides[1].packages()),
-        requires: Sets::between(sides[0].requires(), sides[1].requires()),
         ..Difference::default()
     };
     let metadata = [sides[0].metadata(), sides[1].metadata()];
@@ -158,28 +160,9 @@ fn difference(before: &Path, after: &Path) -> Result<Difference> {
         }
     }
     let [one, two] = &mut sides;
-    if let (Some(one), Some(two)) = (&mut one.image.inside, &mut two.image.inside) {
-        let (tree_one, mut digest_one) = one.tree_and_digest();
-        let (tree_two, mut digest_two) = two.tree_and_digest();
-        let paths = [paths(tree_one), paths(tree_two)];
-        for path in paths[0].intersection(&paths[1]) {
-            let (Some(before), Some(after)) = (tree_one.get(path), tree_two.get(path)) else {
-                continue;
-            };
-            let mut changes = changes(&before, &after);
-            if let Some((before, after)) = same_size(&before, &after)
-                && digest_one(before)? != digest_two(after)?
-            {
-                changes.push("contents".to_owned());
-            }
-            if !changes.is_empty() {
-                difference.changed.insert(format!("/{path}"), changes);
-            }
-        }
-        let [before, after] =
-            paths.map(|paths| paths.iter().map(|path| format!("/{path}")).collect());
-        difference.files = Sets::between(before, after);
-    }
+    difference.packages = Sets::between(&one.packages, &two.packages);
+    difference.requires = Sets::between(&one.requires, &two.requires);
+    compare_trees(&mut one.inside, &mut two.inside, &mut difference)?;
     difference.differs = !difference.metadata.is_empty()
         || !difference.packages.is_empty()
         || !difference.requires.is_empty()
@@ -188,12 +171,42 @@ fn difference(before: &Path, after: &Path) -> Result<Difference> {
     Ok(difference)
 }
 
-fn paths(tree: &Tree) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    tree.walk(&mut |path, _| {
-        paths.insert(path.to_owned());
+/// Compares what is in the trees of two images.
+fn compare_trees(one: &mut Inside, two: &mut Inside, difference: &mut Difference) -> Result<()> {
+    let (tree_one, mut digest_one) = one.tree_and_digest();
+    let (tree_two, mut digest_two) = two.tree_and_digest();
+    let mut compare = |before: &Visit<'_>, after: &Visit<'_>| -> Result<Vec<String>> {
+        let mut changes = changes(before, after);
+        if let Some((before, after)) = same_size(before, after)
+            && digest_one(before)? != digest_two(after)?
+        {
+            changes.push("contents".to_owned());
+        }
+        Ok(changes)
+    };
+    let mut compared = Ok(());
+    tree_one.walk(&mut |path, before| {
+        if compared.is_err() {
+            return;
+        }
+        let Some(after) = tree_two.get(path) else {
+            difference.files.removed.insert(format!("/{path}"));
+            return;
+        };
+        match compare(&before, &after) {
+            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) => {
+                difference.changed.insert(format!("/{path}"), changes);
+            }
+            Err(failure) => compared = Err(failure),
+        }
     });
-    paths
+    tree_two.walk(&mut |path, _| {
+        if tree_one.get(path).is_none() {
+            difference.files.added.insert(format!("/{path}"));
+        }
+    });
+    compared
 }
 
 /// Returns the contents of two files of one size, which may differ.

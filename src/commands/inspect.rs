@@ -8,7 +8,7 @@ use clients::ReleaseFile;
 use files::Links;
 use image::squashfs::{Image, ReadError};
 use linkage::Needs;
-use manifest::Package;
+use manifest::{Package, Summary};
 use serde::Serialize;
 
 use crate::answer::TreeLines;
@@ -74,7 +74,8 @@ fn inspect(path: &Path) -> Result<Inspection> {
     })
     .map_err(|error: io::Error| image_failure(path, error))?;
     let facts = image.facts();
-    let (packages, requires, needs) = match read_manifest(&beside(path), Links::Refuse)? {
+    let manifest: Option<Summary> = read_manifest(&beside(path), Links::Refuse)?;
+    let (packages, requires, needs) = match manifest {
         Some(manifest) => (Some(manifest.packages), manifest.requires, manifest.needs),
         None => (None, None, None),
     };
