@@ -37,6 +37,12 @@ fn each_reason_has_its_exit_code_and_words() {
         ),
         (&["--no-such-option"], &[], 2, &["--no-such-option"]),
         (
+            &["--name", "a;b"],
+            &["hello-sysext-1.0-1.x86_64.rpm"],
+            2,
+            &["--name \"a;b\" contains ';'"],
+        ),
+        (
             &["--drop", "drop-doc"],
             &["hello-sysext-1.0-1.x86_64.rpm"],
             2,

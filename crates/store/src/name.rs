@@ -1,8 +1,9 @@
-//! Names that every client can take.
+//! Names that every client can take: the only rule for them.
 //!
 //! A name in the store goes through many hands: a file name, a line of `SHA256SUMS`, a URL, a
-//! literal in a systemd-sysupdate pattern, the name of an overlayfs layer. What any of them
-//! treats as special is refused here, so that nothing has to be escaped anywhere.
+//! literal in a systemd-sysupdate pattern, the name of an overlayfs layer, commands that people
+//! copy from a page. What means something to none of them is a short list; all else is refused
+//! here, when the image is named, so that nothing has to be escaped anywhere, or left out.
 
 use crate::{freshness, serial};
 
@@ -18,11 +19,12 @@ pub enum NameProblem {
     /// More than 255 bytes.
     #[error("is longer than {MAX_NAME} bytes")]
     TooLong,
-    /// A leading `.` (hidden, or one of `.` and `..`) or `-` (an option to many programs).
+    /// A leading `.` (hidden, or one of `.` and `..`), `-` (an option to many programs) or `~`
+    /// (somebody's home).
     #[error("begins with {0:?}")]
     Begins(char),
-    /// A character with a meaning in one of the places that a name goes to.
-    #[error("contains {0:?}, which not every client accepts")]
+    /// A character that may have a meaning in one of the places that a name goes to.
+    #[error("contains {0:?}; use only ASCII letters, digits and . _ + ~ ^ -")]
     Holds(char),
     /// A name that systemd reads as something other than an image.
     #[error("begins like {0}, which clients read as something other than an image")]
@@ -41,10 +43,10 @@ pub fn check_name(name: &str) -> Result<(), NameProblem> {
     if name.len() > MAX_NAME {
         return Err(NameProblem::TooLong);
     }
-    if let '.' | '-' = first {
+    if let '.' | '-' | '~' = first {
         return Err(NameProblem::Begins(first));
     }
-    if let Some(found) = name.chars().find(|&c| is_special(c)) {
+    if let Some(found) = name.chars().find(|&c| !is_plain(c)) {
         return Err(NameProblem::Holds(found));
     }
     match RESERVED
@@ -56,18 +58,9 @@ pub fn check_name(name: &str) -> Result<(), NameProblem> {
     }
 }
 
-/// Whether some client gives `c` a meaning of its own.
-fn is_special(c: char) -> bool {
-    c.is_control()
-        || c.is_whitespace()
-        || matches!(
-            c,
-            // The end of a name; a specifier (systemd 262 refuses the whole list); overlayfs; a
-            // URL's fragment, which is never sent to the server.
-            '/' | '%' | ':' | ',' | '#'
-            // Not in a literal of a sysupdate pattern (sysupdate-pattern.c).
-            | '@' | '$' | '*' | '?' | '[' | ']' | '!' | '\\' | '|'
-        )
+/// Whether `c` is itself to every client, in a URL, to a shell and in HTML.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | '^' | '-')
 }
 
 #[cfg(test)]
@@ -77,7 +70,7 @@ mod tests {
     #[test]
     fn names() {
         let longest = "x".repeat(255);
-        let too_long = "é".repeat(128);
+        let too_long = "x".repeat(256);
         for (name, expected) in [
             ("strace", Ok(())),
             ("libstdc++6-32bit", Ok(())),
@@ -91,7 +84,19 @@ mod tests {
             ("..", Err(NameProblem::Begins('.'))),
             (".hidden", Err(NameProblem::Begins('.'))),
             ("-rf", Err(NameProblem::Begins('-'))),
+            ("~root", Err(NameProblem::Begins('~'))),
             ("a/b", Err(NameProblem::Holds('/'))),
+            ("g;db", Err(NameProblem::Holds(';'))),
+            ("a$(id)", Err(NameProblem::Holds('$'))),
+            ("a`id`", Err(NameProblem::Holds('`'))),
+            ("a'b", Err(NameProblem::Holds('\''))),
+            ("a\"b", Err(NameProblem::Holds('"'))),
+            ("a<b>", Err(NameProblem::Holds('<'))),
+            ("a&b", Err(NameProblem::Holds('&'))),
+            ("a=b", Err(NameProblem::Holds('='))),
+            ("a{b}", Err(NameProblem::Holds('{'))),
+            ("é", Err(NameProblem::Holds('é'))),
+            ("a\u{202e}b", Err(NameProblem::Holds('\u{202e}'))),
             ("a%v", Err(NameProblem::Holds('%'))),
             ("1:2", Err(NameProblem::Holds(':'))),
             ("a,b", Err(NameProblem::Holds(','))),
@@ -122,7 +127,7 @@ mod tests {
             (NameProblem::Begins('-'), "begins with '-'"),
             (
                 NameProblem::Holds('\n'),
-                "contains '\\n', which not every client accepts",
+                "contains '\\n'; use only ASCII letters, digits and . _ + ~ ^ -",
             ),
         ] {
             assert_eq!(problem.to_string(), expected);
