@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use files::SecretFile;
 use openpgp::{Error, Keyring, MAX_SECRET_KEY, SigningKey};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::{Basis, Former, KEYRING, Serial, SignError, Signature, Signing, Store};
 
 pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
@@ -269,12 +270,23 @@ pub fn published_keys(store: &Store) -> Result<Option<Keyring>> {
     })
 }
 
+/// Sees to it that no core dump has the key or the passphrase in it. A limit of 1 byte is the one
+/// that keeps a dump from programs that take dumps, too; one of 0 only keeps it from files. That the
+/// process as such can't be dumped would hide its own `/proc/self/fd` from it, by which files get
+/// their names.
+fn forbid_core_dumps() -> rustix::io::Result<()> {
+    let limit = getrlimit(Resource::Core);
+    let current = Some(limit.maximum.map_or(1, |maximum| maximum.min(1)));
+    setrlimit(Resource::Core, Rlimit { current, ..limit })
+}
+
 /// Reads a secret key, and says what is wrong with its file.
 fn read_key(
     path: &Path,
     passphrase: &PassphraseSource,
     settings: &Settings,
 ) -> Result<(SigningKey, Vec<Finding>)> {
+    forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
     let origin = path.display().to_string();
     let file = SecretFile::open(path)?;
     let mode = file.mode() & 0o777;
@@ -487,6 +499,19 @@ mod tests {
         let nowhere = KeySource::File(scratch.path().join("none"), PassphraseSource::Terminal);
         let failure = signer(&nowhere, TIME).unwrap_err();
         assert!(format!("{:#}", failure.source).starts_with("reading /"));
+    }
+
+    #[test]
+    fn no_core_dump_has_the_key() {
+        let scratch = Scratch::new();
+        let before = getrlimit(Resource::Core);
+        // Where the limit is 0 already, a program may still get the dump.
+        let current = before.maximum;
+        setrlimit(Resource::Core, Rlimit { current, ..before }).unwrap();
+        signer(&key(&scratch, SECRET, 0o600), TIME).unwrap();
+        let limit = getrlimit(Resource::Core).current;
+        assert!(matches!(limit, Some(0 | 1)), "{limit:?}");
+        assert_ne!((limit, before.maximum), (Some(0), None));
     }
 
     #[test]
