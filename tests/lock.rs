@@ -224,6 +224,49 @@ fn a_lock_that_lost_what_its_packages_need_is_refused() {
     assert!(said.contains("needed by hello-tools"), "{said}");
 }
 
+/// What no lock that was written has: each is refused, by a word that names the lock.
+#[test(PACKAGERS)]
+fn a_lock_that_contradicts_itself_is_refused() {
+    let bench = Bench::new();
+    let outcome = bench.build("first", &["hello-tools"]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&bench.lock).unwrap()).unwrap();
+    let tree = bench.scratch.join("tree");
+    fs::create_dir_all(tree.join("usr/share")).unwrap();
+    fs::write(tree.join("usr/share/x"), "x").unwrap();
+    let overlay = ["--overlay", tree.to_str().unwrap()];
+    let named = ["--name", "a", "--image-version", "1"];
+    let asked = "hello-tools was asked for, and no package in it is or provides that";
+    type Change = fn(&mut Vec<serde_json::Value>);
+    let cases: [(Change, &str); 4] = [
+        (
+            |packages| packages.retain(|one| one["reason"]["kind"] != "requested"),
+            asked,
+        ),
+        (|packages| packages.clear(), asked),
+        (
+            |packages| packages.push(packages[0].clone()),
+            "is in it twice",
+        ),
+        (
+            |packages| packages[0]["location"] = "zz".into(),
+            "\"zz\" is not the place of a package",
+        ),
+    ];
+    for (change, problem) in cases {
+        let mut lock = whole.clone();
+        change(lock["packages"].as_array_mut().unwrap());
+        assert_ne!(lock, whole, "{problem}");
+        fs::write(&bench.lock, lock.to_string()).unwrap();
+        for more in [&[][..], &overlay] {
+            let said = bench.refused(&[&["hello-tools", "--locked"], &named[..], more].concat());
+            let expected = format!("error: {} does not match:", bench.lock.display());
+            assert!(said.contains(&expected), "{said}");
+            assert!(said.contains(problem), "{problem}: {said}");
+        }
+    }
+}
+
 #[test(PACKAGERS)]
 fn a_lock_is_written_when_all_went_well() {
     let bench = Bench::new();

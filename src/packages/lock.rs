@@ -191,6 +191,31 @@ impl Lock {
         Ok(changes)
     }
 
+    /// Says what no lock that was written here has: a package twice, a place that is none, or files
+    /// that were named without their packages.
+    fn contradictions(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let twice = (self.packages.iter())
+            .filter(|one| !seen.insert(&one.nevra))
+            .map(|one| format!("{} is in it twice", one.nevra))
+            .collect::<Vec<_>>();
+        let nowhere = (self.packages.iter())
+            .filter(|one| !one.location.ends_with(".rpm") && one.repository.is_some())
+            .map(|one| {
+                format!(
+                    "{}: {:?} is not the place of a package",
+                    one.nevra, one.location
+                )
+            });
+        let is_there = |file: &&String| {
+            (self.packages.iter()).any(|one| one.repository.is_none() && one.nevra == **file)
+        };
+        let gone = (self.request.files.iter())
+            .filter(|file| !is_there(file))
+            .map(|file| format!("{file} was given as a file, and is not in it"));
+        twice.into_iter().chain(nowhere).chain(gone).collect()
+    }
+
     /// Returns the refusal of a lock that does not fit.
     pub fn outdated(path: &Path, mut changes: Vec<String>) -> Failure {
         if changes.len() > SHOWN {
@@ -251,6 +276,7 @@ pub fn follow(
 ) -> Result<Followed> {
     let lock = Lock::read(path)?;
     let mut changes = lock.changes(request, base)?;
+    changes.extend(lock.contradictions());
     let mut found = Vec::new();
     let mut kept: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
     for locked in &lock.packages {
@@ -741,7 +767,7 @@ mod tests {
         let locked = Locked {
             nevra: nevra.to_owned(),
             repository: Some("oss".to_owned()),
-            location: String::new(),
+            location: "a.rpm".to_owned(),
             checksum: sum.clone(),
             size: 0,
             reason: reason.clone(),

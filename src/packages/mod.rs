@@ -141,7 +141,12 @@ fn as_locked(
     // The lock says what each package must be, so that it does not matter who wrote the list.
     findings.retain(|finding| finding.kind != &kinds::FOREIGN_CACHE);
     // A lock is a file that anyone may have edited: what its packages need is judged as if they had
-    // been named.
+    // been named, and what was asked for must be among them.
+    let missing = choose::missing(&settings.names, &packages(&chosen), base)?;
+    if !missing.is_empty() {
+        let say = |name| format!("{name} was asked for, and no package in it is or provides that");
+        return Err(Lock::outdated(lock, missing.into_iter().map(say).collect()));
+    }
     let judgement = judge(&packages(&chosen), base)?;
     findings.extend(against_base::broken(&judgement.rules));
     Ok(Selection {

@@ -239,6 +239,41 @@ pub fn judge_among(packages: &[&Package]) -> Result<Vec<Rule>> {
     Ok(resolve::judge_among(&pool, &chosen))
 }
 
+/// Returns the names that were asked for and that neither these packages nor those of the base are or
+/// provide. Of a base that is installed from names it is not known what it has, so that nothing is
+/// missing there.
+pub fn missing<'a>(
+    names: &'a [String],
+    packages: &[&Package],
+    base: &Base,
+) -> Result<Vec<&'a String>> {
+    if base.packages.is_none() && matches!(base.named, Named::Install(_)) {
+        return Ok(Vec::new());
+    }
+    let installed = base.packages.as_deref().unwrap_or_default();
+    let mut asked = asked_for(installed.iter().chain(packages.iter().copied()));
+    asked.extend(names.iter().map(String::as_str));
+    let installed = installed.iter();
+    let installed = installed.map(|package| solvable_with(package, Some(&asked)));
+    let (pool, _) = beside(installed.collect(), packages, &asked)?;
+    let is_listed = |name: &String| match &base.named {
+        Named::Listed(listed) => listed.iter().any(|one| one.nevra.name == *name),
+        Named::None | Named::Install(_) => false,
+    };
+    let is_missing = |name: &&String| {
+        let request = Request {
+            install: vec![Wanted::Text((*name).clone())],
+            ..Request::default()
+        };
+        let is_nobody = |rule: &Rule| matches!(rule, Rule::NothingProvides { by: None, .. });
+        match resolve(&pool, &request) {
+            Ok(_) => false,
+            Err(problem) => problem.rules.iter().any(is_nobody) && !is_listed(name),
+        }
+    };
+    Ok(names.iter().filter(is_missing).collect())
+}
+
 /// Returns a pool of what is installed and of packages that are all to be added.
 fn beside(
     installed: Vec<Solvable>,
