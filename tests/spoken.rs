@@ -147,6 +147,61 @@ fn check(said: &str, arguments: &[OsString]) {
     assert!(!said.lines().any(is_forged), "{arguments:?}: {said}");
 }
 
+#[test]
+fn passwords_are_never_shown() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("base.txt"), "bash-5.2-1.x86_64\n").unwrap();
+    let urls = [
+        "http://u:s3cret@127.0.0.1:1/a",
+        "http://u:s3cret/s3cret@127.0.0.1:1/a",
+        "http://u:1/s3cret@127.0.0.1:1/a",
+        "http://u:s3cret@s3cret@127.0.0.1:1/a",
+        "http://u:s3cret@x/s3cret@127.0.0.1:1/a",
+        "http://u:s3cret?s3cret@127.0.0.1:1/a",
+        "http://u:s3cret%2F%40%3A@127.0.0.1:1/a",
+        "http://u:s3cret:s3cret@127.0.0.1:1/a",
+        "http://u:s3cret\nnote      forged@127.0.0.1:1/a",
+        "http://u:s3cret\\@127.0.0.1:1/a",
+        "http://s3cret@127.0.0.1:1/a?t=s3cret",
+        "HTTPS://u:s3cret@127.0.0.1:1/a",
+        "ftp://u:s3cret@127.0.0.1:1/a",
+        "u:s3cret@127.0.0.1:1/a",
+    ];
+    let check = |what: &str, url: &str, command: &mut Command| {
+        let outcome = command
+            .args(["--dry-run", "--base", "base.txt", "--retries", "0"])
+            .args(["--os-release"])
+            .arg(os_release("debian-13"))
+            .output()
+            .unwrap();
+        let said = [text(&outcome.stdout), text(&outcome.stderr)].concat();
+        assert!(!outcome.status.success(), "{what} {url}: {said}");
+        assert!(!said.contains("s3cret"), "{what} {url}: {said}");
+        assert!(!said.contains("\nnote      forged"), "{what} {url}: {said}");
+    };
+    let variable = "http://127.0.0.1:1/a";
+    for url in urls {
+        check("--repo", url, at(&scratch).args(["x", "--repo", url]));
+        for lines in [
+            format!("baseurl={url}\n"),
+            format!("baseurl={variable}\ngpgcheck=1\ngpgkey={url}\n"),
+        ] {
+            fs::write(scratch.join("a.repo"), format!("[a]\n{lines}")).unwrap();
+            check(&lines, url, at(&scratch).args(["x", "--repo", "a.repo"]));
+        }
+        let mut proxied = at(&scratch);
+        proxied.args(["x", "--repo", variable]);
+        if !url.contains('\n') {
+            proxied.env("http_proxy", url).env_remove("no_proxy");
+        }
+        check("http_proxy", url, &mut proxied);
+        let recipe = serde_json::json!([url]);
+        let recipe = format!("packages = [\"x\"]\nrepositories = {recipe}\n");
+        fs::write(scratch.join("a.toml"), recipe).unwrap();
+        check("recipe", url, at(&scratch).arg("a.toml"));
+    }
+}
+
 /// Returns a command line of every verb that answers on standard output, with its exit code.
 fn answers(scratch: &Scratch) -> Vec<(Vec<OsString>, i32)> {
     let [one, two] = images(scratch).map(OsString::from);

@@ -162,7 +162,9 @@ impl Attempt<'_> {
             ureq::Error::Io(error) => self.io_words(error),
             ureq::Error::HostNotFound => "unknown host".to_owned(),
             ureq::Error::ConnectionFailed => "no connection".to_owned(),
-            ureq::Error::BadUri(_) => "it is not a URL".to_owned(),
+            // These show the URL, or how its credentials were misread.
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => "it is not a URL".to_owned(),
+            ureq::Error::RequireHttpsOnly(_) => "it is not an https URL".to_owned(),
             other => other.to_string(),
         }
     }

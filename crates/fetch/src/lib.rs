@@ -271,9 +271,10 @@ fn proxy(url: Option<&str>, direct: &str) -> Result<Option<Proxy>, Error> {
     let Some(url) = url.filter(|url| !url.is_empty()) else {
         return Ok(None);
     };
-    let failed = |error: ureq::Error| Error::Setting {
+    // What the library says may have the URL in it, and a password in that.
+    let failed = |_: ureq::Error| Error::Setting {
         what: "the proxy",
-        reason: error.to_string(),
+        reason: "it is not a URL".to_owned(),
     };
     let parsed = Proxy::new(url).map_err(failed)?;
     let protocol = match parsed.protocol() {
@@ -329,6 +330,15 @@ mod tests {
             assert_eq!(made.is_no_proxy(&uri.parse().unwrap()), direct, "{uri}");
         }
         assert!(proxy(Some("socks5://a"), "").is_err());
+        for url in [
+            "http://u:s3cret/x@a:80",
+            "http://u:s3cret^@a b",
+            "s3cret://u:s3cret",
+        ] {
+            if let Err(error) = proxy(Some(url), "") {
+                assert!(!error.to_string().contains("s3cret"), "{url}: {error}");
+            }
+        }
         assert!(authorities(b"no certificate").is_err());
     }
 }

@@ -9,12 +9,29 @@ pub fn is_url(text: &str) -> bool {
 }
 
 /// Returns the URL without what must not be shown: user, password, and the query, where tokens
-/// are.
+/// are. It need not be one that can be fetched.
 pub fn redacted(url: &str) -> String {
-    let shown = without_credentials(url).0;
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let shown = match (path.rsplit_once('@'), authority.rsplit_once('@')) {
+        // Whoever does not encode a password may have a slash in it: what looks like a host and a
+        // port may be a user and how the password begins.
+        (Some((inside, after)), _) if authority.contains([':', '@']) => {
+            match inside.contains('?') {
+                true => "...".to_owned(),
+                false => format!("...{after}"),
+            }
+        }
+        (_, Some((_, host))) => format!("{host}{path}"),
+        (_, None) => rest.to_owned(),
+    };
     match shown.split_once('?') {
-        Some((before, _)) => format!("{before}?..."),
-        None => shown,
+        Some((before, _)) => format!("{scheme}{before}?..."),
+        None => format!("{scheme}{shown}"),
     }
 }
 
@@ -160,6 +177,21 @@ mod tests {
         ] {
             assert_eq!(redacted(url), shown);
             assert_eq!(without_credentials(url).1.as_deref(), header, "{url}");
+        }
+        for (url, shown) in [
+            ("http://u:p/q@a/b", "http://...a/b"),
+            ("http://u:1/q@a/b?t=1", "http://...a/b?..."),
+            ("http://u:p@q/r@a/b", "http://...a/b"),
+            ("http://u:p?q@a/b", "http://..."),
+            ("http://u:p#q@a/b", "http://...a/b"),
+            ("http://a:80/b", "http://a:80/b"),
+            ("http://a/b@c?d@e", "http://a/b@c?..."),
+            ("ftp://u:p@a/", "ftp://a/"),
+            ("u:p@a/b", "a/b"),
+            ("/srv/a@b", "/srv/a@b"),
+            ("", ""),
+        ] {
+            assert_eq!(redacted(url), shown);
         }
         assert!(is_url("https://a") && !is_url("file:///a") && !is_url("/a"));
     }

@@ -146,6 +146,7 @@ fn place_of_keys(source: &RepositorySource, place: &str) -> Result<Place> {
         }
         Some(known) => Ok(known),
         None => {
+            let place = fetch::redacted(place);
             let text = format!("gpgkey of {}: {place:?} is not a URL", source.name);
             Err(Failure::usage(text))
         }

@@ -57,7 +57,10 @@ pub fn named(value: &str) -> Result<Vec<RepositorySource>> {
         return Ok(sources);
     }
     let reason = match path.metadata() {
-        Err(error) => return Err(Failure::io(format!("reading {place}"), error)),
+        Err(error) => {
+            let place = fetch::redacted(place);
+            return Err(Failure::io(format!("reading {place}"), error));
+        }
         Ok(_) => format!("--repo {place} is neither a directory nor a .repo file"),
     };
     Err(Failure::usage(reason)

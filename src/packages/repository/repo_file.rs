@@ -185,7 +185,10 @@ fn place(name: &str, section: &Section) -> std::result::Result<Place, String> {
             Some(local) if urls.is_empty() => return Ok(local),
             // The URLs before it are asked first; a directory is not a mirror of them.
             Some(_) => {}
-            None => return Err(format!("[{name}]: baseurl {text:?} is not a URL")),
+            None => {
+                let shown = fetch::redacted(&text);
+                return Err(format!("[{name}]: baseurl {shown:?} is not a URL"));
+            }
         }
     }
     if !urls.is_empty() {
