@@ -74,15 +74,15 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Says whether a character does something to the text around it, instead of being seen.
-fn is_active(character: char) -> bool {
+/// Says whether a character does something to the text around it, instead of being seen: it moves a
+/// terminal, ends a line, turns the direction of writing, or has no width, so that two names look
+/// like one.
+pub fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            // Marks, overrides and isolates of the direction of writing; line separators.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
-            // Characters without a width, by which two names look like one.
-            | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}'
         )
 }
@@ -106,8 +106,8 @@ mod tests {
             ),
             ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
             ("a\u{200b}b\u{feff}", r"a\u{200b}b\u{feff}"),
-            // What joins letters is part of how some languages are written.
-            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("a\u{ad}\u{200d}b", r"a\u{ad}\u{200d}b"),
+            ("名前 — naïve 🚀", "名前 — naïve 🚀"),
         ] {
             assert_eq!(escaped(text), expected);
         }
@@ -119,5 +119,25 @@ mod tests {
         text.line(format_args!("{}\u{1b}", 4));
         assert_eq!(text.as_str(), "one\ntwo\\nthree\n4\\u{1b}\n");
         assert_eq!(text.to_string(), "one\ntwo\\nthree\n4\\u{1b}");
+    }
+
+    #[test]
+    fn characters_that_deceive() {
+        for (characters, expected) in [
+            ("\n\t\0\u{7f}\u{85}", true),
+            (
+                "\u{ad}\u{61c}\u{180e}\u{200b}\u{200f}\u{2028}\u{202e}",
+                true,
+            ),
+            ("\u{2060}\u{206f}\u{feff}\u{fff9}\u{fffb}", true),
+            (
+                " aß\u{ac}\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}\u{fffc}",
+                false,
+            ),
+        ] {
+            for c in characters.chars() {
+                assert_eq!(is_active(c), expected, "{:x}", u32::from(c));
+            }
+        }
     }
 }

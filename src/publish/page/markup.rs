@@ -8,6 +8,8 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::words::text::is_active;
+
 /// Longest value that is shown whole, in characters.
 const MAX_SHOWN: usize = 300;
 
@@ -26,22 +28,12 @@ impl fmt::Display for Text<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                c if is_deceptive(c) => f.write_str("\u{fffd}")?,
+                c if is_active(c) => f.write_str("\u{fffd}")?,
                 c => write!(f, "{c}")?,
             }
         }
         Ok(())
     }
-}
-
-/// Whether a character is invisible or makes others appear elsewhere.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        )
 }
 
 /// What a URL gives a meaning, but for the `/` between directories.
@@ -97,26 +89,6 @@ mod tests {
             ("é", "%C3%A9"),
         ] {
             assert_eq!(Link(name).to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn characters_that_deceive() {
-        for (characters, expected) in [
-            ("\n\t\0\u{7f}\u{85}", true),
-            (
-                "\u{ad}\u{61c}\u{180e}\u{200b}\u{200f}\u{2028}\u{202e}",
-                true,
-            ),
-            ("\u{2060}\u{206f}\u{feff}\u{fff9}\u{fffb}", true),
-            (
-                " aß\u{ac}\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}\u{fffc}",
-                false,
-            ),
-        ] {
-            for c in characters.chars() {
-                assert_eq!(is_deceptive(c), expected, "{:x}", u32::from(c));
-            }
         }
     }
 }
