@@ -37,7 +37,7 @@ seeds() {
     package) cp "$root"/fixtures/*.rpm "$2" ;;
     openpgp) cp "$root"/fixtures/keys/* "$2" ;;
     release) cp "$root"/fixtures/os-release/* "$2" ;;
-    linkage) cp "$(command -v true)" "$2"; printf '#!/bin/sh -e\n' > "$2/script" ;;
+    linkage) cp "$(type -P true)" "$2"; printf '#!/bin/sh -e\n' > "$2/script" ;;
     dependencies) printf '(a >= 1:2-3 if (b or /usr/bin/c))' > "$2/rich" ;;
     repodata)
         printf '<metadata packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="a"/><format><rpm:provides><rpm:entry name="a" flags="EQ" ver="1"/></rpm:provides><file>/usr/bin/tool</file></format></package></metadata>' > "$2/primary"
