@@ -862,8 +862,25 @@ fn what_is_noted_about_a_signed_store() {
         "{}",
         said(&outcome)
     );
-    assert!(scene.verify().contains(", list 3 of store "));
+    assert!(scene.verify().contains(", list 1 of store "));
 
+    // Another machine, and one where nothing can be noted.
+    scene.forget();
+    let strict = scene.build("4", &[owner.clone(), vec!["--strict".into()]].concat());
+    assert_eq!(strict.status.code(), Some(1), "{}", said(&strict));
+    let words = "of which nothing is noted here: an older one would look the same";
+    assert!(said(&strict).contains(words), "{}", said(&strict));
+    let homeless = scene
+        .program()
+        .env_remove("HOME")
+        .env_remove("XDG_STATE_HOME")
+        .args(["store", "prune", "--keep", "9"])
+        .arg(scene.store())
+        .args(&owner)
+        .output()
+        .unwrap();
+    let words = "neither HOME nor XDG_STATE_HOME is set";
+    assert!(said(&homeless).contains(words), "{}", said(&homeless));
     let nowhere = ["--state-dir".into(), "/proc/nowhere/state".into()];
     let outcome = scene.build("4", &[owner, nowhere.to_vec()].concat());
     assert!(outcome.status.success(), "{}", said(&outcome));
@@ -872,4 +889,20 @@ fn what_is_noted_about_a_signed_store() {
         "{}",
         said(&outcome)
     );
+}
+
+/// A list that is gone is put back, and not signed as an empty one.
+#[test(program("gpg"))]
+fn a_lost_list_is_not_vouched_for() {
+    let scene = Scene::new();
+    scene.remove(LIST);
+    let found = scene.verify();
+    let error = "error     signature-invalid: SHA256SUMS.gpg is there, and SHA256SUMS is gone";
+    assert!(found.contains(error), "{found}");
+    let before = snapshot(&scene.store());
+    for more in [&["sign"][..], &["sign", "--restored"]] {
+        let outcome = scene.verb(more, &scene.signed_by("owner"));
+        assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    }
+    assert_eq!(snapshot(&scene.store()), before);
 }

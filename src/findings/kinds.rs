@@ -319,7 +319,7 @@ kinds! {
                 the list, its signature and the images back.";
 
     NOT_REMEMBERED: Note "not-remembered",
-        "the store was signed, but the note of which list that was could not be written",
+        "which list of a store was signed last is not known here, or can't be noted",
         why "An older list, with its own good signature, could be put back, and the next build would \
              go on from it.",
         repair "Name a directory that you can write to with --state-dir DIR, and keep it from one build \

@@ -132,7 +132,14 @@ impl Lock {
 
     /// Reads a lock.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read(path, MAX_LOCK, files::Links::Follow)?;
+        let bytes = files::read(path, MAX_LOCK, files::Links::Follow).map_err(|error| {
+            let is_missing = error.is_missing();
+            let failure = Failure::from(error);
+            match is_missing {
+                true => failure.hint("to write it, build once without --locked"),
+                false => failure,
+            }
+        })?;
         let lock: Self = serde_json::from_slice(&bytes).map_err(|error| {
             Failure::refused(anyhow!("{} is not a lock: {error}", path.display()))
                 .hint("to write one, use --lock FILE without --locked")

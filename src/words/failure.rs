@@ -216,6 +216,9 @@ pub fn store_failure(error: store::Error) -> Failure {
                     "if the list is as you want it: sysext-build store sign --sign-key FILE {directory}"
                 ))
         }
+        store::Error::NoList { .. } => Failure::refused(error)
+            .hint("if there was a list, put it back with its signature")
+            .hint("to list an image again: sysext-build store add"),
         store::Error::Setback { ref path, .. } => {
             let directory = path.parent().unwrap_or(path).display().to_string();
             Failure::refused(error)

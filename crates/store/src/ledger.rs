@@ -120,11 +120,13 @@ pub(crate) fn check(
             })?;
         }
     }
+    let is_gone = matches!(basis, Basis::Gone(_));
     Ok(Checked {
         basis,
         list,
         signature,
-        last: last.map(|last: Issued| last.serial),
+        // Where nothing is left, another store begins.
+        last: last.filter(|_| !is_gone).map(|last: Issued| last.serial),
     })
 }
 
@@ -164,7 +166,7 @@ fn basis(
 }
 
 /// Whether there are no images but those that a killed process left.
-fn has_no_image(directory: &Directory) -> Result<bool, Error> {
+pub(crate) fn has_no_image(directory: &Directory) -> Result<bool, Error> {
     let left = pending::left(directory, &Sums::default())?;
     let is_left = |name: &String| name.ends_with(IMAGE_SUFFIX) && !left.contains(name);
     Ok(!directory.names()?.iter().any(is_left))

@@ -338,7 +338,9 @@ impl Store {
     pub fn sign(&self, listing: Listing<'_>) -> Result<Basis, Error> {
         let (transaction, basis) = Transaction::begin_to_sign(&self.dir, &listing)?;
         let mut after = transaction.before().clone();
-        if after.is_empty() && basis == Basis::Unsigned {
+        // A list that is gone is no list to vouch for as long as there is something to be listed.
+        let is_gone = || Ok::<_, Error>(!ledger::has_no_image(transaction.directory())?);
+        if after.is_empty() && (basis == Basis::Unsigned || is_gone()?) {
             return Err(Error::NoList {
                 path: self.dir.join(SUMS),
             });

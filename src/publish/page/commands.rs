@@ -67,7 +67,7 @@ fn fetched(index: &Index, extension: &Extension, file: &str) -> Vec<String> {
     }
     steps.push("sha256sum --check --ignore-missing SHA256SUMS".to_owned());
     // The days are in order unless today comes after the list's last one.
-    steps.push("{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -c".to_owned());
+    steps.push("{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -C || { echo 'the list is out of date'; exit 1; }".to_owned());
     let directory = image_directory(extension);
     steps.push(format!("mkdir -p {LINK_DIRECTORY} {directory}"));
     steps
@@ -191,7 +191,7 @@ cd "$(mktemp -d)"
 curl -fsSO "https://a.example/gcc/{SHA256SUMS,SHA256SUMS.gpg,definitions.tar.gz}"
 gpgv --keyring /etc/systemd/import-pubring.gpg SHA256SUMS.gpg SHA256SUMS
 sha256sum --check --ignore-missing SHA256SUMS
-{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -c
+{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -C || { echo 'the list is out of date'; exit 1; }
 mkdir -p /etc/extensions /var/lib/sysext-store/gcc
 tar -xzf definitions.tar.gz -C / etc/sysupdate.gcc.d
 systemd-sysupdate -C gcc update
@@ -214,7 +214,7 @@ cd "$(mktemp -d)"
 curl -fsSO "https://a.example/gcc/{SHA256SUMS,SHA256SUMS.gpg,gcc-14-1.x86-64.raw}"
 gpgv --keyring /etc/systemd/import-pubring.gpg SHA256SUMS.gpg SHA256SUMS
 sha256sum --check --ignore-missing SHA256SUMS
-{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -c
+{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -C || { echo 'the list is out of date'; exit 1; }
 mkdir -p /etc/extensions /var/lib/sysext-store/gcc
 install -m 0644 gcc-14-1.x86-64.raw /var/lib/sysext-store/gcc/
 ln -sfn /var/lib/sysext-store/gcc/gcc-14-1.x86-64.raw /etc/extensions/gcc.raw

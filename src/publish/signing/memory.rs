@@ -58,6 +58,11 @@ impl Memory {
         Self { directory }
     }
 
+    /// Whether there is somewhere to remember.
+    pub fn has_directory(&self) -> bool {
+        self.directory.is_some()
+    }
+
     /// Reads all notes.
     pub fn read(&self) -> Result<Notes> {
         let Some(directory) = &self.directory else {

@@ -375,6 +375,12 @@ pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Op
         .map(|directory| signer.takes_over(directory))
         .collect::<Result<Vec<_>>>()?;
     signer.findings.extend(findings.into_iter().flatten());
+    if !settings.memory.has_directory() {
+        let text = "there is no directory to note in which lists are signed: neither HOME nor \
+                    XDG_STATE_HOME is set";
+        let finding = Finding::new(&kinds::NOT_REMEMBERED, text);
+        signer.findings.push(finding);
+    }
     Ok(Some(signer))
 }
 
@@ -396,6 +402,7 @@ impl Signer {
         let signing = self.signing(directory);
         let lines = match store.basis(&signing).map_err(store_failure)? {
             Basis::Gone(last) => return Ok(Some(gone(&last))),
+            Basis::Own => return Ok(self.unknown(directory, &store)),
             // A list that can't be read is said where it is to be changed.
             Basis::Unsigned => store.entries().unwrap_or_default().len(),
             _ => 0,
@@ -409,6 +416,20 @@ impl Signer {
             counted(lines, "line"),
         );
         Ok(Some(Finding::new(&kinds::FIRST_SIGNATURE, text)))
+    }
+
+    /// Says that nothing is remembered of a list, where there is a directory to remember in.
+    fn unknown(&self, directory: &Path, store: &Store) -> Option<Finding> {
+        let serial = store.issued().ok()??.serial;
+        let is_known = self.notes.borrow().last(directory, Some(&serial)).is_some();
+        (!is_known && self.memory.has_directory()).then(|| {
+            let list = directory.join("SHA256SUMS");
+            let text = format!(
+                "{} is list {serial}, of which nothing is noted here: an older one would look the same",
+                list.display()
+            );
+            Finding::new(&kinds::NOT_REMEMBERED, text)
+        })
     }
 }
 

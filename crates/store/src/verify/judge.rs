@@ -302,6 +302,11 @@ fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<
             SIGNATURE,
             "was not checked",
         )),
+        (Some(_), Some(_)) if !survey.files.contains_key(SUMS) => Some(Finding::new(
+            &kinds::SIGNATURE_INVALID,
+            SIGNATURE,
+            format!("is there, and {SUMS} is gone"),
+        )),
         (Some(signature), Some(check)) => check(&survey.list, signature)
             .err()
             .map(|problem| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, problem)),

@@ -131,7 +131,8 @@ kinds! {
 
     SIGNATURE_INVALID: Error "signature-invalid",
         "SHA256SUMS.gpg is not a valid signature of SHA256SUMS, so clients that verify refuse the store",
-        repair "if the list is as you want it, sign it: sysext-build store sign";
+        repair "put the last list back, with its signature; if it is as you want it, sign it: \
+                sysext-build store sign";
 
     SIGNATURE_MISSING: Error "signature-missing",
         "the store was signed, and SHA256SUMS.gpg is gone, so clients that verify refuse the store",
