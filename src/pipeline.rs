@@ -39,6 +39,12 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.note(found);
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
+    let destination = &inputs.destination;
+    if destination.layout.is_per_name() && !inputs.dry_run {
+        let directory = destination.directory_of(&planned.identity.name);
+        let found = signing::extends(&inputs.signing, signer, &directory)?;
+        planned.note(found.into_iter().collect());
+    }
     report.findings(planned.findings(), &inputs.waivers)?;
     planned.describe(&inputs.plan)?;
     answer::list_changes(&planned.plan, report);

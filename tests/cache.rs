@@ -126,7 +126,7 @@ fn files(cache: &Path) -> Vec<String> {
     files
 }
 
-#[test]
+#[test(program("mkfifo"))]
 fn a_file_that_was_changed_changes_no_image() {
     let server = serve(&usual());
     let warm = Warm::new(&server);

@@ -282,7 +282,6 @@ const MISSING: &str = "signature-missing";
 const NOT_A_FILE: &str = "not a regular file";
 const ROLLED_BACK: &str = "rolled-back";
 const TOO_LARGE: &str = "at most 1048576 are allowed";
-const OTHER_KEY: &str = "is to sign now";
 
 /// What the thief does, and what the owner's program says to it.
 type Tamper = fn(&Scene);
@@ -375,7 +374,7 @@ const TAMPERS: [(&str, &str, Tamper); 58] = [
     }),
     (
         "a key that is published beside the owner's",
-        OTHER_KEY,
+        INVALID,
         |scene| {
             scene.replace_image();
             scene.sign_as_thief();
@@ -383,7 +382,7 @@ const TAMPERS: [(&str, &str, Tamper); 58] = [
             scene.write(KEYS, &keys);
         },
     ),
-    ("a key that is published instead", OTHER_KEY, |scene| {
+    ("a key that is published instead", INVALID, |scene| {
         scene.replace_image();
         scene.sign_as_thief();
         scene.write(KEYS, &scene.thief.public().to_binary());
@@ -405,7 +404,7 @@ const TAMPERS: [(&str, &str, Tamper); 58] = [
         scene.write(".sysext-build-next-list.tmp", &changed);
         scene.write(".sysext-build-committed.tmp", b"");
     }),
-    ("a half-done change that is signed", OTHER_KEY, |scene| {
+    ("a half-done change that is signed", INVALID, |scene| {
         let (list, signature) = (scene.read(LIST), scene.read(SIGNATURE));
         scene.replace_image();
         scene.sign_as_thief();
@@ -689,6 +688,93 @@ fn a_new_key_has_to_be_said() {
     scene.replace_image();
     let outcome = scene.build("4", &new_key);
     assert!(said(&outcome).contains(INVALID), "{}", said(&outcome));
+}
+
+/// Somebody publishes a key beside the owner's, and signs with it: no change of keys takes that over.
+#[test(program("gpg"))]
+fn a_change_of_keys_takes_over_the_owners_list_alone() {
+    let scene = Scene::new();
+    // The owner is about to change to the key that this test calls the owner's.
+    let owner = scene.signed_by("owner");
+    let new_key = [owner.clone(), vec!["--new-key".into()]].concat();
+    scene.replace_image();
+    scene.edit(|list| list.replace("SERIAL-2-", "SERIAL-3-"));
+    scene.sign_as_thief();
+    let keys = [scene.read(KEYS), scene.thief.public().to_binary()].concat();
+    scene.write(KEYS, &keys);
+    let before = snapshot(&scene.store());
+    let found = scene.verify();
+    let error = format!("and key {OWNER} has signed here before");
+    assert!(found.contains(&error), "{found}");
+    for (change, outcome) in
+        (scene.changes(&new_key).into_iter()).chain([("sign", scene.verb(&["sign"], &new_key))])
+    {
+        assert_eq!(
+            outcome.status.code(),
+            Some(1),
+            "{change}: {}",
+            said(&outcome)
+        );
+        assert_eq!(snapshot(&scene.store()), before, "{change}");
+    }
+    // Where nothing is remembered, it is said at the least.
+    scene.forget();
+    let strict = [new_key, vec!["--strict".into()]].concat();
+    let outcome = scene.build("3", &strict);
+    let words = format!("was signed by key {}", scene.thief.fingerprint());
+    assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    assert!(said(&outcome).contains(&words), "{}", said(&outcome));
+    assert_eq!(snapshot(&scene.store()), before);
+}
+
+/// Beside the directories that the owner has signed, one that was never signed is not the owner's.
+#[test(program("gpg"))]
+fn a_planted_directory_is_not_signed_with_the_others() {
+    let scene = Scene::new();
+    let owner = scene.signed_by("owner");
+    let root = scene.scratch.join("many");
+    fs::create_dir(&root).unwrap();
+    fs::rename(scene.store(), root.join("tool")).unwrap();
+    // What a build without a key makes, put there by somebody else.
+    let build = |output: &Path, more: &[OsString]| {
+        let outcome = scene
+            .program()
+            .args(["--name", "evil", "--match", "any", "--image-version", "1"])
+            .arg("--os-release")
+            .arg(os_release("tumbleweed"))
+            .arg("-o")
+            .arg(output)
+            .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+            .args(more)
+            .output();
+        outcome.unwrap()
+    };
+    assert!(build(&root.join("evil"), &[]).status.success());
+    let strict = ["--layout", "per-name", "--strict"].map(OsString::from);
+    let outcome = build(&root, &[owner.clone(), strict.to_vec()].concat());
+    assert_eq!(outcome.status.code(), Some(1), "{}", said(&outcome));
+    assert!(
+        said(&outcome).contains("first-signature"),
+        "{}",
+        said(&outcome)
+    );
+    for verb in [
+        &["sysupdate", "--url", "https://example.org/sysext"][..],
+        &["prune", "--keep", "1"],
+    ] {
+        let outcome = scene
+            .program()
+            .args(["store", verb[0]])
+            .arg(&root)
+            .args(&verb[1..])
+            .args(&owner)
+            .output()
+            .unwrap();
+        let said = said(&outcome);
+        assert_eq!(outcome.status.code(), Some(1), "{}: {said}", verb[0]);
+        assert!(said.contains("evil is not signed by this key"), "{said}");
+        assert!(!root.join("evil/SHA256SUMS.gpg").exists(), "{}", verb[0]);
+    }
 }
 
 /// Definitions say Verify=no only of stores that never were signed.

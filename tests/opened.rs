@@ -541,7 +541,7 @@ fn nothing_is_written_through_a_link() {
 }
 
 /// The tree of a builder who is not root has no files that act for the builder; the image has them.
-#[test(root())]
+#[test(program("cp"), root())]
 fn a_tree_acts_for_nobody() {
     const NOBODY: u32 = 65534;
     for (user, note, mode) in [(0, false, 0o4755), (NOBODY, true, 0o755)] {

@@ -326,8 +326,8 @@ kinds! {
                 to the next.";
 
     FIRST_SIGNATURE: Note "first-signature",
-        "a store that was not signed gets its first signature, which also covers what is already \
-         listed",
+        "a list that was not signed, or by another key, gets its first signature by this one, which \
+         also covers what is already listed",
         why "Clients trust what the key signs. Anyone who could write to the store until now may \
              have added images that you did not build. A store that was signed, but lost its \
              signature, its published key and the number of its list, looks the same.",

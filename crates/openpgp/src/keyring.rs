@@ -9,7 +9,7 @@ use crate::policy::{date, hash_may_sign_data};
 use crate::signature::{BINARY, Signature};
 
 /// Largest file of keys in bytes: a distribution's whole keyring has some 2 MB.
-pub const MAX_KEYRING: u64 = 16 << 20;
+pub const MAX_KEYRING: u64 = 4 << 20;
 /// Largest file of signatures in bytes; systemd takes as many.
 const MAX_SIGNATURE: u64 = 1 << 20;
 /// Most signatures over one input that are looked at.

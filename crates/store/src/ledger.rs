@@ -20,7 +20,7 @@ use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::tarball::KEYRING;
 
 /// Largest file of public keys in a store, in bytes.
-pub const MAX_KEYRING_SIZE: u64 = 16 << 20;
+pub const MAX_KEYRING_SIZE: u64 = 4 << 20;
 
 /// What a store's list, its signature and its published keys are before a change.
 #[derive(Debug)]
@@ -149,11 +149,14 @@ fn basis(
         Ok(key) if signing.new_key => Ok(Basis::OtherKey(key)),
         Ok(key) => Err(other_key(key)),
         Err(_) if !blesses && former.signature.is_none() => Err(Error::SignatureMissing { path }),
-        Err(problem) if !blesses => Err(Error::SignatureInvalid {
-            path,
-            key: signing.key.clone(),
-            problem,
-        }),
+        // Whoever changes the key means the list that the former one signed.
+        Err(problem) if !blesses || (signing.new_key && !signing.restored) => {
+            Err(Error::SignatureInvalid {
+                path,
+                key: signing.key.clone(),
+                problem,
+            })
+        }
         // Who signed before is not known; whom clients were told to trust is.
         Err(problem) => {
             let is_known = found.published.is_empty() || found.published.contains(&signing.key);

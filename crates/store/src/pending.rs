@@ -13,8 +13,8 @@ use crate::sums::Sums;
 /// The note: a line `<inode> <name>` for each file.
 pub(crate) const PENDING: &str = ".sysext-build-pending.tmp";
 
-/// Largest note that is read, in bytes; one of half a million files.
-const MAX_SIZE: u64 = 64 << 20;
+/// Largest note that is read, in bytes; one of as many files as a list may have.
+const MAX_SIZE: u64 = 8 << 20;
 
 /// Notes files, of which there may be none.
 pub(crate) fn note<'a>(

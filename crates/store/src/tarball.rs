@@ -15,6 +15,9 @@ use crate::definition::{Definition, defined_in};
 /// Name of a binary file of public keys, in a store and in systemd's directories.
 pub const KEYRING: &str = "import-pubring.gpg";
 
+/// Most bytes of a file in an archive of definitions; ours have one thousand.
+const MAX_FILE: u64 = 64 << 10;
+
 /// Writes an archive of `definitions`, in the order of their names.
 ///
 /// `keyring` are the bytes of a binary OpenPGP keyring, `time` is that of all entries in seconds
@@ -63,11 +66,20 @@ pub fn write_tarball(
 pub(crate) fn read_tarball(bytes: &[u8], time: u32) -> Result<Vec<Definition>, String> {
     let failed = |error: io::Error| format!("can't be read: {error}");
     let mut files = BTreeMap::new();
-    for entry in Archive::new(bytes).entries().map_err(failed)? {
+    // Raw: a long name is an entry of its own, and none of ours is long.
+    for entry in Archive::new(bytes).entries().map_err(failed)?.raw(true) {
         let mut entry = entry.map_err(failed)?;
+        // Others may say that a file is longer than the archive, with holes in it.
+        let kind = entry.header().entry_type();
+        if !matches!(kind, EntryType::Regular | EntryType::Directory) {
+            return Err(format!("has an entry of the type {kind:?}"));
+        }
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let mut text = String::new();
-        entry.read_to_string(&mut text).map_err(failed)?;
+        (&mut entry)
+            .take(MAX_FILE)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
         files.insert(path, text);
     }
     let define = |path: &String| {
@@ -144,6 +156,37 @@ mod tests {
             )
         });
         lines.collect()
+    }
+
+    /// A file with holes takes no memory for them, nor does one that is larger than any definition.
+    #[test]
+    fn archives_that_say_more_than_they_have() {
+        for (kind, size, expected) in [
+            (EntryType::Regular, 1000, "is not what this version"),
+            (EntryType::Regular, MAX_FILE + 1, "is not what this version"),
+            (
+                EntryType::GNUSparse,
+                1 << 33,
+                "has an entry of the type GNUSparse",
+            ),
+            (
+                EntryType::GNULongName,
+                1000,
+                "has an entry of the type GNULongName",
+            ),
+            (EntryType::Symlink, 0, "has an entry of the type Symlink"),
+        ] {
+            let mut header = header(kind, 0o644, size.min(1 << 20), 0);
+            header.set_path("etc/sysupdate.a.d/a.transfer").unwrap();
+            header.set_cksum();
+            let length = usize::try_from(size.min(1 << 20)).unwrap();
+            let mut bytes = header.as_bytes().to_vec();
+            bytes.resize(512 + length.next_multiple_of(512) + 1024, b' ');
+            let end = bytes.len() - 1024;
+            bytes[end..].fill(0);
+            let problem = read_tarball(&bytes, 0).unwrap_err();
+            assert!(problem.contains(expected), "{kind:?} {size}: {problem}");
+        }
     }
 
     #[test]

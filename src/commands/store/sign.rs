@@ -33,7 +33,7 @@ struct Before {
     /// What is wrong with the signature that it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
-    /// The names that nobody vouched for, and the key does now.
+    /// The names that this key did not vouch for before, and does now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     blessed: Vec<String>,
 }
@@ -107,9 +107,10 @@ impl Before {
             Basis::Unsigned => (None, Some("it had none".to_owned())),
             Basis::Unverified(problem) => (None, Some(problem)),
         };
-        let blessed = match &problem {
-            Some(_) => store.entries().map_err(store_failure)?,
-            None => Vec::new(),
+        // By another key, too: whoever can write to the store can publish one beside it.
+        let blessed = match problem.is_some() || signed_by.is_some() {
+            true => store.entries().map_err(store_failure)?,
+            false => Vec::new(),
         };
         Ok(Self {
             directory: directory.to_owned(),

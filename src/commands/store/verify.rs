@@ -30,6 +30,8 @@ struct Verification {
 
 /// Name of a store's list.
 const SUMS: &str = "SHA256SUMS";
+/// Name of its signature.
+const SIGNATURE: &str = "SHA256SUMS.gpg";
 
 /// What is wrong with one directory.
 #[derive(Serialize)]
@@ -154,6 +156,15 @@ fn verified(
     let notes = settings.memory.read().unwrap_or_default();
     let last = notes.last(path, serial.as_ref());
     let setback = last.and_then(|last| store.setback(&last).ok().flatten());
+    if let (Some(verified), Some(signer)) = (&signed_by, notes.signer(path, serial.as_ref()))
+        && verified.fingerprint != signer
+    {
+        let text = format!(
+            "is by key {}, and key {signer} has signed here before",
+            verified.fingerprint
+        );
+        findings.push(Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, text));
+    }
     findings.extend(setback.map(|problem| Finding::new(&kinds::ROLLED_BACK, SUMS, problem)));
     findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
     let mut repaired = Vec::new();

@@ -236,7 +236,7 @@ fn signer(store: &Store, list: &[u8], keyring: Option<&Keyring>) -> Result<Signe
     let verified = verified.map_err(|error| {
         let context = format!("no key in {KEYRING} made {}", path.display());
         Failure::refused(anyhow::Error::from(error).context(context))
-            .hint("sign the list again: sysext-build store sign DIR")
+            .hint("see what is wrong: sysext-build store verify DIR")
     })?;
     Ok(Signer::Key(verified.fingerprint))
 }

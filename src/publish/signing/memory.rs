@@ -25,6 +25,8 @@ use crate::words::failure::{Failure, Result};
 
 /// Name of the file in the state directory.
 const FILE: &str = "signed.json";
+/// Name of the file that is locked while the notes change. A directory may be locked as a store.
+const LOCK: &str = "signed.lock";
 /// Largest file that is read, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
 /// Most stores that are remembered; the one that was signed longest ago is forgotten first.
@@ -50,6 +52,9 @@ struct Note {
     store: String,
     serial: u64,
     sha256: String,
+    /// Fingerprint of the key that signed it.
+    #[serde(default)]
+    key: String,
 }
 
 impl Memory {
@@ -81,7 +86,7 @@ impl Memory {
     }
 
     /// Notes that a list was signed and published. What another process noted meanwhile stays.
-    pub fn keep(&self, store: &Path, issued: &Issued) -> Result<()> {
+    pub fn keep(&self, store: &Path, issued: &Issued, key: &str) -> Result<()> {
         let Some(path) = &self.directory else {
             return Ok(());
         };
@@ -95,10 +100,12 @@ impl Memory {
         (DirBuilder::new().recursive(true).mode(0o700).create(path)).map_err(failed)?;
         let directory = Directory::open(path, Links::Follow)
             .map_err(|error| Failure::io("noting what was signed", error))?;
-        rustix::fs::flock(&directory, FlockOperation::LockExclusive)
+        let lock = (directory.open_or_create_private_file(LOCK))
+            .map_err(|error| Failure::io("noting what was signed", error))?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
             .map_err(|error| failed(error.into()))?;
         let mut notes = notes(&directory)?;
-        notes.keep(store, issued);
+        notes.keep(store, issued, key);
         let bytes = serde_json::to_vec(&notes).map_err(|error| failed(error.into()))?;
         (directory.replace(FILE, &bytes, 0o600))
             .map_err(|error| Failure::io("noting what was signed", error))
@@ -130,21 +137,30 @@ fn notes(directory: &Directory) -> Result<Notes> {
 impl Notes {
     /// Returns the last list that was signed in a directory, or else of a store.
     pub fn last(&self, directory: &Path, listed: Option<&Serial>) -> Option<Issued> {
+        self.note(directory, listed)?.issued()
+    }
+
+    /// Returns the fingerprint of the key that signed that list, if it was noted.
+    pub fn signer(&self, directory: &Path, listed: Option<&Serial>) -> Option<&str> {
+        let key = self.note(directory, listed)?.key.as_str();
+        (!key.is_empty()).then_some(key)
+    }
+
+    fn note(&self, directory: &Path, listed: Option<&Serial>) -> Option<&Note> {
         let directory = canonical(directory);
         let is_of_store = |note: &&Note| listed.is_some_and(|it| it.store == note.store);
         let latest = || self.stores.iter().rev();
-        (latest().find(|note| note.directory == directory))
-            .or_else(|| latest().find(is_of_store))
-            .and_then(Note::issued)
+        (latest().find(|note| note.directory == directory)).or_else(|| latest().find(is_of_store))
     }
 
     /// Notes a list in place of the store's last one.
-    pub fn keep(&mut self, directory: &Path, issued: &Issued) {
+    pub fn keep(&mut self, directory: &Path, issued: &Issued, key: &str) {
         let note = Note {
             directory: canonical(directory),
             store: issued.serial.store.clone(),
             serial: issued.serial.number,
             sha256: hex::encode(issued.sha256),
+            key: key.to_owned(),
         };
         let is_same = |old: &Note| old.directory == note.directory && old.store == note.store;
         // A process that signed earlier may come here later.
@@ -216,11 +232,11 @@ mod tests {
         let at = |name: &str| scratch.path().join(name);
         std::fs::create_dir(at("one")).unwrap();
         assert!(memory.read().unwrap().last(&at("one"), None).is_none());
-        memory.keep(&at("one"), &issued("a", 1)).unwrap();
-        memory.keep(&at("two"), &issued("b", 7)).unwrap();
-        memory.keep(&at("one"), &issued("a", 2)).unwrap();
+        memory.keep(&at("one"), &issued("a", 1), "KEY").unwrap();
+        memory.keep(&at("two"), &issued("b", 7), "KEY").unwrap();
+        memory.keep(&at("one"), &issued("a", 2), "KEY").unwrap();
         // A process that was slow.
-        memory.keep(&at("one"), &issued("a", 1)).unwrap();
+        memory.keep(&at("one"), &issued("a", 1), "KEY").unwrap();
         let notes = memory.read().unwrap();
         let serial = |store: &str| issued(store, 1).serial;
         for (directory, listed, expected) in [
@@ -239,12 +255,12 @@ mod tests {
             assert_eq!(found, expected, "{directory} {listed:?}");
         }
         // Another store in its place, which was said.
-        memory.keep(&at("one"), &issued("c", 1)).unwrap();
+        memory.keep(&at("one"), &issued("c", 1), "KEY").unwrap();
         let notes = memory.read().unwrap();
         assert_eq!(notes.last(&at("one"), None), Some(issued("c", 1)));
 
         let nowhere = Memory::new(None);
-        nowhere.keep(&at("one"), &issued("a", 1)).unwrap();
+        nowhere.keep(&at("one"), &issued("a", 1), "KEY").unwrap();
         assert!(nowhere.read().unwrap().last(&at("one"), None).is_none());
     }
 
@@ -253,7 +269,7 @@ mod tests {
         let scratch = Scratch::new();
         let state = scratch.path().join("state");
         let memory = Memory::new(Some(state.clone()));
-        memory.keep(scratch.path(), &issued("a", 1)).unwrap();
+        memory.keep(scratch.path(), &issued("a", 1), "KEY").unwrap();
         let mode = |path: &Path, mode: u32| {
             let permissions = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(path, permissions).unwrap();
@@ -264,7 +280,7 @@ mod tests {
         for path in [&file, &state] {
             mode(path, 0o777);
             assert!(memory.read().is_err());
-            assert!(memory.keep(scratch.path(), &issued("a", 2)).is_err());
+            assert!(memory.keep(scratch.path(), &issued("a", 2), "KEY").is_err());
             mode(path, 0o700);
             memory.read().unwrap();
         }
@@ -279,7 +295,7 @@ mod tests {
         let mut notes = Notes::default();
         for number in 0..=MAX_STORES {
             let directory = format!("/nowhere/{number}/store");
-            notes.keep(Path::new(&directory), &issued("a", 1));
+            notes.keep(Path::new(&directory), &issued("a", 1), "KEY");
         }
         assert_eq!(notes.stores.len(), MAX_STORES);
         assert!(notes.stores[0].directory.contains("/1/"));

@@ -111,15 +111,16 @@ impl Signer {
     pub fn signing<'a>(&'a self, directory: &'a Path) -> Signing<'a> {
         Signing {
             sign: Box::new(|list| self.sign(list)),
-            examine: Box::new(|former| self.examine(former)),
+            examine: Box::new(|former| self.examine(former, directory)),
             key: self.fingerprint(),
             time: self.time,
             new_key: self.new_key,
             last: Box::new(|listed| self.notes.borrow().last(directory, listed)),
             restored: self.restored,
             issued: Box::new(|issued| {
-                self.notes.borrow_mut().keep(directory, issued);
-                if let Err(failure) = self.memory.keep(directory, issued) {
+                let key = self.fingerprint();
+                self.notes.borrow_mut().keep(directory, issued, &key);
+                if let Err(failure) = self.memory.keep(directory, issued, &key) {
                     self.forgotten.borrow_mut().push(failure);
                 }
             }),
@@ -127,7 +128,13 @@ impl Signer {
     }
 
     /// Finds out by which key a list is signed: this one, or another that is published with it.
-    fn examine(&self, former: &Former<'_>) -> Signature {
+    ///
+    /// Whoever can write to the store can publish a key beside it. So where it is remembered which key
+    /// signed before, no other counts.
+    fn examine(&self, former: &Former<'_>, directory: &Path) -> Signature {
+        let listed = Serial::of_list(former.list);
+        let notes = self.notes.borrow();
+        let signer = notes.signer(directory, listed.as_ref());
         let published = match former.keys {
             Some(bytes) => Keyring::parse(bytes, KEYRING),
             None => Ok(Keyring::default()),
@@ -143,6 +150,12 @@ impl Signer {
                 let own = self.public();
                 let mut known = published.clone();
                 known.remove(&self.fingerprint());
+                if let Some(signer) = signer {
+                    let others = known.keys().into_iter().map(|key| key.fingerprint);
+                    for other in others.filter(|other| other != signer) {
+                        known.remove(&other);
+                    }
+                }
                 known.extend(own.clone());
                 let verify = |keys: &Keyring| {
                     keys.verify_detached(former.list, signature, "it", self.now)
@@ -343,26 +356,49 @@ pub fn open(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signe
         let Ok(store) = Store::open_for_reading(directory) else {
             continue;
         };
-        if let Some(signer) = &signer {
-            signer.keys_for(&store, &KeyChanges::default())?;
-            continue;
-        }
-        // What is left of a store may no longer show that it was signed.
-        let is_known = || {
-            let is_empty = (directory.read_dir()).is_ok_and(|mut names| names.next().is_none());
-            !is_empty && notes.last(directory, None).is_some()
-        };
-        if store.needs_signer().map_err(store_failure)? || is_known() {
-            let text = anyhow!(
-                "the store {} is signed, but no key was given to sign its new list with",
-                directory.display()
-            );
-            return Err(
-                Failure::refused(text).hint("give the key with --sign-key FILE or --gpg-key KEY")
-            );
+        match &signer {
+            Some(signer) => drop(signer.keys_for(&store, &KeyChanges::default())?),
+            None => needs_no_signer(directory, &store, &notes)?,
         }
     }
     Ok(signer)
+}
+
+/// Makes sure that a list in a directory may be extended by this signer, or without one, and says
+/// what is worth a word about it. For a directory that is known late, since it has the name of an
+/// image.
+pub fn extends(
+    settings: &Settings,
+    signer: Option<&Signer>,
+    directory: &Path,
+) -> Result<Option<Finding>> {
+    match (signer, Store::open_for_reading(directory)) {
+        (Some(signer), _) => signer.takes_over(directory),
+        (None, Ok(store)) => {
+            let notes = settings.memory.read().unwrap_or_default();
+            needs_no_signer(directory, &store, &notes).map(|()| None)
+        }
+        (None, Err(_)) => Ok(None),
+    }
+}
+
+/// Fails if a store is signed, or was, as far as one can see or remembers.
+fn needs_no_signer(directory: &Path, store: &Store, notes: &Notes) -> Result<()> {
+    // What is left of a store may no longer show that it was signed.
+    let is_known = || {
+        let is_empty = (directory.read_dir()).is_ok_and(|mut names| names.next().is_none());
+        !is_empty && notes.last(directory, None).is_some()
+    };
+    if store.needs_signer().map_err(store_failure)? || is_known() {
+        let text = anyhow!(
+            "the store {} is signed, but no key was given to sign its new list with",
+            directory.display()
+        );
+        return Err(
+            Failure::refused(text).hint("give the key with --sign-key FILE or --gpg-key KEY")
+        );
+    }
+    Ok(())
 }
 
 /// Opens what signs the lists in these directories, and makes sure that it may extend each: that
@@ -374,6 +410,25 @@ pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Op
     let findings = (directories.iter())
         .map(|directory| signer.takes_over(directory))
         .collect::<Result<Vec<_>>>()?;
+    let is_signed = |directory: &PathBuf| {
+        let store = Store::open_for_reading(directory).and_then(|store| store.is_signed());
+        store.unwrap_or(false)
+    };
+    let is_first = |finding: &Option<Finding>| {
+        (finding.as_ref()).is_some_and(|finding| *finding.kind == kinds::FIRST_SIGNATURE)
+    };
+    // Beside directories that this key has signed, somebody else can put one that looks new.
+    let planted = (directories.iter().zip(&findings)).find(|(_, finding)| is_first(finding));
+    if let Some((planted, _)) = planted
+        && (directories.iter().zip(&findings))
+            .any(|(directory, finding)| !is_first(finding) && is_signed(directory))
+    {
+        let path = planted.display();
+        let text = anyhow!("{path} is not signed by this key; other directories of the store are");
+        return Err(Failure::refused(text).hint(format!(
+            "if its list is as you want it: sysext-build store sign {path}"
+        )));
+    }
     signer.findings.extend(findings.into_iter().flatten());
     if !settings.memory.has_directory() {
         let text = "there is no directory to note in which lists are signed: neither HOME nor \
@@ -403,6 +458,15 @@ impl Signer {
         let lines = match store.basis(&signing).map_err(store_failure)? {
             Basis::Gone(last) => return Ok(Some(gone(&last))),
             Basis::Own => return Ok(self.unknown(directory, &store)),
+            Basis::OtherKey(key) => {
+                let lines = store.entries().map_or(0, |entries| entries.len());
+                let text = format!(
+                    "{} was signed by key {key}; {} of it are signed as they are",
+                    list.display(),
+                    counted(lines, "line"),
+                );
+                return Ok(Some(Finding::new(&kinds::FIRST_SIGNATURE, text)));
+            }
             // A list that can't be read is said where it is to be changed.
             Basis::Unsigned => store.entries().unwrap_or_default().len(),
             _ => 0,

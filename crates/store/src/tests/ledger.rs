@@ -302,7 +302,12 @@ fn another_key() {
     scratch.write("SHA256SUMS.gpg", b"garbage");
     let error = store.sign(by("next", false)).unwrap_err();
     assert!(matches!(&error, Error::OtherKey { former, .. } if former == KEY));
-    let basis = store.sign(by("next", true)).unwrap();
+    // Another key takes over what the key before it signed, and nothing else unless that is said.
+    let error = store.sign(by("next", true)).unwrap_err();
+    assert_eq!(kind(&error), "signature-invalid");
+    let mut listing = by("next", true);
+    listing.signing.as_mut().unwrap().restored = true;
+    let basis = store.sign(listing).unwrap();
     assert!(matches!(basis, Basis::Unverified(_)), "{basis:?}");
 }
 
