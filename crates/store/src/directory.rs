@@ -16,9 +16,9 @@ use crate::sums::{MAX_SUMS_SIZE, Sums};
 use crate::temporary::Temporary;
 
 /// Name of the list.
-pub(crate) const SUMS: &str = "SHA256SUMS";
+pub const SUMS: &str = "SHA256SUMS";
 /// Name of its detached signature; a store that has one is signed.
-pub(crate) const SIGNATURE: &str = "SHA256SUMS.gpg";
+pub const SIGNATURE: &str = "SHA256SUMS.gpg";
 
 /// Largest signature that clients read, in bytes (systemd's `pull-common.c`).
 pub(crate) const MAX_SIGNATURE_SIZE: u64 = 1 << 20;

@@ -27,6 +27,8 @@ pub const MAX_KEYRING_SIZE: u64 = 4 << 20;
 pub struct Former<'a> {
     /// The bytes of the list; no file is an empty list.
     pub list: &'a [u8],
+    /// The number of the list, if it has one.
+    pub serial: Option<&'a Serial>,
     /// The bytes of its signature.
     pub signature: Option<&'a [u8]>,
     /// The bytes of the published keys.
@@ -99,6 +101,7 @@ pub(crate) fn check(
     let keys = read_keys(directory)?;
     let former = Former {
         list: &list,
+        serial: listed.as_ref(),
         signature: signature.as_deref(),
         keys: keys.as_deref(),
     };

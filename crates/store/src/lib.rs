@@ -110,7 +110,9 @@ pub use verify::{
     kinds,
 };
 
-use directory::{Directory, SIGNATURE, SUMS};
+pub use directory::{SIGNATURE, SUMS};
+
+use directory::Directory;
 use sums::Sums;
 use transaction::Transaction;
 

@@ -96,12 +96,6 @@ impl Serial {
         })
     }
 
-    /// The number that the bytes of a list have, if they are a list and it has one.
-    #[must_use]
-    pub fn of_list(list: &[u8]) -> Option<Serial> {
-        of(&Sums::parse(list).ok()?)
-    }
-
     /// Fails if a list of these bytes may not follow `last`; `found` is its own number.
     pub(crate) fn check(
         found: Option<&Serial>,

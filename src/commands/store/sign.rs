@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use store::{Basis, Listing, Serial, Store};
+use store::{Basis, Listing, SUMS, Serial, Store};
 
 use crate::cli::store::SignArguments;
 use crate::inputs;
@@ -89,7 +89,7 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
         text.append(&before.text());
     }
     for directory in &signed.directories {
-        let list = directory.join("SHA256SUMS");
+        let list = directory.join(SUMS);
         let by = match &signed.signed_by {
             Some(key) => format!("signed by key {key}"),
             None => "not signed".to_owned(),
@@ -124,7 +124,7 @@ impl Before {
     }
 
     fn text(&self) -> Text {
-        let list = self.directory.join("SHA256SUMS");
+        let list = self.directory.join(SUMS);
         let mut text = Text::default();
         if let Some(key) = &self.signed_by {
             text.line(format!("{}: was signed by key {key}", list.display()));

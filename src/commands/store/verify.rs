@@ -11,7 +11,10 @@ use image::squashfs::Image;
 use manifest::Summary;
 use openpgp::{Keyring, Verified};
 use serde::Serialize;
-use store::{ARCHIVE, Definition, Examination, Finding, KEYRING, Listing, Severity, Store, kinds};
+use store::{
+    ARCHIVE, Definition, Examination, Finding, KEYRING, Listing, SIGNATURE, SUMS, Severity, Store,
+    kinds,
+};
 
 use crate::cli::store::VerifyArguments;
 use crate::inputs;
@@ -27,11 +30,6 @@ use crate::words::text::Text;
 struct Verification {
     directories: Vec<StoreDirectory>,
 }
-
-/// Name of a store's list.
-const SUMS: &str = "SHA256SUMS";
-/// Name of its signature.
-const SIGNATURE: &str = "SHA256SUMS.gpg";
 
 /// What is wrong with one directory.
 #[derive(Serialize)]

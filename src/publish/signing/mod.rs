@@ -17,7 +17,7 @@ use anyhow::anyhow;
 use files::SecretFile;
 use openpgp::{Error, Keyring, MAX_SECRET_KEY, SigningKey};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use store::{Basis, Former, KEYRING, Serial, SignError, Signature, Signing, Store};
+use store::{Basis, Former, KEYRING, SUMS, Serial, SignError, Signature, Signing, Store};
 
 pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
 pub use memory::{Memory, Notes};
@@ -132,9 +132,8 @@ impl Signer {
     /// Whoever can write to the store can publish a key beside it. So where it is remembered which key
     /// signed before, no other counts.
     fn examine(&self, former: &Former<'_>, directory: &Path) -> Signature {
-        let listed = Serial::of_list(former.list);
         let notes = self.notes.borrow();
-        let signer = notes.signer(directory, listed.as_ref());
+        let signer = notes.signer(directory, former.serial);
         let published = match former.keys {
             Some(bytes) => Keyring::parse(bytes, KEYRING),
             None => Ok(Keyring::default()),
@@ -442,7 +441,7 @@ pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Op
 impl Signer {
     /// Says what is worth a word about the list that a first change of this run would start from.
     fn takes_over(&self, directory: &Path) -> Result<Option<Finding>> {
-        let list = directory.join("SHA256SUMS");
+        let list = directory.join(SUMS);
         let gone = |last: &Serial| {
             let text = format!(
                 "{} is gone, and list {last} was signed here before; a new store begins",
@@ -487,7 +486,7 @@ impl Signer {
         let serial = store.issued().ok()??.serial;
         let is_known = self.notes.borrow().last(directory, Some(&serial)).is_some();
         (!is_known && self.memory.has_directory()).then(|| {
-            let list = directory.join("SHA256SUMS");
+            let list = directory.join(SUMS);
             let text = format!(
                 "{} is list {serial}, of which nothing is noted here: an older one would look the same",
                 list.display()
@@ -715,6 +714,7 @@ mod tests {
         ] {
             let found = (signing.examine)(&Former {
                 list,
+                serial: None,
                 signature,
                 keys,
             });
@@ -725,6 +725,7 @@ mod tests {
         }
         let others = (signing.examine)(&Former {
             list: b"data",
+            serial: None,
             signature: Some(OTHERS_SIGNATURE),
             keys: Some(OTHERS),
         });
