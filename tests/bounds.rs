@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
 use crate::workshop::{Scratch, program, text};
@@ -317,6 +320,71 @@ fn metadata_that_are_made_to_fill_memory() {
         );
         assert!(peak < MEMORY, "{what}: {peak} KiB");
         assert!(kept(&scratch.join("cache")) < 40 << 20, "{what}");
+    }
+}
+
+/// A base that somebody wrote down, and manifests beside an image: as long as they may be, of what
+/// takes many times its length in memory.
+#[test(program("time"))]
+fn manifests_that_are_made_to_fill_memory() {
+    let scratch = Scratch::new();
+    let rpm = scratch.join("one.rpm");
+    package(&rpm, "/usr/share/m/", 1, "", 21);
+    let rpm = rpm.to_str().unwrap();
+    let (code, said, _) = run(
+        &scratch,
+        &[
+            "--match",
+            "any",
+            "-o",
+            scratch.path().to_str().unwrap(),
+            rpm,
+        ],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let image = fs::read_dir(scratch.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let image = image
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|it| it == "raw"));
+    let image = image.unwrap();
+    let beside = image.with_extension("manifest.gz");
+    let base = scratch.join("base.manifest.gz");
+    let packages = |count: usize| -> String {
+        let package = |number| {
+            format!(r#"{{"type":"rpm","name":"a{number}","version":"1-1","architecture":"x"}}"#)
+        };
+        (0..count).map(package).collect::<Vec<_>>().join(",")
+    };
+    for (what, packages) in [
+        ("most packages", packages(131_000)),
+        ("more packages", packages(140_000)),
+        ("empty objects", vec!["{}"; 5_000_000].join(",")),
+        ("names alone", vec![r#"{"name":"a"}"#; 1_200_000].join(",")),
+    ] {
+        let json =
+            format!(r#"{{"manifest_version":1,"config":{{"name":"n"}},"packages":[{packages}]}}"#);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(json.as_bytes()).unwrap();
+        let packed = gzip.finish().unwrap();
+        fs::write(&base, &packed).unwrap();
+        fs::write(&beside, &packed).unwrap();
+        for arguments in [
+            vec!["--base", base.to_str().unwrap(), "--dry-run", rpm],
+            vec!["inspect", image.to_str().unwrap()],
+            vec![
+                "check",
+                image.to_str().unwrap(),
+                "--base",
+                base.to_str().unwrap(),
+            ],
+            vec!["store", "verify", scratch.path().to_str().unwrap()],
+        ] {
+            let (_, said, peak) = run(&scratch, &arguments);
+            assert!(!said.is_empty());
+            assert!(peak < MEMORY, "{what}: {arguments:?}: {peak} KiB");
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::words::failure::{Failure, Result, package_failure};
 use crate::words::quantity::counted;
 
 /// A list or manifest that is longer, unpacked, is none.
-const MAX_LIST: u64 = 64 * 1024 * 1024;
+const MAX_LIST: u64 = 16 * 1024 * 1024;
 /// Enough of a file to tell what it is.
 const LONGEST_MAGIC: u64 = 64;
 /// What `--base` takes, for a user who gave it something else.

@@ -6,6 +6,9 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 
+use super::Error;
+use super::census::Census;
+
 /// How a gzip stream starts.
 pub const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -69,6 +72,7 @@ fn encoder() -> GzEncoder<Vec<u8>> {
 /// Packs lines as they are written, so that the text itself is never in memory.
 pub(crate) struct Packing {
     gzip: BufWriter<GzEncoder<Vec<u8>>>,
+    census: Census,
     length: u64,
     limit: u64,
 }
@@ -78,19 +82,22 @@ impl Packing {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             gzip: BufWriter::with_capacity(PIECE, encoder()),
+            census: Census::default(),
             length: 0,
             limit,
         }
     }
 
-    /// Ends the last line, and returns the length of all, and the stream if that is allowed.
-    pub(crate) fn finish(mut self) -> io::Result<(u64, Option<Vec<u8>>)> {
-        self.write_all(b"\n")?;
-        let packed = match self.length <= self.limit {
-            true => Some(self.gzip.into_inner()?.finish()?),
-            false => None,
-        };
-        Ok((self.length, packed))
+    /// Ends the last line, and returns the stream if what is in it will be read again.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, Error> {
+        self.write_all(b"\n").map_err(UnpackError::Io)?;
+        self.census.check()?;
+        if self.length > self.limit {
+            return Err(Error::TooLong(self.length));
+        }
+        let gzip = self.gzip.into_inner().map_err(io::Error::from);
+        let packed = gzip.and_then(GzEncoder::finish).map_err(UnpackError::Io)?;
+        Ok(packed)
     }
 }
 
@@ -98,6 +105,7 @@ impl Write for Packing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.length = self.length.saturating_add(bytes.len() as u64);
         if self.length <= self.limit {
+            self.census.count(bytes);
             self.gzip.write_all(bytes)?;
         }
         Ok(bytes.len())
@@ -119,9 +127,10 @@ mod tests {
             for piece in [&b"on"[..], b"e\n", b"tw"] {
                 packing.write_all(piece).unwrap();
             }
-            let (length, packed) = packing.finish().unwrap();
-            assert_eq!(length, 7);
-            assert_eq!(packed, expected.then(|| pack(b"one\ntw\n").unwrap()));
+            match packing.finish() {
+                Ok(packed) => assert!(expected && packed == pack(b"one\ntw\n").unwrap()),
+                Err(error) => assert!(!expected && matches!(error, Error::TooLong(7)), "{error}"),
+            }
         }
         // As in one piece.
         let text: String = (0..200_000).map(|number| format!("{number} ")).collect();
@@ -129,7 +138,7 @@ mod tests {
         for piece in text.as_bytes().chunks(7) {
             packing.write_all(piece).unwrap();
         }
-        let (_, packed) = packing.finish().unwrap();
-        assert_eq!(packed, Some(pack(format!("{text}\n").as_bytes()).unwrap()));
+        let packed = packing.finish().unwrap();
+        assert_eq!(packed, pack(format!("{text}\n").as_bytes()).unwrap());
     }
 }

@@ -23,6 +23,7 @@
     )
 )]
 
+mod census;
 mod gzip;
 mod reason;
 #[cfg(test)]
@@ -37,6 +38,8 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
+
+use census::Census;
 
 pub use gzip::{GZIP, UnpackError, pack, unpack};
 pub use reason::{Explained, Reason, ReliedOn};
@@ -161,6 +164,9 @@ pub enum Error {
     /// It is no JSON, or a value has the wrong type.
     #[error("is not a manifest: {0}")]
     Json(#[from] serde_json::Error),
+    /// It has so many of these that they would take much memory, however short they are.
+    #[error("has more than {0} {1}")]
+    TooMany(usize, &'static str),
     /// It is JSON, and not an object.
     #[error("is not a manifest: it is not a JSON object")]
     NotAnObject,
@@ -183,9 +189,10 @@ impl<L: DeserializeOwned> Manifest<L> {
     /// key may be missing.
     ///
     /// # Errors
-    /// It is no JSON object, or a key that is known has a value of another type.
+    /// It is no JSON object, a key that is known has a value of another type, or it has more
+    /// values than any image's.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let manifest = serde_json::from_slice(json)?;
+        let manifest = bounded(json)?;
         // serde takes an array for a struct, too.
         match json.trim_ascii_start().starts_with(b"{") {
             true => Ok(manifest),
@@ -221,7 +228,7 @@ impl<L: DeserializeOwned> Manifest<L> {
     /// Those of [`Manifest::from_gzip`], and the first thing that sysextmgr would mind.
     pub fn parse_strictly(gzip: impl Read) -> Result<Self, Error> {
         let json = unpack(gzip, MAX_SIZE)?;
-        let strict: Strict = serde_json::from_slice(&json)?;
+        let strict: Strict = bounded(&json)?;
         if !strict.manifest_version.is_some_and(|it| it.is_number()) {
             return Err(Error::Missing("number manifest_version".to_owned()));
         }
@@ -267,12 +274,11 @@ impl<L: Serialize> Manifest<L> {
     /// Returns the manifest as JSON in gzip: the same bytes for the same values.
     ///
     /// # Errors
-    /// It is longer than [`MAX_SIZE`].
+    /// It is longer than [`MAX_SIZE`], or has more values than are read.
     pub fn to_gzip(&self) -> Result<Vec<u8>, Error> {
         let mut packing = gzip::Packing::new(MAX_SIZE);
         serde_json::to_writer_pretty(&mut packing, self)?;
-        let (length, packed) = packing.finish().map_err(UnpackError::Io)?;
-        packed.ok_or(Error::TooLong(length))
+        packing.finish()
     }
 }
 
@@ -309,6 +315,14 @@ impl Package {
             provides: self.provides.clone(),
         })
     }
+}
+
+/// Reads JSON that takes a bounded amount of memory.
+fn bounded<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
+    let mut census = Census::default();
+    census.count(json);
+    census.check()?;
+    Ok(serde_json::from_slice(json)?)
 }
 
 /// The file name of the manifest of an image.

@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 use linkage::{Dlopen, Linkage, Needs, Object, Priority, Script};
 use serde_json::Value;
 
+use super::census::{MAX_OBJECTS, MAX_VALUES};
 use super::*;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -455,4 +456,46 @@ fn the_schema_has_each_key_and_no_other() {
         .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect();
     assert_eq!(rows, keys);
+}
+
+#[test]
+fn what_takes_many_times_its_length_is_refused() {
+    let manifest = |packages: usize, requires: usize, value: &str| {
+        let packages = vec![r#"{"name":"a","provides":[]}"#; packages].join(",");
+        let requires = vec![value; requires].join(",");
+        format!(
+            r#"{{"manifest_version":1,"config":{{}},"packages":[{packages}],"extension":{{}},"requires":[{requires}]}}"#
+        )
+    };
+    // Three objects are not packages, and four commas part the keys.
+    let (objects, values) = (MAX_OBJECTS - 3, MAX_VALUES - 4 + 1);
+    let in_a_string = format!(r#""\\\"{}""#, ",{".repeat(MAX_VALUES));
+    for (json, refused) in [
+        (manifest(objects, 1, r#""""#), None),
+        (
+            manifest(objects + 1, 1, r#""""#),
+            Some("has more than 131072 objects"),
+        ),
+        (manifest(0, values, r#""""#), None),
+        (
+            manifest(0, values + 1, r#""""#),
+            Some("has more than 2097152 values"),
+        ),
+        (manifest(0, 1, &in_a_string), None),
+    ] {
+        let found = <Manifest>::parse(json.as_bytes());
+        // What is read is written, too.
+        match (found, refused) {
+            (Ok(manifest), None) => drop(manifest.to_gzip().unwrap()),
+            (Err(error), Some(refused)) => assert_eq!(error.to_string(), refused),
+            (found, _) => panic!("{refused:?}: {:?}", found.err()),
+        }
+    }
+    let package = Package::default();
+    let many: Manifest = Manifest {
+        packages: vec![package; MAX_OBJECTS],
+        ..Manifest::default()
+    };
+    let error = many.to_gzip().unwrap_err().to_string();
+    assert_eq!(error, "has more than 131072 objects");
 }
