@@ -33,7 +33,7 @@ const MAX_SMALL: u64 = 1 << 30;
 /// Where an image says what it is for.
 pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 /// How much of a file is read to see what it is.
-const START: u64 = 4096;
+const START: u64 = 0x10048;
 
 /// A finished image.
 pub struct InspectedImage {
@@ -163,9 +163,11 @@ impl InspectedImage {
                         path: path.to_owned(),
                     });
                 }
-                Err(error) if is_refusal(&error) => {
-                    facts.container = Container::Broken(format!("can't be read: {error}"));
+                // What Linux does not read either is judged by its name.
+                Err(error) if is_refusal(&error) && facts.container.is_read_by_linux() => {
+                    facts.container = Container::Unread(format!("can't be read here: {error}"));
                 }
+                Err(error) if is_refusal(&error) => {}
                 Err(error) => return Err(Failure::io(reading(path), error)),
             }
         }
@@ -222,14 +224,22 @@ fn container(file: &mut File) -> io::Result<Container> {
             .get(offset..)
             .is_some_and(|rest| rest.starts_with(magic))
     };
+    for (offset, magic, problem) in [
+        (1024, &[0xe2, 0xe1, 0xf5, 0xe0][..], "is an EROFS image"),
+        (1080, &[0x53, 0xef], "is an ext4 image"),
+        (512, b"EFI PART", "has a partition table"),
+        (0, b"XFSB", "is an XFS file system"),
+        (0x10040, b"_BHRfS_M", "is a Btrfs file system"),
+        (0, b"LUKS\xba\xbe", "is encrypted (LUKS)"),
+    ] {
+        if at(offset, magic) {
+            return Ok(Container::Unread(format!(
+                "{problem}, which is not read here"
+            )));
+        }
+    }
     let what = if length == 0 {
         "is empty"
-    } else if at(1024, &[0xe2, 0xe1, 0xf5, 0xe0]) {
-        "is an EROFS image, which is not supported"
-    } else if at(1080, &[0x53, 0xef]) {
-        "is an ext4 image, which is not supported"
-    } else if at(512, b"EFI PART") {
-        "has a partition table, which is not supported"
     } else if at(0, &[0x1f, 0x8b]) {
         "is compressed with gzip: unpack it"
     } else if at(0, &[0xfd, b'7', b'z', b'X', b'Z']) {

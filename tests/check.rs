@@ -107,6 +107,49 @@ fn every_client_has_its_own_rules() {
     );
 }
 
+/// What this program can't read is not said to be refused by a client, which may well merge it.
+#[test]
+fn what_can_not_be_read_is_no_clients_verdict() {
+    let scratch = Scratch::new();
+    let good = image(&scratch);
+    let host = os_release("tumbleweed").display().to_string();
+    let other = os_release("fedora-42").display().to_string();
+    // The superblock of XFS, and nothing else of it.
+    let unread = scratch.join("tool.raw");
+    let mut bytes = vec![0; 8192];
+    bytes[..4].copy_from_slice(b"XFSB");
+    fs::write(&unread, bytes).unwrap();
+    let arguments = [
+        "--os-release",
+        &host,
+        "--client",
+        "systemd-252,systemd-262,sysextmgr",
+    ];
+    let outcome = check(&arguments[..2], &[&good, &unread]);
+    assert_eq!(outcome.status.code(), Some(3));
+    let said = text(&outcome.stdout);
+    let reason = "  unread: the image is an XFS file system, which is not read here\n";
+    assert!(said.contains(reason), "{said}");
+    assert!(
+        !said.contains("blocks-all") && !said.contains(" by "),
+        "{said}"
+    );
+    let answer = answer_of(&check(&[&arguments[..], &["--json"]].concat(), &[&unread]));
+    let on_host = &answer["images"][0]["hosts"][0];
+    assert_eq!(
+        (&on_host["state"], &answer["works"]),
+        (&json!("unread"), &json!(false))
+    );
+    for verdict in on_host["verdicts"].as_array().unwrap() {
+        assert_eq!(verdict["outcome"], "unread");
+    }
+    // Of images that fail for sure, one is enough for the other exit code.
+    let two = ["--os-release", &other];
+    assert_eq!(check(&two, &[&good, &unread]).status.code(), Some(1));
+    let allowed = [&arguments[..2], &["--allow", "unread"]].concat();
+    assert_eq!(check(&allowed, &[&good, &unread]).status.code(), Some(0));
+}
+
 #[test]
 fn a_base_of_names_is_said_to_be_one() {
     let scratch = Scratch::new();
@@ -394,7 +437,7 @@ fn what_is_no_image_has_a_clear_answer() {
         fs::write(&path, damaged).unwrap();
         let outcome = check(&["--os-release", &host], &[&path]);
         assert!(
-            matches!(outcome.status.code(), Some(0 | 1)),
+            matches!(outcome.status.code(), Some(0 | 1 | 3)),
             "{at}: {outcome:?}"
         );
     }

@@ -17,7 +17,7 @@ use super::closure::{self, BaseLibraries, Break};
 use super::shadow::{self, Shadow};
 use crate::base::Base;
 use crate::base::files::BaseFiles;
-use crate::findings::{Finding, Waivers, kinds};
+use crate::findings::{Finding, FindingKind, Waivers, kinds};
 use crate::inspected::InspectedImage;
 use crate::packages::choose;
 use crate::words::failure::Result;
@@ -69,11 +69,24 @@ pub struct Judgement {
     pub as_before: bool,
 }
 
+impl Judgement {
+    /// Returns the kind of finding that it is, where the image is not merged.
+    pub fn kind(&self) -> &'static FindingKind {
+        match self.verdict.outcome {
+            Outcome::Refused => &kinds::BLOCKS_ALL,
+            Outcome::Unread => &kinds::UNREAD,
+            Outcome::Accepted | Outcome::Ignored => &kinds::NOT_MERGED,
+        }
+    }
+}
+
 /// How an image fares on a target, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// It is merged, and nothing stands against it.
     Works,
+    /// It could not be read, so nothing is known.
+    Unread,
     /// It would run, but is ignored for its `VERSION_ID` or `SYSEXT_LEVEL` alone.
     Stale,
     /// It is ignored.
@@ -89,6 +102,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             Self::Works => "works",
+            Self::Unread => "unread",
             Self::Stale => "stale",
             Self::Ignored => "ignored",
             Self::Breaks => "breaks",
@@ -142,6 +156,7 @@ impl Row {
         for one in self.unaccepted(target) {
             state = state.max(match one.verdict.outcome {
                 Outcome::Refused => State::Refused,
+                Outcome::Unread => State::Unread,
                 _ if VERSION_KEYS.contains(&one.verdict.field) => State::Stale,
                 _ => State::Ignored,
             });
@@ -161,14 +176,10 @@ impl Row {
         match self.state(target, waivers) {
             State::Works => true,
             State::Breaks => false,
-            State::Stale | State::Ignored | State::Refused => {
-                let allowed = self.unaccepted(target).all(|one| {
-                    let kind = match one.verdict.outcome {
-                        Outcome::Refused => &kinds::BLOCKS_ALL,
-                        _ => &kinds::NOT_MERGED,
-                    };
-                    !waivers.stops(&Finding::new(kind, ""))
-                });
+            State::Unread | State::Stale | State::Ignored | State::Refused => {
+                let allowed = self
+                    .unaccepted(target)
+                    .all(|one| !waivers.stops(&Finding::new(one.kind(), "")));
                 let findings = &self.on_base[target].findings;
                 allowed && !findings.iter().any(|one| waivers.stops(one))
             }

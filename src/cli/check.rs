@@ -15,7 +15,7 @@ Examples:
   sysext-build check tool.raw --as tool --client systemd-252,sysextmgr
       Says what these clients do with an image that is linked as tool.raw
 
-Exit code 1: an image would not work on a host.";
+Exit codes: 1 an image would not work on a host, 3 an image could not be read.";
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]

@@ -11,9 +11,9 @@ use crate::base::{Base, BaseSource, PackageSource};
 use crate::check::closure::Break;
 use crate::check::level::Level;
 use crate::check::shadow::Shadow;
-use crate::check::survey::{Row, State, Survey, Target};
+use crate::check::survey::{Judgement, Row, State, Survey, Target};
 use crate::cli::CheckArguments;
-use crate::findings::{Finding, Waivers, kinds};
+use crate::findings::{Finding, Waivers};
 use crate::inputs;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result};
@@ -54,7 +54,18 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     if answer.works {
         return Ok(());
     }
-    Err(Failure::refused(anyhow!("not every image would work")).answered())
+    // Of images that fail for sure one is enough for a "no".
+    let fails = |row: &Row| {
+        (0..survey.targets.len()).any(|target| {
+            !row.works(target, &survey.waivers)
+                && row.state(target, &survey.waivers) != State::Unread
+        })
+    };
+    Err(match rows.iter().any(fails) {
+        true => Failure::refused(anyhow!("not every image would work")),
+        false => Failure::unread(anyhow!("not every image could be read")),
+    }
+    .answered())
 }
 
 /// Derives the level of all images.
@@ -210,18 +221,19 @@ fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
 /// Returns a line for each reason that an image has not to work on a target.
 fn reasons(survey: &Survey, row: &Row, target: usize, report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
-    for (verdict, clients) in grouped(row, target) {
-        let kind = match verdict.outcome {
-            Outcome::Refused => &kinds::BLOCKS_ALL,
-            _ => &kinds::NOT_MERGED,
-        };
-        lines.push(format!(
-            "{}: {} by {}: {}",
-            kind.id,
-            verdict.outcome.word(),
-            names(&clients),
-            compared(verdict)
-        ));
+    for (one, clients) in grouped(row, target) {
+        let (kind, verdict) = (one.kind(), &one.verdict);
+        lines.push(match verdict.outcome {
+            // It is no client's word.
+            Outcome::Unread => format!("{}: {}", kind.id, verdict.words),
+            outcome => format!(
+                "{}: {} by {}: {}",
+                kind.id,
+                outcome.word(),
+                names(&clients),
+                compared(verdict)
+            ),
+        });
     }
     let findings = row.on_base[target].findings.iter();
     let told = findings.filter(|finding| report.is_verbose() || survey.waivers.stops(finding));
@@ -240,7 +252,7 @@ fn names(clients: &[Client]) -> String {
 fn cell(survey: &Survey, row: &Row, target: usize) -> String {
     let state = row.state(target, &survey.waivers);
     match state {
-        State::Works => "works".to_owned(),
+        State::Works | State::Unread => state.word().to_owned(),
         State::Breaks => {
             let findings = &row.on_base[target].findings;
             let ids: BTreeSet<_> = findings
@@ -269,12 +281,13 @@ fn cell(survey: &Survey, row: &Row, target: usize) -> String {
 }
 
 /// Returns what does not work on a target, one for each reason, with the clients that have it.
-fn grouped(row: &Row, target: usize) -> Vec<(&Verdict, Vec<Client>)> {
-    let mut groups: Vec<(&Verdict, Vec<Client>)> = Vec::new();
+fn grouped(row: &Row, target: usize) -> Vec<(&Judgement, Vec<Client>)> {
+    let mut groups: Vec<(&Judgement, Vec<Client>)> = Vec::new();
     for one in row.unaccepted(target) {
         let verdict = &one.verdict;
         // Versions of one client say the same in slightly different words.
         match groups.iter_mut().find(|(other, _)| {
+            let other = &other.verdict;
             (other.outcome, other.field, &other.image, &other.host)
                 == (
                     verdict.outcome,
@@ -284,7 +297,7 @@ fn grouped(row: &Row, target: usize) -> Vec<(&Verdict, Vec<Client>)> {
                 )
         }) {
             Some((_, clients)) => clients.push(one.client),
-            None => groups.push((verdict, vec![one.client])),
+            None => groups.push((one, vec![one.client])),
         }
     }
     groups
@@ -357,7 +370,7 @@ struct ImageAnswer<'a> {
 struct OnHost<'a> {
     host: &'a str,
     works: bool,
-    /// `works`, `stale`, `ignored`, `breaks` or `refused`.
+    /// `works`, `unread`, `stale`, `ignored`, `breaks` or `refused`.
     state: &'static str,
     verdicts: Vec<VerdictAnswer<'a>>,
     findings: &'a [Finding],

@@ -357,6 +357,13 @@ kinds! {
          that this program builds have the file under two names, and an attribute that allows \
          any other name.";
 
+    UNREAD: Fatal "unread",
+        "this program can't read the image, so what clients do with it is not known",
+        why "The image is compressed, encrypted or in a format that this program does not read. \
+         Clients may well merge it; nothing was found that speaks against it, nor for it.",
+        repair "Try it on a host: systemd-dissect IMAGE, then systemd-sysext merge. With --allow \
+         unread, check passes over it.";
+
     PATTERN_COLLISION: Fatal "pattern-collision",
         "systemd-sysupdate would take another extension's image for this one's",
         why "systemd-sysupdate looks for NAME-@v.%a.raw, where @v matches anything that may be a \

@@ -35,7 +35,10 @@ impl Kind {
                 "The input can't give a good image, or what was asked is answered by no."
             }
             Self::Usage => "The command line or a recipe is wrong.",
-            Self::Io => "Reading or writing failed: a file, the network, or gpg.",
+            Self::Io => {
+                "Reading or writing failed: a file, the network, or gpg; or an image is in a form \
+                 that is not read."
+            }
         }
     }
 }
@@ -94,6 +97,15 @@ impl Failure {
             source,
             hints: Vec::new(),
             said: Said::Nowhere,
+        }
+    }
+
+    /// Reports that something is in a form that this program does not read, so that there is no
+    /// answer.
+    pub fn unread(source: impl Into<anyhow::Error>) -> Self {
+        Self {
+            kind: Kind::Io,
+            ..Self::refused(source)
         }
     }
 

@@ -2,6 +2,9 @@
 
 use crate::release::Release;
 
+/// Compressors of SquashFS that Linux reads.
+const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
+
 /// How the bytes of an image file are arranged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Container {
@@ -16,9 +19,23 @@ pub enum Container {
     },
     /// A manifest alone was read: the image is taken for a whole one.
     Assumed,
-    /// No file system that systemd knows, or one that can't be read. The text completes the
+    /// No file system that systemd knows, or one that Linux can't mount. The text completes the
     /// sentence "the image …".
     Broken(String),
+    /// Something that was not read, though clients may read it. The text completes the sentence
+    /// "the image …".
+    Unread(String),
+}
+
+impl Container {
+    /// Says whether Linux reads the compressor, if there is one.
+    #[must_use]
+    pub fn is_read_by_linux(&self) -> bool {
+        match self {
+            Self::Squashfs { compressor, .. } => COMPRESSORS.contains(&compressor.as_str()),
+            _ => true,
+        }
+    }
 }
 
 /// A file `usr/lib/extension-release.d/extension-release.NAME` of an image.

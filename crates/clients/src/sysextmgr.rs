@@ -16,6 +16,9 @@ pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
         let words = format!("systemd-dissect can't open it: the image {problem}");
         return Verdict::new(Outcome::Refused, "format", words);
     }
+    if let Container::Unread(problem) = &image.container {
+        return Verdict::unread(problem);
+    }
     let stem = image.stem();
     let short = short_name(&image.file);
     if short.as_deref() != Some(image.link.as_str()) {

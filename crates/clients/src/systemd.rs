@@ -19,8 +19,6 @@ use crate::{Host, Systemd};
 const SECTOR: u64 = 512;
 /// Files of at most this many bytes are not looked at for a file system (libblkid).
 const TINY: u64 = 1024;
-/// Compressors that Linux reads.
-const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
 /// The image may be merged here when it does not say where.
 const DEFAULT_SCOPE: &str = "system portable";
 
@@ -82,7 +80,8 @@ fn container(container: &Container, link: &str) -> Option<Verdict> {
     match container {
         Container::Assumed => None,
         Container::Broken(problem) => refused(format!("the image {problem}")),
-        Container::Squashfs { compressor, .. } if !COMPRESSORS.contains(&compressor.as_str()) => {
+        Container::Unread(problem) => Some(Verdict::unread(problem)),
+        Container::Squashfs { compressor, .. } if !container.is_read_by_linux() => {
             refused(format!("Linux does not read the compressor {compressor}"))
         }
         Container::Squashfs {

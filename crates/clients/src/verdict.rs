@@ -9,6 +9,9 @@ pub enum Outcome {
     Ignored,
     /// It is refused, and all others with it: nothing is merged as long as it is there.
     Refused,
+    /// What the client does is not known: the image is in a form that this crate's caller can't
+    /// read. The client may well read it.
+    Unread,
 }
 
 impl Outcome {
@@ -19,6 +22,7 @@ impl Outcome {
             Self::Accepted => "accepted",
             Self::Ignored => "ignored",
             Self::Refused => "refused",
+            Self::Unread => "unread",
         }
     }
 }
@@ -48,6 +52,11 @@ impl Verdict {
             host: None,
             words: words.into(),
         }
+    }
+
+    /// Makes one on an image that was not read: `problem` completes the sentence "the image …".
+    pub(crate) fn unread(problem: &str) -> Self {
+        Self::new(Outcome::Unread, "format", format!("the image {problem}"))
     }
 
     /// Adds the two values that were compared.

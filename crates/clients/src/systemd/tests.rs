@@ -26,7 +26,8 @@ fn image(link: &str, releases: Vec<ReleaseFile>) -> Image {
     }
 }
 
-/// Returns the outcomes of all versions as letters: `a`ccepted, `i`gnored, `r`efused.
+/// Returns the outcomes of all versions as letters: `a`ccepted, `i`gnored, `r`efused,
+/// `u`nread.
 fn outcomes(image: &Image, host: &str) -> String {
     let os_release = Release::parse(host.as_bytes()).unwrap();
     let host = Host {
@@ -168,6 +169,7 @@ fn bytes() {
         (squashfs(2048, 3000, "zstd"), "rrrr"),
         (squashfs(4096, 3000, "lzma"), "rrrr"),
         (Container::Broken("is empty".to_owned()), "rrrr"),
+        (Container::Unread("is encrypted".to_owned()), "uuuu"),
     ] {
         let image = Image {
             container,
