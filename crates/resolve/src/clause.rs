@@ -35,7 +35,8 @@ pub(crate) struct TooComplex;
 pub(crate) enum Stance {
     /// It requires it, and may satisfy it itself.
     Requires(Id),
-    /// It conflicts with it, and never with itself.
+    /// It conflicts with it. What the package itself is or provides is no reason against it, except
+    /// in a rich dependency: there rpm takes it as there, like every other package.
     Conflicts(Id),
     /// Someone outside asks: the request or the base.
     Outside,
@@ -76,6 +77,11 @@ impl<'a> Admission<'a> {
         dependency: &Dependency,
         stance: Stance,
     ) -> Result<Vec<Clause>, TooComplex> {
+        if let (Dependency::Simple(_), Stance::Conflicts(id)) = (dependency, stance) {
+            let mut others = self.pool.satisfying(dependency);
+            others.retain(|&other| other != id);
+            return self.one_of(dependency, others, false);
+        }
         let wanted = !matches!(stance, Stance::Conflicts(_));
         self.clauses(dependency, wanted, stance)
     }
@@ -121,7 +127,7 @@ impl<'a> Admission<'a> {
         wanted: bool,
         stance: Stance,
     ) -> Result<Vec<Clause>, TooComplex> {
-        let mut providers = self.pool.satisfying(dependency);
+        let providers = self.pool.satisfying(dependency);
         let own = match stance {
             Stance::Requires(id) => {
                 providers.contains(&id)
@@ -129,23 +135,28 @@ impl<'a> Admission<'a> {
                         is_own_configuration(capability, &self.pool.solvable(id).nevra.name)
                     })
             }
-            Stance::Conflicts(id) => {
-                providers.retain(|&provider| provider != id);
-                false
-            }
+            Stance::Conflicts(id) => providers.contains(&id),
             Stance::Outside => false,
         };
-        let given = own
-            || dependency.simple().is_some_and(is_rpmlib)
+        match own {
+            true => Ok(holding(wanted)),
+            false => self.one_of(dependency, providers, wanted),
+        }
+    }
+
+    /// Returns the clauses of a dependency that these packages satisfy.
+    fn one_of(
+        &self,
+        dependency: &Dependency,
+        mut providers: Vec<Id>,
+        wanted: bool,
+    ) -> Result<Vec<Clause>, TooComplex> {
+        let given = dependency.simple().is_some_and(is_rpmlib)
             || providers
                 .iter()
                 .any(|&provider| self.pool.is_base(provider));
         if given {
-            return Ok(if wanted {
-                Vec::new()
-            } else {
-                vec![Clause::default()]
-            });
+            return Ok(holding(wanted));
         }
         providers.retain(|&provider| self.admits(provider));
         if !wanted {
@@ -182,6 +193,14 @@ impl<'a> Admission<'a> {
 pub(crate) fn is_own_configuration(capability: &Capability, name: &str) -> bool {
     let inner = capability.name.strip_prefix("config(");
     inner.and_then(|rest| rest.strip_suffix(')')) == Some(name)
+}
+
+/// Returns the clauses of what holds anyhow.
+fn holding(wanted: bool) -> Vec<Clause> {
+    match wanted {
+        true => Vec::new(),
+        false => vec![Clause::default()],
+    }
 }
 
 /// Returns the clauses of "all of these".

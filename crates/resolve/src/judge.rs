@@ -130,9 +130,9 @@ impl<'a> Judge<'a> {
                     rules.extend(found.filter(concerns).map(|other| conflicts(Some(other))));
                 }
                 Dependency::Rich(_) => {
-                    let others = |other| other != id && self.added.contains(&other);
+                    let added = |other| self.added.contains(&other);
                     let before = from_base && self.holds(dependency, &|_| false);
-                    if !before && self.holds_surely(dependency, &others) {
+                    if !before && self.holds_surely(dependency, &added) {
                         rules.push(conflicts(None));
                     }
                 }

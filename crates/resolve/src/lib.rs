@@ -15,10 +15,10 @@
 //!
 //! **The rules** are those of rpm where it has one: ranges of versions overlap as in
 //! `rpmverOverlap`, a provides without a version satisfies every version, obsoletes match names of
-//! packages and not what they provide, no package conflicts with itself, `rpmlib(...)` is taken
-//! as satisfied, and packages of one name exclude each other unless their word sizes differ. Among
-//! several providers the order is libsolv's as far as it does not depend on the course of the
-//! search; the `prefer` module lists it. The search itself is resolvo's.
+//! packages and not what they provide, no package conflicts with itself unless a rich dependency
+//! says so, `rpmlib(...)` is taken as satisfied, and packages of one name exclude each other unless
+//! their word sizes differ. Among several providers the order is libsolv's as far as it does not
+//! depend on the course of the search; the `prefer` module lists it. The search itself is resolvo's.
 
 mod architecture;
 mod catalog;

@@ -127,7 +127,9 @@ impl Installed<'_> {
                     .iter()
                     .all(|wanted| self.has(wanted, None) || excused(!bare.has(wanted, None)))
                 && one.conflicts.iter().all(|wanted| {
-                    !self.has(wanted, Some(one)) || excused(bare.has(wanted, Some(one)))
+                    // A package never conflicts with itself, unless it says so at length.
+                    let but = Some(one).filter(|_| matches!(wanted, Dependency::Simple(_)));
+                    !self.has(wanted, but) || excused(bare.has(wanted, but))
                 })
         })
     }

@@ -41,6 +41,7 @@
 extern crate judges;
 
 mod case;
+mod rpm;
 mod testtags;
 
 use std::collections::BTreeSet;
