@@ -196,6 +196,26 @@ pub fn writing_failure(error: files::Error) -> Failure {
     }
 }
 
+/// Sorts the error of a file that nobody but this user may write: `what`, such as "the cache".
+pub fn own_failure(what: &str, error: files::Error) -> Failure {
+    if let files::Error::Io { .. } = error {
+        return Failure::io(format!("using {what}"), error);
+    }
+    let repair = match &error {
+        files::Error::NotPrivate { path, .. } => Some(format!(
+            "if nobody else has written there: chmod -R go-w {}",
+            path.display()
+        )),
+        _ => None,
+    };
+    let text = format!("{what} can't be trusted");
+    let failure = Failure::refused(anyhow::Error::from(error).context(text));
+    match repair {
+        Some(repair) => failure.hint(repair),
+        None => failure,
+    }
+}
+
 /// Sorts a package's error by whether the package or the system is at fault.
 pub fn package_failure(error: rpm_input::Error) -> Failure {
     match error {

@@ -82,6 +82,16 @@ pub enum Error {
         /// What it must be: `a regular file` or `a directory`.
         wanted: &'static str,
     },
+    /// A directory for this user alone would be in one whose owner could put another in its place.
+    #[error("{path} would be in {above}, which belongs to user {owner}", path = .path.display(), above = .above.display())]
+    Exposed {
+        /// The directory that is not made.
+        path: PathBuf,
+        /// The directory above it.
+        above: PathBuf,
+        /// The number of the user that it belongs to.
+        owner: u32,
+    },
     /// The file is larger than its reader allows.
     #[error("{path} has {size} bytes; at most {limit} are allowed", path = .path.display())]
     TooLarge {

@@ -30,6 +30,7 @@
 mod descent;
 mod directory;
 mod error;
+mod private;
 mod read;
 mod secret;
 #[cfg(test)]

@@ -460,3 +460,46 @@ fn secrets_come_through_pipes_too() {
         assert_eq!(said(read_secret(name, 8), &scratch), expected);
     }
 }
+
+#[test]
+fn a_directory_is_of_this_user_alone() {
+    let scratch = Scratch::new();
+    let at = |name: &str| scratch.0.join(name);
+    Directory::make_private(at("new/own")).unwrap();
+    for name in ["new", "new/own"] {
+        let mode = at(name).metadata().unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o700, "{name}");
+    }
+    symlink("new/own", at("link")).unwrap();
+    fs::write(at("file"), "").unwrap();
+    let new = Directory::open(at("new"), Links::Refuse).unwrap();
+    for (mode, expected) in [
+        (0o700, "fine"),
+        (0o755, "fine"),
+        (0o770, "new/own has mode 0770, so others can write to it"),
+        (0o1777, "new/own has mode 1777, so others can write to it"),
+    ] {
+        fs::set_permissions(at("new/own"), fs::Permissions::from_mode(mode)).unwrap();
+        for found in [
+            Directory::make_private(at("new/own")).map(Some),
+            Directory::open_private(at("new/own")),
+            new.private_directory("own"),
+            new.make_private_directory("own").map(Some),
+        ] {
+            assert_eq!(said(found, &scratch), expected);
+        }
+        let through_a_link = said(Directory::open_private(at("link")), &scratch);
+        assert_eq!(through_a_link, expected.replace("new/own", "link"));
+    }
+    let found = Directory::make_private(at("file"));
+    assert_eq!(said(found, &scratch), "file is a file, not a directory");
+    assert!(Directory::open_private(at("none")).unwrap().is_none());
+    assert!(new.private_directory("none").unwrap().is_none());
+    // This user may be root, who can make such a directory, and nobody else's.
+    if std::os::unix::fs::chown(at("new"), Some(12345), None).is_ok() {
+        let found = Directory::make_private(at("new/other/own"));
+        let expected = "new/other/own would be in new, which belongs to user 12345";
+        assert_eq!(said(found, &scratch), expected);
+        assert!(!at("new/other").exists());
+    }
+}

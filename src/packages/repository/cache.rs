@@ -30,9 +30,8 @@ use std::path::{Path, PathBuf};
 
 use files::{Directory, Error, Kind};
 
-use crate::packages::repository::own;
 use crate::packages::repository::seal::{self, Seal};
-use crate::words::failure::{Failure, Result};
+use crate::words::failure::{Failure, Result, own_failure};
 
 /// The part of the cache that a file belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +95,7 @@ impl Cache {
     /// Returns the cache in a directory, which is made when something is kept. The key of its
     /// seals is in the directory `state`.
     pub fn open(root: &Path, state: Option<&Path>) -> Result<Self> {
-        own::open(root).map_err(elsewhere)?;
+        Directory::open_private(root).map_err(failure)?;
         let seal = state.map(Seal::open).transpose()?;
         Ok(Self {
             root: root.to_owned(),
@@ -147,8 +146,8 @@ impl Cache {
     /// Returns the draft of a file; waits while another process is writing it, which may have
     /// made it when this returns.
     pub fn draft(&self, part: CacheDirectory, name: &str) -> Result<Draft> {
-        let root = own::make(&self.root).map_err(elsewhere)?;
-        let below = |name| own::make_below(&root, name).map_err(elsewhere);
+        let root = Directory::make_private(&self.root).map_err(failure)?;
+        let below = |name| root.make_private_directory(name).map_err(failure);
         let (partial, target) = (below("partial")?, below(part.directory())?);
         loop {
             let file = match partial.open_or_create_private_file(name) {
@@ -188,10 +187,10 @@ impl Cache {
     }
 
     fn part(&self, part: CacheDirectory) -> Result<Option<Directory>> {
-        let Some(root) = own::open(&self.root).map_err(elsewhere)? else {
+        let Some(root) = Directory::open_private(&self.root).map_err(failure)? else {
             return Ok(None);
         };
-        own::below(&root, part.directory()).map_err(elsewhere)
+        root.private_directory(part.directory()).map_err(failure)
     }
 }
 
@@ -252,7 +251,7 @@ fn sealed_name(part: CacheDirectory, name: &str) -> String {
 }
 
 fn failure(error: Error) -> Failure {
-    elsewhere(own::failure(error))
+    elsewhere(own_failure("the cache", error))
 }
 
 fn writing(path: &Path, error: io::Error) -> Failure {

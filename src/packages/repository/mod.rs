@@ -17,7 +17,6 @@ mod listing;
 mod memory;
 mod metadata;
 mod option;
-mod own;
 mod parallel;
 mod plain;
 mod repo_file;

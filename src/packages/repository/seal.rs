@@ -11,13 +11,13 @@
 use std::convert::Infallible;
 use std::path::Path;
 
-use files::Directory;
+use files::{Directory, Error};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 
-use crate::packages::repository::{own, parallel};
-use crate::words::failure::{Failure, Kind, Result};
+use crate::packages::repository::parallel;
+use crate::words::failure::{Failure, Result, own_failure};
 
 /// Bytes of a seal, and of the key.
 pub const LENGTH: usize = 32;
@@ -43,14 +43,14 @@ impl Seal {
     /// Reads the key in the directory for this program's state, or makes one; nothing where none
     /// can be made.
     pub fn open(state: &Path) -> Result<Option<Self>> {
-        let directory = match own::open(state) {
+        let directory = match Directory::open_private(state) {
             Ok(Some(directory)) => directory,
-            Ok(None) => match own::make(state) {
+            Ok(None) => match Directory::make_private(state) {
                 Ok(directory) => directory,
                 Err(_) => return Ok(None),
             },
-            Err(failure) if failure.kind == Kind::Io => return Ok(None),
-            Err(failure) => return Err(elsewhere(failure)),
+            Err(Error::Io { .. }) => return Ok(None),
+            Err(error) => return Err(failure(error)),
         };
         if let Some(key) = kept(&directory)? {
             return Ok(Some(Self { key }));
@@ -101,14 +101,15 @@ impl Seal {
 /// Reads the key; one that a full disk cut off is none.
 fn kept(directory: &Directory) -> Result<Option<[u8; LENGTH]>> {
     let file = files::if_there(directory.open_private_file(KEY));
-    let file = file.map_err(|error| elsewhere(own::failure(error)))?;
+    let file = file.map_err(failure)?;
     let path = directory.path().join(KEY);
     let bytes = file.and_then(|file| files::read_open(&file, &path, LENGTH as u64).ok());
     Ok(bytes.and_then(|bytes| bytes.try_into().ok()))
 }
 
-fn elsewhere(failure: Failure) -> Failure {
-    failure.hint("to put the key of the cache elsewhere, set XDG_STATE_HOME")
+fn failure(error: Error) -> Failure {
+    own_failure("the cache", error)
+        .hint("to put the key of the cache elsewhere, set XDG_STATE_HOME")
 }
 
 #[cfg(test)]

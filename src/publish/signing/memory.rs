@@ -11,17 +11,15 @@
 //! A note is found by the directory, and, where the store was moved or fetched elsewhere, by the
 //! store's own name in the list.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use files::{Directory, Links};
+use files::Directory;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use store::{Issued, Serial};
 
-use crate::words::failure::{Failure, Result};
+use crate::words::failure::{Failure, Result, own_failure};
 
 /// Name of the file in the state directory.
 const FILE: &str = "signed.json";
@@ -73,12 +71,7 @@ impl Memory {
         let Some(directory) = &self.directory else {
             return Ok(Notes::default());
         };
-        let failed = |error: files::Error| {
-            let path = directory.display();
-            Failure::io(format!("reading what was signed, in {path}"), error)
-                .hint("give another one with --state-dir DIR")
-        };
-        let opened = files::if_there(Directory::open(directory, Links::Follow)).map_err(failed)?;
+        let opened = Directory::open_private(directory).map_err(untrusted)?;
         match opened {
             Some(opened) => notes(&opened),
             None => Ok(Notes::default()),
@@ -96,12 +89,9 @@ impl Memory {
                 error,
             )
         };
-        // The key of the cache is in there, too, so that it must be this user's alone.
-        (DirBuilder::new().recursive(true).mode(0o700).create(path)).map_err(failed)?;
-        let directory = Directory::open(path, Links::Follow)
-            .map_err(|error| Failure::io("noting what was signed", error))?;
-        let lock = (directory.open_or_create_private_file(LOCK))
-            .map_err(|error| Failure::io("noting what was signed", error))?;
+        // The key of the cache is in there, too.
+        let directory = Directory::make_private(path).map_err(untrusted)?;
+        let lock = (directory.open_or_create_private_file(LOCK)).map_err(untrusted)?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive)
             .map_err(|error| failed(error.into()))?;
         let mut notes = notes(&directory)?;
@@ -115,23 +105,21 @@ impl Memory {
 /// Reads the notes in a state directory, which nobody else may have written.
 fn notes(directory: &Directory) -> Result<Notes> {
     let path = directory.path().join(FILE);
-    let doing = || format!("reading what was signed, in {}", path.display());
-    directory
-        .check_private()
-        .map_err(|error| Failure::refused(error).hint("give another one with --state-dir DIR"))?;
-    let file = files::if_there(directory.open_private_file(FILE))
-        .map_err(|error| Failure::io(doing(), error))?;
+    let file = files::if_there(directory.open_private_file(FILE)).map_err(untrusted)?;
     let Some(file) = file else {
         return Ok(Notes::default());
     };
-    let bytes =
-        files::read_open(&file, &path, MAX_SIZE).map_err(|error| Failure::io(doing(), error))?;
+    let bytes = files::read_open(&file, &path, MAX_SIZE).map_err(untrusted)?;
     serde_json::from_slice(&bytes).map_err(|error| {
         Failure::refused(anyhow!("{}: {error}", path.display())).hint(
             "it says which lists were signed; remove it if it is damaged, and see that each store is \
              the one that you left",
         )
     })
+}
+
+fn untrusted(error: files::Error) -> Failure {
+    own_failure("what was signed", error).hint("give another directory with --state-dir DIR")
 }
 
 impl Notes {
