@@ -795,6 +795,31 @@ fn protection_never_goes_down() {
     }
 }
 
+/// No page tells people to trust a key that took the place of the owner's.
+#[test]
+fn a_page_has_the_fingerprint_that_is_remembered() {
+    let scene = Scene::new();
+    let page = || scene.verb(&["page", "--url", "https://example.org/sysext"], &[]);
+    assert!(page().status.success(), "{}", said(&page()));
+    scene.sign_as_thief();
+    scene.write(KEYS, &scene.thief.public().to_binary());
+    let outcome = page();
+    let (said, thief) = (said(&outcome), scene.thief.fingerprint());
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    let expected = format!("is by key {thief}, and key {OWNER} has signed here before");
+    assert!(said.contains(&expected), "{said}");
+    let page = String::from_utf8(scene.read("index.html")).unwrap();
+    assert!(page.contains(&OWNER[..4]) && !page.contains(&thief[..12]));
+    // Where nobody remembers, the signature is all that there is.
+    scene.forget();
+    assert!(
+        scene
+            .verb(&["page", "--url", "https://example.org/sysext"], &[])
+            .status
+            .success()
+    );
+}
+
 /// Whatever `SOURCE_DATE_EPOCH` says, a day that is over is over.
 #[test]
 fn a_day_is_judged_by_the_clock() {

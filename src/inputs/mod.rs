@@ -26,7 +26,7 @@ use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
-use crate::publish::signing::{self, KeySource, Memory, Passphrase, PassphraseSource};
+use crate::publish::signing::{self, KeySource, Memory, Notes, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
@@ -437,6 +437,11 @@ fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
         }
     }
     Ok(sources)
+}
+
+/// Returns what this user remembers of the lists that were signed.
+pub fn notes() -> Result<Notes> {
+    Memory::new(own_directory("XDG_STATE_HOME", ".local/state")).read()
 }
 
 /// Returns where is kept what must outlive a run and be nobody else's to write.

@@ -1,11 +1,14 @@
 //! `store page`: what people and programs read of a store.
 
+use anyhow::anyhow;
 use serde::Serialize;
-use store::StoreUrl;
+use store::{Store, StoreUrl};
 
 use super::report_left_out;
 use crate::cli::delivery::PageArguments;
+use crate::inputs;
 use crate::publish::page::{self, Index};
+use crate::publish::signing;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 
@@ -27,6 +30,17 @@ pub fn run(arguments: &PageArguments, report: &Report) -> Result<()> {
     // What nobody vouches for is not what people are told to run.
     if let Some(error) = reading.undefined {
         return Err(store_failure(error).hint("write it again: sysext-build store sysupdate DIR"));
+    }
+    let notes = inputs::notes()?;
+    for (path, fingerprint) in &reading.signers {
+        let store = Store::open_for_reading(path).map_err(store_failure)?;
+        if let Some(text) = signing::other_signer(&notes, &store, fingerprint) {
+            let signature = path.join(store::SIGNATURE);
+            let text = anyhow!("{} {text}", signature.display());
+            return Err(Failure::refused(text).hint(
+                "if the key is your new one: sysext-build store sign DIR --sign-key KEY --new-key",
+            ));
+        }
     }
     let index = &reading.index;
     let json = index

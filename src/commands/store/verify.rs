@@ -154,15 +154,9 @@ fn verified(
     let notes = settings.memory.read().unwrap_or_default();
     let last = notes.last(path, serial.as_ref());
     let setback = last.and_then(|last| store.setback(&last).ok().flatten());
-    if let (Some(verified), Some(signer)) = (&signed_by, notes.signer(path, serial.as_ref()))
-        && verified.fingerprint != signer
-    {
-        let text = format!(
-            "is by key {}, and key {signer} has signed here before",
-            verified.fingerprint
-        );
-        findings.push(Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, text));
-    }
+    let other = (signed_by.as_ref())
+        .and_then(|verified| signing::other_signer(&notes, &store, &verified.fingerprint));
+    findings.extend(other.map(|text| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, text)));
     findings.extend(setback.map(|problem| Finding::new(&kinds::ROLLED_BACK, SUMS, problem)));
     findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
     let mut repaired = Vec::new();

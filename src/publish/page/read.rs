@@ -4,7 +4,7 @@
 //! so that only files whose names mean nothing to a shell or in a URL are shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use openpgp::Keyring;
@@ -24,6 +24,8 @@ pub struct Reading {
     /// Why the definitions of a list are not those that it vouches for, if they are not. Then no
     /// extension of that list has any.
     pub undefined: Option<store::Error>,
+    /// The directories whose list is signed by a key that is published with it, and its fingerprint.
+    pub signers: Vec<(PathBuf, String)>,
 }
 
 /// The images of an extension by its name and its directory in the store.
@@ -67,11 +69,8 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         if index.keyring.is_none() && own_keyring.is_some() {
             index.keyring = Some(format!("{directory}{KEYRING}"));
         }
-        signers.push(signer(
-            &store,
-            list.bytes(),
-            shared_keyring.as_ref().or(own_keyring.as_ref()),
-        )?);
+        let keyring = shared_keyring.as_ref().or(own_keyring.as_ref());
+        signers.push((path.clone(), signer(&store, list.bytes(), keyring)?));
         match list.definitions() {
             Ok(definitions) => defined.extend(
                 (definitions.iter().flatten())
@@ -90,12 +89,13 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         }
     }
     index.signed = is_signed(&signers);
-    let keys: BTreeSet<_> = (signers.into_iter())
-        .filter_map(|signer| match signer {
-            Signer::Key(fingerprint) => Some(fingerprint),
+    let signers: Vec<_> = (signers.into_iter())
+        .filter_map(|(path, signer)| match signer {
+            Signer::Key(fingerprint) => Some((path, fingerprint)),
             Signer::Nobody | Signer::Unknown => None,
         })
         .collect();
+    let keys: BTreeSet<_> = signers.iter().map(|(_, key)| key.clone()).collect();
     index.signing_keys = keys.into_iter().collect();
     for (key, listed) in extensions {
         let is_defined = defined.contains(&key);
@@ -108,6 +108,7 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         index,
         left_out,
         undefined,
+        signers,
     })
 }
 
@@ -212,8 +213,8 @@ enum Signer {
 
 /// Says whether a store whose lists these signed can be called signed: one list without a signature
 /// is enough that it can't.
-fn is_signed(signers: &[Signer]) -> bool {
-    !signers.is_empty() && signers.iter().all(|signer| *signer != Signer::Nobody)
+fn is_signed(signers: &[(PathBuf, Signer)]) -> bool {
+    !signers.is_empty() && signers.iter().all(|(_, signer)| *signer != Signer::Nobody)
 }
 
 /// Finds out who signed the list of a store.

@@ -400,6 +400,16 @@ fn needs_no_signer(directory: &Path, store: &Store, notes: &Notes) -> Result<()>
     Ok(())
 }
 
+/// Says so if a list is not signed by the key that is remembered to sign in its directory; the text
+/// goes on after the name of the signature.
+pub fn other_signer(notes: &Notes, store: &Store, fingerprint: &str) -> Option<String> {
+    // A list that can't be read has no number, and its directory is known still.
+    let serial = store.issued().ok().flatten().map(|issued| issued.serial);
+    let signer = notes.signer(store.dir(), serial.as_ref())?;
+    (signer != fingerprint)
+        .then(|| format!("is by key {fingerprint}, and key {signer} has signed here before"))
+}
+
 /// Opens what signs the lists in these directories, and makes sure that it may extend each: that
 /// nobody else has changed what it would sign.
 pub fn open_to_extend(settings: &Settings, directories: &[PathBuf]) -> Result<Option<Signer>> {
