@@ -229,6 +229,7 @@ pub fn store_failure(error: store::Error) -> Failure {
     match error {
         store::Error::File(error) => error.into(),
         store::Error::Io { .. }
+        | store::Error::Locked { .. }
         | store::Error::LockUnsupported { .. }
         | store::Error::Undo { .. } => Failure::io("using the store", error),
         store::Error::Exists { .. } => Failure::refused(error)

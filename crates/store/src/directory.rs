@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use files::Links;
 use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Stat};
@@ -22,6 +23,11 @@ pub const SIGNATURE: &str = "SHA256SUMS.gpg";
 
 /// Largest signature that clients read, in bytes (systemd's `pull-common.c`).
 pub(crate) const MAX_SIGNATURE_SIZE: u64 = 1 << 20;
+
+/// How often the lock is tried: for five minutes.
+const LOCK_TRIES: u32 = 30_000;
+/// How long to wait before it is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Bytes that are read at a time for hashing.
 const HASH_BUFFER: usize = 128 << 10;
@@ -70,26 +76,39 @@ impl Directory {
             .map_err(|error| self.error("write to directory", "", error.into()))
     }
 
-    /// Waits for the exclusive lock.
+    /// Waits for the exclusive lock. Who may read the directory can lock it, and forget it so: then
+    /// this says that it has waited, and for what.
     pub(crate) fn lock(&self) -> Result<(), Error> {
-        let locked =
-            rustix::io::retry_on_intr(|| rustix::fs::flock(&self.0, FlockOperation::LockExclusive));
-        match locked {
-            Ok(()) => Ok(()),
-            // EBADF: NFS makes an exclusive flock from a write lock, which needs a file that is
-            // open for writing, and a directory never is.
-            Err(
-                error @ (Errno::OPNOTSUPP
-                | Errno::NOLCK
-                | Errno::NOSYS
-                | Errno::INVAL
-                | Errno::BADF),
-            ) => Err(Error::LockUnsupported {
-                path: self.path().to_owned(),
-                source: error.into(),
-            }),
-            Err(error) => Err(self.error("lock", "", error.into())),
+        self.lock_within(LOCK_TRIES)
+    }
+
+    fn lock_within(&self, tries: u32) -> Result<(), Error> {
+        for _ in 0..tries {
+            let lock = || rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive);
+            match rustix::io::retry_on_intr(lock) {
+                Ok(()) => return Ok(()),
+                Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+                // EBADF: NFS makes an exclusive flock from a write lock, which needs a file that is
+                // open for writing, and a directory never is.
+                Err(
+                    error @ (Errno::OPNOTSUPP
+                    | Errno::NOLCK
+                    | Errno::NOSYS
+                    | Errno::INVAL
+                    | Errno::BADF),
+                ) => {
+                    return Err(Error::LockUnsupported {
+                        path: self.path().to_owned(),
+                        source: error.into(),
+                    });
+                }
+                Err(error) => return Err(self.error("lock", "", error.into())),
+            }
         }
+        Err(Error::Locked {
+            path: self.path().to_owned(),
+            seconds: (LOCK_PAUSE * tries).as_secs(),
+        })
     }
 
     pub(crate) fn temporary(&self) -> Result<Temporary, Error> {
@@ -295,5 +314,25 @@ pub(crate) fn hash(file: &mut File, progress: &mut dyn FnMut(u64)) -> io::Result
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::workshop::Scratch;
+
+    #[test]
+    fn a_lock_is_waited_for_and_not_for_ever() {
+        let scratch = Scratch::new();
+        let directory = || Directory::open(&scratch.0).unwrap();
+        let (one, other) = (directory(), directory());
+        one.lock().unwrap();
+        let refused = other.lock_within(3).unwrap_err();
+        assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+        let waiting = std::thread::spawn(move || other.lock());
+        std::thread::sleep(LOCK_PAUSE);
+        drop(one);
+        waiting.join().unwrap().unwrap();
     }
 }

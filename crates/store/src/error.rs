@@ -23,6 +23,18 @@ pub enum Error {
         /// The reason.
         source: std::io::Error,
     },
+    /// Another process has the directory's lock, and keeps it.
+    #[error(
+        "can't lock {path}: another process has held its lock for {seconds} seconds; see which one: \
+         fuser -v {path}",
+        path = .path.display()
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The directory is on a file system that has no `flock` for directories.
     #[error(
         "can't lock {path}: its file system has no flock for directories (some NFS servers); \
