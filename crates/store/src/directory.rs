@@ -25,9 +25,9 @@ pub const SIGNATURE: &str = "SHA256SUMS.gpg";
 pub(crate) const MAX_SIGNATURE_SIZE: u64 = 1 << 20;
 
 /// How often the lock is tried: for five minutes.
-const LOCK_TRIES: u32 = 30_000;
+const LOCK_TRIES: u32 = 150_000;
 /// How long to wait before it is tried again.
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Bytes that are read at a time for hashing.
 const HASH_BUFFER: usize = 128 << 10;

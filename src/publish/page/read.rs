@@ -88,7 +88,7 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
             }
         }
     }
-    index.signed = is_signed(&signers);
+    index.signed = is_signed(signers.iter().map(|(_, signer)| signer));
     let signers: Vec<_> = (signers.into_iter())
         .filter_map(|(path, signer)| match signer {
             Signer::Key(fingerprint) => Some((path, fingerprint)),
@@ -213,8 +213,8 @@ enum Signer {
 
 /// Says whether a store whose lists these signed can be called signed: one list without a signature
 /// is enough that it can't.
-fn is_signed(signers: &[(PathBuf, Signer)]) -> bool {
-    !signers.is_empty() && signers.iter().all(|(_, signer)| *signer != Signer::Nobody)
+fn is_signed<'a>(mut signers: impl ExactSizeIterator<Item = &'a Signer>) -> bool {
+    signers.len() > 0 && signers.all(|signer| *signer != Signer::Nobody)
 }
 
 /// Finds out who signed the list of a store.
@@ -627,7 +627,7 @@ mod tests {
             (vec![key(), Signer::Nobody], false),
             (vec![Signer::Nobody, Signer::Unknown], false),
         ] {
-            assert_eq!(is_signed(&signers), expected, "{signers:?}");
+            assert_eq!(is_signed(signers.iter()), expected, "{signers:?}");
         }
     }
 }
