@@ -17,6 +17,9 @@ const HEADER: usize = 48;
 const ENTRY: usize = 24;
 const OLD_HEADER: usize = 16;
 const OLD_ENTRY: usize = 12;
+/// Names and paths together may be this many times as long as the cache. Entries may share a text,
+/// and ldconfig lets a name be the end of a path.
+const MAX_RATIO: usize = 4;
 
 /// The libraries of a cache, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,11 +46,16 @@ impl Cache {
             .and_then(|length| bytes.get(HEADER..)?.get(..length))
             .ok_or(Error::Cache("it has fewer entries than it says"))?;
         let mut libraries = BTreeMap::<String, Vec<String>>::new();
+        let mut left = bytes.len().saturating_mul(MAX_RATIO);
         for entry in entries.chunks_exact(ENTRY) {
-            let text = |at| {
-                word_at(entry, at, word)
+            let mut text = |at| {
+                let text = word_at(entry, at, word)
                     .and_then(|offset| text_at(bytes, offset as usize))
-                    .ok_or(Error::Cache("a name is outside of it"))
+                    .ok_or(Error::Cache("a name is outside of it"))?;
+                left = left.checked_sub(text.len()).ok_or(Error::Cache(
+                    "its names take more than four times its length",
+                ))?;
+                Ok::<_, Error>(text)
             };
             libraries.entry(text(4)?).or_default().push(text(8)?);
         }
@@ -163,6 +171,36 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(Cache::parse(&bytes[..end]).is_err(), "{end}");
         }
+    }
+
+    #[test]
+    fn texts_that_entries_share_are_bounded() {
+        // All entries have the name and the path of the first.
+        let shared = |length: usize| {
+            let long = "x".repeat(length);
+            let mut bytes = cache(&[(long.as_str(), ""); 7]);
+            let first = bytes[HEADER + 4..HEADER + 12].to_vec();
+            for entry in 0..7 {
+                bytes[HEADER + ENTRY * entry + 4..][..8].copy_from_slice(&first);
+            }
+            bytes.truncate(HEADER + 7 * ENTRY + length + 2);
+            bytes
+        };
+        // 7n is at most 4 (48 + 168 + n + 2).
+        let parsed = Cache::parse(&shared(290)).unwrap();
+        assert_eq!(parsed.paths(&"x".repeat(290)).len(), 7);
+        let error = Cache::parse(&shared(291)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "not a cache of ldconfig: its names take more than four times its length"
+        );
+        // A name has its end within 4096 bytes.
+        let long = "x".repeat(4096);
+        Cache::parse(&cache(&[(&long[1..], "")])).unwrap();
+        let error = Cache::parse(&cache(&[(&long, "")]))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "not a cache of ldconfig: a name is outside of it");
     }
 
     #[test]

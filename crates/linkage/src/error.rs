@@ -15,6 +15,9 @@ pub enum Error {
     /// It says that it is an ELF object, and is none that could be loaded.
     #[error("not a sound ELF file: {0}")]
     Malformed(String),
+    /// An `ld.so.conf`, with what it includes, names too many directories.
+    #[error("ld.so.conf names more than {0} directories")]
+    Directories(usize),
     /// It is no `ld.so.cache`.
     #[error("not a cache of ldconfig: {0}")]
     Cache(&'static str),

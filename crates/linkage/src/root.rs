@@ -14,10 +14,14 @@ use crate::cache::{Cache, Line, configuration};
 use crate::error::Error;
 use crate::object::Object;
 
-/// A cache or configuration file that is longer is none, in bytes.
-const MAX_CACHE: u64 = 32 * 1024 * 1024;
+/// Longest cache in bytes. One of 10 000 libraries has about a million.
+const MAX_CACHE: u64 = 4 << 20;
+/// Longest configuration file in bytes.
+const MAX_CONFIGURATION: u64 = 256 << 10;
 /// Configuration files are included this deep.
 const MAX_INCLUDES: usize = 8;
+/// Most directories that they name.
+const MAX_DIRECTORIES: usize = 1024;
 /// Directories that are looked through for a library that no search path leads to.
 const LIBRARY_TREES: [&str; 4] = ["usr/lib64", "usr/lib", "usr/libexec", "opt"];
 /// So many entries of them are looked at.
@@ -125,26 +129,27 @@ impl Root {
     /// Returns the paths of all libraries with this file name, wherever they are.
     pub(crate) fn anywhere(&self, name: &str) -> &[String] {
         self.names
-            .get_or_init(|| self.library_names())
+            .get_or_init(|| self.library_names(MAX_ENTRIES))
             .get(name)
             .map_or(&[], Vec::as_slice)
     }
 
-    fn library_names(&self) -> BTreeMap<String, Vec<String>> {
+    /// Looks at `most` entries of the trees.
+    fn library_names(&self, most: usize) -> BTreeMap<String, Vec<String>> {
         let mut names = BTreeMap::<String, Vec<String>>::new();
-        let mut left = MAX_ENTRIES;
+        let mut left = most;
         let mut waiting: Vec<_> = LIBRARY_TREES.map(PathBuf::from).into();
         while let Some(directory) = waiting.pop() {
             let Ok(entries) = fs::read_dir(self.directory.join(&directory)) else {
                 continue;
             };
-            for entry in entries.flatten() {
-                left = left.saturating_sub(1);
+            for entry in entries.flatten().take(left) {
+                left -= 1;
                 let Ok(kind) = entry.file_type() else {
                     continue;
                 };
                 let path = directory.join(entry.file_name());
-                if kind.is_dir() && left > 0 {
+                if kind.is_dir() {
                     waiting.push(path);
                 } else if let (Some(path), Ok(name)) =
                     (path.to_str(), entry.file_name().into_string())
@@ -170,7 +175,7 @@ const ETC: [&str; 2] = ["etc", "usr/etc"];
 
 fn cache(root: &Path) -> Result<Option<Cache>, Error> {
     for etc in ETC {
-        if let Some(bytes) = read(&root.join(etc).join("ld.so.cache"))? {
+        if let Some(bytes) = read(&root.join(etc).join("ld.so.cache"), MAX_CACHE)? {
             return Cache::parse(&bytes).map(Some);
         }
     }
@@ -194,13 +199,9 @@ fn configured(root: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// Reads a file that may be missing.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     // A system may have a link there.
-    Ok(files::if_there(files::read(
-        path,
-        MAX_CACHE,
-        Links::Follow,
-    ))?)
+    Ok(files::if_there(files::read(path, limit, Links::Follow))?)
 }
 
 /// Collects the directories of a configuration file, whose path is relative to `etc` or begins with
@@ -214,10 +215,10 @@ fn include(
     directories: &mut Vec<String>,
 ) -> Result<(), Error> {
     let path = path.strip_prefix("/etc").unwrap_or(path);
-    if depth == MAX_INCLUDES || path.is_absolute() || !seen.insert(path.to_owned()) {
+    if depth > MAX_INCLUDES || path.is_absolute() || !seen.insert(path.to_owned()) {
         return Ok(());
     }
-    let Some(bytes) = read(&root.join(etc).join(path))? else {
+    let Some(bytes) = read(&root.join(etc).join(path), MAX_CONFIGURATION)? else {
         return Ok(());
     };
     for line in configuration(&String::from_utf8_lossy(&bytes)) {
@@ -225,6 +226,9 @@ fn include(
             Line::Directory(directory) => {
                 let directory = directory.trim_end_matches('/').to_owned();
                 if !directory.is_empty() && !directories.contains(&directory) {
+                    if directories.len() == MAX_DIRECTORIES {
+                        return Err(Error::Directories(MAX_DIRECTORIES));
+                    }
                     directories.push(directory);
                 }
             }
@@ -260,4 +264,98 @@ fn matching(root: &Path, etc: &str, pattern: &str) -> Vec<PathBuf> {
         .collect();
     paths.sort();
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A root directory that goes with the value.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let name = format!("linkage-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(path.join("etc")).unwrap();
+            Self(path)
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files::replace(path, text.as_bytes(), 0o644).unwrap();
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn files_of_the_loader_have_limits() {
+        let scratch = Scratch::new("files");
+        let lines = |count: usize| {
+            (0..count)
+                .map(|line| format!("/d{line}\n"))
+                .collect::<String>()
+        };
+        let comment = |length: usize| "#".repeat(length);
+        let none = "not a cache of ldconfig: it does not start with the name of one";
+        for (file, text, expected) in [
+            ("ld.so.cache", comment(4_194_304), none),
+            (
+                "ld.so.cache",
+                comment(4_194_305),
+                "ld.so.cache has 4194305 bytes; at most 4194304 are allowed",
+            ),
+            ("ld.so.conf", comment(262_144), ""),
+            (
+                "ld.so.conf",
+                comment(262_145),
+                "ld.so.conf has 262145 bytes; at most 262144 are allowed",
+            ),
+            ("ld.so.conf", lines(1024), ""),
+            (
+                "ld.so.conf",
+                lines(1025),
+                "ld.so.conf names more than 1024 directories",
+            ),
+        ] {
+            scratch.write(&format!("etc/{file}"), &text);
+            let said = Root::open(&scratch.0).err().map(|error| error.to_string());
+            let said = said.unwrap_or_default();
+            let said = said.replace(&format!("{}/etc/", scratch.0.display()), "");
+            assert_eq!(said, expected);
+            fs::remove_file(scratch.0.join("etc").join(file)).unwrap();
+        }
+    }
+
+    #[test]
+    fn files_are_included_so_deep() {
+        let scratch = Scratch::new("includes");
+        scratch.write("etc/ld.so.conf", "include 1");
+        for depth in 1..=9 {
+            let text = format!("/d{depth}\ninclude {}", depth + 1);
+            scratch.write(&format!("etc/{depth}"), &text);
+        }
+        let root = Root::open(&scratch.0).unwrap();
+        let found = [7, 8, 9].map(|depth| root.configures(&format!("/d{depth}")));
+        assert_eq!(found, [true, true, false]);
+    }
+
+    #[test]
+    fn so_many_entries_are_looked_at() {
+        let scratch = Scratch::new("entries");
+        for path in ["usr/lib/liba.so", "usr/lib/libb.so", "opt/c/libc.so"] {
+            scratch.write(path, "");
+        }
+        let root = Root::open(&scratch.0).unwrap();
+        // Four entries: a directory and three libraries.
+        for (most, expected) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 3)] {
+            assert_eq!(root.library_names(most).len(), expected, "{most}");
+        }
+    }
 }

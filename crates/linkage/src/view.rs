@@ -244,6 +244,21 @@ mod tests {
     }
 
     #[test]
+    fn so_many_links_are_followed() {
+        let names: Vec<_> = (0..=41).map(|number| format!("usr/{number}")).collect();
+        let targets: Vec<_> = (0..=41)
+            .map(|number: u32| (number.max(1) - 1).to_string())
+            .collect();
+        let links: Vec<_> = (1..=41)
+            .map(|n| (names[n].as_str(), targets[n].as_str()))
+            .collect();
+        let image = image(&["usr/0"], &links);
+        let view = View::new(&image, Base::Nothing);
+        let found = [40, 41].map(|links| view.file(&format!("/usr/{links}")).map(|it| it.path));
+        assert_eq!(found, [Some("usr/0".to_owned()), None]);
+    }
+
+    #[test]
     fn paths_of_an_image_alone() {
         let image = image(
             &["usr/bin/dash", "usr/lib/x/deep/tool"],

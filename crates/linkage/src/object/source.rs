@@ -95,3 +95,37 @@ impl<'a, R: Read + Seek> Source<'a, R> {
             .map_err(|_| Error::malformed(format!("the name at {offset} is not UTF-8")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn names_have_a_largest_length() {
+        for (length, limit, expected) in [
+            (4095, u64::MAX, Ok(4095)),
+            (
+                4096,
+                u64::MAX,
+                Err("not a sound ELF file: the name at 1 has no end"),
+            ),
+            (9, 10, Ok(9)),
+            (
+                10,
+                10,
+                Err("not a sound ELF file: the name at 1 has no end"),
+            ),
+        ] {
+            let bytes = [&b"."[..], &vec![b'x'; length], &[0; 9000]].concat();
+            let mut input = Cursor::new(bytes);
+            let mut source = Source::new(&mut input).unwrap();
+            let found = source.string(1, limit);
+            let found = found
+                .map(|name| name.len())
+                .map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{length} {limit}");
+        }
+    }
+}
