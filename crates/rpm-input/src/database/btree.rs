@@ -354,6 +354,14 @@ mod tests {
     }
 
     #[test]
+    fn so_many_columns_are_read() {
+        for (stored, read) in [(15, 15), (16, 16), (17, 16)] {
+            let payload = [&[stored + 1][..], &vec![0; usize::from(stored)]].concat();
+            assert_eq!(columns(&payload).unwrap().len(), read, "{stored}");
+        }
+    }
+
+    #[test]
     fn columns_lie_inside_of_their_payload() {
         for payload in [
             &[][..],

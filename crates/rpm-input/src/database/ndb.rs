@@ -12,7 +12,7 @@
 //! `lib/backend/ndb/rpmpkg.c`.
 
 use super::file::DatabaseFile;
-use super::{MAX_BLOB, Take};
+use super::{MAX_BLOB, MAX_PACKAGES, Take};
 use crate::error::Error;
 
 /// First bytes of the file.
@@ -31,6 +31,8 @@ const HEADER: usize = 32;
 const BLOB_HEADER: usize = 16;
 /// Length of a blob's end.
 const BLOB_TRAILER: usize = 12;
+/// Length of both.
+const FRAME: usize = BLOB_HEADER + BLOB_TRAILER;
 
 /// A slot that is in use.
 struct Slot {
@@ -42,6 +44,17 @@ struct Slot {
     block: u64,
     /// Length of the blob in blocks.
     count: u64,
+}
+
+impl Slot {
+    /// Returns the length of the blob in bytes, if a blob may have it.
+    fn length(&self) -> Result<usize, String> {
+        let length = self.count * BLOCK;
+        usize::try_from(length)
+            .ok()
+            .filter(|_| (FRAME as u64..=MAX_BLOB).contains(&length))
+            .ok_or_else(|| format!("has {length} bytes, {FRAME} to {MAX_BLOB} are allowed"))
+    }
 }
 
 /// Hands out the number and the header of every installed package.
@@ -105,6 +118,10 @@ fn slots(file: &DatabaseFile) -> Result<Vec<Slot>, Error> {
             if (slot.block + slot.count) * BLOCK > file.length() {
                 return Err(wrong_slot(file, &slot, "is behind the end of the file"));
             }
+            // A slot takes 16 bytes there and twice as much here.
+            if slots.len() == MAX_PACKAGES {
+                return Err(file.refuse(&format!("it has more than {MAX_PACKAGES} packages")));
+            }
             slots.push(slot);
         }
     }
@@ -122,15 +139,9 @@ fn slots(file: &DatabaseFile) -> Result<Vec<Slot>, Error> {
 
 /// Reads a blob as a whole and checks it.
 fn blob(file: &DatabaseFile, slot: &Slot) -> Result<Vec<u8>, Error> {
-    let length = slot.count * BLOCK;
-    let frame = BLOB_HEADER + BLOB_TRAILER;
-    let Some(length) = usize::try_from(length)
-        .ok()
-        .filter(|length| (frame as u64..=MAX_BLOB).contains(&(*length as u64)))
-    else {
-        let reason = format!("has {length} bytes, {frame} to {MAX_BLOB} are allowed");
-        return Err(wrong_slot(file, slot, &reason));
-    };
+    let length = slot
+        .length()
+        .map_err(|reason| wrong_slot(file, slot, &reason))?;
     let mut blob = vec![0; length];
     let start = slot.block * BLOCK;
     file.read(start, &mut blob)?;
@@ -149,7 +160,7 @@ fn blob(file: &DatabaseFile, slot: &Slot) -> Result<Vec<u8>, Error> {
         );
     }
     let inner = u64::from(number(&blob, 12));
-    let needed = (inner + frame as u64).next_multiple_of(BLOCK);
+    let needed = (inner + FRAME as u64).next_multiple_of(BLOCK);
     if needed != blob.len() as u64 || u64::from(number(&blob, trailer + 4)) != inner {
         return damaged(12, format!("blob length {inner} is wrong"));
     }
@@ -203,7 +214,28 @@ fn adler32(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::adler32;
+    use super::{Slot, adler32};
+
+    #[test]
+    fn blobs_have_a_least_and_a_largest_length() {
+        for (count, expected) in [
+            (1, Err("has 16 bytes, 28 to 268435456 are allowed")),
+            (2, Ok(32)),
+            (1 << 24, Ok(1 << 28)),
+            (
+                (1 << 24) + 1,
+                Err("has 268435472 bytes, 28 to 268435456 are allowed"),
+            ),
+        ] {
+            let slot = Slot {
+                offset: 0,
+                index: 1,
+                block: 1,
+                count,
+            };
+            assert_eq!(slot.length(), expected.map_err(str::to_owned));
+        }
+    }
 
     #[test]
     fn adler32_is_that_of_the_rfc() {

@@ -75,15 +75,15 @@ impl<'r> Document<'r> {
         // The checksum of the file says all that is needed, unless it is one that can be forged.
         let open = (listed.open_checksum.clone().filter(|_| checksum.is_weak()))
             .map(|promised| (promised.clone(), ChecksumHasher::like(&promised)));
-        let stated = listed.open_size.filter(|size| *size <= MAX_OPEN_SIZE);
+        let (limit, limit_is_stated) = limit(listed);
         Ok(Self {
             origin: origin.to_owned(),
             root,
             decoder: Some(decoder),
             checksum,
             open,
-            limit: stated.unwrap_or(MAX_OPEN_SIZE),
-            limit_is_stated: stated.is_some(),
+            limit,
+            limit_is_stated,
             buffer: Vec::new(),
             start: 0,
             searched: 0,
@@ -245,6 +245,12 @@ impl<'r> Document<'r> {
             _ => xml.close_root(self.root),
         }
     }
+}
+
+/// Returns how long a file may be when it is open, and whether the list says so.
+pub(super) fn limit(listed: &MetadataFile) -> (u64, bool) {
+    let stated = listed.open_size.filter(|size| *size <= MAX_OPEN_SIZE);
+    (stated.unwrap_or(MAX_OPEN_SIZE), stated.is_some())
 }
 
 fn check(origin: &str, promised: &Checksum, found: &str) -> Result<(), Error> {

@@ -105,7 +105,7 @@ impl<'r> Primary<'r> {
     pub fn next_package(&mut self) -> Result<Option<Listing<'_>>, Error> {
         match self.0.next_package()? {
             None => Ok(None),
-            Some(mut xml) => read(&mut xml).map(Some),
+            Some(mut xml) => read(&mut xml, Draft::default()).map(Some),
         }
     }
 
@@ -138,7 +138,7 @@ struct Evr<'a> {
     release: Cow<'a, str>,
 }
 
-fn read<'a>(xml: &mut Xml<'a>) -> Result<Listing<'a>, Error> {
+fn read<'a>(xml: &mut Xml<'a>, mut draft: Draft<'a>) -> Result<Listing<'a>, Error> {
     let package = loop {
         match xml.next()? {
             Next::Start(tag) if tag.name() == "package" => break tag,
@@ -150,7 +150,6 @@ fn read<'a>(xml: &mut Xml<'a>) -> Result<Listing<'a>, Error> {
             Next::End | Next::Over => return Err(xml.error("a package is expected")),
         }
     };
-    let mut draft = Draft::default();
     xml.children(package, &mut |xml, tag| draft.field(xml, tag))?;
     draft.listing().map_err(|reason| xml.error(reason))
 }
@@ -334,4 +333,56 @@ fn number<'a>(xml: &Xml<'a>, tag: Tag<'a>, name: &str) -> Result<u64, Error> {
         let shown: String = text.chars().take(40).collect();
         xml.error(format!("{name} is {shown:?}, not a number"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_package_lists_so_much_and_no_more() {
+        const START: &str = "<package><name>a</name><arch>noarch</arch><version ver='1' rel='1'/>\
+             <checksum type='md5'>d41d8cd98f00b204e9800998ecf8427e</checksum><location href='a'/>";
+        let entry = Entry {
+            relation: Relation::Provides,
+            name: "a".into(),
+            sense: Sense(0),
+            epoch: None,
+            version: "".into(),
+            release: "".into(),
+        };
+        let of = |entries, files, more: &str| {
+            let text = format!("{START}<format>{more}</format></package>");
+            let draft = Draft {
+                entries: vec![entry.clone(); entries],
+                files: vec!["a".into(); files],
+                ..Draft::default()
+            };
+            let mut xml = Xml::new(text.as_bytes(), "primary", 0).unwrap();
+            let listing = read(&mut xml, draft).map_err(|error| error.to_string());
+            listing.map(|listing| (listing.entries.len(), listing.files.len()))
+        };
+        let (file, entry) = ("<file>a</file>", "<requires><entry name='a'/></requires>");
+        for (entries, files, more, expected) in [
+            (MAX_ENTRIES - 1, 0, entry, Ok((262_144, 0))),
+            (
+                MAX_ENTRIES,
+                0,
+                entry,
+                Err("a package has more than 262144 dependencies"),
+            ),
+            (0, MAX_FILES - 1, file, Ok((0, 1_048_576))),
+            (
+                0,
+                MAX_FILES,
+                file,
+                Err("a package lists more than 1048576 files"),
+            ),
+        ] {
+            match (of(entries, files, more), expected) {
+                (Err(error), Err(reason)) => assert!(error.ends_with(reason), "{error}"),
+                (found, expected) => assert_eq!(found, expected.map_err(str::to_owned)),
+            }
+        }
+    }
 }

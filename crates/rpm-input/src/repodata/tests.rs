@@ -58,8 +58,16 @@ fn read_primary(stored: &[u8], listed: &MetadataFile) -> Result<Vec<String>, Err
 /// Reads a primary file as the list would describe it, and returns the error in words.
 fn refusal(text: &str) -> String {
     let bytes = text.as_bytes();
-    match read_primary(bytes, &listed(bytes, bytes)) {
-        Ok(packages) => format!("{} packages", packages.len()),
+    let count = || {
+        let mut primary = Primary::open(Box::new(bytes), "primary.xml", &listed(bytes, bytes))?;
+        let mut count = 0;
+        while primary.next_package()?.is_some() {
+            count += 1;
+        }
+        Ok::<_, Error>(count)
+    };
+    match count() {
+        Ok(count) => format!("{count} packages"),
         Err(error) => error.to_string(),
     }
 }
@@ -284,6 +292,76 @@ fn broken_primary_files() {
 }
 
 #[test]
+fn depths_and_values_are_bounded() {
+    const COMPLETE: &str = "<name>a</name><arch>noarch</arch><version ver='1' rel='1'/>\
+         <checksum type='md5'>d41d8cd98f00b204e9800998ecf8427e</checksum><location href='a'/>";
+    let package =
+        |inner: &str| format!("<metadata><package>{COMPLETE}{inner}</package></metadata>");
+    // The package is the first level.
+    let nested = |deep: usize| package(&format!("{}{}", "<a>".repeat(deep), "</a>".repeat(deep)));
+    let text = |length: usize| {
+        package(&format!(
+            "<format><file>{}</file></format>",
+            "x".repeat(length)
+        ))
+    };
+    let value = |length: usize| package(&format!("<time build='{}'/>", "0".repeat(length)));
+    for (what, of, limit, refused) in [
+        (
+            "depth",
+            &nested as &dyn Fn(usize) -> String,
+            15,
+            "elements nest more than 16 deep",
+        ),
+        ("text", &text, 65_536, "<file> is longer than 65536 bytes"),
+        (
+            "value",
+            &value,
+            65_536,
+            "an attribute of <time> is too long",
+        ),
+    ] {
+        assert_eq!(refusal(&of(limit)), "1 packages", "{what}");
+        let said = refusal(&of(limit + 1));
+        assert!(said.ends_with(refused), "{what}: {said}");
+    }
+}
+
+#[test]
+fn so_many_packages_are_read_from_one_file() {
+    for (count, refused) in [
+        (MAX_PACKAGES, None),
+        (
+            MAX_PACKAGES + 1,
+            Some("it lists more than 1048576 packages"),
+        ),
+    ] {
+        let text = format!(
+            "<metadata>{}</metadata>",
+            "<package></package>".repeat(count as usize)
+        );
+        let bytes = text.as_bytes();
+        let input = Box::new(bytes);
+        let listed = listed(bytes, bytes);
+        let mut document =
+            document::Document::open(input, "primary.xml", &listed, "metadata").unwrap();
+        let mut found = 0;
+        let error = loop {
+            match document.next_package() {
+                Ok(Some(_)) => found += 1,
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        assert_eq!(found, MAX_PACKAGES);
+        match (error, refused) {
+            (Some(error), Some(refused)) => assert!(error.ends_with(refused), "{error}"),
+            (error, refused) => assert_eq!(error.as_deref(), refused),
+        }
+    }
+}
+
+#[test]
 fn text_that_is_not_utf8_is_refused_with_its_place() {
     let bytes = PRIMARY.as_bytes();
     let place = PRIMARY.find("empty").unwrap();
@@ -305,6 +383,25 @@ fn a_bomb_is_cut_off_where_the_list_says() {
     lie.open_size = Some(1000);
     let error = read_primary(&stored, &lie).unwrap_err().to_string();
     assert!(error.contains("longer than the 1000 bytes"), "{error}");
+    let bytes = PRIMARY.as_bytes();
+    let mut exact = listed(bytes, bytes);
+    assert_eq!(read_primary(bytes, &exact).unwrap().len(), 2);
+    exact.open_size = Some(bytes.len() as u64 - 1);
+    let error = read_primary(bytes, &exact).unwrap_err().to_string();
+    let expected = format!(
+        "longer than the {} bytes that repomd.xml says",
+        bytes.len() - 1
+    );
+    assert!(error.ends_with(&expected), "{error}");
+    // More than 4 GiB is not believed.
+    for (stated, limit) in [
+        (Some(1 << 32), (1 << 32, true)),
+        (Some((1 << 32) + 1), (1 << 32, false)),
+        (None, (1 << 32, false)),
+    ] {
+        exact.open_size = stated;
+        assert_eq!(document::limit(&exact), limit, "{stated:?}");
+    }
     // It says nothing about it.
     lie.open_size = None;
     let endless = std::io::repeat(b' ').take(1 << 40);
@@ -475,6 +572,42 @@ fn the_list_of_files_is_read() {
     }
     assert!(Repomd::parse(b"", "repomd.xml").is_err());
     assert!(Repomd::parse(b"hello", "repomd.xml").is_err());
+}
+
+#[test]
+fn the_list_of_files_has_limits() {
+    let data = |number: usize, more: &str| {
+        format!(
+            "<data type='{number}'><checksum type='md5'>d41d8cd98f00b204e9800998ecf8427e</checksum>\
+             <location href='a'/>{more}</data>"
+        )
+    };
+    let files = |count: usize| {
+        (0..count)
+            .map(|number| data(number, ""))
+            .collect::<String>()
+    };
+    for (data, refused) in [
+        (files(1000), None),
+        (files(1001), Some("it lists more than 1000 files")),
+        (data(0, "<size>4294967296</size>"), None),
+        (
+            data(0, "<size>4294967297</size>"),
+            Some("\"4294967297\" is not a length of up to 4294967296 bytes"),
+        ),
+        (data(0, "<open-size>4294967296</open-size>"), None),
+        (
+            data(0, "<open-size>4294967297</open-size>"),
+            Some("\"4294967297\" is not a length of up to 4294967296 bytes"),
+        ),
+    ] {
+        let text = format!("<repomd>{data}</repomd>");
+        let found = Repomd::parse(text.as_bytes(), "repomd.xml");
+        match (found, refused) {
+            (Err(error), Some(refused)) => assert!(error.to_string().ends_with(refused), "{error}"),
+            (found, refused) => assert_eq!((found.is_ok(), refused), (true, None)),
+        }
+    }
 }
 
 /// What the fuzz target `repodata` does with its input. Errors are fine, panics are bugs.

@@ -429,13 +429,7 @@ fn what_can_not_be_read_is_refused_with_a_reason() {
         assert!(found.starts_with(path.to_str().unwrap()), "{found}");
         assert!(found.contains(expected), "{found:?} has no {expected:?}");
     }
-    let path = scratch.0.join("Packages");
-    fs::File::create(&path)
-        .unwrap()
-        .set_len((1 << 30) + 1)
-        .unwrap();
-    assert!(message(&path).contains("it has 1073741825 bytes, 1073741824 are allowed"));
-    fs::remove_file(&path).unwrap();
+    fs::remove_file(scratch.0.join("Packages")).unwrap();
     assert!(message(&scratch.0).ends_with("it is a directory"));
 
     fs::write(scratch.0.join("rpmdb.sqlite"), sqlite(&[])).unwrap();
@@ -444,6 +438,91 @@ fn what_can_not_be_read_is_refused_with_a_reason() {
     assert!(message(&scratch.0).contains("its last transaction was interrupted"));
     fs::write(&journal, [0; 512]).unwrap();
     assert!(message(&scratch.0).contains("it has no table Packages"));
+}
+
+/// Returns a database of SQLite whose pages, of 512 bytes, each have the next as their only child.
+/// The last has one row, whose payload is said to have `payload` bytes.
+fn chain(pages: u32, payload: &[u8]) -> Vec<u8> {
+    let mut file = vec![0; 512 * pages as usize];
+    file[..16].copy_from_slice(b"SQLite format 3\0");
+    file[16..24].copy_from_slice(&[2, 0, 1, 1, 0, 64, 32, 32]);
+    for page in 1..=pages {
+        let number = page as usize - 1;
+        let start = 512 * number + if page == 1 { 100 } else { 0 };
+        if page == pages {
+            file[start] = 13;
+            file[start + 4] = 1;
+            file[start + 8..start + 10].copy_from_slice(&[1, 0]);
+            let row = [payload, &[7, 1]].concat();
+            file[512 * number + 256..][..row.len()].copy_from_slice(&row);
+        } else {
+            file[start] = 5;
+            file[start + 8..start + 12].copy_from_slice(&(page + 1).to_be_bytes());
+        }
+    }
+    file
+}
+
+#[test]
+fn what_a_database_may_take_is_known_before_it_is_taken() {
+    let scratch = Scratch::new("limits");
+    let path = scratch.0.join("Packages");
+    let slots = |used: usize| {
+        // All slots first, then one block for each.
+        let pages = (used + 2).div_ceil(256);
+        let mut file = [
+            &b"RpmP"[..],
+            &[0; 8],
+            &(pages as u32).to_le_bytes(),
+            &[0; 16],
+        ]
+        .concat();
+        for slot in 0..pages * 256 - 2 {
+            let block = if slot < used { pages * 256 + slot } else { 0 };
+            file.extend(b"Slot\x01\0\0\0");
+            file.extend((block as u32).to_le_bytes());
+            file.extend([1, 0, 0, 0]);
+        }
+        file.resize(file.len() + used * 16, 0);
+        file
+    };
+    for (bytes, length, expected) in [
+        (Vec::new(), 1 << 30, "no magic of SQLite or ndb at offset 0"),
+        (
+            Vec::new(),
+            (1 << 30) + 1,
+            "it has 1073741825 bytes, 1073741824 are allowed",
+        ),
+        (chain(32, &[2]), 0, "it has no table Packages"),
+        (
+            chain(33, &[2]),
+            0,
+            "page 33: the tree is deeper than 32 pages",
+        ),
+        // 2²⁸, and one more.
+        (
+            chain(1, &[0x81, 0x80, 0x80, 0x80, 0]),
+            0,
+            "page 1: cell at offset 256: payload ends after 128 of 268435456 bytes",
+        ),
+        (
+            chain(1, &[0x81, 0x80, 0x80, 0x80, 1]),
+            0,
+            "page 1: cell at offset 256: payload of 268435457 bytes, 268435456 are allowed",
+        ),
+        (
+            slots(131_072),
+            0,
+            "slot at offset 32: its blob at block 131328 has 16 bytes, 28 to 268435456 are allowed",
+        ),
+        (slots(131_073), 0, "it has more than 131072 packages"),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(length.max(bytes.len() as u64)).unwrap();
+        let found = message(&path);
+        assert!(found.ends_with(expected), "{found:?} has no {expected:?}");
+    }
 }
 
 #[test]
