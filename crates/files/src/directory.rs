@@ -189,7 +189,7 @@ impl Directory {
     pub fn replace(&self, name: impl AsRef<OsStr>, bytes: &[u8], mode: u32) -> Result<(), Error> {
         let (name, path) = self.place(name.as_ref())?;
         let failed = |error| io_error("write", &path, error);
-        let (temporary, mut file) = self.temporary(mode).map_err(failed)?;
+        let (temporary, mut file) = self.temporary(mode, &COUNTER).map_err(failed)?;
         let written = file
             .write_all(bytes)
             .and_then(|()| file.sync_all())
@@ -202,12 +202,12 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes a file under a name that nobody else has.
-    fn temporary(&self, mode: u32) -> std::io::Result<(String, File)> {
+    /// Makes a file under a name that nobody else has, by the next number that is free.
+    fn temporary(&self, mode: u32, counter: &AtomicU64) -> std::io::Result<(String, File)> {
         let flags =
             OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for _ in 0..MOST_NAMES {
-            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let number = counter.fetch_add(1, Ordering::Relaxed);
             let name = format!(".sysext-build-{}-{number}.tmp", std::process::id());
             match rustix::fs::openat(&self.fd, &name, flags, Mode::from_raw_mode(mode)) {
                 Ok(file) => return Ok((name, File::from(file))),
@@ -395,5 +395,29 @@ fn open_directory(
             }
         }
         Err(error) => Err(io_error("open directory", path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_temporary_names_are_tried() {
+        let path = std::env::temp_dir().join(format!("files-names-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let directory = Directory::open(&path, Links::Refuse).unwrap();
+        let name = |number: u32| format!(".sysext-build-{}-{number}.tmp", std::process::id());
+        for number in 0..999 {
+            directory.create_file(name(number), 0o600).unwrap();
+        }
+        // The first makes the thousandth name, so that the second finds all of them taken.
+        let attempts = [0; 2].map(|_| {
+            let made = directory.temporary(0o600, &AtomicU64::new(0));
+            made.map(|(name, _)| name).map_err(|error| error.kind())
+        });
+        let taken = std::io::ErrorKind::AlreadyExists;
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(attempts, [Ok(name(999)), Err(taken)]);
     }
 }

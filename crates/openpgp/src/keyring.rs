@@ -80,7 +80,7 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] above 16 MiB, [`Error::Malformed`], [`Error::SecretKey`], and
+    /// [`Error::TooLarge`] above [`MAX_KEYRING`] bytes, [`Error::Malformed`], [`Error::SecretKey`], and
     /// [`Error::NoKey`] if not one key can be read.
     pub fn add(&mut self, bytes: &[u8], origin: &str) -> Result<(), Error> {
         check_size(bytes, origin, MAX_KEYRING)?;

@@ -1,6 +1,7 @@
 //! Without gpg: the fixed key of the fixtures, and bytes that are no OpenPGP.
 
 use crate::armor;
+use crate::fields::Fields;
 use crate::hash::Hash;
 use crate::packet;
 use crate::{Error, Keyring, SigningKey};
@@ -64,7 +65,6 @@ fn every_bit_of_a_signature() {
 #[test]
 fn bytes_that_are_no_keyring() {
     let unended = &PUBLIC[..PUBLIC.len() - 40];
-    let huge = vec![0x98; (4 << 20) + 1];
     for (bytes, expected) in [
         (&b""[..], "k: it is empty"),
         (
@@ -81,7 +81,6 @@ fn bytes_that_are_no_keyring() {
             &[0xb4, 0],
             "k holds no public key that can be used: it has none",
         ),
-        (&huge, "k: 4194305 bytes, but at most 4194304 are allowed"),
     ] {
         assert_eq!(
             Keyring::parse(bytes, "k").unwrap_err().to_string(),
@@ -235,4 +234,67 @@ fn a_signature_that_names_nobody() {
         .verify_detached(b"", &signature, "s", 0)
         .unwrap_err();
     assert_eq!(error, Error::Anonymous);
+}
+
+/// Files up to a length, packets and numbers up to a number: what is refused at the limit is refused
+/// for what it is.
+#[test]
+fn what_a_file_may_hold() {
+    let key = SigningKey::parse(SECRET, "k", None, MADE).unwrap();
+    let signature = key.sign(b"data", MADE).unwrap();
+    let keyring = key.public();
+    let read_keys = |bytes: &[u8]| Keyring::parse(bytes, "k").map(drop);
+    let check = |bytes: &[u8]| keyring.verify_detached(b"data", bytes, "k", MADE).map(drop);
+    let read_secret = |bytes: &[u8]| SigningKey::parse(bytes, "k", None, MADE).map(drop);
+    let nothing = |length| vec![0; length];
+    let packets = |count| [0xb4, 0].repeat(count);
+    let signatures = |count| signature.repeat(count);
+    for (read, bytes, expected) in [
+        (
+            &read_keys as &dyn Fn(&[u8]) -> Result<(), Error>,
+            nothing(4_194_304),
+            "k: it is neither binary OpenPGP nor armor with \"-----BEGIN PGP PUBLIC KEY BLOCK\"",
+        ),
+        (
+            &read_keys,
+            nothing(4_194_305),
+            "k: 4194305 bytes, but at most 4194304 are allowed",
+        ),
+        (
+            &check,
+            nothing(1_048_576),
+            "k: it is neither binary OpenPGP nor armor with \"-----BEGIN PGP SIGNATURE\"",
+        ),
+        (
+            &check,
+            nothing(1_048_577),
+            "k: 1048577 bytes, but at most 1048576 are allowed",
+        ),
+        (
+            &read_secret,
+            nothing(1_048_576),
+            "k: it is neither binary OpenPGP nor armor with \"-----BEGIN PGP PRIVATE KEY BLOCK\"",
+        ),
+        (
+            &read_secret,
+            nothing(1_048_577),
+            "k: 1048577 bytes, but at most 1048576 are allowed",
+        ),
+        (
+            &read_keys,
+            packets(100_000),
+            "k holds no public key that can be used: it has none",
+        ),
+        (&read_keys, packets(100_001), "k: more than 100000 packets"),
+        (&check, signatures(32), "fine"),
+        (&check, signatures(33), "k: 33 packets, 32 are allowed"),
+    ] {
+        let said = read(&bytes).err().map(|error| error.to_string());
+        assert_eq!(said.as_deref().unwrap_or("fine"), expected);
+    }
+    for (bits, expected) in [(16_384_u16, Some(2048)), (16_385, None)] {
+        let number = [&bits.to_be_bytes()[..], &[1; 2049]].concat();
+        let read = Fields::new(&number).number();
+        assert_eq!(read.map(<[u8]>::len), expected, "{bits}");
+    }
 }

@@ -180,3 +180,53 @@ fn seeks_inside_of_contents() {
         assert!(content.seek(SeekFrom::Start(size + 1)).is_err());
     }
 }
+
+/// The longest that the packer writes is read; one byte more is refused.
+#[test]
+fn attributes_have_a_largest_length() {
+    let mut noise = Noise(7);
+    // Noise, so that it is stored as it is.
+    let name: String = (0..250)
+        .map(|_| char::from(b'!' + noise.below(90) as u8))
+        .collect();
+    let value = noise.bytes(65_536);
+    let options = Options {
+        compressor: "lz4".parse().unwrap(),
+        block_size: 4096,
+        workers: 1,
+        mkfs_time: 0,
+    };
+    let mut stat = Stat::implicit_directory(0);
+    stat.xattrs.insert(format!("user.{name}"), value.clone());
+    let packer = Packer::new(Bytes::new(Vec::new()), &options).unwrap();
+    let (out, _) = packer.finish(&Tree::new(stat.clone())).unwrap();
+    let bytes = out.into_inner();
+    let found = Image::open(Bytes::new(&bytes)).unwrap().tree().unwrap();
+    assert_eq!(dump(&found), dump(&Tree::new(stat)));
+    let places = bytes.windows(250).enumerate();
+    let at = places.filter(|(_, window)| *window == name.as_bytes());
+    let [at] = at.map(|(at, _)| at).collect::<Vec<_>>()[..] else {
+        panic!("the name is not there once");
+    };
+    for (at, stored, patch, problem) in [
+        (
+            at - 2,
+            &[250, 0][..],
+            &[251, 0][..],
+            "the name of an extended attribute has 251 bytes after user.",
+        ),
+        (
+            at + 250,
+            &[0, 0, 1, 0],
+            &[1, 0, 1, 0],
+            "the value of an extended attribute has 65537 bytes, more than 65536",
+        ),
+    ] {
+        let mut bytes = bytes.clone();
+        assert_eq!(&bytes[at..at + stored.len()], stored);
+        bytes[at..at + patch.len()].copy_from_slice(patch);
+        let image = Image::open(Bytes::new(&bytes));
+        let error = image.unwrap().tree().unwrap_err().to_string();
+        assert!(error.ends_with(problem), "{error}");
+    }
+}
