@@ -820,6 +820,25 @@ fn a_page_has_the_fingerprint_that_is_remembered() {
     );
 }
 
+/// Who gives the key that signs means that no other counts.
+#[test]
+fn a_list_is_verified_by_the_key_that_is_given() {
+    let scene = Scene::new();
+    let owner = scene.signed_by("owner");
+    let outcome = scene.verb(&["verify", "--fix"], &owner);
+    assert!(outcome.status.success(), "{}", said(&outcome));
+    let printed = String::from_utf8(outcome.stdout).unwrap();
+    assert!(printed.starts_with("repaired  nothing\n"), "{printed}");
+    scene.sign_as_thief();
+    scene.write(KEYS, &scene.thief.public().to_binary());
+    scene.forget();
+    assert!(scene.verb(&["verify"], &[]).status.success());
+    let outcome = scene.verb(&["verify"], &owner);
+    assert_eq!(outcome.status.code(), Some(1));
+    let printed = String::from_utf8(outcome.stdout).unwrap();
+    assert!(printed.contains("signature-invalid"), "{printed}");
+}
+
 /// Whatever `SOURCE_DATE_EPOCH` says, a day that is over is over.
 #[test]
 fn a_day_is_judged_by_the_clock() {

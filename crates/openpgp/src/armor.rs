@@ -76,7 +76,7 @@ fn decode_block(block: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
             break;
         }
         if line.starts_with(END) {
-            return Err("there is no empty line before its contents".to_owned());
+            return Err("the empty line after its headers is missing".to_owned());
         }
         if !line.contains(&b':') {
             return Err("a header has no colon".to_owned());

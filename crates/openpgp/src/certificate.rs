@@ -321,8 +321,7 @@ impl SelfSignature {
         let key_expires = signature
             .and_then(Signature::key_lifetime)
             .and_then(|lifetime| end(key.created, lifetime));
-        // A self-signature may expire; a key without a valid one is no better off
-        // than an expired one.
+        // A self-signature may expire, and a key without a valid one counts as expired.
         let signature_ends =
             signature.and_then(|signature| end(signature.created()?, signature.lifetime()?));
         Self {

@@ -31,8 +31,7 @@
 //!
 //! All bytes are hostile: packets are cut by `packet`, with fixed limits, and read one at a time; a
 //! packet that can't be read (an algorithm that is not known) costs the key that it belongs to and
-//! no other. There is no clock in here: where "now" matters it is a
-//! parameter.
+//! no other. This crate reads no clock: callers pass the time.
 
 mod algorithm;
 mod armor;

@@ -192,7 +192,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Returns the next string of a column; an empty one where there is no such column.
+/// Returns the next string of a column, or an empty string if the column is missing.
 fn next<'a>(column: &mut Option<Strings<'a>>) -> &'a [u8] {
     let string = column.as_mut().and_then(Iterator::next);
     string.unwrap_or_default()

@@ -126,8 +126,8 @@ pub fn write_definitions(root: &Path, definitions: &[Definition]) -> Result<(), 
 
 /// Compares the definitions that are in the store's root for people with those of its archives.
 ///
-/// Where there is no archive (`None`), it can only be said whether they are what
-/// [`write_definitions`] would write, and whether they give up the signature of a store that
+/// Without an archive (`None`) there is nothing to compare them with. Then they must be what
+/// [`write_definitions`] would write, and must not give up the signature of a store that
 /// `is_signed`.
 ///
 /// # Errors

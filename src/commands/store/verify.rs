@@ -20,7 +20,7 @@ use crate::cli::store::VerifyArguments;
 use crate::inputs;
 use crate::inspected::{RELEASE_DIRECTORY, release_files};
 use crate::packages::trust;
-use crate::publish::signing::{self, Signer};
+use crate::publish::signing::{self, Notes, Signer};
 use crate::report::{OfKind, Report};
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::{bytes, counted};
@@ -29,6 +29,9 @@ use crate::words::text::Text;
 #[derive(Serialize)]
 struct Verification {
     directories: Vec<StoreDirectory>,
+    /// Whether it was asked to repair.
+    #[serde(skip)]
+    is_fixed: bool,
 }
 
 /// What is wrong with one directory.
@@ -78,12 +81,29 @@ struct Row {
 
 /// Verifies, repairs what is to be repaired, and reports what is left.
 pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
-    let workers = inputs::workers(arguments.jobs)?;
-    let keyring = trust::keyring(&arguments.keyring)?;
+    let settings = inputs::signing(&arguments.signing)?;
+    let signer = Signer::open(&settings)?;
+    let mut keyring = trust::keyring(&arguments.keyring)?;
+    if keyring.is_empty()
+        && let Some(signer) = &signer
+    {
+        keyring = signer.public();
+    }
+    let verifier = Verifier {
+        arguments,
+        keyring,
+        // Notes are there where lists are signed, and what is verified is said without them, too.
+        notes: settings.memory.read().unwrap_or_default(),
+        signer,
+        workers: inputs::workers(arguments.jobs)?,
+    };
     let directories = (super::directories(&arguments.directory)?.iter())
-        .map(|path| verified(path, arguments, &keyring, workers, report))
+        .map(|path| verifier.verified(path, report))
         .collect::<Result<_>>()?;
-    let mut verification = Verification { directories };
+    let mut verification = Verification {
+        directories,
+        is_fixed: arguments.fix,
+    };
     verification.compare_definitions(&arguments.directory, arguments.fix)?;
     if report.is_json() {
         report.json(&verification)?;
@@ -100,94 +120,98 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     }
 }
 
-fn verified(
-    path: &Path,
-    arguments: &VerifyArguments,
-    keyring: &Keyring,
+/// What a store's directories are verified with.
+struct Verifier<'a> {
+    arguments: &'a VerifyArguments,
+    /// The keys that count; those of the store if there are none.
+    keyring: Keyring,
+    notes: Notes,
+    /// What signs a list that is repaired.
+    signer: Option<Signer>,
     workers: usize,
-    report: &Report,
-) -> Result<StoreDirectory> {
-    let store = Store::open_for_reading(path).map_err(store_failure)?;
-    // Keys of the store's own that can't be read are a finding, and no end of the search.
-    let own = match keyring.is_empty() {
-        true => signing::published_keys(&store).transpose(),
-        false => None,
-    };
-    let now = inputs::clock()?;
-    let signed_by = RefCell::new(None);
-    let check_signature = |list: &[u8], signature: &[u8]| {
-        let keyring = match &own {
-            Some(Ok(own)) => own,
-            Some(Err(failure)) => return Err(format!("{:#}", failure.source)),
-            None => keyring,
+}
+
+impl Verifier<'_> {
+    fn verified(&self, path: &Path, report: &Report) -> Result<StoreDirectory> {
+        let (keyring, notes, signer) = (&self.keyring, &self.notes, &self.signer);
+        let store = Store::open_for_reading(path).map_err(store_failure)?;
+        // Keys of the store's own that can't be read are a finding, and no end of the search.
+        let own = match keyring.is_empty() {
+            true => signing::published_keys(&store).transpose(),
+            false => None,
         };
-        let verified = keyring
-            .verify_detached(list, signature, "it", now)
-            .map_err(|error| error.to_string())?;
-        signed_by.replace(Some(verified));
-        Ok(())
-    };
-    let can_check = own.is_some() || !keyring.is_empty();
-    let bar = report.bar("verify", 0);
-    let verdict = store.verify(&Examination {
-        workers,
-        check_signature: can_check.then_some(&check_signature),
-        now,
-        look_inside: Some(&look_inside),
-        progress: &|done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        },
-    });
-    bar.finish_and_clear();
-    let verdict = verdict.map_err(store_failure)?;
-    let mut findings = verdict.findings;
-    let definitions = definitions(&store, &mut findings)?;
-    let signed_by: Option<Verified> = signed_by.take();
-    if let Some(verified) = &signed_by {
-        findings.extend(other_keys(&store, &verified.fingerprint));
-    }
-    // A list that can't be read is a finding already.
-    let serial = store.issued().ok().flatten().map(|issued| issued.serial);
-    let settings = inputs::signing(&arguments.signing)?;
-    // Notes are there where lists are signed, and what is verified is said without them, too.
-    let notes = settings.memory.read().unwrap_or_default();
-    let last = notes.last(path, serial.as_ref());
-    let setback = last.and_then(|last| store.setback(&last).ok().flatten());
-    let other = (signed_by.as_ref())
-        .and_then(|verified| signing::other_signer(&notes, &store, &verified.fingerprint));
-    findings.extend(other.map(|text| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, text)));
-    findings.extend(setback.map(|problem| Finding::new(&kinds::ROLLED_BACK, SUMS, problem)));
-    findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    let mut repaired = Vec::new();
-    let is_fixable = |finding: &Finding| finding.kind.fix.is_some();
-    if arguments.fix && findings.iter().any(is_fixable) {
-        let signer = Signer::open(&settings)?;
-        let listing = Listing {
-            signing: signer.as_ref().map(|signer| signer.signing(path)),
-            ..Listing::default()
+        let now = inputs::clock()?;
+        let signed_by = RefCell::new(None);
+        let check_signature = |list: &[u8], signature: &[u8]| {
+            let keyring = match &own {
+                Some(Ok(own)) => own,
+                Some(Err(failure)) => return Err(format!("{:#}", failure.source)),
+                None => keyring,
+            };
+            let verified = keyring
+                .verify_detached(list, signature, "it", now)
+                .map_err(|error| error.to_string())?;
+            signed_by.replace(Some(verified));
+            Ok(())
         };
-        repaired = store.repair(&findings, listing).map_err(store_failure)?;
-        if let Some(signer) = &signer {
-            signer.conclude(&store, report)?;
+        let can_check = own.is_some() || !keyring.is_empty();
+        let bar = report.bar("verify", 0);
+        let verdict = store.verify(&Examination {
+            workers: self.workers,
+            check_signature: can_check.then_some(&check_signature),
+            now,
+            look_inside: Some(&look_inside),
+            progress: &|done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            },
+        });
+        bar.finish_and_clear();
+        let verdict = verdict.map_err(store_failure)?;
+        let mut findings = verdict.findings;
+        let definitions = definitions(&store, &mut findings)?;
+        let signed_by: Option<Verified> = signed_by.take();
+        if let Some(verified) = &signed_by {
+            findings.extend(other_keys(&store, &verified.fingerprint));
         }
-        findings.retain(|finding| !repaired.contains(finding));
+        // A list that can't be read is a finding already.
+        let serial = store.issued().ok().flatten().map(|issued| issued.serial);
+        let last = notes.last(path, serial.as_ref());
+        let setback = last.and_then(|last| store.setback(&last).ok().flatten());
+        let other = (signed_by.as_ref())
+            .and_then(|verified| signing::other_signer(notes, &store, &verified.fingerprint));
+        findings.extend(other.map(|text| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, text)));
+        findings.extend(setback.map(|problem| Finding::new(&kinds::ROLLED_BACK, SUMS, problem)));
+        findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        let mut repaired = Vec::new();
+        let is_fixable = |finding: &Finding| finding.kind.fix.is_some();
+        if self.arguments.fix && findings.iter().any(is_fixable) {
+            let listing = Listing {
+                signing: signer.as_ref().map(|signer| signer.signing(path)),
+                ..Listing::default()
+            };
+            repaired = store.repair(&findings, listing).map_err(store_failure)?;
+            if let Some(signer) = signer {
+                signer.conclude(&store, report)?;
+            }
+            findings.retain(|finding| !repaired.contains(finding));
+        }
+        Ok(StoreDirectory {
+            path: path.to_owned(),
+            images: verdict.images,
+            bytes: verdict.bytes,
+            list: ListFacts {
+                signed_on: signed_by.as_ref().map(Verified::day),
+                signed_by: signed_by.map(|verified| verified.fingerprint),
+                serial: serial.as_ref().map(|serial| serial.number),
+                store: serial.map(|serial| serial.store),
+            },
+            findings: findings.iter().map(Row::new).collect(),
+            repaired: repaired.iter().map(Row::new).collect(),
+            definitions,
+            is_signed: store.needs_signer().map_err(store_failure)?,
+        })
     }
-    Ok(StoreDirectory {
-        path: path.to_owned(),
-        images: verdict.images,
-        bytes: verdict.bytes,
-        list: ListFacts {
-            signed_on: signed_by.as_ref().map(Verified::day),
-            signed_by: signed_by.map(|verified| verified.fingerprint),
-            serial: serial.as_ref().map(|serial| serial.number),
-            store: serial.map(|serial| serial.store),
-        },
-        findings: findings.iter().map(Row::new).collect(),
-        repaired: repaired.iter().map(Row::new).collect(),
-        definitions,
-        is_signed: store.needs_signer().map_err(store_failure)?,
-    })
 }
 
 /// Reads the definitions on the list, and says what is wrong with them.
@@ -392,6 +416,9 @@ impl Verification {
     fn text(&self, report: &Report) -> Text {
         let mut text = Text::default();
         for directory in &self.directories {
+            if self.is_fixed && directory.repaired.is_empty() {
+                text.line("repaired  nothing".to_owned());
+            }
             for row in &directory.repaired {
                 text.line(format!("repaired  {}: {}", row.id, row.text));
             }

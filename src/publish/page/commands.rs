@@ -39,7 +39,7 @@ pub fn trust(index: &Index) -> Option<String> {
     let imported = format!("gpg --quiet --no-autostart --import {keyring}");
     let steps = [
         "export GNUPGHOME=\"$PWD\"",
-        "key=$(echo 'FINGERPRINT' | tr -d ' ')",
+        "key=$(echo 'FINGERPRINT' | tr -d ' ' | tr a-f A-F)",
         &fetched,
         &imported,
         "gpg --export \"$key\" > key.gpg",
@@ -172,7 +172,7 @@ mod tests {
 set -e
 cd "$(mktemp -d)"
 export GNUPGHOME="$PWD"
-key=$(echo 'FINGERPRINT' | tr -d ' ')
+key=$(echo 'FINGERPRINT' | tr -d ' ' | tr a-f A-F)
 curl -fsSO https://a.example/gcc/import-pubring.gpg
 gpg --quiet --no-autostart --import import-pubring.gpg
 gpg --export "$key" > key.gpg

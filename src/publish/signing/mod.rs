@@ -171,7 +171,7 @@ impl Signer {
     }
 
     /// Returns the public part of the key.
-    fn public(&self) -> Keyring {
+    pub fn public(&self) -> Keyring {
         match &self.how {
             How::Key(key) => key.public(),
             How::Gpg(key) => key.public.clone(),
@@ -390,8 +390,8 @@ fn needs_no_signer(directory: &Path, store: &Store, notes: &Notes) -> Result<()>
     };
     if store.needs_signer().map_err(store_failure)? || is_known() {
         let text = anyhow!(
-            "the store {} is signed, but no key was given to sign its new list with",
-            directory.display()
+            "{} is signed, but no key was given to sign the new list with",
+            directory.join(SUMS).display()
         );
         return Err(
             Failure::refused(text).hint("give the key with --sign-key FILE or --gpg-key KEY")
