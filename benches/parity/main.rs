@@ -188,9 +188,8 @@ impl Source {
             }
         }
         Repository {
-            catalog: self.catalog.clone(),
-            priority: 0,
             files,
+            ..Repository::new(self.catalog.clone(), 0)
         }
     }
 }

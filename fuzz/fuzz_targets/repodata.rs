@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rpm_input::repodata::{Checksum, Filelists, Kind, MetadataFile, Primary, Repomd};
+use rpm_input::repodata::{Checksum, Filelists, Kind, MetadataFile, Primary, Repomd, Retracted};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Repomd::parse(bytes, "fuzz.xml");
@@ -23,5 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
     let wanted = std::iter::once("/usr/bin/tool".to_owned()).collect();
     if let Ok(mut lists) = Filelists::open(Box::new(bytes), "fuzz.xml", &listed, wanted) {
         while let Ok(Some(_)) = lists.next_match() {}
+    }
+    if let Ok(mut patches) = Retracted::open(Box::new(bytes), "fuzz.xml", &listed) {
+        while let Ok(Some(_)) = patches.next_patch() {}
     }
 });

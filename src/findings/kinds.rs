@@ -141,6 +141,13 @@ kinds! {
          base that uses them gets the other version.",
         repair "Leave the package out. If you want the other version, check what else uses it.";
 
+    REPLACED: Note "replaced",
+        "a package that was asked for is obsolete, and another one is taken in its place",
+        why "The other package says that it obsoletes the one that was named. dnf and zypper take it \
+         too, but it may be another program, with other commands.",
+        repair "Ask for the package that takes its place. If you want the old one, name its version: \
+         NAME-VERSION.";
+
     LINK_OVER_DIRECTORY: Fatal "link-over-directory",
         "a symbolic link replaces a directory of the base; once merged, it hides everything in \
          it",

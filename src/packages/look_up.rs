@@ -99,11 +99,7 @@ mod tests {
     use super::*;
 
     fn repository(solvables: &[Solvable]) -> [Repository; 1] {
-        [Repository {
-            catalog: resolve::Catalog::of(solvables).unwrap(),
-            priority: 0,
-            files: Vec::new(),
-        }]
+        [Repository::new(resolve::Catalog::of(solvables).unwrap(), 0)]
     }
 
     #[test]

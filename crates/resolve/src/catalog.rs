@@ -300,6 +300,12 @@ impl Catalog {
         named.map(|(package, _)| place(package)).collect()
     }
 
+    /// Returns the indexes of the packages that provide `word`.
+    pub(crate) fn offering(&self, word: &str) -> Vec<usize> {
+        let offers = self.offers(word).filter(|(_, what)| *what < A_FILE);
+        offers.map(|(package, _)| place(package)).collect()
+    }
+
     /// Returns the packages that satisfy `wanted`, by number; one may be there more than once.
     pub(crate) fn providers<'a>(&'a self, wanted: &'a Capability) -> impl Iterator<Item = u32> {
         self.offers(&wanted.name)

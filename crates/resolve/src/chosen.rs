@@ -49,6 +49,15 @@ pub struct Already {
     pub base: Option<usize>,
 }
 
+/// A package that was asked for by name, and of which another one has taken the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Number of the request.
+    pub request: usize,
+    /// The package that obsoletes it; one that is added, or one of the base.
+    pub by: Package,
+}
+
 /// A weak dependency that can be met by adding something.
 pub(crate) struct Wish<'a> {
     pub(crate) package: Id,

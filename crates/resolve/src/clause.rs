@@ -5,12 +5,12 @@
 //! `unless` are added, so is one of `any`". No clause at all means that nothing is left to ask; a
 //! clause with two empty lists can't be met.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dependency::{Capability, Dependency, Rich};
 use crate::evaluate::{self, is_rpmlib};
 use crate::id::Id;
-use crate::pool::Pool;
+use crate::pool::{Exclusion, Pool};
 use crate::solvable::Nevra;
 
 /// Clauses that one dependency may turn into. `(a if b)` makes as many as `b` has providers, and
@@ -48,6 +48,9 @@ pub(crate) struct Admission<'a> {
     pub(crate) pool: &'a Pool,
     /// What the lock says, by name.
     locked: BTreeMap<&'a str, Vec<&'a Nevra>>,
+    /// Packages that the request means by more than their name, and what those need that are
+    /// temporary fixes: they may be added even if they are withheld from others.
+    direct: BTreeSet<Id>,
 }
 
 impl<'a> Admission<'a> {
@@ -56,7 +59,11 @@ impl<'a> Admission<'a> {
         for nevra in lock {
             locked.entry(&nevra.name).or_default().push(nevra);
         }
-        Self { pool, locked }
+        Self {
+            pool,
+            locked,
+            direct: BTreeSet::new(),
+        }
     }
 
     /// Returns whether the lock names other packages of this one's name only.
@@ -66,9 +73,31 @@ impl<'a> Admission<'a> {
             .is_some_and(|admitted| !admitted.iter().any(|other| other.is(nevra)))
     }
 
+    /// Lets packages be added that were asked for one by one.
+    pub(crate) fn admit_direct(&mut self, ids: impl IntoIterator<Item = Id>) {
+        for id in ids {
+            self.direct.insert(id);
+            if self.pool.is_temporary_fix(id) {
+                for part in &self.pool.solvable(id).requires {
+                    self.direct.extend(self.pool.satisfying(part));
+                }
+            }
+        }
+    }
+
+    /// Returns why the package may not be added.
+    pub(crate) fn exclusion(&self, id: Id) -> Option<Exclusion> {
+        let exclusion = self.pool.exclusion(id)?;
+        let is_lifted = match exclusion {
+            Exclusion::Withheld(why) => why.yields_to_request() && self.direct.contains(&id),
+            _ => false,
+        };
+        (!is_lifted).then_some(exclusion)
+    }
+
     /// Returns whether the package is on offer and may be added.
     pub(crate) fn admits(&self, id: Id) -> bool {
-        !self.pool.is_base(id) && self.pool.exclusion(id).is_none() && !self.is_locked_out(id)
+        !self.pool.is_base(id) && self.exclusion(id).is_none() && !self.is_locked_out(id)
     }
 
     /// Returns what `dependency` asks for.

@@ -266,11 +266,7 @@ mod tests {
             ),
             (package("glibc-3-1.noarch", &[]), &[]),
         ] {
-            let repository = Repository {
-                catalog: Catalog::of([&added]).unwrap(),
-                priority: 0,
-                files: Vec::new(),
-            };
+            let repository = Repository::new(Catalog::of([&added]).unwrap(), 0);
             let pool = Pool::new(base.to_vec(), vec![repository], Options::default());
             let package = Available {
                 repository: 0,
@@ -339,11 +335,7 @@ mod tests {
             ),
         ];
         for (added, expected) in rows {
-            let repository = Repository {
-                catalog: Catalog::of(*added).unwrap(),
-                priority: 0,
-                files: Vec::new(),
-            };
+            let repository = Repository::new(Catalog::of(*added).unwrap(), 0);
             let pool = Pool::new(Vec::new(), vec![repository], Options::default());
             let packages: Vec<_> = (0..added.len())
                 .map(|index| Available {

@@ -46,13 +46,13 @@ mod solvable;
 mod solve;
 
 pub use catalog::{Catalog, CatalogBuilder, Kind};
-pub use chosen::{Already, Chosen, Reason};
+pub use chosen::{Already, Chosen, Reason, Replaced};
 pub use dependency::{Capability, Dependency, Rich};
 pub use error::Error;
 pub use evr::{Comparison, Evr};
 pub use installed::Installed;
 pub use judge::{judge, judge_among};
-pub use pool::{Available, Options, Package, Pool, Repository, is_listed};
+pub use pool::{Available, Options, Package, Pool, Repository, Withheld, is_listed};
 pub use problem::{Problem, Rule};
 pub use request::{Request, Wanted};
 pub use resolution::{Resolution, resolve};

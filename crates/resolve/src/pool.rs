@@ -46,6 +46,50 @@ pub struct Repository {
     /// Files that are not in the catalog: index of the package and absolute path. See
     /// [`Pool::unlisted_paths`].
     pub files: Vec<(usize, String)>,
+    /// Packages that are on offer and not for everyone to take, by their index.
+    pub withheld: BTreeMap<usize, Withheld>,
+}
+
+impl Repository {
+    /// Returns a repository of these packages, none of which is withheld.
+    pub fn new(catalog: Catalog, priority: i32) -> Self {
+        Self {
+            catalog,
+            priority,
+            files: Vec::new(),
+            withheld: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why a package on offer is not a candidate, although it would fit the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Withheld {
+    /// It belongs to a patch that was taken back.
+    Retracted,
+    /// It is a fix for those who were given it ("program temporary fix"), or a part of one.
+    Temporary,
+    /// It belongs to a stream of a module that is not enabled, or a module's package stands for it.
+    Module,
+    /// The user or the repository's settings left it out.
+    Excluded,
+}
+
+impl Withheld {
+    /// Says of a package what it is, in the words of libsolv and dnf.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Retracted => "was retracted and can only be installed by a direct request",
+            Self::Temporary => "is a temporary fix and can only be installed by a direct request",
+            Self::Module => "is filtered out by modular filtering",
+            Self::Excluded => "is filtered out by exclude filtering",
+        }
+    }
+
+    /// Returns whether it is a candidate if this very package is asked for.
+    pub(crate) fn yields_to_request(self) -> bool {
+        matches!(self, Self::Retracted | Self::Temporary)
+    }
 }
 
 /// What a pool needs to know beside the packages.
@@ -77,6 +121,8 @@ pub(crate) enum Exclusion {
         dependency: usize,
         target: Id,
     },
+    /// It is not for everyone.
+    Withheld(Withheld),
 }
 
 /// Packages, ready to be chosen from.
@@ -101,7 +147,17 @@ struct Stock {
     /// The packages that have been looked at.
     solvables: Vec<OnceCell<Box<Solvable>>>,
     files: BTreeMap<String, Vec<Id>>,
+    withheld: BTreeMap<Id, Withheld>,
 }
+
+/// What packages provide that are withheld, by the words of SUSE's metadata and libsolv.
+const MARKS: [(&str, Withheld); 3] = [
+    ("retracted-patch-package()", Withheld::Retracted),
+    (TEMPORARY_FIX, Withheld::Temporary),
+    ("ptf-package()", Withheld::Temporary),
+];
+/// What a temporary fix as a whole provides. It requires the packages that it is made of.
+pub(crate) const TEMPORARY_FIX: &str = "ptf()";
 
 impl Stock {
     /// Returns the number of a package of the pool in the catalog.
@@ -140,6 +196,7 @@ impl Pool {
             catalog,
             priority,
             files,
+            withheld,
         } in repositories
         {
             let length = catalog.len().min(most - end);
@@ -149,8 +206,16 @@ impl Pool {
                 let id = Id::try_from(end + index).unwrap_or(Id::MAX);
                 by_path.entry(path).or_default().push(id);
             }
+            let marked = MARKS.iter().flat_map(|(mark, withheld)| {
+                let found = catalog.offering(mark).into_iter();
+                found.map(|index| (index, *withheld))
+            });
+            let withheld = marked
+                .chain(withheld)
+                .filter_map(|(index, withheld)| Some((Id::try_from(end + index).ok()?, withheld)));
             stocks.push(Stock {
                 start,
+                withheld: withheld.collect(),
                 catalog,
                 priority,
                 solvables: std::iter::repeat_with(OnceCell::new).take(length).collect(),
@@ -173,9 +238,8 @@ impl Pool {
                 .map(|number| stock.start.saturating_add(number))
                 .filter(|id| *id < stock.end())
         });
-        pool.supplementing = supplementing
-            .filter(|&id| pool.exclusion(id).is_none())
-            .collect();
+        let may_be = |id: &Id| matches!(pool.exclusion(*id), None | Some(Exclusion::Withheld(_)));
+        pool.supplementing = supplementing.filter(may_be).collect();
         pool
     }
 
@@ -268,7 +332,16 @@ impl Pool {
         {
             return Some(Exclusion::Architecture);
         }
-        self.exclusions.get(&id).copied()
+        let withheld = || stock.withheld.get(&id).copied().map(Exclusion::Withheld);
+        self.exclusions.get(&id).copied().or_else(withheld)
+    }
+
+    /// Returns whether the package is a temporary fix as a whole.
+    pub(crate) fn is_temporary_fix(&self, id: Id) -> bool {
+        let mut provides = self.solvable(id).provides.iter();
+        let offers =
+            provides.any(|offer| offer.simple().is_some_and(|it| it.name == TEMPORARY_FIX));
+        offers && self.exclusion(id) == Some(Exclusion::Withheld(Withheld::Temporary))
     }
 
     pub(crate) fn priority(&self, id: Id) -> i32 {

@@ -15,6 +15,24 @@ use std::cmp::Reverse;
 use crate::id::Id;
 use crate::pool::Pool;
 
+/// Returns the best of packages of one name: of the repository of highest priority, of the
+/// architecture that the system prefers, the newest. There may be several that are alike.
+pub(crate) fn best(pool: &Pool, ids: &[Id]) -> Vec<Id> {
+    let mut best = ids.to_vec();
+    let highest = best.iter().map(|&id| pool.priority(id)).max();
+    best.retain(|&id| Some(pool.priority(id)) == highest);
+    let rank = |id: &Id| {
+        let arch = &pool.solvable(*id).nevra.arch;
+        pool.architectures.rank(arch).unwrap_or(usize::MAX)
+    };
+    let preferred = best.iter().map(rank).min();
+    best.retain(|id| Some(rank(id)) == preferred);
+    let evr = |id: &Id| &pool.solvable(*id).nevra.evr;
+    let newest = best.iter().copied().max_by(|a, b| evr(a).compare(evr(b)));
+    best.retain(|id| newest.is_some_and(|newest| evr(id).compare(evr(&newest)).is_eq()));
+    best
+}
+
 /// Sorts `ids`, packages on offer, the best first.
 pub(crate) fn sort(pool: &Pool, ids: &mut [Id]) {
     if ids.len() < 2 {

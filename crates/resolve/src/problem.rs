@@ -7,7 +7,7 @@ use crate::demand::Cause;
 use crate::dependency::Dependency;
 use crate::explain::Obstacle;
 use crate::id::Id;
-use crate::pool::Exclusion;
+use crate::pool::{Exclusion, Withheld};
 use crate::solvable::Nevra;
 
 /// Why a request can't be met: rules that can't hold together.
@@ -43,6 +43,13 @@ pub enum Rule {
     Locked {
         /// The package.
         package: Nevra,
+    },
+    /// The package is on offer, but not a candidate.
+    Withheld {
+        /// The package.
+        package: Nevra,
+        /// Why not.
+        why: Withheld,
     },
     /// Two packages that share a name.
     SameName {
@@ -124,6 +131,7 @@ impl fmt::Display for Rule {
                 )
             }
             Self::Locked { package } => write!(f, "package {package} is not in the lock"),
+            Self::Withheld { package, why } => write!(f, "package {package} {}", why.words()),
             Self::SameName {
                 package,
                 other,
@@ -304,13 +312,14 @@ pub(crate) fn of_exclusions(admission: &Admission<'_>, packages: &[Id]) -> Vec<R
     let nevra = |id: Id| pool.solvable(id).nevra.clone();
     let rule = |&id: &Id| {
         let package = nevra(id);
-        let Some(exclusion) = pool.exclusion(id) else {
+        let Some(exclusion) = admission.exclusion(id) else {
             return admission
                 .is_locked_out(id)
                 .then_some(Rule::Locked { package });
         };
         Some(match exclusion {
             Exclusion::Architecture => Rule::Architecture { package },
+            Exclusion::Withheld(why) => Rule::Withheld { package, why },
             Exclusion::SameName(other) => Rule::SameName {
                 package,
                 other: nevra(other),

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use crate::chosen::Already;
+use crate::chosen::{Already, Replaced};
 use crate::clause::{Admission, Clause, Stance};
 use crate::demand::{Cause, Demand};
 use crate::dependency::Dependency;
 use crate::id::Id;
 use crate::pool::{Available, Package, Pool};
+use crate::prefer;
 use crate::problem::{Rule, of_exclusions, of_requirement};
 use crate::solvable::Nevra;
 
@@ -86,7 +87,7 @@ pub(crate) fn interpret<'a>(
         }
         Wanted::Capability(dependency) => satisfy(admission, number, dependency),
         Wanted::Text(text) => {
-            let found = by_text(pool, text.trim());
+            let found = by_text(admission, text.trim());
             if !found.is_empty() {
                 return one_of(admission, number, text.trim(), found);
             }
@@ -100,16 +101,95 @@ pub(crate) fn interpret<'a>(
     }
 }
 
-/// Returns the packages that a person means by `text`: with a name alone, as in dnf, also what
-/// has taken its place.
-fn by_text(pool: &Pool, text: &str) -> Vec<Id> {
+/// Returns the packages on offer that are meant by more than their name: a file, a version.
+pub(crate) fn meant_directly(pool: &Pool, wanted: &Wanted) -> Vec<Id> {
+    match wanted {
+        Wanted::Available(package) => pool.id_of(*package).into_iter().collect(),
+        Wanted::Text(text) => {
+            let text = text.trim();
+            let named = pool.named(text);
+            match named.is_empty() {
+                true => {
+                    let mut found = by_version(pool, text);
+                    found.retain(|&id| {
+                        let Nevra { name, arch, .. } = &pool.solvable(id).nevra;
+                        *text != *format!("{name}.{arch}")
+                    });
+                    found
+                }
+                // Nobody is offered a temporary fix but who was told its name.
+                false => {
+                    let fixes = named.into_iter().filter(|id| pool.is_temporary_fix(*id));
+                    fixes.collect()
+                }
+            }
+        }
+        Wanted::Name(_) | Wanted::Capability(_) | Wanted::OneOf(_) => Vec::new(),
+    }
+}
+
+/// Returns the packages that a person means by `text`: with a name alone, as in dnf5, also what
+/// has taken the place of the best package of that name. That one of older versions has a
+/// successor says nothing of it.
+fn by_text(admission: &Admission<'_>, text: &str) -> Vec<Id> {
+    let pool = admission.pool;
     let mut found = pool.named(text);
-    if !found.is_empty() || text.starts_with(['/', '(']) {
-        found.extend(pool.obsoleting(&found));
+    if !found.is_empty() {
+        found.extend(pool.obsoleting(&best(admission, &found)));
         found.sort_unstable();
         found.dedup();
         return found;
     }
+    match text.starts_with(['/', '(']) {
+        true => found,
+        false => by_version(pool, text),
+    }
+}
+
+/// Returns the best of packages of one name that may be added, or if none may, of all.
+fn best(admission: &Admission<'_>, named: &[Id]) -> Vec<Id> {
+    let admitted: Vec<Id> = (named.iter().copied())
+        .filter(|&id| admission.admits(id))
+        .collect();
+    prefer::best(
+        admission.pool,
+        if admitted.is_empty() {
+            named
+        } else {
+            &admitted
+        },
+    )
+}
+
+/// Returns what of an answer stands for a package that was asked for by name.
+pub(crate) fn replaced(
+    admission: &Admission<'_>,
+    request: &Request,
+    chosen: &[Id],
+) -> Vec<Replaced> {
+    let pool = admission.pool;
+    let mut replaced = Vec::new();
+    for (number, wanted) in request.install.iter().enumerate() {
+        let Wanted::Text(text) = wanted else {
+            continue;
+        };
+        let named = pool.named(text.trim());
+        let is_there = |id: &Id| pool.is_base(*id) || chosen.binary_search(id).is_ok();
+        if named.is_empty() || named.iter().any(is_there) {
+            continue;
+        }
+        let best = best(admission, &named);
+        let successors = pool.obsoleting(&best).into_iter().filter(is_there);
+        replaced.extend(successors.map(|id| Replaced {
+            request: number,
+            by: pool.package(id),
+        }));
+    }
+    replaced
+}
+
+/// Returns the packages that `text` means by name and architecture or version.
+fn by_version(pool: &Pool, text: &str) -> Vec<Id> {
     let separators = text.match_indices(['-', '.']).map(|(offset, _)| offset);
     let names = separators.filter_map(|offset| text.get(..offset));
     let mut found: Vec<Id> = names

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::chosen::{Already, Chosen, Wish};
+use crate::chosen::{Already, Chosen, Replaced, Wish};
 use crate::clause::{Admission, Clause, Stance};
 use crate::demand::{Cause, Demand, demands_of_base};
 use crate::dependency::Dependency;
@@ -17,7 +17,7 @@ use crate::id::Id;
 use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::reasons;
-use crate::request::{Meaning, Request, interpret};
+use crate::request::{Meaning, Request, interpret, meant_directly, replaced};
 use crate::solve::solve;
 
 /// The packages to add to the base.
@@ -27,6 +27,8 @@ pub struct Resolution {
     pub chosen: Vec<Chosen>,
     /// What was requested and is in the base.
     pub already: Vec<Already>,
+    /// What was requested by name, and is obsoleted by something else that is there in its place.
+    pub replaced: Vec<Replaced>,
 }
 
 /// Returns what to add to the base so that the request is met.
@@ -35,7 +37,10 @@ pub struct Resolution {
 ///
 /// If there is no way to meet all of the request without a change to the base.
 pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
-    let admission = &Admission::new(pool, &request.locked);
+    let mut admission = Admission::new(pool, &request.locked);
+    let direct = request.install.iter();
+    admission.admit_direct(direct.flat_map(|wanted| meant_directly(pool, wanted)));
+    let admission = &admission;
     let mut already = Vec::new();
     let mut demands = Vec::new();
     let mut impossible = Vec::new();
@@ -53,6 +58,7 @@ pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
         return Ok(Resolution {
             chosen: Vec::new(),
             already,
+            replaced: replaced(admission, request, &[]),
         });
     }
     demands.extend(demands_of_base(admission));
@@ -68,8 +74,11 @@ pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
     if request.recommends {
         add_weak(admission, &demands, &mut chosen, &mut granted);
     }
-    let chosen = reasons::give(admission, &chosen, &demands, &granted);
-    Ok(Resolution { chosen, already })
+    Ok(Resolution {
+        replaced: replaced(admission, request, &chosen),
+        chosen: reasons::give(admission, &chosen, &demands, &granted),
+        already,
+    })
 }
 
 /// Adds what is recommended, round by round until nothing more is wished for.
@@ -207,11 +216,7 @@ mod tests {
             package("tool", &["lib"], &["doc"], &[]),
         ];
         let base = vec![package("desktop", &["(plugin if tool)"], &[], &[])];
-        let repository = Repository {
-            catalog: Catalog::of(&available).unwrap(),
-            priority: 0,
-            files: Vec::new(),
-        };
+        let repository = Repository::new(Catalog::of(&available).unwrap(), 0);
         let pool = Pool::new(base, vec![repository], Options::default());
         let request = Request {
             install: vec![Wanted::Name("tool".to_owned())],

@@ -229,11 +229,7 @@ fn answers_are_those_of_an_exhaustive_search() {
         };
         // Two repositories of one priority are as good as one.
         let (left, right) = available.split_at(available.len() / 2);
-        let repository = |packages| Repository {
-            catalog: Catalog::of(packages).unwrap(),
-            priority: 0,
-            files: Vec::new(),
-        };
+        let repository = |packages| Repository::new(Catalog::of(packages).unwrap(), 0);
         let repositories = vec![repository(left), repository(right)];
         let pool = Pool::new(base.clone(), repositories, options);
         let answer = resolve(&pool, &request);

@@ -44,11 +44,7 @@ fn pool(catalog: Catalog) -> Pool {
         files: vec!["/usr/bin/h".to_owned()],
         ..Solvable::default()
     }];
-    let repository = Repository {
-        catalog,
-        priority: 0,
-        files: Vec::new(),
-    };
+    let repository = Repository::new(catalog, 0);
     let options = Options {
         architecture: "x86_64".to_owned(),
         multilib: true,
@@ -208,12 +204,11 @@ fn paths_that_primary_metadata_does_not_list_are_named_and_found() {
 
     a.requires.pop();
     let repository = Repository {
-        catalog: Catalog::of([&a, &b]).unwrap(),
-        priority: 0,
         files: vec![
             (1, "/usr/share/b".to_owned()),
             (7, "/usr/share/b".to_owned()),
         ],
+        ..Repository::new(Catalog::of([&a, &b]).unwrap(), 0)
     };
     let base = first.base().to_vec();
     let second = Pool::new(base, vec![repository], Options::default());

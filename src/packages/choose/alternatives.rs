@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use resolve::{Dependency, Nevra, Package, Pool, Problem, Rule};
+use resolve::{Dependency, Nevra, Package, Pool, Problem, Rule, Withheld};
 
 use super::shortened;
 use crate::words::suggest::nearest;
@@ -40,6 +40,10 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
             Rule::Obsoletes { package, other, .. } => {
                 hints.extend(without_base(package, other, pool));
             }
+            Rule::Withheld {
+                package,
+                why: Withheld::Retracted | Withheld::Temporary,
+            } => hints.push(format!("{package} is taken if you ask for it by this name")),
             Rule::Architecture { package } => hints.push(format!(
                 "{package} is for a different architecture than the base; set the base's with \
                  --arch"
@@ -193,11 +197,8 @@ mod tests {
                 ],
             ),
         ] {
-            let repository = Repository {
-                catalog: Catalog::of(available.iter().chain(newer)).unwrap(),
-                priority: 0,
-                files: Vec::new(),
-            };
+            let repository =
+                Repository::new(Catalog::of(available.iter().chain(newer)).unwrap(), 0);
             let options = Options {
                 architecture: "x86_64".to_owned(),
                 multilib: true,

@@ -15,8 +15,8 @@ use anyhow::anyhow;
 use architecture::Architecture;
 use linkage::Capabilities;
 use resolve::{
-    Available, Dependency, Installed, Options, Pool, Repository, Request, Rule, Solvable, Wanted,
-    resolve,
+    Available, Dependency, Installed, Options, Pool, Repository, Request, Resolution, Rule,
+    Solvable, Wanted, resolve,
 };
 use rpm_input::Package;
 
@@ -134,10 +134,12 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         );
         findings.push(Finding::new(&kinds::IN_BASE, text));
     }
+    findings.extend(replaced(&pool, &request, &resolution));
     if chosen.is_empty() {
-        let lines = findings
-            .iter()
-            .filter(|finding| finding.kind == &kinds::IN_BASE);
+        let says_why = |finding: &&Finding| {
+            finding.kind == &kinds::IN_BASE || finding.kind == &kinds::REPLACED
+        };
+        let lines = findings.iter().filter(says_why);
         let lines: Vec<_> = lines.map(|finding| finding.text.as_str()).collect();
         let lines = lines.join(", ");
         return Err(Failure::refused(anyhow!(
@@ -358,6 +360,17 @@ fn unknown(not_found: &[String], all: usize) -> Option<Finding> {
         );
         Finding::new(&kinds::UNKNOWN_IN_BASE, text)
     })
+}
+
+/// Says which package was taken in the place of one that was asked for.
+fn replaced(pool: &Pool, request: &Request, resolution: &Resolution) -> Vec<Finding> {
+    let said = resolution.replaced.iter().filter_map(|replaced| {
+        let asked = request.install.get(replaced.request)?;
+        let by = &pool.get(replaced.by)?.nevra;
+        let text = format!("{by} obsoletes {asked}, which was asked for, and takes its place");
+        Some(Finding::new(&kinds::REPLACED, text))
+    });
+    said.collect()
 }
 
 /// Returns the first of some names, and how many others there are.

@@ -21,11 +21,10 @@ pub fn repository<'a>(
     let solvables: Vec<_> = packages
         .map(|package| solvable_with(package, asked))
         .collect();
-    Ok(Repository {
-        catalog: Catalog::of(&solvables).map_err(|error| Failure::refused(anyhow!(error)))?,
-        priority: 0,
-        files: Vec::new(),
-    })
+    Ok(Repository::new(
+        Catalog::of(&solvables).map_err(|error| Failure::refused(anyhow!(error)))?,
+        0,
+    ))
 }
 
 /// Returns all paths that dependencies of these packages name. A package may have 100 000 files,

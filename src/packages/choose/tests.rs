@@ -442,6 +442,52 @@ fn reasons_are_recorded_with_names() {
 }
 
 #[test]
+fn what_takes_the_place_of_what_was_asked_for_is_said() {
+    let offered = packages(&[
+        "old-1-1.noarch",
+        "new-2-1.noarch; O old < 2",
+        "tool-1-1.noarch",
+        "tool-3-1.noarch",
+        "all-tools-1-1.noarch; O tool < 2",
+    ]);
+    let bare = base_of(&["base-1-1.noarch"]);
+    let having = base_of(&["kept-1-1.noarch; O old"]);
+    let place = "obsoletes old, which was asked for, and takes its place";
+    for (base, name, expected) in [
+        (&bare, "old", format!("new-2-1.noarch {place}")),
+        (&bare, "old-1", String::new()),
+        (&bare, "new", String::new()),
+        (&bare, "tool", String::new()),
+        (
+            &having,
+            "old",
+            format!(
+                "there is nothing to add: kept-1-1.noarch is already in the base, kept-1-1.noarch \
+                 {place}"
+            ),
+        ),
+    ] {
+        let choice = choose(Question {
+            base,
+            repositories: vec![repository(offered.iter(), None).unwrap()],
+            owners: &|_| Ok(vec![Owners::new()]),
+            wanted: Vec::new(),
+            names: &[name.to_owned()],
+            recommends: false,
+            architecture: Architecture::named("x86-64").unwrap(),
+        });
+        let said = match choice {
+            Ok(choice) => {
+                let texts = choice.findings.iter().map(|finding| &*finding.text);
+                texts.collect::<Vec<_>>().join(", ")
+            }
+            Err(failure) => failure.lines().to_string(),
+        };
+        assert_eq!(said, expected, "{name}");
+    }
+}
+
+#[test]
 fn wishes_that_are_there_or_nowhere_are_not_missed() {
     let base = base_of(&["there-1-1.noarch", "shell-1-1.x86_64"]);
     let offered = packages(&[

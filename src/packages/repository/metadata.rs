@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::anyhow;
-use resolve::{Catalog, CatalogBuilder};
+use resolve::{Catalog, CatalogBuilder, Withheld};
 use rpm_input::DigestAlgorithm;
-use rpm_input::repodata::{Filelists, Kind, MetadataFile, Primary, Repomd};
+use rpm_input::repodata::{Filelists, Kind, MetadataFile, Primary, Repomd, Retracted};
 
 use crate::findings::{Finding, kinds};
 use crate::packages::repository::cache::CacheDirectory;
@@ -173,6 +173,36 @@ impl Metadata {
         builder
             .finish()
             .map_err(|error| Failure::refused(anyhow!(error).context(origin)))
+    }
+
+    /// Returns the packages of patches that were taken back, by their index.
+    pub fn withheld(
+        &self,
+        catalog: &Catalog,
+        downloads: &Downloads<'_>,
+    ) -> Result<BTreeMap<usize, Withheld>> {
+        let mut withheld = BTreeMap::new();
+        let Some(listed) = self.repomd.file(&Kind::Other("updateinfo".to_owned())) else {
+            return Ok(withheld);
+        };
+        let (file, origin) = self.metadata_file(listed, downloads)?;
+        let mut patches =
+            Retracted::open(Box::new(file), &origin, listed).map_err(package_failure)?;
+        while let Some(packages) = patches.next_patch().map_err(package_failure)? {
+            for patched in packages {
+                let mut named = catalog.named(&patched.name);
+                named.retain(|&index| {
+                    catalog.nevra(index).is_some_and(|nevra| {
+                        nevra.evr.epoch.unwrap_or(0) == patched.epoch
+                            && nevra.evr.version == patched.version
+                            && nevra.evr.release == patched.release
+                            && nevra.arch == patched.arch
+                    })
+                });
+                withheld.extend(named.into_iter().map(|index| (index, Withheld::Retracted)));
+            }
+        }
+        Ok(withheld)
     }
 
     /// Returns which packages have which of these paths.

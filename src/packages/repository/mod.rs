@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use openpgp::Keyring;
-use resolve::Catalog;
+use resolve::{Catalog, Withheld};
 
 pub use download::{Downloads, Settings};
 pub use memory::Seen;
@@ -66,6 +66,8 @@ pub struct Repository {
     pub priority: i32,
     /// The packages, as the solver sees them.
     pub catalog: Catalog,
+    /// Those of them that are not for everyone to take, by their index.
+    pub withheld: BTreeMap<usize, Withheld>,
     /// By one of which each package must be signed; none if it need not be.
     pub keyring: Option<Keyring>,
     /// What is worth a word about its signatures.
@@ -99,10 +101,9 @@ impl Repository {
     /// Returns the repository as the solver takes it.
     pub fn for_solver(&self) -> resolve::Repository {
         resolve::Repository {
-            catalog: self.catalog.clone(),
+            withheld: self.withheld.clone(),
             // The solver's higher number wins.
-            priority: -self.priority,
-            files: Vec::new(),
+            ..resolve::Repository::new(self.catalog.clone(), -self.priority)
         }
     }
 
@@ -170,6 +171,7 @@ pub fn of_files(files: Vec<PathBuf>, like: &Repository) -> Result<Repository> {
         name: like.name.clone(),
         priority: like.priority,
         catalog: Catalog::of(&solvables?).map_err(|error| Failure::refused(anyhow!(error)))?,
+        withheld: BTreeMap::new(),
         keyring: like.keyring.clone(),
         findings: Vec::new(),
         seen: Seen::default(),
@@ -220,14 +222,14 @@ fn open_one(
     let mut seen = locked.and(&kept);
     let keys = Keys::of(source, variables, trust, downloads, &seen)?;
     let mut findings = Vec::new();
-    let (catalog, holding) = match place {
+    let (catalog, withheld, holding) = match place {
         Place::Directory(path) if !path.join("repodata").is_dir() => {
             if keys.metadata {
                 let text = "it has no repomd.xml, so there is no signed one";
                 return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
             }
             let (catalog, files) = plain::read(&path)?;
-            (catalog, Holding::Files(files))
+            (catalog, BTreeMap::new(), Holding::Files(files))
         }
         place => {
             if matches!(place, Place::Urls(_)) && !keys.packages && !keys.metadata {
@@ -239,7 +241,8 @@ fn open_one(
             findings.extend(seen.check_revision(&source.name, metadata.revision()));
             seen.revision = seen.revision.max(metadata.revision());
             let catalog = metadata.catalog(downloads)?;
-            (catalog, Holding::Listed(metadata))
+            let withheld = metadata.withheld(&catalog, downloads)?;
+            (catalog, withheld, Holding::Listed(metadata))
         }
     };
     if !keys.fetched.is_empty() {
@@ -252,6 +255,7 @@ fn open_one(
         name: source.name.clone(),
         priority: source.priority,
         catalog,
+        withheld,
         keyring: keys.packages.then_some(keys.keyring),
         findings,
         seen,
@@ -282,6 +286,7 @@ impl Repository {
             name: name.to_owned(),
             priority: 0,
             catalog: Catalog::of(packages).unwrap(),
+            withheld: BTreeMap::new(),
             keyring: None,
             findings: Vec::new(),
             seen: Seen::default(),

@@ -110,6 +110,44 @@ fn opened(
 }
 
 #[test]
+fn packages_of_retracted_patches_are_withheld() {
+    let scratch = Scratch::new();
+    with_metadata(&scratch);
+    let primary = std::fs::read_to_string(scratch.path().join("repodata/primary.xml")).unwrap();
+    let update = |status: &str, attributes: &str| {
+        format!(
+            "<update status=\"{status}\"><pkglist><collection><package {attributes}/></collection>\
+             </pkglist></update>"
+        )
+    };
+    let one = "name=\"clash-one\" version=\"1\" release=\"1\" arch=\"noarch\"";
+    for (updates, expected) in [
+        (update("retracted", one), &[0][..]),
+        (update("retracted", &format!("{one} epoch=\"0\"")), &[0]),
+        (update("retracted", &format!("{one} epoch=\"1\"")), &[]),
+        (
+            update("retracted", &one.replace("release=\"1", "release=\"2")),
+            &[],
+        ),
+        (
+            update("retracted", &one.replace("version=\"1", "version=\"2")),
+            &[],
+        ),
+        (update("retracted", &one.replace("noarch", "x86_64")), &[]),
+        (update("stable", one), &[]),
+    ] {
+        let updates = format!("<updates>{updates}</updates>");
+        put_list(&scratch, &[("primary", &primary), ("updateinfo", &updates)]);
+        let settings = Settings::without_network(None);
+        let downloads = Downloads::new(&settings).unwrap();
+        let repository = opened(source(scratch.path()), &trust(), &downloads).unwrap();
+        let withheld = repository.for_solver().withheld;
+        let expected = expected.iter().map(|index| (*index, Withheld::Retracted));
+        assert_eq!(withheld, expected.collect(), "{updates}");
+    }
+}
+
+#[test]
 fn what_metadata_offer() {
     let scratch = Scratch::new();
     let cache = Scratch::new();

@@ -227,6 +227,12 @@ impl Case {
                 "all" | "repo" | "selection" | "selection_matchdeps",
                 ..,
             ] => self.refuse(&format!("job {}", job.join(" "))),
+            // Every pool leaves these out.
+            [
+                "blacklist",
+                "provides",
+                "retracted-patch-package()" | "ptf()" | "ptf-package()",
+            ] => {}
             [
                 kind @ ("update" | "erase" | "distupgrade" | "verify" | "favor" | "disfavor"
                 | "multiversion" | "noobsoletes" | "allowuninstall" | "userinstalled"
@@ -310,11 +316,10 @@ impl Case {
         }
         let mut repositories = Vec::new();
         for (_, priority, packages) in &offered {
-            repositories.push(Repository {
-                catalog: Catalog::of(packages).map_err(|error| error.to_string())?,
-                priority: *priority,
-                files: Vec::new(),
-            });
+            repositories.push(Repository::new(
+                Catalog::of(packages).map_err(|error| error.to_string())?,
+                *priority,
+            ));
         }
         let pool = Pool::new(base, repositories, self.options.clone());
         Ok(match resolve(&pool, &request) {

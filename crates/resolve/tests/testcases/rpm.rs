@@ -133,11 +133,7 @@ fn rich_conflicts_are_judged_as_by_rpm() {
                 added.len(),
                 base.len()
             );
-            let repository = Repository {
-                catalog: Catalog::of(added.iter().copied()).unwrap(),
-                priority: 0,
-                files: Vec::new(),
-            };
+            let repository = Repository::new(Catalog::of(added.iter().copied()).unwrap(), 0);
             let installed = base.iter().map(|one| (*one).clone()).collect();
             let pool = Pool::new(installed, vec![repository], Options::default());
             let available = |index| Available {

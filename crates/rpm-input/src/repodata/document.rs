@@ -1,7 +1,8 @@
-//! A metadata file that lists packages: decompressed, checked and cut at its `</package>` tags.
+//! A metadata file that lists packages or updates: decompressed, checked and cut at the end tags of
+//! these.
 //!
-//! Such a file is a root element with nothing in it but `<package>` elements, up to gigabytes of
-//! them. Looking for their end tags is a hundred times faster than parsing, and lets everything
+//! Such a file is a root element with nothing in it but `<package>` elements, or `<update>`
+//! elements, up to gigabytes of them. Looking for their end tags is a hundred times faster than parsing, and lets everything
 //! that is parsed borrow from one piece of text. A comment or a CDATA section that holds the text
 //! `</package` would be cut, too; no program writes one, and it is an error, not a misreading.
 
@@ -21,8 +22,6 @@ use crate::file::DigestAlgorithm;
 
 /// The decompressed file is read in pieces of this size.
 const PIECE: usize = 256 << 10;
-/// How the end tag of a package starts.
-const END_TAG: &[u8] = b"</package";
 
 /// What the first bytes of a file that is not compressed may be.
 pub(crate) const STORED: &[&[u8]] = &[b"<", b"\xef\xbb\xbf<", b" ", b"\n", b"\r"];
@@ -31,6 +30,8 @@ pub(crate) const STORED: &[&[u8]] = &[b"<", b"\xef\xbb\xbf<", b" ", b"\n", b"\r"
 pub(super) struct Document<'r> {
     origin: String,
     root: &'static str,
+    /// The name of the elements that the root has.
+    element: &'static str,
     /// Nothing once the file is over and checked.
     decoder: Option<Decoder<Box<dyn Read + 'r>>>,
     checksum: Checksum,
@@ -50,12 +51,13 @@ pub(super) struct Document<'r> {
 }
 
 impl<'r> Document<'r> {
-    /// Opens the file that `listed` describes, whose root element is called `root`.
+    /// Opens the file that `listed` describes, whose root element and the elements in that have
+    /// these names.
     pub(super) fn open(
         input: Box<dyn Read + 'r>,
         origin: &str,
         listed: &MetadataFile,
-        root: &'static str,
+        (root, element): (&'static str, &'static str),
     ) -> Result<Self, Error> {
         let checksum = listed.checksum.clone();
         // The source makes a SHA-256 in any case.
@@ -79,6 +81,7 @@ impl<'r> Document<'r> {
         Ok(Self {
             origin: origin.to_owned(),
             root,
+            element,
             decoder: Some(decoder),
             checksum,
             open,
@@ -90,12 +93,12 @@ impl<'r> Document<'r> {
             offset: 0,
             packages: 0,
             stored: 0,
-            finder: memmem::Finder::new(END_TAG),
+            finder: memmem::Finder::new(format!("</{element}").as_bytes()).into_owned(),
         })
     }
 
-    /// Returns the XML of the next package, from its start tag to its end tag.
-    pub(super) fn next_package(&mut self) -> Result<Option<Xml<'_>>, Error> {
+    /// Returns the XML of the next element, from its start tag to its end tag.
+    pub(super) fn next_element(&mut self) -> Result<Option<Xml<'_>>, Error> {
         if self.decoder.is_none() {
             return Ok(None);
         }
@@ -109,7 +112,7 @@ impl<'r> Document<'r> {
         }
         self.packages += 1;
         if self.packages > MAX_PACKAGES {
-            let reason = format!("it lists more than {MAX_PACKAGES} packages");
+            let reason = format!("it lists more than {MAX_PACKAGES} {}s", self.element);
             return Err(malformed(&self.origin, self.offset_of(start), reason));
         }
         (self.start, self.searched) = (end, end);
@@ -131,7 +134,14 @@ impl<'r> Document<'r> {
     /// Goes past what stands before the first package: the root's start tag.
     fn enter(&self, start: usize, end: usize) -> Result<(usize, usize), Error> {
         let piece = self.buffer.get(start..end).unwrap_or_default();
-        let first = memmem::find(piece, b"<package").unwrap_or(piece.len());
+        let tag = format!("<{}", self.element);
+        // The root's name may begin like that of what is in it.
+        let is_whole = |start: &usize| {
+            let next = piece.get(start + tag.len());
+            next.is_some_and(|next| next.is_ascii_whitespace() || b"/>".contains(next))
+        };
+        let first = memmem::find_iter(piece, tag.as_bytes()).find(is_whole);
+        let first = first.unwrap_or(piece.len());
         let before = piece.get(..first).unwrap_or_default();
         let mut xml = Xml::new(before, &self.origin, self.offset_of(start))?;
         xml.open_root(self.root)?;
@@ -143,7 +153,7 @@ impl<'r> Document<'r> {
         loop {
             let rest = self.buffer.get(self.searched..).unwrap_or_default();
             if let Some(found) = self.finder.find(rest) {
-                let after = self.searched + found + END_TAG.len();
+                let after = self.searched + found + self.finder.needle().len();
                 let tail = self.buffer.get(after..).unwrap_or_default();
                 let end = tail.iter().position(|byte| !byte.is_ascii_whitespace());
                 match end.and_then(|end| Some((end, tail.get(end)?))) {
@@ -156,7 +166,10 @@ impl<'r> Document<'r> {
                     None => self.searched += found,
                 }
             } else {
-                let kept = self.buffer.len().saturating_sub(END_TAG.len() - 1);
+                let kept = self
+                    .buffer
+                    .len()
+                    .saturating_sub(self.finder.needle().len() - 1);
                 self.searched = self.searched.max(kept);
             }
             if !self.fill()? {
@@ -180,7 +193,7 @@ impl<'r> Document<'r> {
         }
         let length = self.buffer.len();
         if length > MAX_ELEMENT {
-            let reason = format!("a package takes more than {MAX_ELEMENT} bytes");
+            let reason = format!("one {} takes more than {MAX_ELEMENT} bytes", self.element);
             return Err(malformed(&self.origin, self.offset, reason));
         }
         self.buffer.resize(length + PIECE, 0);

@@ -37,7 +37,7 @@ impl<'r> Filelists<'r> {
         listed: &MetadataFile,
         wanted: BTreeSet<String>,
     ) -> Result<Self, Error> {
-        let document = Document::open(input, origin, listed, "filelists")?;
+        let document = Document::open(input, origin, listed, ("filelists", "package"))?;
         Ok(Self { document, wanted })
     }
 
@@ -48,7 +48,7 @@ impl<'r> Filelists<'r> {
     ///
     /// If the XML is malformed, or the file is not the one that `repomd.xml` speaks of.
     pub fn next_match(&mut self) -> Result<Option<FileList>, Error> {
-        while let Some(mut xml) = self.document.next_package()? {
+        while let Some(mut xml) = self.document.next_element()? {
             let list = read(&mut xml, &self.wanted)?;
             if !list.files.is_empty() {
                 return Ok(Some(list));

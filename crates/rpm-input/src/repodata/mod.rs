@@ -6,11 +6,12 @@
 //! ├── repomd.xml.asc             a detached signature of the list; trust in it is trust in the rest
 //! ├── HASH-primary.xml.gz        every package: identity, where it lies, dependencies, common files
 //! ├── HASH-filelists.xml.zst     every path of every package; read only if a path is asked for
+//! ├── HASH-updateinfo.xml.gz     patches, of which some were retracted
 //! └── ...                        changelogs, groups, databases: not looked at
 //! ```
 //!
-//! [`Repomd`] is parsed from bytes, for it is small. [`Primary`] and [`Filelists`] are read from a
-//! stream, package by package: the file is hashed and decompressed on the way, one package's XML
+//! [`Repomd`] is parsed from bytes, for it is small. [`Primary`], [`Filelists`] and [`Retracted`] are
+//! read from a stream, package by package: the file is hashed and decompressed on the way, one package's XML
 //! is in memory at a time, and what is handed out borrows from it. `Ok(None)` at the end means that
 //! the whole file was there and is the one that `repomd.xml` speaks of; what was handed out before
 //! must not be kept if an error comes instead.
@@ -27,12 +28,14 @@ mod primary;
 mod repomd;
 #[cfg(test)]
 mod tests;
+mod updates;
 mod xml;
 
 pub use checksum::{Checksum, ChecksumHasher};
 pub use filelists::{FileList, Filelists};
 pub use primary::{Entry, Listing, Primary, Relation};
 pub use repomd::{Kind, MetadataFile, Repomd};
+pub use updates::{Patched, Retracted};
 
 /// How deep elements may nest. Metadata have five levels.
 pub(crate) const MAX_DEPTH: usize = 16;

@@ -93,7 +93,7 @@ impl<'r> Primary<'r> {
         origin: &str,
         listed: &MetadataFile,
     ) -> Result<Self, Error> {
-        Document::open(input, origin, listed, "metadata").map(Self)
+        Document::open(input, origin, listed, ("metadata", "package")).map(Self)
     }
 
     /// Returns the next package; nothing at the end of a file that is the promised one.
@@ -103,7 +103,7 @@ impl<'r> Primary<'r> {
     /// If the XML is malformed, a package lacks what identifies it, or the file is not the one
     /// that `repomd.xml` speaks of.
     pub fn next_package(&mut self) -> Result<Option<Listing<'_>>, Error> {
-        match self.0.next_package()? {
+        match self.0.next_element()? {
             None => Ok(None),
             Some(mut xml) => read(&mut xml, Draft::default()).map(Some),
         }

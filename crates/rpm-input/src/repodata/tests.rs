@@ -409,7 +409,7 @@ fn a_bomb_is_cut_off_where_the_list_says() {
     let mut primary = Primary::open(Box::new(input), "primary.xml", &lie).unwrap();
     let error = primary.next_package().unwrap_err().to_string();
     assert!(
-        error.contains("a package takes more than 33554432 bytes"),
+        error.contains("one package takes more than 33554432 bytes"),
         "{error}"
     );
 }
@@ -484,6 +484,46 @@ fn only_wanted_paths_are_taken_from_filelists() {
         ("cc", BTreeSet::from(["/x".to_owned()]))
     );
     assert_eq!(filelists.next_match().unwrap(), None);
+}
+
+#[test]
+fn packages_of_retracted_patches_are_listed() {
+    let text = r#"<?xml version="1.0"?><updates>
+      <update status="stable"><id>1</id><pkglist><collection><package name="a" version="1"
+        release="1" epoch="0" arch="noarch"/></collection></pkglist></update>
+      <update/>
+      <update from="x" status="retracted"><id>2</id><description>&lt;/update></description>
+        <pkglist><collection short="y"><name>z</name>
+        <package name="a&amp;b" epoch="2" version="2" release="3" arch="x86_64" src="s"><filename>f
+        </filename></package><package name="c" version="2" release="3" arch="x86_64"/>
+        </collection></pkglist></update>
+      <update status="retracted"><pkglist/></update></updates>"#;
+    let listed = listed(text.as_bytes(), text.as_bytes());
+    let mut retracted = Retracted::open(Box::new(text.as_bytes()), "u.xml", &listed).unwrap();
+    let patched = |name: &str, epoch| Patched {
+        name: name.to_owned(),
+        epoch,
+        version: "2".to_owned(),
+        release: "3".to_owned(),
+        arch: "x86_64".to_owned(),
+    };
+    assert_eq!(
+        retracted.next_patch().unwrap(),
+        Some(vec![patched("a&b", 2), patched("c", 0)])
+    );
+    assert_eq!(retracted.next_patch().unwrap(), Some(Vec::new()));
+    assert_eq!(retracted.next_patch().unwrap(), None);
+    for (from, to) in [
+        ("</updates>", ""),
+        ("&amp;", "&nosuch;"),
+        ("<updates>", "<patches>"),
+    ] {
+        let broken = text.replace(from, to);
+        let listed = self::listed(broken.as_bytes(), broken.as_bytes());
+        let mut retracted = Retracted::open(Box::new(broken.as_bytes()), "u.xml", &listed).unwrap();
+        let mut patches = std::iter::from_fn(|| retracted.next_patch().transpose());
+        assert!(patches.any(|patch| patch.is_err()), "{to}");
+    }
 }
 
 #[test]
@@ -619,6 +659,9 @@ fn read_anything(bytes: &[u8]) {
     let wanted = std::iter::once("/usr/bin/tool".to_owned()).collect();
     if let Ok(mut lists) = Filelists::open(Box::new(bytes), "fuzz.xml", &listed, wanted) {
         while let Ok(Some(_)) = lists.next_match() {}
+    }
+    if let Ok(mut patches) = Retracted::open(Box::new(bytes), "fuzz.xml", &listed) {
+        while let Ok(Some(_)) = patches.next_patch() {}
     }
 }
 
