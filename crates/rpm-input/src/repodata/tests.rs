@@ -343,11 +343,12 @@ fn so_many_packages_are_read_from_one_file() {
         let bytes = text.as_bytes();
         let input = Box::new(bytes);
         let listed = listed(bytes, bytes);
-        let mut document =
-            document::Document::open(input, "primary.xml", &listed, "metadata").unwrap();
+        let names = ("metadata", "package");
+        let document = document::Document::open(input, "primary.xml", &listed, names);
+        let mut document = document.unwrap();
         let mut found = 0;
         let error = loop {
-            match document.next_package() {
+            match document.next_element() {
                 Ok(Some(_)) => found += 1,
                 Ok(None) => break None,
                 Err(error) => break Some(error.to_string()),
