@@ -28,6 +28,8 @@ pub const ARCHIVE: &str = "definitions.tar.gz";
 const MAX_ARCHIVE: u64 = 64 << 20;
 /// Most bytes of a definition for people; ours have one thousand.
 const MAX_DEFINITION: u64 = 64 << 10;
+/// Most files in the directory of a definition; ours have three.
+const MAX_FILES: usize = 64;
 /// The time of what is in the archive, so that the same definitions are the same bytes.
 const TIME: u32 = 0;
 
@@ -151,12 +153,12 @@ pub fn compare_definitions(
             findings.push(Finding::new(kind, &format!("{directory}/{file}"), text));
         };
         let found = match read_files(&root, &directory) {
-            Ok(found) => found,
+            Ok(Some(found)) => found,
             Err(error @ (Error::Io { .. } | Error::File(files::Error::Io { .. }))) => {
                 return Err(error);
             }
-            // A link, a FIFO, or far too long.
-            Err(_) => {
+            // A link, a FIFO, far too long, or far too many.
+            Ok(None) | Err(_) => {
                 say(
                     &kinds::DEFINITION_MISMATCH,
                     "",
@@ -210,14 +212,19 @@ pub fn compare_definitions(
     Ok(findings)
 }
 
-/// Reads all files of a directory in the root; what is not UTF-8 has replacement characters.
-fn read_files(root: &Directory, name: &str) -> Result<BTreeMap<String, String>, Error> {
+/// Reads all files of a directory in the root, unless they are too many; what is not UTF-8 has
+/// replacement characters.
+fn read_files(root: &Directory, name: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
     let directory = root.enter(name)?;
+    let names = directory.names()?;
+    if names.len() > MAX_FILES {
+        return Ok(None);
+    }
     let mut files = BTreeMap::new();
-    for name in directory.names()? {
+    for name in names {
         let bytes = directory.read_bounded(&name, MAX_DEFINITION)?;
         let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         files.insert(name, text);
     }
-    Ok(files)
+    Ok(Some(files))
 }

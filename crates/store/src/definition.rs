@@ -551,7 +551,9 @@ Enabled=yes
         use DefinitionProblem::{
             Character, Credentials, Host, LongUrl, NotADirectory, Scheme, Specifier,
         };
-        let long = format!("https://{}", "x".repeat(MAX_URL));
+        let longest = format!("https://{}", "x".repeat(1992));
+        let slash = format!("{longest}/");
+        let too_long = format!("{longest}x");
         for (text, expected) in [
             ("https://a.example", Ok(("https://a.example/", false))),
             ("http://a:8080/x///", Ok(("http://a:8080/x/", false))),
@@ -583,7 +585,8 @@ Enabled=yes
             ("https://a/%", Err(Specifier("/".into()))),
             ("https://a/%v/", Err(Specifier("v/".into()))),
             ("https://a/%%/", Err(Specifier(String::new()))),
-            (&*long, Err(LongUrl)),
+            (&*longest, Ok((&*slash, false))),
+            (&*too_long, Err(LongUrl)),
         ] {
             let found = StoreUrl::new(text);
             let found = found
@@ -600,6 +603,8 @@ Enabled=yes
     fn what_is_refused_says_what_to_write() {
         let refusal = StoreUrl::new("https://a/é").unwrap_err();
         assert_eq!(refusal.to_string(), "contains 'é'; write it as %C3%A9");
+        let refusal = StoreUrl::new(&"x".repeat(2001)).unwrap_err();
+        assert_eq!(refusal.to_string(), "is longer than 2000 bytes");
     }
 
     #[test]
@@ -616,8 +621,16 @@ Enabled=yes
             ("a/b", 2, Some("contains '/'")),
             ("a\"b", 2, Some("contains '\"'")),
             ("a;b", 2, Some("contains ';'")),
-            ("a", 1, Some("would keep 1 images")),
-            ("a", 101, Some("would keep 101 images")),
+            (
+                "a",
+                1,
+                Some("would keep 1 images; a client can keep from 2 to 100"),
+            ),
+            (
+                "a",
+                101,
+                Some("would keep 101 images; a client can keep from 2 to 100"),
+            ),
         ] {
             let delivery = Delivery {
                 instances,

@@ -257,6 +257,7 @@ mod tests {
     #[test]
     fn lines_that_every_systemd_reads() {
         let upper = EMPTY.to_uppercase();
+        let longest = "n".repeat(255);
         for (text, expected) in [
             (String::new(), ""),
             (format!("{EMPTY}  a.raw\n"), "a.raw"),
@@ -265,6 +266,7 @@ mod tests {
             (format!("{EMPTY}  b\n{EMPTY}  a\n"), "a|b"),
             (format!("{EMPTY}  a b\n"), "a b"),
             (format!("{EMPTY}  **\n"), "**"),
+            (format!("{EMPTY}  {longest}\n"), &longest),
             (format!("{EMPTY}  ü.raw\n"), "ü.raw"),
             (
                 format!("{EMPTY}  BEST-BEFORE-2030-01-31\n{EMPTY}  a.raw\n"),

@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, in directories below the system's temporary one.
 
 mod archive;
+mod bounds;
 mod failure;
 mod kill;
 mod ledger;
