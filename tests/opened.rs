@@ -67,7 +67,7 @@ const ROWS: &[Row] = &[
         "a.rpm --base base --os-release os-release -o new",
         Followed,
         Taken,
-        Some(64 * MIB),
+        Some(16 * MIB),
     ),
     row(
         "a.lock",
@@ -75,7 +75,7 @@ const ROWS: &[Row] = &[
          --lock a.lock --cache-dir cache -o new",
         Followed,
         NoDirectory,
-        Some(64 * MIB),
+        Some(8 * MIB),
     ),
     row(
         "public",
@@ -197,7 +197,7 @@ const ROWS: &[Row] = &[
         "check payload-zstd-1-1.x86-64.raw --base base --os-release os-release",
         Followed,
         Taken,
-        Some(64 * MIB),
+        Some(16 * MIB),
     ),
     row(
         "store/SHA256SUMS",

@@ -45,7 +45,7 @@ pub fn parse(text: &str) -> Result<Vec<Listed>, String> {
         packages.extend(package(line).map_err(|problem| at(&problem))?);
         if packages.len() > MAX_PACKAGES {
             return Err(at(&format!(
-                "there are more than {MAX_PACKAGES} packages before it"
+                "it is one more than the {MAX_PACKAGES} packages that are read"
             )));
         }
     }
@@ -172,9 +172,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_so_long_and_so_wide() {
+        let lines = |count| "a-1-1.noarch\n".repeat(count);
+        let line = |length: usize| format!("{}-1-1.noarch", "x".repeat(length - 11));
+        for (text, expected) in [
+            (lines(131_072), Ok(1)),
+            (
+                lines(131_073),
+                Err("line 131073: it is one more than the 131072 packages that are read"),
+            ),
+            (line(8192), Ok(1)),
+            (line(8193), Err("line 1: it is longer than 8192 bytes")),
+        ] {
+            let found = parse(&text).map(|listed| listed.len());
+            assert_eq!(found, expected.map_err(str::to_owned));
+        }
+    }
+
+    #[test]
     fn what_names_no_package_is_refused_with_its_line() {
-        let long = "x".repeat(MAX_LINE + 1);
-        let many = "a-1-1.noarch\n".repeat(MAX_PACKAGES + 1);
         for (text, problem) in [
             ("", "it names no package"),
             ("\n# x\n", "it names no package"),
@@ -194,8 +210,6 @@ mod tests {
                 "bash|None|5.2-1|None|amd64|None|None",
                 "list of Debian packages",
             ),
-            (&long, "line 1: it is longer than"),
-            (&many, "line 131073: there are more than 131072 packages"),
         ] {
             let found = parse(text).unwrap_err();
             assert!(found.contains(problem), "{found}");

@@ -353,4 +353,30 @@ mod tests {
             assert_eq!(found.merged_sbin, Some(expected), "{name}");
         }
     }
+
+    #[test]
+    fn a_list_is_so_long() {
+        let scratch = Scratch::new();
+        let text = |length: usize| {
+            let package = "a-1-1.noarch\n";
+            format!("{package}{}", " ".repeat(length - package.len()))
+        };
+        let gzip = |text: &str| ::manifest::pack(text.as_bytes()).unwrap();
+        for (bytes, expected) in [
+            (text(16_777_216).into_bytes(), Ok(())),
+            (
+                text(16_777_217).into_bytes(),
+                Err("has 16777217 bytes; at most 16777216 are allowed"),
+            ),
+            (gzip(&text(16_777_216)), Ok(())),
+            (gzip(&text(16_777_217)), Err("is larger than 16 MiB")),
+        ] {
+            let path = scratch.write("list", &bytes);
+            // The only line is too long in any case.
+            let said = file(&path).err().unwrap().source.to_string();
+            let beyond = format!("{} {}", path.display(), expected.err().unwrap_or_default());
+            let read = format!("{}: line 2: it is longer than 8192 bytes", path.display());
+            assert_eq!(said, if expected.is_ok() { read } else { beyond });
+        }
+    }
 }

@@ -184,4 +184,23 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn tables_are_so_long() {
+        let scratch = crate::words::scratch::Scratch::new();
+        for (length, expected) in [
+            (1_048_576, Ok(Some(7))),
+            (
+                1_048_577,
+                Err("passwd has 1048577 bytes; at most 1048576 are allowed"),
+            ),
+        ] {
+            let text = format!("a:x:7\n{}", " ".repeat(length - 6));
+            scratch.write("usr/lib/passwd", text.as_bytes());
+            let found = Owners::of_root(scratch.path()).map(|owners| owners.user("a"));
+            let directory = format!("{}/usr/lib/", scratch.path().display());
+            let found = found.map_err(|failure| failure.source.to_string().replace(&directory, ""));
+            assert_eq!(found, expected.map_err(str::to_owned));
+        }
+    }
 }

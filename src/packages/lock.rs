@@ -21,8 +21,8 @@ use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, writing_failure};
 use crate::words::text::Text;
 
-/// A longer file is not a lock.
-const MAX_LOCK: u64 = 64 * 1024 * 1024;
+/// Longest lock in bytes; one of a thousand packages has half a million.
+const MAX_LOCK: u64 = 8 << 20;
 /// The version of the format.
 const VERSION: u32 = 1;
 /// For people who look into the file.
@@ -165,6 +165,14 @@ impl Lock {
         let mut json =
             serde_json::to_vec_pretty(self).map_err(|error| Failure::io(doing(), error))?;
         json.push(b'\n');
+        if json.len() as u64 > MAX_LOCK {
+            let text = anyhow!(
+                "a lock of {} packages has {} bytes; at most {MAX_LOCK} are read",
+                self.packages.len(),
+                json.len()
+            );
+            return Err(Failure::refused(text).hint("build it without --lock"));
+        }
         files::replace(path, &json, 0o666).map_err(writing_failure)
     }
 
@@ -240,8 +248,15 @@ impl Lock {
 
 /// Whether these are the bytes of a lock, of whichever version, or nothing.
 fn is_lock(bytes: &[u8]) -> bool {
-    let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-    bytes.is_empty() || value.is_some_and(|value| value.get("lock_version").is_some())
+    /// What tells a lock; nothing else is kept of what may be anything.
+    #[derive(Deserialize)]
+    struct AnyLock {
+        #[serde(rename = "lock_version")]
+        _version: serde::de::IgnoredAny,
+    }
+    // A list of one value would do for a structure of one field.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    bytes.is_empty() || is_object && serde_json::from_slice::<AnyLock>(bytes).is_ok()
 }
 
 impl Locking {
@@ -689,6 +704,7 @@ mod tests {
         for (there, gives_way) in [
             ("", true),
             (r#"{"lock_version": 0}"#, true),
+            (r#"{"more": [{}], "lock_version": "x"}"#, true),
             ("{}", false),
             ("[1]", false),
             ("export PATH=/usr/bin\n", false),
@@ -697,6 +713,41 @@ mod tests {
             assert_eq!(lock.write(&path).is_ok(), gives_way, "{there:?}");
             let left = std::fs::read_to_string(&path).unwrap();
             assert_eq!(left != there, gives_way, "{there:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_is_so_long() {
+        let scratch = Scratch::new();
+        let base = base("os", &["a-1-1.noarch"]);
+        let request = request("gdb", false);
+        let lock = Lock::new(request, &base, BTreeMap::new(), Vec::new(), Vec::new());
+        let mut lock = lock.unwrap();
+        let path = scratch.path().join("x.lock");
+        lock.write(&path).unwrap();
+        let rest = std::fs::metadata(&path).unwrap().len() as usize - lock.about.len();
+        lock.about = "x".repeat(8_388_608 - rest);
+        lock.write(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 8_388_608);
+        assert_eq!(Lock::read(&path).unwrap(), lock);
+        // What could not be read is not written, and what is too long already is not replaced.
+        lock.about.push('x');
+        let said = lock.write(&path).unwrap_err().source.to_string();
+        let expected = "a lock of 0 packages has 8388609 bytes; at most 8388608 are read";
+        assert_eq!(said, expected);
+        let longer = [&std::fs::read(&path).unwrap()[..], b"\n"].concat();
+        scratch.write("x.lock", &longer);
+        lock.about.clear();
+        let expected = format!(
+            "{} has 8388609 bytes; at most 8388608 are allowed",
+            path.display()
+        );
+        for said in [
+            lock.write(&path),
+            Lock::read(&path).map(drop),
+            Locking::Write(path.clone()).seen().map(drop),
+        ] {
+            assert_eq!(said.unwrap_err().source.to_string(), expected);
         }
     }
 

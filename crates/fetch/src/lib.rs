@@ -154,7 +154,7 @@ impl Fetcher {
     pub fn fetch(&self, wanted: &Wanted<'_>, file: &mut File) -> Result<Fetched, Error> {
         let mut last = None;
         for url in wanted.urls {
-            match self.fetch_from(url, wanted, file) {
+            match self.fetch_from(url, wanted, MOST_ATTEMPTS, file) {
                 Ok(fetched) => return Ok(fetched),
                 Err(error @ (Error::File { .. } | Error::Setting { .. })) => return Err(error),
                 Err(error) => last = Some(error),
@@ -170,13 +170,14 @@ impl Fetcher {
         &self,
         url: &str,
         wanted: &Wanted<'_>,
+        most_attempts: u32,
         file: &mut File,
     ) -> Result<Fetched, Error> {
         let shown = redacted(url);
         let mut validators = Validators::default();
         let mut without_progress = 0;
         let mut accepted_again = false;
-        for attempts in 1..=MOST_ATTEMPTS {
+        for attempts in 1..=most_attempts {
             let writing = |source| Error::File {
                 url: shown.clone(),
                 source,
@@ -221,7 +222,7 @@ impl Fetcher {
                 true => 1,
                 false => without_progress + 1,
             };
-            if without_progress >= self.options.attempts.max(1) || attempts == MOST_ATTEMPTS {
+            if without_progress >= self.options.attempts.max(1) || attempts == most_attempts {
                 return Err(Error::Connection {
                     url: shown,
                     reason,
@@ -234,7 +235,7 @@ impl Fetcher {
         Err(Error::Connection {
             url: shown,
             reason: "the connection broke too often".to_owned(),
-            attempts: MOST_ATTEMPTS,
+            attempts: most_attempts,
         })
     }
 
@@ -311,6 +312,9 @@ fn proxy(url: Option<&str>, direct: &str) -> Result<Option<Proxy>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
 
     #[test]
@@ -340,5 +344,99 @@ mod tests {
             }
         }
         assert!(authorities(b"no certificate").is_err());
+    }
+
+    /// Starts a server of two files: each part of `/parts` that it sends has 1000 bytes, whatever
+    /// was asked for, and `/N` redirects to `/N-1`.
+    fn server() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answer = move |mut stream: TcpStream| {
+            let reader = BufReader::new(stream.try_clone().unwrap());
+            let lines: Vec<_> = (reader.lines().map_while(Result::ok))
+                .take_while(|line| !line.is_empty())
+                .map(|line| line.to_ascii_lowercase())
+                .collect();
+            let start = lines.iter().find_map(|line| {
+                let range = line.strip_prefix("range: bytes=")?.strip_suffix('-')?;
+                range.parse::<usize>().ok()
+            });
+            let path = lines.first()?.split(' ').nth(1)?;
+            let head = match (path.strip_prefix('/')?, start) {
+                ("parts", None) => "200 OK\r\nContent-Length: 4000\r\n".to_owned(),
+                ("parts", Some(start)) => {
+                    let left = 4000_usize.saturating_sub(start);
+                    format!(
+                        "206 Partial Content\r\nContent-Length: {left}\r\n\
+                         Content-Range: bytes {start}-3999/4000\r\n"
+                    )
+                }
+                ("0", _) => "200 OK\r\nContent-Length: 1000\r\n".to_owned(),
+                (number, _) => {
+                    let next = number.parse::<u32>().ok()? - 1;
+                    format!("302 Found\r\nLocation: /{next}\r\nContent-Length: 0\r\n")
+                }
+            };
+            let body = if head.starts_with('2') { 1000 } else { 0 };
+            write!(
+                stream,
+                "HTTP/1.1 {head}ETag: \"1\"\r\nConnection: close\r\n\r\n"
+            )
+            .ok()?;
+            stream.write_all(&vec![b'x'; body]).ok()
+        };
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                answer(stream);
+            }
+        });
+        url
+    }
+
+    /// Makes a file to write to that goes with the value.
+    #[expect(clippy::disallowed_methods, reason = "a test makes a file of its own")]
+    fn nameless() -> File {
+        let path = std::env::temp_dir().join(format!("fetch-{}", std::process::id()));
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).open(&path);
+        let file = file.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file
+    }
+
+    #[test]
+    fn attempts_and_redirects_are_counted() {
+        let fetcher = Fetcher::new(Options {
+            user_agent: "test".to_owned(),
+            timeout: Duration::from_secs(1),
+            attempts: 2,
+            http_proxy: None,
+            https_proxy: None,
+            no_proxy: String::new(),
+            authorities: None,
+        });
+        let (fetcher, server) = (fetcher.unwrap(), server());
+        let wanted = Wanted {
+            urls: &[],
+            size: None,
+            limit: 4000,
+            unless: None,
+            accept: &|_| Ok(()),
+            progress: &|_| {},
+        };
+        let early = "the connection ended too early (tried 3 times)";
+        for (path, most_attempts, expected) in [
+            ("parts", 4, Ok(4000)),
+            ("parts", 3, Err(early)),
+            ("10", 1, Ok(1000)),
+            ("11", 1, Err("it redirects in a loop")),
+        ] {
+            let mut file = nameless();
+            let url = format!("{server}/{path}");
+            let found = fetcher.fetch_from(&url, &wanted, most_attempts, &mut file);
+            let found = found.map(|_| file.metadata().unwrap().len());
+            let found = found.map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(|reason| format!("{url}: {reason}")));
+        }
     }
 }
