@@ -20,6 +20,8 @@ const MAX_SMALL_FILE: u64 = 4 << 20;
 const MAX_AUTHORITIES: u64 = 16 << 20;
 /// Longest that what is kept before such a file can be.
 const MAX_HEAD: u64 = 4 << 10;
+/// Most bytes in which a repository is remembered: some 20 000 keys.
+const MAX_SEEN: u64 = 1 << 20;
 
 /// How repositories are read.
 #[derive(Clone, Debug)]
@@ -233,7 +235,7 @@ impl<'a> Downloads<'a> {
             return Ok(Seen::default());
         };
         let name = format!("{id}.seen");
-        let kept = cache.sealed(CacheDirectory::Repositories, &name, MAX_HEAD)?;
+        let kept = cache.sealed(CacheDirectory::Repositories, &name, MAX_SEEN)?;
         let ours = kept.filter(|kept| kept.holds);
         let seen = ours.and_then(|kept| serde_json::from_slice(&kept.bytes).ok());
         Ok(seen.unwrap_or_default())
@@ -247,6 +249,13 @@ impl<'a> Downloads<'a> {
         }
         let json = serde_json::to_vec(seen)
             .map_err(|error| Failure::io("remembering a repository", error))?;
+        // What can't be read again would be as if nothing had been seen.
+        if json.len() as u64 > MAX_SEEN {
+            let count = seen.keys.len();
+            return Err(Failure::refused(anyhow!(
+                "its {count} keys are too many to be remembered"
+            )));
+        }
         cache.keep(CacheDirectory::Repositories, &format!("{id}.seen"), &json)
     }
 
@@ -347,6 +356,27 @@ impl Settings {
             authorities: None,
         }
     }
+}
+
+/// Starts a server whose only answer is that a file has so many bytes; none of them comes.
+#[cfg(test)]
+pub fn promise(length: u64) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            lines
+                .map_while(std::result::Result::ok)
+                .find(|line| line.is_empty());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"
+            );
+        }
+    });
+    url
 }
 
 #[cfg(test)]
@@ -539,6 +569,82 @@ mod tests {
             ),
         ] {
             assert_eq!(failed("it", error).kind, kind);
+        }
+    }
+
+    #[test]
+    fn small_files_are_so_long() {
+        let scratch = Scratch::new();
+        let mut settings = Settings::without_network(Some(scratch.path().to_owned()));
+        settings.offline = false;
+        for (length, expected) in [
+            (4_194_304, "the connection ended too early (tried once)"),
+            (4_194_305, "the file is longer than 4194304 bytes"),
+        ] {
+            let url = promise(length);
+            let downloads = Downloads::new(&settings).unwrap();
+            let state = downloads.state("id", std::slice::from_ref(&url), "the list");
+            let said = format!("{:#}", state.err().unwrap().source);
+            assert_eq!(said, format!("fetching the list: {url}: {expected}"));
+        }
+        let store = scratch.path().join("pem");
+        settings.authorities = Some(store.clone());
+        for (length, expected) in [
+            (
+                16_777_216,
+                "CA certificates: there are none in the file".to_owned(),
+            ),
+            (
+                16_777_217,
+                format!(
+                    "{} has 16777217 bytes; at most 16777216 are allowed",
+                    store.display()
+                ),
+            ),
+        ] {
+            scratch.write("pem", &vec![b' '; length]);
+            let downloads = Downloads::new(&settings).unwrap();
+            let said = downloads.fetcher().err().unwrap().source.to_string();
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_so_long() {
+        let scratch = Scratch::new();
+        let settings = Settings::without_network(Some(scratch.path().to_owned()));
+        let downloads = Downloads::new(&settings).unwrap();
+        for (tag, is_kept) in [(4094, true), (4095, false)] {
+            let state = State {
+                bytes: vec![b'x'; 4_194_304],
+                validators: Validators {
+                    etag: Some("e".repeat(tag)),
+                    last_modified: None,
+                },
+                origin: StateOrigin::Server,
+            };
+            downloads.accept("id", &state).unwrap();
+            let kept = downloads.state("id", &[], "the list");
+            assert_eq!(kept.is_ok_and(|it| it.bytes.len() == 4_194_304), is_kept);
+        }
+        let mut fetching = settings.clone();
+        fetching.offline = false;
+        let downloads = Downloads::new(&fetching).unwrap();
+        // `{"keys":["…"]}`
+        for (length, expected) in [
+            (1_048_576, Ok(true)),
+            (1_048_577, Err("its 1 keys are too many to be remembered")),
+        ] {
+            let seen = Seen {
+                keys: vec!["k".repeat(length - 13)],
+                ..Seen::default()
+            };
+            let kept = downloads
+                .remember("id", &seen)
+                .and_then(|()| downloads.seen("id"));
+            let found = kept.map(|kept| kept == seen);
+            let found = found.map_err(|failure| failure.source.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned));
         }
     }
 }

@@ -139,11 +139,7 @@ impl Metadata {
             return self.parse(listed, downloads);
         };
         // One that can't be read is of another version of this program, and is made again.
-        let longest = listed
-            .open_size
-            .unwrap_or(MAX_STORED)
-            .saturating_add(MAX_SMALL_CATALOG);
-        let kept = cache.sealed(CacheDirectory::Catalogs, &key, longest)?;
+        let kept = cache.sealed(CacheDirectory::Catalogs, &key, longest_catalog(listed))?;
         let kept = kept.filter(|kept| kept.holds);
         if let Some(catalog) = kept.and_then(|kept| Catalog::decode(kept.bytes).ok()) {
             return Ok(catalog);
@@ -362,6 +358,12 @@ pub fn weak_checksum(repository: &str, algorithm: DigestAlgorithm, file: &str) -
     Finding::new(&kinds::WEAK_CHECKSUM, text)
 }
 
+/// Returns how long a catalog in the cache may be.
+fn longest_catalog(listed: &MetadataFile) -> u64 {
+    let open = listed.open_size.unwrap_or(MAX_STORED);
+    open.saturating_add(MAX_SMALL_CATALOG)
+}
+
 /// Returns the name under which the list of a repository at these URLs is kept.
 pub fn identity(urls: &[String]) -> Result<String> {
     let text = urls.join("\n");
@@ -376,7 +378,10 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use rpm_input::repodata::Checksum;
+
     use super::*;
+    use crate::packages::repository::download::{Settings, promise};
     use crate::words::scratch::Scratch;
 
     fn metadata(place: Place) -> Metadata {
@@ -516,5 +521,50 @@ mod tests {
             format!("{} has 4 bytes; at most 3 are allowed", file.display())
         );
         assert!(read_bounded(&scratch.path().join("none"), 3).is_err());
+    }
+
+    #[test]
+    fn files_without_a_length_have_a_largest_one() {
+        let scratch = Scratch::new();
+        let mut settings = Settings::without_network(Some(scratch.path().to_owned()));
+        settings.offline = false;
+        let checksum = Checksum::parse("sha256", &"0".repeat(64)).unwrap();
+        let mut listed = MetadataFile {
+            kind: Kind::Primary,
+            checksum: checksum.clone(),
+            open_checksum: None,
+            location: "file".to_owned(),
+            base: None,
+            size: None,
+            open_size: None,
+        };
+        let package = PackageFile {
+            location: "file".to_owned(),
+            base: None,
+            checksum,
+            size: 0,
+        };
+        let said = |length, is_package| {
+            let url = promise(length);
+            let metadata = metadata(Place::Urls(vec![url.clone()]));
+            let downloads = Downloads::new(&settings).unwrap();
+            let failure = match is_package {
+                true => metadata.package(&package, true, &downloads, &|_| {}).err(),
+                false => metadata.metadata_file(&listed, &downloads).err(),
+            };
+            let said = format!("{:#}", failure.unwrap().source);
+            let start = format!("fetching file of oss: {url}/file: ");
+            said.strip_prefix(&start).map(str::to_owned).unwrap()
+        };
+        for (limit, is_package) in [(1 << 30, false), (16 << 30, true)] {
+            let expected = "the connection ended too early (tried once)";
+            assert_eq!(said(limit, is_package), expected);
+            let expected = format!("the file is longer than {limit} bytes");
+            assert_eq!(said(limit + 1, is_package), expected);
+        }
+        for (open_size, expected) in [(Some(1000), 66_536), (None, (1 << 30) + 65_536)] {
+            listed.open_size = open_size;
+            assert_eq!(longest_catalog(&listed), expected);
+        }
     }
 }
