@@ -24,7 +24,7 @@ use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::bytes;
 
-/// More extension-release files than this are not read.
+/// Most extension-release files of an image.
 const MAX_RELEASES: usize = 1024;
 /// Contents may be this many times as long as their image.
 const MAX_RATIO: u64 = 1000;
@@ -271,10 +271,14 @@ pub fn release_files<R: Read + Seek>(
     };
     let mut files = Vec::new();
     let mut left = MAX_RELEASE_SIZE;
-    for (entry, _) in found.entries().take(MAX_RELEASES) {
+    for (entry, _) in found.entries() {
         let Some(name) = entry.strip_prefix("extension-release.") else {
             continue;
         };
+        if files.len() == MAX_RELEASES {
+            let text = format!("{directory} has more than {MAX_RELEASES} extension-release files");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
         let path = format!("{directory}/{entry}");
         let own = match tree.get(&path) {
             Some(Visit::Leaf(_, leaf)) => Some(leaf),
@@ -366,4 +370,51 @@ pub fn image_failure(path: &Path, error: impl Into<io::Error>) -> Failure {
 
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::squashfs::{Options, Packer};
+    use image::{Leaf, Stat};
+
+    use super::*;
+
+    #[test]
+    fn an_image_has_so_many_release_files() {
+        let options = Options {
+            compressor: "lz4".parse().unwrap(),
+            block_size: 4096,
+            workers: 1,
+            mkfs_time: 0,
+        };
+        // Those of other names don't count.
+        for (count, expected) in [
+            (1024, Ok(1024)),
+            (
+                1025,
+                Err("usr/lib/extension-release.d has more than 1024 extension-release files"),
+            ),
+        ] {
+            let implicit = Stat::implicit_directory(0);
+            let mut tree = Tree::new(implicit.clone());
+            let others = (0..2000).map(|number| format!("a{number}"));
+            let names = (0..count).map(|number| format!("extension-release.{number}"));
+            for name in others.chain(names) {
+                let path = format!("{RELEASE_DIRECTORY}/{name}");
+                let leaf = Leaf {
+                    stat: Stat::default(),
+                    content: Content::Symlink("x".to_owned()),
+                };
+                tree.insert_leaf(&path, leaf, &implicit).unwrap();
+            }
+            let packer = Packer::new(Cursor::new(Vec::new()), &options).unwrap();
+            let (packed, _) = packer.finish(&tree).unwrap();
+            let mut image = Image::open(packed).unwrap();
+            let found = release_files(&mut image, &tree).map(|files| files.len());
+            let found = found.map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned));
+        }
+    }
 }
