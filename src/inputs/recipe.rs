@@ -454,6 +454,30 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_is_so_long() {
+        let scratch = crate::words::scratch::Scratch::new();
+        for (length, expected) in [
+            (
+                1_048_576,
+                "x.toml: reading a.rpm: No such file or directory (os error 2)",
+            ),
+            (
+                1_048_577,
+                "x.toml has 1048577 bytes; at most 1048576 are allowed",
+            ),
+        ] {
+            let text = format!("packages = [\"a.rpm\"]{}", "\n".repeat(length - 20));
+            let path = scratch.write("x.toml", text.as_bytes());
+            let said = inputs(&path, &BuildArguments::default()).err();
+            let said = format!("{:#}", said.unwrap().source);
+            assert_eq!(
+                said.replace(&format!("{}/", scratch.path().display()), ""),
+                expected
+            );
+        }
+    }
+
+    #[test]
     fn every_key() {
         let recipe = recipe(
             r#"

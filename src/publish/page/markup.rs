@@ -61,8 +61,9 @@ mod tests {
 
     #[test]
     fn texts() {
-        let long = "x".repeat(MAX_SHOWN + 1);
-        let cut = format!("{}…", "x".repeat(MAX_SHOWN));
+        let longest = "ü".repeat(300);
+        let long = format!("{longest}x");
+        let cut = format!("{longest}…");
         for (text, expected) in [
             ("gcc-c++ 1:2~3", "gcc-c++ 1:2~3"),
             (
@@ -74,6 +75,7 @@ mod tests {
                 "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}",
             ),
             ("größe", "größe"),
+            (&*longest, &*longest),
             (&*long, &*cut),
         ] {
             assert_eq!(Text(text).to_string(), expected);

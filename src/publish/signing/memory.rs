@@ -279,13 +279,41 @@ mod tests {
     }
 
     #[test]
+    fn notes_are_so_long() {
+        let scratch = Scratch::new();
+        let memory = Memory::new(Some(scratch.path().to_owned()));
+        memory.keep(scratch.path(), &issued("a", 1), "KEY").unwrap();
+        let path = scratch.path().join(FILE);
+        let notes = std::fs::read_to_string(&path).unwrap();
+        for (length, expected) in [
+            (16_777_216, Ok(1)),
+            (
+                16_777_217,
+                Err(
+                    "what was signed can't be trusted: signed.json has 16777217 bytes; at most 16777216 are allowed",
+                ),
+            ),
+        ] {
+            let blanks = " ".repeat(length - notes.len());
+            std::fs::write(&path, format!("{notes}{blanks}")).unwrap();
+            let found = memory.read().map(|notes| notes.stores.len());
+            let found = found.map_err(|failure| format!("{:#}", failure.source));
+            let directory = format!("{}/", scratch.path().display());
+            let found = found.map_err(|text| text.replace(&directory, ""));
+            assert_eq!(found, expected.map_err(str::to_owned));
+        }
+    }
+
+    #[test]
     fn the_oldest_note_goes_first() {
         let mut notes = Notes::default();
-        for number in 0..=MAX_STORES {
-            let directory = format!("/nowhere/{number}/store");
-            notes.keep(Path::new(&directory), &issued("a", 1), "KEY");
+        for (number, expected) in [(9_999, "/0/"), (10_000, "/1/")] {
+            for number in notes.stores.len()..=number {
+                let directory = format!("/nowhere/{number}/store");
+                notes.keep(Path::new(&directory), &issued("a", 1), "KEY");
+            }
+            assert_eq!(notes.stores.len(), 10_000);
+            assert!(notes.stores[0].directory.contains(expected));
         }
-        assert_eq!(notes.stores.len(), MAX_STORES);
-        assert!(notes.stores[0].directory.contains("/1/"));
     }
 }

@@ -122,17 +122,24 @@ mod tests {
 
     #[test]
     fn lines() {
-        let long = "x".repeat(MAX_LENGTH);
+        let longest = "x".repeat(4096);
+        let too_long = Err("the passphrase is longer than 4096 bytes");
         for (input, expected) in [
-            ("secret", Some("secret")),
-            ("secret\nmore", Some("secret")),
-            (" sp ace \r\n", Some(" sp ace ")),
-            ("", Some("")),
-            (&format!("{long}\n"), Some(&long[..])),
-            (&format!("{long}x\n"), None),
+            ("secret", Ok("secret")),
+            ("secret\nmore", Ok("secret")),
+            (" sp ace \r\n", Ok(" sp ace ")),
+            ("", Ok("")),
+            (&longest, Ok(&longest)),
+            (&format!("{longest}\r\n"), Ok(&longest)),
+            (&format!("{longest}x"), too_long),
+            (&format!("{longest}x\r\n"), too_long),
         ] {
-            let line = read_line(input.as_bytes());
-            assert_eq!(line.ok().as_deref(), expected, "{input:?}");
+            let line = read_line(input.as_bytes()).map_err(|error| error.to_string());
+            assert_eq!(
+                line.as_deref(),
+                expected.map_err(str::to_owned).as_ref().copied(),
+                "{input:?}"
+            );
         }
         let secret = Passphrase::new("secret".to_owned());
         assert!(!format!("{:?}", PassphraseSource::Given(secret)).contains("secret"));
