@@ -7,6 +7,7 @@ use manifest::{Explained, ReliedOn};
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 
+use crate::base::Evidence;
 use crate::findings::Finding;
 use crate::inputs::Inputs;
 use crate::packages::{Chosen, Selection};
@@ -33,6 +34,8 @@ pub struct Built {
     /// Why each package is there.
     resolution: Vec<Explained>,
     requires: Vec<String>,
+    /// What is known of the base, and what of these could not be looked up.
+    evidence: Evidence,
     /// What of the base meets these requirements, where its packages are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     relies_on: Vec<ReliedOn>,
@@ -82,6 +85,7 @@ impl Built {
             plan,
             identity,
             requires,
+            evidence,
             ..
         } = planned;
         let directory = inputs.destination.directory_of(&identity.name);
@@ -102,6 +106,7 @@ impl Built {
                 .collect(),
             resolution: selection.chosen.iter().map(Chosen::explained).collect(),
             requires,
+            evidence,
             relies_on: selection.relies_on,
             files: plan.files,
             content_bytes: plan.size,

@@ -35,7 +35,16 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     let files = BaseFiles::of(&base);
     let mut planned = plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())?;
     answer::say_match(&planned, report);
+    let libraries = BaseLibraries::of(&base, selection.provided.take())?;
     let found = check::plan(&planned, &selection.packages(), files.as_ref())?;
+    planned.note(found);
+    let found = check::needs(
+        &mut planned,
+        &base,
+        files.as_ref(),
+        &libraries,
+        selection.looked_up,
+    );
     planned.note(found);
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
@@ -53,7 +62,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         false => Some(make(
             inputs,
             signer,
-            &base,
+            (&base, &libraries),
             &mut selection,
             &mut planned,
             report,
@@ -68,17 +77,16 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
 fn make(
     inputs: &Inputs,
     signer: Option<&Signer>,
-    base: &Base,
+    (base, libraries): (&Base, &BaseLibraries),
     selection: &mut Selection,
     planned: &mut Planned,
     report: &Report,
 ) -> Result<Stored> {
-    let libraries = BaseLibraries::of(base, selection.provided.take())?;
     let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
     let output = directory.temporary()?;
     let chosen = &mut selection.chosen;
     let mut packed = pack::image(&planned.plan, chosen, &inputs.packing, output, report)?;
-    let mut found = check::files(planned, &packed.linkage, &libraries)?;
+    let mut found = check::files(planned, &packed.linkage, libraries)?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     packed.unpack(inputs.tree.as_deref(), report)?;

@@ -61,6 +61,8 @@ fn the_same_again_changes_nothing_and_other_bytes_are_refused() {
         let mut arguments = vec![
             "--match".into(),
             "any".into(),
+            "--allow".into(),
+            "unchecked-base".into(),
             "-o".into(),
             scratch.path().into(),
         ];
@@ -136,7 +138,7 @@ fn what_the_image_says_of_itself() {
         ),
         (
             "debian-13",
-            "--match any --scope initrd",
+            "--match any --allow unchecked-base --scope initrd",
             "ID=_any\nVERSION_ID=13\nSYSEXT_ID=hello-sysext\nSYSEXT_VERSION_ID=1.0-1\n\
              SYSEXT_SCOPE=initrd\nARCHITECTURE=x86-64\nEXTENSION_RELOAD_MANAGER=1\n",
         ),
@@ -337,7 +339,15 @@ fn an_overlay_adds_and_replaces() {
     // It works alone, once it has a name and a version.
     let alone = |more: &[&str]| {
         program()
-            .args(["--match", "any", "--arch", "x86-64", "--overlay"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--arch",
+                "x86-64",
+                "--overlay",
+            ])
             .arg(&overlay)
             .arg("-o")
             .arg(scratch.join("b"))
@@ -359,7 +369,7 @@ fn a_dry_run_writes_nothing_and_shows_the_tree() {
     let scratch = Scratch::new();
     let outcome = program()
         .current_dir(scratch.path())
-        .args(["--dry-run", "--match", "any"])
+        .args(["--dry-run", "--match", "any", "--allow", "unchecked-base"])
         .arg(fixture(HELLO))
         .output()
         .unwrap();
@@ -377,6 +387,8 @@ fn a_dry_run_writes_nothing_and_shows_the_tree() {
         &[
             OsStr::new("--match"),
             OsStr::new("any"),
+            OsStr::new("--allow"),
+            OsStr::new("unchecked-base"),
             fixture(HELLO).as_os_str(),
         ],
     );

@@ -220,7 +220,16 @@ fn a_list_of_a_real_base_decides_as_its_files_do() {
     fs::write(&list, listed).unwrap();
     let said_of = |base: &Path| -> Vec<String> {
         let outcome = program()
-            .args(["--match", "any", "--name", "gdb", "--image-version", "1"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--name",
+                "gdb",
+                "--image-version",
+                "1",
+            ])
             .args(["--compression", "zstd:1", "--arch", "x86_64", "--replace"])
             .arg("--base")
             .arg(base)

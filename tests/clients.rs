@@ -71,7 +71,15 @@ fn every_reader_agrees() {
     for compression in ["zstd", "xz", "gzip", "lz4"] {
         let scratch = Scratch::new();
         let outcome = program()
-            .args(["--match", "any", "--compression", compression, "-o"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--compression",
+                compression,
+                "-o",
+            ])
             .arg(scratch.path())
             .args(
                 [

@@ -66,7 +66,7 @@ fn no_time_is_later_than_source_date_epoch() {
             command.env("SOURCE_DATE_EPOCH", epoch);
         }
         let outcome = command
-            .args(["--dry-run", "--match", "any"])
+            .args(["--dry-run", "--match", "any", "--allow", "unchecked-base"])
             .arg(fixture(RPMS[0]))
             .current_dir(scratch.path())
             .output()

@@ -297,7 +297,7 @@ fn checking_an_os_update() {
     // second has lost a library.
     reader.succeed(
         "library=fixtures/hello-library-2.0-3.x86_64.rpm
-        sysext-build -q --match any --tree tree -o tree-store $library
+        sysext-build -q --match any --allow unchecked-base --tree tree -o tree-store $library
         for root in old new; do
             mkdir -p $root/usr/lib64 $root/usr/lib/sysimage/rpm $root/usr/bin
             ln -s usr/lib64 usr/bin $root/
@@ -315,7 +315,7 @@ fn checking_an_os_update() {
         sed s/20260304/20260411/ old/usr/lib/os-release > new/usr/lib/os-release
         build() { sysext-build -q --os-release old/usr/lib/os-release -o store \"$@\"; }
         build fixtures/hello-tools-*.x86_64.rpm
-        build --match any fixtures/hello-sysext-*.rpm
+        build --match any --allow unchecked-base fixtures/hello-sysext-*.rpm
         build fixtures/payload-zstd-*.rpm",
     );
     reader.read("docs/guide/os-update.md");

@@ -23,7 +23,7 @@ fn build(bytes: &[u8], scratch: &Scratch) -> (Option<i32>, String, u64) {
         .arg(program().get_program());
     let outcome = command
         .env_remove("SOURCE_DATE_EPOCH")
-        .args(["--match", "any", "-o"])
+        .args(["--match", "any", "--allow", "unchecked-base", "-o"])
         .arg(&store)
         .arg(&rpm)
         .output()
@@ -126,7 +126,7 @@ fn what_is_no_package_at_all() {
 fn a_damaged_image_is_refused_by_inspect() {
     let scratch = Scratch::new();
     let outcome = program()
-        .args(["--match", "any", "-o"])
+        .args(["--match", "any", "--allow", "unchecked-base", "-o"])
         .arg(scratch.path())
         .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
         .output()

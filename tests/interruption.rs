@@ -38,7 +38,15 @@ fn sigkill_at_any_moment() {
     let build = |store: &Path| {
         let mut command = program();
         command
-            .args(["--match", "any", "--compression", "zstd:19", "-o"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--compression",
+                "zstd:19",
+                "-o",
+            ])
             .arg(store);
         command
             .args(rpms.map(fixture))
@@ -89,7 +97,7 @@ fn a_full_disk() {
     for kib in [4, 16, 64, 128, 180] {
         let script = format!(
             "mount -t tmpfs -o size={kib}k none \"$1\" && mkdir \"$1/store\" || exit 99
-             \"$0\" --match any -o \"$1/store\" \"$2\"; code=$?
+             \"$0\" --match any --allow unchecked-base -o \"$1/store\" \"$2\"; code=$?
              ls -A \"$1/store\" >&2; exit $code"
         );
         let outcome = Command::new("unshare")

@@ -184,7 +184,15 @@ impl Scene {
 
     fn build(&self, version: &str, more: &[OsString]) -> Output {
         self.program()
-            .args(["--name", "tool", "--match", "any", "--image-version"])
+            .args([
+                "--name",
+                "tool",
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--image-version",
+            ])
             .arg(version)
             .arg("--os-release")
             .arg(os_release("tumbleweed"))
@@ -212,7 +220,16 @@ impl Scene {
         if !image.exists() {
             let built = self
                 .program()
-                .args(["--name", "tool", "--match", "any", "--image-version", "3"])
+                .args([
+                    "--name",
+                    "tool",
+                    "--match",
+                    "any",
+                    "--allow",
+                    "unchecked-base",
+                    "--image-version",
+                    "3",
+                ])
                 .arg("--os-release")
                 .arg(os_release("tumbleweed"))
                 .arg("-o")
@@ -739,7 +756,16 @@ fn a_planted_directory_is_not_signed_with_the_others() {
     let build = |output: &Path, more: &[OsString]| {
         let outcome = scene
             .program()
-            .args(["--name", "evil", "--match", "any", "--image-version", "1"])
+            .args([
+                "--name",
+                "evil",
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--image-version",
+                "1",
+            ])
             .arg("--os-release")
             .arg(os_release("tumbleweed"))
             .arg("-o")
@@ -849,7 +875,15 @@ fn a_day_is_judged_by_the_clock() {
     let build = |day: &str| {
         program()
             .env("SOURCE_DATE_EPOCH", "1700000001")
-            .args(["--match", "any", "--best-before", day, "-o"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--best-before",
+                day,
+                "-o",
+            ])
             .arg(scratch.join("store"))
             .arg("--os-release")
             .arg(os_release("tumbleweed"))

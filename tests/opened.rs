@@ -53,7 +53,13 @@ use Directories::{Refused as NoDirectory, Taken};
 use Links::{Followed, Refused};
 
 const ROWS: &[Row] = &[
-    row("a.rpm", "a.rpm --match any -o new", Followed, Taken, None),
+    row(
+        "a.rpm",
+        "a.rpm --match any --allow unchecked-base -o new",
+        Followed,
+        Taken,
+        None,
+    ),
     row("a.toml", "a.toml -o new", Followed, NoDirectory, Some(MIB)),
     row(
         "os-release",
@@ -79,7 +85,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "public",
-        "a.rpm --match any --keyring public --allow unsigned-package -o new",
+        "a.rpm --match any --allow unchecked-base --keyring public --allow unsigned-package -o new",
         Followed,
         Taken,
         Some(4 * MIB),
@@ -236,7 +242,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "store/SHA256SUMS.gpg",
-        "a.rpm --match any --sign-key secret -o store",
+        "a.rpm --match any --allow unchecked-base --sign-key secret -o store",
         Refused,
         NoDirectory,
         Some(MIB),
@@ -257,7 +263,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "store/import-pubring.gpg",
-        "a.rpm --match any --sign-key secret -o store",
+        "a.rpm --match any --allow unchecked-base --sign-key secret -o store",
         Refused,
         NoDirectory,
         Some(4 * MIB),
@@ -278,7 +284,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "secret",
-        "a.rpm --match any --sign-key secret -o new",
+        "a.rpm --match any --allow unchecked-base --sign-key secret -o new",
         Followed,
         NoDirectory,
         Some(MIB),
@@ -330,7 +336,7 @@ impl Scene {
         let url = format!("[a]\nbaseurl=file://{}\n", scene.at("repo").display());
         fs::write(scene.at("a.repo"), url).unwrap();
         for arguments in [
-            "a.rpm --match any --sign-key secret -o store",
+            "a.rpm --match any --allow unchecked-base --sign-key secret -o store",
             "payload-zstd --repo repo --base base --os-release os-release --arch x86_64 --lock \
              a.lock --cache-dir cache -o locked",
         ] {
@@ -508,7 +514,7 @@ fn nothing_is_written_through_a_link() {
         ),
         (
             "names/payload-zstd".to_owned(),
-            "a.rpm --match any --layout per-name -o names",
+            "a.rpm --match any --allow unchecked-base --layout per-name -o names",
             1,
         ),
         (
@@ -557,7 +563,17 @@ fn a_tree_acts_for_nobody() {
         .unwrap();
         std::os::unix::fs::chown(scratch.path(), Some(user), Some(user)).unwrap();
         let outcome = Command::new(own)
-            .args(["a.rpm", "--match", "any", "--tree", "tree", "-o", "store"])
+            .args([
+                "a.rpm",
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--tree",
+                "tree",
+                "-o",
+                "store",
+            ])
             .current_dir(scratch.path())
             .env("HOME", scratch.path())
             .env_remove("XDG_STATE_HOME")

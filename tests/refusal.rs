@@ -165,7 +165,15 @@ fn what_may_be_allowed_is_built() {
         let scratch = Scratch::new();
         let outcome = program()
             .args([
-                "--match", "any", "--arch", "x86-64", "--allow", finding, "-o",
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--arch",
+                "x86-64",
+                "--allow",
+                finding,
+                "-o",
             ])
             .arg(scratch.path())
             .args(rpms.iter().map(|name| fixture(name)))
@@ -182,7 +190,15 @@ fn what_may_be_allowed_is_built() {
 #[test]
 fn json_failures_are_json() {
     let outcome = program()
-        .args(["--json", "--match", "any", "--arch", "x86-64"])
+        .args([
+            "--json",
+            "--match",
+            "any",
+            "--allow",
+            "unchecked-base",
+            "--arch",
+            "x86-64",
+        ])
         .arg(fixture("outside-1-1.noarch.rpm"))
         .output()
         .unwrap();
@@ -203,7 +219,15 @@ fn a_store_that_clients_could_not_follow_is_refused() {
     let scratch = Scratch::new();
     let build = |name: &str| {
         program()
-            .args(["--match", "any", "--name", name, "-o"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--name",
+                name,
+                "-o",
+            ])
             .arg(scratch.path())
             .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
             .output()
@@ -245,7 +269,7 @@ fn a_directory_without_packages_is_refused() {
 fn an_unwritable_or_full_place_is_an_io_failure() {
     let output = PathBuf::from("/proc/no-such-directory");
     let outcome = program()
-        .args(["--match", "any", "-o"])
+        .args(["--match", "any", "--allow", "unchecked-base", "-o"])
         .arg(output)
         .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
         .output()

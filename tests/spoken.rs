@@ -24,7 +24,16 @@ fn images(scratch: &Scratch) -> [PathBuf; 2] {
     fs::write(scratch.join("tree/usr/share/f"), "").unwrap();
     let build = |version: &str| {
         let built = at(scratch)
-            .args(["--match", "any", "--overlay", "tree", "--name", "a"])
+            .args([
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--overlay",
+                "tree",
+                "--name",
+                "a",
+            ])
             .args(["-o", "store", "--image-version", version])
             .output()
             .unwrap();
@@ -70,7 +79,10 @@ fn text_of_others_stays_text() {
     let url = || OsString::from(format!("http://127.0.0.1:1/{EVIL}"));
     let hello = || OsString::from(fixture("hello-sysext-1.0-1.x86_64.rpm"));
     let word = |text: &str| OsString::from(text);
-    let dry = || [word("--dry-run"), word("--match"), word("any")];
+    let dry = || -> Vec<_> {
+        let dry = "--dry-run --match any --allow unchecked-base";
+        dry.split_whitespace().map(OsString::from).collect()
+    };
     let with = |more: Vec<OsString>| [&dry()[..], &more].concat();
     for arguments in [
         with(vec![rpm()]),
@@ -216,7 +228,7 @@ fn answers(scratch: &Scratch) -> Vec<(Vec<OsString>, i32)> {
     ];
     let plan = scratch.join("plan.json");
     let planned = run([
-        &words("--dry-run --json --match any")[..],
+        &words("--dry-run --json --match any --allow unchecked-base")[..],
         std::slice::from_ref(&rpm),
     ]
     .concat());
@@ -228,7 +240,14 @@ fn answers(scratch: &Scratch) -> Vec<(Vec<OsString>, i32)> {
         (words("completions zsh"), 0),
         (words("rules"), 0),
         (words("explain set-uid"), 0),
-        ([&words("--dry-run --match any")[..], &[rpm]].concat(), 0),
+        (
+            [
+                &words("--dry-run --match any --allow unchecked-base")[..],
+                &[rpm],
+            ]
+            .concat(),
+            0,
+        ),
         (vec![word("inspect"), one.clone()], 0),
         (
             vec![word("why"), OsString::from(plan), word("hello-sysext")],
@@ -260,7 +279,10 @@ fn answers(scratch: &Scratch) -> Vec<(Vec<OsString>, i32)> {
         .collect();
     lines.extend(with_json);
     // A refusal is an answer, too.
-    lines.push((words("--json --match any /nonexistent.rpm"), 3));
+    lines.push((
+        words("--json --match any --allow unchecked-base /nonexistent.rpm"),
+        3,
+    ));
     lines
 }
 

@@ -14,6 +14,8 @@ fn add(store: &Path, rpm: &str, version: &str, more: &[&str]) {
     let mut arguments: Vec<&OsStr> = vec![
         "--match".as_ref(),
         "any".as_ref(),
+        "--allow".as_ref(),
+        "unchecked-base".as_ref(),
         "--image-version".as_ref(),
         version.as_ref(),
         rpm.as_os_str(),
@@ -67,6 +69,8 @@ fn what_is_not_the_newest_needs_a_word() {
     let older = [
         "--match",
         "any",
+        "--allow",
+        "unchecked-base",
         "--image-version",
         "1.9",
         "-o",
@@ -269,7 +273,16 @@ fn obs_gets_a_digest_beside_each_file_and_no_list() {
     let listed = Scratch::new();
     add(listed.path(), TOOLS, "1", &[]);
     let directory = listed.path().to_str().unwrap();
-    let refused = run(["--match", "any", "--obs", "-o", directory, rpm]);
+    let refused = run([
+        "--match",
+        "any",
+        "--allow",
+        "unchecked-base",
+        "--obs",
+        "-o",
+        directory,
+        rpm,
+    ]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("SHA256SUMS exists"));
 }

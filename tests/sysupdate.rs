@@ -389,6 +389,8 @@ fn an_installed_image_updates_itself() {
         "no",
         "--match",
         "any",
+        "--allow",
+        "unchecked-base",
     ];
     publish(&store, "hello-self", "1-1", &itself);
     let phases = ["first.client", "publish", "second.client"].map(|name| scratch.join(name));
@@ -490,11 +492,16 @@ fn what_the_guide_says_about_clients_is_what_happens() {
         let store = scratch.join("store");
         let signing = signing(&scratch);
         let mut arguments: Vec<_> = signing.iter().map(String::as_str).collect();
-        arguments.extend(["--match", "any"]);
+        arguments.extend(["--match", "any", "--allow", "unchecked-base"]);
         publish(&store, "strace", "6.11-1.1", &arguments);
         // The second version is made before, since the client lives in one command.
         let next = scratch.join("next");
-        publish(&next, "strace", "6.12-1.1", &["--match", "any"]);
+        publish(
+            &next,
+            "strace",
+            "6.12-1.1",
+            &["--match", "any", "--allow", "unchecked-base"],
+        );
 
         let mut phases = Vec::new();
         let mut phase = |name: &str, commands: &str| {

@@ -305,13 +305,13 @@ fn clients_take_what_the_owner_signs_and_nothing_else() {
     let keys = Keys::make(&scratch.join("gpg"));
     let signing = signing(&scratch);
     let mut arguments: Vec<_> = signing.iter().map(String::as_str).collect();
-    arguments.extend(["--match", "any"]);
+    arguments.extend(["--match", "any", "--allow", "unchecked-base"]);
     publish(&scratch.join("store"), "strace", "6.11-1.1", &arguments);
     publish(
         &scratch.join("other"),
         "strace",
         "6.11-1.1.1",
-        &["--match", "any"],
+        &["--match", "any", "--allow", "unchecked-base"],
     );
     let image =
         |store: &str, version: &str| scratch.join(&format!("{store}/strace-{version}.x86-64.raw"));
@@ -382,7 +382,7 @@ fn the_page_and_readme_show_the_same() {
     let store = scratch.join("store");
     let signing = signing(&scratch);
     let mut arguments: Vec<_> = signing.iter().map(String::as_str).collect();
-    arguments.extend(["--match", "any"]);
+    arguments.extend(["--match", "any", "--allow", "unchecked-base"]);
     publish(&store, "strace", "6.11-1.1", &arguments);
     let url = ["--url", "https://example.org/sysext"];
     for (verb, more) in [("sysupdate", &signing[..]), ("page", &[])] {

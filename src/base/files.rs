@@ -46,11 +46,7 @@ pub enum BaseEntry {
 impl<'a> BaseFiles<'a> {
     /// Returns the files of a base; `None` where they are not known.
     pub fn of(base: &'a Base) -> Option<Self> {
-        // A directory without programs is not a root, but holds a database alone.
-        let root = base
-            .root
-            .as_deref()
-            .filter(|root| root.join("usr/bin").is_dir());
+        let root = base.files_root();
         let packages = base.packages.as_deref().unwrap_or_default();
         if root.is_none() && packages.iter().all(|package| package.files.is_empty()) {
             return None;

@@ -6,6 +6,7 @@
 //! packages with a name; what they provide must be looked up in repositories.
 
 pub mod files;
+mod known;
 mod list;
 mod manifest;
 mod os_release;
@@ -19,6 +20,7 @@ use anyhow::anyhow;
 use clients::Release;
 use rpm_input::{FileKind, Package, database};
 
+pub use known::{Evidence, Known};
 pub use list::Listed;
 #[cfg(test)]
 pub use list::parse as parse_list;
@@ -103,6 +105,13 @@ struct Found {
 }
 
 impl Base {
+    /// Returns the root directory if it has the files of a system: one without programs holds a
+    /// database alone.
+    pub fn files_root(&self) -> Option<&Path> {
+        let root = self.root.as_deref();
+        root.filter(|root| root.join("usr/bin").is_dir())
+    }
+
     /// Reads what there is to know of the base.
     pub fn open(source: &BaseSource) -> Result<Self> {
         let (prefix, found) = match &source.packages {

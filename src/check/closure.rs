@@ -37,15 +37,15 @@ pub enum BaseLibraries {
 }
 
 impl BaseLibraries {
+    /// Says whether anything is known of them, so that what programs load can be judged.
+    pub fn are_known(&self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+
     /// Opens what there is to know of a base's libraries. `looked_up` is what repositories say that
     /// a base provides of which there are only the packages' names.
     pub fn of(base: &Base, looked_up: Option<Capabilities>) -> Result<Self> {
-        // A root without programs is a database in a directory.
-        if let Some(root) = base
-            .root
-            .as_ref()
-            .filter(|root| root.join("usr/bin").is_dir())
-        {
+        if let Some(root) = base.files_root() {
             return Root::open(root).map(Self::Files).map_err(|error| {
                 Failure::io(format!("reading ld.so.cache of {}", root.display()), error)
             });

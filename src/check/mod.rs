@@ -1,17 +1,23 @@
 //! Judgements of an image: against what it is called, against a base, against its clients.
 
 pub mod closure;
+pub mod ground;
 pub mod level;
+pub mod requirements;
 pub mod shadow;
 pub mod survey;
+pub mod verdict;
 
 use anyhow::anyhow;
 use architecture::Architecture;
 use linkage::{Linkage, Needs};
+use resolve::Installed;
 use rpm_input::Package;
 
 use self::closure::BaseLibraries;
+use self::requirements::{LookedUp, Lookup};
 use crate::base::files::BaseFiles;
+use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, kinds};
 use crate::plan::Planned;
 use crate::plan::identity::Identity;
@@ -29,15 +35,70 @@ pub fn plan(
     Ok(findings)
 }
 
+/// Looks up what a planned image requires in a base whose packages are not known, and says what
+/// could not be looked up. `looked_up` says that the choice of packages did all of that.
+pub fn needs(
+    planned: &mut Planned,
+    base: &Base,
+    files: Option<&BaseFiles<'_>>,
+    libraries: &BaseLibraries,
+    looked_up: bool,
+) -> Vec<Finding> {
+    planned.evidence.known = match libraries {
+        BaseLibraries::Packages(_) => base.known().max(Known::Provides),
+        _ => base.known(),
+    };
+    if looked_up {
+        return Vec::new();
+    }
+    let lookup = Lookup {
+        packages: None,
+        files,
+        libraries,
+        has_linkage: true,
+    };
+    let LookedUp { unmet, unchecked } = lookup.look_up(&planned.requires, &Installed::default());
+    planned.evidence.unchecked = unchecked;
+    let name = &planned.identity.name;
+    let unmet = unmet.iter().map(|text| requirements::unmet(text, name));
+    unmet
+        .chain(unchecked_base(planned, &planned.evidence))
+        .collect()
+}
+
+/// Says what was not looked up. An image that is for every system claims that all of them have it.
+fn unchecked_base(planned: &Planned, evidence: &Evidence) -> Option<Finding> {
+    let finding = evidence.finding()?;
+    Some(match planned.identity.fits_any() {
+        true => finding.made_fatal(),
+        false => finding,
+    })
+}
+
 /// Looks at what the files of an image need, and whether it is there.
-pub fn files(planned: &Planned, linkage: &Linkage, base: &BaseLibraries) -> Result<Vec<Finding>> {
+pub fn files(
+    planned: &mut Planned,
+    linkage: &Linkage,
+    base: &BaseLibraries,
+) -> Result<Vec<Finding>> {
     if planned.was_matched_to_any() {
         needs_nothing(linkage)?;
+    }
+    let mut unchecked = None;
+    // Files may need what their packages do not require.
+    if !base.are_known() && planned.evidence.unchecked.is_empty() {
+        let Needs {
+            libraries,
+            programs,
+        } = Needs::of(linkage);
+        planned.evidence.unchecked = libraries.into_keys().chain(programs).collect();
+        unchecked = unchecked_base(planned, &planned.evidence);
     }
     let unread = (linkage.unread.iter())
         .map(|(path, problem)| Finding::new(&kinds::ELF_UNREAD, format!("/{path}: {problem}")));
     let mut findings = closure::findings(&closure::judge(linkage, base));
     findings.extend(unread);
+    findings.extend(unchecked);
     Ok(findings)
 }
 

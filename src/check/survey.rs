@@ -8,33 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clients::{Client, Host, Outcome, Pattern, Release, Verdict};
+use clients::{Client, Host, Outcome, Pattern, Verdict};
 use linkage::Needs;
-use manifest::Manifest;
-use resolve::{Dependency, Installed, Nevra, Solvable};
 
-use super::closure::{self, BaseLibraries, Break};
-use super::shadow::{self, Shadow};
-use crate::base::Base;
-use crate::base::files::BaseFiles;
+use super::ground::{Ground, OnBase, Target};
+use super::verdict::Word;
 use crate::findings::{Finding, FindingKind, Waivers, kinds};
 use crate::inspected::InspectedImage;
-use crate::packages::choose;
 use crate::words::failure::Result;
 
 /// Keys by which a base says that it was updated. An image that is ignored for them alone may
 /// still run.
 const VERSION_KEYS: [&str; 2] = ["VERSION_ID", "SYSEXT_LEVEL"];
-
-/// A system that images are to work on.
-pub struct Target {
-    /// What to call it in a table.
-    pub label: String,
-    /// What its os-release says.
-    pub os_release: Release,
-    /// What is known of it beyond that.
-    pub base: Base,
-}
 
 /// What is asked of the images.
 pub struct Survey {
@@ -69,48 +54,6 @@ pub struct Judgement {
     pub as_before: bool,
 }
 
-impl Judgement {
-    /// Returns the kind of finding that it is, where the image is not merged.
-    pub fn kind(&self) -> &'static FindingKind {
-        match self.verdict.outcome {
-            Outcome::Refused => &kinds::BLOCKS_ALL,
-            Outcome::Unread => &kinds::UNREAD,
-            Outcome::Accepted | Outcome::Ignored => &kinds::NOT_MERGED,
-        }
-    }
-}
-
-/// How an image fares on a target, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// It is merged, and nothing stands against it.
-    Works,
-    /// It could not be read, so nothing is known.
-    Unread,
-    /// It would run, but is ignored for its `VERSION_ID` or `SYSEXT_LEVEL` alone.
-    Stale,
-    /// It is ignored.
-    Ignored,
-    /// Something in it does not run, or harms the base.
-    Breaks,
-    /// It is refused, and all others with it.
-    Refused,
-}
-
-impl State {
-    /// Returns the word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::Unread => "unread",
-            Self::Stale => "stale",
-            Self::Ignored => "ignored",
-            Self::Breaks => "breaks",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 /// All that was found out about one image.
 pub struct Row {
     /// The file that was named.
@@ -127,134 +70,101 @@ pub struct Row {
     pub needs: Option<Needs>,
 }
 
-/// What was found out about an image over one base.
-#[derive(Default)]
-pub struct OnBase {
-    /// Programs, libraries and scripts that would not run.
-    pub breaks: Vec<Break>,
-    /// What of the base the image would hide.
-    pub shadows: Vec<Shadow>,
-    /// All of it in words.
-    pub findings: Vec<Finding>,
-}
-
-impl OnBase {
-    /// Forgets what was so before.
-    fn subtract(&mut self, known: &Self) {
-        self.breaks.retain(|one| !known.breaks.contains(one));
-        self.shadows.retain(|one| !known.shadows.contains(one));
-        self.findings.retain(|one| !known.findings.contains(one));
-    }
-}
-
 impl Row {
-    /// Returns how the image fares on a target.
-    pub fn state(&self, target: usize, waivers: &Waivers) -> State {
-        let stops = |finding: &&Finding| waivers.stops(finding);
-        let breaks = self.on_base[target].findings.iter().any(|one| stops(&one));
-        let mut state = if breaks { State::Breaks } else { State::Works };
-        for one in self.unaccepted(target) {
-            state = state.max(match one.verdict.outcome {
-                Outcome::Refused => State::Refused,
-                Outcome::Unread => State::Unread,
-                _ if VERSION_KEYS.contains(&one.verdict.field) => State::Stale,
-                _ => State::Ignored,
-            });
+    /// Returns the word for how the image fares on a target.
+    pub fn word(&self, target: usize, waivers: &Waivers) -> Word {
+        let found = &self.on_base[target];
+        let is_unread = |one: &Judgement| one.verdict.outcome == Outcome::Unread;
+        let is_unmerged = self.unaccepted(target).any(|one| !is_unread(one));
+        if is_unmerged || found.broken(waivers).next().is_some() {
+            Word::Breaks
+        } else if self.unaccepted(target).any(is_unread) {
+            Word::Unread
+        } else if found.evidence.is_complete() {
+            Word::Works
+        } else {
+            Word::Merges
         }
-        state
+    }
+
+    /// Returns in a few words each what stands against the image on a target, the worst first.
+    pub fn because(&self, target: usize, waivers: &Waivers) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (outcome, by) in self.by_outcome(target) {
+            let clients: BTreeSet<_> = by.iter().map(|one| one.client).collect();
+            let names: Vec<_> = clients.iter().map(ToString::to_string).collect();
+            let is_all = clients.len() == self.judgements_on(target).count();
+            let suffix = match is_all {
+                true => String::new(),
+                false => format!(" by {}", names.join(", ")),
+            };
+            reasons.push(format!("{outcome}{suffix}"));
+        }
+        let ids: BTreeSet<_> = (self.on_base[target].broken(waivers))
+            .map(|finding| finding.kind.id.to_owned())
+            .collect();
+        reasons.extend(ids);
+        reasons
+    }
+
+    /// Returns the judgements by which the image is not merged, by what that is called: refused
+    /// with all others, ignored, or ignored only because the system was updated.
+    fn by_outcome(&self, target: usize) -> Vec<(String, Vec<&Judgement>)> {
+        let (mut refused, mut ignored, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+        for one in self.unaccepted(target) {
+            match one.verdict.outcome {
+                Outcome::Accepted | Outcome::Unread => {}
+                Outcome::Refused => refused.push(one),
+                Outcome::Ignored if VERSION_KEYS.contains(&one.verdict.field) => stale.push(one),
+                Outcome::Ignored => ignored.push(one),
+            }
+        }
+        let keys: BTreeSet<_> = stale.iter().map(|one| one.verdict.field).collect();
+        let stale_word = format!("stale: {} alone", Vec::from_iter(keys).join(", "));
+        [
+            ("refused".to_owned(), refused),
+            ("ignored".to_owned(), ignored),
+            (stale_word, stale),
+        ]
+        .into_iter()
+        .filter(|(_, by)| !by.is_empty())
+        .collect()
+    }
+
+    fn judgements_on(&self, target: usize) -> impl Iterator<Item = &Judgement> {
+        self.judgements
+            .iter()
+            .filter(move |one| one.target == target)
     }
 
     /// Returns the judgements on a target by which the image is not merged, as far as that is new.
+    /// An image that was not read before an update either is as unknown as it was.
     pub fn unaccepted(&self, target: usize) -> impl Iterator<Item = &Judgement> {
-        self.judgements.iter().filter(move |one| {
-            one.target == target && one.verdict.outcome != Outcome::Accepted && !one.as_before
-        })
+        self.judgements_on(target)
+            .filter(|one| match one.verdict.outcome {
+                Outcome::Accepted => false,
+                Outcome::Unread => true,
+                Outcome::Ignored | Outcome::Refused => !one.as_before,
+            })
     }
 
     /// Says whether nothing stands against the image on a target, but what the user allows.
-    pub fn works(&self, target: usize, waivers: &Waivers) -> bool {
-        match self.state(target, waivers) {
-            State::Works => true,
-            State::Breaks => false,
-            State::Unread | State::Stale | State::Ignored | State::Refused => {
-                let allowed = self
-                    .unaccepted(target)
-                    .all(|one| !waivers.stops(&Finding::new(one.kind(), "")));
-                let findings = &self.on_base[target].findings;
-                allowed && !findings.iter().any(|one| waivers.stops(one))
-            }
-        }
+    pub fn passes(&self, target: usize, waivers: &Waivers) -> bool {
+        let is_allowed = |one: &Judgement| !waivers.stops(&Finding::new(one.kind(), ""));
+        let findings = &self.on_base[target].findings;
+        self.unaccepted(target).all(is_allowed) && !findings.iter().any(|one| waivers.stops(one))
     }
 }
 
-/// What images are compared with on one target.
-struct Ground<'a> {
-    target: &'a Target,
-    files: Option<BaseFiles<'a>>,
-    libraries: BaseLibraries,
-    packages: Option<Installed>,
-}
-
-impl<'a> Ground<'a> {
-    fn of(target: &'a Target) -> Result<Self> {
-        let packages = target.base.packages.as_deref();
-        Ok(Self {
-            target,
-            files: BaseFiles::of(&target.base),
-            libraries: BaseLibraries::of(&target.base, None)?,
-            packages: packages.map(|packages| choose::installed(packages.iter())),
-        })
+impl Judgement {
+    /// Returns the kind of finding that it is, where the image is not merged.
+    pub fn kind(&self) -> &'static FindingKind {
+        match self.verdict.outcome {
+            Outcome::Refused => &kinds::BLOCKS_ALL,
+            Outcome::Unread => &kinds::UNREAD,
+            Outcome::Accepted | Outcome::Ignored => &kinds::NOT_MERGED,
+        }
     }
-
-    /// Looks at an image over this base.
-    fn look(&self, image: &mut InspectedImage) -> Result<OnBase> {
-        let mut found = OnBase::default();
-        if let Some(inside) = &mut image.inside {
-            let (tree, mut digest) = inside.tree_and_digest();
-            found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
-            found.findings = shadow::findings(&found.shadows);
-        }
-        if let Some(linkage) = &image.linkage {
-            found.breaks = closure::judge(linkage, &self.libraries);
-            found.findings.extend(closure::findings(&found.breaks));
-        }
-        let Some(manifest) = &image.manifest else {
-            return Ok(found);
-        };
-        if let Some(base) = &self.packages {
-            let judged = image.linkage.is_some();
-            let requires = manifest.requires.as_deref().unwrap_or_default();
-            let image = offers(manifest);
-            let unmet = choose::unmet(requires, base, &image);
-            // What the loader needs was judged by what it finds.
-            let is_library = |text: &str| text.contains(".so") || text.starts_with("rtld(");
-            let unmet = (unmet.into_iter())
-                .filter(|text| !judged || text.starts_with('(') || !is_library(text));
-            found.findings.extend(unmet.map(|text| {
-                let name = &manifest.config.name;
-                let text = format!("nothing provides {text} needed by {name}");
-                Finding::new(&kinds::UNMET_REQUIREMENT, text)
-            }));
-        }
-        Ok(found)
-    }
-}
-
-/// Returns what the packages of an image offer together, as far as its manifest says it: all but
-/// files.
-fn offers(manifest: &Manifest) -> Installed {
-    let provides = |texts: &[String]| {
-        let provides = texts.iter().map(|text| Dependency::parse(text));
-        provides.filter_map(|one| one.ok()).collect()
-    };
-    let solvables = manifest.packages.iter().map(|package| Solvable {
-        nevra: (package.nevra.as_deref())
-            .and_then(Nevra::parse)
-            .unwrap_or_default(),
-        provides: provides(&package.provides),
-        ..Solvable::default()
-    });
-    Installed::new(solvables.collect())
 }
 
 impl Survey {
@@ -303,9 +213,7 @@ impl Survey {
     fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
         let mut image = InspectedImage::open(path, self.manifests, self.link.as_deref())?;
         // An image by other hands has no manifest that says what its files need.
-        let judges = |ground: &Ground<'_>| !matches!(ground.libraries, BaseLibraries::Unknown);
         if image.linkage.is_none()
-            && grounds.iter().any(judges)
             && let Some(inside) = &mut image.inside
         {
             image.linkage = Some(inside.linkage()?);
@@ -392,39 +300,8 @@ mod tests {
     use rpm_input::{File, FileKind, Package};
 
     use super::*;
+    use crate::base::Base;
     use crate::words::scratch::Scratch;
-
-    #[test]
-    fn what_was_so_before_is_subtracted() {
-        let found = |paths: &[&str]| OnBase {
-            breaks: (paths.iter())
-                .map(|path| Break {
-                    kind: &kinds::SONAME_MISSING,
-                    missing: "libx.so.1".to_owned(),
-                    by: (*path).to_owned(),
-                    path: (*path).to_owned(),
-                    where_looked: String::new(),
-                })
-                .collect(),
-            shadows: (paths.iter())
-                .map(|path| Shadow {
-                    kind: &kinds::SHADOWS_BASE,
-                    path: (*path).to_owned(),
-                    owner: None,
-                    what: "other".to_owned(),
-                })
-                .collect(),
-            findings: (paths.iter())
-                .map(|path| Finding::new(&kinds::SHADOWS_BASE, *path))
-                .collect(),
-        };
-        let mut new = found(&["/usr/a", "/usr/b"]);
-        new.subtract(&found(&["/usr/b", "/usr/c"]));
-        let left = found(&["/usr/a"]);
-        assert_eq!(new.breaks, left.breaks);
-        assert_eq!(new.shadows, left.shadows);
-        assert_eq!(new.findings, left.findings);
-    }
 
     /// Writes an image with one file, `/usr/bin/a`.
     fn image(path: &Path) {
@@ -472,7 +349,8 @@ mod tests {
         package.files = files.collect();
         Target {
             label: String::new(),
-            os_release: Release::default(),
+            os_release: clients::Release::default(),
+            provided: None,
             base: Base {
                 packages: Some(vec![package]),
                 ..Base::default()
@@ -507,8 +385,8 @@ mod tests {
             let shadows: Vec<_> = on_base.shadows.iter().map(|one| &one.path).collect();
             assert_eq!(shadows, expected, "{from:?} {to:?}");
             assert_eq!(on_base.findings.len(), expected.len(), "{from:?} {to:?}");
-            let state = rows[0].state(0, &survey.waivers);
-            assert_eq!(state == State::Works, expected.is_empty());
+            let word = rows[0].word(0, &survey.waivers);
+            assert_eq!(word == Word::Works, expected.is_empty());
         }
     }
 }

@@ -73,6 +73,15 @@ kinds! {
          not stop a build for this base.",
         repair "Add the repository that the base was built from with --repo.";
 
+    UNCHECKED_BASE: Note "unchecked-base",
+        "not all that the image needs was looked up, because too little is known of the base",
+        why "If a library or program that the image needs is not there, it does not run, and nothing \
+             says so before. It is fatal for an image that states ID=_any, which claims that every \
+             system has what it needs.",
+        repair "Describe the base with --base: its root directory, its RPM database, or a list of its \
+                packages together with --repo. If you know that all is there, use --allow \
+                unchecked-base.";
+
     INTERPRETER_MISSING: Fatal "interpreter-missing",
         "the loader of a program or the interpreter of a command script is missing",
         why "The kernel starts a program through the loader that it names, and a script through \

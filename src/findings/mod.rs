@@ -67,6 +67,9 @@ pub struct Finding {
     pub kind: &'static FindingKind,
     /// What was found, in one line.
     pub text: String,
+    /// It stops the build even if others of its kind are notes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fatal: bool,
     /// Why a recipe allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<String>,
@@ -78,8 +81,16 @@ impl Finding {
         Self {
             kind,
             text: text.into(),
+            fatal: false,
             allowed: None,
         }
+    }
+
+    /// Makes it fatal where others of its kind are notes.
+    #[must_use]
+    pub fn made_fatal(mut self) -> Self {
+        self.fatal = true;
+        self
     }
 }
 
@@ -128,10 +139,11 @@ impl Waivers {
 
     /// Says whether this finding stops the build.
     pub fn stops(&self, finding: &Finding) -> bool {
+        let is_allowed = self.allowed.contains(finding.kind.id);
         match finding.kind.severity {
             Severity::Always => true,
-            Severity::Fatal => !self.allowed.contains(finding.kind.id),
-            Severity::Note => self.strict && !self.allowed.contains(finding.kind.id),
+            Severity::Fatal => !is_allowed,
+            Severity::Note => (self.strict || finding.fatal) && !is_allowed,
         }
     }
 
@@ -168,6 +180,12 @@ mod tests {
                 "{id} {allowed:?} {strict}"
             );
         }
+        let needs = Finding::new(&kinds::UNCHECKED_BASE, "");
+        let waive = allow(&["unchecked-base"], false).unwrap();
+        let none = Waivers::default();
+        let stops = |finding: &Finding| (none.stops(finding), waive.stops(finding));
+        assert_eq!(stops(&needs), (false, false));
+        assert_eq!(stops(&needs.made_fatal()), (true, false));
         assert!(allow(&["empty-image"], false).is_err());
         assert!(allow(&["set-ui"], false).is_err());
     }

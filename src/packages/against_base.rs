@@ -18,12 +18,7 @@ pub fn against_base(packages: &[&Package], base: &Base, rules: &[Rule]) -> Vec<F
         (None, Named::Install(_) | Named::None) => Vec::new(),
     };
     let already = packages.iter().filter_map(|one| already(one, &installed));
-    let unknown = matches!(base.named, Named::Listed(_)).then(|| {
-        let text = "only the names of the base's packages are known, so what the image requires \
-                    of it is not checked; with --repo, what they provide is looked up";
-        Finding::new(&kinds::UNKNOWN_IN_BASE, text)
-    });
-    already.chain(unknown).chain(broken(rules)).collect()
+    already.chain(broken(rules)).collect()
 }
 
 /// Says which rules packages break.
@@ -90,9 +85,6 @@ mod tests {
         };
         let same = "in-base: a-1-1.x86_64 is already in the base";
         let other = "in-base: the base has a-2-1.x86_64; once merged, a-1-1.x86_64 hides its files";
-        let unknown = "unknown-in-base: only the names of the base's packages are known, so what \
-                       the image requires of it is not checked; with --repo, what they provide is \
-                       looked up";
         for (base, expected) in [
             (headers(&[]), vec![]),
             (headers(&["b-1-1.noarch", "a-1-1.x86_64"]), vec![same]),
@@ -100,9 +92,9 @@ mod tests {
             // Another word size is beside it.
             (headers(&["a-1-1.i686"]), vec![]),
             (headers(&["b-1-1.x86_64"]), vec![]),
-            (listed("a-1-1.x86_64"), vec![same, unknown]),
-            (listed("a-2-1.x86_64"), vec![other, unknown]),
-            (listed("b-1-1.x86_64"), vec![unknown]),
+            (listed("a-1-1.x86_64"), vec![same]),
+            (listed("a-2-1.x86_64"), vec![other]),
+            (listed("b-1-1.x86_64"), vec![]),
             (install, vec![]),
             (Base::default(), vec![]),
         ] {

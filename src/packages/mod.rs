@@ -48,6 +48,8 @@ pub struct Selection {
     pub relies_on: Vec<ReliedOn>,
     /// What the base provides, if that was looked up and is known of all its packages.
     pub provided: Option<Capabilities>,
+    /// Whether all that they require was looked up in the base.
+    pub looked_up: bool,
     /// What is to be written so that the same can be chosen again.
     pub lock: Option<Lock>,
     /// What is to be said of them.
@@ -121,6 +123,7 @@ fn as_named(named: Vec<(PathBuf, Package)>, trust: &Trust, base: &Base) -> Resul
     ));
     Ok(Selection {
         relies_on: judgement.relies_on,
+        looked_up: base.packages.is_some(),
         findings,
         chosen,
         ..Selection::default()
@@ -153,6 +156,7 @@ fn as_locked(
         chosen,
         relies_on: locked.relies_on,
         provided,
+        looked_up: true,
         findings,
         ..Selection::default()
     })
@@ -202,6 +206,7 @@ fn as_chosen(
         chosen,
         relies_on,
         provided: choice.provided,
+        looked_up: true,
         lock,
         findings,
     })

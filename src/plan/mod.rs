@@ -17,6 +17,7 @@ use rpm_input::Package;
 use store::Delivery;
 
 use crate::base::Base;
+use crate::base::Evidence;
 use crate::base::files::BaseFiles;
 use crate::findings::Finding;
 use crate::packages::choose;
@@ -51,6 +52,8 @@ pub struct Planned {
     pub identity: Identity,
     /// What its packages require of a base.
     pub requires: Vec<String>,
+    /// What is known of the base that they were looked up in.
+    pub evidence: Evidence,
     /// Why it states what it does of the systems that it fits, where that was chosen.
     pub matched: Option<String>,
 }
@@ -77,6 +80,7 @@ pub fn plan(
         identity: Identity::new(&settings.naming, packages, base, matching, has_units)?,
         plan,
         requires,
+        evidence: Evidence::default(),
         matched,
     })
 }

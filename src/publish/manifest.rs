@@ -4,9 +4,13 @@ use linkage::Needs;
 use manifest::{Config, Explained, Manifest, Package};
 
 use crate::base::Base;
+use crate::findings::kinds;
 use crate::pack::Packed;
 use crate::packages::{Chosen, Selection};
 use crate::plan::Planned;
+
+/// Findings that say what was not looked at: who reads the manifest is to know that.
+const LIMITS: [&str; 2] = [kinds::UNCHECKED_BASE.id, kinds::UNKNOWN_IN_BASE.id];
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
 ///
@@ -41,6 +45,11 @@ pub fn of<W>(
             .collect(),
         requires: Some(planned.requires.clone()),
         relies_on: selection.relies_on.clone(),
+        known: Some(planned.evidence.known.word().to_owned()),
+        findings: (findings.clone())
+            .filter(|finding| LIMITS.contains(&finding.kind.id))
+            .map(|finding| (finding.kind.id.to_owned(), finding.text.clone()))
+            .collect(),
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),

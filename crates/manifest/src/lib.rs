@@ -77,6 +77,13 @@ pub struct Manifest<L = Linkage> {
     /// The packages of the base that do, where the base's packages were known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relies_on: Vec<ReliedOn>,
+    /// How much was known of the base that the image was built for: `os-release`, `names`,
+    /// `provides` or `files`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
+    /// What was not looked at, in words, by the id of the finding.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<String, String>,
     /// Why findings were allowed, by the id of the finding.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub allowed: BTreeMap<String, String>,

@@ -100,6 +100,8 @@ fn full() -> Manifest {
             nevra: "glibc-2.41-1.x86_64".to_owned(),
             provides: texts(&["libc.so.6(GLIBC_2.34)(64bit)"]),
         }],
+        known: text("names"),
+        findings: BTreeMap::from([("unchecked-base".to_owned(), "1 need".to_owned())]),
         allowed: BTreeMap::from([("set-uid".to_owned(), "it is su".to_owned())]),
         needs: Some(Needs {
             libraries: BTreeMap::from([(

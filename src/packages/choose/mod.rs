@@ -317,6 +317,15 @@ fn not_found(installed: &[Solvable], found: &[Option<Available>]) -> Vec<String>
         .collect()
 }
 
+/// What the packages of a base provide, by what repositories tell of them.
+#[derive(Clone, Debug)]
+pub struct Provided {
+    /// The packages.
+    pub packages: Vec<Solvable>,
+    /// All that they provide.
+    pub capabilities: Capabilities,
+}
+
 /// Looks up what the packages of a list provide, where packages are taken as a lock names them. A
 /// base that would have to be installed again for that may have become another one: it stays
 /// unknown.

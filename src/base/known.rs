@@ -1,0 +1,222 @@
+//! How much is known of a base. What was not looked at carries no verdict, so every verdict says
+//! which of these it rests on.
+
+use serde::Serialize;
+
+use super::{Base, Named};
+use crate::findings::{Finding, kinds};
+use crate::words::quantity::counted;
+
+/// So many needs are named; the others are counted.
+const SHOWN: usize = 3;
+
+/// How much is known of a base, from least to most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Known {
+    /// Nothing but its os-release, if that.
+    #[default]
+    OsRelease,
+    /// The names of its packages.
+    Names,
+    /// What its packages provide, and which files they list.
+    Provides,
+    /// Its files.
+    Files,
+}
+
+impl Known {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::OsRelease => "os-release",
+            Self::Names => "names",
+            Self::Provides => "provides",
+            Self::Files => "files",
+        }
+    }
+
+    /// Says whether requirements, libraries and programs can be looked up.
+    pub fn has_provides(self) -> bool {
+        self >= Self::Provides
+    }
+
+    /// Says in a sentence what is not known.
+    pub fn lacking(self) -> &'static str {
+        match self {
+            Self::OsRelease => "only the os-release of the base is known",
+            Self::Names => "only the names of the base's packages are known",
+            Self::Provides => "only the packages of the base are known",
+            Self::Files => "only the files of the base are known, and not its packages",
+        }
+    }
+}
+
+impl Base {
+    /// Says how much is known of the base itself, before anything is looked up in repositories.
+    pub fn known(&self) -> Known {
+        if self.files_root().is_some() {
+            Known::Files
+        } else if self.packages.is_some() {
+            Known::Provides
+        } else {
+            match self.named {
+                Named::Listed(_) | Named::Install(_) => Known::Names,
+                Named::None => Known::OsRelease,
+            }
+        }
+    }
+}
+
+/// What a verdict on what an image needs rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// How much is known of the base.
+    pub known: Known,
+    /// What the image needs and nobody has looked up.
+    pub unchecked: Vec<String>,
+}
+
+impl Evidence {
+    /// Says whether all that the image needs was looked up.
+    pub fn is_complete(&self) -> bool {
+        self.known.has_provides() && self.unchecked.is_empty()
+    }
+
+    /// Returns it in a few words, for a table.
+    pub fn short(&self) -> String {
+        let known = self.known.word();
+        match self.unchecked.len() {
+            missing @ 1.. if self.known.has_provides() => {
+                format!("{known}, {} not looked up", counted(missing, "need"))
+            }
+            _ => known.to_owned(),
+        }
+    }
+
+    /// Says that the image is not known to work, even if it needs nothing.
+    pub fn limit(&self) -> Finding {
+        self.finding().unwrap_or_else(|| {
+            let text = format!(
+                "nothing of the image is looked up: {}",
+                self.known.lacking()
+            );
+            Finding::new(&kinds::UNCHECKED_BASE, text)
+        })
+    }
+
+    /// Says that needs were not looked up, how many, and why; nothing where there are none.
+    pub fn finding(&self) -> Option<Finding> {
+        let first = self.unchecked.first()?;
+        let mut named: Vec<_> = self.unchecked.iter().take(SHOWN).cloned().collect();
+        if let Some(more @ 1..) = self.unchecked.len().checked_sub(SHOWN) {
+            named.push(format!("{more} more"));
+        }
+        let text = match self.unchecked.len() {
+            1 => format!("1 need of the image is not looked up ({first})"),
+            count => format!(
+                "{count} needs of the image are not looked up ({})",
+                named.join(", ")
+            ),
+        };
+        let text = format!("{text}: {}", self.known.lacking());
+        Some(Finding::new(&kinds::UNCHECKED_BASE, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base;
+    use crate::words::scratch::Scratch;
+
+    #[test]
+    fn what_a_description_says_of_a_base() {
+        let scratch = Scratch::new();
+        scratch.write("root/usr/bin/sh", b"");
+        scratch.write("database/rpmdb.sqlite", b"");
+        let root = |name: &str| Some(scratch.path().join(name));
+        let listed = Named::Listed(base::parse_list("a-1-1.noarch").unwrap());
+        let install = Named::Install(vec!["a".to_owned()]);
+        for (root, packages, named, expected) in [
+            (None, None, Named::None, Known::OsRelease),
+            (None, None, listed, Known::Names),
+            (None, None, install, Known::Names),
+            (None, Some(Vec::new()), Named::None, Known::Provides),
+            // A directory without programs holds a database and no system.
+            (
+                root("database"),
+                Some(Vec::new()),
+                Named::None,
+                Known::Provides,
+            ),
+            (root("database"), None, Named::None, Known::OsRelease),
+            (root("root"), None, Named::None, Known::Files),
+            (root("root"), Some(Vec::new()), Named::None, Known::Files),
+        ] {
+            let base = Base {
+                root,
+                packages,
+                named,
+                ..Base::default()
+            };
+            assert_eq!(base.known(), expected, "{base:?}");
+        }
+    }
+
+    #[test]
+    fn evidence_in_words() {
+        let needs = |count: usize| {
+            let names = ["libc.so.6()(64bit)", "/bin/sh", "bash", "perl"];
+            names[..count]
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect()
+        };
+        for (known, count, is_complete, short, text) in [
+            (Known::Files, 0, true, "files", None),
+            (Known::Provides, 0, true, "provides", None),
+            (Known::Names, 0, false, "names", None),
+            (Known::OsRelease, 0, false, "os-release", None),
+            (
+                Known::OsRelease,
+                1,
+                false,
+                "os-release",
+                Some(
+                    "1 need of the image is not looked up (libc.so.6()(64bit)): only the \
+                     os-release of the base is known",
+                ),
+            ),
+            (
+                Known::Names,
+                4,
+                false,
+                "names",
+                Some(
+                    "4 needs of the image are not looked up (libc.so.6()(64bit), /bin/sh, bash, 1 \
+                     more): only the names of the base's packages are known",
+                ),
+            ),
+            (
+                Known::Files,
+                3,
+                false,
+                "files, 3 needs not looked up",
+                Some(
+                    "3 needs of the image are not looked up (libc.so.6()(64bit), /bin/sh, bash): \
+                     only the files of the base are known, and not its packages",
+                ),
+            ),
+        ] {
+            let evidence = Evidence {
+                known,
+                unchecked: needs(count),
+            };
+            assert_eq!(evidence.is_complete(), is_complete, "{evidence:?}");
+            assert_eq!(evidence.short(), short, "{evidence:?}");
+            let finding = evidence.finding();
+            assert_eq!(finding.as_ref().map(|one| one.text.as_str()), text);
+        }
+    }
+}

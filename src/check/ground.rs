@@ -1,0 +1,203 @@
+//! What images are compared with: a system, with all that is known of it.
+
+use clients::{Container, Release};
+use linkage::Needs;
+use manifest::Manifest;
+use resolve::{Dependency, Installed, Nevra, Solvable};
+
+use super::closure::{self, BaseLibraries, Break};
+use super::requirements::{self, LookedUp, Lookup};
+use super::shadow::{self, Shadow};
+use crate::base::files::BaseFiles;
+use crate::base::{Base, Evidence, Known};
+use crate::findings::{Finding, Waivers, kinds};
+use crate::inspected::InspectedImage;
+use crate::packages::choose;
+use crate::packages::choose::Provided;
+use crate::words::failure::Result;
+
+/// A system that images are to work on.
+pub struct Target {
+    /// What to call it in a table.
+    pub label: String,
+    /// What its os-release says.
+    pub os_release: Release,
+    /// What is known of it beyond that.
+    pub base: Base,
+    /// What its packages provide, where that was looked up in repositories.
+    pub provided: Option<Provided>,
+}
+
+impl Target {
+    /// Says how much is known of it.
+    pub fn known(&self) -> Known {
+        match &self.provided {
+            Some(_) => self.base.known().max(Known::Provides),
+            None => self.base.known(),
+        }
+    }
+}
+
+/// What was found out about an image over one base.
+#[derive(Default)]
+pub struct OnBase {
+    /// Programs, libraries and scripts that would not run.
+    pub breaks: Vec<Break>,
+    /// What of the base the image would hide.
+    pub shadows: Vec<Shadow>,
+    /// All of it in words.
+    pub findings: Vec<Finding>,
+    /// What that rests on.
+    pub evidence: Evidence,
+}
+
+impl OnBase {
+    /// Returns what keeps the image from working. That something was not looked up does not.
+    pub fn broken(&self, waivers: &Waivers) -> impl Iterator<Item = &Finding> {
+        let is_broken =
+            |finding: &&Finding| finding.kind != &kinds::UNCHECKED_BASE && waivers.stops(finding);
+        self.findings.iter().filter(is_broken)
+    }
+
+    /// Forgets what was so before.
+    pub fn subtract(&mut self, known: &Self) {
+        self.breaks.retain(|one| !known.breaks.contains(one));
+        self.shadows.retain(|one| !known.shadows.contains(one));
+        // What was not looked up before is not looked up now either.
+        let is_news =
+            |one: &Finding| one.kind == &kinds::UNCHECKED_BASE || !known.findings.contains(one);
+        self.findings.retain(is_news);
+    }
+}
+
+/// What images are compared with on one target.
+pub struct Ground<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Its files.
+    pub files: Option<BaseFiles<'a>>,
+    /// Its libraries and programs.
+    pub libraries: BaseLibraries,
+    /// Its packages.
+    pub packages: Option<Installed>,
+}
+
+impl<'a> Ground<'a> {
+    /// Opens what is known of a target.
+    pub fn of(target: &'a Target) -> Result<Self> {
+        let base = &target.base;
+        let provided = target.provided.as_ref();
+        let of_headers = base.packages.as_deref();
+        let of_headers = of_headers.map(|packages| choose::installed(packages.iter()));
+        let looked_up = || provided.map(|it| Installed::new(it.packages.clone()));
+        Ok(Self {
+            target,
+            files: BaseFiles::of(base),
+            libraries: BaseLibraries::of(base, provided.map(|it| it.capabilities.clone()))?,
+            packages: of_headers.or_else(looked_up),
+        })
+    }
+
+    /// Looks at an image over this base.
+    pub fn look(&self, image: &mut InspectedImage) -> Result<OnBase> {
+        let mut found = OnBase::default();
+        if let Some(inside) = &mut image.inside {
+            let (tree, mut digest) = inside.tree_and_digest();
+            found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
+            found.findings = shadow::findings(&found.shadows);
+        }
+        if let Some(linkage) = &image.linkage {
+            found.breaks = closure::judge(linkage, &self.libraries);
+            found.findings.extend(closure::findings(&found.breaks));
+        }
+        found.evidence = Evidence {
+            known: self.target.known(),
+            unchecked: self.look_up(image, &mut found.findings),
+        };
+        // A base of which too little is known is no base to work on, whatever the image needs.
+        let is_read = !matches!(image.facts.container, Container::Unread(_));
+        if is_read && !found.evidence.is_complete() {
+            found.findings.push(found.evidence.limit());
+        }
+        Ok(found)
+    }
+
+    /// Looks up what the image requires, adds what is missing to the findings, and returns what
+    /// could not be looked up.
+    fn look_up(&self, image: &InspectedImage, findings: &mut Vec<Finding>) -> Vec<String> {
+        let requires = image.manifest.as_ref().and_then(|it| it.requires.as_ref());
+        let Some((manifest, requires)) = image.manifest.as_ref().zip(requires) else {
+            // The files of the image say what they need, if nobody else does.
+            let needs = image.linkage.as_ref().map(Needs::of).unwrap_or_default();
+            return match self.libraries.are_known() {
+                true => Vec::new(),
+                false => needs.libraries.into_keys().chain(needs.programs).collect(),
+            };
+        };
+        let lookup = Lookup {
+            packages: self.packages.as_ref(),
+            files: self.files.as_ref(),
+            libraries: &self.libraries,
+            has_linkage: image.linkage.is_some(),
+        };
+        let LookedUp { unmet, unchecked } = lookup.look_up(requires, &offers(manifest));
+        let name = &manifest.config.name;
+        findings.extend(unmet.iter().map(|text| requirements::unmet(text, name)));
+        unchecked
+    }
+}
+
+/// Returns what the packages of an image offer together, as far as its manifest says it: all but
+/// files.
+fn offers(manifest: &Manifest) -> Installed {
+    let provides = |texts: &[String]| {
+        let provides = texts.iter().map(|text| Dependency::parse(text));
+        provides.filter_map(|one| one.ok()).collect()
+    };
+    let solvables = manifest.packages.iter().map(|package| Solvable {
+        nevra: (package.nevra.as_deref())
+            .and_then(Nevra::parse)
+            .unwrap_or_default(),
+        provides: provides(&package.provides),
+        ..Solvable::default()
+    });
+    Installed::new(solvables.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_so_before_is_subtracted() {
+        let found = |paths: &[&str]| OnBase {
+            breaks: (paths.iter())
+                .map(|path| Break {
+                    kind: &kinds::SONAME_MISSING,
+                    missing: "libx.so.1".to_owned(),
+                    by: (*path).to_owned(),
+                    path: (*path).to_owned(),
+                    where_looked: String::new(),
+                })
+                .collect(),
+            shadows: (paths.iter())
+                .map(|path| Shadow {
+                    kind: &kinds::SHADOWS_BASE,
+                    path: (*path).to_owned(),
+                    owner: None,
+                    what: "other".to_owned(),
+                })
+                .collect(),
+            findings: (paths.iter())
+                .map(|path| Finding::new(&kinds::SHADOWS_BASE, *path))
+                .collect(),
+            evidence: Evidence::default(),
+        };
+        let mut new = found(&["/usr/a", "/usr/b"]);
+        new.subtract(&found(&["/usr/b", "/usr/c"]));
+        let left = found(&["/usr/a"]);
+        assert_eq!(new.breaks, left.breaks);
+        assert_eq!(new.shadows, left.shadows);
+        assert_eq!(new.findings, left.findings);
+    }
+}

@@ -1,0 +1,32 @@
+//! The word for how an image fares on a host, and what it rests on.
+//!
+//! There are four. `merges` says less than `works`: nobody looked whether what the image needs is
+//! there, because too little is known of the host.
+
+use serde::Serialize;
+
+/// How an image fares on a host, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// It is merged, and all that it needs was looked up and is there.
+    Works,
+    /// It is merged. Not all that it needs was looked up; what was is there.
+    Merges,
+    /// This program can't read it, so nothing is said of it.
+    Unread,
+    /// It is not merged, or something in it does not run, or it harms the base.
+    Breaks,
+}
+
+impl Word {
+    /// Returns the word.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Merges => "merges",
+            Self::Unread => "unread",
+            Self::Breaks => "breaks",
+        }
+    }
+}

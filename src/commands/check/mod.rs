@@ -1,0 +1,160 @@
+//! `check`: what clients do with images on other systems, and why.
+
+mod answer;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clients::{Client, Systemd};
+
+use self::answer::Answer;
+use crate::base::{Base, BaseSource, PackageSource};
+use crate::check::ground::Target;
+use crate::check::level::Level;
+use crate::check::survey::{Row, Survey};
+use crate::check::verdict::Word;
+use crate::cli::CheckArguments;
+use crate::findings::Waivers;
+use crate::inputs;
+use crate::report::Report;
+use crate::words::failure::{Failure, Result};
+use crate::words::suggest::nearest;
+use crate::words::text::Text;
+
+/// Judges the images and prints the table; fails where one does not work.
+pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
+    let survey = survey(arguments)?;
+    let workers = inputs::workers(arguments.jobs)?;
+    let rows = survey.rows(&arguments.images, workers)?;
+    let level = survey.needs.then(|| level(&rows)).transpose()?;
+    let answer = Answer::new(&survey, &rows, level.as_ref());
+    if report.is_json() {
+        report.json(&answer)?;
+    } else {
+        let mut text = level.as_ref().map(level_text).unwrap_or_default();
+        text.append(&table::text(&survey, &rows, report));
+        report.print(&text)?;
+    }
+    if answer.passes {
+        return Ok(());
+    }
+    // Of images that fail for sure one is enough for a "no".
+    let fails = |row: &Row| {
+        (0..survey.targets.len()).any(|target| {
+            !row.passes(target, &survey.waivers)
+                && row.word(target, &survey.waivers) != Word::Unread
+        })
+    };
+    Err(match rows.iter().any(fails) {
+        true => Failure::refused(anyhow!("not every image would work")),
+        false => Failure::unread(anyhow!("not every image could be read")),
+    }
+    .answered())
+}
+
+/// Derives the level of all images.
+fn level(rows: &[Row]) -> Result<Level> {
+    if let Some(row) = rows.iter().find(|row| row.needs.is_none()) {
+        return Err(Failure::refused(anyhow!(
+            "{}: there is no manifest that says what it needs",
+            row.path.display()
+        ))
+        .hint("rebuild it, or put its manifest next to it"));
+    }
+    if let Some(row) = rows.iter().find(|row| !row.on_base[0].breaks.is_empty()) {
+        return Err(Failure::refused(anyhow!(
+            "{}: the base lacks what the image needs, so the two have no level in common",
+            row.path.display()
+        ))
+        .hint("check without --level-from-abi says what is missing"));
+    }
+    Level::of(rows.iter().filter_map(|row| row.needs.as_ref()))
+}
+
+fn level_text(level: &Level) -> Text {
+    let mut text = Text::default();
+    text.line(format!("SYSEXT_LEVEL={}", level.level));
+    for (soname, versions) in &level.libraries {
+        let versions: Vec<_> = versions.iter().map(String::as_str).collect();
+        text.line(format!("  {soname}  {}", versions.join(" ")).trim_end());
+    }
+    text.line("");
+    text
+}
+
+fn passes_everywhere(survey: &Survey, row: &Row) -> bool {
+    (0..survey.targets.len()).all(|target| row.passes(target, &survey.waivers))
+}
+
+fn survey(arguments: &CheckArguments) -> Result<Survey> {
+    let source = |packages, os_release| BaseSource {
+        packages,
+        os_release,
+        is_one_system: true,
+    };
+    let at = |path: &PathBuf, os_release| source(PackageSource::At(path.clone()), os_release);
+    let sources = match (&arguments.base, &arguments.os_release[..]) {
+        (Some(_), [_, _, ..]) => {
+            return Err(Failure::usage("--base allows only one --os-release")
+                .hint("to check other systems, leave --base out"));
+        }
+        (Some(path), os_release) => vec![at(path, os_release.first().cloned())],
+        (None, []) => vec![source(PackageSource::Host, None)],
+        (None, several) => several
+            .iter()
+            .map(|path| source(PackageSource::Unknown, Some(path.clone())))
+            .collect(),
+    };
+    let from = arguments.from.as_ref().map(|path| at(path, None));
+    let architecture = arguments
+        .arch
+        .as_deref()
+        .map(inputs::architecture)
+        .transpose()?;
+    Ok(Survey {
+        targets: sources.iter().map(target).collect::<Result<_>>()?,
+        from: from.as_ref().map(target).transpose()?,
+        clients: clients(&arguments.client)?,
+        architecture: architecture.map(|known| known.to_string()),
+        manifests: arguments.manifests,
+        link: arguments.link.clone(),
+        needs: arguments.level_from_abi,
+        waivers: Waivers::new(&arguments.allow, arguments.strict)?,
+    })
+}
+
+fn target(source: &BaseSource) -> Result<Target> {
+    let base = Base::open(source)?;
+    let os_release = base.os_release.clone();
+    let of = |key: &str| os_release.get(key).unwrap_or_default();
+    let label = format!("{} {}", of("ID"), of("VERSION_ID"))
+        .trim()
+        .to_owned();
+    Ok(Target {
+        label,
+        os_release,
+        base,
+        provided: None,
+    })
+}
+
+/// Returns the clients of these names; every systemd-sysext where none is named.
+fn clients(names: &[String]) -> Result<Vec<Client>> {
+    if names.is_empty() {
+        return Ok(Systemd::ALL.map(Client::Sysext).to_vec());
+    }
+    let known: Vec<_> = Client::all().iter().map(ToString::to_string).collect();
+    names
+        .iter()
+        .map(|name| {
+            Client::named(name).ok_or_else(|| {
+                let failure = Failure::usage(format!("--client: unknown client {name:?}"));
+                match nearest(name, known.iter().map(String::as_str)) {
+                    Some(name) => failure.hint(format!("did you mean {name}?")),
+                    None => failure.hint(format!("possible values: {}", known.join(", "))),
+                }
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,247 @@
+//! The answer of `check` as text: reasons first, so that the table is what stays on the screen.
+
+use clients::{Client, Outcome, Verdict};
+
+use crate::check::survey::{Judgement, Row, Survey};
+use crate::check::verdict::Word;
+use crate::findings::kinds;
+use crate::report::Report;
+use crate::words::quantity::counted;
+use crate::words::text::Text;
+
+/// Returns the reasons of what does not work, below them the table, and a summary.
+pub fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
+    let mut text = Text::default();
+    for (where_to, reasons) in paragraphs(survey, rows, report) {
+        text.line(format!("{where_to}:"));
+        for reason in reasons {
+            text.line(format!("  {reason}"));
+        }
+        text.line("");
+    }
+    let header = std::iter::once("image".to_owned());
+    let mut lines: Vec<Vec<_>> = vec![
+        header
+            .chain(survey.targets.iter().map(|target| target.label.clone()))
+            .collect(),
+    ];
+    for row in rows {
+        let cells = (0..survey.targets.len()).map(|target| cell(survey, row, target));
+        lines.push(
+            std::iter::once(row.path.display().to_string())
+                .chain(cells)
+                .collect(),
+        );
+    }
+    text.append(&aligned(&lines));
+    let summary = summary(survey, rows);
+    if !summary.is_empty() {
+        text.line("");
+        text.extend(summary);
+    }
+    text
+}
+
+/// Returns lines that count what does not work, and what was not looked up.
+fn summary(survey: &Survey, rows: &[Row]) -> Vec<String> {
+    let count = |counts: &dyn Fn(&Row, usize) -> bool| {
+        let anywhere = |row: &&Row| (0..survey.targets.len()).any(|target| counts(row, target));
+        rows.iter().filter(anywhere).count()
+    };
+    let of = counted(rows.len(), "image");
+    let waivers = &survey.waivers;
+    let is = |word: Word| move |row: &Row, target: usize| row.word(target, waivers) == word;
+    let fails =
+        |row: &Row, target: usize| is(Word::Breaks)(row, target) && !row.passes(target, waivers);
+    let mut lines = Vec::new();
+    let broken = count(&fails);
+    if broken > 0 {
+        let change = match survey.from {
+            Some(_) => "would no longer work",
+            None => "would not work",
+        };
+        lines.push(format!("{broken} of {of} {change}"));
+    }
+    let unread = count(&is(Word::Unread));
+    if unread > 0 {
+        lines.push(format!("{unread} of {of} could not be read"));
+    }
+    let merged = count(&is(Word::Merges));
+    if merged > 0 {
+        let why = match &survey.targets[..] {
+            [target] if !target.known().has_provides() => format!(": {}", target.known().lacking()),
+            _ => String::new(),
+        };
+        lines.push(format!(
+            "{merged} of {of} would be merged, and whether all that is needed is there was not \
+             looked up{why}"
+        ));
+    }
+    lines
+}
+
+/// Stands for the name of an image in a reason that several have.
+const ANY_NAME: &str = "NAME";
+/// So many images are named in front of a reason; the others are counted.
+const SHOWN: usize = 4;
+
+/// Returns what is said of images on hosts: the same thing once, with all that it is said of.
+fn paragraphs(survey: &Survey, rows: &[Row], report: &Report) -> Vec<(String, Vec<String>)> {
+    /// What is said, without the images' names and with them, and of which.
+    struct Paragraph<'a> {
+        target: usize,
+        general: Vec<String>,
+        reasons: Vec<String>,
+        rows: Vec<&'a Row>,
+    }
+    let mut found: Vec<Paragraph<'_>> = Vec::new();
+    for row in rows {
+        for target in 0..survey.targets.len() {
+            let reasons = reasons(survey, row, target, report);
+            if reasons.is_empty() {
+                continue;
+            }
+            let general: Vec<_> = (reasons.iter())
+                .map(|reason| without_name(reason, row))
+                .collect();
+            let same =
+                |other: &&mut Paragraph<'_>| other.target == target && other.general == general;
+            match found.iter_mut().find(same) {
+                Some(other) => other.rows.push(row),
+                None => found.push(Paragraph {
+                    target,
+                    general,
+                    reasons,
+                    rows: vec![row],
+                }),
+            }
+        }
+    }
+    let said = found.into_iter().map(|one| {
+        let mut names: Vec<_> = (one.rows.iter().take(SHOWN))
+            .map(|row| row.path.display().to_string())
+            .collect();
+        if let Some(more @ 1..) = one.rows.len().checked_sub(SHOWN) {
+            names.push(format!("{more} more"));
+        }
+        let reasons = match one.rows[..] {
+            [_] => one.reasons,
+            _ => one.general,
+        };
+        let label = &survey.targets[one.target].label;
+        (format!("{} on {label}", names.join(", ")), reasons)
+    });
+    said.collect()
+}
+
+/// Returns a reason that does not name the image.
+fn without_name(reason: &str, row: &Row) -> String {
+    let quoted = reason.replace(&format!("'{}'", row.link), &format!("'{ANY_NAME}'"));
+    match quoted.strip_suffix(&format!("needed by {}", row.link)) {
+        Some(start) => format!("{start}needed by {ANY_NAME}"),
+        None => quoted,
+    }
+}
+
+/// Returns a line for each reason that an image has not to work on a target.
+fn reasons(survey: &Survey, row: &Row, target: usize, report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (one, clients) in grouped(row, target) {
+        let (kind, verdict) = (one.kind(), &one.verdict);
+        lines.push(match verdict.outcome {
+            // It is no client's word.
+            Outcome::Unread => format!("{}: {}", kind.id, verdict.words),
+            outcome => format!(
+                "{}: {} by {}: {}",
+                kind.id,
+                outcome.word(),
+                names(&clients),
+                compared(verdict)
+            ),
+        });
+    }
+    let findings = row.on_base[target].findings.iter();
+    let told = findings.filter(|finding| match finding.kind == &kinds::UNCHECKED_BASE {
+        // The table and the summary say it, unless it is why the check fails.
+        true => survey.waivers.stops(finding),
+        false => report.is_verbose() || survey.waivers.stops(finding),
+    });
+    let (shown, more) = report.first_of_each_kind(told);
+    lines.extend((shown.iter()).map(|finding| format!("{}: {}", finding.kind.id, finding.text)));
+    lines.extend(more);
+    lines
+}
+
+fn names(clients: &[Client]) -> String {
+    let names: Vec<_> = clients.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// Returns one cell: the word for how the image fares there, and what it rests on.
+fn cell(survey: &Survey, row: &Row, target: usize) -> String {
+    let word = row.word(target, &survey.waivers);
+    let why = match word {
+        Word::Works | Word::Merges => row.on_base[target].evidence.short(),
+        Word::Breaks => row.because(target, &survey.waivers).join(", "),
+        Word::Unread => return word.text().to_owned(),
+    };
+    format!("{} ({why})", word.text())
+}
+
+/// Returns what does not work on a target, one for each reason, with the clients that have it.
+fn grouped(row: &Row, target: usize) -> Vec<(&Judgement, Vec<Client>)> {
+    let mut groups: Vec<(&Judgement, Vec<Client>)> = Vec::new();
+    for one in row.unaccepted(target) {
+        let verdict = &one.verdict;
+        // Versions of one client say the same in slightly different words.
+        match groups.iter_mut().find(|(other, _)| {
+            let other = &other.verdict;
+            (other.outcome, other.field, &other.image, &other.host)
+                == (
+                    verdict.outcome,
+                    verdict.field,
+                    &verdict.image,
+                    &verdict.host,
+                )
+        }) {
+            Some((_, clients)) => clients.push(one.client),
+            None => groups.push((one, vec![one.client])),
+        }
+    }
+    groups
+}
+
+/// Says in one line what decided: the field, the two values, the client's words.
+fn compared(verdict: &Verdict) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    if verdict.image.is_none() && verdict.host.is_none() {
+        return format!("{}: {}", verdict.field, verdict.words);
+    }
+    format!(
+        "{}: image {}, host {}: {}",
+        verdict.field,
+        value(&verdict.image),
+        value(&verdict.host),
+        verdict.words
+    )
+}
+
+/// Returns lines of cells as columns.
+fn aligned(lines: &[Vec<String>]) -> Text {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = Text::default();
+    for line in lines {
+        let cells: Vec<_> = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        text.line(cells.join("  ").trim_end());
+    }
+    text
+}
