@@ -279,7 +279,7 @@ fn a_base_is_told_by_looking_at_it() {
         (&list, 2, "rpm-qa: can't tell which system this is"),
         (&database, 2, "rpm: can't tell which system this is"),
         (&scratch.join("nosuch"), 3, "nosuch: No such file"),
-        (&bomb, 1, "bomb.gz is larger than 64 MiB"),
+        (&bomb, 1, "bomb.gz is larger than 16 MiB"),
         (&package, 1, "hello-library-2.0-3.x86_64.rpm is not a base"),
         (&empty, 1, "empty is not a base"),
         (&write("image", b"hsqs"), 1, "image is not a base"),
