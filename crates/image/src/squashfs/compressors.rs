@@ -14,8 +14,9 @@ use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
 use zstd_safe::{CCtx, CParameter, DCtx};
 
 use super::error::Error;
+use super::lzo;
 
-/// Numbers of compressors in the superblock (`squashfs_fs.h` of Linux). Two of them are only named.
+/// Numbers of compressors in the superblock (`squashfs_fs.h` of Linux). One of them is only named.
 const GZIP: u16 = 1;
 const LZMA: u16 = 2;
 const LZO: u16 = 3;
@@ -285,6 +286,7 @@ enum Unpacking {
     Gzip(Box<Decompress>),
     Xz { memory_limit: u64 },
     Lz4,
+    Lzo,
     Zstd(DCtx<'static>),
 }
 
@@ -295,7 +297,7 @@ impl Decoder {
         let (name, state) = match number {
             GZIP => ("gzip", Unpacking::Gzip(Box::new(Decompress::new(true)))),
             LZMA => return unsupported("lzma"),
-            LZO => return unsupported("lzo"),
+            LZO => ("lzo", Unpacking::Lzo),
             XZ => {
                 // The kernel takes no dictionary above the block size. Twice that leaves room for
                 // filters, and still refuses a stream that asks for gigabytes.
@@ -345,6 +347,7 @@ impl Decoder {
                 Ok(length) => Some(length),
                 Err(error) => return Err(format!("lz4: {error}")),
             },
+            Unpacking::Lzo => lzo::decompress(input, &mut output),
             Unpacking::Zstd(context) => match context.decompress(output.as_mut_slice(), input) {
                 Ok(length) => Some(length),
                 Err(code) => return Err(format!("zstd: {}", zstd_safe::get_error_name(code))),

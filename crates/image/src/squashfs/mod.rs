@@ -16,7 +16,7 @@
 //! | `blocks` | the threads that compress blocks, and their order |
 //! | `place` | the output: where a block goes |
 //! | `probes` | marks of other file systems that must not appear in an image |
-//! | `compressors` | the four compressors, both ways |
+//! | `compressors`, `lzo` | the four compressors, both ways, and a fifth that is only read |
 //! | `contents` | which contents are packed, and where |
 //! | `metadata` | metadata blocks and the lookup tables made of them |
 //! | `inodes`, `directory` | the inode table and the directory table |
@@ -33,6 +33,7 @@ mod directory;
 mod error;
 mod format;
 mod inodes;
+mod lzo;
 mod metadata;
 mod pack;
 mod place;

@@ -47,7 +47,7 @@ const PLACE: &str = "at:";
 /// What the superblock says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Name of the compressor: `gzip`, `xz`, `lz4` or `zstd`.
+    /// Name of the compressor: `gzip`, `xz`, `lz4`, `lzo` or `zstd`.
     pub compressor: &'static str,
     /// Size of an unpacked data block, in bytes.
     pub block_size: u32,

@@ -130,7 +130,6 @@ fn superblocks_that_are_refused() {
         (12, &[0, 24, 0, 0], "two fields for the block size disagree"),
         (16, &[255; 4], "has no room for 4294967295 entries"),
         (20, &[2, 0], "compressor 2 (lzma) is not supported"),
-        (20, &[3, 0], "compressor 3 (lzo) is not supported"),
         (20, &[7, 0], "compressor 7 (unknown) is not supported"),
         (22, &[13, 0], "two fields for the block size disagree"),
         (26, &[0, 0], "no id"),

@@ -191,6 +191,8 @@ fn reads_what_mksquashfs_writes() {
         ("xz", &[]),
         ("xz", &["-Xbcj", "x86", "-b", "1M"]),
         ("lz4", &[]),
+        ("lzo", &[]),
+        ("lzo", &["-Xalgorithm", "lzo1x_1", "-b", "1M"]),
         ("lz4", &["-Xhc", "-b", "64K"]),
         ("zstd", &[]),
         ("zstd", &["-b", "4K"]),

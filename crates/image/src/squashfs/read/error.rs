@@ -22,7 +22,7 @@ pub enum ReadError {
     Superblock(String),
     /// The image uses a compressor that is not built in.
     #[error(
-        "superblock: compressor {number} ({name}) is not supported, only gzip, xz, lz4 and zstd"
+        "superblock: compressor {number} ({name}) is not supported, only gzip, xz, lz4, lzo and zstd"
     )]
     Compressor {
         /// Its number in the superblock.
