@@ -153,7 +153,7 @@ impl InspectedImage {
         {
             match read_tree(file) {
                 Ok((reader, tree, releases)) => {
-                    let has = |path| tree.resolve(path).is_some();
+                    let has = |path: &str| tree.resolve(path).is_some();
                     facts.has_usr_os_release = has("usr/lib/os-release");
                     facts.has_etc_os_release = has("etc/os-release");
                     facts.releases = releases;
@@ -272,14 +272,15 @@ pub fn release_files<R: Read + Seek>(
     let mut files = Vec::new();
     let mut left = MAX_RELEASE_SIZE;
     for (entry, _) in found.entries() {
-        let Some(name) = entry.strip_prefix("extension-release.") else {
+        let Some(name) = entry.strip_prefix(b"extension-release.") else {
             continue;
         };
         if files.len() == MAX_RELEASES {
             let text = format!("{directory} has more than {MAX_RELEASES} extension-release files");
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
-        let path = format!("{directory}/{entry}");
+        let mut path = directory.clone();
+        path.push(entry);
         let own = match tree.get(&path) {
             Some(Visit::Leaf(_, leaf)) => Some(leaf),
             _ => None,
@@ -300,7 +301,7 @@ pub fn release_files<R: Read + Seek>(
             _ => None,
         };
         files.push(ReleaseFile {
-            name: name.to_owned(),
+            name: files::shown(name).into_owned(),
             is_regular: own.is_some_and(|leaf| matches!(leaf.content, Content::File { .. })),
             strict: own.and_then(|leaf| {
                 leaf.stat
@@ -405,7 +406,7 @@ mod tests {
                 let path = format!("{RELEASE_DIRECTORY}/{name}");
                 let leaf = Leaf {
                     stat: Stat::default(),
-                    content: Content::Symlink("x".to_owned()),
+                    content: Content::Symlink("x".into()),
                 };
                 tree.insert_leaf(&path, leaf, &implicit).unwrap();
             }

@@ -5,7 +5,9 @@
 //! are computed by coreutils, capabilities printed by `getcap`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -547,6 +549,82 @@ fn hard_links_have_the_attributes_that_rpm_gives_them() {
             file("a")
         };
         assert_eq!(seen(&tree), seen(&root), "{first} {last}");
+    }
+}
+
+/// Names and a target that are not UTF-8: in the image as rpm installs them, and shown in one way.
+#[test(all(&[root(), programs!("rpm", "rpmbuild", "unsquashfs")]))]
+fn names_of_any_bytes_are_those_that_rpm_installs() {
+    let scratch = Scratch::new();
+    // Behind what every package of these tests has; a backslash would be the macro's.
+    let head = "AutoReq: no\n%global _invalid_encoding_terminates_build 0\n\
+                %global __spec_install_post cd %{buildroot}/usr/share/pair; \
+                e=$(echo 6Q== | base64 -d); echo x > caf$e; ln -s /srv/$e d/l$e; \
+                echo '#!/no' > s$e; chmod 755 s$e\n";
+    let files = [
+        "/usr/share/pair/caf*",
+        "/usr/share/pair/d",
+        "/usr/share/pair/s*",
+    ];
+    let rpm = packaged(&scratch, "bytes", head, &files);
+    let root = scratch.join("root");
+    assert!(installs(&root, &[&*rpm]));
+    let built = build(&rpm, &scratch.join("store")).unwrap();
+    let image = built["image"].as_str().unwrap();
+    let tree = scratch.join("tree");
+    let mut unsquashfs = Command::new("unsquashfs");
+    output_of(
+        unsquashfs
+            .args(["-no-progress", "-d"])
+            .arg(&tree)
+            .arg(image),
+    );
+    let mut own = BTreeMap::new();
+    for root in [&root, &tree] {
+        let mut names = Vec::new();
+        for directory in ["usr/share/pair", "usr/share/pair/d"] {
+            for entry in fs::read_dir(root.join(directory)).unwrap() {
+                let path = entry.unwrap().path();
+                let target = fs::read_link(&path).unwrap_or_default();
+                names.push((path.strip_prefix(root).unwrap().to_owned(), target));
+            }
+        }
+        names.sort();
+        own.insert(root, names);
+    }
+    assert_eq!(own[&root], own[&tree]);
+    assert_eq!(own[&root].len(), 4);
+
+    let shown = |arguments: &[&str]| {
+        let outcome = program().args(arguments).output().unwrap();
+        text(&outcome.stdout) + &text(&outcome.stderr)
+    };
+    let script = r"/usr/share/pair/s\xe9";
+    let manifest = Path::new(image).with_extension("manifest.gz");
+    let manifest = output_of(Command::new("zcat").arg(manifest));
+    assert!(
+        manifest.contains(r#"usr/share/pair/s\\xe9":"#),
+        "{manifest}"
+    );
+    let other = packaged(&scratch, "other", "", &["/usr/share/pair/a"]);
+    let base = scratch.join("base");
+    assert!(installs(&base, &[&*other]));
+    let other = build(&other, &scratch.join("other")).unwrap();
+    let other = other["image"].as_str().unwrap();
+    for directory in ["etc", "usr/bin"] {
+        fs::create_dir_all(base.join(directory)).unwrap();
+    }
+    fs::copy(os_release("tumbleweed"), base.join("etc/os-release")).unwrap();
+    let hidden = OsStr::from_bytes(b"usr/share/pair/s\xe9");
+    fs::write(base.join(hidden), "the base's").unwrap();
+    for (arguments, expected) in [
+        (&["inspect", image][..], r"/usr/share/pair/d/l\xe9 l "),
+        (&["inspect", "--json", image], r"usr/share/pair/s\\xe9"),
+        (&["check", image, "--base", base.to_str().unwrap()], script),
+        (&["diff", other, image], script),
+    ] {
+        let said = shown(arguments);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
     }
 }
 

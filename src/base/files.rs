@@ -1,12 +1,14 @@
 //! What a base has at a path: from its root directory, else from its packages' file lists.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use files::Links;
+use files::{Links, PathBytes, directory_of};
 use rpm_input::{FileKind, Package};
 
 use crate::base::Base;
@@ -21,11 +23,11 @@ const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 pub struct BaseFiles<'a> {
     root: Option<&'a Path>,
     /// Whether what is at a path of the root is a directory and no link on the way to it is one.
-    directories: Mutex<BTreeMap<String, bool>>,
+    directories: Mutex<BTreeMap<Vec<u8>, bool>>,
     /// What packages own, by path without the leading slash.
-    owned: BTreeMap<String, (&'a Package, &'a rpm_input::File)>,
+    owned: BTreeMap<Vec<u8>, (&'a Package, &'a rpm_input::File)>,
     /// Directories that are there because something is in them.
-    above: BTreeSet<String>,
+    above: BTreeSet<Vec<u8>>,
 }
 
 /// What is at a path; links are not followed.
@@ -36,7 +38,7 @@ pub enum BaseEntry {
     /// A directory, with its mode where it is known.
     Directory(Option<u16>),
     /// A symbolic link and its target.
-    Link(String),
+    Link(PathBytes),
     /// A regular file of this many bytes.
     File(u64),
     /// A device, pipe or socket.
@@ -55,10 +57,10 @@ impl<'a> BaseFiles<'a> {
         let mut above = BTreeSet::new();
         for package in packages {
             for file in package.files.iter().filter(|file| !file.flags.is_ghost()) {
-                let path = below_usr(file.path.text().trim_start_matches('/'));
-                let mut parent = path.as_str();
-                while let Some((directory, _)) = parent.rsplit_once('/') {
-                    if !above.insert(directory.to_owned()) {
+                let path = below_usr(file.path.relative());
+                let mut parent = &path[..];
+                while let Some(directory) = directory_of(parent) {
+                    if !above.insert(directory.to_vec()) {
                         break;
                     }
                     parent = directory;
@@ -76,18 +78,19 @@ impl<'a> BaseFiles<'a> {
 
     /// Returns what is at a path without a leading slash. Nothing is below a link, so that no path
     /// ever leads out of the root.
-    pub fn entry(&self, path: &str) -> BaseEntry {
+    pub fn entry(&self, path: impl AsRef<[u8]>) -> BaseEntry {
+        let path = path.as_ref();
         let Some(root) = self.root else {
             return self.listed(path);
         };
-        match path.rsplit_once('/') {
-            Some((above, _)) if !self.is_directory(root, above) => BaseEntry::Missing,
-            _ => on_disk(&root.join(path)),
+        match directory_of(path) {
+            Some(above) if !self.is_directory(root, above) => BaseEntry::Missing,
+            _ => on_disk(&below(root, path)),
         }
     }
 
     /// Says whether a path is a directory, and all above it are.
-    fn is_directory(&self, root: &Path, path: &str) -> bool {
+    fn is_directory(&self, root: &Path, path: &[u8]) -> bool {
         let locked = || {
             self.directories
                 .lock()
@@ -96,24 +99,21 @@ impl<'a> BaseFiles<'a> {
         if let Some(known) = locked().get(path) {
             return *known;
         }
-        let above = match path.rsplit_once('/') {
-            Some((above, _)) => self.is_directory(root, above),
-            None => true,
-        };
-        let found = above && matches!(on_disk(&root.join(path)), BaseEntry::Directory(_));
-        locked().insert(path.to_owned(), found);
+        let above = directory_of(path).is_none_or(|above| self.is_directory(root, above));
+        let found = above && matches!(on_disk(&below(root, path)), BaseEntry::Directory(_));
+        locked().insert(path.to_vec(), found);
         found
     }
 
     /// Returns the mode of a directory, where it is known.
-    pub fn directory_mode(&self, path: &str) -> Option<u16> {
+    pub fn directory_mode(&self, path: impl AsRef<[u8]>) -> Option<u16> {
         match self.entry(path) {
             BaseEntry::Directory(mode) => mode,
             _ => None,
         }
     }
 
-    fn listed(&self, path: &str) -> BaseEntry {
+    fn listed(&self, path: &[u8]) -> BaseEntry {
         let Some((_, file)) = self.owned.get(path) else {
             return if self.above.contains(path) {
                 BaseEntry::Directory(None)
@@ -124,33 +124,33 @@ impl<'a> BaseFiles<'a> {
         match &file.kind {
             FileKind::Regular => BaseEntry::File(file.size),
             FileKind::Directory => BaseEntry::Directory(Some(file.mode)),
-            FileKind::Symlink(target) => BaseEntry::Link(target.text()),
+            FileKind::Symlink(target) => BaseEntry::Link(target.clone()),
             _ => BaseEntry::Special,
         }
     }
 
     /// Returns the package that owns a path, as far as it is known.
-    pub fn owner(&self, path: &str) -> Option<&'a Package> {
-        self.owned.get(path).map(|(package, _)| *package)
+    pub fn owner(&self, path: &PathBytes) -> Option<&'a Package> {
+        self.owned.get(path.bytes()).map(|(package, _)| *package)
     }
 
     /// Says whether a file of the base has this content, named as in `sha256:9f86…`; `None` where
     /// that can't be known.
-    pub fn has_content(&self, path: &str, id: &str) -> Result<Option<bool>> {
+    pub fn has_content(&self, path: &PathBytes, id: &str) -> Result<Option<bool>> {
         let Some((algorithm, wanted)) = id.split_once(':') else {
             return Ok(None);
         };
         if let Some(root) = self.root
             && algorithm == "sha256"
         {
-            let file = root.join(path);
+            let file = root.join(path.as_path());
             let (_, own) = sha256(&mut files::open(&file, Links::Refuse)?)
                 .map_err(|error| Failure::io(format!("reading {}", file.display()), error))?;
             return Ok(Some(hex::encode(own) == wanted));
         }
         let own = self
             .owned
-            .get(path)
+            .get(path.bytes())
             .and_then(|(_, file)| file.digest.as_ref());
         // A digest that can be forged has more behind it than its digits.
         let wanted = wanted.split('@').next().unwrap_or_default();
@@ -169,7 +169,7 @@ fn on_disk(path: &Path) -> BaseEntry {
         BaseEntry::Directory(u16::try_from(metadata.mode() & 0o7777).ok())
     } else if kind.is_symlink() {
         let target = fs::read_link(path).unwrap_or_default();
-        BaseEntry::Link(target.to_string_lossy().into_owned())
+        BaseEntry::Link(target.into_os_string().into_encoded_bytes().into())
     } else if kind.is_file() {
         BaseEntry::File(metadata.len())
     } else {
@@ -177,12 +177,19 @@ fn on_disk(path: &Path) -> BaseEntry {
     }
 }
 
+/// Returns the path of a file below a root.
+fn below(root: &Path, path: &[u8]) -> PathBuf {
+    root.join(OsStr::from_bytes(path))
+}
+
 /// Returns the path that a file has where `/bin` and the like are links to below `/usr`.
-fn below_usr(path: &str) -> String {
-    let first = path.split('/').next().unwrap_or_default();
-    if MERGED.contains(&first) && first.len() < path.len() {
-        format!("usr/{path}")
-    } else {
-        path.to_owned()
+fn below_usr(path: Vec<u8>) -> Vec<u8> {
+    let slash = path.iter().position(|byte| *byte == b'/');
+    let first = slash.and_then(|slash| path.get(..slash));
+    match first {
+        Some(first) if MERGED.iter().any(|merged| merged.as_bytes() == first) => {
+            [b"usr/", &path[..]].concat()
+        }
+        _ => path,
     }
 }

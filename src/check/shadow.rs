@@ -8,8 +8,10 @@
 //! Where the base's files are not known, only what every base has is looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 
 use architecture::{Elf, Gnu};
+use files::{PathBytes, directory_of, shown};
 use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
 use serde::Serialize;
 
@@ -118,7 +120,7 @@ pub fn shadows(
         naming,
         found: Vec::new(),
     };
-    gate.directory("", tree.root())?;
+    gate.directory(&PathBytes::default(), tree.root())?;
     gate.links();
     gate.found.sort();
     Ok(gate.found)
@@ -132,7 +134,7 @@ struct Gate<'a, 'n> {
 }
 
 impl Gate<'_, '_> {
-    fn add(&mut self, kind: &'static FindingKind, path: &str, what: impl Into<String>) {
+    fn add(&mut self, kind: &'static FindingKind, path: &PathBytes, what: impl Into<String>) {
         let owner = self.base.and_then(|base| base.owner(path));
         self.found.push(Shadow {
             kind,
@@ -143,21 +145,20 @@ impl Gate<'_, '_> {
     }
 
     /// Returns what the base has at a path, as far as it is known.
-    fn of_base(&self, path: &str) -> BaseEntry {
+    fn of_base(&self, path: &[u8]) -> BaseEntry {
+        let is_path = |known: &&str| known.as_bytes() == path;
         match self.base {
             Some(base) => base.entry(path),
-            None if BASE_DIRECTORIES.contains(&path) => BaseEntry::Directory(Some(0o755)),
+            None if BASE_DIRECTORIES.iter().any(is_path) => BaseEntry::Directory(Some(0o755)),
             None => BaseEntry::Missing,
         }
     }
 
-    fn directory(&mut self, above: &str, directory: &Directory) -> Result<()> {
+    fn directory(&mut self, above: &PathBytes, directory: &Directory) -> Result<()> {
         for (name, entry) in directory.entries() {
-            let path = match above {
-                "" => name.to_owned(),
-                above => format!("{above}/{name}"),
-            };
-            let of_base = self.of_base(&path);
+            let mut path = above.clone();
+            path.push(name);
+            let of_base = self.of_base(path.bytes());
             match entry {
                 Entry::Directory(below) => self.below(&path, below, &of_base)?,
                 Entry::Leaf(id) => {
@@ -170,14 +171,21 @@ impl Gate<'_, '_> {
         Ok(())
     }
 
-    fn below(&mut self, path: &str, directory: &Directory, of_base: &BaseEntry) -> Result<()> {
+    fn below(
+        &mut self,
+        path: &PathBytes,
+        directory: &Directory,
+        of_base: &BaseEntry,
+    ) -> Result<()> {
         match of_base {
             BaseEntry::Missing => {}
             BaseEntry::Directory(mode) => {
                 let stat = &directory.stat;
                 let owned = (stat.uid, stat.gid) != (0, 0);
                 // The mode of the hierarchy itself stays the base's.
-                if path.contains('/') && (mode.is_some_and(|mode| mode != stat.mode) || owned) {
+                if path.bytes().contains(&b'/')
+                    && (mode.is_some_and(|mode| mode != stat.mode) || owned)
+                {
                     let what = format!(
                         "has mode {:04o} and owner {}:{} in the image, {:04o} in the base",
                         stat.mode,
@@ -205,7 +213,7 @@ impl Gate<'_, '_> {
         self.directory(path, directory)
     }
 
-    fn leaf(&mut self, path: &str, content: &Content, of_base: &BaseEntry) -> Result<()> {
+    fn leaf(&mut self, path: &PathBytes, content: &Content, of_base: &BaseEntry) -> Result<()> {
         match (content, of_base) {
             (_, BaseEntry::Missing) => {}
             (Content::Symlink(target), BaseEntry::Directory(_)) => {
@@ -227,7 +235,9 @@ impl Gate<'_, '_> {
             }
             (Content::File { size, id }, BaseEntry::File(own)) if size == own => {
                 let id = (self.naming)(id)?;
-                let base = self.base.map(|base| base.has_content(path, id.as_str()));
+                let base = self
+                    .base
+                    .map(|base| base.has_content(path, &id.to_string()));
                 if base.transpose()?.flatten() == Some(false) {
                     self.add(&kinds::SHADOWS_BASE, path, "differs from the base's");
                 }
@@ -247,30 +257,34 @@ impl Gate<'_, '_> {
 
     /// Notes a program or library that the base has under the same name in another directory of
     /// its kind.
-    fn twin(&mut self, directory: &str, name: &str) {
+    fn twin(&mut self, above: &PathBytes, name: &[u8]) {
         let Some(base) = self.base else { return };
+        let directory = &*above.text();
         let commands = COMMANDS.iter().filter(|(here, _)| *here == directory);
         let commands = commands.map(|(_, there)| (*there).to_owned());
         let mut twins: Vec<_> = commands
             .map(|there| (there, &kinds::COMMAND_IN_BASE, "the order in PATH decides"))
             .collect();
-        if name.contains(".so") {
+        if shown(name).contains(".so") {
             let what = "the loader takes the first one that it finds";
             let libraries = library_directories(directory).into_iter();
             twins.extend(libraries.map(|there| (there, &kinds::LIBRARY_IN_BASE, what)));
         }
         for (there, kind, what) in twins {
-            let other = format!("{there}/{name}");
+            let there = PathBytes::from(there);
+            let [mut own, mut other] = [above.clone(), there.clone()];
+            own.push(name);
+            other.push(name);
             let hidden = self.tree.get(&other).is_some();
             // Where one directory is a link, both are one.
-            let is_link = |path: &str| matches!(base.entry(path), BaseEntry::Link(_));
+            let is_link = |path: &PathBytes| matches!(base.entry(path), BaseEntry::Link(_));
             if !hidden
                 && !is_link(&there)
-                && !is_link(directory)
+                && !is_link(above)
                 && matches!(base.entry(&other), BaseEntry::File(_) | BaseEntry::Link(_))
             {
                 let what = format!("is /{other} in the base: {what}");
-                self.add(kind, &format!("{directory}/{name}"), what);
+                self.add(kind, &own, what);
             }
         }
     }
@@ -283,12 +297,11 @@ impl Gate<'_, '_> {
             let Content::Symlink(target) = &leaf.content else {
                 return;
             };
-            let whole = match target.strip_prefix('/') {
-                Some(absolute) => absolute.to_owned(),
-                None => format!(
-                    "{}/{target}",
-                    path.rsplit_once('/').map_or("", |(above, _)| above)
-                ),
+            let above = directory_of(path.bytes()).unwrap_or_default();
+            // An absolute target leads on from the root.
+            let whole = match target.bytes().starts_with(b"/") {
+                true => target.clone(),
+                false => [above, b"/", target.bytes()].concat().into(),
             };
             if let Some(what) = self.leads(&whole, target) {
                 self.add(&kinds::DANGLING_LINK, path, what);
@@ -297,9 +310,9 @@ impl Gate<'_, '_> {
     }
 
     /// Says what is wrong with a link whose target is `path`, if anything is.
-    fn leads(&self, path: &str, target: &str) -> Option<String> {
-        let mut last = String::new();
-        let mut look = |path: &str| {
+    fn leads(&self, path: &PathBytes, target: &PathBytes) -> Option<String> {
+        let mut last = PathBytes::default();
+        let mut look = |path: &PathBytes| {
             path.clone_into(&mut last);
             self.step(path)
         };
@@ -327,7 +340,7 @@ impl Gate<'_, '_> {
     }
 
     /// Returns what is at a path of the merged system.
-    fn step(&self, path: &str) -> Step {
+    fn step(&self, path: &PathBytes) -> Step {
         let of_image = self.tree.get(path);
         match of_image {
             Some(Visit::Directory(_)) => return Step::Directory,
@@ -340,15 +353,15 @@ impl Gate<'_, '_> {
             None => {}
         }
         // Below a directory that hides a link or file of the base there is nothing of the base.
-        let hidden = path.match_indices('/').any(|(end, _)| {
-            let above = &path[..end];
-            self.tree.get(above).is_some()
-                && !matches!(self.of_base(above), BaseEntry::Directory(_))
-        });
+        let hidden =
+            successors(directory_of(path.bytes()), |path| directory_of(path)).any(|above| {
+                self.tree.get(above).is_some()
+                    && !matches!(self.of_base(above), BaseEntry::Directory(_))
+            });
         if hidden {
             return Step::Nothing;
         }
-        match self.of_base(path) {
+        match self.of_base(path.bytes()) {
             BaseEntry::Missing => Step::Nothing,
             BaseEntry::Directory(_) => Step::Directory,
             BaseEntry::Link(target) => Step::Link(target),

@@ -80,7 +80,7 @@ impl Facts {
                 && let Content::File { id, .. } = &leaf.content
                 && matches!(self.known.get(id), Some(Fact::Later))
             {
-                paths.push((path.to_owned(), id.clone()));
+                paths.push((path.clone(), id.clone()));
             }
         });
         for (path, id) in paths {
@@ -111,15 +111,20 @@ impl Facts {
                         return;
                     };
                     if let Some(first) = first.get(&leaf_id) {
-                        linkage.links.insert(path.to_owned(), format!("/{first}"));
+                        linkage.links.insert(path.to_string(), format!("/{first}"));
                         return;
                     }
-                    if insert(&mut linkage, path, fact, leaf.stat.mode & 0o111 != 0) {
-                        first.insert(leaf_id, path.to_owned());
+                    if insert(
+                        &mut linkage,
+                        &path.text(),
+                        fact,
+                        leaf.stat.mode & 0o111 != 0,
+                    ) {
+                        first.insert(leaf_id, path.to_string());
                     }
                 }
                 Content::Symlink(target) => {
-                    linkage.links.insert(path.to_owned(), target.clone());
+                    linkage.links.insert(path.to_string(), target.to_string());
                 }
                 Content::Special(_) => {}
             }

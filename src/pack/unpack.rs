@@ -55,7 +55,7 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<ImageAl
         if leaf.is_none() && !visit.stat().xattrs.is_empty() {
             alone.attributes += 1;
         }
-        names.push((PathBuf::from(path), leaf, mode));
+        names.push((path.as_path().to_owned(), leaf, mode));
     });
     let mut descent = Descent::new(root.descend("").map_err(writing_failure)?);
     let mut written: BTreeMap<LeafId, &Path> = BTreeMap::new();
@@ -76,7 +76,9 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<ImageAl
         }
         match &tree.leaf(*leaf).content {
             Content::Symlink(target) => {
-                parent.make_link(name, target).map_err(writing_failure)?;
+                parent
+                    .make_link(name, target.as_path())
+                    .map_err(writing_failure)?;
             }
             Content::File { id, .. } => {
                 let mut content = image.content(id).map_err(Failure::refused)?;
@@ -162,7 +164,7 @@ mod tests {
         tree.insert_leaf("usr/c", file(0o640), &directory).unwrap();
         let link = Leaf {
             stat: Stat::default(),
-            content: Content::Symlink("a".to_owned()),
+            content: Content::Symlink("a".into()),
         };
         tree.insert_leaf("usr/link", link, &directory).unwrap();
         let own = Stat {
@@ -230,12 +232,12 @@ mod tests {
             (&["user.a"], true, 1),
         ] {
             let scratch = Scratch::new();
-            let xattrs = (names.iter())
+            let xattrs: BTreeMap<_, _> = (names.iter())
                 .map(|name| ((*name).to_owned(), b"0".to_vec()))
                 .collect();
             let stat = Stat {
                 mode: 0o755,
-                xattrs,
+                xattrs: xattrs.into(),
                 ..Stat::default()
             };
             let mut tree = Tree::new(directory.clone());

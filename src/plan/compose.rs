@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use files::PathBytes;
 use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
 use rpm_input::{File, FileKind, Package, Scriptlet};
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub struct Plan {
     /// What the image will hold.
     pub tree: Tree,
     /// Directories that a package or the overlay describes; all others have the base's mode.
-    pub described: BTreeSet<String>,
+    pub described: BTreeSet<PathBytes>,
     /// The time of everything that has none of its own, in seconds since 1970.
     pub time: u32,
     /// For each package and each file of it, by index: the content to take from it, if any.
@@ -79,7 +79,7 @@ pub struct Plan {
 impl Plan {
     /// Gives a directory that nobody describes the mode that it has in the base, since the
     /// image's will be the merged system's.
-    pub fn adopt_modes(&mut self, mode_of: &dyn Fn(&str) -> Option<u16>) -> Result<()> {
+    pub fn adopt_modes(&mut self, mode_of: &dyn Fn(&PathBytes) -> Option<u16>) -> Result<()> {
         let mut adopted = Vec::new();
         self.tree.walk(&mut |path, visit| {
             if let image::Visit::Directory(directory) = visit
@@ -89,7 +89,7 @@ impl Plan {
                 && mode != directory.stat.mode
             {
                 let stat = directory.stat.clone();
-                adopted.push((path.to_owned(), Stat { mode, ..stat }));
+                adopted.push((path.clone(), Stat { mode, ..stat }));
             }
         });
         let implicit = Stat::implicit_directory(self.time);
@@ -202,7 +202,7 @@ struct Composer<'a> {
     rules: &'a RuleSet,
     owners: &'a Owners,
     times: Times,
-    placed: BTreeMap<Box<str>, Placed>,
+    placed: BTreeMap<PathBytes, Placed>,
     /// Paths of the overlay with attributes that are not taken.
     bereft: Vec<String>,
     plan: Plan,
@@ -258,7 +258,6 @@ impl Composer<'_> {
             }
             Verdict::Kept => {}
         }
-        self.check_text(source)?;
         for rule in moves {
             let became = match &candidate.kind {
                 CandidateKind::Symlink(target) => format!("/{} -> {target}", candidate.path),
@@ -279,41 +278,23 @@ impl Composer<'_> {
         let path = candidate.path;
         match self
             .placed
-            .get(path.as_str())
+            .get(&path)
             .map(|first| self.contest(&path, first, &placed))
         {
             None | Some(Contest::Second(None)) => {
-                self.placed.insert(path.into(), placed);
+                self.placed.insert(path, placed);
             }
             Some(Contest::Second(Some(finding))) => {
                 self.plan.findings.push(finding);
-                self.placed.insert(path.into(), placed);
+                self.placed.insert(path, placed);
             }
             Some(Contest::First(finding)) => self.plan.findings.extend(finding),
         }
         Ok(())
     }
 
-    /// Refuses a file whose name or target can't be text, as those of an image are. RPM takes any
-    /// bytes, and a file that a rule leaves out may have them.
-    fn check_text(&self, source: Source) -> Result<()> {
-        let Some(file) = self.file(source) else {
-            return Ok(());
-        };
-        let reason = match &file.kind {
-            _ if !file.path.is_utf8() => "the name is not UTF-8".to_owned(),
-            FileKind::Symlink(target) if !target.is_utf8() => {
-                format!("the link's target {} is not UTF-8", target.text())
-            }
-            _ => return Ok(()),
-        };
-        let (owner, path) = (self.owner(source), &file.path);
-        let what = anyhow!("{owner}: {path}: {reason}, so it can't be in an image");
-        Err(Failure::refused(what))
-    }
-
     /// Decides between two owners of one path.
-    fn contest(&self, path: &str, first: &Placed, second: &Placed) -> Contest {
+    fn contest(&self, path: &PathBytes, first: &Placed, second: &Placed) -> Contest {
         use CandidateKind::Directory;
         let (Source::Package { .. }, Source::Package { .. }) = (first.source, second.source) else {
             // An overlay is there to have its way; a directory of it only holds files.
@@ -374,7 +355,7 @@ impl Composer<'_> {
                 Source::Overlay(_) => None,
             };
             let added = if placed.kind == CandidateKind::Directory {
-                self.plan.described.insert(path.to_string());
+                self.plan.described.insert(path.clone());
                 tree.insert_directory(&path, stat, &implicit)
             } else if let Some(leaf) = set.and_then(|set| sets.get(&set)) {
                 tree.link(&path, *leaf, &implicit)
@@ -459,7 +440,7 @@ impl Composer<'_> {
     }
 
     /// Returns the attributes of a path of the overlay, all of which becomes root's.
-    fn overlay_stat(&mut self, path: &str, index: usize) -> Stat {
+    fn overlay_stat(&mut self, path: &PathBytes, index: usize) -> Stat {
         let file = &self.overlay[index];
         let is_directory = file.candidate.kind == CandidateKind::Directory;
         let (uid, gid) = file.strangers;
@@ -485,13 +466,13 @@ impl Composer<'_> {
         Stat {
             mode,
             mtime: self.times.image,
-            xattrs: file.xattrs.clone(),
+            xattrs: file.xattrs.clone().into(),
             ..Stat::default()
         }
     }
 
     /// Returns the attributes of a path, as a package describes one of its files.
-    fn package_stat(&mut self, path: &str, package: usize, file: usize) -> Stat {
+    fn package_stat(&mut self, path: &PathBytes, package: usize, file: usize) -> Stat {
         let (package, file) = (&self.packages[package], &self.packages[package].files[file]);
         let uid = self.owners.user(&file.owner);
         let gid = self.owners.group(&file.group);
@@ -705,9 +686,10 @@ fn described(file: &File) -> String {
 fn content_id(package: usize, file: usize, described: &File) -> ContentId {
     match &described.digest {
         _ if described.size == 0 => ContentId::new("empty"),
-        Some(digest) if digest.is_strong() => {
-            ContentId::new(format!("{}:{}", digest.tag(), digest.hex()))
-        }
+        Some(digest) if digest.is_strong() => match digest.bytes().try_into() {
+            Ok(sha256) => ContentId::sha256(sha256),
+            Err(_) => ContentId::new(format!("{}:{}", digest.tag(), digest.hex())),
+        },
         Some(digest) => ContentId::new(format!(
             "{}:{}@{package}/{file}",
             digest.tag(),
@@ -727,11 +709,11 @@ fn regular_size(file: &File) -> u64 {
 
 fn candidate(file: &File) -> Candidate {
     Candidate {
-        path: file.path.text().trim_start_matches('/').to_owned(),
+        path: file.path.relative().into(),
         kind: match &file.kind {
             FileKind::Regular => CandidateKind::File,
             FileKind::Directory => CandidateKind::Directory,
-            FileKind::Symlink(target) => CandidateKind::Symlink(target.text()),
+            FileKind::Symlink(target) => CandidateKind::Symlink(target.clone()),
             FileKind::Character(0) => CandidateKind::Whiteout,
             FileKind::Character(_) | FileKind::Block(_) => CandidateKind::Device,
             FileKind::Fifo | FileKind::Socket => CandidateKind::Endpoint,

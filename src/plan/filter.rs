@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use files::PathBytes;
 use serde::{Serialize, Serializer};
 
 use crate::words::failure::{Failure, Result};
@@ -15,7 +16,7 @@ use crate::words::suggest::check_known;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Its path without the leading slash.
-    pub path: String,
+    pub path: PathBytes,
     /// What it is.
     pub kind: CandidateKind,
     /// The package marks it as documentation.
@@ -30,9 +31,9 @@ pub struct Candidate {
 
 impl Candidate {
     /// Makes a candidate of which no package says anything special.
-    pub fn new(path: String, kind: CandidateKind) -> Self {
+    pub fn new(path: impl Into<PathBytes>, kind: CandidateKind) -> Self {
         Self {
-            path,
+            path: path.into(),
             kind,
             doc: false,
             licence: false,
@@ -50,7 +51,7 @@ pub enum CandidateKind {
     /// A directory.
     Directory,
     /// A symbolic link and its target.
-    Symlink(String),
+    Symlink(PathBytes),
     /// A character device with number 0: overlayfs takes it for "delete this file".
     Whiteout,
     /// Any other device.
@@ -351,11 +352,9 @@ enum Relocation {
 
 /// Moves a candidate by the first pair that fits, and mends a relative link that the move breaks.
 fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
-    let merged = |path: &str| -> Option<String> {
-        pairs
-            .iter()
-            .find(|(from, _)| is_below(path, from))
-            .map(|(from, to)| format!("{to}{}", &path[from.len()..]))
+    let merged = |path: &[u8]| -> Option<Vec<u8>> {
+        let (from, to) = pairs.iter().find(|(from, _)| is_below(path, from))?;
+        Some([to.as_bytes(), path.get(from.len()..)?].concat())
     };
     // The link that the merge itself put there: /bin -> usr/bin.
     if matches!(file.kind, CandidateKind::Symlink(_))
@@ -363,66 +362,70 @@ fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
     {
         return Relocation::Vanishes;
     }
-    let new_path = merged(&file.path);
+    let new_path = merged(file.path.bytes());
     if let CandidateKind::Symlink(target) = &mut file.kind {
-        let place = new_path.as_deref().unwrap_or(&file.path);
-        if let Some(points_to) = resolved(&file.path, target) {
+        let place = new_path.as_deref().unwrap_or(file.path.bytes());
+        if let Some(points_to) = resolved(file.path.bytes(), target.bytes()) {
             let points_to = merged(&points_to).unwrap_or(points_to);
             if points_to == place {
                 return Relocation::Vanishes;
             }
             if new_path.is_some()
-                && !target.starts_with('/')
-                && resolved(place, target).as_deref() != Some(&points_to)
+                && !target.bytes().starts_with(b"/")
+                && resolved(place, target.bytes()).as_deref() != Some(&points_to)
             {
-                *target = relative(place, &points_to);
+                *target = relative(place, &points_to).into();
             }
         }
     }
     match new_path {
         None => Relocation::Stays,
         Some(path) => {
-            file.path = path;
+            file.path = path.into();
             Relocation::Moved
         }
     }
 }
 
 /// Says whether `path` is `directory` or below it.
-pub fn is_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+pub fn is_below(path: impl AsRef<[u8]>, directory: &str) -> bool {
+    (path.as_ref().strip_prefix(directory.as_bytes()))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
 }
 
 /// Returns where a link at `path` points to, by its text alone: no other link is followed. `None`
 /// where the text leaves the root.
-fn resolved(path: &str, target: &str) -> Option<String> {
-    let mut parts: Vec<&str> = if target.starts_with('/') {
-        Vec::new()
-    } else {
-        path.split('/').collect::<Vec<_>>().split_last()?.1.to_vec()
-    };
-    for part in target.split('/') {
+fn resolved(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let mut place: Vec<&[u8]> = parts(path).collect();
+    place.pop();
+    if target.starts_with(b"/") {
+        place.clear();
+    }
+    for part in parts(target) {
         match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
+            b"" | b"." => {}
+            b".." => {
+                place.pop()?;
             }
-            _ => parts.push(part),
+            _ => place.push(part),
         }
     }
-    Some(parts.join("/"))
+    Some(place.join(&b'/'))
 }
 
 /// Returns the relative target that leads from a link at `path` to `to`.
-fn relative(path: &str, to: &str) -> String {
-    let from: Vec<&str> = path.split('/').collect();
-    let from = &from[..from.len().saturating_sub(1)];
-    let to: Vec<&str> = to.split('/').collect();
+fn relative(path: &[u8], to: &[u8]) -> Vec<u8> {
+    let from: Vec<&[u8]> = parts(path).collect();
+    let from = from.get(..from.len().saturating_sub(1)).unwrap_or_default();
+    let to: Vec<&[u8]> = parts(to).collect();
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let mut parts = vec![".."; from.len() - shared];
-    parts.extend(&to[shared..]);
-    parts.join("/")
+    let mut way = vec![&b".."[..]; from.len() - shared];
+    way.extend(to.iter().skip(shared));
+    way.join(&b'/')
 }
 
 #[cfg(test)]
@@ -435,7 +438,7 @@ mod tests {
 
     fn link(path: &str, target: &str) -> Candidate {
         Candidate {
-            kind: CandidateKind::Symlink(target.to_owned()),
+            kind: CandidateKind::Symlink(target.into()),
             ..file(path)
         }
     }

@@ -275,7 +275,7 @@ pub fn describe(plan: &mut Plan, identity: &Identity, updates: Option<&Delivery>
             mtime: plan.time,
             ..Stat::default()
         },
-        content: Content::Symlink(name),
+        content: Content::Symlink(name.into()),
     };
     let path = format!("{directory}/{}", release_file(&identity.stem()));
     insert(plan, &path, link)?;
@@ -313,7 +313,7 @@ fn insert_text(
     let stat = Stat {
         mode: 0o644,
         mtime: plan.time,
-        xattrs,
+        xattrs: xattrs.into(),
         ..Stat::default()
     };
     let content = Content::File { size, id };

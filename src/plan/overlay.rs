@@ -14,11 +14,12 @@
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use files::{Descent, Directory, Links};
+use files::{Descent, Directory, Links, PathBytes};
 use image::ContentId;
 use rustix::fs::{lgetxattr, llistxattr};
 use rustix::io::Errno;
@@ -72,12 +73,8 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
         let metadata = entry
             .metadata()
             .map_err(|error| Failure::io(doing(), error))?;
-        let path = source
-            .strip_prefix(directory)
-            .ok()
-            .and_then(Path::to_str)
-            .ok_or_else(|| Failure::refused(anyhow!("{source:?}: the name is not UTF-8")))?
-            .to_owned();
+        let path = source.strip_prefix(directory).unwrap_or(&source);
+        let path = PathBytes::from(path.as_os_str().as_bytes());
         image::check_path(&path)
             .map_err(|problem| Failure::refused(anyhow!("{source:?}: the path {problem}")))?;
         let kind = match metadata.file_type() {
@@ -86,9 +83,7 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
             kind if kind.is_symlink() => {
                 let target =
                     std::fs::read_link(&source).map_err(|error| Failure::io(doing(), error))?;
-                CandidateKind::Symlink(target.into_os_string().into_string().map_err(|_| {
-                    Failure::refused(anyhow!("{source:?}: the link's target is not UTF-8"))
-                })?)
+                CandidateKind::Symlink(target.into_os_string().into_encoded_bytes().into())
             }
             kind if kind.is_char_device() && metadata.rdev() == 0 => CandidateKind::Whiteout,
             kind if kind.is_char_device() || kind.is_block_device() => CandidateKind::Device,
@@ -96,7 +91,7 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
         };
         let (size, content) = match kind {
             CandidateKind::File => {
-                let (parent, name) = descent.to(Path::new(&path))?;
+                let (parent, name) = descent.to(path.as_path())?;
                 let (size, digest) = sha256(&mut parent.open_file(name)?)
                     .map_err(|error| Failure::io(doing(), error))?;
                 (size, Some(sha256_id(&digest)))
@@ -168,6 +163,7 @@ fn is_kept(name: &[u8], value: &[u8]) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -179,7 +175,7 @@ mod tests {
         let line = |file: &OverlayFile| {
             let rest = match (&file.candidate.kind, &file.content) {
                 (CandidateKind::Symlink(target), _) => format!(" {target}"),
-                (_, Some(id)) => format!(" {} {}", file.size, id.as_str()),
+                (_, Some(id)) => format!(" {} {id}", file.size),
                 _ => String::new(),
             };
             let kind = match file.candidate.kind {
@@ -291,27 +287,26 @@ mod tests {
                 CandidateKind::Endpoint,
                 CandidateKind::Directory,
                 CandidateKind::File,
-                CandidateKind::Symlink("/".to_owned()),
+                CandidateKind::Symlink("/".into()),
             ]
         );
     }
 
     #[test]
-    fn paths_that_are_refused() {
-        use std::ffi::OsStr;
-        use std::os::unix::ffi::OsStrExt as _;
-
+    fn names_and_targets_are_any_bytes() {
+        let scratch = Scratch::new();
         let invalid = OsStr::from_bytes(b"\xff");
-        let name = Scratch::new();
-        fs::write(name.path().join(invalid), "").unwrap();
-        let target = Scratch::new();
-        symlink(invalid, target.path().join("a")).unwrap();
-        for (directory, problem) in [
-            (&name, "the name is not UTF-8"),
-            (&target, "the link's target is not UTF-8"),
-        ] {
-            let failure = read(directory.path()).unwrap_err().source.to_string();
-            assert!(failure.ends_with(problem), "{failure}");
-        }
+        fs::write(scratch.path().join(invalid), "").unwrap();
+        symlink(OsStr::from_bytes(b"\xfe"), scratch.path().join("a")).unwrap();
+        let files = read(scratch.path()).unwrap();
+        let found: Vec<_> = (files.into_iter())
+            .map(|file| (file.candidate.path, file.candidate.kind))
+            .collect();
+        let target = PathBytes::from(&b"\xfe"[..]);
+        let expected = [
+            ("a".into(), CandidateKind::Symlink(target)),
+            (PathBytes::from(&b"\xff"[..]), CandidateKind::File),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -23,5 +23,5 @@ pub fn sha256(input: &mut dyn Read) -> std::io::Result<(u64, [u8; 32])> {
 
 /// Returns the content id of a SHA-256 digest.
 pub fn sha256_id(digest: &[u8; 32]) -> ContentId {
-    ContentId::new(format!("sha256:{}", hex::encode(digest)))
+    ContentId::sha256(digest)
 }

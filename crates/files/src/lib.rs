@@ -21,6 +21,8 @@
 //! [`check_private`]: own user, not writable for others, a file without a second name. The
 //! directory is checked, too ([`Directory::check_private`]), since who can write to it can rename
 //! what is in it.
+//!
+//! **Names** are bytes, which need not be text: [`PathBytes`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -30,6 +32,7 @@
 mod descent;
 mod directory;
 mod error;
+mod path_bytes;
 mod private;
 mod read;
 mod secret;
@@ -45,6 +48,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 pub use descent::Descent;
 pub use directory::{Directory, replace};
 pub use error::{Error, Kind};
+pub use path_bytes::{PathBytes, directory_of, shown};
 pub use read::read_open;
 pub use secret::SecretFile;
 

@@ -11,11 +11,13 @@
 //! link to an earlier name, `b`lock, `c`haracter, `p`ipe, `s`ocket); mode in octal; `uid:gid`;
 //! modification time; for a file its size in bytes and content id, for a link its target, for a
 //! device its number; then extended attributes as `name=0xHEX` in name order. In paths and targets
-//! a backslash, a space and control characters are written as `\xHH`, so that a line can be
-//! split at spaces.
+//! a backslash, a space, control characters and bytes that are not UTF-8 are written as `\xHH`, so
+//! that a line can be split at spaces, and means one tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+
+use files::PathBytes;
 
 use crate::tree::{Content, LeafId, Special, Tree, Visit};
 
@@ -33,21 +35,20 @@ pub fn dump(tree: &Tree) -> String {
 pub fn lines(tree: &Tree, each: &mut dyn FnMut(&str)) {
     let mut text = String::new();
     let linked = linked(tree);
-    let mut first_names: BTreeMap<LeafId, String> = BTreeMap::new();
+    let mut first_names: BTreeMap<LeafId, PathBytes> = BTreeMap::new();
     tree.walk(&mut |path, visit| {
-        let path = format!("/{path}");
         text.clear();
-        text.push_str(&escaped(&path));
+        push(&mut text, format_args!("/{}", escaped(path.bytes())));
         match visit {
             Visit::Directory(_) => text.push_str(" d"),
             Visit::Leaf(id, leaf) => {
                 if let Some(first) = first_names.get(&id) {
-                    push(&mut text, format_args!(" h {}", escaped(first)));
+                    push(&mut text, format_args!(" h /{}", escaped(first.bytes())));
                     each(&text);
                     return;
                 }
                 if linked.contains(&id) {
-                    first_names.insert(id, path);
+                    first_names.insert(id, path.clone());
                 }
                 text.push_str(match &leaf.content {
                     Content::File { .. } => " f",
@@ -70,15 +71,17 @@ pub fn lines(tree: &Tree, each: &mut dyn FnMut(&str)) {
         if let Visit::Leaf(_, leaf) = visit {
             match &leaf.content {
                 Content::File { size, id } => push(&mut text, format_args!(" {size} {id}")),
-                Content::Symlink(target) => push(&mut text, format_args!(" {}", escaped(target))),
+                Content::Symlink(target) => {
+                    push(&mut text, format_args!(" {}", escaped(target.bytes())))
+                }
                 Content::Special(Special::Block(number) | Special::Character(number)) => {
                     push(&mut text, format_args!(" {number:#x}"));
                 }
                 Content::Special(Special::Fifo | Special::Socket) => {}
             }
         }
-        for (name, value) in &stat.xattrs {
-            push(&mut text, format_args!(" {}=0x", escaped(name)));
+        for (name, value) in stat.xattrs.iter() {
+            push(&mut text, format_args!(" {}=0x", escaped(name.as_bytes())));
             for byte in value {
                 push(&mut text, format_args!("{byte:02x}"));
             }
@@ -107,17 +110,22 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(arguments);
 }
 
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character == '\\' || character == ' ' || character.is_control() {
-            let mut bytes = [0; 4];
-            for byte in character.encode_utf8(&mut bytes).bytes() {
-                push(&mut out, format_args!("\\x{byte:02x}"));
-            }
-        } else {
-            out.push(character);
+fn escaped(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len());
+    let escape = |out: &mut String, bytes: &[u8]| {
+        for byte in bytes {
+            push(out, format_args!("\\x{byte:02x}"));
         }
+    };
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character == '\\' || character == ' ' || character.is_control() {
+                escape(&mut out, character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                out.push(character);
+            }
+        }
+        escape(&mut out, chunk.invalid());
     }
     out
 }
@@ -125,7 +133,8 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{ContentId, Leaf, Stat};
+    use crate::content::ContentId;
+    use crate::tree::{Leaf, Stat};
 
     #[test]
     fn one_line_a_name() {

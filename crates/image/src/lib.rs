@@ -8,11 +8,13 @@
 //! [`squashfs`] turns a tree into a SquashFS 4.0 image and reads one back. Nothing here knows what
 //! an RPM or a system extension is.
 
+mod content;
 pub mod dump;
 pub mod squashfs;
 mod tree;
 
+pub use content::{Algorithm, ContentId};
 pub use tree::{
-    Content, ContentId, Directory, Entry, Leaf, LeafId, Special, Stat, Step, Tree, TreeError,
+    Attributes, Content, Directory, Entry, Leaf, LeafId, Special, Stat, Step, Tree, TreeError,
     Visit, check_path, follow,
 };

@@ -1,13 +1,19 @@
 //! The tree: directories own their entries, leaves live in a table beside them.
 //!
 //! A leaf is a file, a symbolic link or a special file. Two names of one leaf are hard links of
-//! each other; a directory has exactly one name. Paths are relative, UTF-8 and normal
-//! (`usr/bin/strace`), so that no path of a tree can ever mean something outside of it: there is
-//! no `..`, and nothing can be put below a leaf.
+//! each other; a directory has exactly one name. Paths are relative and normal (`usr/bin/strace`),
+//! so that no path of a tree can ever mean something outside of it: there is no `..`, and nothing
+//! can be put below a leaf. What its names are made of is nobody's affair: any bytes, as for Linux.
+//!
+//! A tree may have hundreds of thousands of files, so what each takes is counted: a directory has
+//! the names of its entries in one piece, and a leaf takes no memory of its own.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+
+use files::PathBytes;
+
+use crate::content::ContentId;
 
 /// Longest name of one directory entry, in bytes; SquashFS itself stops at 256, Linux at 255.
 const MAX_NAME: usize = 255;
@@ -29,8 +35,8 @@ pub struct Stat {
     pub gid: u32,
     /// Modification time, in seconds since 1970 (SquashFS stores 32 bits, unsigned).
     pub mtime: u32,
-    /// Extended attributes by full name, such as `security.capability`.
-    pub xattrs: BTreeMap<String, Vec<u8>>,
+    /// Extended attributes.
+    pub xattrs: Attributes,
 }
 
 impl Stat {
@@ -47,28 +53,33 @@ impl Stat {
     }
 }
 
-/// Names a file's content: two leaves with equal ids hold the same bytes.
-///
-/// The text is `algorithm:hex`, as in `sha256:9f86…`. The code that fills the tree guarantees that
-/// equal ids mean equal contents, since each id is packed once.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentId(Arc<str>);
+/// Extended attributes by full name, such as `security.capability`. Most files have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::box_collection,
+    reason = "an empty map takes three words in every inode"
+)]
+pub struct Attributes(Option<Box<BTreeMap<String, Vec<u8>>>>);
 
-impl ContentId {
-    /// Makes an id of its text.
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the id's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl Attributes {
+    /// Gives an attribute its value.
+    pub fn insert(&mut self, name: String, value: Vec<u8>) {
+        self.0.get_or_insert_default().insert(name, value);
     }
 }
 
-impl fmt::Display for ContentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Deref for Attributes {
+    type Target = BTreeMap<String, Vec<u8>>;
+
+    fn deref(&self) -> &Self::Target {
+        static NONE: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl From<BTreeMap<String, Vec<u8>>> for Attributes {
+    fn from(attributes: BTreeMap<String, Vec<u8>>) -> Self {
+        Self((!attributes.is_empty()).then(|| Box::new(attributes)))
     }
 }
 
@@ -96,7 +107,7 @@ pub enum Content {
         id: ContentId,
     },
     /// A symbolic link with its target as written.
-    Symlink(String),
+    Symlink(PathBytes),
     /// A device, pipe or socket.
     Special(Special),
 }
@@ -112,7 +123,7 @@ pub struct Leaf {
 
 /// Index of a [`Leaf`] in its [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeafId(usize);
+pub struct LeafId(u32);
 
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,19 +135,89 @@ pub enum Entry {
 }
 
 /// A directory and all below it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Directory {
     /// Owner, mode, time, attributes.
     pub stat: Stat,
-    entries: BTreeMap<Box<str>, Entry>,
+    /// The names of the entries, one after the other, in the order in which they came.
+    names: Vec<u8>,
+    /// The entries in byte order of their names. They come in that order nearly always, so that
+    /// they are added at the end.
+    entries: Vec<Named>,
+}
+
+/// An entry, and where its name is.
+#[derive(Clone, Debug)]
+struct Named {
+    start: u32,
+    length: u8,
+    entry: Entry,
 }
 
 impl Directory {
+    /// Returns an empty directory.
+    fn new(stat: Stat) -> Self {
+        Self {
+            stat,
+            ..Self::default()
+        }
+    }
+
     /// Returns the entries in byte order of their names.
-    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&str, &Entry)> {
-        self.entries.iter().map(|(name, entry)| (&**name, entry))
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&[u8], &Entry)> {
+        (self.entries.iter()).map(|named| (self.name(named), &named.entry))
+    }
+
+    fn name(&self, named: &Named) -> &[u8] {
+        let start = named.start as usize;
+        let name = self.names.get(start..start + usize::from(named.length));
+        name.unwrap_or_default()
+    }
+
+    /// Returns where a name is, or where it would go.
+    fn position(&self, name: &[u8]) -> Result<usize, usize> {
+        let last = self.entries.last().map(|named| self.name(named));
+        if last.is_none_or(|last| last < name) {
+            return Err(self.entries.len());
+        }
+        (self.entries).binary_search_by(|named| self.name(named).cmp(name))
+    }
+
+    fn get(&self, name: &[u8]) -> Option<&Entry> {
+        let position = self.position(name).ok()?;
+        self.entries.get(position).map(|named| &named.entry)
+    }
+
+    /// Returns the entry of a name, which is added if there is none.
+    fn entry(&mut self, name: &[u8], new: impl FnOnce() -> Entry) -> Result<&mut Entry, TooMany> {
+        let position = match self.position(name) {
+            Ok(position) => position,
+            Err(position) => {
+                let named = Named {
+                    start: u32::try_from(self.names.len()).map_err(|_| TooMany)?,
+                    length: u8::try_from(name.len()).map_err(|_| TooMany)?,
+                    entry: new(),
+                };
+                self.names.extend_from_slice(name);
+                self.entries.insert(position, named);
+                position
+            }
+        };
+        let named = self.entries.get_mut(position).ok_or(TooMany)?;
+        Ok(&mut named.entry)
     }
 }
+
+impl PartialEq for Directory {
+    fn eq(&self, other: &Self) -> bool {
+        self.stat == other.stat && self.entries().eq(other.entries())
+    }
+}
+
+impl Eq for Directory {}
+
+/// A directory has more names than can be counted in 32 bits, or one that is too long.
+struct TooMany;
 
 /// Why a path could not be put into a tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +226,7 @@ pub enum TreeError {
     #[error("path {path:?} {problem}")]
     Path {
         /// The path as given.
-        path: String,
+        path: PathBytes,
         /// What is wrong with it.
         problem: &'static str,
     },
@@ -153,13 +234,16 @@ pub enum TreeError {
     #[error("{path:?} is below {ancestor:?}, which is not a directory")]
     BelowLeaf {
         /// The path that was to be added.
-        path: String,
+        path: PathBytes,
         /// The leaf above it.
-        ancestor: String,
+        ancestor: PathBytes,
     },
     /// The path is taken.
     #[error("{0:?} already exists")]
-    Taken(String),
+    Taken(PathBytes),
+    /// There are more files, or names in one directory, than a tree has.
+    #[error("there is no room for {0:?} in the tree")]
+    TooMany(PathBytes),
 }
 
 /// One step of [`Tree::walk`].
@@ -192,10 +276,7 @@ impl Tree {
     /// Returns an empty tree whose root directory has `stat`.
     pub fn new(stat: Stat) -> Self {
         Self {
-            root: Directory {
-                stat,
-                entries: BTreeMap::new(),
-            },
+            root: Directory::new(stat),
             leaves: Vec::new(),
         }
     }
@@ -207,28 +288,29 @@ impl Tree {
 
     /// Returns a leaf by its id.
     pub fn leaf(&self, id: LeafId) -> &Leaf {
-        &self.leaves[id.0]
+        &self.leaves[Self::leaf_index(id)]
     }
 
-    /// Returns how many leaves there are. Removed names leave theirs behind.
+    /// Returns how many leaves there are.
     pub fn leaf_count(&self) -> usize {
         self.leaves.len()
     }
 
     /// Returns the position of a leaf in the table, below [`leaf_count`](Self::leaf_count).
     pub fn leaf_index(id: LeafId) -> usize {
-        id.0
+        id.0 as usize
     }
 
     /// Returns what is at `path`; the empty path is the root.
-    pub fn get(&self, path: &str) -> Option<Visit<'_>> {
+    pub fn get(&self, path: impl AsRef<[u8]>) -> Option<Visit<'_>> {
+        let path = path.as_ref();
         let mut directory = &self.root;
         if path.is_empty() {
             return Some(Visit::Directory(directory));
         }
-        let mut parts = path.split('/').peekable();
+        let mut parts = path.split(|byte| *byte == b'/').peekable();
         while let Some(name) = parts.next() {
-            match directory.entries.get(name)? {
+            match directory.get(name)? {
                 Entry::Directory(below) => directory = below,
                 Entry::Leaf(id) if parts.peek().is_none() => {
                     return Some(Visit::Leaf(*id, self.leaf(*id)));
@@ -241,7 +323,7 @@ impl Tree {
 
     /// Returns what `path` leads to when symbolic links are followed, with the path that it has
     /// then. `None` where the way ends, and where links go in circles. See [`follow`].
-    pub fn resolve(&self, path: &str) -> Option<(String, Visit<'_>)> {
+    pub fn resolve(&self, path: impl AsRef<[u8]>) -> Option<(PathBytes, Visit<'_>)> {
         let path = follow(path, &mut |path| match self.get(path) {
             None => Step::Nothing,
             Some(Visit::Directory(_)) => Step::Directory,
@@ -258,67 +340,75 @@ impl Tree {
     /// `implicit`.
     pub fn insert_directory(
         &mut self,
-        path: &str,
+        path: impl AsRef<[u8]>,
         stat: Stat,
         implicit: &Stat,
     ) -> Result<(), TreeError> {
+        let path = path.as_ref();
         let (parent, name) = self.parent(path, implicit)?;
-        match parent.entries.entry(name.into()).or_insert_with(|| {
-            Entry::Directory(Box::new(Directory {
-                stat: stat.clone(),
-                entries: BTreeMap::new(),
-            }))
-        }) {
-            Entry::Directory(directory) => {
+        let new = || Entry::Directory(Box::new(Directory::new(stat.clone())));
+        match parent.entry(name, new) {
+            Ok(Entry::Directory(directory)) => {
                 directory.stat = stat;
                 Ok(())
             }
-            Entry::Leaf(_) => Err(TreeError::Taken(path.to_owned())),
+            Ok(Entry::Leaf(_)) => Err(TreeError::Taken(path.into())),
+            Err(TooMany) => Err(TreeError::TooMany(path.into())),
         }
     }
 
     /// Adds a leaf under its first name. Missing parents get `implicit`.
     pub fn insert_leaf(
         &mut self,
-        path: &str,
+        path: impl AsRef<[u8]>,
         leaf: Leaf,
         implicit: &Stat,
     ) -> Result<LeafId, TreeError> {
-        let id = LeafId(self.leaves.len());
+        let path = path.as_ref();
+        let number = u32::try_from(self.leaves.len());
+        let id = LeafId(number.map_err(|_| TreeError::TooMany(path.into()))?);
         self.link(path, id, implicit)?;
         self.leaves.push(leaf);
         Ok(id)
     }
 
     /// Adds a further name of a leaf: a hard link. Missing parents get `implicit`.
-    pub fn link(&mut self, path: &str, id: LeafId, implicit: &Stat) -> Result<(), TreeError> {
+    pub fn link(
+        &mut self,
+        path: impl AsRef<[u8]>,
+        id: LeafId,
+        implicit: &Stat,
+    ) -> Result<(), TreeError> {
+        let path = path.as_ref();
         let (parent, name) = self.parent(path, implicit)?;
-        if parent.entries.contains_key(name) {
-            return Err(TreeError::Taken(path.to_owned()));
+        let mut is_new = false;
+        let new = || {
+            is_new = true;
+            Entry::Leaf(id)
+        };
+        match parent.entry(name, new) {
+            Err(TooMany) => Err(TreeError::TooMany(path.into())),
+            Ok(_) if is_new => Ok(()),
+            Ok(_) => Err(TreeError::Taken(path.into())),
         }
-        parent.entries.insert(name.into(), Entry::Leaf(id));
-        Ok(())
     }
 
     /// Calls `visit` for every name, directories before what is in them, in byte order of names.
     /// The root comes first, with the empty path.
-    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&str, Visit<'a>)) {
-        self.walk_below(&self.root, &mut String::new(), visit);
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&PathBytes, Visit<'a>)) {
+        self.walk_below(&self.root, &mut PathBytes::default(), visit);
     }
 
     fn walk_below<'a>(
         &'a self,
         directory: &'a Directory,
-        path: &mut String,
-        visit: &mut dyn FnMut(&str, Visit<'a>),
+        path: &mut PathBytes,
+        visit: &mut dyn FnMut(&PathBytes, Visit<'a>),
     ) {
         visit(path, Visit::Directory(directory));
         let length = path.len();
-        for (name, entry) in &directory.entries {
-            if length > 0 {
-                path.push('/');
-            }
-            path.push_str(name);
+        for (name, entry) in directory.entries() {
+            path.push(name);
             match entry {
                 Entry::Directory(below) => self.walk_below(below, path, visit),
                 Entry::Leaf(id) => visit(path, Visit::Leaf(*id, self.leaf(*id))),
@@ -355,34 +445,29 @@ impl Tree {
     /// Finds the directory that `path` goes into, making what is missing above it.
     fn parent<'p>(
         &mut self,
-        path: &'p str,
+        path: &'p [u8],
         implicit: &Stat,
-    ) -> Result<(&mut Directory, &'p str), TreeError> {
+    ) -> Result<(&mut Directory, &'p [u8]), TreeError> {
         check_path(path).map_err(|problem| TreeError::Path {
-            path: path.to_owned(),
+            path: path.into(),
             problem,
         })?;
-        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut parts = path.split(|byte| *byte == b'/');
+        let name = parts.next_back().unwrap_or_default();
         let mut directory = &mut self.root;
         let mut end = 0;
-        for part in above.split('/').filter(|part| !part.is_empty()) {
+        for part in parts {
             end += part.len() + usize::from(end > 0);
-            if !directory.entries.contains_key(part) {
-                let below = Directory {
-                    stat: implicit.clone(),
-                    entries: BTreeMap::new(),
-                };
-                let below = Entry::Directory(Box::new(below));
-                directory.entries.insert(part.into(), below);
-            }
-            match directory.entries.get_mut(part) {
-                Some(Entry::Directory(below)) => directory = below,
-                _ => {
+            let new = || Entry::Directory(Box::new(Directory::new(implicit.clone())));
+            match directory.entry(part, new) {
+                Ok(Entry::Directory(below)) => directory = below,
+                Ok(Entry::Leaf(_)) => {
                     return Err(TreeError::BelowLeaf {
-                        path: path.to_owned(),
-                        ancestor: above[..end].to_owned(),
+                        path: path.into(),
+                        ancestor: path.get(..end).unwrap_or(path).into(),
                     });
                 }
+                Err(TooMany) => return Err(TreeError::TooMany(path.into())),
             }
         }
         Ok((directory, name))
@@ -397,7 +482,7 @@ pub enum Step {
     /// A directory.
     Directory,
     /// A symbolic link with its target.
-    Link(String),
+    Link(PathBytes),
     /// Anything else: the way ends there.
     Leaf,
 }
@@ -406,20 +491,32 @@ pub enum Step {
 ///
 /// Links are resolved as if the tree were the root: an absolute target starts there, and nothing
 /// leads out of it. `look` is asked for what is at a path whose directories are no links.
-pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Step) -> Option<String> {
-    let mut place: Vec<String> = Vec::new();
-    let mut ahead: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+pub fn follow(
+    path: impl AsRef<[u8]>,
+    look: &mut dyn FnMut(&PathBytes) -> Step,
+) -> Option<PathBytes> {
+    let parts_of = |path: &[u8]| -> Vec<Vec<u8>> {
+        let parts = path.rsplit(|byte| *byte == b'/');
+        parts.map(<[u8]>::to_vec).collect()
+    };
+    // Where each part of the place begins, to go back to.
+    let mut place = PathBytes::default();
+    let mut ends = Vec::new();
+    let mut ahead = parts_of(path.as_ref());
     let mut links = 0;
     while let Some(part) = ahead.pop() {
-        match part.as_str() {
-            "" | "." => continue,
-            ".." => {
-                place.pop();
+        match &part[..] {
+            b"" | b"." => continue,
+            b".." => {
+                place.truncate(ends.pop().unwrap_or_default());
                 continue;
             }
-            _ => place.push(part),
+            part => {
+                ends.push(place.len());
+                place.push(part);
+            }
         }
-        match look(&place.join("/")) {
+        match look(&place) {
             Step::Nothing => return None,
             Step::Directory => {}
             Step::Link(target) => {
@@ -427,22 +524,24 @@ pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Step) -> Option<String> 
                 if links > MAX_LINKS {
                     return None;
                 }
-                place.pop();
-                if target.starts_with('/') {
-                    place.clear();
+                place.truncate(ends.pop().unwrap_or_default());
+                if target.bytes().starts_with(b"/") {
+                    place.truncate(0);
+                    ends.clear();
                 }
-                ahead.extend(target.rsplit('/').map(str::to_owned));
+                ahead.extend(parts_of(target.bytes()));
             }
             Step::Leaf if ahead.is_empty() => {}
             Step::Leaf => return None,
         }
     }
-    Some(place.join("/"))
+    Some(place)
 }
 
 /// Says whether `path` can be a path of a tree: relative, normal, not too long or too deep.
 /// The error completes the sentence "path … ".
-pub fn check_path(path: &str) -> Result<(), &'static str> {
+pub fn check_path(path: impl AsRef<[u8]>) -> Result<(), &'static str> {
+    let path = path.as_ref();
     if path.is_empty() {
         return Err("is empty");
     }
@@ -450,13 +549,13 @@ pub fn check_path(path: &str) -> Result<(), &'static str> {
         return Err("is longer than 4095 bytes");
     }
     let mut depth = 0;
-    for part in path.split('/') {
+    for part in path.split(|byte| *byte == b'/') {
         depth += 1;
         match part {
-            "" => return Err("has an empty part, or starts or ends with a slash"),
-            "." | ".." => return Err("has a part that is . or .."),
+            b"" => return Err("has an empty part, or starts or ends with a slash"),
+            b"." | b".." => return Err("has a part that is . or .."),
             _ if part.len() > MAX_NAME => return Err("has a part longer than 255 bytes"),
-            _ if part.contains('\0') => return Err("has a NUL"),
+            _ if part.contains(&0) => return Err("has a NUL"),
             _ => {}
         }
     }
@@ -561,7 +660,7 @@ mod tests {
             ("", Some("")),
         ] {
             let path_found = tree.resolve(path).map(|(path, _)| path);
-            assert_eq!(path_found.as_deref(), found, "{path}");
+            assert_eq!(path_found, found.map(PathBytes::from), "{path}");
         }
     }
 

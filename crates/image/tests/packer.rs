@@ -9,13 +9,16 @@
 extern crate judges;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::squashfs::{Compressor, Error, Options, Packer, Summary};
+use image::dump::dump;
+use image::squashfs::{Compressor, Error, Image, Options, Packer, Summary};
 use image::{Content, ContentId, Leaf, Special, Stat, Tree, Visit};
 use sha2::{Digest, Sha256};
 
@@ -33,7 +36,7 @@ impl Sample {
         }
     }
 
-    fn file(&mut self, path: &str, stat: Stat, bytes: Vec<u8>) {
+    fn file(&mut self, path: impl AsRef<[u8]>, stat: Stat, bytes: Vec<u8>) {
         let id = ContentId::new(format!("sha256:{}", hex(&bytes)));
         let content = Content::File {
             size: bytes.len() as u64,
@@ -45,7 +48,7 @@ impl Sample {
         }
     }
 
-    fn leaf(&mut self, path: &str, stat: Stat, content: Content) {
+    fn leaf(&mut self, path: impl AsRef<[u8]>, stat: Stat, content: Content) {
         self.tree
             .insert_leaf(path, Leaf { stat, content }, &Stat::implicit_directory(2))
             .unwrap();
@@ -84,7 +87,7 @@ impl Sample {
             if let Visit::Leaf(_, leaf) = visit
                 && let Content::File { id, .. } = &leaf.content
             {
-                files.insert(path.to_owned(), by_id[id]);
+                files.insert(path.to_string(), by_id[id]);
             }
         });
         files
@@ -109,7 +112,8 @@ fn stat(mode: u16, uid: u32, gid: u32, xattrs: &[(&str, &[u8])]) -> Stat {
         xattrs: xattrs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
-            .collect(),
+            .collect::<BTreeMap<_, _>>()
+            .into(),
     }
 }
 
@@ -171,7 +175,7 @@ fn torture(block: usize) -> Sample {
     .into_iter()
     .enumerate()
     {
-        sample.file(&format!("usr/sizes/{n:02}-{name}"), plain(), bytes);
+        sample.file(format!("usr/sizes/{n:02}-{name}"), plain(), bytes);
     }
     let label: (&str, &[u8]) = ("security.selinux", b"system_u:object_r:bin_t:s0\0");
     let capability: (&str, &[u8]) = (
@@ -187,7 +191,7 @@ fn torture(block: usize) -> Sample {
         ("big", stat(0o755, 0, 0, &[("user.big", &[b'v'; 20_000])])),
         ("trusted", stat(0o755, 0, 0, &[("trusted.t", b"")])),
     ] {
-        sample.file(&format!("usr/bin/{name}"), stat, prose(5000, name.len()));
+        sample.file(format!("usr/bin/{name}"), stat, prose(5000, name.len()));
     }
     sample.link("usr/bin/suid-too", "usr/bin/suid");
     sample.link("opt/far/away/suid", "usr/bin/suid");
@@ -195,7 +199,7 @@ fn torture(block: usize) -> Sample {
         ("usr/lib64", "lib", stat(0o777, 0, 0, &[])),
         ("usr/labelled", "../x", stat(0o777, 0, 0, &[label])),
     ] {
-        sample.leaf(path, stat, Content::Symlink(target.to_owned()));
+        sample.leaf(path, stat, Content::Symlink(target.into()));
     }
     sample.link("usr/also-lib64", "usr/lib64");
     for n in 0..3000 {
@@ -203,7 +207,7 @@ fn torture(block: usize) -> Sample {
         sample.file(&name, plain(), format!("{}", n % 50).into_bytes());
     }
     let deep = vec!["d"; 100].join("/");
-    sample.file(&format!("{deep}/grüße ☃"), plain(), prose(17, 17));
+    sample.file(format!("{deep}/grüße ☃"), plain(), prose(17, 17));
     sample
 }
 
@@ -372,6 +376,46 @@ fn unsquashfs_reads_the_same_tree() {
     }
 }
 
+#[test(program("unsquashfs"))]
+fn names_and_targets_are_any_bytes() {
+    // In the order that a directory has them.
+    let names = [&b"caf\xc3\xa9"[..], b"caf\xe9", b"d\xff", b"l\xfe"];
+    let path = |name: &[u8]| [b"usr/\x80/", name].concat();
+    let plain = || stat(0o644, 0, 0, &[]);
+    let mut sample = Sample::new();
+    sample.file([&*path(names[2]), b"/x"].concat(), plain(), prose(5, 5));
+    let link = Content::Symlink(b"d\xff/x".as_slice().into());
+    sample.leaf(path(names[3]), plain(), link);
+    for name in [names[1], names[0]] {
+        sample.file(path(name), plain(), prose(5, 5));
+    }
+    let (bytes, _) = sample.pack("gzip", 131_072, 1);
+    let mut image = Image::open(Cursor::new(&bytes)).unwrap();
+    let mut tree = image.tree().unwrap();
+    let renamed = tree.map_contents(&mut |_, _| Ok::<_, ()>(sample.contents[0].0.clone()));
+    assert_eq!(renamed, Ok(()));
+    assert_eq!(dump(&tree), dump(&sample.tree));
+
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packer-names");
+    let _ = std::fs::remove_dir_all(&scratch);
+    std::fs::create_dir_all(&scratch).unwrap();
+    let image = scratch.join("image");
+    std::fs::write(&image, bytes).unwrap();
+    let out = scratch.join("out");
+    unsquashfs(&["-q", "-n", "-d", out.to_str().unwrap()], &image);
+    let usr = out.join("usr").join(OsStr::from_bytes(b"\x80"));
+    let mut found: Vec<_> = (std::fs::read_dir(&usr).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_encoded_bytes())
+        .collect();
+    found.sort();
+    assert_eq!(found, names);
+    let link = usr.join(OsStr::from_bytes(names[3]));
+    let target = std::fs::read_link(&link).unwrap();
+    assert_eq!(target.as_os_str().as_bytes(), b"d\xff/x");
+    assert!(link.metadata().unwrap().is_file());
+    std::fs::remove_dir_all(&scratch).unwrap();
+}
+
 /// Kinds of inode and sets of attributes that file systems can hold too: ext4 has 4 KiB for each.
 #[test(root(), programs!("unsquashfs", "getfattr"))]
 fn unsquashfs_reads_the_same_attributes() {
@@ -397,7 +441,7 @@ fn unsquashfs_reads_the_same_attributes() {
         sample.file(path, stat, prose(5000, path.len()));
     }
     sample.link("usr/a-too", "usr/a");
-    let target = Content::Symlink("a".to_owned());
+    let target = Content::Symlink("a".into());
     sample.leaf("usr/l", stat(0o777, 0, 0, &[label]), target);
     let directory = stat(0o700, 0, 0, &[label, ("user.dir", b"yes")]);
     sample
@@ -420,7 +464,7 @@ fn unsquashfs_reads_the_same_attributes() {
         );
         let mut expected = BTreeSet::new();
         sample.tree.walk(&mut |path, visit| {
-            for (name, value) in &visit.stat().xattrs {
+            for (name, value) in visit.stat().xattrs.iter() {
                 let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
                 expected.insert(format!("{path} {name} {value}"));
             }
@@ -563,7 +607,7 @@ fn trees_that_are_refused() {
             "\"usr/x\" is a device, pipe or socket, which is not written",
         ),
         (
-            Content::Symlink(String::new()),
+            Content::Symlink("".into()),
             "user.a",
             "\"usr/x\" is a link whose target is empty, longer than 4095 bytes or has a NUL",
         ),
@@ -647,7 +691,7 @@ fn a_full_disk_is_an_error_of_the_output() {
     let mut sample = Sample::new();
     for n in 0..40 {
         sample.file(
-            &format!("usr/{n}"),
+            format!("usr/{n}"),
             Stat::default(),
             noise(5000 * (n % 7), n as u64),
         );

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::path::{FilePath, escaped};
+use files::PathBytes;
+
+use crate::path::FilePath;
 
 /// A file, directory or other node that a package holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub enum FileKind {
     /// A directory.
     Directory,
     /// A symbolic link and its target, which is not normalised.
-    Symlink(LinkTarget),
+    Symlink(PathBytes),
     /// A block device; major number in bits 8 to 15, minor in bits 0 to 7.
     Block(u32),
     /// A character device; major number in bits 8 to 15, minor in bits 0 to 7.
@@ -160,45 +162,6 @@ impl FileDigest {
 impl fmt::Debug for FileDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.algorithm, self.hex())
-    }
-}
-
-/// The target of a symbolic link: any bytes, as RPM takes them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct LinkTarget(Box<[u8]>);
-
-impl LinkTarget {
-    /// Returns the target as RPM knows it.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Returns the target as text, in which what is not UTF-8 is written as `\xHH`.
-    pub fn text(&self) -> String {
-        escaped(&self.0).into_owned()
-    }
-
-    /// Returns whether the target is UTF-8, so that text can be it.
-    pub fn is_utf8(&self) -> bool {
-        str::from_utf8(&self.0).is_ok()
-    }
-}
-
-impl From<&[u8]> for LinkTarget {
-    fn from(target: &[u8]) -> Self {
-        Self(target.into())
-    }
-}
-
-impl From<&str> for LinkTarget {
-    fn from(target: &str) -> Self {
-        Self::from(target.as_bytes())
-    }
-}
-
-impl fmt::Debug for LinkTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text(), f)
     }
 }
 

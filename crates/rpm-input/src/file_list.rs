@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use files::{PathBytes, shown};
+
 use crate::capabilities::vfs_cap_data;
 use crate::error::Error;
-use crate::file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind, LinkTarget};
+use crate::file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
 use crate::header::Strings;
-use crate::path::{FilePath, escaped};
+use crate::path::FilePath;
 use crate::tags::{Longs, Shorts, Tag, Tags, Words};
 
 /// Longest path that Linux takes, without its NUL.
@@ -359,11 +361,11 @@ fn unchecked_paths(header: &Tags<'_>) -> Result<Vec<FilePath>, Error> {
         if directory.len() + name.len() > MAX_PATH {
             let reason = format!("the path is longer than {MAX_PATH} bytes");
             let start = directory.get(..MAX_PART).unwrap_or(directory);
-            return Err(file_error(header.origin, escaped(start), reason));
+            return Err(file_error(header.origin, shown(start), reason));
         }
         if !directory.ends_with(b"/") {
             let reason = "the directory does not end in a slash".to_owned();
-            return Err(file_error(header.origin, escaped(directory), reason));
+            return Err(file_error(header.origin, shown(directory), reason));
         }
         total = total.saturating_add(directory.len() + name.len());
     }
@@ -408,7 +410,7 @@ fn check_path(path: &[u8]) -> Result<(), String> {
     for part in relative.split(|byte| *byte == b'/') {
         match part {
             b"" => return Err("the path has an empty part".to_owned()),
-            b"." | b".." => return Err(format!("the path has a part {:?}", escaped(part))),
+            b"." | b".." => return Err(format!("the path has a part {:?}", shown(part))),
             _ if part.len() > MAX_PART => {
                 return Err(format!("the path has a part longer than {MAX_PART} bytes"));
             }
@@ -419,14 +421,14 @@ fn check_path(path: &[u8]) -> Result<(), String> {
 }
 
 /// Returns the target of a symbolic link if one can be made of it.
-fn check_target(target: &[u8]) -> Result<LinkTarget, String> {
+fn check_target(target: &[u8]) -> Result<PathBytes, String> {
     if target.is_empty() {
         return Err("the link has no target".to_owned());
     }
     if target.len() > MAX_PATH {
         return Err(format!("the link's target is longer than {MAX_PATH} bytes"));
     }
-    Ok(LinkTarget::from(target))
+    Ok(PathBytes::from(target))
 }
 
 /// Gives files that are names of one inode the same number.

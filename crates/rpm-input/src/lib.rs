@@ -52,7 +52,7 @@ mod tags;
 
 pub use dependency::{Dependency, Sense};
 pub use error::Error;
-pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind, LinkTarget};
+pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
 pub use package::{DigestScope, Nevra, Package, PayloadDigest, PayloadFormat};
 pub use path::FilePath;
 pub use payload::{Contents, Payload, Verified};

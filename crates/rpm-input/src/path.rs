@@ -3,16 +3,17 @@
 //! A header names the directory of a file by a number. Joined, one long directory that is named
 //! for each of many files would take a thousand times the bytes of the header.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use files::shown;
+
 /// The path of a file of a package, absolute and normalised.
 ///
-/// RPM takes any bytes for a path. [`text`](Self::text) and `Display` write what is not UTF-8 as
-/// `\\xHH`; [`is_utf8`](Self::is_utf8) says whether that is the path itself.
+/// RPM takes any bytes for a path. [`text`](Self::text) and `Display` say how it is shown; see
+/// [`PathBytes`](files::PathBytes).
 #[derive(Clone)]
 pub struct FilePath {
     names: Arc<Names>,
@@ -84,19 +85,21 @@ impl FilePath {
         self.parts().concat()
     }
 
+    /// Returns the path without the slash that it starts with.
+    pub fn relative(&self) -> Vec<u8> {
+        let mut path = self.to_bytes();
+        if path.starts_with(b"/") {
+            path.remove(0);
+        }
+        path
+    }
+
     /// Returns the path as text.
     pub fn text(&self) -> String {
         match String::from_utf8(self.to_bytes()) {
             Ok(text) => text,
-            Err(error) => escaped(error.as_bytes()).into_owned(),
+            Err(error) => shown(error.as_bytes()).into_owned(),
         }
-    }
-
-    /// Returns whether the path is UTF-8, so that text can be it.
-    pub fn is_utf8(&self) -> bool {
-        let [directory, name] = self.parts();
-        let is_valid = |bytes| str::from_utf8(bytes).is_ok();
-        is_valid(directory) && is_valid(name) || is_valid(&self.to_bytes())
     }
 
     /// Returns the length in bytes.
@@ -119,27 +122,20 @@ impl FilePath {
     }
 }
 
-/// Writes bytes that are not UTF-8 as `\\xHH`.
-pub(crate) fn escaped(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = str::from_utf8(bytes) {
-        return Cow::Borrowed(text);
+impl From<&[u8]> for FilePath {
+    fn from(path: &[u8]) -> Self {
+        let files = std::iter::once((0, path));
+        let paths = Self::all(std::iter::once(&b""[..]), files);
+        // A path that could be used at all has less than 4 GiB.
+        paths
+            .and_then(|paths| paths.into_iter().next())
+            .unwrap_or_else(|| Self::from(""))
     }
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.push_str(&chunk.invalid().escape_ascii().to_string());
-    }
-    Cow::Owned(text)
 }
 
 impl From<&str> for FilePath {
     fn from(path: &str) -> Self {
-        let files = std::iter::once((0, path.as_bytes()));
-        let paths = Self::all(std::iter::once(&b""[..]), files);
-        // A string has less than 4 GiB where a path could be used at all.
-        paths
-            .and_then(|paths| paths.into_iter().next())
-            .unwrap_or_else(|| Self::from(""))
+        Self::from(path.as_bytes())
     }
 }
 
@@ -216,8 +212,6 @@ mod tests {
         let expected = ["/usr/bin/a", "/x", "/usr/bin/b", "/usr/b\\xff/ä", "/usr"];
         assert_eq!(texts, expected);
         assert_eq!(paths[3].to_bytes(), b"/usr/b\xff/\xc3\xa4");
-        let utf8: Vec<_> = paths.iter().map(FilePath::is_utf8).collect();
-        assert_eq!(utf8, [true, true, true, false, true]);
         for one in &paths {
             for two in &paths {
                 let (one, two) = (one, two);

@@ -23,7 +23,7 @@ fn tree(lines: &[&str]) -> Tree {
                 tree.insert_directory(path, stat, &implicit).unwrap();
                 continue;
             }
-            "l" => Content::Symlink(value.to_owned()),
+            "l" => Content::Symlink(value.into()),
             _ => Content::File {
                 size: value.len() as u64,
                 id: ContentId::new(format!("sha256:{}", digits(value))),

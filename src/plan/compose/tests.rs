@@ -150,7 +150,7 @@ fn told(plan: &Plan) -> Vec<String> {
     let tree = dump(&plan.tree);
     let paths = tree.lines().filter(|line| {
         let path = line.split(' ').next().unwrap().trim_start_matches('/');
-        !line.contains(" d ") || plan.described.contains(path)
+        !line.contains(" d ") || plan.described.contains(path.as_bytes())
     });
     let findings = (plan.findings.iter()).map(|one| format!("{}: {}", one.kind.id, one.text));
     let lines = paths.map(str::to_owned).chain(findings);
@@ -599,12 +599,47 @@ fn where_contents_are_read() {
     let plan = plan(&[package("one", &lines)], &[], None);
     let id = |text: &str| {
         let digits = digits(DigestAlgorithm::Sha256, text);
-        Some(ContentId::new(format!("sha256:{digits}")))
+        let digest = FileDigest::new(DigestAlgorithm::Sha256, &digits).unwrap();
+        Some(ContentId::sha256(digest.bytes().try_into().unwrap()))
     };
     assert_eq!(
         plan.contents,
         [[None, id("one"), None, id("two"), None, None]]
     );
+}
+
+/// A name that is not UTF-8 is as good as any other, whether or not a rule wants it.
+#[test]
+fn names_and_targets_are_any_bytes() {
+    let files = [
+        (&b"/etc/\xe9"[..], FileKind::Regular),
+        (b"/bin/\xe9", FileKind::Symlink(b"\xff"[..].into())),
+        (b"/usr/lib/\xe9/a", FileKind::Regular),
+        (b"/usr/lib/\\xe9/a", FileKind::Regular),
+    ];
+    let files = files.map(|(path, kind)| File::new(path, kind));
+    let mut package = package("one", &[]);
+    package.files = files.into();
+    let plan = plan(&[package], &[], None);
+    let left_out = plan.left_out.iter();
+    let left_out: Vec<_> = (left_out).map(|one| (one.rule.name, &*one.path)).collect();
+    assert_eq!(left_out, [("hierarchy-only", r"/etc/\xe9")]);
+    let changed: Vec<_> = (plan.changed.iter()).map(|one| &*one.became).collect();
+    assert_eq!(changed, [r"/usr/bin/\xe9 -> \xff"]);
+    let mut placed = Vec::new();
+    plan.tree.walk(&mut |path, visit| match visit {
+        image::Visit::Directory(_) => {}
+        image::Visit::Leaf(_, leaf) => placed.push(match &leaf.content {
+            Content::Symlink(target) => [path.bytes(), b" -> ", target.bytes()].concat(),
+            _ => path.bytes().to_vec(),
+        }),
+    });
+    let expected = [
+        &b"usr/bin/\xe9 -> \xff"[..],
+        b"usr/lib/\\xe9/a",
+        b"usr/lib/\xe9/a",
+    ];
+    assert_eq!(placed, expected);
 }
 
 #[test]
@@ -685,7 +720,7 @@ fn what_rules_are_told_of_a_file() {
         (FileKind::Directory, CandidateKind::Directory),
         (
             FileKind::Symlink("b".into()),
-            CandidateKind::Symlink("b".to_owned()),
+            CandidateKind::Symlink("b".into()),
         ),
         (FileKind::Character(0), CandidateKind::Whiteout),
         (FileKind::Character(1), CandidateKind::Device),
@@ -828,7 +863,7 @@ fn only_directories_that_nobody_describes_adopt_the_bases_modes() {
         ],
     )];
     let mut plan = plan(&packages, &[], None);
-    plan.adopt_modes(&|path| match path {
+    plan.adopt_modes(&|path| match &*path.text() {
         "" | "usr/bin" | "usr/lib/x" => Some(0o555),
         _ => None,
     })

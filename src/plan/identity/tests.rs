@@ -280,7 +280,7 @@ fn what_is_put_into_the_tree() {
             format!(
                 "{directory}/extension-release.a f 0644 0:0 9 {size} {} \
                  user.extension-release.strict=0x30",
-                id.as_str()
+                id
             ),
             format!("{directory}/extension-release.a-1-2.x86-64 l 0777 0:0 9 extension-release.a"),
         ]

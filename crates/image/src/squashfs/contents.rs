@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::format::NO_FRAGMENT;
 use super::place::Placed;
-use crate::tree::ContentId;
+use crate::content::ContentId;
 
 /// A packed content.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ use super::metadata::{Metadata, Position};
 #[derive(Clone, Copy)]
 pub(super) struct Listed<'n> {
     /// The name.
-    pub(super) name: &'n str,
+    pub(super) name: &'n [u8],
     /// Number of its inode.
     pub(super) number: u32,
     /// Where the inode is in the inode table.
@@ -66,7 +66,7 @@ pub(super) fn write_listing(
             listing
                 .index
                 .extend((first.name.len() as u32 - 1).to_le_bytes());
-            listing.index.extend_from_slice(first.name.as_bytes());
+            listing.index.extend_from_slice(first.name);
         }
         table.write(encoder, &run)?;
         let length = u32::try_from(run.len()).map_err(too_many)?;
@@ -109,7 +109,7 @@ fn take_run(
         run.extend(difference.to_le_bytes());
         run.extend(entry.kind.to_le_bytes());
         run.extend(length.to_le_bytes());
-        run.extend_from_slice(entry.name.as_bytes());
+        run.extend_from_slice(entry.name);
         count += 1;
     }
     run[..4].copy_from_slice(&(count as u32 - 1).to_le_bytes());
@@ -123,7 +123,7 @@ mod tests {
 
     fn listed(name: &str, number: u32, block: u32) -> Listed<'_> {
         Listed {
-            name,
+            name: name.as_bytes(),
             number,
             inode: Position { block, offset: 7 },
             kind: 2,

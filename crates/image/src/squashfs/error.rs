@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::tree::ContentId;
+use files::PathBytes;
+
+use crate::content::ContentId;
 
 /// Why an image could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +32,7 @@ pub enum Error {
     #[error("{path:?}: content {id} was never added")]
     ContentMissing {
         /// Path of the file.
-        path: String,
+        path: PathBytes,
         /// The content it names.
         id: ContentId,
     },
@@ -38,7 +40,7 @@ pub enum Error {
     #[error("{path:?} has {size} bytes, but its content {id} has {stored}")]
     ContentSize {
         /// Path of the file.
-        path: String,
+        path: PathBytes,
         /// The content it names.
         id: ContentId,
         /// The file's size in bytes.
@@ -50,7 +52,7 @@ pub enum Error {
     #[error("{path:?} {problem}")]
     Inode {
         /// Path of the inode.
-        path: String,
+        path: PathBytes,
         /// What is wrong with it, completing a sentence that starts with the path.
         problem: &'static str,
     },
@@ -58,7 +60,7 @@ pub enum Error {
     #[error("{path:?}: extended attribute {name:?} {problem}")]
     Xattr {
         /// Path of the inode.
-        path: String,
+        path: PathBytes,
         /// Full name of the attribute.
         name: String,
         /// What is wrong with it, completing the sentence.

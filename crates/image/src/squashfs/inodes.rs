@@ -4,6 +4,8 @@
 //! have numbers in a row, in order of their names. Inodes are written the other way round, since
 //! a directory's listing says where the inodes of its entries are.
 
+use files::PathBytes;
+
 use super::compressors::Encoder;
 use super::contents::{Contents, Packed};
 use super::directory::{Listed, Listing, write_listing};
@@ -75,7 +77,7 @@ impl Tables {
 /// A directory in the order of the walk: parents come before what is in them.
 struct Planned<'t> {
     directory: &'t Directory,
-    name: &'t str,
+    name: &'t [u8],
     /// Index of the directory above; the root's is its own.
     parent: usize,
     number: u32,
@@ -99,7 +101,7 @@ impl<'t> Plan<'t> {
             inode_count: 0,
         };
         let number = plan.next_number()?;
-        plan.add(tree.root(), "", 0, number)?;
+        plan.add(tree.root(), b"", 0, number)?;
         Ok(plan)
     }
 
@@ -107,7 +109,7 @@ impl<'t> Plan<'t> {
     fn add(
         &mut self,
         directory: &'t Directory,
-        name: &'t str,
+        name: &'t [u8],
         parent: usize,
         number: u32,
     ) -> Result<usize, Error> {
@@ -150,7 +152,7 @@ impl<'t> Plan<'t> {
     }
 
     /// Returns the path of a name in a directory, or of the directory itself for the empty name.
-    fn path(&self, mut index: usize, name: &str) -> String {
+    fn path(&self, mut index: usize, name: &[u8]) -> PathBytes {
         let mut parts = vec![name];
         while index != 0 {
             parts.push(self.directories[index].name);
@@ -158,7 +160,7 @@ impl<'t> Plan<'t> {
         }
         parts.retain(|part| !part.is_empty());
         parts.reverse();
-        parts.join("/")
+        parts.join(&b'/').into()
     }
 }
 
@@ -228,7 +230,7 @@ impl InodeWriter<'_> {
             .checked_add(LISTING_EXTRA)
             .ok_or(Error::TooMany("bytes in a directory listing"))?;
         let stat = &planned.directory.stat;
-        let xattr = self.xattr(stat, index, "")?;
+        let xattr = self.xattr(stat, index, b"")?;
         let mut bytes;
         match u16::try_from(size) {
             Ok(size) if xattr == NO_XATTR && listing.index_count == 0 => {
@@ -259,7 +261,7 @@ impl InodeWriter<'_> {
     fn list_leaf<'n>(
         &mut self,
         directory: usize,
-        name: &'n str,
+        name: &'n [u8],
         id: LeafId,
     ) -> Result<Listed<'n>, Error> {
         let index = Tree::leaf_index(id);
@@ -284,7 +286,7 @@ impl InodeWriter<'_> {
     fn write_leaf(
         &mut self,
         directory: usize,
-        name: &str,
+        name: &[u8],
         leaf: &Leaf,
         number: u32,
         links: u32,
@@ -301,7 +303,8 @@ impl InodeWriter<'_> {
                 return Err(refuse("is a device, pipe or socket, which is not written"));
             }
             Content::Symlink(target) => {
-                if target.is_empty() || target.len() > MAX_TARGET || target.contains('\0') {
+                let target = target.bytes();
+                if target.is_empty() || target.len() > MAX_TARGET || target.contains(&0) {
                     return Err(refuse(
                         "is a link whose target is empty, longer than 4095 bytes or has a NUL",
                     ));
@@ -334,7 +337,7 @@ impl InodeWriter<'_> {
     fn symlink(
         &mut self,
         stat: &Stat,
-        target: &str,
+        target: &[u8],
         number: u32,
         links: u32,
         xattr: u32,
@@ -344,7 +347,7 @@ impl InodeWriter<'_> {
         let mut bytes = self.begin(kind, stat, number)?;
         bytes.extend(links.to_le_bytes());
         bytes.extend((target.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(target.as_bytes());
+        bytes.extend_from_slice(target);
         if extended {
             bytes.extend(xattr.to_le_bytes());
         }
@@ -416,7 +419,7 @@ impl InodeWriter<'_> {
             .ok_or(Error::TooMany("owners and groups"))
     }
 
-    fn xattr(&mut self, stat: &Stat, directory: usize, name: &str) -> Result<u32, Error> {
+    fn xattr(&mut self, stat: &Stat, directory: usize, name: &[u8]) -> Result<u32, Error> {
         let plan = self.plan;
         self.xattrs
             .number(self.encoder, &stat.xattrs, || plan.path(directory, name))

@@ -19,7 +19,8 @@ use super::format::{
 use super::inodes::Tables;
 use super::metadata::{Lookup, raw_block};
 use super::place::{Output, Placed};
-use crate::tree::{ContentId, Tree};
+use crate::content::ContentId;
+use crate::tree::Tree;
 
 /// How an image is written. Only `workers` leaves its bytes as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]

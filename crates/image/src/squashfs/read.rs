@@ -38,11 +38,8 @@ use self::storage::{Storage, read_at};
 use self::xattr::Xattrs;
 use super::compressors::{Decoder, NoDecoder};
 use super::format::{SUPERBLOCK_SIZE, Superblock};
-use crate::tree::{ContentId, Tree};
-
-/// Starts the text of a content id: `at:` and the reference, in hexadecimal, of an inode whose
-/// content it is.
-const PLACE: &str = "at:";
+use crate::content::ContentId;
+use crate::tree::Tree;
 
 /// What the superblock says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,19 +163,10 @@ impl<R: Read + Seek> Image<R> {
     /// Returns a stream of the bytes behind an id of this image's [`tree`](Self::tree).
     pub fn content(&mut self, id: &ContentId) -> Result<Contents<'_, R>, ReadError> {
         let no_content = || ReadError::NoContent(id.to_string());
-        let reference = id
-            .as_str()
-            .strip_prefix(PLACE)
-            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-            .ok_or_else(no_content)?;
+        let reference = id.place().ok_or_else(no_content)?;
         match Inode::read(&mut self.storage, &self.ids, reference)?.kind {
             Kind::File(file) => Ok(Contents::new(&mut self.storage, file)),
             _ => Err(no_content()),
         }
     }
-}
-
-/// Makes the id of the content of the file whose inode is at `reference`.
-fn content_id(reference: u64) -> ContentId {
-    ContentId::new(format!("{PLACE}{reference:x}"))
 }

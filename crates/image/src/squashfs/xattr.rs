@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use files::PathBytes;
+
 use super::compressors::Encoder;
 use super::error::Error;
 use super::format::{NO_XATTR, XATTR_PREFIXES};
@@ -36,7 +38,7 @@ impl Xattrs {
         &mut self,
         encoder: &mut Encoder,
         xattrs: &BTreeMap<String, Vec<u8>>,
-        path: impl Fn() -> String,
+        path: impl Fn() -> PathBytes,
     ) -> Result<u32, Error> {
         if xattrs.is_empty() {
             return Ok(NO_XATTR);
@@ -147,7 +149,7 @@ mod tests {
         let mut encoder = Encoder::new(Compressor::Xz { level: 0 }, 8192).unwrap();
         let mut xattrs = Xattrs::default();
         let pair = set(&[("user.foo", b"barbaz"), ("user.x", b"y")]);
-        let path = || "a".to_owned();
+        let path = || PathBytes::from("a");
         assert_eq!(
             xattrs.number(&mut encoder, &set(&[]), path).unwrap(),
             NO_XATTR

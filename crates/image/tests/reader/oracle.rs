@@ -124,7 +124,7 @@ fn describe(root: &Path, attributes: &Attributes) -> Tree {
             uid: metadata.uid(),
             gid: metadata.gid(),
             mtime: metadata.mtime().try_into().unwrap(),
-            xattrs: attributes.get(path).cloned().unwrap_or_default(),
+            xattrs: attributes.get(path).cloned().unwrap_or_default().into(),
         };
         (metadata, stat)
     };
@@ -149,7 +149,7 @@ fn describe(root: &Path, attributes: &Attributes) -> Tree {
                 continue;
             } else if kind.is_symlink() {
                 let target = fs::read_link(root.join(&path)).unwrap();
-                Content::Symlink(target.into_os_string().into_string().unwrap())
+                Content::Symlink(target.into_os_string().into_encoded_bytes().into())
             } else if kind.is_block_device() {
                 Content::Special(Special::Block(device))
             } else if kind.is_char_device() {

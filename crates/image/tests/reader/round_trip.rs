@@ -57,7 +57,7 @@ fn sample() -> (Tree, BTreeMap<ContentId, Vec<u8>>) {
                     mode: 0o777,
                     ..Stat::default()
                 },
-                content: Content::Symlink(format!("../../lib/{number}")),
+                content: Content::Symlink(format!("../../lib/{number}").into()),
             };
             let path = format!("usr/share/\u{fc}/{number}");
             tree.insert_leaf(&path, link, &implicit).unwrap();

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use files::PathBytes;
+
 /// Why an image could not be read. Offsets are bytes from the start of the image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,7 +56,7 @@ pub enum ReadError {
     #[error("directory {directory:?}: {problem}")]
     Directory {
         /// Path of the directory; the root's is empty.
-        directory: String,
+        directory: PathBytes,
         /// What is wrong with one of its entries. Bytes that are not UTF-8 are escaped.
         problem: String,
     },
@@ -62,7 +64,7 @@ pub enum ReadError {
     #[error("{path:?}: {problem}")]
     Path {
         /// Path of the inode; the root's is empty.
-        path: String,
+        path: PathBytes,
         /// What is wrong.
         problem: Box<ReadError>,
     },
@@ -79,9 +81,9 @@ pub enum ReadError {
 
 impl ReadError {
     /// Adds the path of the inode that was being read.
-    pub(super) fn at(self, path: &str) -> Self {
+    pub(super) fn at(self, path: &PathBytes) -> Self {
         Self::Path {
-            path: path.to_owned(),
+            path: path.clone(),
             problem: Box::new(self),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek};
 
+use files::PathBytes;
+
 use super::error::ReadError;
 use super::storage::{Cursor, Storage, stored_length};
 use crate::squashfs::format::{NO_FRAGMENT, NO_XATTR, inode};
@@ -31,7 +33,7 @@ pub(super) enum Kind {
         length: u32,
     },
     File(File),
-    Symlink(String),
+    Symlink(PathBytes),
     Special(Special),
 }
 
@@ -265,7 +267,7 @@ fn file<R: Read + Seek>(
 fn target<R: Read + Seek>(
     storage: &mut Storage<R>,
     cursor: &mut Cursor,
-) -> Result<String, ReadError> {
+) -> Result<PathBytes, ReadError> {
     let length = cursor.u32(storage)?;
     if length == 0 || length > MAX_TARGET {
         return Err(cursor.wrong(format!(
@@ -273,13 +275,9 @@ fn target<R: Read + Seek>(
         )));
     }
     let bytes = cursor.bytes(storage, length as usize)?;
-    match String::from_utf8(bytes) {
-        Ok(target) if !target.contains('\0') => Ok(target),
-        Ok(_) => Err(cursor.wrong("a link's target has a NUL")),
-        Err(error) => Err(cursor.wrong(format!(
-            "a link's target is not UTF-8: {}",
-            error.as_bytes().escape_ascii()
-        ))),
+    match bytes.contains(&0) {
+        true => Err(cursor.wrong("a link's target has a NUL")),
+        false => Ok(PathBytes::from(bytes)),
     }
 }
 

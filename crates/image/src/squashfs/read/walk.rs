@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
+use files::{PathBytes, directory_of};
+
 use super::budget::Budget;
-use super::content_id;
 use super::error::ReadError;
 use super::inode::{File, Inode, Kind, Tail, basic_type};
 use super::storage::{Cursor, Storage};
 use super::xattr::Xattrs;
+use crate::content::ContentId;
 use crate::squashfs::format::DIRECTORY_RUN;
-use crate::tree::{Content, ContentId, Leaf, LeafId, Stat, Tree, check_path};
+use crate::tree::{Content, Leaf, LeafId, Stat, Tree, check_path};
 
 /// Length of a directory header in bytes.
 const HEADER_SIZE: u32 = 12;
@@ -41,14 +43,14 @@ struct Place {
 
 /// A directory whose listing is still to be read.
 struct Pending {
-    path: String,
+    path: PathBytes,
     listing: u64,
     length: u32,
 }
 
 /// One entry of a listing.
 struct Named {
-    name: String,
+    name: PathBytes,
     /// Reference to the inode.
     reference: u64,
     /// Inode number.
@@ -88,7 +90,8 @@ pub(super) fn read_tree<R: Read + Seek>(
         pending: Vec::new(),
         implicit: Stat::default(),
     };
-    walk.root().map_err(|error| error.at(""))?;
+    walk.root()
+        .map_err(|error| error.at(&PathBytes::default()))?;
     while let Some(directory) = walk.pending.pop() {
         walk.list(&directory)?;
     }
@@ -108,7 +111,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         self.tree = Tree::new(stat);
         self.seen.insert(inode.number, Seen::Directory);
         self.pending.push(Pending {
-            path: String::new(),
+            path: PathBytes::default(),
             listing,
             length,
         });
@@ -119,7 +122,7 @@ impl<R: Read + Seek> Walk<'_, R> {
     fn list(&mut self, directory: &Pending) -> Result<(), ReadError> {
         let mut cursor = Cursor::new(self.storage.layout.directories, directory.listing);
         let mut left = directory.length;
-        let mut last = String::new();
+        let mut last = PathBytes::default();
         let in_directory = |error: ReadError| error.at(&directory.path);
         while left > 0 {
             let header = self.header(&mut cursor, &mut left).map_err(in_directory)?;
@@ -160,19 +163,16 @@ impl<R: Read + Seek> Walk<'_, R> {
     }
 
     /// Puts one name into the tree.
-    fn add(&mut self, directory: &str, named: &Named) -> Result<(), ReadError> {
+    fn add(&mut self, directory: &PathBytes, named: &Named) -> Result<(), ReadError> {
         let wrong = |problem: String| ReadError::Directory {
-            directory: directory.to_owned(),
+            directory: directory.clone(),
             problem: format!("{:?} {problem}", named.name),
         };
-        if named.name.contains('/') {
+        if named.name.bytes().contains(&b'/') {
             return Err(wrong("has a slash".to_owned()));
         }
-        let path = if directory.is_empty() {
-            named.name.clone()
-        } else {
-            format!("{directory}/{}", named.name)
-        };
+        let mut path = directory.clone();
+        path.push(named.name.bytes());
         check_path(&path).map_err(|problem| wrong(problem.to_owned()))?;
         self.budget.charge(named.name.len())?;
 
@@ -200,14 +200,11 @@ impl<R: Read + Seek> Walk<'_, R> {
     }
 
     /// Reads an inode that has not been seen and puts it into the tree.
-    fn add_inode(&mut self, path: &str, named: &Named) -> Result<(), ReadError> {
+    fn add_inode(&mut self, path: &PathBytes, named: &Named) -> Result<(), ReadError> {
         let at_path = |error: ReadError| error.at(path);
         let inode = Inode::read(self.storage, self.ids, named.reference).map_err(at_path)?;
         let wrong = |problem: String| ReadError::Directory {
-            directory: path
-                .rsplit_once('/')
-                .map_or("", |(above, _)| above)
-                .to_owned(),
+            directory: directory_of(path.bytes()).unwrap_or_default().into(),
             problem: format!("{:?} {problem}", named.name),
         };
         if inode.number != named.number {
@@ -226,7 +223,7 @@ impl<R: Read + Seek> Walk<'_, R> {
                     .map_err(|error| wrong(error.to_string()))?;
                 self.seen.insert(inode.number, Seen::Directory);
                 self.pending.push(Pending {
-                    path: path.to_owned(),
+                    path: path.clone(),
                     listing,
                     length,
                 });
@@ -271,7 +268,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         Ok(self
             .places
             .entry(place)
-            .or_insert_with(|| content_id(reference))
+            .or_insert_with(|| ContentId::at(reference))
             .clone())
     }
 
@@ -280,7 +277,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         let mut stat = inode.stat.clone();
         if let Some(number) = inode.xattrs {
             stat.xattrs = match self.xattrs {
-                Some(xattrs) => xattrs.read(self.storage, number, &mut self.budget)?,
+                Some(xattrs) => xattrs.read(self.storage, number, &mut self.budget)?.into(),
                 None => {
                     return Err(ReadError::Superblock(format!(
                         "there is no xattr table, but an inode with xattr set {number}"
@@ -329,15 +326,7 @@ impl Header {
             return Err(cursor.wrong(format!("a name has {length} bytes, more than 256")));
         }
         take(left, length, cursor)?;
-        let name = match String::from_utf8(cursor.bytes(storage, length as usize)?) {
-            Ok(name) => name,
-            Err(error) => {
-                return Err(cursor.wrong(format!(
-                    "a name is not UTF-8: {}",
-                    error.as_bytes().escape_ascii()
-                )));
-            }
-        };
+        let name = PathBytes::from(cursor.bytes(storage, length as usize)?);
         let Some(number) = self.number.checked_add_signed(delta.into()) else {
             return Err(cursor.wrong(format!("{name:?} has no inode number")));
         };
