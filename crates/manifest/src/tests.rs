@@ -336,6 +336,8 @@ fn one_limit_for_writers_and_readers() {
         error.starts_with("has 671") && error.ends_with(" bytes; no more than 67108864 are read"),
         "{error}"
     );
+    let read = gzip(&vec![b' '; long]);
+    assert_eq!(unpack(&*read, MAX_SIZE).unwrap().len(), long);
     let read = gzip(&vec![b' '; long + 1]);
     for error in [
         Summary::from_gzip(&*read).unwrap_err(),

@@ -285,7 +285,7 @@ fn a_file_that_changed_in_between_is_refused() {
 #[test]
 fn archives_that_are_not_what_the_header_says_are_refused() {
     type Change = fn(&mut Vec<Entry>);
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 15] = [
         (
             |all| all[0].size = 4000,
             "/usr/bin/hello has 4000 bytes, the header says 21",
@@ -307,8 +307,12 @@ fn archives_that_are_not_what_the_header_says_are_refused() {
             "the header does not know etc/\\xffpasswd",
         ),
         (
-            |all| all[0].name = vec![b'a'; 5000],
-            "an entry's name has 5000 bytes",
+            |all| all[0].name = vec![b'a'; 4097],
+            "does not end in one NUL",
+        ),
+        (
+            |all| all[0].name = vec![b'a'; 4098],
+            "an entry's name has 4098 bytes",
         ),
         (
             |all| all[0].name = b"usr/bin/hello\0x\0".to_vec(),
@@ -360,9 +364,9 @@ fn only_a_bounded_number_of_zeros_follows_the_archive() {
         let bytes = [archive(&entries()), more.to_vec()].concat();
         Sample::new().with_archive(bytes).build()
     };
-    read(&with(&[0; 512])).unwrap();
+    read(&with(&[0; 65_536])).unwrap();
     refused(&with(&[0, 0, 1]), "something follows the last entry");
-    refused(&with(&[0; 100 << 10]), "zeros at the end");
+    refused(&with(&[0; 65_537]), "more than 65536 zeros at the end");
     // A bomb: 256 MiB of zeros in some kilobytes.
     let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
     encoder.write_all(&archive(&entries())).unwrap();

@@ -230,3 +230,48 @@ fn attributes_have_a_largest_length() {
         assert!(error.ends_with(problem), "{error}");
     }
 }
+
+#[test]
+fn targets_have_a_largest_length() {
+    let options = Options {
+        compressor: "lz4".parse().unwrap(),
+        block_size: 4096,
+        workers: 1,
+        mkfs_time: 0,
+    };
+    let mut noise = Noise(5);
+    let target: String = (0..4096)
+        .map(|_| char::from(b'0' + noise.below(70) as u8))
+        .collect();
+    let written = |target: &str| {
+        let implicit = Stat::implicit_directory(0);
+        let mut tree = Tree::new(implicit.clone());
+        let leaf = Leaf {
+            stat: Stat::default(),
+            content: Content::Symlink(target.to_owned()),
+        };
+        tree.insert_leaf("link", leaf, &implicit).unwrap();
+        let packer = Packer::new(Bytes::new(Vec::new()), &options).unwrap();
+        let packed = packer.finish(&tree).map(|(out, _)| out.into_inner());
+        packed.map(|bytes| (bytes, dump(&tree)))
+    };
+    let error = written(&target).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "\"link\" is a link whose target is empty, longer than 4095 bytes or has a NUL"
+    );
+    let (mut bytes, expected) = written(&target[..4095]).unwrap();
+    let found = Image::open(Bytes::new(&bytes)).unwrap().tree().unwrap();
+    assert_eq!(dump(&found), expected);
+    let mut places = bytes.windows(4095).enumerate();
+    let at = places.find(|(_, window)| *window == &target.as_bytes()[..4095]);
+    let length = at.unwrap().0 - 4;
+    assert_eq!(bytes[length..length + 4], 4095_u32.to_le_bytes());
+    bytes[length..length + 4].copy_from_slice(&4096_u32.to_le_bytes());
+    let image = Image::open(Bytes::new(&bytes));
+    let error = image.unwrap().tree().unwrap_err().to_string();
+    assert!(
+        error.ends_with("a link's target has 4096 bytes, not 1 to 4095"),
+        "{error}"
+    );
+}

@@ -103,19 +103,99 @@ fn damaged_files_end_with_a_value_or_an_error() {
     }
 }
 
+/// Returns what is wrong with a file.
+fn said(bytes: &[u8]) -> String {
+    let read = Object::read(&mut Cursor::new(bytes));
+    let said = read.err().map(|error| error.to_string());
+    said.map_or_else(
+        || "fine".to_owned(),
+        |said| said.replace("not a sound ELF file: ", ""),
+    )
+}
+
 #[test]
 fn tables_that_repeat_themselves_are_bounded() {
-    let versions: &[&str] = &["A_1"; 64];
-    let needs: Vec<(&str, &[&str])> = vec![("liba.so.1", versions); 200];
-    let bytes = Sample {
+    let base = || Sample {
         bits: 64,
         kind: ET_DYN,
-        needs: &needs,
         ..Sample::default()
+    };
+    let versions = |version: &'static str, count| {
+        let needs: &[(&str, &[&str])] = &[("a", &vec![version; count])];
+        said(&Sample { needs, ..base() }.bytes())
+    };
+    // The library's own name is a version, too.
+    let defines = |count: usize| {
+        let defines = &vec!["b"; count - 1];
+        said(&Sample { defines, ..base() }.bytes())
+    };
+    let needed = |needed: &[&str]| said(&Sample { needed, ..base() }.bytes());
+    let (long, short) = ("x".repeat(4095), "x".repeat(257));
+    let text = |length: usize| needed(&[&[&*long; 256][..], &[&short[..length]]].concat());
+    for (found, expected) in [
+        (needed(&["a"; 8192]), "fine"),
+        (needed(&["a"; 8193]), "it needs too many libraries"),
+        // With that of the library.
+        (versions("b", 8191), "fine"),
+        (versions("b", 8192), "too many names"),
+        (versions("?b", 8192), "fine"),
+        (versions("?b", 8193), "too many versions"),
+        (defines(8192), "fine"),
+        (defines(8193), "too many versions"),
+        // 256 times 4095, and 256.
+        (text(256), "fine"),
+        (text(257), "too many names"),
+    ] {
+        assert_eq!(found, expected);
     }
-    .bytes();
-    let error = Object::read(&mut Cursor::new(bytes)).unwrap_err();
-    assert!(error.to_string().contains("too many"), "{error}");
+}
+
+#[test]
+fn parts_of_a_file_have_a_largest_length() {
+    let sample = Sample {
+        bits: 32,
+        kind: ET_DYN,
+        ..Sample::default()
+    };
+    let header = &sample.bytes()[..52];
+    // So many program headers that say nothing.
+    let headers = |count: u16| {
+        let mut bytes = header.to_vec();
+        bytes[44..46].copy_from_slice(&count.to_le_bytes());
+        bytes.resize(52 + 32 * usize::from(count), 0);
+        said(&bytes)
+    };
+    let dynamic = |length| {
+        let mut bytes = [header, &sample.program_header(2, 84, length)].concat();
+        bytes[44..46].copy_from_slice(&[1, 0]);
+        bytes.resize(84 + length, 0);
+        said(&bytes)
+    };
+    for (found, expected) in [
+        (headers(2048), "fine"),
+        (headers(2049), "2049 program headers"),
+        (dynamic(1_048_576), "fine"),
+        (dynamic(1_048_577), "the dynamic section has 1048577 bytes"),
+    ] {
+        assert_eq!(found, expected);
+    }
+    let object = |bytes: Vec<u8>| Object::read(&mut Cursor::new(bytes)).unwrap().unwrap();
+    // Sixteen bytes are before the text of the note. A longer one is passed over.
+    for (length, found) in [(1_048_560, 1), (1_048_561, 0)] {
+        let text = r#"[{"feature":"f","priority":"required","soname":["a"]}]"#;
+        let note = &format!("{text}{}", " ".repeat(length - text.len()));
+        let object = object(Sample { note, ..sample }.bytes());
+        assert_eq!(object.dlopen.len(), found, "{length}");
+    }
+    // The loader's list of directories, at the end of what is searched and one byte further.
+    let list = b"\0/lib64/\0/usr/lib64/";
+    for (end, found) in [(4_194_304, 2), (4_194_305, 0)] {
+        let soname = Some("ld-linux.so.2");
+        let mut bytes = Sample { soname, ..sample }.bytes();
+        bytes.resize(end - list.len(), b'x');
+        bytes.extend(list);
+        assert_eq!(object(bytes).built_in.len(), found, "{end}");
+    }
 }
 
 #[test]

@@ -286,15 +286,6 @@ fn a_list_that_is_no_file_is_refused() {
 }
 
 #[test]
-fn a_list_is_bounded() {
-    let scratch = Scratch::new();
-    let file = fs::File::create(scratch.0.join("SHA256SUMS")).unwrap();
-    file.set_len(crate::sums::MAX_SUMS_SIZE + 1).unwrap();
-    let entries = scratch.store().entries();
-    assert!(matches!(entries, Err(Error::File(_))));
-}
-
-#[test]
 fn no_name_beginning_with_an_image_is_listed() {
     for listed in ["a-1.raw.json", "a-1.rawhide"] {
         let scratch = Scratch::new();

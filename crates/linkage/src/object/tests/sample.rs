@@ -1,7 +1,7 @@
 //! ELF files made here, of either class and byte order: one segment that holds all.
 
 /// What is to be in the file. Versions that begin with `?` are weak.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Sample<'a> {
     pub(super) bits: u8,
     pub(super) big_endian: bool,
@@ -45,7 +45,7 @@ impl Sample<'_> {
         }
     }
 
-    fn program_header(&self, kind: usize, offset: usize, length: usize) -> Vec<u8> {
+    pub(super) fn program_header(&self, kind: usize, offset: usize, length: usize) -> Vec<u8> {
         let (offset, address) = (self.wide(offset), self.wide(ADDRESS + offset));
         let (kind, flags) = (self.word(kind), self.word(4));
         let (size, align) = (self.wide(length), self.wide(4));
