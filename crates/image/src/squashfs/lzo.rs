@@ -157,12 +157,20 @@ mod tests {
         for (about, body, expected) in [
             ("first literals", &b"\x14abc"[..], &b"abc"[..]),
             ("a run", b"\x02abcde", b"abcde"),
-            ("a long run", b"\x00\x01abcdefghijklmnopqrs", b"abcdefghijklmnopqrs"),
+            (
+                "a long run",
+                b"\x00\x01abcdefghijklmnopqrs",
+                b"abcdefghijklmnopqrs",
+            ),
             ("two bytes, one before", b"\x12a\x00\x00", b"aaa"),
             ("overlapping", b"\x15abcd\x64\x00", b"abcdcdcd"),
             ("a match and literals", b"\x15abcd\x6e\x00xy", b"abcdabcdxy"),
             ("a word", b"\x15abcd\x21\x0c\x00", b"abcdabc"),
-            ("a long word", b"\x15abcd\x20\x01\x00\x00", &[&b"abcd"[..], &[b'd'; 34]].concat()),
+            (
+                "a long word",
+                b"\x15abcd\x20\x01\x00\x00",
+                &[&b"abcd"[..], &[b'd'; 34]].concat(),
+            ),
         ] {
             let input = [body, &END].concat();
             let found = unpacked(&input, 64);
@@ -175,7 +183,12 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_copied() {
-        for body in [&b"\x14abc\x6c\x00"[..], b"\x40\x00", b"\x02abcde\x00\x00", b"\x14a"] {
+        for body in [
+            &b"\x14abc\x6c\x00"[..],
+            b"\x40\x00",
+            b"\x02abcde\x00\x00",
+            b"\x14a",
+        ] {
             assert_eq!(unpacked(&[body, &END].concat(), 64), None, "{body:?}");
         }
     }

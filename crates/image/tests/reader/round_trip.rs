@@ -248,7 +248,7 @@ fn targets_have_a_largest_length() {
         let mut tree = Tree::new(implicit.clone());
         let leaf = Leaf {
             stat: Stat::default(),
-            content: Content::Symlink(target.to_owned()),
+            content: Content::Symlink(target.into()),
         };
         tree.insert_leaf("link", leaf, &implicit).unwrap();
         let packer = Packer::new(Bytes::new(Vec::new()), &options).unwrap();
