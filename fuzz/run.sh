@@ -37,6 +37,11 @@ seeds() {
     package) cp "$root"/fixtures/*.rpm "$2" ;;
     openpgp) cp "$root"/fixtures/keys/* "$2" ;;
     release) cp "$root"/fixtures/os-release/* "$2" ;;
+    database)
+        rpm --dbpath "$2" --define '_db_backend sqlite' -i --justdb --nodeps --noscripts --ignorearch \
+            --ignoreos --force --nosignature "$root"/fixtures/hello-tools-*.rpm > "$2/log" 2>&1 || true
+        if [ -s "$2/rpmdb.sqlite" ]; then python3 "$root/fuzz/databases.py" "$2"; fi
+        find "$2" -type f ! -name rpmdb.sqlite ! -name Packages.db -delete ;;
     linkage) cp "$(type -P true)" "$2"; printf '#!/bin/sh -e\n' > "$2/script" ;;
     dependencies) printf '(a >= 1:2-3 if (b or /usr/bin/c))' > "$2/rich" ;;
     repodata)
