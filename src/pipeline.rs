@@ -87,6 +87,12 @@ fn make(
     let chosen = &mut selection.chosen;
     let mut packed = pack::image(&planned.plan, chosen, &inputs.packing, output, report)?;
     let mut found = check::files(planned, &packed.linkage, libraries)?;
+    found.extend(check::references::units(
+        &packed.texts,
+        &planned.plan,
+        &selection.packages(),
+        &base.owners,
+    ));
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     packed.unpack(inputs.tree.as_deref(), report)?;

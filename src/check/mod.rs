@@ -3,6 +3,7 @@
 pub mod closure;
 pub mod ground;
 pub mod level;
+pub mod references;
 pub mod requirements;
 pub mod shadow;
 pub mod survey;
@@ -32,6 +33,7 @@ pub fn plan(
     let mut findings = identity(&planned.identity, packages);
     let shadows = shadow::shadows(&planned.plan.tree, files, &mut |id| Ok(id.clone()))?;
     findings.extend(shadow::findings(&shadows));
+    findings.extend(references::commands(&planned.plan, files));
     Ok(findings)
 }
 

@@ -219,6 +219,26 @@ kinds! {
         repair "See the list with --verbose. Files that are needed can be put in another place \
          with --overlay; --keep switches a rule off.";
 
+    GHOST_COMMAND: Note "ghost-command",
+        "a command of a package is made when the package is installed, so it is not in the image",
+        why "The package owns the path but does not contain the file (%ghost). A scriptlet makes \
+         it, most often as a link by update-alternatives, and no scriptlet is run for an image.",
+        repair "Call the program by the name that is in the image, or add the link with --overlay.";
+
+    LINK_INTO_LEFT_OUT: Note "link-into-left-out",
+        "a unit needs a file that a rule left out, so it can't start",
+        why "systemd does not start a service whose EnvironmentFile=, program or directory is \
+         missing. Files outside /usr and /opt are never merged.",
+        repair "Put the file on the host, or a unit of your own that needs none into the image \
+         with --overlay. If nobody starts the unit, nothing is lost.";
+
+    ACCOUNT_MISSING: Note "account-missing",
+        "a unit runs as a user or group that only a scriptlet makes, so it can't start",
+        why "The account is made when the package is installed, and no scriptlet is run for an \
+         image. systemd does not start a service whose user is not there.",
+        repair "Add a sysusers.d snippet that makes the account with --overlay, and run \
+         systemd-sysusers on the host after the merge; or make the account on the host.";
+
     MOVED: Note "moved",
         "a rule moved files",
         why "Files are not where the package has them, but in the directory where the base keeps \

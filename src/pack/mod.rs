@@ -6,6 +6,7 @@
 //! the same order, so the image's bytes are the same.
 
 pub mod linkage;
+mod texts;
 pub mod unpack;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -61,6 +62,8 @@ pub struct Packed<W> {
     pub digests: Vec<[u8; 32]>,
     /// What its programs, libraries and scripts need to run, and what they offer.
     pub linkage: Linkage,
+    /// Its units and sysusers.d snippets, by their paths.
+    pub texts: BTreeMap<String, String>,
 }
 
 /// A package and the file it is read from.
@@ -147,11 +150,13 @@ impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
     fn finish(self, plan: &Plan) -> Result<Packed<W>> {
         let (mut output, summary) = self.packer.finish(&plan.tree).map_err(packer_failure)?;
         let linkage = self.facts.linkage(&plan.tree, &mut output)?;
+        let texts = texts::read(&plan.tree, &mut output)?;
         Ok(Packed {
             output,
             summary,
             digests: self.digests,
             linkage,
+            texts,
         })
     }
 }

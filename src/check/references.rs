@@ -1,0 +1,288 @@
+//! What an image's files refer to, and this build left out: commands that only exist once a package
+//! is installed, and what units need to start.
+//!
+//! A unit names files and users by settings, see systemd.exec(5):
+//!
+//! ```text
+//! EnvironmentFile=/etc/default/daemon     a file that must be there; with a "-" before it, it may be missing
+//! ExecStart=!/usr/sbin/daemon --run       flags, a program, its arguments
+//! User=daemon                             a user that sysusers.d(5) makes, or a scriptlet
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rpm_input::{Nevra, Package};
+
+use crate::base::Owners;
+use crate::base::files::{BaseEntry, BaseFiles};
+use crate::findings::{Finding, kinds};
+use crate::plan::compose::{LeftOut, Plan};
+
+/// Where a shell looks for commands.
+const COMMANDS: [&str; 6] = [
+    "/usr/bin",
+    "/usr/sbin",
+    "/bin",
+    "/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+];
+/// Settings whose value is a file that must be there.
+const FILES: [&str; 2] = ["EnvironmentFile", "WorkingDirectory"];
+/// Settings that start a program; the unit fails where it can't be started.
+const PROGRAMS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecCondition"];
+/// Settings whose value is an account.
+const ACCOUNTS: [&str; 4] = ["User", "Group", "SocketUser", "SocketGroup"];
+/// Programs that make an account.
+const MAKERS: [&str; 4] = ["useradd", "groupadd", "adduser", "addgroup"];
+
+/// Finds the commands that an installation would make, and an image does not have.
+pub fn commands(plan: &Plan, files: Option<&BaseFiles<'_>>) -> Vec<Finding> {
+    let is_there = |path: &str| {
+        let path = path.trim_start_matches('/');
+        plan.tree.resolve(path).is_some()
+            || files.is_some_and(|files| !matches!(files.entry(path), BaseEntry::Missing))
+    };
+    let is_command = |left: &&LeftOut| {
+        let directory = left.path.rsplit_once('/').map_or("", |(before, _)| before);
+        left.rule.name == "no-ghosts" && COMMANDS.contains(&directory) && !is_there(&left.path)
+    };
+    let left_out = plan.left_out.iter().filter(is_command);
+    left_out
+        .map(|left| {
+            let text = format!(
+                "the command {} (%ghost of {}) is not in the image: it is made when the package is \
+                 installed",
+                left.path, left.owner
+            );
+            Finding::new(&kinds::GHOST_COMMAND, text)
+        })
+        .collect()
+}
+
+/// Finds the units that can't start, since what they need was left out. `texts` has the units and
+/// sysusers.d snippets of the image.
+pub fn units(
+    texts: &BTreeMap<String, String>,
+    plan: &Plan,
+    packages: &[&Package],
+    owners: &Owners,
+) -> Vec<Finding> {
+    let made: BTreeSet<_> = (texts.iter())
+        .filter(|(path, _)| path.starts_with("usr/lib/sysusers.d/"))
+        .flat_map(|(_, text)| text.lines().filter_map(snippet_account))
+        .collect();
+    let mut findings = Vec::new();
+    for (path, text) in texts.iter().filter(|(path, _)| path.contains("/systemd/")) {
+        let settings = settings(text);
+        for (key, value) in &settings {
+            if let Some(left) = referred(key, value).and_then(|it| left_out(plan, it)) {
+                let text = format!(
+                    "/{path} can't start: {key}={value}, and {} was left out ({})",
+                    left.path, left.rule.name
+                );
+                findings.push(Finding::new(&kinds::LINK_INTO_LEFT_OUT, text));
+            }
+        }
+        let is_dynamic = (settings.iter()).any(|(key, value)| {
+            *key == "DynamicUser" && ["yes", "true", "1", "on"].contains(value)
+        });
+        for (key, name) in settings.iter().filter(|(key, _)| ACCOUNTS.contains(key)) {
+            let is_fixed = owners.user(name).or(owners.group(name)).is_some();
+            if is_dynamic || is_fixed || made.contains(name) {
+                continue;
+            }
+            if let Some(maker) = maker(packages, name) {
+                let text = format!(
+                    "/{path} can't start: {key}={name}, which a scriptlet of {maker} makes, and none \
+                     is run"
+                );
+                findings.push(Finding::new(&kinds::ACCOUNT_MISSING, text));
+            }
+        }
+    }
+    findings
+}
+
+/// Splits a unit into its settings. A line may go on after a backslash.
+fn settings(text: &str) -> Vec<(&str, &str)> {
+    let mut settings = Vec::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let line = line.trim();
+        let is_more = std::mem::replace(&mut goes_on, line.ends_with('\\'));
+        if is_more || line.starts_with(['#', ';', '[']) {
+            continue;
+        }
+        if let Some((key, value)) = line.split_once('=') {
+            settings.push((key.trim(), value.trim().trim_end_matches('\\').trim_end()));
+        }
+    }
+    settings
+}
+
+/// Returns the path that must be there for a setting to work, if it is one.
+fn referred<'a>(key: &str, value: &'a str) -> Option<&'a str> {
+    let path = match key {
+        _ if FILES.contains(&key) => value,
+        _ if PROGRAMS.contains(&key) => value.trim_start_matches(['@', ':', '+', '!', '|']),
+        _ => return None,
+    };
+    // With "-" it may be missing; what has specifiers is known on the host alone.
+    let path = path.split_whitespace().next()?.trim_matches(['"', '\'']);
+    (path.starts_with('/') && !path.contains('%')).then_some(path)
+}
+
+fn left_out<'a>(plan: &'a Plan, path: &str) -> Option<&'a LeftOut> {
+    let is_there = plan.tree.resolve(path.trim_start_matches('/')).is_some();
+    let mut left_out = plan.left_out.iter();
+    left_out.find(|left| !is_there && left.path == path)
+}
+
+/// The name that a line of sysusers.d(5) makes an account of.
+fn snippet_account(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    let kind = words.next()?;
+    (kind.starts_with(['u', 'g'])).then(|| words.next())?
+}
+
+/// Returns the package of which a scriptlet makes this account.
+fn maker<'a>(packages: &[&'a Package], name: &str) -> Option<&'a Nevra> {
+    let makes = |line: &str| {
+        let mut words = line.split(|c: char| c.is_whitespace() || "\"';|&()".contains(c));
+        words.clone().any(|word| {
+            let program = word.rsplit('/').next().unwrap_or_default();
+            MAKERS.contains(&program)
+        }) && words.any(|word| word == name)
+    };
+    let package = packages.iter().find(|package| {
+        let mut scripts = package.scriptlets.iter();
+        scripts.any(|one| one.script.replace("\\\n", " ").lines().any(makes))
+    });
+    package.map(|package| &package.nevra)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Leaf, Stat};
+    use rpm_input::Scriptlet;
+
+    use super::*;
+    use crate::plan::filter::RULES;
+
+    fn plan(left_out: &[(&str, &str)], present: &[&str]) -> Plan {
+        let left_out = left_out.iter().map(|(rule, path)| LeftOut {
+            rule: RULES.iter().find(|one| one.name == *rule).unwrap(),
+            owner: "d-1-1.noarch".to_owned(),
+            path: (*path).to_owned(),
+            size: 0,
+        });
+        let mut plan = Plan {
+            left_out: left_out.collect(),
+            ..Plan::default()
+        };
+        for path in present {
+            let stat = Stat::implicit_directory(0);
+            let leaf = Leaf {
+                stat: stat.clone(),
+                content: image::Content::File {
+                    id: image::ContentId::new("x"),
+                    size: 1,
+                },
+            };
+            plan.tree.insert_leaf(path, leaf, &stat).unwrap();
+        }
+        plan
+    }
+
+    #[test]
+    fn commands_that_only_an_installation_makes() {
+        for (rule, path, present, expected) in [
+            ("no-ghosts", "/usr/bin/vi", "usr/bin/vim", true),
+            ("no-ghosts", "/sbin/vi", "usr/bin/vim", true),
+            // In the image by another package; no command; left out for another reason.
+            ("no-ghosts", "/usr/bin/vi", "usr/bin/vi", false),
+            ("no-ghosts", "/usr/bin/d/vi", "usr/bin/vim", false),
+            ("no-ghosts", "/usr/share/vi", "usr/bin/vim", false),
+            ("hierarchy-only", "/bin/vi", "usr/bin/vim", false),
+        ] {
+            let found = commands(&plan(&[(rule, path)], &[present]), None);
+            assert_eq!(found.len(), usize::from(expected), "{path}");
+            assert!(found.iter().all(|one| one.text.contains(path)));
+        }
+    }
+
+    #[test]
+    fn units_that_can_not_start() {
+        let rule = "hierarchy-only";
+        let plan = plan(
+            &[(rule, "/etc/d"), (rule, "/srv/d/run"), (rule, "/usr/bin/d")],
+            &["usr/bin/d", "usr/lib/systemd/system/d.service"],
+        );
+        let mut package = Package::named(Nevra {
+            name: "d".to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "noarch".to_owned(),
+        });
+        package.scriptlets.push(Scriptlet {
+            kind: "pre",
+            program: Vec::new(),
+            script: "getent passwd d || /usr/sbin/useradd -r \\\n  -g d 'd'\necho other\n"
+                .to_owned(),
+        });
+        let owners = Owners::of_tables("fixed:x:5:5::/:/bin/sh", "");
+        for (line, expected) in [
+            (
+                "EnvironmentFile=/etc/d",
+                Some("/etc/d was left out (hierarchy-only)"),
+            ),
+            ("EnvironmentFile=-/etc/d", None),
+            ("EnvironmentFile=/etc/other", None),
+            ("EnvironmentFile=/etc/%n", None),
+            ("# EnvironmentFile=/etc/d", None),
+            ("Environment=A=b \\\nEnvironmentFile=/etc/d", None),
+            (
+                "ExecStart=@!/srv/d/run arg0",
+                Some("/srv/d/run was left out"),
+            ),
+            ("ExecStart=-/srv/d/run", None),
+            ("ExecStop=/srv/d/run", None),
+            // Left out of one package, and there from another.
+            ("ExecStart=/usr/bin/d", None),
+            (
+                "User=d",
+                Some("User=d, which a scriptlet of d-1-1.noarch makes"),
+            ),
+            ("SocketGroup = d", Some("SocketGroup=d, which a scriptlet")),
+            ("User=other", None),
+            ("User=fixed", None),
+            ("User=snippet", None),
+            ("User=d\nDynamicUser=yes", None),
+        ] {
+            let texts = BTreeMap::from(
+                [
+                    (
+                        "usr/lib/systemd/system/d.service",
+                        format!("[Service]\n{line}\n"),
+                    ),
+                    ("usr/lib/sysusers.d/d.conf", "u snippet -\n".to_owned()),
+                ]
+                .map(|(path, text)| (path.to_owned(), text)),
+            );
+            let found = units(&texts, &plan, &[&package], &owners);
+            let found: Vec<_> = found.into_iter().map(|one| one.text).collect();
+            match expected {
+                None => assert_eq!(found, [""; 0], "{line}"),
+                Some(expected) => {
+                    assert!(
+                        found.len() == 1 && found[0].contains(expected),
+                        "{line}: {found:?}"
+                    );
+                    assert!(found[0].starts_with("/usr/lib/systemd/system/d.service can't start"));
+                }
+            }
+        }
+    }
+}
