@@ -53,6 +53,24 @@ seeds() {
         "$FUZZ_PROGRAM" -q --match any -o "$2" "$root"/fixtures/hello-tools-*.rpm > "$2/log" 2>&1 || true
         find "$2" -type f ! -name "*.$([ "$1" = image ] && echo raw || echo manifest.gz)" -delete
         if [ "$1" = manifest ]; then for file in "$2"/*.gz; do zcat "$file" > "${file%.gz}"; done; fi ;;
+    erofs | ext | disk)
+        # Empty ones of any size are no use: a few files, an extended attribute, a link.
+        mkdir -p "$work/tree/usr/lib"
+        printf 'ID=a\n' > "$work/tree/usr/lib/release"
+        seq 2000 > "$work/tree/usr/lib/numbers"
+        ln -sf release "$work/tree/usr/lib/link"
+        setfattr -n user.a -v b "$work/tree/usr/lib/release" || true
+        case $1 in
+        erofs) mkfs.erofs --quiet "$2/plain" "$work/tree" && mkfs.erofs --quiet --chunksize=4096 "$2/chunks" "$work/tree" ;;
+        ext)
+            for type in ext4 ext2; do
+                truncate -s 128K "$2/$type"
+                mke2fs -q -t "$type" -b 1024 -O ^has_journal,^resize_inode -N 16 -d "$work/tree" "$2/$type"
+            done ;;
+        disk)
+            truncate -s 100K "$2/disk"
+            printf 'label: gpt\nstart=40, size=1, type=4f68bce3-e8cd-4db1-96e7-fbcaf984b709\n' | sfdisk -q "$2/disk" ;;
+        esac || echo "no seeds for $1: mkfs.erofs, mke2fs or sfdisk is missing" >&2 ;;
     store)
         printf '\0%064d  a-1.x86-64.raw\n%064d  BEST-BEFORE-2030-01-01\n' 0 0 > "$2/list"
         printf '\0[Transfer]\nVerify=no\n[Source]\nType=url-file\nPath=https://a/\nMatchPattern=a-@v.raw\n[Target]\nType=regular-file\nPath=/var/lib/extensions\n' > "$2/definition" ;;

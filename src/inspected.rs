@@ -5,18 +5,18 @@
 //! extension-release file are in it, and an image of ours has the file under both of its names.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ::linkage::Linkage;
 use anyhow::anyhow;
 use clients::{Container, MAX_RELEASE_SIZE, Release, ReleaseFile};
 use files::Links;
-use image::squashfs::{Image, Outline};
-use image::{Content, ContentId, Tree, Visit};
+use image::{Content, ContentId, Stored, Tree, Visit};
 use manifest::Manifest;
 use serde::de::DeserializeOwned;
+
+mod opened;
 
 use crate::pack::linkage;
 use crate::words::digest::{sha256, sha256_id};
@@ -32,8 +32,6 @@ const MAX_RATIO: u64 = 1000;
 const MAX_SMALL: u64 = 1 << 30;
 /// Where an image says what it is for.
 pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
-/// How much of a file is read to see what it is.
-const START: u64 = 0x10048;
 
 /// A finished image.
 pub struct InspectedImage {
@@ -53,14 +51,14 @@ pub struct InspectedImage {
 pub struct Inside {
     /// The tree; its content ids mean something to this image alone.
     pub tree: Tree,
-    reader: Image<File>,
+    reader: Box<dyn Stored>,
     path: PathBuf,
 }
 
 impl Inside {
     /// Reads what the files need of a base from their contents.
     pub fn linkage(&mut self) -> Result<Linkage> {
-        linkage::read_back(&mut self.reader, &self.tree)
+        linkage::read_back(&mut *self.reader, &self.tree)
             .map_err(|error| image_failure(&self.path, error))
     }
 
@@ -70,7 +68,7 @@ impl Inside {
         let Self { tree, reader, path } = self;
         let digest = |id: &ContentId| {
             let failed = |error: io::Error| image_failure(path, error);
-            let mut content = reader.content(id).map_err(|error| failed(error.into()))?;
+            let mut content = reader.open_content(id).map_err(failed)?;
             let (_, digest) = sha256(&mut content).map_err(failed)?;
             Ok(sha256_id(&digest))
         };
@@ -80,8 +78,14 @@ impl Inside {
 
 impl InspectedImage {
     /// Reads an image, or a manifest alone where `path` is one or `manifests` asks for it. `link`
-    /// is the name of the client's link, instead of the image's own name.
-    pub fn open(path: &Path, manifests: bool, link: Option<&str>) -> Result<Self> {
+    /// is the name of the client's link, instead of the image's own name; of a disk image with
+    /// systems for several architectures, that for `architecture` is read.
+    pub fn open(
+        path: &Path,
+        manifests: bool,
+        link: Option<&str>,
+        architecture: Option<&str>,
+    ) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let stem = name.strip_suffix(manifest::SUFFIX);
         let mut inspected = match stem {
@@ -90,7 +94,10 @@ impl InspectedImage {
                 let stem = name.strip_suffix(".raw").unwrap_or(&name);
                 Self::from_manifest(path, &beside(path), stem)?
             }
-            None => Self::from_image(path, &name, read_manifest(&beside(path), Links::Refuse)?)?,
+            None => {
+                let manifest = read_manifest(&beside(path), Links::Refuse)?;
+                Self::from_image(path, &name, manifest, architecture)?
+            }
         };
         if let Some(link) = link {
             link.clone_into(&mut inspected.facts.link);
@@ -131,46 +138,49 @@ impl InspectedImage {
     /// Opens an image alone, without the manifest beside it.
     pub fn open_alone(path: &Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Self::from_image(path, &name, None)
+        Self::from_image(path, &name, None, None)
     }
 
-    fn from_image(path: &Path, name: &str, mut manifest: Option<Manifest>) -> Result<Self> {
-        let mut file = files::open(path, Links::Follow)?;
-        let container = container(&mut file).map_err(|error| Failure::io(reading(path), error))?;
+    fn from_image(
+        path: &Path,
+        name: &str,
+        mut manifest: Option<Manifest>,
+        architecture: Option<&str>,
+    ) -> Result<Self> {
+        let file = files::open(path, Links::Follow)?;
+        let failed = |error| Failure::io(reading(path), error);
+        let mut opened = opened::open(file, architecture).map_err(failed)?;
         let mut facts = clients::Image {
             file: name.to_owned(),
             link: String::new(),
-            container,
+            container: opened.container,
             releases: Vec::new(),
             has_usr_os_release: false,
             has_etc_os_release: false,
         };
-        let mut inside = None;
-        if let Container::Squashfs {
-            length, bytes_used, ..
-        } = facts.container
-            && length >= bytes_used
-        {
-            match read_tree(file) {
-                Ok((reader, tree, releases)) => {
-                    let has = |path: &str| tree.resolve(path).is_some();
-                    facts.has_usr_os_release = has("usr/lib/os-release");
-                    facts.has_etc_os_release = has("etc/os-release");
-                    facts.releases = releases;
-                    inside = Some(Inside {
-                        tree,
-                        reader,
-                        path: path.to_owned(),
-                    });
-                }
-                // What Linux does not read either is judged by its name.
-                Err(error) if is_refusal(&error) && facts.container.is_read_by_linux() => {
+        if let Some(root) = opened.systems.first() {
+            facts.has_etc_os_release = root.tree.resolve("etc/os-release").is_some();
+        }
+        // A /usr of its own hides that of the root.
+        if let Some(system) = opened.systems.last_mut() {
+            facts.has_usr_os_release = system.tree.resolve("usr/lib/os-release").is_some();
+            match release_files(&mut *system.reader, &system.tree) {
+                Ok(files) => facts.releases = files,
+                Err(error) if is_refusal(&error) => {
                     facts.container = Container::Unread(format!("can't be read here: {error}"));
                 }
-                Err(error) if is_refusal(&error) => {}
-                Err(error) => return Err(Failure::io(reading(path), error)),
+                Err(error) => return Err(failed(error)),
             }
         }
+        // What is spread over two file systems, or compressed, is known by its names alone.
+        let inside = match (opened.systems.pop(), opened.systems.is_empty()) {
+            (Some(system), true) if system.is_plain => Some(Inside {
+                tree: system.tree,
+                reader: system.reader,
+                path: path.to_owned(),
+            }),
+            _ => None,
+        };
         facts.link = match &manifest {
             Some(manifest) => manifest.config.name.clone(),
             None => own_name(&facts),
@@ -202,70 +212,9 @@ fn own_name(facts: &clients::Image) -> String {
         .unwrap_or_else(|| facts.stem().to_owned())
 }
 
-/// Looks at the start of a file for what is in it.
-fn container(file: &mut File) -> io::Result<Container> {
-    let length = file.metadata()?.len();
-    let mut start = Vec::new();
-    file.take(START).read_to_end(&mut start)?;
-    file.seek(SeekFrom::Start(0))?;
-    if let Some(Outline {
-        compressor,
-        bytes_used,
-    }) = Outline::of(&start)
-    {
-        return Ok(Container::Squashfs {
-            length,
-            bytes_used,
-            compressor: compressor.to_owned(),
-        });
-    }
-    let at = |offset: usize, magic: &[u8]| {
-        start
-            .get(offset..)
-            .is_some_and(|rest| rest.starts_with(magic))
-    };
-    for (offset, magic, problem) in [
-        (1024, &[0xe2, 0xe1, 0xf5, 0xe0][..], "is an EROFS image"),
-        (1080, &[0x53, 0xef], "is an ext4 image"),
-        (512, b"EFI PART", "has a partition table"),
-        (0, b"XFSB", "is an XFS file system"),
-        (0x10040, b"_BHRfS_M", "is a Btrfs file system"),
-        (0, b"LUKS\xba\xbe", "is encrypted (LUKS)"),
-    ] {
-        if at(offset, magic) {
-            return Ok(Container::Unread(format!(
-                "{problem}, which is not read here"
-            )));
-        }
-    }
-    let what = if length == 0 {
-        "is empty"
-    } else if at(0, &[0x1f, 0x8b]) {
-        "is compressed with gzip: unpack it"
-    } else if at(0, &[0xfd, b'7', b'z', b'X', b'Z']) {
-        "is compressed with xz: unpack it"
-    } else if at(0, &[0x28, 0xb5, 0x2f, 0xfd]) {
-        "is compressed with zstd: unpack it"
-    } else {
-        "contains no file system that systemd knows"
-    };
-    Ok(Container::Broken(what.to_owned()))
-}
-
-/// Reads the tree of an image and its extension-release files.
-fn read_tree(file: File) -> io::Result<(Image<File>, Tree, Vec<ReleaseFile>)> {
-    let mut image = Image::open(file)?;
-    let tree = image.tree()?;
-    let releases = release_files(&mut image, &tree)?;
-    Ok((image, tree, releases))
-}
-
 /// Returns all extension-release files of an image. Together they are read up to the length that
 /// systemd reads of one, so that no image fills memory or time.
-pub fn release_files<R: Read + Seek>(
-    image: &mut Image<R>,
-    tree: &Tree,
-) -> io::Result<Vec<ReleaseFile>> {
+pub fn release_files(image: &mut dyn Stored, tree: &Tree) -> io::Result<Vec<ReleaseFile>> {
     let Some((directory, Visit::Directory(found))) = tree.resolve(RELEASE_DIRECTORY) else {
         return Ok(Vec::new());
     };
@@ -289,7 +238,7 @@ pub fn release_files<R: Read + Seek>(
             Some((_, Visit::Leaf(_, leaf))) => match &leaf.content {
                 Content::File { id, .. } => {
                     let mut text = Vec::new();
-                    let whole = image.content(id)?;
+                    let whole = image.open_content(id)?;
                     whole.take(left + 1).read_to_end(&mut text)?;
                     let length = text.len() as u64;
                     let read = Release::parse(&text).filter(|_| length <= left);
@@ -377,7 +326,7 @@ fn is_refusal(error: &io::Error) -> bool {
 mod tests {
     use std::io::Cursor;
 
-    use image::squashfs::{Options, Packer};
+    use image::squashfs::{Image, Options, Packer};
     use image::{Leaf, Stat};
 
     use super::*;

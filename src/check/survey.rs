@@ -211,7 +211,12 @@ impl Survey {
     }
 
     fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
-        let mut image = InspectedImage::open(path, self.manifests, self.link.as_deref())?;
+        let mut image = InspectedImage::open(
+            path,
+            self.manifests,
+            self.link.as_deref(),
+            self.architecture.as_deref(),
+        )?;
         // An image by other hands has no manifest that says what its files need.
         if image.linkage.is_none()
             && let Some(inside) = &mut image.inside

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Seek};
 
 use image::squashfs::Image;
-use image::{Content, ContentId, LeafId, Tree, Visit};
+use image::{Content, ContentId, LeafId, Stored, Tree, Visit};
 use linkage::{Linkage, Object, Script};
 
 use crate::words::failure::{Failure, Result};
@@ -136,7 +136,7 @@ impl Facts {
 
 /// Reads what the files of a finished image need, from their contents: of each the first bytes, of
 /// ELF files the few blocks that say it.
-pub fn read_back<R: Read + Seek>(image: &mut Image<R>, tree: &Tree) -> io::Result<Linkage> {
+pub fn read_back(image: &mut dyn Stored, tree: &Tree) -> io::Result<Linkage> {
     let mut contents = BTreeSet::new();
     tree.walk(&mut |_, visit| {
         if let Visit::Leaf(_, leaf) = visit
@@ -148,7 +148,7 @@ pub fn read_back<R: Read + Seek>(image: &mut Image<R>, tree: &Tree) -> io::Resul
     });
     let mut facts = Facts::default();
     for id in contents {
-        let mut content = image.content(&id)?;
+        let mut content = image.open_content(&id)?;
         let mut head = Vec::new();
         (&mut content).take(HEAD as u64).read_to_end(&mut head)?;
         let fact = if Object::is_elf(&head) {

@@ -1,5 +1,6 @@
 //! What clients look at in an image.
 
+use crate::disk::{Designator, Protection};
 use crate::release::Release;
 
 /// Compressors of SquashFS that Linux reads.
@@ -8,15 +9,8 @@ const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
 /// How the bytes of an image file are arranged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Container {
-    /// SquashFS.
-    Squashfs {
-        /// Size of the file, in bytes.
-        length: u64,
-        /// Size of the file system in it, in bytes, as its superblock says.
-        bytes_used: u64,
-        /// Name of the compressor, such as `zstd`.
-        compressor: String,
-    },
+    /// File systems: one that is the whole file, or those of a disk's partitions that are mounted.
+    FileSystems(Vec<FileSystem>),
     /// A manifest alone was read: the image is taken for a whole one.
     Assumed,
     /// No file system that systemd knows, or one that Linux can't mount. The text completes the
@@ -27,14 +21,45 @@ pub enum Container {
     Unread(String),
 }
 
-impl Container {
+/// A file system of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its type, as libblkid names it: `squashfs`, `erofs`, `ext4`, `ext3`, `ext2`.
+    pub kind: &'static str,
+    /// Name of the compressor of a SquashFS, such as `zstd`.
+    pub compressor: Option<&'static str>,
+    /// Size of the file or partition, in bytes.
+    pub length: u64,
+    /// Size of the file system in it, in bytes, as its superblock says.
+    pub bytes_used: u64,
+    /// Where it is mounted.
+    pub designator: Designator,
+    /// What protects it.
+    pub protection: Protection,
+    /// The partition with its hashes begins like one.
+    pub has_hashes: bool,
+}
+
+impl FileSystem {
+    /// Makes one that is the whole file.
+    #[must_use]
+    pub fn whole(kind: &'static str, length: u64, bytes_used: u64) -> Self {
+        Self {
+            kind,
+            compressor: None,
+            length,
+            bytes_used,
+            designator: Designator::Root,
+            protection: Protection::Unprotected,
+            has_hashes: false,
+        }
+    }
+
     /// Says whether Linux reads the compressor, if there is one.
     #[must_use]
     pub fn is_read_by_linux(&self) -> bool {
-        match self {
-            Self::Squashfs { compressor, .. } => COMPRESSORS.contains(&compressor.as_str()),
-            _ => true,
-        }
+        self.compressor
+            .is_none_or(|compressor| COMPRESSORS.contains(&compressor))
     }
 }
 

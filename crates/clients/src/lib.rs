@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `release` | files in the syntax of os-release(5), read as systemd reads them |
 //! | `image` | what clients look at in an image |
+//! | `disk` | which partitions of a disk image systemd mounts |
 //! | `verdict` | what a client does with it, and why |
 //! | `systemd` | `systemd-sysext merge` |
 //! | `sysextmgr` | the extension manager of openSUSE MicroOS |
@@ -22,6 +23,7 @@
 //! `sysext.c`, `dissect-image.c`, `sysupdate-pattern.c`; sysextmgr 1.0.0) and are compared with
 //! the programs themselves in the tests of the program that uses this crate.
 
+mod disk;
 mod image;
 mod names;
 mod release;
@@ -32,7 +34,8 @@ mod version;
 
 use std::fmt;
 
-pub use image::{Container, Image, ReleaseFile};
+pub use disk::{Designator, Mounted, NotMounted, Partition, Protection, mounted};
+pub use image::{Container, FileSystem, Image, ReleaseFile};
 pub use names::{Pattern, version_problem};
 pub use release::{MAX_RELEASE_SIZE, Release};
 pub use verdict::{Outcome, Verdict};

@@ -10,7 +10,8 @@
 //! `user.extension-release.strict` is off, or (254 and later) if its name is the entry's up to the
 //! first `_` or `+`; two such files are one too many.
 
-use crate::image::{Container, Image, ReleaseFile};
+use crate::disk::Protection;
+use crate::image::{Container, FileSystem, Image, ReleaseFile};
 use crate::release::Release;
 use crate::verdict::{Outcome, Verdict};
 use crate::{Host, Systemd};
@@ -24,7 +25,7 @@ const DEFAULT_SCOPE: &str = "system portable";
 
 /// Returns what `systemd-sysext merge` does with an image that is linked as `link`.raw.
 pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>) -> Verdict {
-    if let Some(verdict) = container(&image.container, link) {
+    if let Some(verdict) = container(version, &image.container, link) {
         return verdict;
     }
     let host = Host {
@@ -72,7 +73,7 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
 }
 
 /// Returns a verdict on bytes that can't be mounted.
-fn container(container: &Container, link: &str) -> Option<Verdict> {
+fn container(version: Systemd, container: &Container, link: &str) -> Option<Verdict> {
     let refused = |problem: String| {
         let words = format!("Failed to read metadata for image {link}: {problem}");
         Some(Verdict::new(Outcome::Refused, "format", words))
@@ -81,30 +82,52 @@ fn container(container: &Container, link: &str) -> Option<Verdict> {
         Container::Assumed => None,
         Container::Broken(problem) => refused(format!("the image {problem}")),
         Container::Unread(problem) => Some(Verdict::unread(problem)),
-        Container::Squashfs { compressor, .. } if !container.is_read_by_linux() => {
-            refused(format!("Linux does not read the compressor {compressor}"))
-        }
-        Container::Squashfs {
-            length, bytes_used, ..
-        } => {
-            let visible = length / SECTOR * SECTOR;
-            if visible >= *bytes_used && visible > TINY {
-                return None;
-            }
-            let problem = if visible >= *bytes_used {
-                format!("the image has {visible} bytes, which is too short to be looked at")
-            } else if length >= bytes_used {
-                format!(
-                    "the image has {length} bytes, which is not a multiple of {SECTOR}: \
-                     the loop device drops the last {}",
-                    length - visible
-                )
-            } else {
-                format!("the image has {length} bytes, but its file system {bytes_used}")
-            };
-            refused(problem)
-        }
+        Container::FileSystems(all) => (all.iter())
+            .find_map(|one| file_system(version, one))
+            .and_then(refused),
     }
+}
+
+/// Returns what keeps a file system from being mounted.
+fn file_system(version: Systemd, found: &FileSystem) -> Option<String> {
+    let FileSystem {
+        kind,
+        length,
+        bytes_used,
+        ..
+    } = *found;
+    if let Some(compressor) = found.compressor
+        && !found.is_read_by_linux()
+    {
+        return Some(format!("Linux does not read the compressor {compressor}"));
+    }
+    if !version.rules().takes_old_ext && matches!(kind, "ext2" | "ext3") {
+        return Some(format!(
+            "{kind} is not mounted automatically: Identifier removed"
+        ));
+    }
+    if version.rules().derives_root_hash
+        && found.protection == Protection::Verity
+        && !found.has_hashes
+    {
+        return Some("the partition for hashes has none".to_owned());
+    }
+    // The kernel looks for blocks of an EROFS where it needs them, and no sooner.
+    let visible = length / SECTOR * SECTOR;
+    if visible > TINY && (visible >= bytes_used || kind == "erofs") {
+        return None;
+    }
+    Some(if visible >= bytes_used {
+        format!("the image has {visible} bytes, which is too short to be looked at")
+    } else if length >= bytes_used {
+        format!(
+            "the image has {length} bytes, which is not a multiple of {SECTOR}: the loop device \
+             drops the last {}",
+            length - visible
+        )
+    } else {
+        format!("the image has {length} bytes, but its file system {bytes_used}")
+    })
 }
 
 /// Returns the name under which an entry of the search path is known.

@@ -31,6 +31,11 @@ pub(crate) struct Rules {
     pub(crate) cuts_names: bool,
     /// An entry `NAME.sysext` of the search path is known as `NAME`.
     pub(crate) strips_sysext: bool,
+    /// It mounts ext2 and ext3, too.
+    pub(crate) takes_old_ext: bool,
+    /// The root hash is made of the identities of partitions where nothing else says it, so that a
+    /// partition for hashes counts.
+    pub(crate) derives_root_hash: bool,
     /// The ID of an image may be one of the host's `ID_LIKE`.
     pub(crate) takes_id_like: bool,
     /// Characters that `@v` of a pattern matches beside letters, digits and `._+-`.
@@ -51,6 +56,8 @@ static V252: Rules = Rules {
     continues_comments: true,
     cuts_names: false,
     strips_sysext: false,
+    takes_old_ext: true,
+    derives_root_hash: false,
     takes_id_like: false,
     version_characters: ",",
     refuses_percent: false,
@@ -65,6 +72,7 @@ static V254: Rules = Rules {
     refuses_what_others_pass_over: false,
     continues_comments: false,
     cuts_names: true,
+    takes_old_ext: false,
     release_file: "release file",
     api: "API",
     has_os_release: "Extension contains '/usr/lib/os-release', which is not allowed, refusing.",
@@ -80,6 +88,7 @@ static V257: Rules = Rules {
 
 static V262: Rules = Rules {
     number: 262,
+    derives_root_hash: true,
     version_characters: "~^",
     refuses_percent: true,
     ..V257

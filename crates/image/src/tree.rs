@@ -336,6 +336,25 @@ impl Tree {
         Some((path, visit))
     }
 
+    /// Returns this tree as `/usr` of another one, which has nothing else.
+    #[must_use]
+    pub fn as_usr(self) -> Self {
+        let names = b"usr".to_vec();
+        let stat = self.root.stat.clone();
+        Self {
+            root: Directory {
+                stat,
+                entries: vec![Named {
+                    start: 0,
+                    length: 3,
+                    entry: Entry::Directory(Box::new(self.root)),
+                }],
+                names,
+            },
+            leaves: self.leaves,
+        }
+    }
+
     /// Adds a directory, or gives the one that is there these attributes. Missing parents get
     /// `implicit`.
     pub fn insert_directory(

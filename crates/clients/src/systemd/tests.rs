@@ -155,10 +155,21 @@ fn a_system_is_no_extension() {
 
 #[test]
 fn bytes() {
-    let squashfs = |length, bytes_used, compressor: &str| Container::Squashfs {
-        length,
-        bytes_used,
-        compressor: compressor.to_owned(),
+    let squashfs = |length, bytes_used, compressor| {
+        Container::FileSystems(vec![FileSystem {
+            compressor: Some(compressor),
+            ..FileSystem::whole("squashfs", length, bytes_used)
+        }])
+    };
+    let other = |kind, length, bytes_used| {
+        Container::FileSystems(vec![FileSystem::whole(kind, length, bytes_used)])
+    };
+    let hashes = |protection, has_hashes| {
+        Container::FileSystems(vec![FileSystem {
+            protection,
+            has_hashes,
+            ..FileSystem::whole("erofs", 8192, 8192)
+        }])
     };
     for (container, expected) in [
         (squashfs(4096, 3000, "zstd"), "aaaa"),
@@ -168,6 +179,15 @@ fn bytes() {
         (squashfs(1024, 1000, "zstd"), "rrrr"),
         (squashfs(2048, 3000, "zstd"), "rrrr"),
         (squashfs(4096, 3000, "lzma"), "rrrr"),
+        (other("erofs", 4096, 4096), "aaaa"),
+        (other("erofs", 4096, 8192), "aaaa"),
+        (other("erofs", 4100, 4096), "aaaa"),
+        (other("ext4", 4096, 4096), "aaaa"),
+        (other("ext4", 4096, 4608), "rrrr"),
+        (other("ext3", 4096, 4096), "arrr"),
+        (other("ext2", 4096, 4096), "arrr"),
+        (hashes(Protection::Verity, true), "aaaa"),
+        (hashes(Protection::Verity, false), "aaar"),
         (Container::Broken("is empty".to_owned()), "rrrr"),
         (Container::Unread("is encrypted".to_owned()), "uuuu"),
     ] {
@@ -374,17 +394,12 @@ fn reasons_of_bytes() {
             Some("the image has 2048 bytes, but its file system 2049"),
         ),
     ] {
-        let bytes = Container::Squashfs {
-            length,
-            bytes_used,
-            compressor: compressor.to_owned(),
+        let found = FileSystem {
+            compressor: Some(compressor),
+            ..FileSystem::whole("squashfs", length, bytes_used)
         };
-        let words = |problem| format!("Failed to read metadata for image x: {problem}");
-        assert_eq!(
-            container(&bytes, "x").map(|verdict| verdict.words),
-            expected.map(words),
-            "{bytes:?}"
-        );
+        let problem = file_system(Systemd::V257, &found);
+        assert_eq!(problem.as_deref(), expected, "{found:?}");
     }
 }
 

@@ -15,10 +15,9 @@
 //! | `layout` | where the tables are, from the superblock |
 //! | `storage` | blocks by offset, unpacked; the cursor over metadata |
 //! | `inode`, `xattr` | inodes and extended attributes |
-//! | `walk`, `budget` | directories, and with them the tree |
+//! | `walk` | directories, and with them the tree |
 //! | `contents` | the bytes of a file |
 
-mod budget;
 mod contents;
 mod error;
 mod inode;

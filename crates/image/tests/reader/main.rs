@@ -14,6 +14,7 @@
 #[macro_use]
 extern crate judges;
 
+mod foreign;
 mod hostile;
 mod oracle;
 mod round_trip;

@@ -9,7 +9,7 @@ use image::{Content, Leaf, LeafId, Special, Stat, Visit};
 use judges::{Need, all, program, programs, root};
 
 /// Extended attributes that were set, by path.
-type Attributes = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
+pub type Attributes = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
 /// Bytes of `security.capability` that `setcap cap_net_raw=ep` makes: version 2, effective.
 const NET_RAW: [u8; 20] = [
@@ -19,7 +19,7 @@ const NET_RAW: [u8; 20] = [
 const MKSQUASHFS: Need = program("mksquashfs");
 
 /// What fills a directory with one of everything.
-const SOURCE: Need = all(&[root(), programs!("mkfifo", "mknod", "setfattr", "setcap")]);
+pub const SOURCE: Need = all(&[root(), programs!("mkfifo", "mknod", "setfattr", "setcap")]);
 
 fn run(program: &str, arguments: &[&str], path: &Path) {
     let mut command = Command::new(program);
@@ -28,7 +28,7 @@ fn run(program: &str, arguments: &[&str], path: &Path) {
 }
 
 /// Fills a directory with one of everything.
-fn make_source(root: &Path) -> Attributes {
+pub fn make_source(root: &Path) -> Attributes {
     let mut noise = Noise(1);
     let write = |path: &str, bytes: &[u8]| {
         let path = root.join(path);
@@ -116,7 +116,7 @@ fn make_source(root: &Path) -> Attributes {
 }
 
 /// Describes a directory by what the kernel says of it.
-fn describe(root: &Path, attributes: &Attributes) -> Tree {
+pub fn describe(root: &Path, attributes: &Attributes) -> Tree {
     let stat_of = |path: &str| {
         let metadata = fs::symlink_metadata(root.join(path)).unwrap();
         let stat = Stat {

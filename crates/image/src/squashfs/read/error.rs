@@ -4,6 +4,8 @@ use std::io;
 
 use files::PathBytes;
 
+use crate::budget::TooLarge;
+
 /// Why an image could not be read. Offsets are bytes from the start of the image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +88,12 @@ impl ReadError {
             path: path.clone(),
             problem: Box::new(self),
         }
+    }
+}
+
+impl From<TooLarge> for ReadError {
+    fn from(TooLarge { limit }: TooLarge) -> Self {
+        Self::TooLarge { limit }
     }
 }
 

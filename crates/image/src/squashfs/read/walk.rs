@@ -8,11 +8,11 @@ use std::io::{Read, Seek};
 
 use files::{PathBytes, directory_of};
 
-use super::budget::Budget;
 use super::error::ReadError;
 use super::inode::{File, Inode, Kind, Tail, basic_type};
 use super::storage::{Cursor, Storage};
 use super::xattr::Xattrs;
+use crate::budget::Budget;
 use crate::content::ContentId;
 use crate::squashfs::format::DIRECTORY_RUN;
 use crate::tree::{Content, Leaf, LeafId, Stat, Tree, check_path};
@@ -256,7 +256,7 @@ impl<R: Read + Seek> Walk<'_, R> {
     fn place(&mut self, file: &File, reference: u64) -> Result<ContentId, ReadError> {
         self.budget.charge(0)?;
         let budget = &mut self.budget;
-        let block_words = file.block_words(self.storage, &mut || budget.take(4))?;
+        let block_words = file.block_words(self.storage, &mut || Ok(budget.take(4)?))?;
         // Where nothing is stored, the start means nothing.
         let is_stored = block_words.iter().any(|word| *word != 0);
         let place = Place {

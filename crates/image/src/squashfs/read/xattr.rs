@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use super::budget::Budget;
 use super::error::ReadError;
 use super::layout::{Lookup, Table, XATTR_HEADER};
 use super::storage::{Cursor, Storage};
+use crate::budget::Budget;
 use crate::squashfs::format::{XATTR_OUT_OF_LINE, XATTR_PREFIXES};
 
 /// Longest value in bytes: Linux's `XATTR_SIZE_MAX`.

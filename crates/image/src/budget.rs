@@ -4,8 +4,6 @@
 //! names, so a small image can describe a tree that is larger by orders of magnitude. A real one
 //! takes less than a hundred times the length of its image even if all its files are empty.
 
-use super::error::ReadError;
-
 /// What every image may take, in bytes: some hundred thousand names.
 const LEAST: u64 = 16 << 20;
 /// What an image may take for each of its own bytes.
@@ -15,15 +13,22 @@ const MOST: u64 = 1 << 30;
 /// What one name, attribute or inode takes beside its text, in bytes; an estimate.
 const FIXED: u64 = 64;
 
+/// A tree is larger than an image of its length has a right to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    /// What it may take, in bytes.
+    pub(crate) limit: u64,
+}
+
 /// Counts what is taken for a tree.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     limit: u64,
     left: u64,
 }
 
 impl Budget {
     /// Returns the budget of an image of `bytes_used` bytes.
-    pub(super) fn new(bytes_used: u64) -> Self {
+    pub(crate) fn new(bytes_used: u64) -> Self {
         let limit = bytes_used
             .saturating_mul(PER_BYTE)
             .saturating_add(LEAST)
@@ -32,18 +37,18 @@ impl Budget {
     }
 
     /// Takes memory for one thing with `length` bytes of text.
-    pub(super) fn charge(&mut self, length: usize) -> Result<(), ReadError> {
+    pub(crate) fn charge(&mut self, length: usize) -> Result<(), TooLarge> {
         self.take(FIXED.saturating_add(length as u64))
     }
 
     /// Takes exactly `length` bytes.
-    pub(super) fn take(&mut self, length: u64) -> Result<(), ReadError> {
+    pub(crate) fn take(&mut self, length: u64) -> Result<(), TooLarge> {
         match self.left.checked_sub(length) {
             Some(left) => {
                 self.left = left;
                 Ok(())
             }
-            None => Err(ReadError::TooLarge { limit: self.limit }),
+            None => Err(TooLarge { limit: self.limit }),
         }
     }
 }
@@ -64,7 +69,7 @@ mod tests {
             budget.take(limit - 65).unwrap();
             budget.charge(1).unwrap();
             let error = budget.take(1).unwrap_err();
-            assert!(matches!(error, ReadError::TooLarge { limit: told } if told == limit));
+            assert!(error == TooLarge { limit });
         }
     }
 }
