@@ -332,3 +332,34 @@ fn what_is_not_as_it_was_found_is_not_repaired() {
     assert_eq!(ids, ["bare-sha256"]);
     assert_eq!(examine(&store), []);
 }
+
+/// What the Open Build Service makes of a directory is in order, as long as all of it agrees.
+#[test]
+fn a_directory_that_obs_published() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add(&store, "1", "1");
+    add(&store, "2", "2");
+    let list = fs::read_to_string(scratch.0.join("SHA256SUMS")).unwrap();
+    // Its day and its number are not files.
+    let is_file = |line: &&str| line.contains("  a-");
+    let lines: Vec<_> = list.lines().filter(is_file).collect();
+    for line in &lines {
+        let name = format!("{}.sha256", &line[66..]);
+        scratch.write(&name, format!("{line}\n").as_bytes());
+        scratch.write(&format!("{name}.asc"), b"signature");
+    }
+    scratch.write("SHA256SUMS.asc", b"signature");
+    let ids = || -> Vec<_> { (examine(&store).iter()).map(|one| one.kind.id).collect() };
+    assert_eq!(ids(), ["published-by-obs"]);
+    let (first, rest) = (&lines[0][66..], lines.len() - 1);
+    let beside = format!("{first}.sha256");
+    let before = fs::read(scratch.0.join(&beside)).unwrap();
+    let other = format!("{}  {first}\n", hex(b"other"));
+    scratch.write(&beside, other.as_bytes());
+    assert_eq!(ids(), vec!["bare-sha256"; rest + 1]);
+    fs::remove_file(scratch.0.join(&beside)).unwrap();
+    assert_eq!(ids(), vec!["bare-sha256"; rest]);
+    scratch.write(&beside, &before);
+    assert_eq!(ids(), ["published-by-obs"]);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use manifest::Summary;
 
+use super::beside::{SUM_SUFFIX, agrees};
 use super::survey::{Looks, Survey, is_about_the_list};
 use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
@@ -19,9 +20,6 @@ use crate::serial;
 use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::tarball::KEYRING;
 use crate::temporary;
-
-/// What comes after the name of a file in the name of its own list (`sha256sum f > f.sha256`).
-pub(crate) const SUM_SUFFIX: &str = ".sha256";
 
 pub(super) fn judge(
     directory: &Directory,
@@ -62,8 +60,16 @@ pub(super) fn judge(
     versions(&images, &mut findings);
     signature(survey, examination, &mut findings);
     findings.extend(best_before(sums, examination.now));
+    let is_by_obs = is_published_by_obs(directory, survey, sums)?;
+    if is_by_obs {
+        let text = "is made of the NAME.sha256 beside each file";
+        findings.push(Finding::new(&kinds::PUBLISHED_BY_OBS, SUMS, text));
+    }
     for name in survey.files.keys() {
         if let Some(finding) = other(directory, survey, sums, name)? {
+            if is_by_obs && finding.kind == &kinds::BARE_SHA256 {
+                continue;
+            }
             // Of a list that can't be read nobody knows what is listed.
             if is_readable || finding.kind == &kinds::LEFTOVER {
                 findings.push(finding);
@@ -330,6 +336,23 @@ fn best_before(sums: &Sums, now: u64) -> Option<Finding> {
     }
 }
 
+/// Whether this is what the Open Build Service publishes: a `NAME.sha256` beside each listed file,
+/// all of which say what the list says, since it was made of them.
+fn is_published_by_obs(directory: &Directory, survey: &Survey, sums: &Sums) -> Result<bool, Error> {
+    let mut files = 0;
+    for entry in sums.entries() {
+        if is_about_the_list(entry) {
+            continue;
+        }
+        let name = format!("{}{SUM_SUFFIX}", entry.name);
+        if !survey.files.contains_key(&name) || agrees(directory, sums, &name)? != Some(true) {
+            return Ok(false);
+        }
+        files += 1;
+    }
+    Ok(files > 0)
+}
+
 /// What there is to say of a file that may not be listed.
 fn other(
     directory: &Directory,
@@ -370,6 +393,11 @@ fn other(
     let is_manifest = name
         .strip_suffix(manifest::SUFFIX)
         .is_some_and(|stem| survey.files.contains_key(&format!("{stem}{IMAGE_SUFFIX}")));
-    let is_known = is_manifest || is_delivered(name);
+    // The Open Build Service signs what it lists, and the list, so.
+    let is_signature = name.strip_suffix(".asc").is_some_and(|signed| {
+        let listed = signed.strip_suffix(SUM_SUFFIX);
+        signed == SUMS || listed.is_some_and(|file| sums.get(file).is_some())
+    });
+    let is_known = is_manifest || is_signature || is_delivered(name);
     Ok((!is_known).then(|| Finding::new(&kinds::STRAY, name, "is not listed")))
 }

@@ -185,6 +185,11 @@ kinds! {
         "systemd-pull reads a NAME.sha256 before SHA256SUMS, and checks the signature against it",
         repair "remove it; --fix does so where it agrees with the list", fix RemoveSum;
 
+    PUBLISHED_BY_OBS: Note "published-by-obs",
+        "each listed file has a NAME.sha256, as the Open Build Service publishes them",
+        repair "nothing to do: systemd-sysupdate reads SHA256SUMS alone; importctl --verify=signature \
+                would check the signature of NAME.sha256, which is another's";
+
     NOT_LISTED: Note "not-listed",
         "an image is not listed, so no client sees it",
         repair "list it with sysext-build store add, or remove it";

@@ -5,6 +5,7 @@
 //! lock is taken, the directory is read again with those files that have changed since, and only
 //! what is wrong still is reported.
 
+mod beside;
 mod judge;
 pub mod kinds;
 mod repair;
@@ -15,7 +16,7 @@ use std::fs::File;
 
 use manifest::Summary;
 
-pub(crate) use judge::SUM_SUFFIX;
+pub(crate) use beside::SUM_SUFFIX;
 pub use kinds::{FINDINGS, Finding, FindingKind, Severity};
 
 use crate::Store;

@@ -1,7 +1,7 @@
 //! Repairs that lose nothing.
 
 use super::Finding;
-use super::judge::SUM_SUFFIX;
+use super::beside::agrees;
 use super::kinds::Fix;
 use crate::directory::Directory;
 use crate::error::Error;
@@ -9,9 +9,6 @@ use crate::sums::Sums;
 use crate::temporary;
 use crate::transaction::Transaction;
 use crate::{Listing, Store};
-
-/// Largest `.sha256` file that is read, in bytes: one line.
-const MAX_SUM_SIZE: u64 = 4096;
 
 impl Store {
     /// Repairs what can be repaired without losing anything; returns the findings that are gone.
@@ -71,15 +68,9 @@ fn delist(directory: &Directory, sums: &mut Sums, name: &str) -> Result<bool, Er
 }
 
 fn remove_sum(directory: &Directory, sums: &Sums, name: &str) -> Result<bool, Error> {
-    let file = name.strip_suffix(SUM_SUFFIX).unwrap_or_default();
-    let Some(bytes) = directory.read_bounded(name, MAX_SUM_SIZE)? else {
-        return Ok(true);
-    };
-    let says_the_same = Sums::parse(&bytes).is_ok_and(|own| {
-        own.entries().len() == 1 && own.get(file).is_some() && own.get(file) == sums.get(file)
-    });
-    if says_the_same {
+    let says_the_same = agrees(directory, sums, name)?;
+    if says_the_same == Some(true) {
         directory.remove(name)?;
     }
-    Ok(says_the_same)
+    Ok(says_the_same.unwrap_or(true))
 }
