@@ -9,7 +9,8 @@
 //! 3. the requirements of what is added, the package with the highest number first; those that
 //!    leave a choice are put off until only such are left, and from then on they are taken as
 //!    they come;
-//! 4. if a provider was chosen before another one of the same requirement had to be added anyhow,
+//! 4. if it was asked for, what is [recommended](weak), round by round;
+//! 5. if a provider was chosen before another one of the same requirement had to be added anyhow,
 //!    the decision is taken back, and made for the other one.
 //!
 //! [`policy`] says which provider is the best one. A decision that turns out to be impossible is
@@ -19,9 +20,11 @@
 
 mod policy;
 mod rules;
+mod weak;
 
 use std::collections::BTreeSet;
 
+use crate::chosen::Wish;
 use crate::clause::Admission;
 use crate::demand::Demand;
 use crate::id::Id;
@@ -36,9 +39,21 @@ const MAX_MINIMIZATIONS: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Stuck;
 
-/// Returns the packages to add, by number, if the search finds them.
-pub(crate) fn follow(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Result<Vec<Id>, Stuck> {
-    let rules = Rules::of(admission, demands).ok_or(Stuck)?;
+/// What the search comes to.
+pub(crate) struct Followed<'a> {
+    /// The packages to add, by number.
+    pub(crate) chosen: Vec<Id>,
+    /// The weak dependencies for which some of them were added.
+    pub(crate) granted: Vec<Wish<'a>>,
+}
+
+/// Returns the packages to add, if the search finds them.
+pub(crate) fn follow<'a>(
+    admission: &'a Admission<'a>,
+    demands: &[Demand<'_>],
+    recommends: bool,
+) -> Result<Followed<'a>, Stuck> {
+    let rules = Rules::of(admission, demands, recommends).ok_or(Stuck)?;
     let mut decisions = Decisions {
         admission,
         values: vec![0; rules.packages.len()],
@@ -50,14 +65,17 @@ pub(crate) fn follow(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Resul
         branches: Vec::new(),
         retreats: 0,
         weak: policy::Weak::default(),
+        recommends,
+        wishes: weak::Wishes::default(),
     };
     decisions.run()?;
+    let granted = decisions.granted();
     let added = decisions.trail.iter().filter_map(|literal| literal.added());
     let mut chosen: Vec<Id> = added
         .filter_map(|number| decisions.rules.packages.get(number).copied())
         .collect();
     chosen.sort_unstable();
-    Ok(chosen)
+    Ok(Followed { chosen, granted })
 }
 
 /// A choice among several providers.
@@ -87,6 +105,9 @@ struct Decisions<'a> {
     branches: Vec<Branch>,
     retreats: usize,
     weak: policy::Weak,
+    /// Whether to add what is recommended.
+    recommends: bool,
+    wishes: weak::Wishes<'a>,
 }
 
 impl Decisions<'_> {
@@ -106,6 +127,9 @@ impl Decisions<'_> {
         let mut minimizations = 0;
         loop {
             if !self.requests()? || !self.dependencies()? {
+                continue;
+            }
+            if self.recommends && self.wishes()? {
                 continue;
             }
             minimizations += 1;
@@ -196,7 +220,7 @@ impl Decisions<'_> {
             }
         }
         self.branches.retain(|branch| branch.level < level);
-        self.weak.forget();
+        self.weak.forget_from(start);
     }
 
     /// Adds a package on a level of its own. If that can't be, the last decisions are taken back

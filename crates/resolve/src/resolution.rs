@@ -1,7 +1,7 @@
 //! The answer to a request: the packages to add, each with its reason.
 //!
-//! Hard dependencies are solved first and at once. Then, if it was asked for, weak ones are added
-//! in rounds: everything that the packages so far recommend, and everything that supplements
+//! The search in libsolv's order adds what is recommended, too. If it does not come to an end, hard
+//! dependencies are solved first and at once; then, if it was asked for, weak ones are added in rounds: everything that the packages so far recommend, and everything that supplements
 //! them, as if it had been requested too, with the packages so far held fast. If that has no
 //! solution, the halves of the list are tried one after the other, down to single wishes; one that
 //! can't be met is dropped in silence, as RPM has it.
@@ -62,16 +62,17 @@ pub fn resolve(pool: &Pool, request: &Request) -> Result<Resolution, Problem> {
         });
     }
     demands.extend(demands_of_base(admission));
-    let mut solution = solve(admission, &demands).map_err(|_| {
+    let mut solution = solve(admission, &demands, request.recommends).map_err(|_| {
         let requested: Vec<String> = request.install.iter().map(ToString::to_string).collect();
         Problem::explain(admission, &explain(admission, &demands), &requested)
     })?;
-    let mut granted = Vec::new();
+    let is_wished = request.recommends && solution.granted.is_none();
+    let mut granted = solution.granted.take().unwrap_or_default();
     if solution.is_loose {
         solution.chosen = reasons::needed(admission, &solution.chosen, &demands, &granted);
     }
     let mut chosen = solution.chosen;
-    if request.recommends {
+    if is_wished {
         add_weak(admission, &demands, &mut chosen, &mut granted);
     }
     Ok(Resolution {
@@ -101,7 +102,7 @@ fn add_weak<'a>(
             let mut attempt = demands.to_vec();
             attempt.extend(chosen.iter().map(|&id| only(id)));
             attempt.extend(wishes.iter().flat_map(|wish| wish.demands.clone()));
-            if let Ok(found) = solve(admission, &attempt) {
+            if let Ok(found) = solve(admission, &attempt, false) {
                 granted.append(&mut wishes);
                 *chosen = match found.is_loose {
                     true => reasons::needed(admission, &found.chosen, demands, granted),
@@ -168,7 +169,8 @@ fn wishes<'a>(admission: &Admission<'a>, chosen: &[Id]) -> Vec<Wish<'a>> {
         }
         // What supplements the base alone was left out on purpose when the base was made.
         let meant = (pool.solvable(package).supplements.iter()).find(|dependency| {
-            admission.holds(dependency, &added) && !admission.holds(dependency, &|_| false)
+            admission.holds(dependency, &added)
+                && pool.satisfying(dependency).into_iter().any(added)
         });
         if let Some(dependency) = meant {
             let demands = vec![only(package)];

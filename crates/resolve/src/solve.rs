@@ -25,8 +25,9 @@ use resolvo::{
     Solver, SolverCache, StringId, VersionSetId, VersionSetUnionId,
 };
 
+use crate::chosen::Wish;
 use crate::clause::{Admission, Clause};
-use crate::decisions;
+use crate::decisions::{self, Followed};
 use crate::demand::{Demand, demands_of};
 use crate::id::Id;
 use crate::prefer;
@@ -36,23 +37,27 @@ use crate::prefer;
 pub(crate) struct Unsolvable;
 
 /// The packages to add.
-#[derive(Debug)]
-pub(crate) struct Solution {
+pub(crate) struct Solution<'a> {
     /// By number.
     pub(crate) chosen: Vec<Id>,
     /// Whether there may be some among them that nothing needs.
     pub(crate) is_loose: bool,
+    /// The weak dependencies for which some of them were added; none if they were not looked at.
+    pub(crate) granted: Option<Vec<Wish<'a>>>,
 }
 
-/// Returns the packages to add.
+/// Returns the packages to add, and if so asked those that are recommended, if the search in
+/// libsolv's order finds them.
 pub(crate) fn solve<'a>(
     admission: &'a Admission<'a>,
     demands: &[Demand<'a>],
-) -> Result<Solution, Unsolvable> {
-    if let Ok(chosen) = decisions::follow(admission, demands) {
+    recommends: bool,
+) -> Result<Solution<'a>, Unsolvable> {
+    if let Ok(Followed { chosen, granted }) = decisions::follow(admission, demands, recommends) {
         return Ok(Solution {
             chosen,
             is_loose: false,
+            granted: recommends.then_some(granted),
         });
     }
     let mut active: BTreeSet<Place> = BTreeSet::new();
@@ -81,6 +86,7 @@ pub(crate) fn solve<'a>(
             return Ok(Solution {
                 chosen,
                 is_loose: true,
+                granted: None,
             });
         }
     }

@@ -19,10 +19,10 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Decisions;
-use crate::dependency::Dependency;
+use crate::dependency::{Capability, Dependency};
 use crate::evr::{Comparison, Evr};
 use crate::id::Id;
-use crate::solvable::Solvable;
+use crate::solvable::{Nevra, Solvable};
 
 /// What the base and the packages so far recommend and suggest.
 #[derive(Default)]
@@ -34,14 +34,16 @@ pub(super) struct Weak {
 }
 
 impl Weak {
-    /// Forgets all, since decisions were taken back.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
+    /// Forgets all if decisions were taken back that it looked at: all but so many.
+    pub(super) fn forget_from(&mut self, kept: usize) {
+        if self.seen.is_some_and(|seen| seen > kept) {
+            *self = Self::default();
+        }
     }
 }
 
 impl Decisions<'_> {
-    fn id(&self, package: usize) -> Id {
+    pub(super) fn id(&self, package: usize) -> Id {
         self.rules
             .packages
             .get(package)
@@ -55,6 +57,19 @@ impl Decisions<'_> {
 
     /// Leaves out of `providers` what a better one stands for.
     pub(super) fn prune(&mut self, providers: &mut Vec<usize>) {
+        self.keep_best(providers);
+        if providers.len() > 1 {
+            self.look_at_weak();
+            let is_recommended = |package: &usize| self.is_recommended(*package);
+            if providers.iter().any(is_recommended) {
+                providers.retain(is_recommended);
+            }
+        }
+    }
+
+    /// Leaves out of `providers` those that repository, architecture, version or an obsoletes makes
+    /// worse than another one.
+    pub(super) fn keep_best(&self, providers: &mut Vec<usize>) {
         if providers.len() < 2 {
             return;
         }
@@ -82,26 +97,28 @@ impl Decisions<'_> {
         });
         providers.dedup_by(|b, a| nevra(*a).name == nevra(*b).name);
 
-        if providers.len() > 1 {
-            let obsoletes = |a: usize, b: usize| {
-                let (a, b) = (self.solvable(a), &self.solvable(b).nevra);
-                let mut wanted = a.obsoletes.iter().filter_map(Dependency::simple);
-                a.nevra.name != b.name
-                    && wanted.any(|wanted| wanted.matches_package(&b.name, &b.evr))
-            };
-            let all = providers.clone();
-            providers.retain(|&one| {
-                let mut others = all.iter().filter(|&&other| other != one);
-                !others.any(|&other| obsoletes(other, one) && !obsoletes(one, other))
-            });
+        // Those of one name follow one another by now.
+        let all = providers.clone();
+        let named = |wanted: &Capability| {
+            let name = |package: &usize| nevra(*package).name.as_str();
+            let place = all.binary_search_by(|package| name(package).cmp(&wanted.name));
+            let found = place.ok().and_then(|place| all.get(place).copied());
+            found.filter(|&package| {
+                let Nevra { name, evr, .. } = nevra(package);
+                wanted.matches_package(name, evr)
+            })
+        };
+        let obsoleted = |package: usize| -> Vec<usize> {
+            let obsoletes = self.solvable(package).obsoletes.iter();
+            let found = obsoletes.filter_map(Dependency::simple).filter_map(named);
+            found.filter(|&other| other != package).collect()
+        };
+        let mut worse: Vec<usize> = Vec::new();
+        for &one in &all {
+            let found = obsoleted(one).into_iter();
+            worse.extend(found.filter(|&other| !obsoleted(other).contains(&one)));
         }
-        if providers.len() > 1 {
-            self.look_at_weak();
-            let is_recommended = |package: &usize| self.is_recommended(*package);
-            if providers.iter().any(is_recommended) {
-                providers.retain(is_recommended);
-            }
-        }
+        providers.retain(|package| !worse.contains(package));
     }
 
     /// Brings pruned `providers` into order, the best first.

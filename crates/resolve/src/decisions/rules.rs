@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::clause::{Admission, Clause};
 use crate::demand::{Demand, demands_of};
+use crate::dependency::{Dependency, Rich};
 use crate::id::Id;
 
 /// Packages named by all rules. What was seen has up to a million; metadata that are made to be
@@ -59,28 +60,14 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Returns the rules of all packages that the demands can lead to; none if they are too many.
-    pub(super) fn of(admission: &Admission<'_>, demands: &[Demand<'_>]) -> Option<Self> {
-        let mut clauses: BTreeMap<Id, Vec<Clause>> = BTreeMap::new();
-        let mut met: Vec<Id> = demands
-            .iter()
-            .flat_map(|demand| demand.clause.any.iter().copied())
-            .collect();
-        let mut literals = 0;
-        while let Some(id) = met.pop() {
-            if literals > MAX_LITERALS {
-                return None;
-            }
-            clauses.entry(id).or_insert_with(|| {
-                let demands = demands_of(admission, id).into_iter();
-                let of_package: Vec<Clause> = demands.map(|(_, clause)| clause).collect();
-                for Clause { unless, any } in &of_package {
-                    literals += 1 + unless.len() + any.len();
-                    met.extend(any);
-                }
-                of_package
-            });
-        }
+    /// Returns the rules of all packages that the demands can lead to, and if so asked the weak
+    /// dependencies of these; none if they are too many.
+    pub(super) fn of(
+        admission: &Admission<'_>,
+        demands: &[Demand<'_>],
+        recommends: bool,
+    ) -> Option<Self> {
+        let clauses = clauses(admission, demands, recommends)?;
         let packages: Vec<Id> = clauses.keys().copied().collect();
         let literal = |id: &Id, added| {
             let found = packages.binary_search(id);
@@ -178,4 +165,69 @@ impl Rules {
         let number = self.numbers.get(place).copied().unwrap_or(u32::MAX);
         usize::try_from(number).unwrap_or(usize::MAX)
     }
+}
+
+/// Returns the clauses of all packages that come into question, by package.
+fn clauses(
+    admission: &Admission<'_>,
+    demands: &[Demand<'_>],
+    recommends: bool,
+) -> Option<BTreeMap<Id, Vec<Clause>>> {
+    let pool = admission.pool;
+    let mut clauses: BTreeMap<Id, Vec<Clause>> = BTreeMap::new();
+    let mut met: Vec<Id> = demands
+        .iter()
+        .flat_map(|demand| demand.clause.any.iter().copied())
+        .collect();
+    let mut literals = 0;
+    loop {
+        while let Some(id) = met.pop() {
+            if literals > MAX_LITERALS {
+                return None;
+            }
+            if clauses.contains_key(&id) {
+                continue;
+            }
+            let demands = demands_of(admission, id).into_iter();
+            let of_package: Vec<Clause> = demands.map(|(_, clause)| clause).collect();
+            for Clause { unless, any } in &of_package {
+                literals += 1 + unless.len() + any.len();
+                met.extend(any);
+            }
+            clauses.insert(id, of_package);
+            if recommends {
+                let wishes = pool.solvable(id).recommends.iter();
+                let wished = wishes.flat_map(|wish| pool.satisfying(wish));
+                met.extend(wished.filter(|&id| admission.admits(id)));
+            }
+        }
+        if !recommends {
+            return Some(clauses);
+        }
+        let is_there = |id: Id| pool.is_base(id) || clauses.contains_key(&id);
+        let supplementing = pool.supplementing.iter().copied();
+        let new = supplementing.filter(|id| !clauses.contains_key(id) && admission.admits(*id));
+        met.extend(new.filter(|&id| {
+            let mut hints = pool.solvable(id).supplements.iter();
+            hints.any(|hint| might_hold(admission, hint, &is_there))
+        }));
+        if met.is_empty() {
+            return Some(clauses);
+        }
+    }
+}
+
+/// Returns whether a dependency could hold if some of these packages were there.
+fn might_hold(
+    admission: &Admission<'_>,
+    dependency: &Dependency,
+    is_there: &dyn Fn(Id) -> bool,
+) -> bool {
+    if let Dependency::Rich(rich) = dependency
+        && let Rich::And(parts) = rich.as_ref()
+    {
+        return (parts.iter()).all(|part| might_hold(admission, part, is_there));
+    }
+    let satisfying = admission.pool.satisfying(dependency);
+    satisfying.into_iter().any(is_there)
 }

@@ -145,7 +145,7 @@ impl Case {
             ["solverflags", ref flags @ ..] => {
                 for flag in flags {
                     match flag.trim_start_matches('!') {
-                        "ignorerecommended" => self.request.recommends = false,
+                        "ignorerecommended" => self.request.recommends = flag.starts_with('!'),
                         flag if FLAGS_OF_NO_MATTER.contains(&flag) => {}
                         flag => self.refuse(&format!("solverflags {flag}")),
                     }

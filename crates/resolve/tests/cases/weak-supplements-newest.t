@@ -1,0 +1,13 @@
+# Of two versions that supplement a package the newer one is added.
+repo system 0 testtags <inline>
+repo available 0 testtags <inline>
+#>=Pkg: a 1 1 noarch
+#>=Pkg: b 1 1 noarch
+#>=Sup: a
+#>=Pkg: b 2 1 noarch
+#>=Sup: a
+system x86_64 rpm system
+job install name a
+result transaction,problems <inline>
+#>install a-1-1.noarch@available
+#>install b-2-1.noarch@available
