@@ -71,6 +71,10 @@ seeds() {
             truncate -s 100K "$2/disk"
             printf 'label: gpt\nstart=40, size=1, type=4f68bce3-e8cd-4db1-96e7-fbcaf984b709\n' | sfdisk -q "$2/disk" ;;
         esac || echo "no seeds for $1: mkfs.erofs, mke2fs or sfdisk is missing" >&2 ;;
+    repo_file)
+        printf '[a]\nname=A\nbaseurl=https://a/$releasever/${basearch:-x}/\n https://b/\nexclude=gcc-* *.i686\n' > "$2/repo"
+        printf '<metalink><files><file name="repomd.xml"><verification><hash type="md5">d41d8cd98f00b204e9800998ecf8427e</hash></verification><resources><url preference="1">https://a/repodata/repomd.xml</url></resources></file></files></metalink>' > "$2/metalink"
+        printf '[{"url":"https://a/"}]' > "$2/json" ;;
     store)
         printf '\0%064d  a-1.x86-64.raw\n%064d  BEST-BEFORE-2030-01-01\n' 0 0 > "$2/list"
         printf '\0[Transfer]\nVerify=no\n[Source]\nType=url-file\nPath=https://a/\nMatchPattern=a-@v.raw\n[Target]\nType=regular-file\nPath=/var/lib/extensions\n' > "$2/definition" ;;

@@ -246,14 +246,18 @@ fn what_is_no_repository() {
     fs::create_dir(desk.scratch.join("empty")).unwrap();
     let empty = desk.scratch.join("empty").display().to_string();
     let file = desk.scratch.join("mirror.repo");
-    fs::write(&file, "[a]\nmirrorlist=http://example.invalid/\n").unwrap();
+    fs::write(&file, "[a]\nmirrorlist=example.invalid\n").unwrap();
     let file = file.display().to_string();
     let twice = format!("{empty},priority=1");
     for (values, code, words) in [
         (&["/nosuch"][..], 3, "reading /nosuch"),
         (&[&empty], 1, "has no *.rpm"),
         (&["ftp://example.invalid/"], 2, "ftp URLs are not supported"),
-        (&[&file], 1, "[a] has a mirrorlist but no baseurl"),
+        (
+            &[&file],
+            1,
+            "[a]: mirrorlist \"example.invalid\" is not a URL",
+        ),
         (&[&empty, &twice], 2, "two repositories have the name"),
         (
             &["http://example.invalid/$infra/"],

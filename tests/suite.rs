@@ -47,6 +47,7 @@ mod readme;
 mod real;
 mod recipe;
 mod refusal;
+mod repo_files;
 mod repository;
 mod rpm_oracle;
 mod server;

@@ -168,6 +168,16 @@ pub struct ImageArguments {
     /// os-release file of the base, instead of this host's
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,
+    /// What stands for $releasever in URLs of repositories [default: the release that the base's
+    /// packages provide, else VERSION_ID]
+    #[arg(long, value_name = "VERSION", help_heading = "Base")]
+    pub releasever: Option<String>,
+    /// What stands for another variable in .repo files, as in /etc/dnf/vars and /etc/zypp/vars.d
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Base")]
+    pub set: Vec<String>,
+    /// Choose no package of this name from the repositories; `*` and `?` stand for anything
+    #[arg(long, value_name = "NAME", help_heading = "Base")]
+    pub exclude: Vec<String>,
     /// Also add what the packages recommend, where possible
     #[arg(long, help_heading = "Base")]
     pub recommends: bool,

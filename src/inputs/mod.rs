@@ -4,21 +4,19 @@
 //! environment, and the clock: signatures and lists count until a day.
 
 pub mod recipe;
+mod repositories;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use architecture::Architecture;
 
 use crate::base::{BaseSource, PackageSource};
-use crate::cli::{
-    BuildArguments, ImageArguments, LayoutName, NetworkArguments, SigningArguments, Whether,
-};
+use crate::cli::{BuildArguments, ImageArguments, LayoutName, SigningArguments, Whether};
 use crate::findings::Waivers;
 use crate::pack::Packing;
 use crate::packages::lock::Locking;
-use crate::packages::repository::{self, RepositorySource, rpm_files};
+use crate::packages::repository::rpm_files;
 use crate::packages::trust;
 use crate::packages::{self, choose};
 use crate::plan;
@@ -230,8 +228,9 @@ fn asked(
     Ok(packages::Settings {
         files: rpm_files_of(&files)?,
         names: names.collect(),
-        repositories: repositories(&arguments.repo)?,
-        downloads: downloads(&arguments.network, &arguments.signing)?,
+        repositories: repositories::named(&arguments.repo, &arguments.image.exclude)?,
+        variables: repositories::variables(&arguments.image)?,
+        downloads: repositories::downloads(&arguments.network, &arguments.signing)?,
         trust: trust::Settings {
             keyrings: arguments.keyring.clone(),
             import_keys: arguments.import_keys,
@@ -413,32 +412,6 @@ fn updates(arguments: &BuildArguments, layout: Layout) -> Result<Option<Delivery
     }))
 }
 
-/// Files with the certificates that the distributions' programs trust, one of which is there.
-const AUTHORITIES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/var/lib/ca-certificates/ca-bundle.pem",
-];
-
-/// Reads the repositories that were named, each with a name of its own.
-fn repositories(values: &[String]) -> Result<Vec<RepositorySource>> {
-    let mut sources: Vec<RepositorySource> = Vec::new();
-    for value in values {
-        for source in repository::named(value)? {
-            if sources.iter().any(|other| other.name == source.name) {
-                return Err(Failure::usage(format!(
-                    "two repositories have the name {}",
-                    source.name
-                ))
-                .hint("give one of them another name: --repo NAME=PLACE"));
-            }
-            sources.push(source);
-        }
-    }
-    Ok(sources)
-}
-
 /// Returns what this user remembers of the lists that were signed.
 pub fn notes() -> Result<Notes> {
     Memory::new(own_directory("XDG_STATE_HOME", ".local/state")).read()
@@ -462,54 +435,6 @@ fn own_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     let home = || value("HOME").map(|home| Path::new(&home).join(below_home));
     let base = base.filter(|path| path.is_absolute()).or_else(home)?;
     Some(base.join("sysext-build"))
-}
-
-/// Reads how files are fetched, from the options and from the variables that every program knows.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this module is the reader of the environment"
-)]
-fn downloads(
-    arguments: &NetworkArguments,
-    signing: &SigningArguments,
-) -> Result<repository::Settings> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let text = |names: &[&str]| {
-        let value = names.iter().find_map(|name| variable(name));
-        value.and_then(|value| value.into_string().ok())
-    };
-    let authorities = variable("SSL_CERT_FILE").map(PathBuf::from);
-    let known = || {
-        AUTHORITIES
-            .iter()
-            .map(PathBuf::from)
-            .find(|path| path.is_file())
-    };
-    if !(1..=3600).contains(&arguments.timeout) {
-        return Err(Failure::usage(format!(
-            "--timeout {} is not from 1 to 3600 seconds",
-            arguments.timeout
-        )));
-    }
-    // The programs that set http_proxy for others do it in small letters, since web servers make
-    // variables such as HTTP_PROXY of what a client sends.
-    let any = ["all_proxy", "ALL_PROXY"];
-    Ok(repository::Settings {
-        cache: (arguments.cache_dir.clone()).or_else(|| own_directory("XDG_CACHE_HOME", ".cache")),
-        state: state_directory(signing),
-        offline: arguments.offline,
-        refresh: arguments.refresh,
-        fetch: fetch::Options {
-            user_agent: concat!("sysext-build/", env!("CARGO_PKG_VERSION")).to_owned(),
-            timeout: Duration::from_secs(arguments.timeout),
-            attempts: arguments.retries.saturating_add(1),
-            http_proxy: text(&["http_proxy"]).or_else(|| text(&any)),
-            https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).or_else(|| text(&any)),
-            no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
-            authorities: None,
-        },
-        authorities: authorities.or_else(known),
-    })
 }
 
 /// Says why an input can't be read; what looks like a package's name may be meant as one.

@@ -204,6 +204,9 @@ fn merged_image(recipe: ImageArguments, typed: ImageArguments) -> ImageArguments
         base_install,
         lock: typed.lock.or(recipe.lock),
         os_release: typed.os_release.or(recipe.os_release),
+        releasever: typed.releasever.or(recipe.releasever),
+        set: added(recipe.set, typed.set),
+        exclude: added(recipe.exclude, typed.exclude),
         recommends: typed.recommends || recipe.recommends,
         matching: typed.matching.or(recipe.matching),
         compression: typed.compression.or(recipe.compression),
@@ -493,6 +496,9 @@ mod tests {
             os-release = "/etc/os-release"
             repositories = ["oss", "a=oss.repo,priority=5", "https://example.org/x", "/abs"]
             recommends = true
+            releasever = "9"
+            set = ["contentdir=pub"]
+            exclude = ["gdb*"]
             compression = "xz"
             block-size = "64K"
             keep = ["usr-merge"]
@@ -540,6 +546,9 @@ mod tests {
                 base_install: Vec::new(),
                 os_release: Some("/etc/os-release".into()),
                 recommends: true,
+                releasever: Some("9".into()),
+                set: vec!["contentdir=pub".into()],
+                exclude: vec!["gdb*".into()],
                 compression: Some("xz".into()),
                 block_size: Some("64K".into()),
                 keep: vec!["usr-merge".into()],
@@ -578,6 +587,9 @@ mod tests {
                 ("base-install", "list of strings"),
                 ("lock", "string"),
                 ("os-release", "string"),
+                ("releasever", "string"),
+                ("set", "list of strings"),
+                ("exclude", "list of strings"),
                 ("recommends", "true or false"),
                 ("match", "string"),
                 ("compression", "string"),
@@ -609,7 +621,7 @@ mod tests {
                 "sign-key = \"x\"",
                 "dir/x.toml:1: unknown key \"sign-key\"",
                 "the keys are packages, repositories, allow, overlay, name, version, build-number, \
-                 arch, scope, base, base-install, lock, os-release, recommends, match, \
+                 arch, scope, base, base-install, lock, os-release, releasever, set, exclude, recommends, match, \
                  compression, block-size, keep, drop",
             ),
             (

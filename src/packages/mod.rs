@@ -139,6 +139,11 @@ fn as_locked(
 ) -> Result<Selection> {
     let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?);
     let locked = offer.follow(lock, settings, base)?;
+    let excluded = (locked.packages.iter()).filter_map(|(package, _)| offer.excluded(*package));
+    let excluded: Vec<_> = excluded.map(|name| format!("{name} is excluded")).collect();
+    if !excluded.is_empty() {
+        return Err(Lock::outdated(lock, excluded));
+    }
     let (chosen, mut findings) = offer.take(&locked.packages, !settings.dry_run)?;
     findings.extend(unknown);
     // The lock says what each package must be, so that it does not matter who wrote the list.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use manifest::Reason;
-use resolve::Available;
+use resolve::{Available, Withheld};
 use rpm_input::Package;
 
 use crate::base::Base;
@@ -39,10 +39,7 @@ impl<'a> Offer<'a> {
         trust: Trust,
         report: &'a Report,
     ) -> Result<Self> {
-        let variables = Variables {
-            release: base.os_release.get("VERSION_ID").map(str::to_owned),
-            architecture: settings.architecture()?.rpm().to_owned(),
-        };
+        let variables = Variables::of(base, &settings.variables, settings.architecture()?)?;
         let downloads = Downloads::new(&settings.downloads)?;
         let seen = settings.locking.seen()?;
         let sources = &settings.repositories;
@@ -64,6 +61,15 @@ impl<'a> Offer<'a> {
         let mut repositories = vec![named];
         repositories.extend(self.repositories.iter().map(Repository::for_solver));
         Ok(repositories)
+    }
+
+    /// Returns what a package is called that the user or its repository's description leaves out.
+    pub fn excluded(&self, package: Available) -> Option<String> {
+        let listed = of_repository(package)?;
+        let repository = self.repositories.get(listed.repository)?;
+        let nevra = repository.catalog.nevra(listed.index)?.to_string();
+        let is_excluded = repository.withheld.get(&listed.index) == Some(&Withheld::Excluded);
+        is_excluded.then_some(nevra)
     }
 
     /// Returns the packages whose files were named.

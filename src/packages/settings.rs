@@ -1,5 +1,6 @@
 //! What is asked of packages, and how they may be chosen.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use architecture::Architecture;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// What to choose from.
     pub repositories: Vec<RepositorySource>,
+    /// Variables of `.repo` files with the values that the user gave them.
+    pub variables: BTreeMap<String, String>,
     /// How repositories are read.
     pub downloads: repository::Settings,
     /// The lock that is written, or followed.

@@ -32,12 +32,13 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
         name: (*name).to_owned(),
         priority: 99,
         place: Place::Directory(scratch.path().to_owned()),
-        trust: Default::default(),
+        ..RepositorySource::default()
     });
     Settings {
         files: files.iter().map(|nevra| fixture(nevra)).collect(),
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         repositories: repositories.collect(),
+        variables: Default::default(),
         downloads: repository::Settings::without_network(None),
         locking: Locking::None,
         recommends: false,

@@ -138,7 +138,11 @@ impl Attempt<'_> {
                 request = request.header(header::IF_MODIFIED_SINCE, time);
             }
         }
-        let request = request.config().proxy(self.fetcher.proxy_for(url)).build();
+        let proxy = match self.wanted.direct {
+            true => None,
+            false => self.fetcher.proxy_for(url),
+        };
+        let request = request.config().proxy(proxy).build();
         request.call().map_err(|error| match error {
             ureq::Error::Io(_)
             | ureq::Error::Timeout(_)

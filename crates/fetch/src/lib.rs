@@ -14,7 +14,9 @@
 //! **Giving up.** A connection that can't be made, breaks, is silent for [`Options::timeout`] or
 //! slower than [`MINIMUM_RATE`] over that time, and an answer of 429 or 5xx, are tried again after
 //! a pause that doubles, [`Options::attempts`] times without progress, which is what the least rate
-//! brings in that time. Any other answer is final for that place. Redirects are followed ten times, and never from `https` to `http`.
+//! brings in that time. Of several places each is asked once, and then the first few whose
+//! connection broke are asked again in that way. Any other answer is final for that place. Redirects
+//! are followed ten times, and never from `https` to `http`.
 //!
 //! Nothing is read from the environment, and no URL is shown with its credentials.
 
@@ -42,6 +44,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Attempts for one file at one place, progress or not: 100 connections that each bring a little.
 const MOST_ATTEMPTS: u32 = 100;
+/// Places that are asked again when each has been asked once.
+const MOST_ASKED_AGAIN: usize = 3;
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 10;
 
@@ -86,6 +90,8 @@ pub struct Wanted<'a> {
     pub limit: u64,
     /// Do not send it if it is still in this state.
     pub unless: Option<&'a Validators>,
+    /// No proxy is asked.
+    pub direct: bool,
     /// Says whether what has come is what was wanted.
     pub accept: Accept<'a>,
     /// Is told how many bytes of the file are there now.
@@ -146,15 +152,34 @@ impl Fetcher {
         })
     }
 
-    /// Brings the file that is wanted into `file`, which is continued if it is not empty.
+    /// Brings the file that is wanted into `file`, which is continued if it is not empty. Of several
+    /// places each is asked once before any is asked again.
     ///
     /// # Errors
     ///
     /// What went wrong at the last of the places. What is in the file then may be continued.
     pub fn fetch(&self, wanted: &Wanted<'_>, file: &mut File) -> Result<Fetched, Error> {
+        let attempts = self.options.attempts.max(1);
+        let first = match wanted.urls {
+            [_, _, ..] => 1,
+            _ => attempts,
+        };
         let mut last = None;
+        let mut broken = Vec::new();
         for url in wanted.urls {
-            match self.fetch_from(url, wanted, MOST_ATTEMPTS, file) {
+            match self.fetch_from(url, wanted, (first, MOST_ATTEMPTS), file) {
+                Ok(fetched) => return Ok(fetched),
+                Err(error @ (Error::File { .. } | Error::Setting { .. })) => return Err(error),
+                Err(error) => {
+                    if matches!(error, Error::Connection { .. }) && first < attempts {
+                        broken.push(url);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        for url in broken.into_iter().take(MOST_ASKED_AGAIN) {
+            match self.fetch_from(url, wanted, (attempts - first, MOST_ATTEMPTS), file) {
                 Ok(fetched) => return Ok(fetched),
                 Err(error @ (Error::File { .. } | Error::Setting { .. })) => return Err(error),
                 Err(error) => last = Some(error),
@@ -166,11 +191,12 @@ impl Fetcher {
         }))
     }
 
+    /// Fetches from one place, by as many attempts in a row that bring nothing, and as many in all.
     fn fetch_from(
         &self,
         url: &str,
         wanted: &Wanted<'_>,
-        most_attempts: u32,
+        (in_vain, most_attempts): (u32, u32),
         file: &mut File,
     ) -> Result<Fetched, Error> {
         let shown = redacted(url);
@@ -222,7 +248,7 @@ impl Fetcher {
                 true => 1,
                 false => without_progress + 1,
             };
-            if without_progress >= self.options.attempts.max(1) || attempts == most_attempts {
+            if without_progress >= in_vain || attempts == most_attempts {
                 return Err(Error::Connection {
                     url: shown,
                     reason,
@@ -421,6 +447,7 @@ mod tests {
             size: None,
             limit: 4000,
             unless: None,
+            direct: false,
             accept: &|_| Ok(()),
             progress: &|_| {},
         };
@@ -433,7 +460,7 @@ mod tests {
         ] {
             let mut file = nameless();
             let url = format!("{server}/{path}");
-            let found = fetcher.fetch_from(&url, &wanted, most_attempts, &mut file);
+            let found = fetcher.fetch_from(&url, &wanted, (2, most_attempts), &mut file);
             let found = found.map(|_| file.metadata().unwrap().len());
             let found = found.map_err(|error| error.to_string());
             assert_eq!(found, expected.map_err(|reason| format!("{url}: {reason}")));

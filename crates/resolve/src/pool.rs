@@ -5,6 +5,7 @@
 //! once: which packages can't be added to this base, and why. A package on offer is read from its
 //! catalog when it is looked at for the first time; most never are.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use crate::evaluate;
 use crate::id::{Id, place};
 use crate::index::OWN_NAME;
 use crate::installed::Installed;
+use crate::pattern;
 use crate::solvable::Solvable;
 
 /// A package of the pool.
@@ -377,6 +379,21 @@ impl Pool {
             .filter(|&(id, position)| position == OWN_NAME && is_named(id))
             .map(|(id, _)| id);
         base.chain(self.offered_named(name)).collect()
+    }
+
+    /// Returns the packages that are meant by a pattern, by number: of all that there are, since a
+    /// pattern can't be looked up.
+    pub(crate) fn meant(&self, text: &str) -> Vec<Id> {
+        let base = self
+            .base()
+            .iter()
+            .map(|solvable| Cow::Borrowed(&solvable.nevra));
+        let offered = self.stocks.iter().flat_map(|stock| {
+            let all = 0..stock.solvables.len();
+            all.map(|index| Cow::Owned(stock.catalog.nevra(index).unwrap_or_default()))
+        });
+        let found = pattern::meant(text, base.chain(offered)).into_iter();
+        found.filter_map(|place| Id::try_from(place).ok()).collect()
     }
 
     /// Returns the packages of that name on offer, by number.

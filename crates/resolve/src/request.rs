@@ -1,5 +1,7 @@
 //! What is asked for, and which packages are meant by it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::chosen::{Already, Replaced};
@@ -7,7 +9,8 @@ use crate::clause::{Admission, Clause, Stance};
 use crate::demand::{Cause, Demand};
 use crate::dependency::Dependency;
 use crate::id::Id;
-use crate::pool::{Available, Package, Pool};
+use crate::pattern::is_pattern;
+use crate::pool::{Available, Exclusion, Package, Pool};
 use crate::prefer;
 use crate::problem::{Rule, of_exclusions, of_requirement};
 use crate::solvable::Nevra;
@@ -27,7 +30,8 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// What a person types: a package by `name` (or one that obsoletes it), `name.arch`, `name-version`,
-    /// `name-version-release` or NEVRA; else a path, a capability or a rich dependency.
+    /// `name-version-release` or NEVRA; with `*`, `?` or `[...]` a package of each name that this
+    /// means; else a path, a capability (`name>=1`) or a rich dependency.
     Text(String),
     /// A package by its name alone.
     Name(String),
@@ -86,12 +90,13 @@ pub(crate) fn interpret<'a>(
             one_of(admission, number, &wanted.to_string(), found.collect())
         }
         Wanted::Capability(dependency) => satisfy(admission, number, dependency),
+        Wanted::Text(text) if is_pattern(text) => all_of(admission, number, text.trim()),
         Wanted::Text(text) => {
             let found = by_text(admission, text.trim());
             if !found.is_empty() {
                 return one_of(admission, number, text.trim(), found);
             }
-            match Dependency::parse(text) {
+            match Dependency::parse(&spaced(text)) {
                 Ok(dependency) => satisfy(admission, number, &dependency),
                 Err(error) => Meaning::Impossible(vec![Rule::Malformed {
                     reason: error.to_string(),
@@ -200,6 +205,58 @@ fn by_version(pool: &Pool, text: &str) -> Vec<Id> {
     found
 }
 
+/// Returns the meaning of a pattern: a package of each name that it means, as in dnf.
+fn all_of<'a>(admission: &Admission<'_>, number: usize, text: &str) -> Meaning<'a> {
+    let pool = admission.pool;
+    let found = pool.meant(text);
+    // What the system does not run, and what is withheld, is not there: others may be meant.
+    let is_there = |id: &Id| {
+        let exclusion = admission.exclusion(*id);
+        !matches!(
+            exclusion,
+            Some(Exclusion::Architecture | Exclusion::Withheld(_))
+        )
+    };
+    let mut by_name: BTreeMap<&str, Vec<Id>> = BTreeMap::new();
+    for id in found.iter().copied().filter(is_there) {
+        let name = pool.solvable(id).nevra.name.as_str();
+        by_name.entry(name).or_default().push(id);
+    }
+    if by_name.is_empty() && !found.is_empty() {
+        return Meaning::Impossible(of_exclusions(admission, &found));
+    }
+    let mut demands = Vec::new();
+    let mut already = None;
+    for (name, found) in &by_name {
+        match one_of(admission, number, name, found.clone()) {
+            Meaning::Demands(more) => demands.extend(more),
+            Meaning::Already(one) => already = Some(one),
+            impossible @ Meaning::Impossible(_) => return impossible,
+        }
+    }
+    match (demands.is_empty(), already) {
+        (false, _) => Meaning::Demands(demands),
+        (true, Some(already)) => Meaning::Already(already),
+        (true, None) => Meaning::Impossible(vec![Rule::NothingProvides {
+            dependency: text.to_owned(),
+            by: None,
+        }]),
+    }
+}
+
+/// Returns a capability with spaces around its comparison, which a person may leave out: `a>=1`.
+fn spaced(text: &str) -> Cow<'_, str> {
+    let is_sign = |letter: char| matches!(letter, '<' | '=' | '>');
+    // Between parentheses it is part of a name: `font(:lang=de)`.
+    let is_outside = |start: &usize| !text.get(..*start).unwrap_or_default().contains('(');
+    let start = text.find(is_sign).filter(is_outside);
+    let Some((name, rest)) = start.map(|start| text.split_at(start)) else {
+        return text.into();
+    };
+    let (sign, version) = rest.split_at(rest.find(|letter| !is_sign(letter)).unwrap_or(rest.len()));
+    format!("{} {sign} {}", name.trim_end(), version.trim_start()).into()
+}
+
 /// Returns whether `text` is one of the ways to write `nevra` that are more than its name.
 fn is_meant(nevra: &Nevra, text: &str) -> bool {
     let Nevra { name, evr, arch } = nevra;
@@ -303,4 +360,23 @@ fn already<'a>(pool: &Pool, request: usize, by: Option<Id>) -> Meaning<'a> {
         Package::Available(_) => None,
     });
     Meaning::Already(Already { request, base })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparisons_need_no_spaces() {
+        for (text, expected) in [
+            ("a>=1", "a >= 1"),
+            ("a= 1:2-3", "a = 1:2-3"),
+            ("a < 1", "a < 1"),
+            ("libx.so(A=B)(64bit)", "libx.so(A=B)(64bit)"),
+            ("(a if b>=1)", "(a if b>=1)"),
+            ("a", "a"),
+        ] {
+            assert_eq!(spaced(text), expected, "{text}");
+        }
+    }
 }

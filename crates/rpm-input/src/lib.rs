@@ -26,7 +26,8 @@
 //! [`database`] reads what a system has installed from its rpm database, whose headers pass the
 //! same checks.
 //!
-//! [`repodata`] reads what a repository offers, from its metadata.
+//! [`repodata`] reads what a repository offers, from its metadata; [`repo_file`] what dnf and zypper
+//! keep of where repositories are.
 //!
 //! This crate does not verify signatures; it shows that the file is the one its header speaks of,
 //! and hands out that header with the signatures over it ([`SignedHeader`]).
@@ -45,6 +46,7 @@ mod header;
 mod package;
 mod path;
 mod payload;
+pub mod repo_file;
 pub mod repodata;
 mod scriptlet;
 mod signature;

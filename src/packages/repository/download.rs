@@ -15,7 +15,7 @@ use crate::packages::repository::verify;
 use crate::words::failure::{Failure, Result};
 
 /// Longest `repomd.xml`, signature or key, in bytes.
-const MAX_SMALL_FILE: u64 = 4 << 20;
+pub const MAX_SMALL_FILE: u64 = 4 << 20;
 /// Largest file of certificates in bytes; the usual bundle has 200 KiB.
 const MAX_AUTHORITIES: u64 = 16 << 20;
 /// Longest that what is kept before such a file can be.
@@ -54,12 +54,28 @@ pub struct Item<'a> {
     pub what: String,
     /// Where it is, the places in their order.
     pub urls: Vec<String>,
+    /// No proxy is asked for it.
+    pub direct: bool,
     /// What it must be.
     pub checksum: &'a Checksum,
     /// Its length in bytes, if it is known.
     pub size: Option<u64>,
     /// Longest that it may be.
     pub limit: u64,
+}
+
+/// A small file that is asked for as it is now.
+pub struct Small<'a> {
+    /// What the cache knows it by.
+    pub id: &'a str,
+    /// Where it is, the places in their order.
+    pub urls: &'a [String],
+    /// No proxy is asked for it.
+    pub direct: bool,
+    /// How messages call it.
+    pub what: &'a str,
+    /// Says in words what is wrong with it, so that the next place is asked.
+    pub accept: &'a dyn Fn(&[u8]) -> std::result::Result<(), String>,
 }
 
 /// A small file without a checksum, as it is now: the list of a repository, its signature, a key.
@@ -161,6 +177,7 @@ impl<'a> Downloads<'a> {
             size: item.size,
             limit: item.limit,
             unless: None,
+            direct: item.direct,
             accept: &|file| verify::open(file, item.checksum),
             progress,
         };
@@ -170,13 +187,15 @@ impl<'a> Downloads<'a> {
         draft.persist()
     }
 
-    /// Returns the file at these places, which the cache knows as `id`: from there if the server
-    /// answered that it is still the same. What has no seal is not compared: the server's word
-    /// that nothing has changed would vouch for what somebody else wrote.
-    pub fn state(&self, id: &str, urls: &[String], what: &str) -> Result<State> {
+    /// Returns the file at these places: from the cache if the server answered that it is still the
+    /// same. What has no seal is not compared: the server's word that nothing has changed would
+    /// vouch for what somebody else wrote.
+    pub fn state(&self, small: &Small<'_>) -> Result<State> {
+        let &Small { id, what, .. } = small;
         let cache = self.needed_cache()?;
         let kept = cache.sealed(CacheDirectory::Repositories, id, MAX_SMALL_FILE + MAX_HEAD)?;
         let kept = kept.and_then(kept_state);
+        let kept = kept.filter(|kept| (small.accept)(&kept.bytes).is_ok());
         if self.settings.offline {
             return kept.ok_or_else(|| offline(what));
         }
@@ -185,11 +204,15 @@ impl<'a> Downloads<'a> {
         draft.clear()?;
         let unless = kept.as_ref().filter(|_| !self.settings.refresh);
         let wanted = Wanted {
-            urls,
+            urls: small.urls,
             size: None,
             limit: MAX_SMALL_FILE,
             unless: unless.map(|state| &state.validators),
-            accept: &|_| Ok(()),
+            direct: small.direct,
+            accept: &|file| {
+                let bytes = read(file, what).map_err(|failure| format!("{:#}", failure.source))?;
+                (small.accept)(&bytes)
+            },
             progress: &|_| {},
         };
         let fetched = self.fetcher()?.fetch(&wanted, &mut draft.file);
@@ -388,12 +411,23 @@ mod tests {
     /// `printf four | sha256sum`
     const FOUR: &str = "04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00";
 
+    fn small(urls: &[String]) -> Small<'_> {
+        Small {
+            id: "id",
+            urls,
+            direct: false,
+            what: "the list",
+            accept: &|_| Ok(()),
+        }
+    }
+
     #[test]
     fn a_list_is_kept_with_what_tells_its_state() {
         let scratch = Scratch::new();
         let settings = Settings::without_network(Some(scratch.path().to_owned()));
         let downloads = Downloads::new(&settings).unwrap();
         let urls = ["https://a/".to_owned()];
+        let state_of = |id| downloads.state(&Small { id, ..small(&urls) });
         let some = |text: &str| Some(text.to_owned());
         for (etag, last_modified, bytes) in [
             (some("\"1\""), some("yesterday"), &b"one\ntwo\n"[..]),
@@ -410,7 +444,7 @@ mod tests {
                 origin: StateOrigin::Server,
             };
             downloads.accept("id", &state).unwrap();
-            let kept = downloads.state("id", &urls, "the list").unwrap();
+            let kept = state_of("id").unwrap();
             assert_eq!(kept.bytes(), bytes);
             assert_eq!(kept.validators, state.validators);
             assert_eq!(kept.origin, StateOrigin::Ours);
@@ -422,22 +456,19 @@ mod tests {
             origin: StateOrigin::Ours,
         };
         downloads.accept("id", &old).unwrap();
-        assert_eq!(
-            downloads.state("id", &urls, "the list").unwrap().bytes(),
-            b"x"
-        );
+        assert_eq!(state_of("id").unwrap().bytes(), b"x");
         // What somebody else wrote is told.
         let file = scratch.path().join("repositories/id");
         let mut bytes = std::fs::read(&file).unwrap();
         bytes[2] ^= 1;
         std::fs::write(&file, &bytes).unwrap();
-        let kept = downloads.state("id", &urls, "the list").unwrap();
+        let kept = state_of("id").unwrap();
         assert_eq!((kept.bytes(), kept.is_fetched()), (&b"y"[..], false));
         // Half a file is none.
         scratch.write("repositories/half", &[&b"etag\n"[..], &[0; 32]].concat());
         scratch.write("repositories/short", b"\n\nlist");
         for id in ["none", "half", "short"] {
-            let failure = downloads.state(id, &urls, "the list").err().unwrap();
+            let failure = state_of(id).err().unwrap();
             let text = format!("{:#}", failure.source);
             assert_eq!(
                 text,
@@ -457,6 +488,7 @@ mod tests {
         let item = |size| Item {
             what: "it".to_owned(),
             urls: vec!["https://a/".to_owned()],
+            direct: false,
             checksum: &checksum,
             size,
             limit: 10,
@@ -537,7 +569,16 @@ mod tests {
         let downloads = Downloads::new(&settings).unwrap();
         assert_eq!(downloads.kept_package(&locked).unwrap(), None);
         let nowhere = Downloads::new(&nowhere).unwrap();
-        let failure = nowhere.state("id", &[], "").err().unwrap();
+        let failure = nowhere
+            .state(&Small {
+                id: "id",
+                urls: &[],
+                direct: false,
+                what: "",
+                accept: &|_| Ok(()),
+            })
+            .err()
+            .unwrap();
         assert_eq!(failure.kind, Kind::Usage);
     }
 
@@ -583,7 +624,7 @@ mod tests {
         ] {
             let url = promise(length);
             let downloads = Downloads::new(&settings).unwrap();
-            let state = downloads.state("id", std::slice::from_ref(&url), "the list");
+            let state = downloads.state(&small(std::slice::from_ref(&url)));
             let said = format!("{:#}", state.err().unwrap().source);
             assert_eq!(said, format!("fetching the list: {url}: {expected}"));
         }
@@ -624,7 +665,7 @@ mod tests {
                 origin: StateOrigin::Server,
             };
             downloads.accept("id", &state).unwrap();
-            let kept = downloads.state("id", &[], "the list");
+            let kept = downloads.state(&small(&[]));
             assert_eq!(kept.is_ok_and(|it| it.bytes.len() == 4_194_304), is_kept);
         }
         let mut fetching = settings.clone();

@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use openpgp::{Error, Keyring};
 
-use crate::packages::repository::download::Downloads;
+use crate::packages::repository::Variables;
+use crate::packages::repository::download::{Downloads, Small};
 use crate::packages::repository::memory::{Seen, fingerprints};
-use crate::packages::repository::source::{Place, RepositorySource, place_of_url};
-use crate::packages::repository::{Variables, url};
+use crate::packages::repository::source::{Address, RepositorySource, address};
 use crate::packages::trust::{self, Trust};
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result};
 
 /// Where a repository has the signature of its list.
-const SIGNATURE: &str = "repodata/repomd.xml.asc";
+pub const SIGNATURE: &str = "repodata/repomd.xml.asc";
 
 /// What of a repository must be signed, and by whom.
 pub struct Keys {
@@ -58,14 +58,12 @@ impl Keys {
         }
         if trust.import_keys {
             for place in &source.trust.keys {
-                let place = variables.expand(place).map_err(|reason| {
-                    Failure::usage(format!("gpgkey of {}: {reason}", source.name))
-                })?;
+                let place = variables.expand(&format!("gpgkey of {}", source.name), place)?;
                 let imported = match place_of_keys(source, &place)? {
-                    Place::Directory(path) => trust::keyring(&[path])?,
-                    Place::Urls(urls) => {
+                    Address::Path(path) => trust::keyring(&[path])?,
+                    Address::Web(url) => {
                         let known = (seen, &trust.given);
-                        let fetched = fetch_keys(&urls, &source.name, known, downloads)?;
+                        let fetched = fetch_keys(&[url], source, known, downloads)?;
                         keys.fetched.extend(fingerprints(&fetched));
                         fetched
                     }
@@ -134,9 +132,9 @@ fn no_key(source: &RepositorySource, keys: &Keys) -> Failure {
 }
 
 /// Returns the path or the URLs that a `.repo` file names for keys.
-fn place_of_keys(source: &RepositorySource, place: &str) -> Result<Place> {
-    match place_of_url(place)? {
-        Some(Place::Urls(urls)) if urls.iter().any(|url| !url.starts_with("https://")) => {
+fn place_of_keys(source: &RepositorySource, place: &str) -> Result<Address> {
+    match address(place)? {
+        Some(Address::Web(url)) if !url.starts_with("https://") => {
             let text = "anyone on the way could replace it";
             let place = fetch::redacted(place);
             Err(
@@ -157,27 +155,26 @@ fn place_of_keys(source: &RepositorySource, place: &str) -> Result<Place> {
 /// were seen before or that the user gave.
 fn fetch_keys(
     urls: &[String],
-    name: &str,
+    source: &RepositorySource,
     (seen, given): (&Seen, &Keyring),
     downloads: &Downloads<'_>,
 ) -> Result<Keyring> {
+    let name = &source.name;
     let what = format!("the key of {name}");
     let (_, digest) = sha256(&mut urls.join("\n").as_bytes())
         .map_err(|error| Failure::io("making a name for the cache", error))?;
     let id = format!("key-{}", hex::encode(digest));
-    let state = downloads.state(&id, urls, &what)?;
+    let state = downloads.state(&Small {
+        id: &id,
+        urls,
+        direct: source.direct,
+        what: &what,
+        accept: &|_| Ok(()),
+    })?;
     let keyring = Keyring::parse(state.bytes(), &what).map_err(Failure::refused)?;
     seen.check_keys(name, &keyring, given, state.is_fetched())?;
     downloads.accept(&id, &state)?;
     Ok(keyring)
-}
-
-/// Returns where the signature of the list of a repository at these URLs is.
-pub fn signature_urls(bases: &[String]) -> Vec<String> {
-    bases
-        .iter()
-        .map(|base| url::joined(base, SIGNATURE))
-        .collect()
 }
 
 /// Returns the path of the signature of the list of a repository in a directory.
@@ -192,7 +189,7 @@ mod tests {
     use super::*;
     use crate::packages::repository::cache::CacheDirectory;
     use crate::packages::repository::download::Settings;
-    use crate::packages::repository::source;
+    use crate::packages::repository::source::{self, Place};
     use crate::words::scratch::Scratch;
 
     const SECRET: &[u8] = include_bytes!("../../../fixtures/keys/test.secret.asc");
@@ -207,6 +204,7 @@ mod tests {
             priority: 99,
             place: Place::Directory("/srv".into()),
             trust,
+            ..RepositorySource::default()
         }
     }
 
@@ -338,8 +336,8 @@ mod tests {
             keys: vec!["https://u:p@a/$arch".to_owned()],
         });
         let variables = Variables {
-            release: None,
             architecture: "arm".to_owned(),
+            ..Variables::default()
         };
         let keys = |seen: &[&str]| {
             let seen = Seen {
@@ -409,7 +407,7 @@ mod tests {
             ),
             (
                 "https://a/$nosuch",
-                "gpgkey of oss: unknown variable $nosuch",
+                "gpgkey of oss: unknown variable $nosuch in https://a/$nosuch",
             ),
             // This one would be fetched.
             (
@@ -476,19 +474,5 @@ mod tests {
             }
             assert_eq!(checked.map_err(|failure| failure.hints.len()), expected);
         }
-    }
-
-    #[test]
-    fn where_the_signature_of_a_list_is() {
-        let bases = ["http://a/b?token".to_owned(), "http://c".to_owned()];
-        assert_eq!(
-            signature_urls(&bases),
-            [
-                "http://a/b/repodata/repomd.xml.asc?token",
-                "http://c/repodata/repomd.xml.asc"
-            ]
-        );
-        let path = signature_path(Path::new("/srv"));
-        assert_eq!(path, Path::new("/srv/repodata/repomd.xml.asc"));
     }
 }

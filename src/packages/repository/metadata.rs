@@ -7,18 +7,21 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder, Withheld};
 use rpm_input::DigestAlgorithm;
-use rpm_input::repodata::{Filelists, Kind, MetadataFile, Primary, Repomd, Retracted};
+use rpm_input::repodata::{
+    Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Primary, Repomd, Retracted,
+};
 
 use crate::findings::{Finding, kinds};
 use crate::packages::repository::cache::CacheDirectory;
-use crate::packages::repository::download::{Downloads, Item};
+use crate::packages::repository::download::{Downloads, Item, Small};
 use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
-use crate::packages::repository::source::{Place, RepositorySource};
+use crate::packages::repository::site::{Site, Web};
 use crate::packages::repository::{url, verify};
-use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 
+/// Where a repository has its list.
+const LIST: &str = "repodata/repomd.xml";
 /// Longest metadata file as it is stored, in bytes, where `repomd.xml` does not say it.
 const MAX_STORED: u64 = 1 << 30;
 /// Bytes that a catalog may have more than the XML that it was made from.
@@ -38,7 +41,7 @@ const MAX_CATALOG_RATIO: u64 = 16;
 /// A repository's list, and where the files that it names are.
 pub struct Metadata {
     name: String,
-    place: Place,
+    site: Site,
     repomd: Repomd,
     is_fetched: bool,
 }
@@ -47,18 +50,17 @@ impl Metadata {
     /// Reads the list of a repository as it is now. Nothing in it is believed before its
     /// signature has been checked, where that is asked for.
     pub fn open(
-        source: &RepositorySource,
-        place: Place,
+        name: String,
+        site: Site,
         keys: &Keys,
         now: u64,
         downloads: &Downloads<'_>,
     ) -> Result<Self> {
-        let name = source.name.clone();
         let mut is_fetched = true;
-        let repomd = match &place {
-            Place::Directory(path) => {
+        let repomd = match &site {
+            Site::Directory(path) => {
                 let signature = keys::signature_path(path);
-                let path = path.join("repodata/repomd.xml");
+                let path = path.join(LIST);
                 let bytes = read_bounded(&path, MAX_REPOMD)?;
                 if keys.metadata {
                     let signature = read_bounded(&signature, MAX_REPOMD)?;
@@ -66,32 +68,42 @@ impl Metadata {
                 }
                 Repomd::parse(&bytes, &path.display().to_string()).map_err(package_failure)?
             }
-            Place::Urls(bases) => {
-                let id = identity(bases)?;
-                let urls: Vec<_> = (bases.iter())
-                    .map(|base| url::joined(base, "repodata/repomd.xml"))
-                    .collect();
+            Site::Web(web) => {
+                let urls = web.urls(LIST);
                 let origin = urls
                     .first()
                     .map(|url| fetch::redacted(url))
                     .unwrap_or_default();
                 let what = format!("repomd.xml of {name}");
-                let state = downloads.state(&id, &urls, &what)?;
+                let wanted = Small {
+                    id: &web.id,
+                    urls: &urls,
+                    direct: web.direct,
+                    what: &what,
+                    accept: &|bytes| promised(web, bytes),
+                };
+                let state = downloads.state(&wanted)?;
                 is_fetched = state.is_fetched();
                 if keys.metadata {
-                    let (id, what) = (format!("{id}.asc"), format!("the signature of {what}"));
-                    let signature = downloads.state(&id, &keys::signature_urls(bases), &what)?;
-                    keys.check_list(&name, state.bytes(), signature.bytes(), now)?;
-                    downloads.accept(&id, &signature)?;
+                    let signature = Small {
+                        id: &format!("{}.asc", web.id),
+                        urls: &web.urls(keys::SIGNATURE),
+                        what: &format!("the signature of {what}"),
+                        accept: &|_| Ok(()),
+                        ..wanted
+                    };
+                    let fetched = downloads.state(&signature)?;
+                    keys.check_list(&name, state.bytes(), fetched.bytes(), now)?;
+                    downloads.accept(signature.id, &fetched)?;
                 }
                 let repomd = Repomd::parse(state.bytes(), &origin).map_err(package_failure)?;
-                downloads.accept(&id, &state)?;
+                downloads.accept(&web.id, &state)?;
                 repomd
             }
         };
         Ok(Self {
             name,
-            place,
+            site,
             repomd,
             is_fetched,
         })
@@ -242,6 +254,7 @@ impl Metadata {
             let item = Item {
                 what,
                 urls,
+                direct: self.is_direct(),
                 checksum: &listed.checksum,
                 size: listed.size,
                 limit: MAX_STORED,
@@ -268,6 +281,7 @@ impl Metadata {
             let item = Item {
                 what: format!("{} of {}", file.location, self.name),
                 urls,
+                direct: self.is_direct(),
                 checksum: &file.checksum,
                 size,
                 limit: MAX_PACKAGE,
@@ -294,6 +308,10 @@ impl Metadata {
         }
     }
 
+    fn is_direct(&self) -> bool {
+        matches!(&self.site, Site::Web(web) if web.direct)
+    }
+
     /// Returns the URLs of a file; none if it is in a directory. Metadata may name a place of their
     /// own (`xml:base`), but none on a host that the user did not name.
     fn urls(&self, location: &str, base: Option<&str>) -> Result<Option<Vec<String>>> {
@@ -303,9 +321,9 @@ impl Metadata {
             Some(base) => Some(url::joined(base, location)),
             None => None,
         };
-        let bases = match &self.place {
-            Place::Urls(bases) => &bases[..],
-            Place::Directory(_) => &[],
+        let bases = match &self.site {
+            Site::Web(web) => &web.bases[..],
+            Site::Directory(_) => &[],
         };
         match elsewhere {
             Some(url) if bases.iter().any(|base| fetch::same_host(base, &url)) => {
@@ -327,7 +345,7 @@ impl Metadata {
 
     /// Returns the path of a file in a directory, which must not lead out of it.
     fn local_path(&self, location: &str) -> Result<PathBuf> {
-        let Place::Directory(root) = &self.place else {
+        let Site::Directory(root) = &self.site else {
             return Err(Failure::refused(anyhow!(
                 "{} is not a directory",
                 self.name
@@ -364,12 +382,17 @@ fn longest_catalog(listed: &MetadataFile) -> u64 {
     open.saturating_add(MAX_SMALL_CATALOG)
 }
 
-/// Returns the name under which the list of a repository at these URLs is kept.
-pub fn identity(urls: &[String]) -> Result<String> {
-    let text = urls.join("\n");
-    let (_, digest) = sha256(&mut text.as_bytes())
-        .map_err(|error| Failure::io("making a name for the cache", error))?;
-    Ok(hex::encode(digest))
+/// Checks that a list is one of those that the list of mirrors promises.
+fn promised(web: &Web, bytes: &[u8]) -> std::result::Result<(), String> {
+    let is_promised = |promised: &Checksum| {
+        let mut hasher = ChecksumHasher::like(promised);
+        hasher.update(bytes);
+        hasher.finish() == *promised
+    };
+    match web.checksums.is_empty() || web.checksums.iter().any(is_promised) {
+        true => Ok(()),
+        false => Err("it is not the one that the list of mirrors promises".to_owned()),
+    }
 }
 
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
@@ -378,26 +401,31 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use rpm_input::repodata::Checksum;
-
     use super::*;
     use crate::packages::repository::download::{Settings, promise};
     use crate::words::scratch::Scratch;
 
-    fn metadata(place: Place) -> Metadata {
+    fn metadata(site: Site) -> Metadata {
         Metadata {
             name: "oss".to_owned(),
-            place,
+            site,
             repomd: Repomd::default(),
             is_fetched: true,
         }
     }
 
+    fn web(bases: &[String]) -> Site {
+        Site::Web(Web {
+            bases: bases.to_vec(),
+            ..Web::default()
+        })
+    }
+
     #[test]
     fn where_a_file_is() {
-        let directory = metadata(Place::Directory("/srv".into()));
+        let directory = metadata(Site::Directory("/srv".into()));
         let bases = ["https://a/r/?token", "https://b"].map(str::to_owned);
-        let mirrors = metadata(Place::Urls(bases.into()));
+        let mirrors = metadata(web(&bases));
         let at = |urls: &[&str]| {
             let urls = urls.iter().map(|url| (*url).to_owned());
             Ok(Some(urls.collect::<Vec<_>>()))
@@ -474,7 +502,7 @@ mod tests {
         let scratch = Scratch::new();
         let there = scratch.write("p/a%20b", b"");
         let root = scratch.path();
-        let directory = metadata(Place::Directory(root.to_owned()));
+        let directory = metadata(Site::Directory(root.to_owned()));
         for (location, expected) in [
             ("p/x.rpm", Some(root.join("p/x.rpm"))),
             ("./p/x.rpm", Some(root.join("p/x.rpm"))),
@@ -490,23 +518,31 @@ mod tests {
             let found = directory.local_path(location);
             assert_eq!(found.ok(), expected, "{location}");
         }
-        let urls = metadata(Place::Urls(vec!["https://a".to_owned()]));
+        let urls = metadata(web(&["https://a".to_owned()]));
         assert!(urls.local_path("x").is_err());
     }
 
     #[test]
-    fn lists_have_names_by_all_their_urls() {
-        let one = ["https://a".to_owned()];
-        let [a, b] = ["https://a", "https://b"].map(str::to_owned);
-        let (both, turned) = ([a.clone(), b.clone()], [b, a]);
-        let name = |urls: &[String]| identity(urls).unwrap();
-        // `printf https://a | sha256sum`
-        assert_eq!(
-            name(&one),
-            "44f833239a3830c06cd05a0469cc989dd02c561f2fd1be7c5379b74ccfa78ad6"
-        );
-        assert_ne!(name(&both), name(&one));
-        assert_ne!(name(&both), name(&turned));
+    fn a_list_is_one_that_the_mirrors_promise() {
+        // `printf four | sha256sum`, and md5sum of the same.
+        let four = "04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00";
+        let sums = [
+            ("md5", "8cbad96aced40b3838dd9f07f6ef5772"),
+            ("sha256", four),
+        ];
+        let sums = sums.map(|(kind, hex)| Checksum::parse(kind, hex).unwrap());
+        for (checksums, bytes, expected) in [
+            (&[][..], &b"any"[..], true),
+            (&sums[..1], b"four", true),
+            (&sums, b"four", true),
+            (&sums, b"five", false),
+        ] {
+            let web = Web {
+                checksums: checksums.to_vec(),
+                ..Web::default()
+            };
+            assert_eq!(promised(&web, bytes).is_ok(), expected, "{checksums:?}");
+        }
     }
 
     #[test]
@@ -546,7 +582,7 @@ mod tests {
         };
         let said = |length, is_package| {
             let url = promise(length);
-            let metadata = metadata(Place::Urls(vec![url.clone()]));
+            let metadata = metadata(web(std::slice::from_ref(&url)));
             let downloads = Downloads::new(&settings).unwrap();
             let failure = match is_package {
                 true => metadata.package(&package, true, &downloads, &|_| {}).err(),

@@ -22,8 +22,10 @@ mod plain;
 mod repo_file;
 mod retrieve;
 mod seal;
+mod site;
 mod source;
 mod url;
+mod variables;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,9 +39,11 @@ pub use download::{Downloads, Settings};
 pub use memory::Seen;
 pub use option::{below, named};
 pub use plain::{header as read_header, rpm_files};
-pub use repo_file::Variables;
 pub use retrieve::retrieve;
-pub use source::{Place, RepositorySource};
+#[cfg(test)]
+pub use source::Place;
+pub use source::RepositorySource;
+pub use variables::Variables;
 
 use crate::findings::{Finding, kinds};
 use crate::packages::choose::solvable;
@@ -50,6 +54,7 @@ use crate::words::failure::{Failure, Result, package_failure};
 use crate::words::quantity::counted;
 use keys::Keys;
 use metadata::{Metadata, weak_checksum};
+use site::Site;
 
 /// Repositories and packages that are fetched at once.
 const CONNECTIONS: usize = 4;
@@ -210,20 +215,16 @@ fn open_one(
     trust: &Trust,
     downloads: &Downloads<'_>,
 ) -> Result<Repository> {
-    let place = expanded(&source.place, variables)
-        .map_err(|reason| Failure::usage(format!("repository {}: {reason}", source.name)))?;
-    let (kept, id) = match &place {
-        Place::Urls(urls) => {
-            let id = metadata::identity(urls)?;
-            (downloads.seen(&id)?, Some(id))
-        }
-        Place::Directory(_) => (Seen::default(), None),
+    let site = Site::of(source, variables, downloads)?;
+    let (kept, id) = match &site {
+        Site::Web(web) => (downloads.seen(&web.id)?, Some(web.id.clone())),
+        Site::Directory(_) => (Seen::default(), None),
     };
     let mut seen = locked.and(&kept);
     let keys = Keys::of(source, variables, trust, downloads, &seen)?;
     let mut findings = Vec::new();
-    let (catalog, withheld, holding) = match place {
-        Place::Directory(path) if !path.join("repodata").is_dir() => {
+    let (catalog, mut withheld, holding) = match site {
+        Site::Directory(path) if !path.join("repodata").is_dir() => {
             if keys.metadata {
                 let text = "it has no repomd.xml, so there is no signed one";
                 return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
@@ -231,12 +232,12 @@ fn open_one(
             let (catalog, files) = plain::read(&path)?;
             (catalog, BTreeMap::new(), Holding::Files(files))
         }
-        place => {
-            if matches!(place, Place::Urls(_)) && !keys.packages && !keys.metadata {
+        site => {
+            if matches!(site, Site::Web(_)) && !keys.packages && !keys.metadata {
                 let text = format!("{}: {UNCHECKED}", source.name);
                 findings.push(Finding::new(&kinds::UNCHECKED_REPOSITORY, text));
             }
-            let metadata = Metadata::open(source, place, &keys, trust.now, downloads)?;
+            let metadata = Metadata::open(source.name.clone(), site, &keys, trust.now, downloads)?;
             findings.extend(metadata.findings());
             findings.extend(seen.check_revision(&source.name, metadata.revision()));
             seen.revision = seen.revision.max(metadata.revision());
@@ -245,6 +246,8 @@ fn open_one(
             (catalog, withheld, Holding::Listed(metadata))
         }
     };
+    let left_out = source.admitted.left_out(&catalog).into_iter();
+    withheld.extend(left_out.map(|index| (index, Withheld::Excluded)));
     if !keys.fetched.is_empty() {
         seen.keys.clone_from(&keys.fetched);
     }
@@ -261,20 +264,6 @@ fn open_one(
         seen,
         imported: keys.imported,
         holding,
-    })
-}
-
-fn expanded(place: &Place, variables: &Variables) -> std::result::Result<Place, String> {
-    Ok(match place {
-        Place::Directory(path) => match path.to_str().filter(|path| path.contains('$')) {
-            Some(text) if !path.exists() => Place::Directory(variables.expand(text)?.into()),
-            _ => place.clone(),
-        },
-        Place::Urls(urls) => {
-            let urls: std::result::Result<Vec<_>, _> =
-                urls.iter().map(|url| variables.expand(url)).collect();
-            Place::Urls(urls?)
-        }
     })
 }
 

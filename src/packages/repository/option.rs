@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::packages::repository::repo_file;
 use crate::packages::repository::source::{
-    DEFAULT_PRIORITY, Place, RepositorySource, Trust, place_of_url,
+    Address, DEFAULT_PRIORITY, Place, RepositorySource, address,
 };
 use crate::words::failure::{Failure, Result};
 
@@ -26,17 +26,14 @@ pub fn named(value: &str) -> Result<Vec<RepositorySource>> {
         name: name.map_or(shown, str::to_owned),
         priority: priority.unwrap_or(DEFAULT_PRIORITY),
         place,
-        trust: Trust::default(),
+        ..RepositorySource::default()
     };
-    if let Some(place) = place_of_url(place)? {
-        let shown = match &place {
-            Place::Directory(path) => path.display().to_string(),
-            Place::Urls(urls) => urls
-                .first()
-                .map(|url| fetch::redacted(url))
-                .unwrap_or_default(),
+    if let Some(address) = address(place)? {
+        let shown = match &address {
+            Address::Path(path) => path.display().to_string(),
+            Address::Web(url) => fetch::redacted(url),
         };
-        return Ok(vec![one(place, shown)]);
+        return Ok(vec![one(Place::Urls(vec![place.to_owned()]), shown)]);
     }
     let path = Path::new(place);
     if path.is_dir() {
@@ -85,7 +82,7 @@ fn parts(value: &str) -> (Option<&str>, &str, Option<&str>) {
 /// relative to `directory`.
 pub fn below(directory: &Path, value: &str) -> Result<String> {
     let (name, place, priority) = parts(value);
-    if place_of_url(place)?.is_some() {
+    if address(place)?.is_some() {
         return Ok(value.to_owned());
     }
     let path = directory.join(place);
@@ -107,8 +104,8 @@ mod tests {
             ("/", "/", 99, "/"),
             ("oss=/", "oss", 99, "/"),
             ("oss=/,priority=5", "oss", 5, "/"),
-            ("file:///tmp%20a/b", "/tmp a/b", 99, "/tmp a/b"),
-            ("file://localhost/a", "/a", 99, "/a"),
+            ("file:///tmp%20a/b", "/tmp a/b", 99, "file:///tmp%20a/b"),
+            ("file://localhost/a", "/a", 99, "file://localhost/a"),
             (
                 "https://u:p@a/b?c=d",
                 "https://a/b?...",
@@ -118,7 +115,7 @@ mod tests {
             ("x=http://a/,priority=0", "x", 0, "http://a/"),
         ] {
             let sources = named(value).unwrap();
-            let place = match value.contains("http") {
+            let place = match value.contains(":/") {
                 true => Place::Urls(vec![place.to_owned()]),
                 false => Place::Directory(place.into()),
             };
@@ -126,7 +123,7 @@ mod tests {
                 name: name.to_owned(),
                 priority,
                 place,
-                trust: Trust::default(),
+                ..RepositorySource::default()
             };
             assert_eq!(sources, [expected], "{value}");
         }

@@ -1,4 +1,4 @@
-//! `.repo` files of zypp and dnf.
+//! `.repo` files of zypp and dnf: what their keys mean.
 //!
 //! ```text
 //! [oss]
@@ -19,10 +19,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::anyhow;
-use architecture::Architecture;
+use rpm_input::repo_file::{Section, sections};
 
 use crate::packages::repository::source::{
-    DEFAULT_PRIORITY, Place, RepositorySource, Trust, place_of_url,
+    Address, Admitted, DEFAULT_PRIORITY, Place, RepositorySource, Trust, address,
 };
 use crate::words::failure::{Failure, Result};
 
@@ -30,22 +30,12 @@ use crate::words::failure::{Failure, Result};
 const MAX_LENGTH: u64 = 1 << 20;
 
 /// Keys that can't be passed over, with what can be done instead.
-const REFUSED: [(&str, &str); 9] = [
-    (
-        "exclude",
-        "it is not supported; name the packages that you want on the command line",
-    ),
-    (
-        "excludepkgs",
-        "it is not supported; name the packages that you want on the command line",
-    ),
-    ("includepkgs", "it is not supported"),
+const REFUSED: [(&str, &str); 4] = [
     ("sslclientcert", "client certificates are not supported"),
     (
         "sslcacert",
         "add the CA certificate to the system's, or set SSL_CERT_FILE",
     ),
-    ("proxy", "set http_proxy or https_proxy"),
     (
         "username",
         "put it into the baseurl, as in https://USER:PASSWORD@HOST/",
@@ -54,28 +44,24 @@ const REFUSED: [(&str, &str); 9] = [
         "password",
         "put it into the baseurl, as in https://USER:PASSWORD@HOST/",
     ),
-    ("module_hotfixes", "modules are not supported"),
 ];
 
 /// A section's keys with their values; a value of several lines is one with line feeds.
-type Section = BTreeMap<String, String>;
+type Keys = BTreeMap<String, String>;
 
 /// Reads a `.repo` file and returns its enabled repositories in their order.
 pub fn read(path: &Path) -> Result<Vec<RepositorySource>> {
-    let refused = |reason: &str| Failure::refused(anyhow!("{}: {reason}", path.display()));
-    let text = String::from_utf8(files::read(path, MAX_LENGTH, files::Links::Follow)?)
-        .map_err(|_| refused("it is not UTF-8 text"))?;
-    parse(&text).map_err(|reason| refused(&reason))
+    let bytes = files::read(path, MAX_LENGTH, files::Links::Follow)?;
+    parse(&bytes).map_err(|reason| Failure::refused(anyhow!("{}: {reason}", path.display())))
 }
 
-fn parse(text: &str) -> std::result::Result<Vec<RepositorySource>, String> {
+fn parse(bytes: &[u8]) -> std::result::Result<Vec<RepositorySource>, String> {
     let mut sources = Vec::new();
-    let sections = sections(text)?;
-    for (name, section) in &sections {
-        if is_on(section, "enabled", name)? == Some(false) || name == "main" {
+    for Section { name, keys } in sections(bytes)? {
+        if name == "main" || is_on(&keys, "enabled", &name)? == Some(false) {
             continue;
         }
-        sources.push(source(name, section)?);
+        sources.push(source(&name, &keys)?);
     }
     match sources.is_empty() {
         true => Err("it has no enabled repository".to_owned()),
@@ -83,51 +69,7 @@ fn parse(text: &str) -> std::result::Result<Vec<RepositorySource>, String> {
     }
 }
 
-fn sections(text: &str) -> std::result::Result<Vec<(String, Section)>, String> {
-    let mut sections: Vec<(String, Section)> = Vec::new();
-    let mut last_key: Option<String> = None;
-    for (number, line) in text.lines().enumerate() {
-        let at = |reason: &str| format!("line {}: {reason}", number + 1);
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = trimmed.strip_prefix('[') {
-            let name = name
-                .strip_suffix(']')
-                .ok_or_else(|| at("] is missing"))?
-                .trim();
-            if sections.iter().any(|(other, _)| other == name) {
-                return Err(at(&format!("[{name}] occurs twice")));
-            }
-            sections.push((name.to_owned(), Section::new()));
-            last_key = None;
-            continue;
-        }
-        let (_, section) = sections
-            .last_mut()
-            .ok_or_else(|| at("it must start with a [section]"))?;
-        // A line that is set in belongs to the value before it.
-        if line.starts_with([' ', '\t'])
-            && let Some(value) = last_key.as_ref().and_then(|key| section.get_mut(key))
-        {
-            value.push('\n');
-            value.push_str(trimmed);
-            continue;
-        }
-        let (key, value) = trimmed.split_once('=').ok_or_else(|| at("= is missing"))?;
-        let key = key.trim().to_ascii_lowercase();
-        // dnf would take the last one; whoever reads the file may see the first.
-        let before = section.insert(key.clone(), value.trim().to_owned());
-        if before.is_some_and(|before| before != value.trim()) {
-            return Err(at(&format!("{key} occurs twice, with different values")));
-        }
-        last_key = Some(key);
-    }
-    Ok(sections)
-}
-
-fn source(name: &str, section: &Section) -> std::result::Result<RepositorySource, String> {
+fn source(name: &str, section: &Keys) -> std::result::Result<RepositorySource, String> {
     for (key, instead) in REFUSED {
         if section.get(key).is_some_and(|value| !value.is_empty()) {
             return Err(format!("[{name}] has {key}: {instead}"));
@@ -158,17 +100,38 @@ fn source(name: &str, section: &Section) -> std::result::Result<RepositorySource
         name: name.to_owned(),
         priority,
         place: place(name, section)?,
+        below: (section
+            .get("path")
+            .map(|path| path.trim_matches('/').to_owned()))
+        .unwrap_or_default(),
+        direct: is_direct(name, section)?,
         trust: Trust {
             packages: packages_signed(section, name)?,
             metadata: is_on(section, "repo_gpgcheck", name)?,
-            keys: list(section, "gpgkey"),
+            keys: urls(section, "gpgkey"),
         },
+        admitted: Admitted {
+            included: list(section, "includepkgs"),
+            excluded: [list(section, "excludepkgs"), list(section, "exclude")].concat(),
+        },
+        hotfixes: is_on(section, "module_hotfixes", name)? == Some(true),
     })
+}
+
+/// Says whether no proxy is to be asked. A proxy of one repository's own is not supported.
+fn is_direct(name: &str, section: &Keys) -> std::result::Result<bool, String> {
+    match section.get("proxy").map(String::as_str) {
+        None | Some("") => Ok(false),
+        Some("_none_") => Ok(true),
+        Some(_) => Err(format!(
+            "[{name}] has a proxy of its own: set http_proxy or https_proxy instead"
+        )),
+    }
 }
 
 /// Says whether packages must be signed. zypp has a key for packages alone, and takes `gpgcheck` for
 /// the list where that is signed; of the two the stricter word counts.
-fn packages_signed(section: &Section, name: &str) -> std::result::Result<Option<bool>, String> {
+fn packages_signed(section: &Keys, name: &str) -> std::result::Result<Option<bool>, String> {
     let both = is_on(section, "gpgcheck", name)?;
     let packages = is_on(section, "pkg_gpgcheck", name)?;
     Ok(match (both, packages) {
@@ -177,35 +140,47 @@ fn packages_signed(section: &Section, name: &str) -> std::result::Result<Option<
     })
 }
 
-fn place(name: &str, section: &Section) -> std::result::Result<Place, String> {
-    let mut urls = Vec::new();
-    for text in list(section, "baseurl") {
-        match place_of_url(&text).map_err(|failure| format!("[{name}]: {}", failure.source))? {
-            Some(Place::Urls(more)) => urls.extend(more),
-            Some(local) if urls.is_empty() => return Ok(local),
-            // The URLs before it are asked first; a directory is not a mirror of them.
-            Some(_) => {}
-            None => {
-                let shown = fetch::redacted(&text);
-                return Err(format!("[{name}]: baseurl {shown:?} is not a URL"));
-            }
+/// Returns where a repository is. Where there are URLs and a list of mirrors, the URLs are taken,
+/// since the file names them.
+fn place(name: &str, section: &Keys) -> std::result::Result<Place, String> {
+    let bases = urls(section, "baseurl");
+    for text in &bases {
+        check_url(name, "baseurl", text)?;
+    }
+    if !bases.is_empty() {
+        return Ok(Place::Urls(bases));
+    }
+    for key in ["metalink", "mirrorlist"] {
+        if let [list, ..] = &urls(section, key)[..] {
+            check_url(name, key, list)?;
+            return Ok(Place::Mirrors(list.clone()));
         }
     }
-    if !urls.is_empty() {
-        return Ok(Place::Urls(urls));
-    }
-    let lists = ["mirrorlist", "metalink"];
-    match lists.iter().find(|key| section.contains_key(**key)) {
-        Some(key) => Err(format!(
-            "[{name}] has a {key} but no baseurl: mirrors differ from day to day, so set baseurl \
-             to one of them"
-        )),
-        None => Err(format!("[{name}] has no baseurl")),
+    Err(format!("[{name}] has no baseurl, metalink or mirrorlist"))
+}
+
+/// Refuses what is not a URL. What begins with a variable is not known yet.
+fn check_url(name: &str, key: &str, text: &str) -> std::result::Result<(), String> {
+    match address(text).map_err(|failure| format!("[{name}]: {}", failure.source))? {
+        Some(Address::Path(_) | Address::Web(_)) => Ok(()),
+        None if text.starts_with('$') => Ok(()),
+        None => {
+            let shown = fetch::redacted(text);
+            Err(format!("[{name}]: {key} {shown:?} is not a URL"))
+        }
     }
 }
 
-/// Returns the words of a value: URLs are separated by white space or commas.
-fn list(section: &Section, key: &str) -> Vec<String> {
+/// Returns the URLs of a value, without a comment after them.
+fn urls(section: &Keys, key: &str) -> Vec<String> {
+    let words = list(section, key).into_iter();
+    words
+        .take_while(|word| !word.starts_with([';', '#']))
+        .collect()
+}
+
+/// Returns the words of a value, which white space or commas separate.
+fn list(section: &Keys, key: &str) -> Vec<String> {
     let words = section.get(key).map(String::as_str).unwrap_or_default();
     (words
         .split([' ', '\t', '\n', ','])
@@ -214,7 +189,7 @@ fn list(section: &Section, key: &str) -> Vec<String> {
     .collect()
 }
 
-fn is_on(section: &Section, key: &str, name: &str) -> std::result::Result<Option<bool>, String> {
+fn is_on(section: &Keys, key: &str, name: &str) -> std::result::Result<Option<bool>, String> {
     let Some(text) = section.get(key) else {
         return Ok(None);
     };
@@ -227,65 +202,13 @@ fn is_on(section: &Section, key: &str, name: &str) -> std::result::Result<Option
     }
 }
 
-/// What `.repo` files may leave open.
-#[derive(Clone, Debug, Default)]
-pub struct Variables {
-    /// `$releasever`: the base's `VERSION_ID`.
-    pub release: Option<String>,
-    /// `$arch` and `$basearch`: the architecture in RPM's spelling.
-    pub architecture: String,
-}
-
-impl Variables {
-    /// Puts the values of variables into a URL; one that is not known is an error.
-    pub fn expand(&self, url: &str) -> std::result::Result<String, String> {
-        let mut out = String::with_capacity(url.len());
-        let mut rest = url;
-        while let Some((before, after)) = rest.split_once('$') {
-            out.push_str(before);
-            let (name, tail) = match after.strip_prefix('{') {
-                Some(braced) => braced.split_once('}').ok_or("} is missing")?,
-                None => {
-                    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-                    after.split_at(after.find(|letter| !is_name(letter)).unwrap_or(after.len()))
-                }
-            };
-            out.push_str(&self.value(name)?);
-            rest = tail;
-        }
-        out.push_str(rest);
-        Ok(out)
-    }
-
-    fn value(&self, name: &str) -> std::result::Result<String, String> {
-        let release = || {
-            (self.release.clone()).ok_or(format!(
-                "the base has no VERSION_ID to put in place of \
-                ${name}"
-            ))
-        };
-        Ok(match name {
-            "releasever" => release()?,
-            "releasever_major" => release()?.split('.').next().unwrap_or_default().to_owned(),
-            "releasever_minor" => {
-                let release = release()?;
-                release
-                    .split_once('.')
-                    .map_or(String::new(), |(_, minor)| minor.to_owned())
-            }
-            "arch" => self.architecture.clone(),
-            "basearch" => match Architecture::of_package(&self.architecture) {
-                Some(known) => known.basearch().to_owned(),
-                None => self.architecture.clone(),
-            },
-            other => return Err(format!("unknown variable ${other}")),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parsed(text: &str) -> std::result::Result<Vec<RepositorySource>, String> {
+        parse(text.as_bytes())
+    }
 
     #[test]
     fn a_file_of_each_kind() {
@@ -293,7 +216,7 @@ mod tests {
              [oss]\nname = Main\nBaseURL=http://a/$releasever/, http://b/\n   https://c/\n\
              gpgcheck=yes\nrepo_gpgcheck=0\ngpgkey=file:///k1\n  https://k2\npriority=10\n\
              autorefresh=1\ntype=rpm-md\n[local]\nbaseurl=file:///srv/r\n";
-        let sources = parse(text).unwrap();
+        let sources = parsed(text).unwrap();
         let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
         assert_eq!(names, ["oss", "local"]);
         let urls = ["http://a/$releasever/", "http://b/", "https://c/"].map(str::to_owned);
@@ -304,7 +227,10 @@ mod tests {
             (Some(true), Some(false))
         );
         assert_eq!(sources[0].trust.keys, ["file:///k1", "https://k2"]);
-        assert_eq!(sources[1].place, Place::Directory("/srv/r".into()));
+        assert_eq!(
+            sources[1].place,
+            Place::Urls(vec!["file:///srv/r".to_owned()])
+        );
         assert_eq!(
             (sources[1].priority, &sources[1].trust),
             (99, &Trust::default())
@@ -324,7 +250,7 @@ mod tests {
             ("repo_gpgcheck=1", None),
             ("gpgcheck=1\ngpgcheck = 1", Some(true)),
         ] {
-            let sources = parse(&format!("[a]\nbaseurl=http://a\n{lines}")).unwrap();
+            let sources = parsed(&format!("[a]\nbaseurl=http://a\n{lines}")).unwrap();
             assert_eq!(sources[0].trust.packages, expected, "{lines}");
         }
     }
@@ -346,10 +272,15 @@ mod tests {
                 "[a]\nbaseurl=http://a\ngpgkey=https://a/1\n  https://a/2\ngpgkey=https://a/1",
                 "line 5: gpgkey occurs twice, with different values",
             ),
-            ("[a]\nname=x", "[a] has no baseurl"),
+            ("[a]\nname=x", "[a] has no baseurl, metalink or mirrorlist"),
+            ("[a]\nmetalink=a", "[a]: metalink \"a\" is not a URL"),
             (
-                "[a]\nmetalink=http://a",
-                "[a] has a metalink but no baseurl: ",
+                "[a]\nbaseurl=iso:/?iso=a.iso",
+                "[a]: iso URLs are not supported",
+            ),
+            (
+                "[a]\nbaseurl=http://a\nmodule_hotfixes=x",
+                "[a] has module_hotfixes=x",
             ),
             ("[a]\nbaseurl=/srv", "[a]: baseurl \"/srv\" is not a URL"),
             ("[a]\nbaseurl=ftp://a", "[a]: ftp URLs are not supported"),
@@ -365,35 +296,18 @@ mod tests {
                 "[a]\nbaseurl=http://a\ntype=yast2",
                 "[a] is of type yast2; only rpm-md is supported",
             ),
-            ("[a]\nbaseurl=http://a\nexclude=x", "[a] has exclude: "),
+            (
+                "[a]\nbaseurl=http://a\nproxy=http://b",
+                "[a] has a proxy of its own: ",
+            ),
             (
                 "[a]\nbaseurl=http://a\nsslverify=0",
                 "certificates are always checked",
             ),
         ] {
-            let said = parse(text).unwrap_err();
+            let said = parsed(text).unwrap_err();
             assert!(said.contains(reason), "{text}: {said}");
         }
-    }
-
-    #[test]
-    fn variables_of_the_base() {
-        let variables = Variables {
-            release: Some("15.6".to_owned()),
-            architecture: "i686".to_owned(),
-        };
-        for (url, expected) in [
-            ("http://a/$releasever/$basearch/", Ok("http://a/15.6/i386/")),
-            ("a${releasever_major}sp${releasever_minor}", Ok("a15sp6")),
-            ("$arch", Ok("i686")),
-            ("a/$infra/b", Err("unknown variable $infra")),
-            ("a${arch", Err("} is missing")),
-        ] {
-            let found = variables.expand(url);
-            assert_eq!(found.as_deref().map_err(String::as_str), expected);
-        }
-        let rolling = Variables::default();
-        assert!(rolling.expand("$releasever").is_err());
     }
 
     #[test]
@@ -407,7 +321,7 @@ mod tests {
             (&["2", "", "y", "10"], Err(())),
         ] {
             for word in words {
-                let section = Section::from([("key".to_owned(), (*word).to_owned())]);
+                let section = Keys::from([("key".to_owned(), (*word).to_owned())]);
                 let found = is_on(&section, "key", "a").map_err(|_| ());
                 assert_eq!(found, expected, "{word}");
                 assert_eq!(is_on(&section, "other", "a"), Ok(None));
@@ -418,24 +332,20 @@ mod tests {
     #[test]
     fn each_key_that_matters_is_refused_unless_it_is_empty() {
         let keys = [
-            "exclude",
-            "excludepkgs",
-            "includepkgs",
             "sslclientcert",
             "sslcacert",
             "proxy",
             "username",
             "password",
-            "module_hotfixes",
         ];
         for key in keys {
             for (value, expected) in [("x", false), ("", true)] {
                 let text = format!("[a]\nbaseurl=http://a\n{key}={value}");
-                assert_eq!(parse(&text).is_ok(), expected, "{text}");
+                assert_eq!(parsed(&text).is_ok(), expected, "{text}");
             }
         }
         for kind in ["", "rpm-md", "rpm", "yum", "NONE", "plaindir"] {
-            parse(&format!("[a]\nbaseurl=http://a\ntype={kind}")).unwrap();
+            parsed(&format!("[a]\nbaseurl=http://a\ntype={kind}")).unwrap();
         }
     }
 
@@ -464,17 +374,23 @@ mod tests {
                 "[a]\nbaseurl=http://a\n\thttp://b\n http://c\nmetalink=http://m",
                 vec![("a", urls(&["http://a", "http://b", "http://c"]))],
             ),
-            // A directory that comes first is the place; one after URLs is not their mirror.
             (
-                "[a]\nbaseurl=file:///srv http://a",
-                vec![("a", Place::Directory("/srv".into()))],
+                "[a]\nbaseurl=file:///srv/$arch ; not http://b",
+                vec![("a", urls(&["file:///srv/$arch"]))],
             ),
             (
-                "[a]\nbaseurl=http://a file:///srv http://b",
-                vec![("a", urls(&["http://a", "http://b"]))],
+                "[a]\nbaseurl=$site/a\n[b]\nbaseurl=\nmetalink=http://m?a=$arch\nmirrorlist=http://l",
+                vec![
+                    ("a", urls(&["$site/a"])),
+                    ("b", Place::Mirrors("http://m?a=$arch".to_owned())),
+                ],
+            ),
+            (
+                "[a]\nmirrorlist=file:///l",
+                vec![("a", Place::Mirrors("file:///l".to_owned()))],
             ),
         ] {
-            let sources = parse(text).unwrap();
+            let sources = parsed(text).unwrap();
             let found: Vec<_> = sources
                 .into_iter()
                 .map(|one| (one.name, one.place))
@@ -491,7 +407,7 @@ mod tests {
             ("10000", None),
             ("", None),
         ] {
-            let sources = parse(&format!("[a]\nbaseurl=http://a\npriority={priority}"));
+            let sources = parsed(&format!("[a]\nbaseurl=http://a\npriority={priority}"));
             assert_eq!(sources.ok().map(|sources| sources[0].priority), expected);
         }
     }
@@ -516,5 +432,20 @@ mod tests {
         let file = scratch.write("a.repo", b"[a");
         let reason = read(&file).unwrap_err().source.to_string();
         assert_eq!(reason, format!("{}: line 1: ] is missing", file.display()));
+    }
+
+    #[test]
+    fn what_else_a_repository_says() {
+        let text = "[a]\nbaseurl=dir:///m\npath=/Module/\nproxy=_none_\nmodule_hotfixes=1\n\
+                    exclude=a b*\nexcludepkgs=c,d\nincludepkgs=e\n f\n[b]\nbaseurl=http://b\n\
+                    module_hotfixes=false\nproxy=\n";
+        let [a, b] = &parsed(text).unwrap()[..] else {
+            panic!("not two repositories");
+        };
+        assert_eq!((&*a.below, a.direct, a.hotfixes), ("Module", true, true));
+        assert_eq!(a.admitted.excluded, ["c", "d", "a", "b*"]);
+        assert_eq!(a.admitted.included, ["e", "f"]);
+        assert_eq!((&*b.below, b.direct, b.hotfixes), ("", false, false));
+        assert_eq!(b.admitted, Admitted::default());
     }
 }

@@ -72,7 +72,7 @@ fn source(path: &std::path::Path) -> RepositorySource {
         name: "oss".to_owned(),
         priority: 7,
         place: Place::Directory(path.to_owned()),
-        trust: source::Trust::default(),
+        ..RepositorySource::default()
     }
 }
 
@@ -102,6 +102,7 @@ fn opened(
     let variables = Variables {
         release: Some("15".to_owned()),
         architecture: "x86_64".to_owned(),
+        ..Variables::default()
     };
     let seen = BTreeMap::new();
     let mut repositories = open(&[source], &seen, &variables, trust, downloads, &report())?;
@@ -575,35 +576,6 @@ fn a_repository_on_the_network_that_is_not_checked_is_a_finding() {
         assert_eq!(repository.catalog.len(), 2);
         let said: Vec<_> = repository.findings.iter().map(|one| one.kind.id).collect();
         assert_eq!(said, expected);
-    }
-}
-
-#[test]
-fn variables_of_places() {
-    let scratch = Scratch::new();
-    std::fs::create_dir(scratch.path().join("$arch")).unwrap();
-    let variables = Variables {
-        release: Some("15".to_owned()),
-        architecture: "i686".to_owned(),
-    };
-    let below = |path: &str| Place::Directory(scratch.path().join(path));
-    let urls = |urls: &[&str]| Place::Urls(urls.iter().map(|url| (*url).to_owned()).collect());
-    for (place, expected) in [
-        (below("a"), Ok(below("a"))),
-        (below("$basearch"), Ok(below("i386"))),
-        // A directory of that very name is meant.
-        (below("$arch"), Ok(below("$arch"))),
-        (below("$nosuch"), Err("unknown variable $nosuch".to_owned())),
-        (
-            urls(&["http://a/$releasever", "http://b"]),
-            Ok(urls(&["http://a/15", "http://b"])),
-        ),
-        (
-            urls(&["http://b", "$nosuch"]),
-            Err("unknown variable $nosuch".to_owned()),
-        ),
-    ] {
-        assert_eq!(expanded(&place, &variables), expected);
     }
 }
 

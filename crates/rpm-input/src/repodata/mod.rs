@@ -24,6 +24,7 @@
 mod checksum;
 mod document;
 mod filelists;
+mod mirrors;
 mod primary;
 mod repomd;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod xml;
 
 pub use checksum::{Checksum, ChecksumHasher};
 pub use filelists::{FileList, Filelists};
+pub use mirrors::Mirrors;
 pub use primary::{Entry, Listing, Primary, Relation};
 pub use repomd::{Kind, MetadataFile, Repomd};
 pub use updates::{Patched, Retracted};
