@@ -23,6 +23,19 @@ const TINY: u64 = 1024;
 /// The image may be merged here when it does not say where.
 const DEFAULT_SCOPE: &str = "system portable";
 
+/// Most bytes of the options of one mount: a page of Linux without the final NUL.
+pub const MAX_MOUNT_OPTIONS: usize = 4095;
+
+/// Returns how many bytes of mount options it takes to merge images with these names over a
+/// hierarchy, such as `usr`. All versions write all layers into one line, with the same paths; one
+/// that is too long is no mount at all.
+#[must_use]
+pub fn mount_options<'a>(hierarchy: &str, names: impl Iterator<Item = &'a str>) -> usize {
+    let layer = |name: &str| format!(":/run/systemd/sysext/extensions/{name}/{hierarchy}").len();
+    let ends = format!("lowerdir=/run/systemd/sysext/meta/{hierarchy}:/{hierarchy}");
+    ends.len() + names.map(layer).sum::<usize>()
+}
+
 /// Returns what `systemd-sysext merge` does with an image that is linked as `link`.raw.
 pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>) -> Verdict {
     if let Some(verdict) = container(version, &image.container, link) {

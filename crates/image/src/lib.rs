@@ -26,7 +26,7 @@ pub use kind::Kind;
 pub use section::Section;
 pub use tree::{
     Attributes, Content, Directory, Entry, Leaf, LeafId, Special, Stat, Step, Tree, TreeError,
-    Visit, check_path, follow,
+    Visit, check_path, follow, is_below, is_of_overlayfs,
 };
 
 /// A stream of bytes that can be read at any place.

@@ -557,6 +557,22 @@ pub fn follow(
     Some(place)
 }
 
+/// Says whether an extended attribute, by its full name, is one that overlayfs follows in its
+/// layers: by them it hides what is below, or looks elsewhere for it.
+#[must_use]
+pub fn is_of_overlayfs(name: &str) -> bool {
+    ["trusted.overlay.", "user.overlay."]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// Says whether `path` is `directory` or below it.
+#[must_use]
+pub fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Says whether `path` can be a path of a tree: relative, normal, not too long or too deep.
 /// The error completes the sentence "path … ".
 pub fn check_path(path: impl AsRef<[u8]>) -> Result<(), &'static str> {

@@ -75,6 +75,26 @@ pub enum Problem {
     },
 }
 
+/// A library that is loaded for a program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Library {
+    /// The name by which it is first asked for.
+    pub name: String,
+    /// The path under which it is found; none where only its package is known to provide it.
+    pub path: Option<String>,
+    /// The file that is there.
+    pub file: Option<Place>,
+}
+
+/// What comes of starting a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The libraries in the order in which they are loaded, without the loader itself.
+    pub libraries: Vec<Library>,
+    /// What keeps it from starting.
+    pub problems: Vec<Problem>,
+}
+
 /// An object of the image, or one of the base.
 #[derive(Clone, Debug)]
 enum ObjectRef<'a> {
@@ -175,26 +195,54 @@ impl<'a> Loader<'a> {
     /// Starts a program of the image by its path there. `None` where there is none.
     pub fn start(&self, path: &str) -> Option<Vec<Problem>> {
         let object = self.view.image().programs.get(path)?;
-        let mut problems = Vec::new();
+        let main = self.main(path, object);
+        Some(self.start_object(main).problems)
+    }
+
+    /// Starts whatever program the merged system has at a path without a slash in front. `None`
+    /// where there is none.
+    pub fn start_merged(&self, path: &str) -> Option<Start> {
+        let place = self.view.file(path)?;
+        let object = if place.in_image {
+            ObjectRef::Image(self.view.image().programs.get(&place.path)?)
+        } else if let Base::Files(root) = self.view.base()
+            && let Loadable::Object(object) = root.object(&place.path)
+        {
+            ObjectRef::Base(object)
+        } else {
+            return None;
+        };
+        object.interpreter.as_ref()?;
+        Some(self.start_object(Rc::new(Candidate {
+            place,
+            path: format!("/{path}"),
+            object,
+        })))
+    }
+
+    fn start_object(&self, main: Rc<Candidate<'a>>) -> Start {
+        let mut start = Start::default();
+        let object = main.object.clone();
         let interpreter = object.interpreter.as_deref().unwrap_or_default();
         if !self.view.has_loader(interpreter, object.abi) {
-            problems.push(Problem::Interpreter {
+            start.problems.push(Problem::Interpreter {
                 path: interpreter.to_owned(),
             });
         }
         // Another C library's loader has rules of its own.
         if interpreter.contains("/ld-musl-") {
-            return Some(problems);
+            return start;
         }
-        let (loaded, found) = self.load(path, object, interpreter);
-        problems.extend(found);
+        let (loaded, libraries, problems) = self.load(main, interpreter);
+        start.problems.extend(problems);
+        start.libraries = libraries;
         self.reached.borrow_mut().extend(
             loaded
                 .iter()
                 .filter(|one| one.candidate.place.in_image)
                 .map(|one| one.candidate.place.path.clone()),
         );
-        Some(problems)
+        start
     }
 
     /// Loads a library of the image by its path there, as a program that has nothing but its loader
@@ -202,7 +250,7 @@ impl<'a> Loader<'a> {
     pub fn load_library(&self, path: &str) -> Option<Vec<Problem>> {
         let object = self.view.image().libraries.get(path)?;
         let interpreter = object.abi.loader().unwrap_or_default();
-        Some(self.load(path, object, interpreter).1)
+        Some(self.load(self.main(path, object), interpreter).2)
     }
 
     /// Says whether a library of the image was loaded for a program that was started.
@@ -242,21 +290,19 @@ impl<'a> Loader<'a> {
     /// Loads an object with all that it needs.
     fn load(
         &self,
-        path: &str,
-        object: &'a Object,
+        main: Rc<Candidate<'a>>,
         interpreter: &str,
-    ) -> (Vec<Loaded<'a>>, Vec<Problem>) {
+    ) -> (Vec<Loaded<'a>>, Vec<Library>, Vec<Problem>) {
+        let object = main.object.clone();
         let built_in = self.built_in(interpreter, object.abi);
+        let mut libraries = Vec::new();
         let mut problems = Vec::new();
         let mut names = BTreeMap::<String, Found<'a>>::new();
+        names.extend((object.soname.clone()).map(|name| (name, Found::File(main.clone()))));
         let mut loaded = vec![Loaded {
-            candidate: self.main(path, object),
+            candidate: main,
             by: None,
         }];
-        names.extend(object.soname.clone().map(|name| {
-            let candidate = loaded[0].candidate.clone();
-            (name, Found::File(candidate))
-        }));
         self.add_loader(interpreter, object.abi, &mut names);
         let mut next = 0;
         while next < loaded.len() {
@@ -276,13 +322,22 @@ impl<'a> Loader<'a> {
                             for name in soname.into_iter().chain([file.path.clone()]) {
                                 names.entry(name).or_insert_with(|| found.clone());
                             }
+                            libraries.push(Library {
+                                name: name.clone(),
+                                path: Some(file.path.clone()),
+                                file: Some(file.place.clone()),
+                            });
                             loaded.push(Loaded {
                                 candidate: file.clone(),
                                 by: Some(next),
                             });
                         }
                     }
-                    Found::Provided => {}
+                    Found::Provided => libraries.push(Library {
+                        name: name.clone(),
+                        path: None,
+                        file: None,
+                    }),
                     Found::Unloadable { path, problem } => problems.push(Problem::Unloadable {
                         by: candidate.path.clone(),
                         name: name.clone(),
@@ -309,7 +364,7 @@ impl<'a> Loader<'a> {
             }
             self.compare_versions(&one.candidate, &names, &mut problems);
         }
-        (loaded, problems)
+        (loaded, libraries, problems)
     }
 
     /// Names the loader itself, which is loaded before all others.

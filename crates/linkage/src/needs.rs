@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Base, Dlopen, Linkage, Loader, Priority, Problem, Processor, View};
 
 /// Where files are that debuggers read and no loader.
-const DEBUG_FILES: &str = "usr/lib/debug/";
+pub(crate) const DEBUG_FILES: &str = "usr/lib/debug/";
 /// Directories in which `env` and users look for programs.
 pub const PROGRAM_DIRECTORIES: [&str; 6] = [
     "/usr/local/sbin",

@@ -4,7 +4,8 @@
 //! the root. One root serves many images, on several threads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -12,6 +13,7 @@ use files::Links;
 
 use crate::cache::{Cache, Line, configuration};
 use crate::error::Error;
+use crate::needs::DEBUG_FILES;
 use crate::object::Object;
 
 /// Longest cache in bytes. One of 10 000 libraries has about a million.
@@ -24,6 +26,8 @@ const MAX_INCLUDES: usize = 8;
 const MAX_DIRECTORIES: usize = 1024;
 /// Directories that are looked through for a library that no search path leads to.
 const LIBRARY_TREES: [&str; 4] = ["usr/lib64", "usr/lib", "usr/libexec", "opt"];
+/// Directories that are looked through for programs.
+const PROGRAM_TREES: [&str; 4] = ["bin", "sbin", "usr", "opt"];
 /// So many entries of them are looked at.
 const MAX_ENTRIES: usize = 2_000_000;
 
@@ -134,11 +138,47 @@ impl Root {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the paths of all programs that a loader starts, sorted, without a slash in front.
+    /// Links to them are left out, and files for debuggers.
+    pub fn programs(&self) -> Vec<String> {
+        let mut programs = Vec::new();
+        // On most systems, /bin is a link to one of the others.
+        let trees: Vec<_> = (PROGRAM_TREES.into_iter())
+            .filter(|path| self.kind(path) == Kind::Directory)
+            .collect();
+        self.walk(&trees, MAX_ENTRIES, &mut |path, entry| {
+            let executable = (entry.metadata())
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+            if executable
+                && !path.starts_with(DEBUG_FILES)
+                && let Loadable::Object(object) = self.object(path)
+                && object.interpreter.is_some()
+            {
+                programs.push(path.to_owned());
+            }
+        });
+        programs.sort();
+        programs
+    }
+
     /// Looks at `most` entries of the trees.
     fn library_names(&self, most: usize) -> BTreeMap<String, Vec<String>> {
         let mut names = BTreeMap::<String, Vec<String>>::new();
+        self.walk(&LIBRARY_TREES, most, &mut |path, entry| {
+            if let Ok(name) = entry.file_name().into_string()
+                && name.contains(".so")
+            {
+                names.entry(name).or_default().push(format!("/{path}"));
+            }
+        });
+        names.values_mut().for_each(|paths| paths.sort());
+        names
+    }
+
+    /// Calls `visit` for what is in these directories and is no directory itself.
+    fn walk(&self, directories: &[&str], most: usize, visit: &mut dyn FnMut(&str, &DirEntry)) {
         let mut left = most;
-        let mut waiting: Vec<_> = LIBRARY_TREES.map(PathBuf::from).into();
+        let mut waiting: Vec<_> = directories.iter().map(PathBuf::from).collect();
         while let Some(directory) = waiting.pop() {
             let Ok(entries) = fs::read_dir(self.directory.join(&directory)) else {
                 continue;
@@ -151,16 +191,11 @@ impl Root {
                 let path = directory.join(entry.file_name());
                 if kind.is_dir() {
                     waiting.push(path);
-                } else if let (Some(path), Ok(name)) =
-                    (path.to_str(), entry.file_name().into_string())
-                    && name.contains(".so")
-                {
-                    names.entry(name).or_default().push(format!("/{path}"));
+                } else if let Some(path) = path.to_str() {
+                    visit(path, &entry);
                 }
             }
         }
-        names.values_mut().for_each(|paths| paths.sort());
-        names
     }
 }
 

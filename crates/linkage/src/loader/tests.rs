@@ -407,3 +407,42 @@ fn a_base_whose_files_are_known_in_part() {
         assert_eq!(found, problems.iter().collect::<Vec<_>>(), "{names:?}");
     }
 }
+
+#[test]
+fn what_a_program_loads() {
+    let image = image(
+        "usr/bin/a: program needs=libb.so.1 needs=libp.so.1 needs=ld-linux-x86-64.so.2
+         usr/bin/b -> a
+         usr/lib64/libb.so.1 -> libb.so.1.2
+         usr/lib64/libb.so.1.2: soname=libb.so.1 needs=libc.so.1 needs=libp.so.1
+         usr/lib64/libc.so.1: soname=libc.so.1 needs=libb.so.1",
+    );
+    let packages = Capabilities::new(["libp.so.1()(64bit)".to_owned()], []);
+    let view = View::new(&image, Base::Packages(&packages));
+    let loader = Loader::new(&view, Processor::Oldest);
+    let file = |name: &str, path: &str, file: &str| Library {
+        name: name.to_owned(),
+        path: Some(path.to_owned()),
+        file: Some(Place {
+            in_image: true,
+            path: file.to_owned(),
+        }),
+    };
+    let provided = Library {
+        name: "libp.so.1".to_owned(),
+        path: None,
+        file: None,
+    };
+    let expected = [
+        file("libb.so.1", "/lib64/libb.so.1", "usr/lib64/libb.so.1.2"),
+        provided,
+        file("libc.so.1", "/lib64/libc.so.1", "usr/lib64/libc.so.1"),
+    ];
+    for path in ["usr/bin/a", "usr/bin/b", "bin/a"] {
+        let start = loader.start_merged(path).unwrap();
+        assert_eq!(start.libraries, expected, "{path}");
+        assert_eq!(start.problems, [], "{path}");
+    }
+    assert_eq!(loader.start_merged("usr/lib64/libc.so.1"), None);
+    assert_eq!(loader.start_merged("usr/bin/c"), None);
+}
