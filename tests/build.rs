@@ -121,6 +121,43 @@ fn image_names() {
     }
 }
 
+/// Every directory of units that systemd itself names, and that an image can have.
+#[test(program("systemd-analyze"))]
+fn the_managers_directories_are_systemds() {
+    let said = output_of(Command::new("systemd-analyze").args(["--system", "unit-paths"]));
+    let directories: Vec<_> = (said.lines())
+        .filter(|path| path.starts_with("/usr/") || path.starts_with("/opt/"))
+        .collect();
+    assert!(
+        directories.contains(&"/usr/local/lib/systemd/system"),
+        "{said}"
+    );
+    for directory in directories {
+        let scratch = Scratch::new();
+        let unit = scratch.join(&format!("overlay{directory}/a.service"));
+        fs::create_dir_all(unit.parent().unwrap()).unwrap();
+        fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
+        let overlay = scratch.join("overlay");
+        let arguments = [
+            "--name",
+            "a",
+            "--image-version",
+            "1",
+            "--arch",
+            "x86-64",
+            "--overlay",
+        ];
+        let mut arguments: Vec<_> = arguments.map(OsStr::new).into();
+        arguments.push(overlay.as_os_str());
+        let answer = build(&scratch.join("store"), &arguments);
+        let release = &answer["extension"];
+        assert_eq!(
+            release["EXTENSION_RELOAD_MANAGER"], "1",
+            "{directory} {answer}"
+        );
+    }
+}
+
 #[test]
 fn what_the_image_says_of_itself() {
     for (release, arguments, text) in [

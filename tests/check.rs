@@ -1,5 +1,6 @@
 //! `check`, `explain` and `diff` as users run them, and the story of an OS update.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -150,6 +151,66 @@ fn what_can_not_be_read_is_no_clients_verdict() {
     assert_eq!(check(&two, &[&good, &unread]).status.code(), Some(1));
     let allowed = [&arguments[..2], &["--allow", "unread"]].concat();
     assert_eq!(check(&allowed, &[&good, &unread]).status.code(), Some(0));
+}
+
+/// A directory of the image by which a merge would hide the base's.
+#[test(programs!("mksquashfs", "setfattr"), root())]
+fn attributes_of_overlayfs() {
+    let scratch = Scratch::new();
+    let host = os_release("tumbleweed").display().to_string();
+    let tree = scratch.join("tree");
+    fs::create_dir_all(tree.join("usr/bin")).unwrap();
+    fs::create_dir_all(tree.join("usr/lib/extension-release.d")).unwrap();
+    let release = tree.join("usr/lib/extension-release.d/extension-release.tool");
+    fs::write(release, "ID=_any\n").unwrap();
+    fs::write(tree.join("usr/bin/tool"), "#!/bin/sh\n").unwrap();
+    let good = image(&scratch);
+    let manifest = good.with_extension("manifest.gz");
+    for (file, name, id) in [
+        ("usr/bin", "trusted.overlay.opaque", "overlayfs-attribute"),
+        (
+            "usr/bin/tool",
+            "user.overlay.metacopy",
+            "overlayfs-attribute",
+        ),
+    ] {
+        output_of(
+            Command::new("setfattr")
+                .args(["-n", name, "-v", "y"])
+                .arg(tree.join(file)),
+        );
+        let raw = scratch.join("tool-1.x86-64.raw");
+        let _ = fs::remove_file(&raw);
+        output_of(
+            Command::new("mksquashfs")
+                .arg(&tree)
+                .arg(&raw)
+                .arg("-quiet"),
+        );
+        let outcome = check(&["--os-release", &host, "--json"], &[&raw]);
+        assert_eq!(outcome.status.code(), Some(1), "{name}");
+        let findings = answer_of(&outcome)["images"][0]["hosts"][0]["findings"].clone();
+        let expected = json!({"id": id, "text": format!("/{file} has the attribute {name}")});
+        assert_eq!(findings[0], expected, "{name}");
+        // Nor is it taken into a store, whatever its manifest says.
+        fs::copy(&manifest, raw.with_extension("manifest.gz")).unwrap();
+        let store = scratch.join("store-of-others");
+        let outcome = run([
+            OsStr::new("store"),
+            OsStr::new("add"),
+            store.as_os_str(),
+            raw.as_os_str(),
+        ]);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        let expected = format!("tool-1.x86-64.raw: /{file} has the attribute {name}");
+        assert!(said.contains(&expected), "{said}");
+        output_of(
+            Command::new("setfattr")
+                .args(["-x", name])
+                .arg(tree.join(file)),
+        );
+    }
 }
 
 #[test]

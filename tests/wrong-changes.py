@@ -75,7 +75,7 @@ CHANGES = [
     ("modes of described directories overwritten",
      COMPOSE, "&& !self.described.contains(path)", "", unit("plan::compose::")),
     ("modes of the base's directories not adopted",
-     "src/plan/mod.rs", "plan.adopt_modes(&|path| files.directory_mode(path))?;", "let _ = files;",
+     "src/plan/mod.rs", "plan.adopt_access(&|path| files.directory_access(path))?;", "let _ = files;",
      unit("plan::tests::")),
     ("set-id bits of an overlay not read",
      "src/plan/overlay.rs", "& 0o7777", "& 0o777", unit("plan::overlay::")),

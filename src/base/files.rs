@@ -1,5 +1,6 @@
 //! What a base has at a path: from its root directory, else from its packages' file lists.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -9,15 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use files::{Links, PathBytes, directory_of};
+use image::{Step, follow, is_below};
 use rpm_input::{FileKind, Package};
 
-use crate::base::Base;
+use crate::base::{Access, Base, Owners};
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result};
 
 /// Directories that are links to below `/usr` on every system that a system extension fits;
 /// packages may list files by either path.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+
+/// What of an image systemd merges, over the base's directories of these names.
+pub const HIERARCHIES: [&str; 2] = ["usr", "opt"];
 
 /// The files of a base.
 pub struct BaseFiles<'a> {
@@ -28,6 +33,13 @@ pub struct BaseFiles<'a> {
     owned: BTreeMap<Vec<u8>, (&'a Package, &'a rpm_input::File)>,
     /// Directories that are there because something is in them.
     above: BTreeSet<Vec<u8>>,
+    /// Who has which number.
+    owners: &'a Owners,
+    /// Whether the owners of the files of the root are the base's: whoever unpacks it without
+    /// rights gets all of it.
+    is_root_owned: bool,
+    /// Hierarchies that lie behind a link: the name, and the path of what systemd merges over.
+    moved: Vec<(&'static str, PathBytes)>,
 }
 
 /// What is at a path; links are not followed.
@@ -35,8 +47,8 @@ pub struct BaseFiles<'a> {
 pub enum BaseEntry {
     /// Nothing.
     Missing,
-    /// A directory, with its mode where it is known.
-    Directory(Option<u16>),
+    /// A directory, with its mode and owner where they are known.
+    Directory(Option<Access>),
     /// A symbolic link and its target.
     Link(PathBytes),
     /// A regular file of this many bytes.
@@ -68,12 +80,57 @@ impl<'a> BaseFiles<'a> {
                 owned.insert(path, (package, file));
             }
         }
-        Some(Self {
+        let mut files = Self {
             root,
             directories: Mutex::default(),
             owned,
             above,
-        })
+            owners: &base.owners,
+            is_root_owned: root.is_some_and(|root| {
+                fs::symlink_metadata(root.join("usr")).is_ok_and(|meta| meta.uid() == 0)
+            }),
+            moved: Vec::new(),
+        };
+        files.moved = (HIERARCHIES.into_iter())
+            .filter_map(|hierarchy| Some((hierarchy, files.moved(hierarchy)?)))
+            .collect();
+        Some(files)
+    }
+
+    /// Returns where a hierarchy is, if a link of the base leads there.
+    fn moved(&self, hierarchy: &str) -> Option<PathBytes> {
+        let mut look = |path: &PathBytes| match self.entry(path) {
+            BaseEntry::Link(target) => Step::Link(target),
+            // What is made only when a system starts is not there yet.
+            BaseEntry::Missing | BaseEntry::Directory(_) => Step::Directory,
+            BaseEntry::File(_) | BaseEntry::Special => Step::Leaf,
+        };
+        let found = follow(hierarchy, &mut look)?;
+        (found != hierarchy).then_some(found)
+    }
+
+    /// Says whether all of its files are at hand, and not just those that packages list.
+    pub fn has_root(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// Returns where systemd merges a hierarchy, where the base has a link in its place: not over
+    /// the link, but over what it leads to.
+    pub fn behind_link(&self, hierarchy: impl AsRef<[u8]>) -> Option<&PathBytes> {
+        let mut moved = self.moved.iter();
+        let (_, to) = moved.find(|(name, _)| name.as_bytes() == hierarchy.as_ref())?;
+        Some(to)
+    }
+
+    /// Returns the path in an image of what is at a path of the merged system.
+    pub fn in_image<'p>(&self, path: &'p PathBytes) -> Cow<'p, [u8]> {
+        let path = path.bytes();
+        for (hierarchy, to) in &self.moved {
+            if is_below(path, to) {
+                return Cow::Owned([hierarchy.as_bytes(), &path[to.len()..]].concat());
+            }
+        }
+        Cow::Borrowed(path)
     }
 
     /// Returns what is at a path without a leading slash. Nothing is below a link, so that no path
@@ -85,7 +142,25 @@ impl<'a> BaseFiles<'a> {
         };
         match directory_of(path) {
             Some(above) if !self.is_directory(root, above) => BaseEntry::Missing,
-            _ => on_disk(&below(root, path)),
+            _ => self.on_disk(&below(root, path)),
+        }
+    }
+
+    /// Returns the path on the base of what an image is merged over where it has this path.
+    fn merged<'p>(&self, path: &'p [u8]) -> Cow<'p, [u8]> {
+        let mut moved = self.moved.iter();
+        match moved.find(|(hierarchy, _)| is_below(path, hierarchy)) {
+            Some((hierarchy, to)) => Cow::Owned([to.bytes(), &path[hierarchy.len()..]].concat()),
+            None => Cow::Borrowed(path),
+        }
+    }
+
+    /// Returns what an image is merged over where it has this path. Of a hierarchy behind a link,
+    /// that is what the link leads to.
+    pub fn below(&self, path: &[u8]) -> BaseEntry {
+        match self.entry(self.merged(path)) {
+            BaseEntry::Missing if self.behind_link(path).is_some() => BaseEntry::Directory(None),
+            entry => entry,
         }
     }
 
@@ -100,17 +175,26 @@ impl<'a> BaseFiles<'a> {
             return *known;
         }
         let above = directory_of(path).is_none_or(|above| self.is_directory(root, above));
-        let found = above && matches!(on_disk(&below(root, path)), BaseEntry::Directory(_));
+        let found = above && matches!(self.on_disk(&below(root, path)), BaseEntry::Directory(_));
         locked().insert(path.to_vec(), found);
         found
     }
 
-    /// Returns the mode of a directory, where it is known.
-    pub fn directory_mode(&self, path: impl AsRef<[u8]>) -> Option<u16> {
-        match self.entry(path) {
-            BaseEntry::Directory(mode) => mode,
-            _ => None,
+    /// Returns the mode and owner of a directory, where they are known. An owner who has not the same
+    /// number on every system is left out.
+    pub fn directory_access(&self, path: &PathBytes) -> Option<Access> {
+        let BaseEntry::Directory(access) = self.below(path.bytes()) else {
+            return None;
+        };
+        let access = access?;
+        if self.owners.are_fixed(access.uid, access.gid) {
+            return Some(access);
         }
+        Some(Access {
+            uid: 0,
+            gid: 0,
+            ..access
+        })
     }
 
     fn listed(&self, path: &[u8]) -> BaseEntry {
@@ -123,57 +207,69 @@ impl<'a> BaseFiles<'a> {
         };
         match &file.kind {
             FileKind::Regular => BaseEntry::File(file.size),
-            FileKind::Directory => BaseEntry::Directory(Some(file.mode)),
+            FileKind::Directory => BaseEntry::Directory(Some(Access {
+                mode: file.mode,
+                uid: self.owners.user(&file.owner).unwrap_or(Access::SOMEBODY),
+                gid: self.owners.group(&file.group).unwrap_or(Access::SOMEBODY),
+            })),
             FileKind::Symlink(target) => BaseEntry::Link(target.clone()),
             _ => BaseEntry::Special,
         }
     }
 
-    /// Returns the package that owns a path, as far as it is known.
-    pub fn owner(&self, path: &PathBytes) -> Option<&'a Package> {
-        self.owned.get(path.bytes()).map(|(package, _)| *package)
+    fn on_disk(&self, path: &Path) -> BaseEntry {
+        let Ok(metadata) = fs::symlink_metadata(path) else {
+            return BaseEntry::Missing;
+        };
+        let kind = metadata.file_type();
+        if kind.is_dir() {
+            let owner = |number| if self.is_root_owned { number } else { 0 };
+            let mode = u16::try_from(metadata.mode() & 0o7777);
+            BaseEntry::Directory(mode.ok().map(|mode| Access {
+                mode,
+                uid: owner(metadata.uid()),
+                gid: owner(metadata.gid()),
+            }))
+        } else if kind.is_symlink() {
+            let target = fs::read_link(path).unwrap_or_default();
+            BaseEntry::Link(target.into_os_string().into_encoded_bytes().into())
+        } else if kind.is_file() {
+            BaseEntry::File(metadata.len())
+        } else {
+            BaseEntry::Special
+        }
     }
 
-    /// Says whether a file of the base has this content, named as in `sha256:9f86…`; `None` where
-    /// that can't be known.
+    /// Returns the package that owns what an image is merged over at a path, as far as it is known.
+    pub fn owner(&self, path: &PathBytes) -> Option<&'a Package> {
+        let owned = self.owned.get(&*self.merged(path.bytes()));
+        owned.map(|(package, _)| *package)
+    }
+
+    /// Says whether the file that an image is merged over at a path has this content, named as in
+    /// `sha256:9f86…`; `None` where that can't be known.
     pub fn has_content(&self, path: &PathBytes, id: &str) -> Result<Option<bool>> {
         let Some((algorithm, wanted)) = id.split_once(':') else {
             return Ok(None);
         };
+        let path = &*self.merged(path.bytes());
         if let Some(root) = self.root
             && algorithm == "sha256"
         {
-            let file = root.join(path.as_path());
+            let file = below(root, path);
             let (_, own) = sha256(&mut files::open(&file, Links::Refuse)?)
                 .map_err(|error| Failure::io(format!("reading {}", file.display()), error))?;
             return Ok(Some(hex::encode(own) == wanted));
         }
         let own = self
             .owned
-            .get(path.bytes())
+            .get(path)
             .and_then(|(_, file)| file.digest.as_ref());
         // A digest that can be forged has more behind it than its digits.
         let wanted = wanted.split('@').next().unwrap_or_default();
         Ok(own
             .filter(|own| own.tag() == algorithm)
             .map(|own| own.hex() == wanted))
-    }
-}
-
-fn on_disk(path: &Path) -> BaseEntry {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return BaseEntry::Missing;
-    };
-    let kind = metadata.file_type();
-    if kind.is_dir() {
-        BaseEntry::Directory(u16::try_from(metadata.mode() & 0o7777).ok())
-    } else if kind.is_symlink() {
-        let target = fs::read_link(path).unwrap_or_default();
-        BaseEntry::Link(target.into_os_string().into_encoded_bytes().into())
-    } else if kind.is_file() {
-        BaseEntry::File(metadata.len())
-    } else {
-        BaseEntry::Special
     }
 }
 

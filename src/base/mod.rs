@@ -5,6 +5,7 @@
 //! the base has an RPM database. A base that was only written down, in a list or a manifest, has
 //! packages with a name; what they provide must be looked up in repositories.
 
+mod access;
 pub mod files;
 mod known;
 mod list;
@@ -20,6 +21,7 @@ use anyhow::anyhow;
 use clients::Release;
 use rpm_input::{FileKind, Package, database};
 
+pub use access::{Access, harm};
 pub use known::{Evidence, Known};
 pub use list::Listed;
 #[cfg(test)]

@@ -78,6 +78,14 @@ impl Owners {
         number(&self.groups, name)
     }
 
+    /// Says whether these are numbers of a user and a group that are the same on every machine.
+    pub fn are_fixed(&self, user: u32, group: u32) -> bool {
+        let is_fixed = |numbers: &Numbers, id: u32| {
+            id == 0 || numbers.values().any(|fixed| *fixed == Some(id))
+        };
+        is_fixed(&self.users, user) && is_fixed(&self.groups, group)
+    }
+
     /// Takes the lines of passwd(5) or group(5): in both, the number is the third field.
     fn add_table(&mut self, text: &str, is_user: bool) {
         let numbers = match is_user {

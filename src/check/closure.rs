@@ -62,6 +62,17 @@ impl BaseLibraries {
     }
 }
 
+impl BaseLibraries {
+    /// Returns what images lie over; `None` where nothing is known.
+    pub fn below(&self) -> Option<Below<'_>> {
+        match self {
+            Self::Files(root) => Some(Below::Files(root)),
+            Self::Packages(packages) => Some(Below::Packages(packages)),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// A file of an image that would not run, or not wholly, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Break {
@@ -81,14 +92,15 @@ pub struct Break {
 
 /// Judges an image over a base: every program, library and script that would not run, in order.
 pub fn judge(linkage: &Linkage, base: &BaseLibraries) -> Vec<Break> {
-    let below = match base {
-        BaseLibraries::Files(root) => Below::Files(root),
-        BaseLibraries::Packages(packages) => Below::Packages(packages),
-        BaseLibraries::Unknown => return Vec::new(),
-    };
-    let view = View::new(linkage, below);
+    base.below()
+        .map(|below| judge_view(linkage, &View::new(linkage, below), below))
+        .unwrap_or_default()
+}
+
+/// Judges an image by a view of it over a base.
+pub fn judge_view(linkage: &Linkage, view: &View<'_>, below: Below<'_>) -> Vec<Break> {
     let judge = Breaks {
-        judge: Judge::new(linkage, below, &view),
+        judge: Judge::new(linkage, below, view),
         below,
     };
     let mut breaks = judge.on(Processor::Oldest);
@@ -121,7 +133,7 @@ impl Breaks<'_> {
     fn on(&self, processor: Processor) -> Vec<Break> {
         let problems = self.judge.problems(processor).into_iter();
         let mut breaks: Vec<_> = problems
-            .map(|(subject, problem)| self.broken(subject, problem))
+            .map(|(subject, problem)| broken(self.below, subject, problem))
             .collect();
         let missing = self.judge.missing_features(processor).into_iter();
         breaks.extend(missing.map(|(path, feature)| Break {
@@ -135,91 +147,6 @@ impl Breaks<'_> {
             where_looked: String::new(),
         }));
         breaks
-    }
-
-    /// Says in words what a problem is.
-    fn broken(&self, subject: Subject<'_>, problem: Problem) -> Break {
-        let path = format!("/{}", subject.path);
-        match problem {
-            Problem::Interpreter { path: loader } => Break {
-                kind: &kinds::INTERPRETER_MISSING,
-                missing: format!("{loader}: no such file"),
-                by: path.clone(),
-                path,
-                where_looked: String::new(),
-            },
-            Problem::Missing {
-                by,
-                name,
-                looked,
-                elsewhere,
-                ..
-            } => {
-                let looked = format!("looked in {}", looked.join(", "));
-                let (kind, missing, where_looked) = if elsewhere.is_empty() {
-                    let missing = format!("{name}: cannot open shared object file");
-                    (&kinds::SONAME_MISSING, missing, looked)
-                } else {
-                    let missing = format!("{name} is not where the loader looks");
-                    let kind = if subject.alone {
-                        &kinds::NEEDS_ITS_HOST
-                    } else {
-                        &kinds::LIBRARY_NOT_ON_SEARCH_PATH
-                    };
-                    let hint = self.hint(&elsewhere);
-                    (
-                        kind,
-                        missing,
-                        format!("{looked}; it is {}{hint}", elsewhere.join(", ")),
-                    )
-                };
-                Break {
-                    kind,
-                    missing,
-                    path,
-                    by,
-                    where_looked,
-                }
-            }
-            Problem::Version {
-                by,
-                library,
-                version,
-                ..
-            } => Break {
-                kind: &kinds::SYMBOL_VERSION_MISSING,
-                missing: format!("{library}: version `{version}' not found"),
-                path,
-                by,
-                where_looked: String::new(),
-            },
-            Problem::Unloadable {
-                by,
-                library,
-                problem,
-                ..
-            } => Break {
-                kind: &kinds::LIBRARY_UNLOADABLE,
-                missing: format!("{library} can't be loaded: {problem}"),
-                path,
-                by,
-                where_looked: String::new(),
-            },
-        }
-    }
-
-    /// Says why a library is not found although its directory is one of libraries.
-    fn hint(&self, elsewhere: &[String]) -> &'static str {
-        let configured = |path: &String| {
-            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            matches!(self.below, Below::Files(root) if root.configures(directory))
-        };
-        if elsewhere.iter().any(configured) {
-            ", a directory of ld.so.conf, whose libraries are found through ld.so.cache, which a \
-             merge does not rebuild"
-        } else {
-            ""
-        }
     }
 
     fn scripts(&self) -> impl Iterator<Item = Break> {
@@ -241,6 +168,91 @@ impl Breaks<'_> {
                 where_looked: String::new(),
             }
         })
+    }
+}
+
+/// Says in words what a problem is.
+pub fn broken(below: Below<'_>, subject: Subject<'_>, problem: Problem) -> Break {
+    let path = format!("/{}", subject.path);
+    match problem {
+        Problem::Interpreter { path: loader } => Break {
+            kind: &kinds::INTERPRETER_MISSING,
+            missing: format!("{loader}: no such file"),
+            by: path.clone(),
+            path,
+            where_looked: String::new(),
+        },
+        Problem::Missing {
+            by,
+            name,
+            looked,
+            elsewhere,
+            ..
+        } => {
+            let looked = format!("looked in {}", looked.join(", "));
+            let (kind, missing, where_looked) = if elsewhere.is_empty() {
+                let missing = format!("{name}: cannot open shared object file");
+                (&kinds::SONAME_MISSING, missing, looked)
+            } else {
+                let missing = format!("{name} is not where the loader looks");
+                let kind = if subject.alone {
+                    &kinds::NEEDS_ITS_HOST
+                } else {
+                    &kinds::LIBRARY_NOT_ON_SEARCH_PATH
+                };
+                let hint = hint(below, &elsewhere);
+                (
+                    kind,
+                    missing,
+                    format!("{looked}; it is {}{hint}", elsewhere.join(", ")),
+                )
+            };
+            Break {
+                kind,
+                missing,
+                path,
+                by,
+                where_looked,
+            }
+        }
+        Problem::Version {
+            by,
+            library,
+            version,
+            ..
+        } => Break {
+            kind: &kinds::SYMBOL_VERSION_MISSING,
+            missing: format!("{library}: version `{version}' not found"),
+            path,
+            by,
+            where_looked: String::new(),
+        },
+        Problem::Unloadable {
+            by,
+            library,
+            problem,
+            ..
+        } => Break {
+            kind: &kinds::LIBRARY_UNLOADABLE,
+            missing: format!("{library} can't be loaded: {problem}"),
+            path,
+            by,
+            where_looked: String::new(),
+        },
+    }
+}
+
+/// Says why a library is not found although its directory is one of libraries.
+fn hint(below: Below<'_>, elsewhere: &[String]) -> &'static str {
+    let configured = |path: &String| {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        matches!(below, Below::Files(root) if root.configures(directory))
+    };
+    if elsewhere.iter().any(configured) {
+        ", a directory of ld.so.conf, whose libraries are found through ld.so.cache, which a \
+         merge does not rebuild"
+    } else {
+        ""
     }
 }
 

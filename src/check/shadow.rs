@@ -5,19 +5,25 @@
 //! base's is not: a file replaces a file, a link hides a whole directory, a directory hides a link
 //! and all that was reached through it.
 //!
+//! A hierarchy itself, `/usr` or `/opt`, may be a link of the base: systemd follows it, and merges
+//! over what it leads to.
+//!
 //! Where the base's files are not known, only what every base has is looked at.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::successors;
 
 use architecture::{Elf, Gnu};
 use files::{PathBytes, directory_of, shown};
-use image::{Content, ContentId, Directory, Entry, Step, Tree, Visit, follow};
+use image::{
+    Content, ContentId, Directory, Entry, Step, Tree, Visit, follow, is_below, is_of_overlayfs,
+};
 use serde::Serialize;
 
-use crate::base::files::{BaseEntry, BaseFiles};
+use crate::base::files::{BaseEntry, BaseFiles, HIERARCHIES};
+use crate::base::{Access, harm};
 use crate::findings::{self, Finding, FindingKind, kinds};
-use crate::plan::filter::is_below;
 use crate::words::failure::Result;
 
 /// Directories that every base has. A merged image's attributes win over the base's.
@@ -52,6 +58,19 @@ const BASE_DIRECTORIES: &[&str] = &[
 
 /// So many paths are named in one finding.
 const SHOWN: usize = 4;
+/// Links that every base has that an image fits.
+const MERGED: [(&str, &str); 4] = [
+    ("bin", "usr/bin"),
+    ("lib", "usr/lib"),
+    ("lib64", "usr/lib64"),
+    ("sbin", "usr/sbin"),
+];
+/// The mode and owner of a directory of which nothing is known.
+const USUAL: Access = Access {
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+};
 /// Where users type names of programs, and the base may have them in either.
 const COMMANDS: [(&str, &str); 4] = [
     ("usr/bin", "usr/sbin"),
@@ -118,12 +137,34 @@ pub fn shadows(
         tree,
         base,
         naming,
-        found: Vec::new(),
+        found: overlayfs_attributes(tree),
     };
     gate.directory(&PathBytes::default(), tree.root())?;
     gate.links();
     gate.found.sort();
     Ok(gate.found)
+}
+
+/// Finds what overlayfs would not take for a mere attribute.
+pub fn overlayfs_attributes(tree: &Tree) -> Vec<Shadow> {
+    let mut found = Vec::new();
+    tree.walk(&mut |path, visit| {
+        let is_merged = HIERARCHIES
+            .iter()
+            .any(|hierarchy| is_below(path, hierarchy));
+        let names = visit.stat().xattrs.keys().filter(|_| is_merged);
+        found.extend(
+            names
+                .filter(|name| is_of_overlayfs(name))
+                .map(|name| Shadow {
+                    kind: &kinds::OVERLAYFS_ATTRIBUTE,
+                    path: format!("/{path}"),
+                    what: format!("has the attribute {name}"),
+                    owner: None,
+                }),
+        );
+    });
+    found
 }
 
 struct Gate<'a, 'n> {
@@ -148,8 +189,8 @@ impl Gate<'_, '_> {
     fn of_base(&self, path: &[u8]) -> BaseEntry {
         let is_path = |known: &&str| known.as_bytes() == path;
         match self.base {
-            Some(base) => base.entry(path),
-            None if BASE_DIRECTORIES.iter().any(is_path) => BaseEntry::Directory(Some(0o755)),
+            Some(base) => base.below(path),
+            None if BASE_DIRECTORIES.iter().any(is_path) => BaseEntry::Directory(Some(USUAL)),
             None => BaseEntry::Missing,
         }
     }
@@ -160,10 +201,12 @@ impl Gate<'_, '_> {
             path.push(name);
             let of_base = self.of_base(path.bytes());
             match entry {
-                Entry::Directory(below) => self.below(&path, below, &of_base)?,
+                Entry::Directory(below) => {
+                    self.below(&path, below, &of_base)?;
+                }
                 Entry::Leaf(id) => {
-                    let content = &self.tree.leaf(*id).content;
-                    self.leaf(&path, content, &of_base)?;
+                    let leaf = self.tree.leaf(*id);
+                    self.leaf(&path, &leaf.content, &of_base)?;
                     self.twin(above, name);
                 }
             }
@@ -179,21 +222,22 @@ impl Gate<'_, '_> {
     ) -> Result<()> {
         match of_base {
             BaseEntry::Missing => {}
-            BaseEntry::Directory(mode) => {
-                let stat = &directory.stat;
-                let owned = (stat.uid, stat.gid) != (0, 0);
-                // The mode of the hierarchy itself stays the base's.
-                if path.bytes().contains(&b'/')
-                    && (mode.is_some_and(|mode| mode != stat.mode) || owned)
-                {
+            BaseEntry::Directory(of_base) => {
+                let own = Access::of(&directory.stat);
+                // Where only the files in it are known, the mode may be any, the owner hardly.
+                let of_base = of_base.unwrap_or(Access {
+                    mode: own.mode,
+                    ..USUAL
+                });
+                // Mode and owner of the hierarchy itself stay the base's.
+                if path.bytes().contains(&b'/') && own != of_base {
+                    self.other_access(path, own, of_base);
+                } else if let Some(to) = self.base.and_then(|base| base.behind_link(path)) {
                     let what = format!(
-                        "has mode {:04o} and owner {}:{} in the image, {:04o} in the base",
-                        stat.mode,
-                        stat.uid,
-                        stat.gid,
-                        mode.unwrap_or(0o755),
+                        "is a link to /{to} in the base, which is read-only while the image is \
+                         merged"
                     );
-                    self.add(&kinds::DIRECTORY_MODE, path, what);
+                    self.add(&kinds::READ_ONLY, path, what);
                 }
             }
             BaseEntry::Link(target) => {
@@ -211,6 +255,18 @@ impl Gate<'_, '_> {
             }
         }
         self.directory(path, directory)
+    }
+
+    fn other_access(&mut self, path: &PathBytes, own: Access, of_base: Access) {
+        let mut what = format!("has {own} in the image, {of_base} in the base");
+        let kind = match harm(own, of_base) {
+            Some(harm) => {
+                what += &format!(", which {harm}");
+                &kinds::DIRECTORY_ACCESS
+            }
+            None => &kinds::DIRECTORY_MODE,
+        };
+        self.add(kind, path, what);
     }
 
     fn leaf(&mut self, path: &PathBytes, content: &Content, of_base: &BaseEntry) -> Result<()> {
@@ -319,7 +375,7 @@ impl Gate<'_, '_> {
         if follow(path, &mut look).is_some() {
             return None;
         }
-        let inside = ["usr", "opt"]
+        let inside = HIERARCHIES
             .iter()
             .any(|hierarchy| is_below(&last, hierarchy));
         if AT_RUN_TIME.iter().any(|place| is_below(&last, place)) {
@@ -341,8 +397,11 @@ impl Gate<'_, '_> {
 
     /// Returns what is at a path of the merged system.
     fn step(&self, path: &PathBytes) -> Step {
-        let of_image = self.tree.get(path);
-        match of_image {
+        let own = match self.base {
+            Some(base) => base.in_image(path),
+            None => Cow::Borrowed(path.bytes()),
+        };
+        match self.tree.get(&own) {
             Some(Visit::Directory(_)) => return Step::Directory,
             Some(Visit::Leaf(_, leaf)) => {
                 return match &leaf.content {
@@ -362,6 +421,12 @@ impl Gate<'_, '_> {
             return Step::Nothing;
         }
         match self.of_base(path.bytes()) {
+            // Rules move files of packages that have them beside these links. Where no root shows
+            // it, the links are there: without them, no program would start.
+            BaseEntry::Missing if self.base.is_none_or(|base| !base.has_root()) => {
+                let link = MERGED.iter().find(|(link, _)| path == link);
+                link.map_or(Step::Nothing, |(_, target)| Step::Link((*target).into()))
+            }
             BaseEntry::Missing => Step::Nothing,
             BaseEntry::Directory(_) => Step::Directory,
             BaseEntry::Link(target) => Step::Link(target),

@@ -167,11 +167,38 @@ kinds! {
          usr-merge and sbin-merge move files for the usual ones; for others, repackage.";
 
     DIRECTORY_MODE: Note "directory-mode",
-        "a directory's mode or owner differs from the base's; once merged, the image's applies",
-        why "In a merge a directory has the mode and owner that the image gives it. If the mode \
-         is stricter than the base's, users are locked out; if it is more open, they are let in.",
-        repair "Set the mode in the package or the overlay to the base's. Directories that no \
-         package describes get the base's mode automatically.";
+        "a directory's mode or owner differs from the base's or another image's, and nobody loses \
+         or gains by it",
+        why "In a merge a directory has the mode and owner that the uppermost image gives it. Here \
+         nobody is kept out who was let in, and nobody may write who could not.",
+        repair "Nothing to do. Directories that no package describes get the base's mode \
+         automatically.";
+
+    DIRECTORY_ACCESS: Fatal "directory-access",
+        "a directory's mode or owner locks out users whom the base or another image lets in, or \
+         lets them write where they may not",
+        why "In a merge a directory has the mode and owner that the uppermost image gives it. With \
+         a /usr/bin of mode 0700, only root can run anything; in one that others may write, they \
+         can replace programs.",
+        repair "Set mode and owner in the package or the overlay to the base's. Directories that \
+         no package describes get the base's mode automatically.";
+
+    OVERLAYFS_ATTRIBUTE: Fatal "overlayfs-attribute",
+        "a file or directory has an attribute by which overlayfs hides or redirects what is below it",
+        why "A merge is an overlayfs, and the image is a layer of it. A directory with \
+         trusted.overlay.opaque hides everything that the base has in it, such as all commands; \
+         other attributes make other files appear. They stay behind where the upper layer of an \
+         overlay mount was copied.",
+        repair "Copy the files from the mounted overlay instead of its upper layer, or remove the \
+         attributes with setfattr -x.";
+
+    READ_ONLY: Note "read-only",
+        "/opt is a link of the base, and what it leads to is read-only while the image is merged",
+        why "systemd follows the link and merges over the directory that it leads to. That is often \
+         below /var, where programs expect to write; while an image with files in /opt is merged, \
+         they can't.",
+        repair "Nothing to do if nothing else is installed there at run time. If something is, move \
+         the image's files below /usr.";
 
     DIRECTORY_OVER_LINK: Fatal "directory-over-link",
         "a directory replaces a link of the base; once merged, it hides everything behind the \

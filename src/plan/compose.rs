@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use files::PathBytes;
-use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError};
+use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError, is_of_overlayfs};
 use rpm_input::{File, FileKind, Package, Scriptlet};
 use serde::Serialize;
 
-use crate::base::Owners;
+use crate::base::{Access, Owners};
 use crate::findings::{Finding, kinds};
 use crate::plan::filter::{self, Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
 use crate::plan::overlay::OverlayFile;
@@ -22,6 +22,20 @@ use crate::words::quantity::{bytes, counted};
 
 /// Set-user-id and set-group-id bits of a mode.
 const SET_ID: u16 = 0o6000;
+
+/// Where the system's manager finds what it reads when it is reloaded, as far as images have a say
+/// in it: units (systemd.unit(5)), what makes units and variables (systemd.generator(7),
+/// systemd.environment-generator(7)), and its own settings (systemd-system.conf(5)).
+const MANAGER_DIRECTORIES: [&str; 8] = [
+    "usr/lib/systemd/system",
+    "usr/lib/systemd/system-environment-generators",
+    "usr/lib/systemd/system-generators",
+    "usr/lib/systemd/system.conf.d",
+    "usr/local/lib/systemd/system",
+    "usr/local/lib/systemd/system-environment-generators",
+    "usr/local/lib/systemd/system-generators",
+    "usr/local/lib/systemd/system.conf.d",
+];
 
 /// A path that a rule left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,19 +91,24 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Gives a directory that nobody describes the mode that it has in the base, since the
+    /// Gives a directory that nobody describes the mode and owner that it has in the base, since the
     /// image's will be the merged system's.
-    pub fn adopt_modes(&mut self, mode_of: &dyn Fn(&PathBytes) -> Option<u16>) -> Result<()> {
+    pub fn adopt_access(&mut self, access_of: &dyn Fn(&PathBytes) -> Option<Access>) -> Result<()> {
         let mut adopted = Vec::new();
         self.tree.walk(&mut |path, visit| {
             if let image::Visit::Directory(directory) = visit
                 && !path.is_empty()
                 && !self.described.contains(path)
-                && let Some(mode) = mode_of(path)
-                && mode != directory.stat.mode
+                && let Some(Access { mode, uid, gid }) = access_of(path)
+                && Access::of(&directory.stat) != (Access { mode, uid, gid })
             {
-                let stat = directory.stat.clone();
-                adopted.push((path.clone(), Stat { mode, ..stat }));
+                let stat = Stat {
+                    mode,
+                    uid,
+                    gid,
+                    ..directory.stat.clone()
+                };
+                adopted.push((path.clone(), stat));
             }
         });
         let implicit = Stat::implicit_directory(self.time);
@@ -101,15 +120,13 @@ impl Plan {
         Ok(())
     }
 
-    /// Says whether units for the system's manager are inside, so that it must reload after a
-    /// merge.
+    /// Says whether something is inside that the system's manager reads when it is reloaded, so that
+    /// it must be after a merge.
     pub fn has_units(&self) -> bool {
-        ["usr/lib/systemd/system", "usr/lib/systemd/system.control"]
-            .iter()
-            .any(|path| {
-                matches!(self.tree.get(path), Some(image::Visit::Directory(directory))
+        MANAGER_DIRECTORIES.iter().any(|path| {
+            matches!(self.tree.get(path), Some(image::Visit::Directory(directory))
                 if directory.entries().len() > 0)
-            })
+        })
     }
 }
 
@@ -178,6 +195,7 @@ pub fn compose(
         times,
         placed: BTreeMap::new(),
         bereft: Vec::new(),
+        layered: Vec::new(),
         plan: Plan {
             time: times.image,
             ..Plan::default()
@@ -205,6 +223,8 @@ struct Composer<'a> {
     placed: BTreeMap<PathBytes, Placed>,
     /// Paths of the overlay with attributes that are not taken.
     bereft: Vec<String>,
+    /// Paths of the overlay with attributes that say that it was a layer of another.
+    layered: Vec<String>,
     plan: Plan,
 }
 
@@ -459,9 +479,12 @@ impl Composer<'_> {
                 ),
             });
         }
-        if !file.not_taken.is_empty() {
-            let names = file.not_taken.join(", ");
-            self.bereft.push(format!("/{path} has {names}"));
+        let (layered, others): (Vec<_>, Vec<_>) =
+            (file.not_taken.iter().map(String::as_str)).partition(|name| is_of_overlayfs(name));
+        for (names, paths) in [(layered, &mut self.layered), (others, &mut self.bereft)] {
+            if !names.is_empty() {
+                paths.push(format!("/{path} has {}", names.join(", ")));
+            }
         }
         Stat {
             mode,
@@ -523,6 +546,15 @@ impl Composer<'_> {
                 let text = format!("{}: not run: {}", package.nevra, kinds.join(", "));
                 findings.push(Finding::new(&kinds::SCRIPTLET, text));
             }
+        }
+        if let Some(first) = self.layered.first() {
+            let text = format!(
+                "{} of the overlay hid or redirected what was below it, which is not in it: \
+                 {first}{}",
+                counted(self.layered.len(), "path"),
+                dots(self.layered.len())
+            );
+            findings.push(Finding::new(&kinds::OVERLAYFS_ATTRIBUTE, text));
         }
         if let Some(first) = self.bereft.first() {
             let text = format!(

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use files::PathBytes;
+pub use image::is_below;
 use serde::{Serialize, Serializer};
 
 use crate::words::failure::{Failure, Result};
@@ -385,12 +386,6 @@ fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
             Relocation::Moved
         }
     }
-}
-
-/// Says whether `path` is `directory` or below it.
-pub fn is_below(path: impl AsRef<[u8]>, directory: &str) -> bool {
-    (path.as_ref().strip_prefix(directory.as_bytes()))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {

@@ -71,7 +71,7 @@ pub fn plan(
     let overlay = overlay.unwrap_or_default();
     let mut plan = compose::compose(packages, &overlay, &rules, &base.owners, times)?;
     if let Some(files) = files {
-        plan.adopt_modes(&|path| files.directory_mode(path))?;
+        plan.adopt_access(&|path| files.directory_access(path))?;
     }
     let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);

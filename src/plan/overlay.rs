@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::{Descent, Directory, Links, PathBytes};
-use image::ContentId;
+use image::{ContentId, is_of_overlayfs};
 use rustix::fs::{lgetxattr, llistxattr};
 use rustix::io::Errno;
 use walkdir::WalkDir;
@@ -157,7 +157,10 @@ fn is_kept(name: &[u8], value: &[u8]) -> Option<bool> {
         b"security.selinux" => None,
         // The last byte of the first word is the revision. The third is for one user namespace.
         b"security.capability" => Some(matches!(value.get(3), Some(1 | 2))),
-        _ => Some(name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")),
+        _ => {
+            let is_of_overlayfs = str::from_utf8(name).is_ok_and(is_of_overlayfs);
+            Some(name.starts_with(b"user.") && !is_of_overlayfs)
+        }
     }
 }
 

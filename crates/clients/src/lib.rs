@@ -38,7 +38,7 @@ pub use disk::{Designator, Mounted, NotMounted, Partition, Protection, mounted};
 pub use image::{Container, FileSystem, Image, ReleaseFile};
 pub use names::{Pattern, version_problem};
 pub use release::{MAX_RELEASE_SIZE, Release};
-pub use systemd::{MAX_MOUNT_OPTIONS, mount_options};
+pub use systemd::{ROOM_FOR_MOUNT_OPTIONS, mount_options};
 pub use verdict::{Outcome, Verdict};
 pub use version::Systemd;
 

@@ -24,7 +24,7 @@ const TINY: u64 = 1024;
 const DEFAULT_SCOPE: &str = "system portable";
 
 /// Most bytes of the options of one mount: a page of Linux without the final NUL.
-pub const MAX_MOUNT_OPTIONS: usize = 4095;
+pub const ROOM_FOR_MOUNT_OPTIONS: usize = 4095;
 
 /// Returns how many bytes of mount options it takes to merge images with these names over a
 /// hierarchy, such as `usr`. All versions write all layers into one line, with the same paths; one

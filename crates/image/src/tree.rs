@@ -568,9 +568,9 @@ pub fn is_of_overlayfs(name: &str) -> bool {
 
 /// Says whether `path` is `directory` or below it.
 #[must_use]
-pub fn is_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+pub fn is_below(path: impl AsRef<[u8]>, directory: impl AsRef<[u8]>) -> bool {
+    (path.as_ref().strip_prefix(directory.as_ref()))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Says whether `path` can be a path of a tree: relative, normal, not too long or too deep.

@@ -118,6 +118,7 @@ fn over_a_base_with_files() {
         (&["usr/lib f file"], &["shadows-base /usr/lib"]),
         (&["usr/lib64/y f y"], &["directory-over-link /usr/lib64"]),
         (&["usr/lib/x/y f y"], &["directory-mode /usr/lib/x"]),
+        (&["usr/bin d 700"], &["directory-access /usr/bin"]),
         (&["usr/lib/x d 750", "usr/lib/x/y f y"], &[]),
         (
             &["usr/bin/fsck f other"],
@@ -159,12 +160,100 @@ fn over_a_base_of_which_no_file_is_known() {
     for (image, expected) in [
         (&["usr/bin/new f new"][..], &[][..]),
         (&["usr/lib64 l lib"], &["link-over-directory /usr/lib64"]),
-        (&["usr/bin d 700"], &["directory-mode /usr/bin"]),
+        (&["usr/bin d 700"], &["directory-access /usr/bin"]),
+        (&["usr/bin d 555"], &["directory-mode /usr/bin"]),
+        (&["usr/bin/a l /lib64/b", "usr/lib64/b f b"], &[]),
+        (&["usr/lib64/a l ../../lib64/b", "usr/lib64/b f b"], &[]),
+        (&["usr/bin/a l ../../bin/b"], &[]),
         (&["usr/libexec/x d 700"], &[]),
         (&["usr/bin/a l nothing"], &[]),
         (&["usr/bin/a l /etc/x"], &["dangling-link /usr/bin/a"]),
     ] {
         assert_eq!(found(image, None), expected, "{image:?}");
+    }
+}
+
+#[test]
+fn over_a_base_whose_opt_is_a_link() {
+    const BASE: &[&str] = &[
+        "opt l var/opt",
+        "usr/local l ../var/usrlocal",
+        "usr/bin d 755",
+        "var/opt/own d 755",
+        "var/opt/own/file f own",
+    ];
+    for (image, expected) in [
+        (&["opt/x/a f a"][..], &["read-only /opt"][..]),
+        (
+            &["opt/x/a f a", "usr/bin/b l /opt/x/a"],
+            &["read-only /opt"],
+        ),
+        (
+            &["opt/x/a f a", "usr/bin/b l /var/opt/x/a"],
+            &["read-only /opt"],
+        ),
+        (&["usr/bin/b l /opt/own/file"], &[]),
+        (&["usr/bin/b l /opt/x/a"], &["dangling-link /usr/bin/b"]),
+        (
+            &["opt/own/file f new"],
+            &["read-only /opt", "shadows-base /opt/own/file"],
+        ),
+        (
+            &["opt/own d 700"],
+            &["directory-access /opt/own", "read-only /opt"],
+        ),
+        // Below a hierarchy, a link is hidden as any.
+        (
+            &["usr/local/bin/a f a"],
+            &["directory-over-link /usr/local"],
+        ),
+        (&["opt l usr/bin"], &["link-over-directory /opt"]),
+    ] {
+        assert_eq!(found(image, Some(BASE)), expected, "{image:?}");
+    }
+}
+
+#[test]
+fn attributes_that_overlayfs_follows() {
+    let implicit = Stat::implicit_directory(0);
+    for (path, name, expected) in [
+        (
+            "usr/bin",
+            "trusted.overlay.opaque",
+            Some("has the attribute trusted.overlay.opaque"),
+        ),
+        (
+            "usr/a",
+            "trusted.overlay.redirect",
+            Some("has the attribute trusted.overlay.redirect"),
+        ),
+        (
+            "opt/a",
+            "user.overlay.metacopy",
+            Some("has the attribute user.overlay.metacopy"),
+        ),
+        ("usr/a", "user.overlays", None),
+        ("etc/a", "trusted.overlay.opaque", None),
+    ] {
+        let mut tree = Tree::new(implicit.clone());
+        let mut stat = implicit.clone();
+        stat.xattrs.insert(name.to_owned(), b"y".to_vec());
+        if path == "usr/bin" {
+            tree.insert_directory(path, stat, &implicit).unwrap();
+        } else {
+            let content = Content::Symlink("/dev/null".into());
+            tree.insert_leaf(path, Leaf { stat, content }, &implicit)
+                .unwrap();
+        }
+        let found = shadows(&tree, None, &mut |id| Ok(id.clone())).unwrap();
+        let found: Vec<_> = (found.iter())
+            .map(|one| (one.kind.id, one.path.as_str(), one.what.as_str()))
+            .collect();
+        let expected = expected.map(|what| ("overlayfs-attribute", format!("/{path}"), what));
+        let expected: Vec<_> = (expected.iter())
+            .map(|(id, path, what)| (*id, path.as_str(), *what))
+            .collect();
+        assert_eq!(found, expected, "{path} {name}");
     }
 }
 

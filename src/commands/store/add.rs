@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::Links;
+use image::squashfs::Image;
 use manifest::Summary;
 use serde::Serialize;
 use store::{Added, Listing, Publication, Store, Temporary};
 
+use crate::check::shadow;
 use crate::cli::store::AddArguments;
 use crate::inputs;
 use crate::inspected::beside;
@@ -79,7 +81,8 @@ fn add(
     if arguments.per_name {
         publish::check_own_directory(&directory)?;
     }
-    let file = copy(&store, image, Links::Follow)?;
+    let mut file = copy(&store, image, Links::Follow)?;
+    check_attributes(image, &mut file.1)?;
     let digest = file.2;
     let stored = directory.join(&file.0);
     let added = store
@@ -112,6 +115,25 @@ fn add(
         sha256: hex::encode(digest),
         added,
     })
+}
+
+/// Refuses an image that hides more of a base than it says. One that can't be read here passes.
+fn check_attributes(path: &Path, copy: &mut Temporary) -> Result<()> {
+    let Some(tree) = Image::open(copy)
+        .ok()
+        .and_then(|mut image| image.tree().ok())
+    else {
+        return Ok(());
+    };
+    let found = shadow::overlayfs_attributes(&tree);
+    let Some(first) = found.first() else {
+        return Ok(());
+    };
+    let what = format!("{}: {} {}", path.display(), first.path, first.what);
+    Err(Failure::refused(anyhow!(what)).hint(format!(
+        "merged, it would hide files of the base; for more, see sysext-build explain {}",
+        first.kind.id
+    )))
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.

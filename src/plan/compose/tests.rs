@@ -736,23 +736,28 @@ fn what_rules_are_told_of_a_file() {
 /// The system's manager must reload for units of its own, and for no others.
 #[test]
 fn units_of_the_systems_manager() {
+    let file = |path: &str| format!("/{path} f 0644 root:root sha256:one");
     for (line, expected) in [
+        (file("usr/lib/systemd/system/a.service"), true),
+        (file("usr/lib/systemd/system/a.service.d/b.conf"), true),
+        (file("usr/local/lib/systemd/system/a.service"), true),
+        (file("usr/lib/systemd/system-generators/a"), true),
         (
-            "/usr/lib/systemd/system/a.service f 0644 root:root sha256:one",
+            file("usr/local/lib/systemd/system-environment-generators/a"),
             true,
         ),
+        (file("usr/lib/systemd/system.conf.d/a.conf"), true),
+        (file("usr/lib/systemd/system.control/a"), false),
+        (file("usr/lib/systemd/user/a.service"), false),
+        (file("usr/lib/systemd/system-preset/a.preset"), false),
+        (file("opt/lib/systemd/system/a.service"), false),
+        ("/usr/lib/systemd/system d 0755 root:root".to_owned(), false),
         (
-            "/usr/lib/systemd/system.control/a f 0644 root:root sha256:one",
-            true,
-        ),
-        (
-            "/usr/lib/systemd/user/a.service f 0644 root:root sha256:one",
+            "/usr/lib/systemd/system l 0777 root:root ->../x".to_owned(),
             false,
         ),
-        ("/usr/lib/systemd/system d 0755 root:root", false),
-        ("/usr/lib/systemd/system l 0777 root:root ->../x", false),
     ] {
-        let plan = plan(&[package("one", &[line])], &[], None);
+        let plan = plan(&[package("one", &[&line])], &[], None);
         assert_eq!(plan.has_units(), expected, "{line}");
     }
 }
@@ -816,6 +821,7 @@ fn attributes_of_an_overlay() {
         "usr/b f 0644 x -system.posix_acl_access -trusted.x",
         "usr/c f 0644 x user.x -trusted.x",
         "etc/d f 0644 x -trusted.x",
+        "usr/e f 0644 x -trusted.overlay.metacopy -trusted.y",
     ];
     assert_eq!(
         told(&plan(&[], &overlay, None)),
@@ -823,8 +829,10 @@ fn attributes_of_an_overlay() {
             "/usr/a f 0755 0:0 0 1 sha256:x security.capability=0x01 user.x=0x01",
             "/usr/b f 0644 0:0 0 1 sha256:x",
             "/usr/c f 0644 0:0 0 1 sha256:x user.x=0x01",
+            "/usr/e f 0644 0:0 0 1 sha256:x",
             "left-out: hierarchy-only left out 1 path, 1 bytes: /etc/d",
-            "overlay-attribute: attributes of 2 paths of the overlay are not in the image: /usr/b has system.posix_acl_access, trusted.x ...",
+            "overlayfs-attribute: 1 path of the overlay hid or redirected what was below it, which is not in it: /usr/e has trusted.overlay.metacopy",
+            "overlay-attribute: attributes of 3 paths of the overlay are not in the image: /usr/b has system.posix_acl_access, trusted.x ...",
             "set-uid: /usr/a is run with file capabilities (0755)",
         ]
     );
@@ -853,7 +861,7 @@ fn times() {
 }
 
 #[test]
-fn only_directories_that_nobody_describes_adopt_the_bases_modes() {
+fn only_directories_that_nobody_describes_adopt_the_bases_access() {
     let packages = [package(
         "one",
         &[
@@ -863,13 +871,19 @@ fn only_directories_that_nobody_describes_adopt_the_bases_modes() {
         ],
     )];
     let mut plan = plan(&packages, &[], None);
-    plan.adopt_modes(&|path| match &*path.text() {
-        "" | "usr/bin" | "usr/lib/x" => Some(0o555),
+    let access = |mode, uid, gid| Access { mode, uid, gid };
+    plan.adopt_access(&|path| match &*path.text() {
+        "" | "usr/bin" | "usr/lib/x" => Some(access(0o555, 7, 8)),
         _ => None,
     })
     .unwrap();
-    for (path, mode) in [("usr/bin", 0o755), ("usr/lib", 0o755), ("usr/lib/x", 0o555)] {
-        assert_eq!(plan.tree.get(path).unwrap().stat().mode, mode, "{path}");
+    for (path, expected) in [
+        ("usr/bin", access(0o755, 0, 0)),
+        ("usr/lib", access(0o755, 0, 0)),
+        ("usr/lib/x", access(0o555, 7, 8)),
+    ] {
+        let found = Access::of(plan.tree.get(path).unwrap().stat());
+        assert_eq!(found, expected, "{path}");
     }
     assert_eq!(plan.tree.root().stat.mode, 0o755);
 }

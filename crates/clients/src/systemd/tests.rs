@@ -499,7 +499,11 @@ fn more_images_than_one_mount_takes() {
     for (number, fits) in [(72, true), (73, false)] {
         for hierarchy in ["usr", "opt"] {
             let length = mount_options(hierarchy, names(number));
-            assert_eq!(length <= MAX_MOUNT_OPTIONS, fits, "{number} {hierarchy}");
+            assert_eq!(
+                length <= ROOM_FOR_MOUNT_OPTIONS,
+                fits,
+                "{number} {hierarchy}"
+            );
         }
     }
     assert_eq!(mount_options("usr", ["a", "bc"].into_iter()), 41 + 36 + 37);
