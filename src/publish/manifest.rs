@@ -72,6 +72,7 @@ fn package(chosen: &Chosen, digest: &[u8; 32]) -> Package {
         name: package.nevra.name.clone(),
         version: Some(package.nevra.evr()),
         architecture: Some(package.nevra.arch.clone()),
+        summary: Some(package.summary.clone()).filter(|summary| !summary.is_empty()),
         size: Some(package.installed_size),
         sha256: Some(hex::encode(digest)),
         origin: Some(origin.to_string_lossy().into_owned()),

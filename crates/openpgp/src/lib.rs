@@ -52,4 +52,5 @@ mod tests;
 
 pub use error::Error;
 pub use keyring::{KeySummary, Keyring, MAX_KEYRING, Verified};
+pub use policy::date;
 pub use signing::{MAX_SECRET_KEY, SigningKey};

@@ -60,7 +60,7 @@ pub(crate) fn is_hard(revocation: &Signature) -> bool {
 }
 
 /// Returns a day as `YYYY-MM-DD`, of seconds since 1970 in UTC.
-pub(crate) fn date(seconds: u64) -> String {
+pub fn date(seconds: u64) -> String {
     // Days are counted from 1 March of year 0, so that a leap day comes last in its year; 400
     // years of the Gregorian calendar are 146 097 days.
     let days = seconds / 86_400 + 719_468;

@@ -110,6 +110,28 @@ systemd-sysext refresh
     )
 }
 
+/// Returns the commands for sysextmgr, where it finds the extension by its name: it takes what is
+/// before the last hyphen of an image's name for that, and reads one directory.
+pub fn sysextmgr(index: &Index, extension: &Extension) -> Option<String> {
+    let newest = extension.images.first()?;
+    let is_found = extension.directory.is_empty() && !newest.version.contains('-');
+    let verify = match index.signed {
+        true => "",
+        false => "verify_signature=false\\n",
+    };
+    is_found.then(|| {
+        format!(
+            "\
+mkdir -p /etc/sysextmgr
+printf '[default]\\nurl=%s\\n{verify}' '{url}' > /etc/sysextmgr/sysextmgr.conf
+sysextmgrcli install {name}
+",
+            url = url(index),
+            name = extension.name
+        )
+    })
+}
+
 /// Returns the commands that need no service at all.
 pub fn by_hand(index: &Index, extension: &Extension, image: &Image) -> String {
     let file = &image.file;
@@ -142,6 +164,8 @@ mod tests {
         Image {
             file: "gcc-14-1.x86-64.raw".to_owned(),
             version: "14-1".to_owned(),
+            evr: None,
+            built: None,
             architecture: None,
             bytes: 0,
             sha256: String::new(),
@@ -155,6 +179,7 @@ mod tests {
         Extension {
             name: "gcc".to_owned(),
             directory: directory.to_owned(),
+            summary: None,
             definitions: Some("sysupdate.gcc.d/".to_owned()),
             images: vec![image()],
         }
@@ -275,5 +300,25 @@ systemd-sysext refresh
         ] {
             assert!(document.contains(&format!("\n{shown}```\n")), "{shown}");
         }
+    }
+
+    #[test]
+    fn of_sysextmgr() {
+        let mut index = Index::new(String::new(), Some("https://a.example/".to_owned()));
+        let mut flat = extension("");
+        // Everything before the last hyphen would be the name.
+        assert_eq!(sysextmgr(&index, &flat), None);
+        flat.images[0].version = "14.1".to_owned();
+        let unsigned = "\
+mkdir -p /etc/sysextmgr
+printf '[default]\\nurl=%s\\nverify_signature=false\\n' 'https://a.example/' > /etc/sysextmgr/sysextmgr.conf
+sysextmgrcli install gcc
+";
+        assert_eq!(sysextmgr(&index, &flat).as_deref(), Some(unsigned));
+        index.signed = true;
+        let signed = unsigned.replace("verify_signature=false\\n", "");
+        assert_eq!(sysextmgr(&index, &flat), Some(signed));
+        flat.directory = "gcc/".to_owned();
+        assert_eq!(sysextmgr(&index, &flat), None);
     }
 }

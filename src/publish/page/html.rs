@@ -24,8 +24,8 @@ pub fn page(index: &Index) -> String {
     page.head(index);
     page.header(index);
     page.line("<main id=\"main\">");
-    page.trust(index);
     page.overview(index);
+    page.trust(index);
     for extension in &index.extensions {
         page.extension(index, extension);
     }
@@ -144,8 +144,7 @@ a web server can show any. The commands stop at the first that fails.</p>",
 <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Extensions\">
 <table>
 <thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Newest</th><th scope=\"col\">Fits</th>\
-<th scope=\"col\">Architecture</th><th scope=\"col\" class=\"number\">Size</th>\
-<th scope=\"col\" class=\"number\">Packages</th></tr></thead>
+<th scope=\"col\">Built</th><th scope=\"col\" class=\"number\">Size</th></tr></thead>
 <tbody>",
         );
         for extension in &index.extensions {
@@ -154,15 +153,17 @@ a web server can show any. The commands stop at the first that fails.</p>",
             };
             add!(
                 self,
-                "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th><td class=\"version\">{}</td>\
-<td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
+                "<tr><th scope=\"row\"><a href=\"#{}\">{}</a>{}</th>\
+<td data-label=\"Newest\" class=\"version\">{}</td><td data-label=\"Fits\">{}, {}</td>\
+<td data-label=\"Built\" class=\"version\">{}</td><td data-label=\"Size\" class=\"number\">{}</td></tr>",
                 anchor(&extension.name),
                 Text(&extension.name),
-                Text(&newest.version),
+                summary(extension),
+                Text(newest.evr.as_deref().unwrap_or(&newest.version)),
                 Text(&newest.fits.in_words()),
-                Text(newest.architecture.as_deref().unwrap_or("unknown")),
+                Text(architecture(newest)),
+                Text(newest.built.as_deref().unwrap_or("unknown")),
                 bytes(newest.bytes),
-                newest.packages.len(),
             );
         }
         self.line("</tbody>\n</table>\n</div>");
@@ -176,7 +177,8 @@ a web server can show any. The commands stop at the first that fails.</p>",
         add!(
             self,
             "<section class=\"extension\" id=\"{id}\" aria-labelledby=\"{id}-name\">
-<h2 id=\"{id}-name\">{name}</h2>"
+<h2 id=\"{id}-name\">{name}</h2>{}",
+            summary(extension)
         );
         self.images(extension);
         for image in newest_of_each(&extension.images) {
@@ -198,8 +200,17 @@ updates, too</small></summary><div class=\"inside\">",
 <div class=\"inside\">",
         );
         self.pre(&commands::importctl(index, extension, newest));
+        self.line("</div></details>");
+        if let Some(commands) = commands::sysextmgr(index, extension) {
+            self.line(
+                "<details><summary>sysextmgr <small>openSUSE MicroOS; for all extensions of the \
+store</small></summary><div class=\"inside\">",
+            );
+            self.pre(&commands);
+            self.line("</div></details>");
+        }
         self.line(
-            "</div></details>\n<details><summary>By hand <small>any systemd with \
+            "<details><summary>By hand <small>any systemd with \
 systemd-sysext</small></summary><div class=\"inside\">",
         );
         self.pre(&commands::by_hand(index, extension, newest));
@@ -213,12 +224,16 @@ systemd-sysext</small></summary><div class=\"inside\">",
 <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Images of {}\">
 <table>
 <thead><tr><th scope=\"col\">Version</th><th scope=\"col\">Fits</th>\
-<th scope=\"col\">Architecture</th><th scope=\"col\" class=\"number\">Size</th>\
+<th scope=\"col\">Built</th><th scope=\"col\" class=\"number\">Size</th>\
 <th scope=\"col\">File and SHA-256</th></tr></thead>
 <tbody>",
             Text(&extension.name)
         );
         for (number, image) in extension.images.iter().enumerate() {
+            let seen = match &image.evr {
+                Some(_) => format!(" <small>clients see {}</small>", Text(&image.version)),
+                None => String::new(),
+            };
             let newest = match number {
                 0 => " <span class=\"newest\">newest</span>",
                 _ => "",
@@ -233,11 +248,13 @@ systemd-sysext</small></summary><div class=\"inside\">",
             }
             add!(
                 self,
-                "<tr><td class=\"version\">{}{newest}</td><td class=\"system\">{}</td><td>{}</td>\
-<td class=\"number\">{}</td><td class=\"file\">{files}<br><code>{}</code></td></tr>",
-                Text(&image.version),
+                "<tr><td data-label=\"Version\" class=\"version\">{}{seen}{newest}</td>\
+<td data-label=\"Fits\" class=\"system\">{}, {}</td><td data-label=\"Built\" class=\"version\">{}</td>\
+<td data-label=\"Size\" class=\"number\">{}</td><td class=\"file\">{files}<br><code>{}</code></td></tr>",
+                Text(image.evr.as_deref().unwrap_or(&image.version)),
                 Text(&image.fits.in_words()),
-                Text(image.architecture.as_deref().unwrap_or("unknown")),
+                Text(architecture(image)),
+                Text(image.built.as_deref().unwrap_or("unknown")),
                 bytes(image.bytes),
                 in_groups(&image.sha256, 16, "<wbr>"),
             );
@@ -256,7 +273,7 @@ systemd-sysext</small></summary><div class=\"inside\">",
             counted(image.packages.len(), "package"),
             Text(&image.version),
             Text(&image.fits.in_words()),
-            Text(image.architecture.as_deref().unwrap_or("unknown")),
+            Text(architecture(image)),
         );
         for package in image.packages.iter().take(MAX_PACKAGES) {
             let mut nevra = package.name.clone();
@@ -315,6 +332,19 @@ systemd-sysext</small></summary><div class=\"inside\">",
     }
 }
 
+fn architecture(image: &Image) -> &str {
+    let stated = image.architecture.as_deref();
+    stated.unwrap_or("unknown architecture")
+}
+
+/// Returns what an extension is, as HTML.
+fn summary(extension: &Extension) -> String {
+    let summary = extension.summary.as_deref();
+    summary.map_or_else(String::new, |summary| {
+        format!("<p class=\"soft\">{}</p>", Text(summary))
+    })
+}
+
 /// Returns the newest image for each system and architecture. Images are sorted, the newest first.
 fn newest_of_each(images: &[Image]) -> Vec<&Image> {
     let mut newest: Vec<&Image> = Vec::new();
@@ -361,10 +391,13 @@ mod tests {
         index.extensions.push(Extension {
             name: text.to_owned(),
             directory: text.to_owned(),
+            summary: some(),
             definitions: some(),
             images: vec![Image {
                 file: text.to_owned(),
                 version: text.to_owned(),
+                evr: some(),
+                built: some(),
                 architecture: some(),
                 bytes: 1,
                 sha256: text.to_owned(),
@@ -485,6 +518,8 @@ mod tests {
         Image {
             file: format!("gdb-{version}.x86-64.raw"),
             version: version.to_owned(),
+            evr: None,
+            built: None,
             architecture: Some("x86-64".to_owned()),
             bytes: 3 << 20,
             sha256: "0123456789abcdef".repeat(4),
@@ -500,11 +535,14 @@ mod tests {
     fn gdb(directory: &str) -> Extension {
         let mut newest = image("2-1", "a", &["gdb", "lib"]);
         newest.manifest = Some("gdb-2-1.x86-64.manifest.gz".to_owned());
+        newest.evr = Some("1:2-1".to_owned());
+        newest.built = Some("2026-03-04".to_owned());
         let mut other = image("1-9", "b", &["gdb"]);
         other.architecture = None;
         Extension {
             name: "gdb".to_owned(),
             directory: directory.to_owned(),
+            summary: Some("Debugs & more".to_owned()),
             definitions: None,
             images: vec![
                 newest,
@@ -534,22 +572,24 @@ mod tests {
                  and removes them again.",
                 "Holds: 1 extension, 4 images, 12 MiB",
                 "SHA256SUMS: not signed",
-                "This store is not signed. Clients compare downloads with SHA256SUMS, and trust the web server for that list.",
                 "Extensions",
-                "| Name | Newest | Fits | Architecture | Size | Packages",
-                "| gdb | 2-1 | a | x86-64 | 3 MiB | 2",
-                "gdb",
-                "| Version | Fits | Architecture | Size | File and SHA-256",
+                "| Name | Newest | Fits | Built | Size",
+                "| gdbDebugs &amp; more | 1:2-1 | a, x86-64 | 2026-03-04 | 3 MiB",
+                "This store is not signed. Clients compare downloads with SHA256SUMS, and trust the web server for that list.",
+                "gdbDebugs &amp; more",
+                "| Version | Fits | Built | Size | File and SHA-256",
                 &format!(
-                    "| 2-1 newest | a | x86-64 | 3 MiB | gdb-2-1.x86-64.raw (manifest){digest}"
+                    "| 1:2-1 clients see 2-1 newest | a, x86-64 | 2026-03-04 | 3 MiB | gdb-2-1.x86-64.raw (manifest){digest}"
                 ),
-                &format!("| 1-9 | b | unknown | 3 MiB | gdb-1-9.x86-64.raw{digest}"),
-                &format!("| 1-1 | a | x86-64 | 3 MiB | gdb-1-1.x86-64.raw{digest}"),
-                &format!("| 0-1 | c | x86-64 | 3 MiB | gdb-0-1.x86-64.raw{digest}"),
+                &format!(
+                    "| 1-9 | b, unknown architecture | unknown | 3 MiB | gdb-1-9.x86-64.raw{digest}"
+                ),
+                &format!("| 1-1 | a, x86-64 | unknown | 3 MiB | gdb-1-1.x86-64.raw{digest}"),
+                &format!("| 0-1 | c, x86-64 | unknown | 3 MiB | gdb-0-1.x86-64.raw{digest}"),
                 "2 packages in version 2-1, a, x86-64",
                 "gdb-2-1",
                 "lib-2-1",
-                "1 package in version 1-9, b, unknown",
+                "1 package in version 1-9, b, unknown architecture",
                 "gdb-1-9",
             ]
         );

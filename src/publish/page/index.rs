@@ -11,11 +11,13 @@
 //!     {
 //!       "name": "strace",
 //!       "directory": "",
+//!       "summary": "Track and debug system calls",
 //!       "definitions": "sysupdate.strace.d/",
 //!       "images": [
 //!         {
 //!           "file": "strace-6.11-1.1.x86-64.raw",
 //!           "version": "6.11-1.1",
+//!           "built": "2026-03-04",
 //!           "architecture": "x86-64",
 //!           "bytes": 1138688,
 //!           "sha256": "…",
@@ -66,6 +68,9 @@ pub struct Extension {
     pub name: String,
     /// Where in the store its images are: nothing, or a name and `/`.
     pub directory: String,
+    /// What it is, in one line, as its package says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
     /// Where in the store the definitions for systemd-sysupdate are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definitions: Option<String>,
@@ -80,6 +85,13 @@ pub struct Image {
     pub file: String,
     /// Its version, as clients see it.
     pub version: String,
+    /// `[epoch:]version-release` of the package that it is named after, where the version for
+    /// clients is written in other characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evr: Option<String>,
+    /// The day of the image's time, in UTC: `SOURCE_DATE_EPOCH`, else that of its newest package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub built: Option<String>,
     /// In systemd's spelling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
@@ -193,6 +205,8 @@ mod tests {
         let image = Image {
             file: "a-1.raw".to_owned(),
             version: "1".to_owned(),
+            evr: None,
+            built: None,
             architecture: None,
             bytes: 7,
             sha256: "00".to_owned(),
@@ -201,6 +215,8 @@ mod tests {
             packages: Vec::new(),
         };
         let whole = Image {
+            evr: some("0:1"),
+            built: some("2026-03-04"),
             architecture: some("x86-64"),
             manifest: some("a-1.manifest.gz"),
             fits: Fits {
@@ -219,6 +235,7 @@ mod tests {
         index.extensions.push(Extension {
             name: "a".to_owned(),
             directory: String::new(),
+            summary: None,
             definitions: None,
             images: vec![image],
         });
@@ -237,8 +254,9 @@ mod tests {
         index.keyring = some("k");
         index.extensions[0].directory = "a/".to_owned();
         index.extensions[0].definitions = some("sysupdate.a.d/");
+        index.extensions[0].summary = some("S");
         index.extensions[0].images = vec![whole];
-        let long = r#"{"index_version":1,"title":"T","url":"https://a/","signed":true,"signing_keys":["F"],"keyring":"k","extensions":[{"name":"a","directory":"a/","definitions":"sysupdate.a.d/","images":[{"file":"a-1.raw","version":"1","architecture":"x86-64","bytes":7,"sha256":"00","manifest":"a-1.manifest.gz","fits":{"ID":"os","SYSEXT_LEVEL":"2","VERSION_ID":"1","SYSEXT_SCOPE":"system"},"packages":[{"name":"a","version":"1","architecture":"x86_64"}]}]}]}"#;
+        let long = r#"{"index_version":1,"title":"T","url":"https://a/","signed":true,"signing_keys":["F"],"keyring":"k","extensions":[{"name":"a","directory":"a/","definitions":"sysupdate.a.d/","summary":"S","images":[{"file":"a-1.raw","version":"1","evr":"0:1","built":"2026-03-04","architecture":"x86-64","bytes":7,"sha256":"00","manifest":"a-1.manifest.gz","fits":{"ID":"os","SYSEXT_LEVEL":"2","VERSION_ID":"1","SYSEXT_SCOPE":"system"},"packages":[{"name":"a","version":"1","architecture":"x86_64"}]}]}]}"#;
         assert_eq!(compact(&index), parsed(long));
     }
 }

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use files::Links;
+use image::squashfs;
+use manifest::{Package, Summary};
 use openpgp::Keyring;
 use store::{KEYRING, ListedImage, Store};
 
@@ -145,7 +148,23 @@ fn extension(
     let mut images = images.collect::<Result<Vec<_>>>()?;
     // Over all architectures and systems; a stable sort keeps the order of the rest.
     images.sort_by(|a, b| store::order::systemd(&b.version, &a.version));
+    let newest = images.first().map(|image| image.file.as_str());
+    let summary = (listed
+        .iter()
+        .find(|image| Some(image.file.as_str()) == newest))
+    .and_then(|image| image.manifest.as_ref())
+    .and_then(|manifest| {
+        let named = |package: &&Package| package.name == manifest.config.name;
+        let mut packages = manifest.packages.iter();
+        packages
+            .clone()
+            .find(named)
+            .or(packages.next())?
+            .summary
+            .clone()
+    });
     Ok(Extension {
+        summary,
         definitions: None,
         name,
         directory,
@@ -168,6 +187,10 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
     Ok(Image {
         file: image.file.clone(),
         version: version.to_owned(),
+        evr: (manifest.and_then(Summary::evr))
+            .filter(|evr| *evr != version)
+            .map(str::to_owned),
+        built: built(path),
         architecture: manifest.and_then(|manifest| manifest.config.architecture.clone()),
         bytes,
         sha256: hex::encode(image.sha256),
@@ -186,6 +209,13 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
             })
             .collect(),
     })
+}
+
+/// Returns the day of an image's own time; nothing for one that is not SquashFS.
+fn built(path: &Path) -> Option<String> {
+    let file = files::open(path, Links::Refuse).ok()?;
+    let image = squashfs::Image::open(file).ok()?;
+    Some(openpgp::date(image.facts().mkfs_time.into()))
 }
 
 /// Returns what stands between the name and the last dot, where no manifest tells the version: by
@@ -418,6 +448,8 @@ mod tests {
             Image {
                 file: "apt-1.x86-64.raw".to_owned(),
                 version: "1".to_owned(),
+                evr: None,
+                built: None,
                 architecture: some("x86-64"),
                 bytes: 5,
                 sha256: hex::encode(digest),
