@@ -291,7 +291,7 @@ fn a_base_is_told_by_looking_at_it() {
         (
             &write("words", b"hello\n"),
             1,
-            "words: line 1: \"hello\" is not name-version-release.arch",
+            "words: line 1: it is not name-version-release.arch",
         ),
         (
             &write("json", b"{\"a\": 1}"),
