@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! cargo bench --bench parity -- [--names N] [--recommends] [--best] [--base NAME,...] [--verbose]
-//!     SET=REPOSITORY[,REPOSITORY...]...
+//!     [--explain] SET=REPOSITORY[,REPOSITORY...]...
 //! ```
 //!
 //! For each set, N names (500 if it is not said) are drawn from the repositories' packages by a
 //! fixed rule, and each is resolved by itself, here and by dnf. With `--base`, the base has these
 //! packages and what they require: they are put into an RPM database that dnf reads, and taken as
 //! the base here. The counts of equal and unequal answers are printed, with `--verbose` also what
-//! is unequal. Needs python3-dnf, and rpmbuild for `--base`.
+//! is unequal. With `--explain`, what is said of names that can't be resolved is given to libsolv,
+//! which says what of it is not true; `--names 100000` asks for all. Needs python3-dnf, and rpmbuild for `--base`.
 
 #![allow(
     clippy::disallowed_methods,
@@ -44,6 +45,7 @@ struct Run {
     recommends: bool,
     best: bool,
     verbose: bool,
+    explain: bool,
     base: Vec<String>,
 }
 
@@ -53,6 +55,7 @@ fn main() {
         recommends: false,
         best: false,
         verbose: false,
+        explain: false,
         base: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -62,6 +65,7 @@ fn main() {
             "--recommends" => run.recommends = true,
             "--best" => run.best = true,
             "--verbose" => run.verbose = true,
+            "--explain" => run.explain = true,
             "--base" => {
                 let names = arguments.next().unwrap();
                 run.base = names.split(',').map(str::to_owned).collect();
@@ -89,6 +93,11 @@ fn compare(run: &Run, set: &str, directories: &[&str]) {
     let start = Instant::now();
     let ours = answers(run, &names, &base, &sources);
     let our_time = start.elapsed().as_secs_f64();
+    if run.explain {
+        fs::remove_dir_all(&root).unwrap();
+        explain(set, &ours, directories);
+        return;
+    }
     let start = Instant::now();
     let theirs = dnf(run, &names, &root, directories);
     let their_time = start.elapsed().as_secs_f64();
@@ -135,6 +144,29 @@ fn compare(run: &Run, set: &str, directories: &[&str]) {
     for (class, count) in counts {
         println!("  {count:4}  {class}");
     }
+}
+
+/// Has libsolv say which lines about names that can't be resolved are not true.
+fn explain(set: &str, answers: &BTreeMap<String, Answer>, directories: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/parity/truth.py");
+    let mut child = Command::new("/usr/bin/python3")
+        .arg(script)
+        .args(directories)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let failed = answers
+        .iter()
+        .filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
+    let mut input = child.stdin.take().unwrap();
+    println!("{set}: {} names can't be resolved", failed.clone().count());
+    for (name, problem) in failed {
+        for line in problem.lines() {
+            writeln!(input, "{name}\t{line}").unwrap();
+        }
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success(), "truth.py");
 }
 
 /// A repository.

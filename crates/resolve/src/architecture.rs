@@ -47,6 +47,11 @@ impl Architectures {
         }
     }
 
+    /// Returns whether packages of `arch` are of the system's own word size.
+    pub(crate) fn is_own(&self, arch: &str) -> bool {
+        self.colour(arch) & 0b10 != 0
+    }
+
     /// Returns the word sizes that packages of `arch` are for, as bits.
     pub(crate) fn colour(&self, arch: &str) -> u8 {
         let found = self.ranked.iter().find(|(name, _)| name == arch);

@@ -12,7 +12,7 @@ use crate::id::Id;
 use crate::pattern::is_pattern;
 use crate::pool::{Available, Exclusion, Package, Pool};
 use crate::prefer;
-use crate::problem::{Rule, of_exclusions, of_requirement};
+use crate::problem::{Rule, of_candidates, of_requirement};
 use crate::solvable::Nevra;
 
 /// What is to be added to the base.
@@ -299,7 +299,7 @@ fn one_of<'a>(admission: &Admission<'_>, number: usize, text: &str, found: Vec<I
                 dependency: text.to_owned(),
                 by: None,
             }],
-            false => of_exclusions(admission, &found),
+            false => of_candidates(admission, &found),
         });
     }
     Meaning::Demands(vec![demand(
@@ -336,7 +336,7 @@ fn satisfy<'a>(admission: &Admission<'_>, number: usize, dependency: &Dependency
         return already(admission.pool, number, by);
     }
     if clauses.contains(&Clause::default()) {
-        return Meaning::Impossible(of_requirement(admission, dependency, None));
+        return Meaning::Impossible(of_requirement(admission, dependency));
     }
     Meaning::Demands(
         clauses

@@ -10,8 +10,8 @@
 )]
 
 use resolve::{
-    Capability, Catalog, Dependency, Nevra, Options, Pool, Repository, Request, Rich, Solvable,
-    Wanted, resolve,
+    Capability, Catalog, Dependency, Nevra, Options, Pool, Repository, Request, Rich, Rule,
+    Solvable, Wanted, resolve,
 };
 
 /// A generator of numbers (xorshift64), seeded by the number of the pool.
@@ -179,6 +179,87 @@ fn text(base: &[Solvable], available: &[Solvable], wanted: &[Dependency]) -> Str
     packages.collect::<String>() + &list("request", wanted)
 }
 
+/// Returns what is wrong with a line of an explanation, if anything. `can_be` says whether a package
+/// can be added to the base at all.
+fn untruth(
+    rule: &Rule,
+    base: &[Solvable],
+    available: &[Solvable],
+    can_be: &dyn Fn(&Solvable) -> bool,
+) -> Option<String> {
+    let all = || base.iter().chain(available);
+    let parsed = |text: &str| Dependency::parse(text).unwrap();
+    let says = |nevra: &Nevra, list: fn(&Solvable) -> &Vec<Dependency>, text: &str| {
+        let mut named = all().filter(|one| one.nevra == *nevra);
+        named.any(|one| list(one).contains(&parsed(text)))
+    };
+    let providers = |text: &str| -> Vec<&Solvable> {
+        let parts = leaves(&parsed(text));
+        let provides = |one: &&Solvable| parts.iter().any(|part| satisfies(one, part));
+        all().filter(provides).collect()
+    };
+    let wrong = match rule {
+        Rule::NothingProvides { dependency, by } => {
+            let is_said = |by: &Nevra| says(by, |one| &one.requires, dependency);
+            !providers(dependency).is_empty() || !by.as_ref().is_none_or(is_said)
+        }
+        Rule::NotInstallable { by, dependency } => {
+            let is_said = |by: &Nevra| says(by, |one| &one.requires, dependency);
+            // What the request as a whole fails for says nothing of its parts.
+            by.as_ref().is_some_and(|by| {
+                !is_said(by) || (providers(dependency).into_iter()).any(|one| can_be(one))
+            })
+        }
+        Rule::Requires {
+            by,
+            dependency,
+            providers: named,
+        } => {
+            let found = providers(dependency);
+            let provides = |nevra: &Nevra| found.iter().any(|one| one.nevra == *nevra);
+            !says(by, |one| &one.requires, dependency) || !named.iter().all(provides)
+        }
+        Rule::Conflicts {
+            package,
+            dependency,
+            other,
+        } => {
+            let found = providers(dependency);
+            let provides = |nevra: &Nevra| found.iter().any(|one| one.nevra == *nevra);
+            !says(package, |one| &one.conflicts, dependency) || !other.as_ref().is_none_or(provides)
+        }
+        Rule::Obsoletes {
+            package,
+            dependency,
+            other,
+            ..
+        } => {
+            let is_meant =
+                |one: &Solvable| one.nevra == *other && is_named(one, &parsed(dependency));
+            !says(package, |one| &one.obsoletes, dependency) || !all().any(is_meant)
+        }
+        Rule::SameName { package, other, .. } => package.name != other.name || package == other,
+        _ => false,
+    };
+    wrong.then(|| "not so".to_owned())
+}
+
+/// Returns the parts of a dependency that one package satisfies and that are no conditions.
+fn leaves(dependency: &Dependency) -> Vec<Dependency> {
+    let Dependency::Rich(rich) = dependency else {
+        return vec![dependency.clone()];
+    };
+    match rich.as_ref() {
+        Rich::And(parts) | Rich::Or(parts) => parts.iter().flat_map(leaves).collect(),
+        Rich::If(a, _, c) | Rich::Unless(a, _, c) => {
+            let mut parts = leaves(a);
+            parts.extend(c.iter().flat_map(leaves));
+            parts
+        }
+        Rich::With(_) | Rich::Without(..) => vec![dependency.clone()],
+    }
+}
+
 #[test]
 fn answers_are_those_of_an_exhaustive_search() {
     let (mut solved, mut unsolvable) = (0, 0);
@@ -217,14 +298,18 @@ fn answers_are_those_of_an_exhaustive_search() {
             architecture: "x86_64".to_owned(),
             ..Options::default()
         };
-        let judge = |chosen: &dyn Fn(usize) -> bool| {
+        let with = |chosen: &dyn Fn(usize) -> bool| {
             let mut there: Vec<&Solvable> = base.iter().collect();
             there.extend(
                 (0..available.len())
                     .filter(|i| chosen(*i))
                     .map(|i| &available[i]),
             );
-            let there = Installed(there);
+            Installed(there)
+        };
+        let fits = |chosen: &dyn Fn(usize) -> bool| with(chosen).is_consistent(base.len());
+        let judge = |chosen: &dyn Fn(usize) -> bool| {
+            let there = with(chosen);
             there.is_consistent(base.len()) && wanted.iter().all(|wanted| there.has(wanted, None))
         };
         // Two repositories of one priority are as good as one.
@@ -256,7 +341,37 @@ fn answers_are_those_of_an_exhaustive_search() {
                     "pool {number} has a solution, but {problem}\n{}",
                     text(&base, &available, &wanted)
                 );
-                assert!(!problem.rules.is_empty(), "pool {number}");
+                let can_be = |one: &Solvable| {
+                    let place = available.iter().position(|other| other.nevra == one.nevra);
+                    let is_chosen =
+                        |subset: usize| place.is_some_and(|place| subset >> place & 1 == 1);
+                    (0..1usize << available.len())
+                        .any(|subset| is_chosen(subset) && fits(&|index| subset >> index & 1 == 1))
+                };
+                for rule in &problem.rules {
+                    let Some(wrong) = untruth(rule, &base, &available, &can_be) else {
+                        continue;
+                    };
+                    panic!(
+                        "pool {number}: {rule}: {wrong}\n{}",
+                        text(&base, &available, &wanted)
+                    );
+                }
+                let says_why = problem.rules.iter().any(|rule| {
+                    !matches!(
+                        rule,
+                        Rule::NotInstallable { by: None, .. } | Rule::Others { .. }
+                    )
+                });
+                // What rich requests say of each other is a reason of its own.
+                let is_simple = wanted
+                    .iter()
+                    .all(|one| matches!(one, Dependency::Simple(_)));
+                assert!(
+                    says_why || !is_simple,
+                    "pool {number}: {problem}\n{}",
+                    text(&base, &available, &wanted)
+                );
                 unsolvable += 1;
             }
         }

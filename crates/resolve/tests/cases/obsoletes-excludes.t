@@ -13,5 +13,5 @@ job install name a
 job install name b
 result transaction,problems <inline>
 #>problem info package new-1-1.noarch obsoletes old < 5 provided by old-1-1.noarch
-#>problem info package a-1-1.noarch requires new, but none of the providers can be installed
-#>problem info package b-1-1.noarch requires old, but none of the providers can be installed
+#>problem info package a-1-1.noarch requires new, provided by new-1-1.noarch
+#>problem info package b-1-1.noarch requires old, provided by old-1-1.noarch

@@ -11,5 +11,5 @@ system x86_64 rpm system
 job install name a
 result transaction,problems <inline>
 #>problem info package a-1-1.noarch conflicts with (b and c)
-#>problem info package a-1-1.noarch requires b, but none of the providers can be installed
-#>problem info package a-1-1.noarch requires c, but none of the providers can be installed
+#>problem info package a-1-1.noarch requires b, provided by b-1-1.noarch
+#>problem info package a-1-1.noarch requires c, provided by c-1-1.noarch

@@ -8,4 +8,4 @@ repo available 0 testtags <inline>
 system x86_64 rpm system
 job install name a
 result transaction,problems <inline>
-#>problem info package a-1-1.noarch requires (b unless c), but none of the providers can be installed
+#>problem info package a-1-1.noarch requires (b unless c), which can't be met

@@ -12,5 +12,5 @@ job install name a
 job install name b
 result transaction,problems <inline>
 #>problem info cannot install both c-2-1.noarch and c-1-1.noarch
-#>problem info package a-1-1.noarch requires c = 1, but none of the providers can be installed
-#>problem info package b-1-1.noarch requires c = 2, but none of the providers can be installed
+#>problem info package a-1-1.noarch requires c = 1, provided by c-1-1.noarch
+#>problem info package b-1-1.noarch requires c = 2, provided by c-2-1.noarch
