@@ -62,7 +62,7 @@ pub(super) fn judge(
     findings.extend(best_before(sums, examination.now));
     let is_by_obs = is_published_by_obs(directory, survey, sums)?;
     if is_by_obs {
-        let text = "is made of the NAME.sha256 beside each file";
+        let text = "is made of the NAME.sha256 next to each file";
         findings.push(Finding::new(&kinds::PUBLISHED_BY_OBS, SUMS, text));
     }
     for name in survey.files.keys() {
