@@ -121,10 +121,9 @@ impl InspectedImage {
         let facts = clients::Image {
             file: format!("{stem}.raw"),
             link: found.config.name.clone(),
-            container: Container::Assumed,
             releases: vec![file(&found.config.name, true), file(stem, false)],
-            has_usr_os_release: false,
-            has_etc_os_release: false,
+            manifest: Some(Release::of_keys(found.extension.clone())),
+            ..clients::Image::default()
         };
         Ok(Self {
             path: path.to_owned(),
@@ -152,11 +151,9 @@ impl InspectedImage {
         let mut opened = opened::open(file, architecture).map_err(failed)?;
         let mut facts = clients::Image {
             file: name.to_owned(),
-            link: String::new(),
             container: opened.container,
-            releases: Vec::new(),
-            has_usr_os_release: false,
-            has_etc_os_release: false,
+            manifest: (manifest.as_ref()).map(|found| Release::of_keys(found.extension.clone())),
+            ..clients::Image::default()
         };
         if let Some(root) = opened.systems.first() {
             facts.has_etc_os_release = root.tree.resolve("etc/os-release").is_some();

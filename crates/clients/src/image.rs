@@ -7,11 +7,12 @@ use crate::release::Release;
 const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
 
 /// How the bytes of an image file are arranged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Container {
     /// File systems: one that is the whole file, or those of a disk's partitions that are mounted.
     FileSystems(Vec<FileSystem>),
     /// A manifest alone was read: the image is taken for a whole one.
+    #[default]
     Assumed,
     /// No file system that systemd knows, or one that Linux can't mount. The text completes the
     /// sentence "the image …".
@@ -87,7 +88,7 @@ impl ReleaseFile {
 }
 
 /// An image, as far as clients look.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
     /// File name in the store, such as `strace-6.11-1.1.x86-64.raw`.
     pub file: String,
@@ -97,6 +98,8 @@ pub struct Image {
     pub container: Container,
     /// Its extension-release files, in any order.
     pub releases: Vec<ReleaseFile>,
+    /// What its manifest, beside it in the store, says of its extension-release file.
+    pub manifest: Option<Release>,
     /// It has `/usr/lib/os-release`, which would be the merged system's.
     pub has_usr_os_release: bool,
     /// It has `/etc/os-release`, which is never merged but makes it look like a whole system.

@@ -136,10 +136,7 @@ mod tests {
         let image = Image {
             file: file.to_owned(),
             link: link.to_owned(),
-            container: crate::Container::Assumed,
-            releases: Vec::new(),
-            has_usr_os_release: false,
-            has_etc_os_release: false,
+            ..Image::default()
         };
         let os_release = crate::Release::default();
         let host = Host {

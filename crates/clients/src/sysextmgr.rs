@@ -1,117 +1,130 @@
 //! sysextmgr 1.0.0, the extension manager of openSUSE MicroOS.
 //!
-//! It links images under their full file names, and derives an image's short name from that: what
-//! stands before the last `-`, after the last two parts between dots are off. A version with a
-//! `-` in it becomes a part of the name, and updates of that image are not found. Of an installed
-//! image it reads the extension-release file of the full name, by exact path, and nothing else.
+//! It finds images by their names on the list of a store, and derives an image's short name from
+//! that: the last two parts between dots are off, then what follows the last `-`, each as far as
+//! there is one. A version with a `-` in it becomes a part of the name. What an image is for, it
+//! reads off the manifest beside it. It links what it installs under its full file name, and from
+//! then on reads the extension-release file of that name, by exact path, and nothing else. A host
+//! or an installed image that lacks a key which it asks for makes every call fail.
 
 use crate::Host;
 use crate::image::{Container, Image};
 use crate::release::Release;
 use crate::verdict::{Outcome, Verdict};
 
+/// Keys without which it gives up a host's os-release, and with it every call. They may be empty.
+const OF_HOSTS: [&str; 3] = ["ID", "ID_LIKE", "VERSION_ID"];
+/// Keys without which it gives up the list of installed images.
+const OF_INSTALLED: [&str; 2] = ["ID", "VERSION_ID"];
+
 /// Returns what sysextmgr does with an image.
 pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
-    if let Container::Broken(problem) = &image.container {
-        let words = format!("systemd-dissect can't open it: the image {problem}");
-        return Verdict::new(Outcome::Refused, "format", words);
+    if let Some(key) = (OF_HOSTS.iter()).find(|key| host.os_release.given(key).is_none()) {
+        let words = format!("it needs {key} of the host's os-release, and does nothing without");
+        return Verdict::new(Outcome::Refused, key, words);
     }
-    if let Container::Unread(problem) = &image.container {
-        return Verdict::unread(problem);
-    }
-    let stem = image.stem();
     let short = short_name(&image.file);
-    if short.as_deref() != Some(image.link.as_str()) {
+    if short != image.link {
         let words = "its name is taken from what is before the last '-' of the file name";
         return Verdict::new(Outcome::Ignored, "name", words)
-            .between(short.as_deref(), Some(&image.link));
+            .between(Some(short), Some(&image.link));
     }
+    let Some(manifest) = &image.manifest else {
+        let words = "it lists no image without its manifest, or a .raw.json, beside it";
+        return Verdict::new(Outcome::Ignored, "manifest", words);
+    };
+    let verdict = compare(manifest, host);
+    if verdict.outcome != Outcome::Accepted {
+        return verdict;
+    }
+    for key in ["ARCHITECTURE", "SYSEXT_VERSION_ID"] {
+        if manifest.given(key).is_none() {
+            let words = format!("it ends with a crash where an image has no {key}");
+            return Verdict::new(Outcome::Refused, key, words);
+        }
+    }
+    // A container that nobody can open is found out when it is installed.
+    match &image.container {
+        Container::Broken(problem) => {
+            let words = format!("systemd-dissect can't open it: the image {problem}");
+            return Verdict::new(Outcome::Refused, "format", words);
+        }
+        Container::Unread(problem) => return Verdict::unread(problem),
+        Container::Assumed | Container::FileSystems(_) => {}
+    }
+    installed(image).unwrap_or(verdict)
+}
+
+/// Returns a verdict on an image that is installed, and then keeps others from being listed.
+fn installed(image: &Image) -> Option<Verdict> {
+    let refused = |field, words| Some(Verdict::new(Outcome::Refused, field, words));
+    let stem = image.stem();
     let exact = image.releases.iter().find(|file| file.name == stem);
     let Some(release) = exact.and_then(|file| file.keys.as_ref()) else {
         let words =
             format!("there is no extension-release.{stem}, the only name that it looks for");
-        return Verdict::new(Outcome::Refused, "extension-release", words);
+        return refused("extension-release", words);
     };
-    // A list that holds one image without these ends with an error, or the daemon with a crash.
-    for key in ["ID", "VERSION_ID", "SYSEXT_VERSION_ID", "ARCHITECTURE"] {
-        if release.get(key).is_none() {
-            let words = format!("it needs {key} of every image");
-            return Verdict::new(Outcome::Refused, key, words);
-        }
-    }
-    compare(release, host)
+    let missing = OF_INSTALLED
+        .iter()
+        .find(|key| release.given(key).is_none())?;
+    let words = format!("it needs {missing} of every image that is installed");
+    refused(missing, words)
 }
 
+/// Compares what the manifest says with the host.
 fn compare(release: &Release, host: Host<'_>) -> Verdict {
-    let verdict = |outcome, field, image, of_host, words: &str| {
-        Verdict::new(outcome, field, words).between(image, of_host)
-    };
-    let (accepted, ignored) = (Outcome::Accepted, Outcome::Ignored);
-    let scope = release.get("SYSEXT_SCOPE");
-    if scope.is_some_and(|scope| !scope.split_whitespace().any(|word| word == "system")) {
-        let words = "the image is not compatible: its scope is different";
-        return verdict(ignored, "SYSEXT_SCOPE", scope, Some("system"), words);
-    }
-    let architecture = release.get("ARCHITECTURE");
-    let fits = architecture.is_some_and(|own| {
-        host.architecture
-            .map_or_else(|| architecture::is_of_systemd(own), |known| known == own)
-    });
-    if !fits {
-        let words = "the image is not compatible: its architecture is different, and _any is not \
-                     one";
-        return verdict(
-            ignored,
-            "ARCHITECTURE",
-            architecture,
-            host.architecture,
-            words,
-        );
-    }
     let of_host = |key| host.os_release.get(key);
-    let id = release.get("ID");
-    if id == Some("_any") {
-        return verdict(
-            accepted,
-            "ID",
-            id,
-            of_host("ID"),
-            "the image fits every system",
-        );
-    }
+    let verdict = |outcome, key, words: &str| {
+        Verdict::new(outcome, key, words).between(release.given(key), of_host(key))
+    };
     let no = |key| {
         let words = format!("the image is not compatible: its {key} is different");
-        verdict(ignored, key, release.get(key), of_host(key), &words)
+        verdict(Outcome::Ignored, key, &words)
     };
-    let yes = |key| {
-        verdict(
-            accepted,
-            key,
-            release.get(key),
-            of_host(key),
-            "the image is compatible",
-        )
-    };
-    if id != of_host("ID") {
-        return no("ID");
+    let yes = |key| verdict(Outcome::Accepted, key, "the image is compatible");
+    // The word may be a part of another one.
+    if let Some(scope) = release.given("SYSEXT_SCOPE")
+        && !scope.contains("system")
+    {
+        return no("SYSEXT_SCOPE").between(Some(scope), Some("system"));
+    }
+    // What is for every architecture passes the comparison, but not the choice of the newest.
+    if let Some(own) = release.given("ARCHITECTURE") {
+        let fits = host.architecture.map_or_else(
+            || architecture::is_of_systemd(own) && own != "_any",
+            |known| known == own,
+        );
+        if !fits {
+            let words = "the image is not compatible: its architecture is different, and _any is \
+                         not one";
+            return Verdict::new(Outcome::Ignored, "ARCHITECTURE", words)
+                .between(Some(own), host.architecture);
+        }
+    }
+    match release.get("ID") {
+        Some("_any") => return verdict(Outcome::Accepted, "ID", "the image fits every system"),
+        Some(id) if Some(id) == of_host("ID") => {}
+        _ => return no("ID"),
+    }
+    if of_host("VERSION_ID").is_none() && of_host("SYSEXT_LEVEL").is_none() {
+        return yes("ID");
     }
     let key = match (release.get("SYSEXT_LEVEL"), of_host("SYSEXT_LEVEL")) {
         (Some(_), Some(_)) => "SYSEXT_LEVEL",
+        _ if of_host("VERSION_ID").is_none() => return yes("SYSEXT_LEVEL"),
         _ => "VERSION_ID",
     };
-    if release.get(key) == of_host(key) {
-        yes(key)
-    } else {
-        no(key)
+    match release.get(key) == of_host(key) {
+        true => yes(key),
+        false => no(key),
     }
 }
 
 /// Returns the name that sysextmgr reads off a file name.
-fn short_name(file: &str) -> Option<String> {
-    let (stem, _) = file.rsplit_once('.')?;
-    let (stem, _) = stem.rsplit_once('.')?;
-    let (name, _) = stem.rsplit_once('-')?;
-    Some(name.to_owned())
+fn short_name(file: &str) -> &str {
+    let cut = |name, at| str::rsplit_once(name, at).map_or(name, |(name, _)| name);
+    cut(cut(cut(file, '.'), '.'), '-')
 }
 
 #[cfg(test)]
@@ -121,151 +134,182 @@ mod tests {
     #[test]
     fn short_names() {
         for (file, name) in [
-            ("strace-29.1.x86-64.raw", Some("strace")),
-            ("debug-tools-23.7.x86-64.raw", Some("debug-tools")),
-            ("k3s-1.31.5+k3s1-29.1.x86-64.raw", Some("k3s-1.31.5+k3s1")),
-            ("strace-6.11_1.2.x86-64.raw", Some("strace")),
-            ("strace-6.11-1.2.x86-64.raw", Some("strace-6.11")),
-            ("strace.raw", None),
+            ("strace-29.1.x86-64.raw", "strace"),
+            ("debug-tools-23.7.x86-64.raw", "debug-tools"),
+            ("k3s-1.31.5+k3s1-29.1.x86-64.raw", "k3s-1.31.5+k3s1"),
+            ("strace-6.11_1.2.x86-64.raw", "strace"),
+            ("strace-6.11-1.2.x86-64.raw", "strace-6.11"),
+            ("strace.raw", "strace"),
+            ("strace-1.raw", "strace"),
+            ("strace-1.2.raw", "strace"),
+            ("strace.x86-64.raw", "strace"),
+            ("str-ace.raw", "str"),
         ] {
-            assert_eq!(short_name(file).as_deref(), name, "{file}");
+            assert_eq!(short_name(file), name, "{file}");
         }
     }
 
     const FILE: &str = "a-1.x86-64.raw";
     const ALL: &str = "ID=x\nVERSION_ID=1\nSYSEXT_VERSION_ID=1\nARCHITECTURE=x86-64\n";
+    const HOST: &str = "ID=x\nID_LIKE=y\nVERSION_ID=1\n";
 
-    /// Returns `OUTCOME FIELD` for an image of this file name and link, with these keys under the
-    /// file's name, on a host with these and the architecture x86-64.
-    fn judged(file: &str, link: &str, keys: &str, host: &str) -> String {
-        let image = Image {
+    fn image(file: &str, link: &str, manifest: Option<&str>, keys: &str) -> Image {
+        Image {
             file: file.to_owned(),
             link: link.to_owned(),
-            container: Container::Assumed,
             releases: vec![crate::ReleaseFile {
                 name: "a-1.x86-64".to_owned(),
                 is_regular: true,
                 strict: None,
                 keys: Release::parse(keys.as_bytes()),
             }],
-            has_usr_os_release: false,
-            has_etc_os_release: false,
-        };
+            manifest: manifest.and_then(|text| Release::parse(text.as_bytes())),
+            ..Image::default()
+        }
+    }
+
+    /// Returns `OUTCOME FIELD` for an image on a host with these keys and this architecture.
+    fn judged(image: &Image, host: &str, architecture: Option<&str>) -> String {
         let os_release = Release::parse(host.as_bytes()).unwrap();
         let host = Host {
             os_release: &os_release,
-            architecture: Some("x86-64"),
+            architecture,
         };
-        let verdict = judge(&image, host);
+        let verdict = judge(image, host);
         format!("{} {}", verdict.outcome.word(), verdict.field)
     }
 
     #[test]
-    fn names() {
-        for (file, link, expected) in [
-            (FILE, "a", "accepted VERSION_ID"),
-            (FILE, "b", "ignored name"),
-            ("a-1-1.x86-64.raw", "a", "ignored name"),
-            ("a.raw", "a", "ignored name"),
-            // The one name that it looks for is the file's.
-            ("a-2.x86-64.raw", "a", "refused extension-release"),
+    fn names_and_manifests() {
+        for (file, link, manifest, expected) in [
+            (FILE, "a", Some(ALL), "accepted VERSION_ID"),
+            (FILE, "b", Some(ALL), "ignored name"),
+            (FILE, "a", None, "ignored manifest"),
+            ("a-1-1.x86-64.raw", "a", Some(ALL), "ignored name"),
+            // The one file that it looks for is that of the full name.
+            ("a.raw", "a", Some(ALL), "refused extension-release"),
+            ("a-1.raw", "a", Some(ALL), "refused extension-release"),
+            (
+                "a-2.x86-64.raw",
+                "a",
+                Some(ALL),
+                "refused extension-release",
+            ),
         ] {
-            assert_eq!(
-                judged(file, link, ALL, "ID=x\nVERSION_ID=1"),
-                expected,
-                "{file}"
-            );
+            let image = image(file, link, manifest, ALL);
+            assert_eq!(judged(&image, HOST, Some("x86-64")), expected, "{file}");
+        }
+        let mut named = image("a.raw", "a", Some(ALL), ALL);
+        named.releases[0].name = "a".to_owned();
+        assert_eq!(judged(&named, HOST, Some("x86-64")), "accepted VERSION_ID");
+    }
+
+    #[test]
+    fn keys_of_hosts() {
+        for (host, expected) in [
+            (HOST, "accepted VERSION_ID"),
+            ("ID=x\nVERSION_ID=1", "refused ID_LIKE"),
+            ("ID=x\nID_LIKE=y", "refused VERSION_ID"),
+            ("ID_LIKE=y\nVERSION_ID=1", "refused ID"),
+            ("ID=x\nID_LIKE=\nVERSION_ID=", "accepted ID"),
+            (
+                "ID=x\nID_LIKE=\nVERSION_ID=\nSYSEXT_LEVEL=2",
+                "accepted SYSEXT_LEVEL",
+            ),
+        ] {
+            let image = image(FILE, "a", Some(ALL), ALL);
+            assert_eq!(judged(&image, host, Some("x86-64")), expected, "{host}");
         }
     }
 
     #[test]
     fn keys() {
-        let host = "ID=x\nVERSION_ID=1";
+        let level = "ID=x\nID_LIKE=\nVERSION_ID=1\nSYSEXT_LEVEL=2";
         for (from, to, host, expected) in [
-            ("", "", host, "accepted VERSION_ID"),
-            // Without one of four keys the whole list fails.
-            ("ID=x\n", "", host, "refused ID"),
-            ("\nVERSION_ID=1", "", host, "refused VERSION_ID"),
+            ("", "", HOST, "accepted VERSION_ID"),
+            // In a store it passes over what lacks a key, or crashes.
+            ("ID=x\n", "", HOST, "ignored ID"),
+            ("\nVERSION_ID=1", "", HOST, "ignored VERSION_ID"),
             (
                 "SYSEXT_VERSION_ID=1\n",
                 "",
-                host,
+                HOST,
                 "refused SYSEXT_VERSION_ID",
             ),
-            ("ARCHITECTURE=x86-64\n", "", host, "refused ARCHITECTURE"),
-            ("x86-64", "arm64", host, "ignored ARCHITECTURE"),
-            ("x86-64", "_any", host, "ignored ARCHITECTURE"),
-            ("ID=x\n", "ID=_any\n", host, "accepted ID"),
-            ("ID=x\n", "ID=y\n", host, "ignored ID"),
+            ("ARCHITECTURE=x86-64\n", "", HOST, "refused ARCHITECTURE"),
+            ("x86-64", "arm64", HOST, "ignored ARCHITECTURE"),
+            ("x86-64", "_any", HOST, "ignored ARCHITECTURE"),
+            ("ID=x\n", "ID=_any\n", HOST, "accepted ID"),
+            ("ID=x\n", "ID=y\n", HOST, "ignored ID"),
             (
                 "\nVERSION_ID=1",
                 "\nVERSION_ID=2",
-                host,
+                HOST,
                 "ignored VERSION_ID",
             ),
             (
-                "ID=x\n",
-                "ID=x\nSYSEXT_SCOPE=initrd\n",
-                host,
+                "ID=x",
+                "SYSEXT_SCOPE=initrd\nID=x",
+                HOST,
                 "ignored SYSEXT_SCOPE",
             ),
+            ("ID=x", "SYSEXT_SCOPE=\nID=x", HOST, "ignored SYSEXT_SCOPE"),
             (
-                "ID=x\n",
-                "ID=x\nSYSEXT_SCOPE=\"initrd system\"\n",
-                host,
+                "ID=x",
+                "SYSEXT_SCOPE=\"initrd system\"\nID=x",
+                HOST,
+                "accepted VERSION_ID",
+            ),
+            (
+                "ID=x",
+                "SYSEXT_SCOPE=subsystem\nID=x",
+                HOST,
                 "accepted VERSION_ID",
             ),
             // A level counts if both have one.
+            ("ID=x", "SYSEXT_LEVEL=2\nID=x", HOST, "accepted VERSION_ID"),
             (
-                "ID=x\n",
-                "ID=x\nSYSEXT_LEVEL=2\n",
-                host,
-                "accepted VERSION_ID",
-            ),
-            (
-                "ID=x\n",
-                "ID=x\nSYSEXT_LEVEL=2\n",
-                "ID=x\nSYSEXT_LEVEL=2",
+                "ID=x",
+                "SYSEXT_LEVEL=2\nID=x",
+                level,
                 "accepted SYSEXT_LEVEL",
             ),
             (
-                "ID=x\n",
-                "ID=x\nSYSEXT_LEVEL=1\n",
-                "ID=x\nVERSION_ID=1\nSYSEXT_LEVEL=2",
+                "ID=x",
+                "SYSEXT_LEVEL=1\nID=x",
+                level,
                 "ignored SYSEXT_LEVEL",
             ),
-            ("", "", "ID=x\nSYSEXT_LEVEL=2", "ignored VERSION_ID"),
+            // Of an image that fits, what is installed is asked again.
+            ("ID=x\nVERSION_ID=1", "ID=_any", HOST, "refused VERSION_ID"),
         ] {
             let keys = ALL.replacen(from, to, 1);
-            assert_eq!(judged(FILE, "a", &keys, host), expected, "{keys} on {host}");
+            let image = image(FILE, "a", Some(&keys), &keys);
+            let found = judged(&image, host, Some("x86-64"));
+            assert_eq!(found, expected, "{keys} on {host}");
         }
     }
 
     #[test]
     fn bytes_and_architectures_that_are_not_known() {
-        let os_release = Release::parse(b"ID=x\nVERSION_ID=1").unwrap();
-        let host = Host {
-            os_release: &os_release,
-            architecture: None,
-        };
-        for (architecture, expected) in [("arm64", Outcome::Accepted), ("pdp11", Outcome::Ignored)]
-        {
+        for (architecture, expected) in [
+            ("arm64", "accepted VERSION_ID"),
+            ("pdp11", "ignored ARCHITECTURE"),
+            ("_any", "ignored ARCHITECTURE"),
+        ] {
             let keys = ALL.replace("x86-64", architecture);
-            let release = Release::parse(keys.as_bytes()).unwrap();
-            assert_eq!(compare(&release, host).outcome, expected, "{architecture}");
+            let image = image(FILE, "a", Some(&keys), &keys);
+            assert_eq!(judged(&image, HOST, None), expected);
         }
-        let image = Image {
-            file: FILE.to_owned(),
-            link: "a".to_owned(),
-            container: Container::Broken("is empty".to_owned()),
-            releases: Vec::new(),
-            has_usr_os_release: false,
-            has_etc_os_release: false,
-        };
-        let verdict = judge(&image, host);
-        assert_eq!(
-            (verdict.outcome, verdict.field),
-            (Outcome::Refused, "format")
-        );
+        for (container, expected) in [
+            (Container::Broken("is empty".to_owned()), "refused format"),
+            (Container::Unread("is new".to_owned()), "unread format"),
+        ] {
+            let image = Image {
+                container,
+                ..image(FILE, "a", Some(ALL), ALL)
+            };
+            assert_eq!(judged(&image, HOST, None), expected);
+        }
     }
 }

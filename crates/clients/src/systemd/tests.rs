@@ -19,10 +19,8 @@ fn image(link: &str, releases: Vec<ReleaseFile>) -> Image {
     Image {
         file: "x-1.x86-64.raw".to_owned(),
         link: link.to_owned(),
-        container: Container::Assumed,
         releases,
-        has_usr_os_release: false,
-        has_etc_os_release: false,
+        ..Image::default()
     }
 }
 
