@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ::linkage::Linkage;
 use anyhow::anyhow;
-use clients::{Container, MAX_RELEASE_SIZE, Release, ReleaseFile};
+use clients::{Container, Instead, MAX_RELEASE_SIZE, Release, ReleaseFile};
 use files::Links;
 use image::{Content, ContentId, Stored, Tree, Visit};
 use manifest::Manifest;
@@ -32,6 +32,8 @@ const MAX_RATIO: u64 = 1000;
 const MAX_SMALL: u64 = 1 << 30;
 /// Where an image says what it is for.
 pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
+/// Where a confext says that.
+const CONFEXT_DIRECTORY: &str = "etc/extension-release.d";
 
 /// A finished image.
 pub struct InspectedImage {
@@ -117,6 +119,7 @@ impl InspectedImage {
             is_regular,
             strict: Some(b"0".to_vec()),
             keys: Some(Release::of_keys(found.extension.clone())),
+            instead: None,
         };
         let facts = clients::Image {
             file: format!("{stem}.raw"),
@@ -155,17 +158,36 @@ impl InspectedImage {
             manifest: (manifest.as_ref()).map(|found| Release::of_keys(found.extension.clone())),
             ..clients::Image::default()
         };
-        if let Some(root) = opened.systems.first() {
-            facts.has_etc_os_release = root.tree.resolve("etc/os-release").is_some();
+        let is_directory = |tree: &Tree, path: &str| {
+            let found = tree.resolve(path);
+            found.map(|(_, visit)| matches!(visit, Visit::Directory(_)))
+        };
+        let failed_to_read =
+            |error: &io::Error| Container::Unread(format!("can't be read here: {error}"));
+        let mut left = MAX_RELEASE_SIZE;
+        if let Some(root) = opened.systems.first_mut() {
+            let found = is_directory(&root.tree, "etc/os-release");
+            facts.has_etc_os_release = found.is_some();
+            facts.os_release_is_directory = found == Some(true);
+            match release_files_in(CONFEXT_DIRECTORY, &mut *root.reader, &root.tree, &mut left) {
+                Ok(files) => facts.confext_releases = files,
+                Err(error) if is_refusal(&error) => facts.container = failed_to_read(&error),
+                Err(error) => return Err(failed(error)),
+            }
         }
         // A /usr of its own hides that of the root.
         if let Some(system) = opened.systems.last_mut() {
-            facts.has_usr_os_release = system.tree.resolve("usr/lib/os-release").is_some();
-            match release_files(&mut *system.reader, &system.tree) {
+            let found = is_directory(&system.tree, "usr/lib/os-release");
+            facts.has_usr_os_release = found.is_some();
+            facts.os_release_is_directory |= !facts.has_etc_os_release && found == Some(true);
+            match release_files_in(
+                RELEASE_DIRECTORY,
+                &mut *system.reader,
+                &system.tree,
+                &mut left,
+            ) {
                 Ok(files) => facts.releases = files,
-                Err(error) if is_refusal(&error) => {
-                    facts.container = Container::Unread(format!("can't be read here: {error}"));
-                }
+                Err(error) if is_refusal(&error) => facts.container = failed_to_read(&error),
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -212,11 +234,20 @@ fn own_name(facts: &clients::Image) -> String {
 /// Returns all extension-release files of an image. Together they are read up to the length that
 /// systemd reads of one, so that no image fills memory or time.
 pub fn release_files(image: &mut dyn Stored, tree: &Tree) -> io::Result<Vec<ReleaseFile>> {
-    let Some((directory, Visit::Directory(found))) = tree.resolve(RELEASE_DIRECTORY) else {
+    release_files_in(RELEASE_DIRECTORY, image, tree, &mut { MAX_RELEASE_SIZE })
+}
+
+/// Returns those in a directory; `left` is how much of them may still be read.
+fn release_files_in(
+    directory: &str,
+    image: &mut dyn Stored,
+    tree: &Tree,
+    left: &mut u64,
+) -> io::Result<Vec<ReleaseFile>> {
+    let Some((directory, Visit::Directory(found))) = tree.resolve(directory) else {
         return Ok(Vec::new());
     };
     let mut files = Vec::new();
-    let mut left = MAX_RELEASE_SIZE;
     for (entry, _) in found.entries() {
         let Some(name) = entry.strip_prefix(b"extension-release.") else {
             continue;
@@ -231,20 +262,23 @@ pub fn release_files(image: &mut dyn Stored, tree: &Tree) -> io::Result<Vec<Rele
             Some(Visit::Leaf(_, leaf)) => Some(leaf),
             _ => None,
         };
-        let keys = match tree.resolve(&path) {
+        let mut keys = None;
+        let instead = match tree.resolve(&path) {
+            None => None,
+            Some((_, Visit::Directory(_))) => Some(Instead::Directory),
             Some((_, Visit::Leaf(_, leaf))) => match &leaf.content {
                 Content::File { id, .. } => {
                     let mut text = Vec::new();
                     let whole = image.open_content(id)?;
-                    whole.take(left + 1).read_to_end(&mut text)?;
+                    whole.take(*left + 1).read_to_end(&mut text)?;
                     let length = text.len() as u64;
-                    let read = Release::parse(&text).filter(|_| length <= left);
-                    left = left.saturating_sub(length);
-                    Some(read.unwrap_or_default())
+                    let read = Release::parse(&text).filter(|_| length <= *left);
+                    *left = left.saturating_sub(length);
+                    keys = Some(read.unwrap_or_default());
+                    None
                 }
-                _ => None,
+                _ => Some(Instead::Special),
             },
-            _ => None,
         };
         files.push(ReleaseFile {
             name: files::shown(name).into_owned(),
@@ -256,6 +290,7 @@ pub fn release_files(image: &mut dyn Stored, tree: &Tree) -> io::Result<Vec<Rele
                     .cloned()
             }),
             keys,
+            instead,
         });
     }
     Ok(files)

@@ -73,9 +73,20 @@ pub struct ReleaseFile {
     pub is_regular: bool,
     /// Value of its extended attribute `user.extension-release.strict`.
     pub strict: Option<Vec<u8>>,
-    /// Its keys, through links; `None` where they lead nowhere in the image. What systemd can't
-    /// read has none.
+    /// Its keys, through links; `None` where there is no regular file. What systemd can't read has
+    /// none.
     pub keys: Option<Release>,
+    /// What is there instead of a regular file, through links.
+    pub instead: Option<Instead>,
+}
+
+/// What may be where a file should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// A directory.
+    Directory,
+    /// A device, pipe or socket.
+    Special,
 }
 
 impl ReleaseFile {
@@ -98,6 +109,10 @@ pub struct Image {
     pub container: Container,
     /// Its extension-release files, in any order.
     pub releases: Vec<ReleaseFile>,
+    /// The same of a confext, in `/etc/extension-release.d`.
+    pub confext_releases: Vec<ReleaseFile>,
+    /// Its os-release, or what stands for it, is a directory.
+    pub os_release_is_directory: bool,
     /// What its manifest, beside it in the store, says of its extension-release file.
     pub manifest: Option<Release>,
     /// It has `/usr/lib/os-release`, which would be the merged system's.

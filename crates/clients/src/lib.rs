@@ -35,7 +35,7 @@ mod version;
 use std::fmt;
 
 pub use disk::{Designator, Mounted, NotMounted, Partition, Protection, mounted};
-pub use image::{Container, FileSystem, Image, ReleaseFile};
+pub use image::{Container, FileSystem, Image, Instead, ReleaseFile};
 pub use names::{Pattern, version_problem};
 pub use release::{MAX_RELEASE_SIZE, Release};
 pub use systemd::{ROOM_FOR_MOUNT_OPTIONS, mount_options};
@@ -107,8 +107,9 @@ pub fn judge(client: Client, image: &Image, host: Host<'_>) -> Verdict {
         Client::Sysextmgr => sysextmgr::judge(image, host),
         Client::Sysupdate(version) => names::sysupdate(version, image, host),
         Client::Importctl(version) => {
-            let problem = names::importctl(image);
-            problem.unwrap_or_else(|| systemd::merge(version, image, image.stem(), host))
+            let problem = names::importctl(version, image);
+            let name = names::raw_name(version, &image.file);
+            problem.unwrap_or_else(|| systemd::merge(version, image, name, host))
         }
     }
 }

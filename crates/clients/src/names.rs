@@ -77,9 +77,20 @@ pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verd
     .between(Some(version), Some(&asked))
 }
 
+/// Returns a file name without what says how the image is stored. All of it is taken off, again and
+/// again.
+pub(crate) fn raw_name(systemd: Systemd, file: &str) -> &str {
+    let mut name = file;
+    let ends = systemd.rules().stored;
+    while let Some(shorter) = ends.iter().find_map(|end| name.strip_suffix(end)) {
+        name = shorter;
+    }
+    name
+}
+
 /// Returns a verdict on a name that `importctl` does not take.
-pub(crate) fn importctl(image: &Image) -> Option<Verdict> {
-    let stem = image.stem();
+pub(crate) fn importctl(systemd: Systemd, image: &Image) -> Option<Verdict> {
+    let stem = raw_name(systemd, &image.file);
     let valid = !stem.is_empty()
         && stem.len() <= 255
         && !stem.starts_with('.')
@@ -195,6 +206,8 @@ mod tests {
         let name = |stem: &str| format!("ignored name: {stem}");
         for (stem, expected) in [
             ("a", "refused extension-release: ".to_owned()),
+            ("a.img.xz", "refused extension-release: ".to_owned()),
+            (".img", name("")),
             ("a-1.x86-64", "refused extension-release: ".to_owned()),
             (longest.as_str(), "refused extension-release: ".to_owned()),
             (&format!("{longest}a"), name(&format!("{longest}a"))),

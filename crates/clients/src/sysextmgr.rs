@@ -162,6 +162,7 @@ mod tests {
                 is_regular: true,
                 strict: None,
                 keys: Release::parse(keys.as_bytes()),
+                instead: None,
             }],
             manifest: manifest.and_then(|text| Release::parse(text.as_bytes())),
             ..Image::default()

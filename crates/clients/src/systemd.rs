@@ -11,7 +11,8 @@
 //! first `_` or `+`; two such files are one too many.
 
 use crate::disk::Protection;
-use crate::image::{Container, FileSystem, Image, ReleaseFile};
+use crate::image::{Container, FileSystem, Image, Instead, ReleaseFile};
+use crate::names::raw_name;
 use crate::release::Release;
 use crate::verdict::{Outcome, Verdict};
 use crate::{Host, Systemd};
@@ -46,7 +47,35 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         ..host
     };
     let name = known_as(version, link);
-    let found = match look_up(version, &image.releases, name) {
+    if name.is_empty() {
+        let words = format!("{link}.raw has no name, so it is not one of the images");
+        return Verdict::new(Outcome::Ignored, "name", words);
+    }
+    let unreadable = |field, problem: &str| {
+        let words = format!("Failed to read metadata for image {name}: {problem}");
+        Verdict::new(Outcome::Refused, field, words)
+    };
+    if image.os_release_is_directory {
+        return unreadable("os-release", "Is a directory");
+    }
+    let found = match look_up(version, &image.releases, link, name) {
+        Found::Nothing if version.rules().knows_confexts => {
+            match look_up(version, &image.confext_releases, link, name) {
+                // It passes the first gate as a confext, and is not one of these.
+                Found::Keys(_) if !version.rules().takes_confexts => Found::Unfit,
+                found => found,
+            }
+        }
+        found => found,
+    };
+    let found = match found {
+        Found::Instead(Instead::Directory) => {
+            return unreadable("extension-release", "Is a directory");
+        }
+        Found::Instead(Instead::Special) if version.rules().knows_confexts => {
+            return unreadable("extension-release", "Permission denied");
+        }
+        Found::Instead(Instead::Special) => Found::Unfit,
         // What looks like a whole system passes the first gate and falls at the second.
         Found::Nothing if !image.has_etc_os_release && !image.has_usr_os_release => {
             return nothing_found(image, name);
@@ -66,7 +95,7 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         return Verdict::new(passed_over, "os-release", rules.has_os_release);
     }
     match found {
-        Found::Nothing => {
+        Found::Nothing | Found::Unfit | Found::Instead(_) => {
             let words = format!("Extension '{name}' carries no release data, ignoring.");
             Verdict::new(Outcome::Ignored, "extension-release", words)
         }
@@ -146,16 +175,17 @@ fn file_system(version: Systemd, found: &FileSystem) -> Option<String> {
 /// Returns the name under which an entry of the search path is known.
 fn known_as(version: Systemd, link: &str) -> &str {
     match link.strip_suffix(".sysext") {
-        Some(name) if version.rules().strips_sysext && !name.is_empty() => name,
+        Some(name) if version.rules().strips_sysext => name,
         _ => link,
     }
 }
 
 /// Returns a verdict on a name that overlayfs can't take as part of its options.
 fn layers(link: &str) -> Option<Verdict> {
-    let character = link.chars().find(|c| matches!(c, ':' | ','))?;
+    let character = link.chars().find(|c| ":,\\\"'".contains(*c))?;
     let words = format!(
-        "Failed to mount overlay: the name {link} holds {character:?}, which separates its layers"
+        "Failed to mount overlay: the name {link} holds {character:?}, which means something in \
+         its options"
     );
     Some(Verdict::new(Outcome::Refused, "name", words))
 }
@@ -176,16 +206,33 @@ fn nothing_found(image: &Image, name: &str) -> Verdict {
 /// What a look-up finds.
 enum Found<'a> {
     Nothing,
+    /// Something that counts as a release file, and has no keys of a sysext.
+    Unfit,
+    Instead(Instead),
     Keys(&'a Release),
     TooMany(&'a str, &'a str),
 }
 
-fn look_up<'a>(version: Systemd, files: &'a [ReleaseFile], name: &str) -> Found<'a> {
-    let exact = files.iter().find(|file| file.name == name);
-    if let Some(keys) = exact.and_then(|file| file.keys.as_ref()) {
-        return Found::Keys(keys);
+/// Looks for the release file of an image that is linked as `link`.raw and known as `name`.
+fn look_up<'a>(version: Systemd, files: &'a [ReleaseFile], link: &str, name: &str) -> Found<'a> {
+    let rules = version.rules();
+    // Up to 257, an image is looked up by the name of its path, of which more is taken off.
+    let file = format!("{link}.raw");
+    let name = match rules.looks_up_paths {
+        true => raw_name(version, &file),
+        false => name,
+    };
+    match files.iter().find(|file| file.name == name) {
+        Some(ReleaseFile {
+            keys: Some(keys), ..
+        }) => return Found::Keys(keys),
+        Some(ReleaseFile {
+            instead: Some(instead),
+            ..
+        }) => return Found::Instead(*instead),
+        _ => {}
     }
-    let by_prefix = |file: &ReleaseFile| version.rules().cuts_names && file.name == truncated(name);
+    let by_prefix = |file: &ReleaseFile| rules.cuts_names && file.name == truncated(name);
     let mut others = files
         .iter()
         .filter(|file| file.is_regular && (file.is_lenient() || by_prefix(file)))
@@ -199,6 +246,7 @@ fn look_up<'a>(version: Systemd, files: &'a [ReleaseFile], name: &str) -> Found<
 
 /// Returns a name up to what may be a version.
 fn truncated(name: &str) -> &str {
+    let name = name.strip_suffix(".raw").unwrap_or(name);
     name.split(['_', '+']).next().unwrap_or(name)
 }
 

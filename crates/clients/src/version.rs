@@ -31,6 +31,15 @@ pub(crate) struct Rules {
     pub(crate) cuts_names: bool,
     /// An entry `NAME.sysext` of the search path is known as `NAME`.
     pub(crate) strips_sysext: bool,
+    /// Release files are looked up by the name of the image's path, without what says how the image
+    /// is stored.
+    pub(crate) looks_up_paths: bool,
+    /// Ends of file names that say how an image is stored.
+    pub(crate) stored: &'static [&'static str],
+    /// It knows of confexts, and tells an image by its release file.
+    pub(crate) knows_confexts: bool,
+    /// It merges a confext that fits as if it were a sysext.
+    pub(crate) takes_confexts: bool,
     /// It mounts ext2 and ext3, too.
     pub(crate) takes_old_ext: bool,
     /// The root hash is made of the identities of partitions where nothing else says it, so that a
@@ -56,6 +65,10 @@ static V252: Rules = Rules {
     continues_comments: true,
     cuts_names: false,
     strips_sysext: false,
+    looks_up_paths: true,
+    stored: &[".xz", ".gz", ".bz2", ".raw", ".qcow2", ".img", ".bin"],
+    knows_confexts: false,
+    takes_confexts: false,
     takes_old_ext: true,
     derives_root_hash: false,
     takes_id_like: false,
@@ -72,6 +85,8 @@ static V254: Rules = Rules {
     refuses_what_others_pass_over: false,
     continues_comments: false,
     cuts_names: true,
+    knows_confexts: true,
+    takes_confexts: true,
     takes_old_ext: false,
     release_file: "release file",
     api: "API",
@@ -82,6 +97,18 @@ static V254: Rules = Rules {
 static V257: Rules = Rules {
     number: 257,
     strips_sysext: true,
+    stored: &[
+        ".xz",
+        ".gz",
+        ".bz2",
+        ".sysext.raw",
+        ".confext.raw",
+        ".raw",
+        ".qcow2",
+        ".img",
+        ".bin",
+    ],
+    takes_confexts: false,
     takes_id_like: true,
     ..V254
 };
@@ -89,6 +116,10 @@ static V257: Rules = Rules {
 static V262: Rules = Rules {
     number: 262,
     derives_root_hash: true,
+    looks_up_paths: false,
+    stored: &[
+        ".xz", ".gz", ".bz2", ".zst", ".raw", ".qcow2", ".img", ".bin",
+    ],
     version_characters: "~^",
     refuses_percent: true,
     ..V257

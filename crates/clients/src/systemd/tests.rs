@@ -12,6 +12,7 @@ fn file(name: &str, strict: Option<&str>, text: &str) -> ReleaseFile {
         is_regular: true,
         strict: strict.map(|value| value.as_bytes().to_vec()),
         keys: Release::parse(text.as_bytes()),
+        instead: None,
     }
 }
 
