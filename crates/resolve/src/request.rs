@@ -223,7 +223,7 @@ fn all_of<'a>(admission: &Admission<'_>, number: usize, text: &str) -> Meaning<'
         by_name.entry(name).or_default().push(id);
     }
     if by_name.is_empty() && !found.is_empty() {
-        return Meaning::Impossible(of_exclusions(admission, &found));
+        return Meaning::Impossible(of_candidates(admission, &found));
     }
     let mut demands = Vec::new();
     let mut already = None;
