@@ -49,6 +49,11 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
     let destination = &inputs.destination;
+    planned.note(
+        publish::offered::findings(destination, &planned.identity)
+            .into_iter()
+            .collect(),
+    );
     if destination.layout.is_per_name() && !inputs.dry_run {
         let directory = destination.directory_of(&planned.identity.name);
         let found = signing::extends(&inputs.signing, signer, &directory)?;

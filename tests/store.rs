@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::workshop::{Scratch, build, fixture, json, names, run, sha256sum, text};
+use crate::workshop::{Scratch, build, fixture, json, names, program, run, sha256sum, text};
 
 /// Adds the fixture `rpm` as an image of `version`, for every system.
 fn add(store: &Path, rpm: &str, version: &str, more: &[&str]) {
@@ -316,4 +316,68 @@ fn images_of_elsewhere_are_added_with_their_manifests() {
     let refused = run(["store", "add", directory, &images[1]]);
     assert_eq!(refused.status.code(), Some(3));
     assert!(text(&refused.stderr).contains("hello-tools-1.x86-64.manifest.gz"));
+}
+
+/// Where images for several versions of an OS share a directory, clients of all are offered the
+/// newest.
+#[test]
+fn clients_of_another_version_are_named() {
+    for (before, now, more, expected) in [
+        ("ID=a\nVERSION_ID=1", "ID=a\nVERSION_ID=2", "", true),
+        ("ID=a\nVERSION_ID=2", "ID=a\nVERSION_ID=2", "", false),
+        ("ID=a\nVERSION_ID=1", "ID=b\nVERSION_ID=2", "", false),
+        (
+            "ID=a\nVERSION_ID=1",
+            "ID=a\nVERSION_ID=2",
+            "--layout=per-name",
+            true,
+        ),
+        (
+            "ID=a\nVERSION_ID=1",
+            "ID=a\nVERSION_ID=2",
+            "--layout=fedora",
+            false,
+        ),
+        (
+            "ID=a\nVERSION_ID=1\nSYSEXT_LEVEL=5",
+            "ID=a\nVERSION_ID=2\nSYSEXT_LEVEL=5",
+            "--match=sysext-level",
+            false,
+        ),
+        (
+            "ID=a\nVERSION_ID=1\nSYSEXT_LEVEL=5",
+            "ID=a\nVERSION_ID=2\nSYSEXT_LEVEL=6",
+            "--match=sysext-level",
+            true,
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let os_release = scratch.join("os-release");
+        let build = |release: &str, version: &str| {
+            fs::write(&os_release, release).unwrap();
+            let matching = match more.starts_with("--match") {
+                true => &[][..],
+                false => &["--match=version-id"],
+            };
+            let mut program = program();
+            (program.args(matching))
+                .args(["--image-version", version, "--os-release"])
+                .arg(&os_release)
+                .arg(fixture("payload-zstd-1-1.noarch.rpm"))
+                .arg("-o")
+                .arg(scratch.join("store"))
+                .args((!more.is_empty()).then_some(more));
+            let outcome = program.output().unwrap();
+            let said = text(&outcome.stderr);
+            assert!(outcome.status.success(), "{said}");
+            said
+        };
+        assert!(!build(before, "1").contains("other-version-id"));
+        let said = build(now, "2");
+        assert_eq!(
+            said.contains("other-version-id"),
+            expected,
+            "{now} {more}: {said}"
+        );
+    }
 }

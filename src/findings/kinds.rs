@@ -246,6 +246,13 @@ kinds! {
         repair "See the list with --verbose. Files that are needed can be put in another place \
          with --overlay; --keep switches a rule off.";
 
+    OTHER_VERSION_ID: Note "other-version-id",
+        "the directory has images for another version of the OS, whose clients are offered this one",
+        why "systemd-sysupdate takes the newest image of a directory, whatever it is for. On another \
+         VERSION_ID systemd ignores it, so a client there loses the extension with the update.",
+        repair "Give each version of the OS a directory, and put %w into the address that store \
+         sysupdate writes; or build with --match sysext-level or any, if the image fits both.";
+
     GHOST_COMMAND: Note "ghost-command",
         "a command of a package is made when the package is installed, so it is not in the image",
         why "The package owns the path but does not contain the file (%ghost). A scriptlet makes \

@@ -6,6 +6,7 @@
 //! with its manifest: all or nothing.
 
 pub mod manifest;
+pub mod offered;
 pub mod page;
 pub mod signing;
 
