@@ -72,6 +72,36 @@ impl Numbers {
             ..Solvable::default()
         }
     }
+
+    /// Returns a base, what is on offer, and what is wanted.
+    fn pool(&mut self) -> (Vec<Solvable>, Vec<Solvable>, Vec<Dependency>) {
+        let mut base = vec![self.solvable("e")];
+        if self.one_in(3) {
+            let rich = format!("({} if {})", self.capability(), self.capability());
+            base[0].requires.push(Dependency::parse(&rich).unwrap());
+        }
+        if self.one_in(4) {
+            base[0].conflicts = self.dependencies(1, 0);
+        }
+        let mut available: Vec<Solvable> = Vec::new();
+        for name in ["a", "a", "b", "b", "c", "c", "d", "w"] {
+            let mut one = self.solvable(name);
+            one.requires = self.dependencies(2, 2);
+            if self.one_in(3) {
+                one.conflicts = self.dependencies(1, 2);
+            }
+            if self.one_in(5) {
+                one.obsoletes = self.dependencies(1, 0);
+            }
+            if available.iter().all(|other| other.nevra != one.nevra) {
+                available.push(one);
+            }
+        }
+        let wanted: Vec<Dependency> = (0..2)
+            .map(|_| Dependency::parse(&self.dependency(1)).unwrap())
+            .collect();
+        (base, available, wanted)
+    }
 }
 
 /// Packages that are there at once.
@@ -206,9 +236,8 @@ fn untruth(
         Rule::NotInstallable { by, dependency } => {
             let is_said = |by: &Nevra| says(by, |one| &one.requires, dependency);
             // What the request as a whole fails for says nothing of its parts.
-            by.as_ref().is_some_and(|by| {
-                !is_said(by) || (providers(dependency).into_iter()).any(|one| can_be(one))
-            })
+            by.as_ref()
+                .is_some_and(|by| !is_said(by) || (providers(dependency).into_iter()).any(can_be))
         }
         Rule::Requires {
             by,
@@ -265,31 +294,7 @@ fn answers_are_those_of_an_exhaustive_search() {
     let (mut solved, mut unsolvable) = (0, 0);
     for number in 1..=4000u64 {
         let mut numbers = Numbers(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut base = vec![numbers.solvable("e")];
-        if numbers.one_in(3) {
-            let rich = format!("({} if {})", numbers.capability(), numbers.capability());
-            base[0].requires.push(Dependency::parse(&rich).unwrap());
-        }
-        if numbers.one_in(4) {
-            base[0].conflicts = numbers.dependencies(1, 0);
-        }
-        let mut available: Vec<Solvable> = Vec::new();
-        for name in ["a", "a", "b", "b", "c", "c", "d", "w"] {
-            let mut one = numbers.solvable(name);
-            one.requires = numbers.dependencies(2, 2);
-            if numbers.one_in(3) {
-                one.conflicts = numbers.dependencies(1, 2);
-            }
-            if numbers.one_in(5) {
-                one.obsoletes = numbers.dependencies(1, 0);
-            }
-            if available.iter().all(|other| other.nevra != one.nevra) {
-                available.push(one);
-            }
-        }
-        let wanted: Vec<Dependency> = (0..2)
-            .map(|_| Dependency::parse(&numbers.dependency(1)).unwrap())
-            .collect();
+        let (base, available, wanted) = numbers.pool();
         let request = Request {
             install: wanted.iter().cloned().map(Wanted::Capability).collect(),
             ..Request::default()
