@@ -30,7 +30,7 @@ pub(crate) fn judge(image: &Image, host: Host<'_>) -> Verdict {
             .between(Some(short), Some(&image.link));
     }
     let Some(manifest) = &image.manifest else {
-        let words = "it lists no image without its manifest, or a .raw.json, beside it";
+        let words = "it lists no image without its manifest, or a .raw.json, next to it";
         return Verdict::new(Outcome::Ignored, "manifest", words);
     };
     let verdict = compare(manifest, host);
