@@ -33,6 +33,7 @@ mod delivery;
 mod determinism;
 mod docs;
 mod english;
+mod env_file;
 mod fixture_repository;
 mod gpgcheck;
 mod guide;
