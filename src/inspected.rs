@@ -41,6 +41,8 @@ pub struct InspectedImage {
     pub path: PathBuf,
     /// What clients look at.
     pub facts: clients::Image,
+    /// Nothing says under which name clients link it, and it is not that of the file.
+    pub assumes_name: bool,
     /// What is in it; `None` where the image was not or could not be read.
     pub inside: Option<Inside>,
     /// The manifest, if it is there.
@@ -103,6 +105,7 @@ impl InspectedImage {
         };
         if let Some(link) = link {
             link.clone_into(&mut inspected.facts.link);
+            inspected.assumes_name = false;
         }
         Ok(inspected)
     }
@@ -128,9 +131,14 @@ impl InspectedImage {
             manifest: Some(Release::of_keys(found.extension.clone())),
             ..clients::Image::default()
         };
+        let facts = clients::Image {
+            ending: ending(&facts),
+            ..facts
+        };
         Ok(Self {
             path: path.to_owned(),
             facts,
+            assumes_name: false,
             inside: None,
             linkage: found.linkage.take(),
             manifest: Some(found),
@@ -202,11 +210,14 @@ impl InspectedImage {
         };
         facts.link = match &manifest {
             Some(manifest) => manifest.config.name.clone(),
-            None => own_name(&facts),
+            None => linked_name(&facts),
         };
+        facts.ending = ending(&facts);
+        let assumes_name = manifest.is_none() && facts.link != facts.stem();
         Ok(Self {
             path: path.to_owned(),
             facts,
+            assumes_name,
             inside,
             linkage: manifest.as_mut().and_then(|found| found.linkage.take()),
             manifest,
@@ -216,6 +227,31 @@ impl InspectedImage {
 
 fn reading(path: &Path) -> String {
     format!("reading {}", path.display())
+}
+
+/// Returns the name under which clients link an image: that which it gives itself, if its file is
+/// called after that, with a version behind it; else that of the file.
+fn linked_name(facts: &clients::Image) -> String {
+    let own = own_name(facts);
+    let rest = facts.stem().strip_prefix(&own);
+    match rest.map(|rest| rest.chars().next()) {
+        Some(None | Some('-' | '_' | '+' | '.' | '@')) => own,
+        _ => facts.stem().to_owned(),
+    }
+}
+
+/// Returns what follows the version in the pattern of the definition that a store has for an image,
+/// as its file name tells; `None` where it doesn't.
+fn ending(facts: &clients::Image) -> Option<&'static str> {
+    let keys = (facts.manifest.as_ref()).or_else(|| {
+        let regular = facts.releases.iter().find(|file| file.is_regular)?;
+        regular.keys.as_ref()
+    })?;
+    let version = keys.get("SYSEXT_VERSION_ID")?;
+    let start = format!("{}-{version}", facts.link);
+    let suffix = facts.file.strip_prefix(&start)?;
+    let layout = store::Layout::of_suffix(suffix, keys.get("ARCHITECTURE")?)?;
+    Some(layout.pattern_ending())
 }
 
 /// Returns the name that an image gives itself: `SYSEXT_ID`, else the name of its regular

@@ -177,7 +177,8 @@ fn compare(version: Systemd, reader: &mut Command) {
             let bytes = |(key, value): (String, String)| (key.into_bytes(), value.into_bytes());
             keys.into_iter().map(bytes).collect::<Keys>()
         });
-        if own != *answer {
+        // A file that is given up says as little as an empty one.
+        if own.clone().unwrap_or_default() != answer.clone().unwrap_or_default() {
             differences.push(format!("{}: {answer:?}, but {own:?}", file.escape_ascii()));
         }
     }

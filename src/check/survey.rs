@@ -35,6 +35,8 @@ pub struct Survey {
     pub manifests: bool,
     /// Name of the client's link, instead of each image's own name.
     pub link: Option<String>,
+    /// Patterns of a definition of sysupdate, instead of those that the images' store has.
+    pub patterns: Vec<String>,
     /// What images need is asked for, too.
     pub needs: bool,
     /// Which findings count.
@@ -60,6 +62,8 @@ pub struct Row {
     pub path: PathBuf,
     /// Name of the client's link.
     pub link: String,
+    /// What was assumed of the link or of the hosts, as words.
+    pub assumed: Vec<String>,
     /// File name of the image.
     pub file: String,
     /// For each target, for each client.
@@ -223,6 +227,7 @@ impl Survey {
         {
             image.linkage = Some(inside.linkage()?);
         }
+        image.facts.patterns.clone_from(&self.patterns);
         let (before, known) = match from {
             Some(from) => (self.judge(&image, 0, from), from.look(&mut image)?),
             None => (Vec::new(), OnBase::default()),
@@ -239,6 +244,7 @@ impl Survey {
             one.as_before = one.verdict.outcome == before.verdict.outcome;
         }
         Ok(Row {
+            assumed: self.assumed(&image),
             needs: (image.linkage.as_ref())
                 .filter(|_| self.needs)
                 .map(Needs::of),
@@ -248,6 +254,31 @@ impl Survey {
             judgements,
             on_base,
         })
+    }
+
+    /// Returns what was assumed for an image.
+    fn assumed(&self, image: &InspectedImage) -> Vec<String> {
+        let mut assumed = Vec::new();
+        if image.assumes_name {
+            let link = &image.facts.link;
+            assumed.push(format!(
+                "it is linked as {link}.raw (--as NAME says another name)"
+            ));
+        }
+        let keys = image
+            .facts
+            .releases
+            .iter()
+            .find_map(|file| file.keys.as_ref());
+        let own = keys.and_then(|keys| keys.get("ARCHITECTURE"));
+        if let (None, Some(own)) = (&self.architecture, own)
+            && own != "_any"
+        {
+            assumed.push(format!(
+                "the hosts are {own} (--arch ARCH says another architecture)"
+            ));
+        }
+        assumed
     }
 
     fn judge(&self, image: &InspectedImage, target: usize, ground: &Ground<'_>) -> Vec<Judgement> {
@@ -382,6 +413,7 @@ mod tests {
                 architecture: None,
                 manifests: false,
                 link: None,
+                patterns: Vec::new(),
                 needs: false,
                 waivers: Waivers::default(),
             };

@@ -31,6 +31,11 @@ pub struct CheckArguments {
     #[arg(long = "as", value_name = "NAME")]
     pub link: Option<String>,
 
+    /// The client's definition for systemd-sysupdate, a .transfer or .conf file [default: what store
+    /// sysupdate writes for the images' store]
+    #[arg(long, value_name = "FILE")]
+    pub definition: Option<PathBuf>,
+
     /// The base that the images should work on: a root directory, an RPM database, a list of
     /// packages (rpm -qa, KIWI's .packages) or mkosi's manifest
     #[arg(long, value_name = "BASE", help_heading = "Hosts")]

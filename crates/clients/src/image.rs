@@ -105,6 +105,11 @@ pub struct Image {
     pub file: String,
     /// Name of the link in `/etc/extensions` without `.raw`, such as `strace`.
     pub link: String,
+    /// What follows the version in the pattern by which clients of its store look for it, such as
+    /// `.%a.raw`, which is the default.
+    pub ending: Option<&'static str>,
+    /// The patterns of a client's definition for it, where one is known.
+    pub patterns: Vec<String>,
     /// How its bytes are arranged.
     pub container: Container,
     /// Its extension-release files, in any order.

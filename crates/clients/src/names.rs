@@ -38,6 +38,69 @@ pub fn version_problem(systemd: Systemd, version: &str) -> Option<char> {
         .find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c) && !more.contains(*c))
 }
 
+/// What follows the version in the pattern of definitions, unless they say otherwise.
+const ENDING: &str = ".%a.raw";
+
+/// Returns a pattern with what the host says in the place of specifiers: one for each architecture
+/// that it may have. The error is a specifier whose value is not known here.
+fn expanded(pattern: &str, host: Host<'_>) -> Result<Vec<String>, String> {
+    let all = architecture::names_of_systemd();
+    let architectures = all.filter(|known| host.architecture.is_none_or(|of| of == *known));
+    let of_host = |key| host.os_release.get(key).unwrap_or_default();
+    architectures
+        .map(|architecture| {
+            let mut text = String::new();
+            let mut parts = pattern.split('%');
+            text += parts.next().unwrap_or_default();
+            while let Some(part) = parts.next() {
+                let mut letters = part.chars();
+                let value = match letters.next() {
+                    Some('a') => architecture,
+                    Some('w') => of_host("VERSION_ID"),
+                    Some('o') => of_host("ID"),
+                    Some('A') => of_host("IMAGE_VERSION"),
+                    Some('M') => of_host("IMAGE_ID"),
+                    Some('B') => of_host("BUILD_ID"),
+                    Some('W') => of_host("VARIANT_ID"),
+                    // Two are one.
+                    None => "%",
+                    Some(other) => return Err(format!("%{other}")),
+                };
+                text += value;
+                text += match part {
+                    "" => parts.next().unwrap_or_default(),
+                    _ => letters.as_str(),
+                };
+            }
+            Ok(text)
+        })
+        .collect()
+}
+
+/// Returns the version that a file name has by a pattern, in which `@` and a letter stand for any
+/// text up to the next part.
+fn version_by<'f>(systemd: Systemd, pattern: &str, file: &'f str) -> Option<&'f str> {
+    let mut parts = pattern.split('@');
+    let mut rest = file.strip_prefix(parts.next()?)?;
+    let mut version = None;
+    for part in parts {
+        let mut letters = part.chars();
+        let marker = letters.next()?;
+        let literal = letters.as_str();
+        let end = match literal {
+            "" => rest.len(),
+            literal => rest.find(literal)?,
+        };
+        let value = rest.get(..end).filter(|value| !value.is_empty())?;
+        if marker == 'v' {
+            version = Some(value);
+        }
+        rest = rest.get(end + literal.len()..)?;
+    }
+    // Older ones don't look at what follows.
+    version.filter(|_| rest.is_empty() || !systemd.rules().anchors_patterns)
+}
+
 /// Returns what `systemd-sysupdate` makes of an image's file name.
 pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verdict {
     let file = image.file.as_str();
@@ -45,24 +108,33 @@ pub(crate) fn sysupdate(systemd: Systemd, image: &Image, host: Host<'_>) -> Verd
         let words = "a name with '%' makes it refuse the whole SHA256SUMS";
         return Verdict::new(Outcome::Refused, "name", words).between(Some(file), None);
     }
-    let of_host = host.architecture;
-    let known = architecture::names_of_systemd()
-        .filter(|known| of_host.is_none_or(|of_host| of_host == *known));
-    let version = known
-        .filter_map(|architecture| {
-            let pattern = Pattern {
-                name: &image.link,
-                architecture,
-            };
-            pattern.version_of(file)
-        })
-        .next();
-    let asked = format!(
-        "{}-@v.{}.raw",
-        image.link,
-        host.architecture.unwrap_or("%a")
-    );
-    let Some(version) = version else {
+    let patterns = match &image.patterns[..] {
+        [] => vec![format!(
+            "{}-@v{}",
+            image.link,
+            image.ending.unwrap_or(ENDING)
+        )],
+        given => given.to_vec(),
+    };
+    let mut found = None;
+    for pattern in &patterns {
+        match expanded(pattern, host) {
+            Ok(all) => {
+                let mut versions = (all.iter()).filter_map(|one| version_by(systemd, one, file));
+                found = found.or(versions.next());
+            }
+            Err(specifier) => {
+                let words = format!("pattern {pattern} has {specifier}, which is not known here");
+                return Verdict::new(Outcome::Unread, "name", words);
+            }
+        }
+    }
+    let asked = patterns.join(" ");
+    let asked = match host.architecture {
+        Some(known) => asked.replace("%a", known),
+        None => asked,
+    };
+    let Some(version) = found else {
         let words = "the file name does not match the pattern";
         return Verdict::new(Outcome::Ignored, "name", words).between(Some(file), Some(&asked));
     };
@@ -196,6 +268,44 @@ mod tests {
             assert_eq!(seen(Systemd::V257), old, "{file} {architecture:?}");
             let new = if new.is_empty() { old } else { new };
             assert_eq!(seen(Systemd::V262), new, "{file} {architecture:?}");
+        }
+    }
+
+    #[test]
+    fn versions_by_definitions() {
+        let host = "ID=fedora\nVERSION_ID=42\n";
+        for (pattern, file, old, new) in [
+            ("a-@v.%a.raw", "a-1.x86-64.raw", Some("1"), Some("1")),
+            ("a-@v-%a.raw", "a-1-2-x86-64.raw", Some("1-2"), Some("1-2")),
+            ("a-@v-%w-%a.raw", "a-1-42-x86-64.raw", Some("1"), Some("1")),
+            ("a-@v-%w-%a.raw", "a-1-43-x86-64.raw", None, None),
+            ("a-@v-%w-%a.raw", "a-1-42-arm64.raw", None, None),
+            ("a_@v.raw", "a_1.raw", Some("1"), Some("1")),
+            ("a_@v.raw", "a_1.raw.json", Some("1"), None),
+            ("a_@v_@u.raw.xz", "a_1_abc.raw.xz", Some("1"), Some("1")),
+            ("%o-@v%%.raw", "fedora-1%.raw", Some("1"), Some("1")),
+            ("@v", "1.2", Some("1.2"), Some("1.2")),
+            ("a-@v.raw", "a-.raw", None, None),
+            ("a.raw", "a.raw", None, None),
+        ] {
+            let os_release = crate::Release::parse(host.as_bytes()).unwrap();
+            let host = Host {
+                os_release: &os_release,
+                architecture: Some("x86-64"),
+            };
+            let all = expanded(pattern, host).unwrap();
+            assert_eq!(all.len(), 1);
+            assert_eq!(
+                version_by(Systemd::V257, &all[0], file),
+                old,
+                "{pattern} {file}"
+            );
+            assert_eq!(
+                version_by(Systemd::V262, &all[0], file),
+                new,
+                "{pattern} {file}"
+            );
+            assert_eq!(expanded("a-@v-%H.raw", host), Err("%H".to_owned()));
         }
     }
 

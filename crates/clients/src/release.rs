@@ -47,10 +47,13 @@ impl Release {
         if bytes.len() as u64 > MAX_RELEASE_SIZE || bytes.contains(&0) {
             return None;
         }
-        let keys = read(bytes, Systemd::V254)?;
-        let read_by_252 = read(bytes, Systemd::V252)
-            .filter(|older| *older != keys)
-            .map(|older| Box::new(Self::of_keys(older)));
+        // One may give up where the other is still in a comment.
+        let (newer, older) = (read(bytes, Systemd::V254), read(bytes, Systemd::V252));
+        if newer.is_none() && older.is_none() {
+            return None;
+        }
+        let (keys, older) = (newer.unwrap_or_default(), older.unwrap_or_default());
+        let read_by_252 = (older != keys).then(|| Box::new(Self::of_keys(older)));
         Some(Self { keys, read_by_252 })
     }
 
@@ -110,7 +113,10 @@ fn read(bytes: &[u8], version: Systemd) -> Option<Keys> {
         let in_quotes = matches!(state, State::Single | State::Double);
         if ends_line && (!in_quotes || character.is_none()) {
             if !matches!(state, State::BeforeKey | State::Comment | State::Key) {
-                trim_end(&mut value, quoted);
+                // What is in quotes stays, also where they are open to the end.
+                if !in_quotes {
+                    trim_end(&mut value, quoted);
+                }
                 let name = String::from_utf8(std::mem::take(&mut key)).ok()?;
                 let text = String::from_utf8(std::mem::take(&mut value)).ok()?;
                 if keys.len() < MAX_KEYS || keys.contains_key(&name) {

@@ -49,6 +49,8 @@ pub(crate) struct Rules {
     pub(crate) takes_id_like: bool,
     /// Characters that `@v` of a pattern matches beside letters, digits and `._+-`.
     pub(crate) version_characters: &'static str,
+    /// A file name must end where a pattern does.
+    pub(crate) anchors_patterns: bool,
     /// A listed name with `%` makes systemd-sysupdate refuse the whole list.
     pub(crate) refuses_percent: bool,
     /// How messages call the extension-release file.
@@ -73,6 +75,7 @@ static V252: Rules = Rules {
     derives_root_hash: false,
     takes_id_like: false,
     version_characters: ",",
+    anchors_patterns: false,
     refuses_percent: false,
     release_file: "extension-release",
     api: "sysext API",
@@ -121,6 +124,7 @@ static V262: Rules = Rules {
         ".xz", ".gz", ".bz2", ".zst", ".raw", ".qcow2", ".img", ".bin",
     ],
     version_characters: "~^",
+    anchors_patterns: true,
     refuses_percent: true,
     ..V257
 };

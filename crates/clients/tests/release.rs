@@ -52,6 +52,8 @@ const CASES: &[Case] = &[
     (b"ID=\"a\nB=c", Ok("a\nB=c")),
     (b"ID=\"a\r\nb\"", Ok("a\r\nb")),
     (b"ID='a", Ok("a")),
+    (b"ID='a \t", Ok("a \t")),
+    (b"ID=b\"\nX=\"a ", Ok("b\"")),
     // Backslashes.
     (b"ID=9\\.1", Ok("9.1")),
     (b"ID=\"9\\.1\"", Ok("9\\.1")),

@@ -43,6 +43,9 @@ struct ImageAnswer<'a> {
     path: &'a PathBuf,
     file: &'a str,
     name: &'a str,
+    /// What was assumed of its name, or of the hosts.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    assumed: &'a [String],
     works: bool,
     passes: bool,
     hosts: Vec<OnHost<'a>>,
@@ -106,6 +109,7 @@ impl<'a> Answer<'a> {
             path: &row.path,
             file: &row.file,
             name: &row.link,
+            assumed: &row.assumed,
             works: works(row),
             passes: passes(row),
             hosts: (0..survey.targets.len())

@@ -3,10 +3,11 @@
 mod answer;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clients::{Client, Systemd};
+use files::Links;
 
 use self::answer::Answer;
 use crate::base::{Base, BaseSource, PackageSource};
@@ -21,6 +22,9 @@ use crate::report::Report;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
 use crate::words::text::Text;
+
+/// Longest definition of systemd-sysupdate.
+const MAX_DEFINITION: u64 = 1 << 20;
 
 /// Judges the images and prints the table; fails where one does not work.
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
@@ -119,9 +123,38 @@ fn survey(arguments: &CheckArguments) -> Result<Survey> {
         architecture: architecture.map(|known| known.to_string()),
         manifests: arguments.manifests,
         link: arguments.link.clone(),
+        patterns: arguments
+            .definition
+            .as_deref()
+            .map_or(Ok(Vec::new()), patterns)?,
         needs: arguments.level_from_abi,
         waivers: Waivers::new(&arguments.allow, arguments.strict)?,
     })
+}
+
+/// Reads the patterns by which a definition of systemd-sysupdate finds the images of its source.
+fn patterns(path: &Path) -> Result<Vec<String>> {
+    let bytes = files::read(path, MAX_DEFINITION, Links::Follow)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut section = "";
+    let mut patterns = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        } else if let Some(value) = line.strip_prefix("MatchPattern=")
+            && section == "[Source]"
+        {
+            patterns.extend(value.split_whitespace().map(str::to_owned));
+        }
+    }
+    match patterns.is_empty() {
+        false => Ok(patterns),
+        true => Err(Failure::refused(anyhow!(
+            "{}: there is no MatchPattern= in a section [Source]",
+            path.display()
+        ))
+        .hint("a definition is a .transfer or .conf file of systemd-sysupdate")),
+    }
 }
 
 fn target(source: &BaseSource) -> Result<Target> {

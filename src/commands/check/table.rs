@@ -1,5 +1,7 @@
 //! The answer of `check` as text: reasons first, so that the table is what stays on the screen.
 
+use std::collections::BTreeMap;
+
 use clients::{Client, Outcome, Verdict};
 
 use crate::check::survey::{Judgement, Row, Survey};
@@ -34,7 +36,8 @@ pub fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
         );
     }
     text.append(&aligned(&lines));
-    let summary = summary(survey, rows);
+    let mut summary = summary(survey, rows);
+    summary.extend(assumed(rows));
     if !summary.is_empty() {
         text.line("");
         text.extend(summary);
@@ -78,6 +81,21 @@ fn summary(survey: &Survey, rows: &[Row]) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Returns lines that say what was assumed, and of how many images.
+fn assumed(rows: &[Row]) -> Vec<String> {
+    let mut all: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        for assumed in &row.assumed {
+            all.entry(assumed).or_default().push(row);
+        }
+    }
+    let line = |(assumed, of): (&str, Vec<&Row>)| match &of[..] {
+        [row] if rows.len() > 1 => format!("assumed of {}: {assumed}", row.path.display()),
+        _ => format!("assumed: {assumed}"),
+    };
+    all.into_iter().map(line).collect()
 }
 
 /// Stands for the name of an image in a reason that several have.
