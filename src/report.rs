@@ -86,6 +86,11 @@ impl Report {
         self.verbosity.verbose && !self.verbosity.json
     }
 
+    /// Says whether nothing but errors, and what was asked for, is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.verbosity.quiet
+    }
+
     /// Says whether JSON is wanted.
     pub fn is_json(&self) -> bool {
         self.verbosity.json

@@ -115,12 +115,13 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 9] = [
+const VERBS: [&str; 10] = [
     "",
     "check",
     "store add",
     "store list",
     "store prune",
+    "store remove",
     "store sign",
     "store sysupdate",
     "store page",

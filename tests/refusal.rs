@@ -89,7 +89,10 @@ fn each_reason_has_its_exit_code_and_words() {
             &["strace"],
             &[],
             3,
-            &["No such file", "hint: to install it by name, add --repo"],
+            &[
+                "No such file",
+                "hint: for a package of a repository: sysext-build --repo FILE.repo strace",
+            ],
         ),
         (
             &["--match", "sysext-level"],

@@ -532,6 +532,14 @@ fn verbs_on_a_signed_store() {
             .status
             .success()
     );
+    let tools = ["hello-library".as_ref(), "--empty".as_ref()];
+    let outcome = verb("remove", &tools);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        errors(&outcome).contains("is signed"),
+        "{}",
+        errors(&outcome)
+    );
     let outcome = verb("prune", &[&prune[..], &sign].concat());
     assert!(outcome.status.success(), "{}", errors(&outcome));
     assert!(text(&verb("verify", &[]).stdout).contains(FINGERPRINT));

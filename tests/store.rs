@@ -157,6 +157,67 @@ fn verify_names_what_is_wrong_and_repairs_what_loses_nothing() {
 }
 
 #[test]
+fn remove_takes_an_extension_or_one_of_its_images() {
+    let scratch = Scratch::new();
+    let store = scratch.path();
+    for version in ["1.9", "1.10", "1.11"] {
+        add(store, HELLO, version, &[]);
+    }
+    add(store, TOOLS, "1", &[]);
+    let directory = store.to_str().unwrap();
+    let before = names(store);
+    let remove = |more: &[&str]| {
+        let outcome = run(["store", "remove", directory, "--json"].iter().chain(more));
+        let code = outcome.status.code().unwrap();
+        (code, json(&outcome))
+    };
+    let gone = |answer: &serde_json::Value| answer["directories"][0]["removed"].clone();
+    let one = "hello-sysext-1.10.x86-64.raw";
+    let (code, answer) = remove(&[one, "--dry-run"]);
+    assert_eq!((code, gone(&answer)), (0, json!([one])));
+    for (more, error, hint) in [
+        (
+            &["hello-sysex"][..],
+            "has no extension or image hello-sysex",
+            "did you mean hello-sysext?",
+        ),
+        // All of it or nothing.
+        (&[one, "xyz"], "has no extension or image xyz", "store list"),
+        (
+            &["hello-sysext", "hello-tools"],
+            "nothing would be left in",
+            "--empty",
+        ),
+    ] {
+        let (code, answer) = remove(more);
+        assert_eq!(code, 1, "{more:?}");
+        assert!(
+            answer["error"].as_str().unwrap().contains(error),
+            "{more:?}: {answer}"
+        );
+        assert!(
+            answer["hints"][0].as_str().unwrap().contains(hint),
+            "{more:?}: {answer}"
+        );
+    }
+    assert_eq!(names(store), before);
+    let (code, answer) = remove(&[one]);
+    assert_eq!((code, gone(&answer)), (0, json!([one])));
+    let (code, _) = remove(&["hello-sysext"]);
+    assert_eq!(code, 0);
+    let left = [
+        "SHA256SUMS",
+        "hello-tools-1.x86-64.manifest.gz",
+        "hello-tools-1.x86-64.raw",
+    ];
+    assert_eq!(names(store), left);
+    let outcome = run(["store", "verify", directory]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+    let (code, _) = remove(&["hello-tools", "--empty"]);
+    assert_eq!((code, names(store)), (0, Vec::new()));
+}
+
+#[test]
 fn prune_keeps_the_newest_of_each_name_and_system() {
     let scratch = Scratch::new();
     let store = scratch.path();

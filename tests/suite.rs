@@ -50,6 +50,7 @@ mod recipe;
 mod refusal;
 mod repo_files;
 mod repository;
+mod requests;
 mod rpm_oracle;
 mod server;
 mod signing;

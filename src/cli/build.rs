@@ -107,8 +107,9 @@ pub struct BuildArguments {
     #[arg(short, long, value_name = "N", help_heading = "Packing")]
     pub jobs: Option<usize>,
 
-    /// Build in spite of a finding that would stop the build
-    #[arg(long, value_name = "FINDING", help_heading = "Rules")]
+    /// Build in spite of a finding that would stop the build; with WHAT only where the finding
+    /// speaks of that, as in file-conflict:/usr/bin/vi (`*` and `?` stand for anything)
+    #[arg(long, value_name = "FINDING[:WHAT]", help_heading = "Rules")]
     pub allow: Vec<String>,
     /// Stop the build for notes, too
     #[arg(long, help_heading = "Rules")]

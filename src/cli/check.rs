@@ -63,8 +63,8 @@ pub struct CheckArguments {
     /// symbol versions, for the os-release of every base that has all of them
     #[arg(long, requires = "base", help_heading = "Hosts")]
     pub level_from_abi: bool,
-    /// Ignore a finding, such as not-merged, soname-missing or shadows-base
-    #[arg(long, value_name = "FINDING")]
+    /// Ignore a finding, such as not-merged, soname-missing or shadows-base:/usr/bin/vi
+    #[arg(long, value_name = "FINDING[:WHAT]")]
     pub allow: Vec<String>,
     /// Count notes, too
     #[arg(long)]

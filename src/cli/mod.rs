@@ -8,12 +8,14 @@ mod signing;
 pub mod store;
 mod why;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::report::Verbosity;
+use crate::words::suggest::nearest;
 use crate::words::text::escaped;
 
 pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
@@ -67,11 +69,43 @@ pub struct Cli {
 /// Parses the command line. An error quotes what was typed, which may be a file's name that
 /// somebody else chose; so it is that of the escaped command line, which has the same mistake.
 pub fn parse() -> Result<Cli, clap::Error> {
-    Cli::try_parse().map_err(|error| {
-        let arguments = std::env::args_os();
+    let arguments = in_order(std::env::args_os().collect());
+    Cli::try_parse_from(&arguments).map_err(|error| {
+        let arguments = arguments.iter();
         let arguments = arguments.map(|argument| escaped(&argument.to_string_lossy()).into_owned());
         Cli::try_parse_from(arguments).err().unwrap_or(error)
     })
+}
+
+/// Options that all verbs have, each as it may be typed.
+const COMMON: [&str; 5] = ["--json", "--quiet", "-q", "--verbose", "-v"];
+
+/// Puts options that all verbs have and that were typed before the verb after it. What comes before
+/// a verb would be an option of `build`, and the verb its input.
+fn in_order(arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_common = |argument: &&OsString| COMMON.iter().any(|option| *option == **argument);
+    let common = arguments.iter().skip(1).take_while(is_common).count();
+    let mut command = &Cli::command();
+    let mut verbs = 0;
+    for argument in arguments.iter().skip(1 + common) {
+        let Some(below) = command.find_subcommand(argument) else {
+            break;
+        };
+        command = below;
+        verbs += 1;
+    }
+    let mut ordered = arguments;
+    if let Some(part) = ordered.get_mut(1..1 + common + verbs) {
+        part.rotate_left(common);
+    }
+    ordered
+}
+
+/// Returns the verb that was probably meant by a word that is not one.
+pub fn nearest_verb(typed: &str) -> Option<String> {
+    let command = Cli::command();
+    let verbs = command.get_subcommands().map(clap::Command::get_name);
+    nearest(typed, verbs).map(str::to_owned)
 }
 
 /// What can be done.
@@ -121,4 +155,35 @@ pub struct RulesArguments {
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_all_verbs_may_come_first() {
+        for (typed, expected) in [
+            ("p -q store list d", "p store list -q d"),
+            ("p --json -v check a", "p check --json -v a"),
+            ("p -q a.rpm store", "p -q a.rpm store"),
+            ("p -q -o out store list", "p -q -o out store list"),
+            ("p store -q list", "p store -q list"),
+            ("p -q", "p -q"),
+            ("p", "p"),
+        ] {
+            let words = typed.split(' ').map(OsString::from).collect();
+            let found: Vec<_> = in_order(words);
+            let found: Vec<_> = found.iter().map(|word| word.to_str().unwrap()).collect();
+            assert_eq!(found.join(" "), expected);
+        }
+        for (typed, expected) in [
+            ("inspct", Some("inspect")),
+            ("chek", Some("check")),
+            ("strace", None),
+            ("gdb", None),
+        ] {
+            assert_eq!(nearest_verb(typed).as_deref(), expected, "{typed}");
+        }
+    }
 }

@@ -29,6 +29,8 @@ pub enum StoreVerb {
     Verify(VerifyArguments),
     /// Remove old images
     Prune(PruneArguments),
+    /// Remove an extension, or one of its images
+    Remove(RemoveArguments),
     /// Sign SHA256SUMS again, with another key or until another day
     Sign(SignArguments),
     /// Write the definitions with which systemd-sysupdate on clients finds the images
@@ -45,6 +47,7 @@ impl StoreVerb {
             Self::List(arguments) => arguments.verbosity,
             Self::Verify(arguments) => arguments.verbosity,
             Self::Prune(arguments) => arguments.verbosity,
+            Self::Remove(arguments) => arguments.verbosity,
             Self::Sign(arguments) => arguments.verbosity,
             Self::Sysupdate(arguments) => arguments.verbosity,
             Self::Page(arguments) => arguments.verbosity,
@@ -124,6 +127,28 @@ pub struct PruneArguments {
     /// Keep that many for each value of this extension-release key
     #[arg(long, value_name = "KEY", value_enum)]
     pub per: Option<PruneKey>,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+/// The arguments of `store remove`.
+#[derive(Debug, Args)]
+pub struct RemoveArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// Names of extensions, all of whose images go, or file names of images
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Remove the store's last images, too
+    #[arg(long)]
+    pub empty: bool,
     /// Show what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -209,6 +209,7 @@ mod tests {
             "-store-list",
             "-store-verify",
             "-store-prune",
+            "-store-remove",
             "-store-sign",
             "-store-sysupdate",
             "-store-page",

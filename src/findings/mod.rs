@@ -97,24 +97,40 @@ impl Finding {
 /// Which findings do not stop the build.
 #[derive(Clone, Debug, Default)]
 pub struct Waivers {
+    /// As they were typed: `FINDING`, or `FINDING:WHAT`.
     allowed: BTreeSet<String>,
     /// Why, as far as it was said.
     reasons: BTreeMap<String, String>,
     strict: bool,
 }
 
+/// Takes `FINDING[:WHAT]` apart: the kind, and what alone is allowed of it.
+pub fn waiver(text: &str) -> (&str, Option<&str>) {
+    match text.split_once(':') {
+        Some((id, what)) => (id, Some(what)),
+        None => (text, None),
+    }
+}
+
 impl Waivers {
     /// Checks the names.
     pub fn new(allow: &[String], strict: bool) -> Result<Self> {
         let known: Vec<_> = FINDINGS.iter().map(|kind| kind.id).collect();
-        check_known("--allow", allow, &known)?;
+        let ids: Vec<_> = allow.iter().map(|one| waiver(one).0.to_owned()).collect();
+        check_known("--allow", &ids, &known)?;
         if let Some(kind) = FINDINGS.iter().find(|kind| {
-            kind.severity == Severity::Always && allow.iter().any(|name| name == kind.id)
+            kind.severity == Severity::Always && ids.iter().any(|name| name == kind.id)
         }) {
             return Err(Failure::usage(format!(
                 "--allow {}: this finding can't be allowed, since there is no image without it",
                 kind.id
             )));
+        }
+        if let Some(empty) = allow.iter().find(|one| waiver(one).1 == Some("")) {
+            return Err(
+                Failure::usage(format!("--allow {empty}: nothing follows the colon"))
+                    .hint("give a path or another word of the finding, or leave the colon out"),
+            );
         }
         Ok(Self {
             allowed: allow.iter().cloned().collect(),
@@ -132,14 +148,18 @@ impl Waivers {
 
     /// Writes into a finding why it is allowed, where a reason was given.
     pub fn give_reason(&self, finding: &mut Finding) {
-        if self.allows(finding) {
-            finding.allowed = self.reasons.get(finding.kind.id).cloned();
+        let reason = {
+            let mut reasons = (self.applied(finding)).filter_map(|one| self.reasons.get(one));
+            reasons.next().cloned()
+        };
+        if reason.is_some() {
+            finding.allowed = reason;
         }
     }
 
     /// Says whether this finding stops the build.
     pub fn stops(&self, finding: &Finding) -> bool {
-        let is_allowed = self.allowed.contains(finding.kind.id);
+        let is_allowed = self.allows(finding);
         match finding.kind.severity {
             Severity::Always => true,
             Severity::Fatal => !is_allowed,
@@ -147,10 +167,36 @@ impl Waivers {
         }
     }
 
-    /// Says whether the user allowed this kind of finding, and so knows of it.
+    /// Says whether the user allowed this finding, and so knows of it.
     pub fn allows(&self, finding: &Finding) -> bool {
-        self.allowed.contains(finding.kind.id)
+        self.applied(finding).next().is_some()
     }
+
+    /// Returns what was typed that allows this finding.
+    fn applied(&self, finding: &Finding) -> impl Iterator<Item = &String> {
+        self.allowed.iter().filter(|one| {
+            let (id, what) = waiver(one);
+            id == finding.kind.id && what.is_none_or(|what| is_about(&finding.text, what))
+        })
+    }
+}
+
+/// Says whether a finding's text speaks of a thing: has it as a whole word, or has a word that fits
+/// the pattern.
+fn is_about(text: &str, what: &str) -> bool {
+    if resolve::is_pattern(what) {
+        let mut words = text.split_whitespace();
+        return words.any(|word| {
+            let word = word.trim_matches(|letter: char| ",;:()\"'".contains(letter));
+            resolve::matches(what, word)
+        });
+    }
+    let goes_on = |letter: char| letter.is_alphanumeric() || "/_.+-~".contains(letter);
+    text.match_indices(what).any(|(start, found)| {
+        let (before, rest) = text.split_at(start);
+        let after = rest.get(found.len()..).unwrap_or_default();
+        !before.ends_with(goes_on) && !after.starts_with(goes_on)
+    })
 }
 
 #[cfg(test)]
@@ -187,6 +233,41 @@ mod tests {
         assert_eq!(stops(&needs), (false, false));
         assert_eq!(stops(&needs.made_fatal()), (true, false));
         assert!(allow(&["empty-image"], false).is_err());
+        assert!(allow(&["empty-image:/usr"], false).is_err());
+        assert!(allow(&["set-uid:"], false).is_err());
         assert!(allow(&["set-ui"], false).is_err());
+    }
+
+    #[test]
+    fn a_part_of_a_kind_is_allowed() {
+        let text = "/usr/bin/a is in one-1-1.noarch and two-1-1.noarch (and /opt/b+c)";
+        for (what, expected) in [
+            ("/usr/bin/a", true),
+            ("/usr/bin", false),
+            ("usr/bin/a", false),
+            ("one-1-1.noarch", true),
+            ("one", false),
+            ("/opt/b+c", true),
+            ("/opt/b", false),
+            ("one-1-1.noarch and two-1-1.noarch", true),
+            ("/usr/bin/*", true),
+            ("two-*", true),
+            ("/opt/b?c", true),
+            ("/bin/*", false),
+        ] {
+            let waivers = Waivers::new(&[format!("file-conflict:{what}")], false).unwrap();
+            let finding = Finding::new(&kinds::FILE_CONFLICT, text);
+            assert_eq!(waivers.stops(&finding), !expected, "{what}");
+            let other = Finding::new(&kinds::SET_UID, text);
+            assert!(!waivers.allows(&other), "{what}");
+        }
+        let reasons = [("set-uid:/usr/bin/a".to_owned(), "because".to_owned())].into();
+        let waivers = Waivers::new(&["set-uid:/usr/bin/a".to_owned()], false).unwrap();
+        let waivers = waivers.because(reasons);
+        for (text, expected) in [("/usr/bin/a", Some("because")), ("/usr/bin/b", None)] {
+            let mut finding = Finding::new(&kinds::SET_UID, text);
+            waivers.give_reason(&mut finding);
+            assert_eq!(finding.allowed.as_deref(), expected, "{text}");
+        }
     }
 }

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use architecture::Architecture;
 
 use crate::base::{BaseSource, PackageSource};
-use crate::cli::{BuildArguments, ImageArguments, LayoutName, SigningArguments, Whether};
+use crate::cli::{
+    BuildArguments, ImageArguments, LayoutName, SigningArguments, Whether, nearest_verb,
+};
 use crate::findings::Waivers;
 use crate::pack::Packing;
 use crate::packages::lock::Locking;
@@ -219,15 +221,24 @@ fn asked(
             repositories",
         ));
     }
-    let (names, files): (Vec<_>, Vec<_>) = (arguments.inputs.iter().cloned())
-        .partition(|input| !arguments.repo.is_empty() && choose::is_name(input));
-    let names = names
-        .into_iter()
-        .map(|name| name.to_string_lossy().into_owned());
-    let names = names.chain(arguments.names.iter().cloned());
+    let has_repository = !arguments.repo.is_empty();
+    let mut names = Vec::new();
+    let mut files = Vec::new();
+    for input in &arguments.inputs {
+        match input.to_str() {
+            Some(text) if has_repository && choose::is_request(text, input) => {
+                names.push(text.to_owned());
+            }
+            _ => files.push(input.clone()),
+        }
+    }
+    let is_file = |name: &&String| !name.starts_with('/') && Path::new(name).exists();
+    let not_files = names.iter().filter(is_file).cloned().collect();
+    names.extend(arguments.names.iter().cloned());
     Ok(packages::Settings {
         files: rpm_files_of(&files)?,
-        names: names.collect(),
+        names,
+        not_files,
         repositories: repositories::named(&arguments.repo, &arguments.image.exclude)?,
         variables: repositories::variables(&arguments.image)?,
         downloads: repositories::downloads(&arguments.network, &arguments.signing)?,
@@ -441,8 +452,26 @@ fn own_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
 fn unreadable(input: &Path, error: std::io::Error) -> Failure {
     let is_missing = error.kind() == std::io::ErrorKind::NotFound;
     let failure = Failure::io(format!("reading {}", input.display()), error);
-    match is_missing && choose::may_be_name(input) {
-        true => failure.hint("to install it by name, add --repo"),
+    let Some(name) = input.to_str().filter(|_| is_missing) else {
+        return failure;
+    };
+    let failure = match nearest_verb(name) {
+        Some(verb) => failure.hint(format!("did you mean sysext-build {verb}?")),
+        None => failure,
+    };
+    match choose::is_request(name, input) {
+        true => {
+            let name = match name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"/.+_-".contains(&byte))
+            {
+                true => name.to_owned(),
+                false => format!("'{name}'"),
+            };
+            failure.hint(format!(
+                "for a package of a repository: sysext-build --repo FILE.repo {name}"
+            ))
+        }
         false => failure,
     }
 }

@@ -20,8 +20,8 @@
 //! - Paths are relative to the recipe's directory, `repositories` included. A lock calls a repository
 //!   as it was named, so for a lock that does not depend on the working directory it gets a name:
 //!   `NAME=PLACE`.
-//! - A package is a file if there is one of that path, or if it has a slash or ends in `.rpm`; else
-//!   it is a name, whatever is in the working directory.
+//! - A package is a file if it has a slash or ends in `.rpm`; else it is a name, whatever is in the
+//!   directory. Only without `repositories` is it the file of that name, if there is one.
 //! - What is allowed has a reason, which the report shows where the finding would have stopped the
 //!   build, and which the manifest keeps.
 //!
@@ -47,9 +47,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::{BuildArguments, ImageArguments};
-use crate::findings::FINDINGS;
+use crate::findings::{FINDINGS, waiver};
 use crate::inputs::Inputs;
-use crate::packages::choose::may_be_name;
+use crate::packages::choose::{is_request, may_be_name};
 use crate::packages::repository;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};
@@ -71,8 +71,9 @@ struct Own {
 const OWN: [(&str, &str); 3] = [
     (
         "list of strings",
-        "RPM files, directories of RPM files, and names of packages in the repositories. An entry \
-         with a slash, an entry ending in .rpm, and the name of an existing file mean a file",
+        "RPM files, directories of RPM files, and names of packages in the repositories, also with * \
+         and ?, a version (a>=1) or a path from the root. An entry with a slash and one that ends in \
+         .rpm mean a file; without repositories, so does the name of an existing file",
     ),
     (
         "list of strings",
@@ -81,7 +82,7 @@ const OWN: [(&str, &str); 3] = [
     ),
     (
         "list of tables",
-        "Findings that do not stop the build, each with the keys finding (its id) and reason (why \
+        "Findings that do not stop the build, each with the keys finding (its id, or id:what as after --allow) and reason (why \
          it is acceptable)",
     ),
 ];
@@ -252,7 +253,11 @@ fn read(path: &Path, text: &str) -> Result<BuildArguments> {
     };
     for package in own.packages {
         let file = directory.join(&package);
-        if may_be_name(Path::new(&package)) && !file.exists() {
+        let is_name = match own.repositories.is_empty() {
+            true => may_be_name(Path::new(&package)) && !file.exists(),
+            false => is_request(&package, &file),
+        };
+        if is_name {
             recipe.names.push(package);
         } else {
             recipe.inputs.push(file);
@@ -355,8 +360,8 @@ impl Origin<'_> {
         let place = finding.span().start;
         let finding = finding.into_inner();
         let known: Vec<_> = FINDINGS.iter().map(|kind| kind.id).collect();
-        check_known("finding", std::slice::from_ref(&finding), &known)
-            .map_err(|failure| self.place(failure, place))?;
+        let id = waiver(&finding).0.to_owned();
+        check_known("finding", &[id], &known).map_err(|failure| self.place(failure, place))?;
         // In one line, as it will be shown.
         let reason = reason.unwrap_or_default();
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -83,6 +83,10 @@ pub fn select(settings: &Settings, base: &Base, report: &Report) -> Result<Selec
             Ok((path.clone(), package))
         })
         .collect::<Result<_>>()?;
+    for name in &settings.not_files {
+        let text = format!("{name} is looked for in the repositories; for the file type ./{name}");
+        report.stage("note", &text);
+    }
     let trust = Trust::open(&settings.trust)?;
     let mut findings = trust::unreadable_keys(&trust.given);
     let selection = if settings.repositories.is_empty() {

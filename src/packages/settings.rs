@@ -17,6 +17,8 @@ pub struct Settings {
     pub files: Vec<PathBuf>,
     /// Packages that are asked for by name, to be found in `repositories`.
     pub names: Vec<String>,
+    /// Those of the names that are files here, too, and are not meant as such.
+    pub not_files: Vec<String>,
     /// What to choose from.
     pub repositories: Vec<RepositorySource>,
     /// Variables of `.repo` files with the values that the user gave them.

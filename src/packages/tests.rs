@@ -37,6 +37,7 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
     Settings {
         files: files.iter().map(|nevra| fixture(nevra)).collect(),
         names: names.iter().map(|name| (*name).to_owned()).collect(),
+        not_files: Vec::new(),
         repositories: repositories.collect(),
         variables: Default::default(),
         downloads: repository::Settings::without_network(None),

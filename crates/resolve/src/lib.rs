@@ -53,7 +53,7 @@ pub use error::Error;
 pub use evr::{Comparison, Evr};
 pub use installed::Installed;
 pub use judge::{judge, judge_among};
-pub use pattern::{is_pattern, meant};
+pub use pattern::{is_pattern, matches, meant};
 pub use pool::{Available, Options, Package, Pool, Repository, Withheld, is_listed};
 pub use problem::{Problem, Rule};
 pub use request::{Request, Wanted};

@@ -36,6 +36,12 @@ impl ListedImage {
         }
     }
 
+    /// Whether a word is the name of the extension or of the file.
+    #[must_use]
+    pub fn is_called(&self, word: &str) -> bool {
+        word == self.file || word == self.name()
+    }
+
     /// The version as clients see it in the file name, and what comes after it there:
     /// `6.11-1.1` and `.x86-64.raw`. Without a manifest the two can't be told apart.
     #[must_use]

@@ -368,6 +368,25 @@ impl Store {
         prune::prune(&self.dir, pruning, is_dry_run, listing)
     }
 
+    /// Removes the images that are meant by these words, with their manifests, and returns them: each
+    /// is the name of an extension, all of whose images go, or of a file. A dry run only returns
+    /// them.
+    ///
+    /// # Errors
+    /// Those of [`Store::prune`].
+    pub fn remove(
+        &self,
+        words: &[String],
+        is_dry_run: bool,
+        listing: Listing<'_>,
+    ) -> Result<Vec<ListedImage>, Error> {
+        let meant = |images: &[ListedImage]| {
+            let is_meant = |image: &&ListedImage| words.iter().any(|word| image.is_called(word));
+            images.iter().filter(is_meant).cloned().collect()
+        };
+        prune::remove(&self.dir, &meant, is_dry_run, listing)
+    }
+
     /// Whether the list has a `SHA256SUMS.gpg`.
     ///
     /// # Errors

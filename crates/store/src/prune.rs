@@ -54,21 +54,35 @@ impl Pruning {
     }
 }
 
-/// Takes images off the list, then removes them with their manifests: in this order, since readers
-/// must not meet a list that has what is gone.
+/// Which images go, of all that a list has.
+pub(crate) type Choose<'a> = &'a dyn Fn(&[ListedImage]) -> Vec<ListedImage>;
+
+/// Takes all images but the newest off the list.
 pub(crate) fn prune(
     path: &Path,
     pruning: Pruning,
     is_dry_run: bool,
     listing: Listing<'_>,
 ) -> Result<Vec<ListedImage>, Error> {
+    let surplus = |images: &[ListedImage]| pruning.surplus(images).into_iter().cloned().collect();
+    remove(path, &surplus, is_dry_run, listing)
+}
+
+/// Takes images off the list, then removes them with their manifests: in this order, since readers
+/// must not meet a list that has what is gone.
+pub(crate) fn remove(
+    path: &Path,
+    choose: Choose<'_>,
+    is_dry_run: bool,
+    listing: Listing<'_>,
+) -> Result<Vec<ListedImage>, Error> {
     let mut transaction = Transaction::begin(path, &listing)?;
     let images = inventory::images(transaction.directory(), transaction.before())?;
-    let surplus: Vec<_> = pruning.surplus(&images).into_iter().cloned().collect();
-    if is_dry_run || surplus.is_empty() {
-        return Ok(surplus);
+    let chosen = choose(&images);
+    if is_dry_run || chosen.is_empty() {
+        return Ok(chosen);
     }
-    let names: BTreeSet<_> = (surplus.iter())
+    let names: BTreeSet<_> = (chosen.iter())
         .flat_map(|image| [image.file.clone(), manifest::file_name(&image.file)])
         .collect();
     let mut after = transaction.before().clone();
@@ -77,7 +91,7 @@ pub(crate) fn prune(
         transaction.remove(name)?;
     }
     transaction.commit(Vec::new(), &after, listing)?;
-    Ok(surplus)
+    Ok(chosen)
 }
 
 #[cfg(test)]

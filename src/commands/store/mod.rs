@@ -4,6 +4,7 @@ mod add;
 mod list;
 mod page;
 mod prune;
+mod remove;
 mod sign;
 mod sysupdate;
 mod verify;
@@ -20,6 +21,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::Add(arguments) => add::run(arguments, report),
         StoreVerb::List(arguments) => list::run(arguments, report),
         StoreVerb::Prune(arguments) => prune::run(arguments, report),
+        StoreVerb::Remove(arguments) => remove::run(arguments, report),
         StoreVerb::Sign(arguments) => sign::run(arguments, report),
         StoreVerb::Verify(arguments) => verify::run(arguments, report),
         StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use store::{Listing, Per, Pruning, Store};
+use store::{ListedImage, Listing, Per, Pruning, Store};
 
 use crate::cli::store::{PruneArguments, PruneKey};
 use crate::inputs;
@@ -13,8 +13,9 @@ use crate::words::failure::{Result, store_failure};
 use crate::words::quantity::{bytes, counted};
 use crate::words::text::Text;
 
+/// What went from a store.
 #[derive(Serialize)]
-struct Pruned {
+pub struct Removed {
     dry_run: bool,
     directories: Vec<StoreDirectory>,
 }
@@ -38,10 +39,7 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
             Some(PruneKey::Level) => Per::Level,
         },
     };
-    let mut pruned = Pruned {
-        dry_run: arguments.dry_run,
-        directories: Vec::new(),
-    };
+    let mut pruned = Removed::new(arguments.dry_run);
     let directories = super::directories(&arguments.directory)?;
     let signer = match arguments.dry_run {
         true => None,
@@ -62,21 +60,38 @@ pub fn run(arguments: &PruneArguments, report: &Report) -> Result<()> {
         if let Some(signer) = &signer {
             signer.conclude(&store, report)?;
         }
-        pruned.directories.push(StoreDirectory {
-            path: directory,
+        pruned.add(directory, removed);
+    }
+    pruned.tell(report)
+}
+
+impl Removed {
+    /// Begins with nothing.
+    pub fn new(dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            directories: Vec::new(),
+        }
+    }
+
+    /// Adds what went from a directory.
+    pub fn add(&mut self, path: PathBuf, removed: Vec<ListedImage>) {
+        self.directories.push(StoreDirectory {
+            path,
             bytes: removed.iter().filter_map(|image| image.bytes).sum(),
             removed: removed.into_iter().map(|image| image.file).collect(),
         });
     }
-    if report.is_json() {
-        report.json(&pruned)?;
-    } else {
-        report.print(&pruned.text())?;
-    }
-    Ok(())
-}
 
-impl Pruned {
+    /// Says what went: as the answer of a run that only looks, else as what has happened.
+    pub fn tell(&self, report: &Report) -> Result<()> {
+        match (report.is_json(), self.dry_run || !report.is_quiet()) {
+            (true, _) => report.json(self),
+            (false, true) => report.print(&self.text()),
+            (false, false) => Ok(()),
+        }
+    }
+
     fn text(&self) -> Text {
         let word = match self.dry_run {
             true => "would remove",

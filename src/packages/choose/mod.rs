@@ -27,6 +27,7 @@ pub use solvable::{repository, solvable};
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
 use crate::packages::look_up::{self, LookedUp};
+use crate::packages::repository::rpm_files;
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::counted;
 use crate::words::text::Text;
@@ -470,9 +471,20 @@ fn of_chosen<'a>(
         .collect()
 }
 
-/// Says whether an input of the command line names a package and not a file.
-pub fn is_name(input: &Path) -> bool {
-    !input.exists() && may_be_name(input)
+/// Says whether an input asks for a package of a repository, and not for a file. `input` is as it was
+/// typed, `path` where it would be. As in dnf, a word without a slash is a name, whatever is in the
+/// directory; a path from the root is what a package has; `./tool` and `rpms/` are files. Only a
+/// directory with RPM files is what its name says.
+pub fn is_request(input: &str, path: &Path) -> bool {
+    if input.starts_with('(') {
+        return true;
+    }
+    match (input.contains('/'), input.starts_with('/')) {
+        _ if input.ends_with(".rpm") => false,
+        (true, true) => !input.ends_with('/') && !path.is_dir(),
+        (true, false) => input.contains('(') && !path.exists(),
+        (false, _) => !path.is_dir() || rpm_files(path).is_err(),
+    }
 }
 
 /// Says whether an input is written as a package's name is.

@@ -551,23 +551,39 @@ fn names_are_shortened() {
 
 #[test]
 fn what_is_a_name_and_what_a_file() {
-    for (input, may_be, is) in [
-        ("strace", true, true),
-        ("gcc-c++", true, true),
-        ("libz.so.1()(64bit)", true, true),
-        ("strace.rpm", false, false),
-        ("./strace", false, false),
-        ("dir/strace.rpm", false, false),
-        // There is such a file here.
-        ("Cargo.toml", true, false),
+    let scratch = crate::words::scratch::Scratch::new();
+    scratch.write("strace", b"");
+    scratch.write("checkout/source.c", b"");
+    scratch.write("rpms/a.rpm", b"");
+    for (input, expected) in [
+        ("strace", true),
+        ("gdb", true),
+        ("gcc-c++", true),
+        ("gtk*", true),
+        ("a>=1", true),
+        ("a = 1.2", true),
+        ("libz.so.1()(64bit)", true),
+        ("(a or /b)", true),
+        ("pkgconfig(a/b)", true),
+        ("/usr/bin/no-such-tool", true),
+        // What is there is not asked.
+        ("/bin/sh", true),
+        ("checkout", true),
+        ("rpms", false),
+        ("rpms/", false),
+        ("/usr", false),
+        ("/usr/", false),
+        ("/a.rpm", false),
+        ("strace.rpm", false),
+        ("./strace", false),
+        ("dir/strace.rpm", false),
+        ("dir/strace", false),
     ] {
-        let input = Path::new(input);
-        assert_eq!(
-            (may_be_name(input), is_name(input)),
-            (may_be, is),
-            "{}",
-            input.display()
-        );
+        let path = scratch.path().join(input);
+        assert_eq!(is_request(input, &path), expected, "{input}");
+    }
+    for (input, expected) in [("strace", true), ("strace.rpm", false), ("./strace", false)] {
+        assert_eq!(may_be_name(Path::new(input)), expected, "{input}");
     }
 }
 
