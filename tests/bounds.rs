@@ -255,6 +255,23 @@ fn packages_that_are_made_to_fill_memory() {
     }
 }
 
+/// In one long directory.
+#[test(program("time"))]
+fn a_package_of_300_000_files_takes_100_mib() {
+    let scratch = Scratch::new();
+    let rpm = scratch.join("many.rpm");
+    let peaks = [10, 300_000].map(|files| {
+        package(&rpm, "/usr/share/m/", files, "", 21);
+        let store = scratch.join(&format!("store-{files}"));
+        let [rpm, store] = [&rpm, &store].map(|path| path.to_str().unwrap());
+        let (code, said, peak) = run(&scratch, &["--match", "any", "-o", store, rpm]);
+        assert_eq!(code, Some(0), "{said}");
+        peak
+    });
+    // Less what the program takes for nothing: 12 MiB, and more where it is not optimised.
+    assert!(peaks[1] - peaks[0] < (100 - 12) << 10, "{peaks:?} KiB");
+}
+
 #[test(program("time"))]
 fn metadata_that_are_made_to_fill_memory() {
     let entries = |name: &dyn Fn(usize) -> String| -> String {

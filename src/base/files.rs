@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use files::{Links, PathBytes, directory_of};
 use image::{Step, follow, is_below};
-use rpm_input::{FileKind, Package};
+use rpm_input::{File, FileKind, Package};
 
 use crate::base::{Access, Base, Owners};
 use crate::words::digest::sha256;
@@ -29,8 +29,9 @@ pub struct BaseFiles<'a> {
     root: Option<&'a Path>,
     /// Whether what is at a path of the root is a directory and no link on the way to it is one.
     directories: Mutex<BTreeMap<Vec<u8>, bool>>,
-    /// What packages own, by path without the leading slash.
-    owned: BTreeMap<Vec<u8>, (&'a Package, &'a rpm_input::File)>,
+    /// What packages own, by path without the leading slash: the package, and the index of the
+    /// file in it.
+    owned: BTreeMap<Vec<u8>, (&'a Package, usize)>,
     /// Directories that are there because something is in them.
     above: BTreeSet<Vec<u8>>,
     /// Who has which number.
@@ -68,7 +69,10 @@ impl<'a> BaseFiles<'a> {
         let mut owned = BTreeMap::new();
         let mut above = BTreeSet::new();
         for package in packages {
-            for file in package.files.iter().filter(|file| !file.flags.is_ghost()) {
+            for (index, file) in package.files.iter().enumerate() {
+                if file.flags.is_ghost() {
+                    continue;
+                }
                 let path = below_usr(file.path.relative());
                 let mut parent = &path[..];
                 while let Some(directory) = directory_of(parent) {
@@ -77,7 +81,7 @@ impl<'a> BaseFiles<'a> {
                     }
                     parent = directory;
                 }
-                owned.insert(path, (package, file));
+                owned.insert(path, (package, index));
             }
         }
         let mut files = Self {
@@ -198,7 +202,7 @@ impl<'a> BaseFiles<'a> {
     }
 
     fn listed(&self, path: &[u8]) -> BaseEntry {
-        let Some((_, file)) = self.owned.get(path) else {
+        let Some(file) = self.owned_file(path) else {
             return if self.above.contains(path) {
                 BaseEntry::Directory(None)
             } else {
@@ -240,6 +244,11 @@ impl<'a> BaseFiles<'a> {
         }
     }
 
+    fn owned_file(&self, path: &[u8]) -> Option<File> {
+        let (package, index) = self.owned.get(path)?;
+        package.files.get(*index)
+    }
+
     /// Returns the package that owns what an image is merged over at a path, as far as it is known.
     pub fn owner(&self, path: &PathBytes) -> Option<&'a Package> {
         let owned = self.owned.get(&*self.merged(path.bytes()));
@@ -261,10 +270,7 @@ impl<'a> BaseFiles<'a> {
                 .map_err(|error| Failure::io(format!("reading {}", file.display()), error))?;
             return Ok(Some(hex::encode(own) == wanted));
         }
-        let own = self
-            .owned
-            .get(path)
-            .and_then(|(_, file)| file.digest.as_ref());
+        let own = self.owned_file(path).and_then(|file| file.digest);
         // A digest that can be forged has more behind it than its digits.
         let wanted = wanted.split('@').next().unwrap_or_default();
         Ok(own

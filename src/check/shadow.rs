@@ -205,7 +205,7 @@ impl Gate<'_, '_> {
                     self.below(&path, below, &of_base)?;
                 }
                 Entry::Leaf(id) => {
-                    let leaf = self.tree.leaf(*id);
+                    let leaf = self.tree.leaf(id);
                     self.leaf(&path, &leaf.content, &of_base)?;
                     self.twin(above, name);
                 }

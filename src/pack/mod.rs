@@ -21,12 +21,12 @@ use anyhow::anyhow;
 use files::Links;
 use image::ContentId;
 use image::squashfs::{self, Compressor, Options, Packer, Summary};
-use rpm_input::{Package, Payload};
+use rpm_input::{Files, Package, Payload};
 use sha2::{Digest as _, Sha256};
 
 use crate::pack::linkage::Facts;
 use crate::packages::Chosen;
-use crate::plan::compose::Plan;
+use crate::plan::compose::{Plan, content_id};
 use crate::report::Report;
 use crate::words::digest::sha256_id;
 use crate::words::failure::{Failure, Result, package_failure};
@@ -94,7 +94,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     let mut progress = |bytes| bar.inc(bytes);
     let taken = take(plan, &sources, packing, output, &mut progress)?;
     for one in chosen {
-        one.package.files = Vec::new();
+        one.package.files = Files::default();
     }
     let packed = taken.finish(plan)?;
     bar.finish_and_clear();
@@ -181,14 +181,13 @@ fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
         facts: Facts::default(),
         progress,
     };
-    let first = first_packages(plan);
     for (id, bytes) in &plan.inline {
         intake.add(id, bytes.len() as u64, &mut bytes.as_slice())?;
     }
     let digests = if packing.workers > 1 && !sources.is_empty() {
-        intake.take_ahead(sources, &first)?
+        intake.take_ahead(sources)?
     } else {
-        intake.take_in_turn(sources, &first)?
+        intake.take_in_turn(sources)?
     };
     for (id, size, path) in &plan.overlay {
         intake.take_overlay(id, *size, path)?;
@@ -198,20 +197,6 @@ fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
         facts: intake.facts,
         digests,
     })
-}
-
-/// Which package each content is taken from.
-type First = BTreeMap<ContentId, usize>;
-
-/// Returns for each content the first package that has it.
-fn first_packages(plan: &Plan) -> First {
-    let mut first = BTreeMap::new();
-    for (package, contents) in plan.contents.iter().enumerate() {
-        for id in contents.iter().flatten() {
-            first.entry(id.clone()).or_insert(package);
-        }
-    }
-    first
 }
 
 /// Where contents go.
@@ -238,13 +223,13 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
     }
 
     /// Reads one package after the other on this thread.
-    fn take_in_turn(&mut self, sources: &[Source<'_>], first: &First) -> Result<Vec<[u8; 32]>> {
+    fn take_in_turn(&mut self, sources: &[Source<'_>]) -> Result<Vec<[u8; 32]>> {
         let mut digests = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             let mut payload = open(source)?;
             while let Some(mut content) = payload.next_content().map_err(package_failure)? {
-                if let Some(id) = wanted(self.plan, first, index, content.file) {
-                    self.add(id, content.size, &mut content)?;
+                if let Some(id) = wanted(self.plan, source, index, content.file) {
+                    self.add(&id, content.size, &mut content)?;
                 }
             }
             digests.push(payload.finish().map_err(package_failure)?.sha256);
@@ -253,7 +238,7 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
     }
 
     /// Reads packages ahead on threads, and takes their contents in order.
-    fn take_ahead(&mut self, sources: &[Source<'_>], first: &First) -> Result<Vec<[u8; 32]>> {
+    fn take_ahead(&mut self, sources: &[Source<'_>]) -> Result<Vec<[u8; 32]>> {
         let plan = self.plan;
         let mut digests = Vec::new();
         let (jobs, waiting) = sync_channel::<(usize, SyncSender<Piece>)>(PACKAGES_AHEAD);
@@ -262,7 +247,7 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
             // Moved in, so that the threads see the end of the jobs however this ends.
             let jobs = jobs;
             for _ in 0..READERS {
-                scope.spawn(move || read_ahead(waiting, sources, plan, first));
+                scope.spawn(move || read_ahead(waiting, sources, plan));
             }
             let mut queues = VecDeque::new();
             let mut next = 0;
@@ -278,7 +263,7 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
                 let Some((index, queue)) = queues.pop_front() else {
                     return Err(reader_lost());
                 };
-                digests.push(self.take_queue(index, &queue)?);
+                digests.push(self.take_queue(&sources[index], index, &queue)?);
             }
             Ok(())
         })?;
@@ -286,7 +271,12 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
     }
 
     /// Takes the contents of one package from its queue; returns the digest of its file.
-    fn take_queue(&mut self, index: usize, queue: &Receiver<Piece>) -> Result<[u8; 32]> {
+    fn take_queue(
+        &mut self,
+        source: &Source<'_>,
+        index: usize,
+        queue: &Receiver<Piece>,
+    ) -> Result<[u8; 32]> {
         let mut content = Queued {
             queue,
             piece: Vec::new(),
@@ -298,10 +288,10 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
                 Piece::Content { file, size } => {
                     content.piece.clear();
                     content.position = 0;
-                    let Some(id) = &self.plan.contents[index][file] else {
+                    let Some(id) = wanted(self.plan, source, index, file) else {
                         continue;
                     };
-                    let added = self.add(id, size, &mut content);
+                    let added = self.add(&id, size, &mut content);
                     if let Some(failure) = content.failure.take() {
                         return Err(failure);
                     }
@@ -340,11 +330,13 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
     }
 }
 
-/// Returns the id of a content that is to be taken from this file of this package.
-fn wanted<'a>(plan: &'a Plan, first: &First, package: usize, file: usize) -> Option<&'a ContentId> {
-    plan.contents[package][file]
-        .as_ref()
-        .filter(|id| first.get(id) == Some(&package))
+/// Returns the id of a content, if it is to be taken from this file of this package.
+fn wanted(plan: &Plan, source: &Source<'_>, package: usize, file: usize) -> Option<ContentId> {
+    if !plan.contents[package][file] {
+        return None;
+    }
+    let described = source.package.files.get(file)?;
+    Some(content_id(package, file, &described))
 }
 
 fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, File>> {
@@ -367,7 +359,6 @@ fn read_ahead(
     waiting: &Mutex<Receiver<(usize, SyncSender<Piece>)>>,
     sources: &[Source<'_>],
     plan: &Plan,
-    first: &First,
 ) {
     loop {
         let job = match waiting.lock() {
@@ -375,7 +366,7 @@ fn read_ahead(
             Err(_) => return,
         };
         let Ok((index, queue)) = job else { return };
-        let wants = |file| wanted(plan, first, index, file).is_some();
+        let wants = |file: usize| plan.contents[index][file];
         let end = match stream(&sources[index], &wants, &queue) {
             // The other side is gone: it has failed and says why.
             Ok(None) => return,

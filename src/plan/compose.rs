@@ -5,12 +5,13 @@
 //! same way, else it is a file conflict. What comes out is a [`Plan`]: the tree, where each content is to be read from, and a word on all
 //! that was left out, moved or changed.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use files::PathBytes;
-use image::{Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError, is_of_overlayfs};
-use rpm_input::{File, FileKind, Package, Scriptlet};
+use image::{Algorithm, Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError, is_of_overlayfs};
+use rpm_input::{DigestAlgorithm, File, FileKind, Files, Package, Scriptlet};
 use serde::Serialize;
 
 use crate::base::{Access, Owners};
@@ -72,8 +73,9 @@ pub struct Plan {
     pub described: BTreeSet<PathBytes>,
     /// The time of everything that has none of its own, in seconds since 1970.
     pub time: u32,
-    /// For each package and each file of it, by index: the content to take from it, if any.
-    pub contents: Vec<Vec<Option<ContentId>>>,
+    /// For each package and each file of it, by index: whether its content is to be taken. Each
+    /// content is taken from the first package that has it.
+    pub contents: Vec<Vec<bool>>,
     /// Contents that are read from an overlay.
     pub overlay: Vec<(ContentId, u64, PathBuf)>,
     /// Contents that are made here.
@@ -157,26 +159,29 @@ impl Times {
     }
 }
 
-/// Where a placed path comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Package { package: usize, file: usize },
-    Overlay(usize),
+/// Where a placed path comes from: a file of a package, or of the overlay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Source {
+    /// Number of the package; [`OVERLAY`] for none.
+    package: u32,
+    file: u32,
 }
 
+/// Stands where packages have their number.
+const OVERLAY: u32 = u32::MAX;
+
 impl Source {
-    /// Returns the number of the package that it is of.
-    fn package(self) -> Option<usize> {
-        match self {
-            Self::Package { package, .. } => Some(package),
-            Self::Overlay(_) => None,
-        }
+    /// Returns the number of the package, and that of the file in it.
+    fn of_package(self) -> Option<(usize, usize)> {
+        (self.package != OVERLAY).then_some((self.package as usize, self.file as usize))
     }
 }
 
+/// A file that has a path in the image. There are as many as files, so what is where the rules
+/// left it has no path of its own here.
 struct Placed {
     source: Source,
-    kind: CandidateKind,
+    moved: Option<Box<Candidate>>,
 }
 
 /// Composes packages, in the order of their precedence, and an overlay into a plan.
@@ -193,7 +198,7 @@ pub fn compose(
         rules,
         owners,
         times,
-        placed: BTreeMap::new(),
+        placed: Vec::new(),
         bereft: Vec::new(),
         layered: Vec::new(),
         plan: Plan {
@@ -201,14 +206,18 @@ pub fn compose(
             ..Plan::default()
         },
     };
-    for (package, content) in packages.iter().enumerate() {
-        for file in 0..content.files.len() {
-            composer.place(Source::Package { package, file })?;
+    for (package, content) in (0..).zip(packages) {
+        for file in (0..).take(content.files.len()) {
+            composer.place(Source { package, file });
         }
     }
-    for index in 0..overlay.len() {
-        composer.place(Source::Overlay(index))?;
+    for file in (0..).take(overlay.len()) {
+        composer.place(Source {
+            package: OVERLAY,
+            file,
+        });
     }
+    composer.settle();
     composer.build_tree()?;
     composer.note();
     Ok(composer.plan)
@@ -220,7 +229,8 @@ struct Composer<'a> {
     rules: &'a RuleSet,
     owners: &'a Owners,
     times: Times,
-    placed: BTreeMap<PathBytes, Placed>,
+    /// In the order of their coming, then in that of their paths.
+    placed: Vec<Placed>,
     /// Paths of the overlay with attributes that are not taken.
     bereft: Vec<String>,
     /// Paths of the overlay with attributes that say that it was a layer of another.
@@ -230,37 +240,67 @@ struct Composer<'a> {
 
 impl Composer<'_> {
     fn owner(&self, source: Source) -> String {
-        match source {
-            Source::Package { package, .. } => self.packages[package].nevra.to_string(),
-            Source::Overlay(_) => "overlay".to_owned(),
+        match source.of_package() {
+            Some((package, _)) => self.packages[package].nevra.to_string(),
+            None => "overlay".to_owned(),
         }
     }
 
     /// Returns the package's file that a source is, if it is one.
-    fn file(&self, source: Source) -> Option<&File> {
-        match source {
-            Source::Package { package, file } => Some(&self.packages[package].files[file]),
-            Source::Overlay(_) => None,
-        }
+    fn file(&self, source: Source) -> Option<File> {
+        let (package, file) = source.of_package()?;
+        self.packages[package].files.get(file)
+    }
+
+    fn overlaid(&self, source: Source) -> &OverlayFile {
+        &self.overlay[source.file as usize]
     }
 
     fn candidate(&self, source: Source) -> (Candidate, u64) {
-        match source {
-            Source::Package { package, file } => {
-                let file = &self.packages[package].files[file];
-                (candidate(file), regular_size(file))
-            }
-            Source::Overlay(index) => {
-                let file = &self.overlay[index];
+        match self.file(source) {
+            Some(file) => (candidate(&file), regular_size(&file)),
+            None => {
+                let file = self.overlaid(source);
                 (file.candidate.clone(), file.size)
             }
         }
     }
 
+    /// Returns what is placed, under the path that the rules gave it.
+    fn found(&self, placed: &Placed) -> Candidate {
+        match &placed.moved {
+            Some(moved) => (**moved).clone(),
+            None => self.candidate(placed.source).0,
+        }
+    }
+
+    /// Compares the paths of what is placed.
+    fn compare(&self, one: &Placed, two: &Placed) -> Ordering {
+        let (files, index, path) = match [one, two].map(|placed| self.own_path(placed)) {
+            [OwnPath::Listed(files, one), OwnPath::Listed(others, two)] => {
+                return files.compare(one, others, two);
+            }
+            [OwnPath::Bytes(one), OwnPath::Bytes(two)] => return one.cmp(two),
+            [OwnPath::Listed(files, one), OwnPath::Bytes(path)] => (files, one, path),
+            [OwnPath::Bytes(path), OwnPath::Listed(files, two)] => {
+                return files.compare_relative(two, path.bytes()).reverse();
+            }
+        };
+        files.compare_relative(index, path.bytes())
+    }
+
+    fn own_path<'p>(&'p self, placed: &'p Placed) -> OwnPath<'p> {
+        match (&placed.moved, placed.source.of_package()) {
+            (Some(moved), _) => OwnPath::Bytes(&moved.path),
+            (None, Some((package, file))) => OwnPath::Listed(&self.packages[package].files, file),
+            (None, None) => OwnPath::Bytes(&self.overlaid(placed.source).candidate.path),
+        }
+    }
+
     /// Sends a file through the rules, and to its path if they keep it.
-    fn place(&mut self, source: Source) -> Result<()> {
+    fn place(&mut self, source: Source) {
         let (mut candidate, size) = self.candidate(source);
-        let path = format!("/{}", candidate.path);
+        let path = candidate.path.clone();
         let mut moves = Vec::new();
         match self
             .rules
@@ -271,13 +311,14 @@ impl Composer<'_> {
                 self.plan.left_out.push(LeftOut {
                     rule,
                     owner,
-                    path,
+                    path: format!("/{path}"),
                     size,
                 });
-                return Ok(());
+                return;
             }
             Verdict::Kept => {}
         }
+        let is_moved = !moves.is_empty();
         for rule in moves {
             let became = match &candidate.kind {
                 CandidateKind::Symlink(target) => format!("/{} -> {target}", candidate.path),
@@ -287,61 +328,72 @@ impl Composer<'_> {
             self.plan.changed.push(Changed {
                 rule,
                 owner,
-                path: path.clone(),
+                path: format!("/{path}"),
                 became,
             });
         }
-        let placed = Placed {
-            source,
-            kind: candidate.kind,
-        };
-        let path = candidate.path;
-        match self
-            .placed
-            .get(&path)
-            .map(|first| self.contest(&path, first, &placed))
-        {
-            None | Some(Contest::Second(None)) => {
-                self.placed.insert(path, placed);
+        let moved = is_moved.then(|| Box::new(candidate));
+        self.placed.push(Placed { source, moved });
+    }
+
+    /// Sorts what is placed by its paths, and leaves one owner to each.
+    fn settle(&mut self) {
+        let mut all = std::mem::take(&mut self.placed);
+        // Those of one path stay in the order of their coming.
+        all.sort_by(|one, two| self.compare(one, two));
+        let mut found = Vec::new();
+        all.dedup_by(|second, first| {
+            if self.compare(first, second) != Ordering::Equal {
+                return false;
             }
-            Some(Contest::Second(Some(finding))) => {
-                self.plan.findings.push(finding);
-                self.placed.insert(path, placed);
-            }
-            Some(Contest::First(finding)) => self.plan.findings.extend(finding),
-        }
-        Ok(())
+            let contest = self.contest(first, second);
+            let source = second.source;
+            let finding = match contest {
+                Contest::First(finding) => finding,
+                Contest::Second(finding) => {
+                    std::mem::swap(first, second);
+                    finding
+                }
+            };
+            found.extend(finding.map(|finding| (source, finding)));
+            true
+        });
+        all.shrink_to_fit();
+        self.placed = all;
+        found.sort_by_key(|(source, _)| *source);
+        let found = found.into_iter().map(|(_, finding)| finding);
+        self.plan.findings.extend(found);
     }
 
     /// Decides between two owners of one path.
-    fn contest(&self, path: &PathBytes, first: &Placed, second: &Placed) -> Contest {
-        use CandidateKind::Directory;
-        let (Source::Package { .. }, Source::Package { .. }) = (first.source, second.source) else {
+    fn contest(&self, first: &Placed, second: &Placed) -> Contest {
+        let [one, two] = [first, second].map(|placed| self.found(placed));
+        let both_directories =
+            one.kind == CandidateKind::Directory && two.kind == CandidateKind::Directory;
+        let path = &two.path;
+        let files = (self.file(first.source), self.file(second.source));
+        let (Some(own), Some(other)) = &files else {
             // An overlay is there to have its way; a directory of it only holds files.
-            let replaces = first.kind != Directory || second.kind != Directory;
             let replaced = self.owner(first.source);
             let text = format!("the overlay replaces /{path} of {replaced}");
-            return Contest::Second(replaces.then(|| Finding::new(&kinds::OVERLAY_REPLACES, text)));
-        };
-        let (Some(one), Some(two)) = (self.file(first.source), self.file(second.source)) else {
-            return Contest::First(None);
+            let finding = || Finding::new(&kinds::OVERLAY_REPLACES, text);
+            return Contest::Second((!both_directories).then(finding));
         };
         // Rules may make one directory of two that a package has; it does not conflict with itself.
-        let both_directories = first.kind == Directory && second.kind == Directory;
-        if both_directories && first.source.package() == second.source.package()
-            || first.kind == second.kind && is_same(one, two)
+        if both_directories && first.source.package == second.source.package
+            || one.kind == two.kind && is_same(own, other)
         {
             return Contest::First(None);
         }
         // RPM's own rule for 32-bit and 64-bit packages of one name: the 64-bit program stays.
-        if one.color != 0 && two.color != 0 && one.color != two.color {
-            return if two.color > one.color {
+        if own.color != 0 && other.color != 0 && own.color != other.color {
+            return if other.color > own.color {
                 Contest::Second(None)
             } else {
                 Contest::First(None)
             };
         }
-        let owners = [(first, one), (second, two)]
+        let owners = [(first, own), (second, other)]
             .map(|(placed, file)| format!("{} ({})", self.owner(placed.source), described(file)));
         let text = format!("/{path} is in {} and in {}", owners[0], owners[1]);
         Contest::First(Some(Finding::new(&kinds::FILE_CONFLICT, text)))
@@ -351,38 +403,37 @@ impl Composer<'_> {
     fn build_tree(&mut self) -> Result<()> {
         let implicit = Stat::implicit_directory(self.times.image);
         let mut tree = Tree::new(implicit.clone());
-        let mut contents: Vec<Vec<Option<ContentId>>> = self
-            .packages
-            .iter()
-            .map(|package| vec![None; package.files.len()])
+        self.plan.contents = (self.packages.iter())
+            .map(|package| vec![false; package.files.len()])
             .collect();
         // The leaf of each hard link set of each package, by the set's number.
         let mut sets: BTreeMap<(usize, u32), LeafId> = BTreeMap::new();
         let last_links = self.last_links();
-        for (path, placed) in std::mem::take(&mut self.placed) {
-            let stat = match placed.source {
-                Source::Package { package, file } => {
-                    let set = self.packages[package].files[file].hard_link;
-                    let last = set.and_then(|set| last_links.get(&(package, set)));
-                    self.package_stat(&path, package, *last.unwrap_or(&file))
+        for placed in std::mem::take(&mut self.placed) {
+            let Candidate { path, kind, .. } = self.found(&placed);
+            let file = self.file(placed.source);
+            let of_package = placed.source.of_package();
+            let set = match (of_package, &file) {
+                (Some((package, _)), Some(file)) => file.hard_link.map(|set| (package, set)),
+                _ => None,
+            };
+            let stat = match (of_package, &file) {
+                (Some((package, _)), Some(file)) => {
+                    let last = set.and_then(|set| last_links.get(&set));
+                    let last = last.and_then(|last| self.packages[package].files.get(*last));
+                    self.package_stat(&path, package, last.as_ref().unwrap_or(file))
                 }
-                Source::Overlay(index) => self.overlay_stat(&path, index),
+                _ => self.overlay_stat(&path, placed.source),
             };
-            let set = match placed.source {
-                Source::Package { package, file } => self.packages[package].files[file]
-                    .hard_link
-                    .map(|set| (package, set)),
-                Source::Overlay(_) => None,
-            };
-            let added = if placed.kind == CandidateKind::Directory {
+            let added = if kind == CandidateKind::Directory {
                 self.plan.described.insert(path.clone());
                 tree.insert_directory(&path, stat, &implicit)
             } else if let Some(leaf) = set.and_then(|set| sets.get(&set)) {
                 tree.link(&path, *leaf, &implicit)
             } else {
-                let content = match placed.kind {
+                let content = match kind {
                     CandidateKind::Symlink(target) => Content::Symlink(target),
-                    _ => self.content(placed.source, &mut contents),
+                    _ => self.content(placed.source, file.as_ref()),
                 };
                 tree.insert_leaf(&path, Leaf { stat, content }, &implicit)
                     .map(|leaf| {
@@ -407,40 +458,47 @@ impl Composer<'_> {
             }
         }
         self.plan.tree = tree;
-        self.plan.contents = contents;
+        self.take_once();
         Ok(())
     }
 
-    /// Returns a regular file's content and notes where it is to be read.
-    fn content(&mut self, source: Source, contents: &mut [Vec<Option<ContentId>>]) -> Content {
-        match source {
-            Source::Package {
-                package,
-                file: index,
-            } => {
-                let file = &self.packages[package].files[index];
-                let id = content_id(package, index, file);
-                // The payload stream names a hard link set by its lowest index.
-                let named_by = file.hard_link.map_or(index, |set| set as usize);
-                contents[package][named_by] = Some(id.clone());
-                Content::File {
-                    size: file.size,
-                    id,
+    /// Returns a regular file's content and notes where it is to be read. `file` is the one that
+    /// the source is, if it is one of a package.
+    fn content(&mut self, source: Source, file: Option<&File>) -> Content {
+        if let (Some((package, index)), Some(file)) = (source.of_package(), file) {
+            // The payload stream names a hard link set by its lowest index.
+            let named_by = file.hard_link.map_or(index, |set| set as usize);
+            self.plan.contents[package][named_by] = true;
+            return Content::File {
+                size: file.size,
+                id: content_id(package, named_by, file),
+            };
+        }
+        let file = self.overlaid(source);
+        let (size, path) = (file.size, file.source.clone());
+        let id = (file.content.clone()).unwrap_or_else(|| ContentId::new("none"));
+        self.plan.overlay.push((id.clone(), size, path));
+        Content::File { size, id }
+    }
+
+    /// Takes each content from the first package that has it.
+    fn take_once(&mut self) {
+        if self.packages.len() < 2 {
+            return;
+        }
+        let mut taken = Vec::new();
+        for (package, content) in self.packages.iter().enumerate() {
+            for (index, file) in content.files.iter().enumerate() {
+                if self.plan.contents[package][index] {
+                    taken.push((content_id(package, index, &file), package, index));
                 }
             }
-            Source::Overlay(index) => {
-                let file = &self.overlay[index];
-                let id = file
-                    .content
-                    .clone()
-                    .unwrap_or_else(|| ContentId::new("none"));
-                self.plan
-                    .overlay
-                    .push((id.clone(), file.size, file.source.clone()));
-                Content::File {
-                    size: file.size,
-                    id,
-                }
+        }
+        // Stable: those of one content stay in the order of packages.
+        taken.sort_by(|(one, ..), (two, ..)| one.cmp(two));
+        for same in taken.chunk_by(|(one, ..), (two, ..)| one == two) {
+            for (_, package, index) in same.iter().skip(1) {
+                self.plan.contents[*package][*index] = false;
             }
         }
     }
@@ -460,8 +518,8 @@ impl Composer<'_> {
     }
 
     /// Returns the attributes of a path of the overlay, all of which becomes root's.
-    fn overlay_stat(&mut self, path: &PathBytes, index: usize) -> Stat {
-        let file = &self.overlay[index];
+    fn overlay_stat(&mut self, path: &PathBytes, source: Source) -> Stat {
+        let file = &self.overlay[source.file as usize];
         let is_directory = file.candidate.kind == CandidateKind::Directory;
         let (uid, gid) = file.strangers;
         let mode = without_set_id(file.mode, is_directory, uid.is_some(), gid.is_some());
@@ -495,8 +553,8 @@ impl Composer<'_> {
     }
 
     /// Returns the attributes of a path, as a package describes one of its files.
-    fn package_stat(&mut self, path: &PathBytes, package: usize, file: usize) -> Stat {
-        let (package, file) = (&self.packages[package], &self.packages[package].files[file]);
+    fn package_stat(&mut self, path: &PathBytes, package: usize, file: &File) -> Stat {
+        let package = self.packages[package];
         let uid = self.owners.user(&file.owner);
         let gid = self.owners.group(&file.group);
         let is_directory = file.kind == FileKind::Directory;
@@ -564,17 +622,16 @@ impl Composer<'_> {
             );
             findings.push(Finding::new(&kinds::OVERLAY_ATTRIBUTE, text));
         }
-        let mut sizes: BTreeMap<&ContentId, u64> = BTreeMap::new();
-        let mut leaves: BTreeMap<LeafId, ()> = BTreeMap::new();
+        let mut sizes: Vec<(&ContentId, u64)> = Vec::new();
+        let mut seen = vec![false; self.plan.tree.leaf_count()];
         self.plan.tree.walk(&mut |path, visit| {
             let stat = visit.stat();
             match visit {
                 image::Visit::Directory(_) => {}
                 image::Visit::Leaf(id, leaf) => {
+                    let is_first = !std::mem::replace(&mut seen[Tree::leaf_index(id)], true);
                     match &leaf.content {
-                        Content::File { size, id: content } if leaves.insert(id, ()).is_none() => {
-                            sizes.insert(content, *size);
-                        }
+                        Content::File { size, id } if is_first => sizes.push((id, *size)),
                         _ => {}
                     }
                     let capable = stat.xattrs.contains_key("security.capability");
@@ -593,8 +650,10 @@ impl Composer<'_> {
                 }
             }
         });
-        self.plan.files = leaves.len();
-        self.plan.size = sizes.values().sum();
+        self.plan.files = sizes.len();
+        sizes.sort();
+        sizes.dedup();
+        self.plan.size = sizes.iter().map(|(_, size)| size).sum();
         if self.plan.tree.root().entries().len() == 0 {
             let text = "no file is left in /usr or /opt, so systemd would merge nothing";
             findings.push(Finding::new(&kinds::EMPTY_IMAGE, text));
@@ -662,6 +721,12 @@ fn without_set_id(mode: u16, is_directory: bool, user_to_root: bool, group_to_ro
     mode
 }
 
+/// The path of something placed: one of a package's list, without its slash, or of its own.
+enum OwnPath<'a> {
+    Listed(&'a Files, usize),
+    Bytes(&'a PathBytes),
+}
+
 /// Who stays at a path, and what is to be said of it.
 enum Contest {
     First(Option<Finding>),
@@ -715,20 +780,24 @@ fn described(file: &File) -> String {
 
 /// Names a package's file content. A digest that can be forged names it for this one file only,
 /// so that no other's bytes are ever taken in its place.
-fn content_id(package: usize, file: usize, described: &File) -> ContentId {
-    match &described.digest {
-        _ if described.size == 0 => ContentId::new("empty"),
-        Some(digest) if digest.is_strong() => match digest.bytes().try_into() {
-            Ok(sha256) => ContentId::sha256(sha256),
-            Err(_) => ContentId::new(format!("{}:{}", digest.tag(), digest.hex())),
-        },
-        Some(digest) => ContentId::new(format!(
-            "{}:{}@{package}/{file}",
-            digest.tag(),
-            digest.hex()
-        )),
-        None => ContentId::new(format!("unnamed@{package}/{file}")),
-    }
+pub fn content_id(package: usize, file: usize, described: &File) -> ContentId {
+    let Some(digest) = described.digest.as_ref().filter(|_| described.size > 0) else {
+        return match described.size {
+            0 => ContentId::empty(),
+            _ => ContentId::new(format!("unnamed@{package}/{file}")),
+        };
+    };
+    let algorithm = match digest.algorithm() {
+        DigestAlgorithm::Sha256 => Algorithm::Sha256,
+        DigestAlgorithm::Sha384 => Algorithm::Sha384,
+        DigestAlgorithm::Sha512 => Algorithm::Sha512,
+        _ => {
+            let (tag, hex) = (digest.tag(), digest.hex());
+            return ContentId::new(format!("{tag}:{hex}@{package}/{file}"));
+        }
+    };
+    let (digests, start) = digest.place();
+    ContentId::among(digests, start, algorithm)
 }
 
 fn regular_size(file: &File) -> u64 {

@@ -18,6 +18,7 @@ pub struct ContentId(Name);
 enum Name {
     Digest(Algorithm, u32, Arc<Vec<u8>>),
     Place(u64),
+    Empty,
     // One pointer, and not two.
     Text(Arc<String>),
 }
@@ -70,6 +71,11 @@ impl ContentId {
         Self(Name::Digest(algorithm, start, Arc::clone(digests)))
     }
 
+    /// Makes the id of the content that has no bytes.
+    pub fn empty() -> Self {
+        Self(Name::Empty)
+    }
+
     /// Makes the id of the content of an inode in an image.
     pub(crate) fn at(reference: u64) -> Self {
         Self(Name::Place(reference))
@@ -92,7 +98,8 @@ impl ContentId {
                 (0, *algorithm as u64, digest.unwrap_or_default())
             }
             Name::Place(reference) => (1, *reference, &[]),
-            Name::Text(text) => (2, 0, text.as_bytes()),
+            Name::Empty => (2, 0, &[]),
+            Name::Text(text) => (3, 0, text.as_bytes()),
         }
     }
 }
@@ -126,6 +133,7 @@ impl fmt::Display for ContentId {
                 digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
             Name::Place(reference) => write!(f, "at:{reference:x}"),
+            Name::Empty => f.write_str("empty"),
             Name::Text(text) => f.write_str(text),
         }
     }
@@ -161,6 +169,7 @@ mod tests {
             long,
             ContentId::at(1),
             ContentId::at(2),
+            ContentId::empty(),
             ContentId::new("at:1"),
             ContentId::new("none"),
         ];

@@ -125,12 +125,12 @@ pub struct Leaf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeafId(u32);
 
-/// One name in a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+/// What has one name in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
     /// A directory below this one.
-    Directory(Box<Directory>),
-    /// A name of a leaf.
+    Directory(&'a Directory),
+    /// A leaf.
     Leaf(LeafId),
 }
 
@@ -144,14 +144,26 @@ pub struct Directory {
     /// The entries in byte order of their names. They come in that order nearly always, so that
     /// they are added at the end.
     entries: Vec<Named>,
+    /// The directories in this one, in the order in which they came.
+    below: Vec<Directory>,
 }
 
-/// An entry, and where its name is.
-#[derive(Clone, Debug)]
+/// A name, where it is, and what it is of.
+#[derive(Clone, Copy, Debug)]
 struct Named {
     start: u32,
     length: u8,
-    entry: Entry,
+    is_directory: bool,
+    /// Number of the leaf, or of the directory among those in this one.
+    number: u32,
+}
+
+/// What is found or put under a name.
+enum Slot<'a> {
+    Directory(&'a mut Directory),
+    Leaf,
+    /// The leaf that was to be put there.
+    New,
 }
 
 impl Directory {
@@ -164,14 +176,21 @@ impl Directory {
     }
 
     /// Returns the entries in byte order of their names.
-    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&[u8], &Entry)> {
-        (self.entries.iter()).map(|named| (self.name(named), &named.entry))
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&[u8], Entry<'_>)> {
+        (self.entries.iter()).map(|named| (self.name(named), self.found(named)))
     }
 
     fn name(&self, named: &Named) -> &[u8] {
         let start = named.start as usize;
         let name = self.names.get(start..start + usize::from(named.length));
         name.unwrap_or_default()
+    }
+
+    fn found(&self, named: &Named) -> Entry<'_> {
+        match named.is_directory {
+            true => Entry::Directory(&self.below[named.number as usize]),
+            false => Entry::Leaf(LeafId(named.number)),
+        }
     }
 
     /// Returns where a name is, or where it would go.
@@ -183,28 +202,38 @@ impl Directory {
         (self.entries).binary_search_by(|named| self.name(named).cmp(name))
     }
 
-    fn get(&self, name: &[u8]) -> Option<&Entry> {
+    fn get(&self, name: &[u8]) -> Option<Entry<'_>> {
         let position = self.position(name).ok()?;
-        self.entries.get(position).map(|named| &named.entry)
+        self.entries.get(position).map(|named| self.found(named))
     }
 
-    /// Returns the entry of a name, which is added if there is none.
-    fn entry(&mut self, name: &[u8], new: impl FnOnce() -> Entry) -> Result<&mut Entry, TooMany> {
-        let position = match self.position(name) {
-            Ok(position) => position,
+    /// Returns what has a name. Where nothing has it, it becomes that of a leaf, or without one
+    /// that of a new directory with these attributes.
+    fn put(&mut self, name: &[u8], leaf: Option<LeafId>, stat: &Stat) -> Result<Slot<'_>, TooMany> {
+        let position = self.position(name);
+        let named = match position {
+            Ok(position) => self.entries[position],
             Err(position) => {
+                let below = u32::try_from(self.below.len()).map_err(|_| TooMany)?;
                 let named = Named {
                     start: u32::try_from(self.names.len()).map_err(|_| TooMany)?,
                     length: u8::try_from(name.len()).map_err(|_| TooMany)?,
-                    entry: new(),
+                    is_directory: leaf.is_none(),
+                    number: leaf.map_or(below, |leaf| leaf.0),
                 };
+                if leaf.is_none() {
+                    self.below.push(Self::new(stat.clone()));
+                }
                 self.names.extend_from_slice(name);
                 self.entries.insert(position, named);
-                position
+                named
             }
         };
-        let named = self.entries.get_mut(position).ok_or(TooMany)?;
-        Ok(&mut named.entry)
+        Ok(match named.is_directory {
+            true => Slot::Directory(&mut self.below[named.number as usize]),
+            false if position.is_err() => Slot::New,
+            false => Slot::Leaf,
+        })
     }
 }
 
@@ -313,7 +342,7 @@ impl Tree {
             match directory.get(name)? {
                 Entry::Directory(below) => directory = below,
                 Entry::Leaf(id) if parts.peek().is_none() => {
-                    return Some(Visit::Leaf(*id, self.leaf(*id)));
+                    return Some(Visit::Leaf(id, self.leaf(id)));
                 }
                 Entry::Leaf(_) => return None,
             }
@@ -347,9 +376,11 @@ impl Tree {
                 entries: vec![Named {
                     start: 0,
                     length: 3,
-                    entry: Entry::Directory(Box::new(self.root)),
+                    is_directory: true,
+                    number: 0,
                 }],
                 names,
+                below: vec![self.root],
             },
             leaves: self.leaves,
         }
@@ -365,13 +396,12 @@ impl Tree {
     ) -> Result<(), TreeError> {
         let path = path.as_ref();
         let (parent, name) = self.parent(path, implicit)?;
-        let new = || Entry::Directory(Box::new(Directory::new(stat.clone())));
-        match parent.entry(name, new) {
-            Ok(Entry::Directory(directory)) => {
+        match parent.put(name, None, &stat) {
+            Ok(Slot::Directory(directory)) => {
                 directory.stat = stat;
                 Ok(())
             }
-            Ok(Entry::Leaf(_)) => Err(TreeError::Taken(path.into())),
+            Ok(Slot::Leaf | Slot::New) => Err(TreeError::Taken(path.into())),
             Err(TooMany) => Err(TreeError::TooMany(path.into())),
         }
     }
@@ -400,15 +430,10 @@ impl Tree {
     ) -> Result<(), TreeError> {
         let path = path.as_ref();
         let (parent, name) = self.parent(path, implicit)?;
-        let mut is_new = false;
-        let new = || {
-            is_new = true;
-            Entry::Leaf(id)
-        };
-        match parent.entry(name, new) {
+        match parent.put(name, Some(id), implicit) {
+            Ok(Slot::New) => Ok(()),
+            Ok(Slot::Leaf | Slot::Directory(_)) => Err(TreeError::Taken(path.into())),
             Err(TooMany) => Err(TreeError::TooMany(path.into())),
-            Ok(_) if is_new => Ok(()),
-            Ok(_) => Err(TreeError::Taken(path.into())),
         }
     }
 
@@ -430,7 +455,7 @@ impl Tree {
             path.push(name);
             match entry {
                 Entry::Directory(below) => self.walk_below(below, path, visit),
-                Entry::Leaf(id) => visit(path, Visit::Leaf(*id, self.leaf(*id))),
+                Entry::Leaf(id) => visit(path, Visit::Leaf(id, self.leaf(id))),
             }
             path.truncate(length);
         }
@@ -477,10 +502,9 @@ impl Tree {
         let mut end = 0;
         for part in parts {
             end += part.len() + usize::from(end > 0);
-            let new = || Entry::Directory(Box::new(Directory::new(implicit.clone())));
-            match directory.entry(part, new) {
-                Ok(Entry::Directory(below)) => directory = below,
-                Ok(Entry::Leaf(_)) => {
+            match directory.put(part, None, implicit) {
+                Ok(Slot::Directory(below)) => directory = below,
+                Ok(Slot::Leaf | Slot::New) => {
                     return Err(TreeError::BelowLeaf {
                         path: path.into(),
                         ancestor: path.get(..end).unwrap_or(path).into(),
@@ -724,5 +748,12 @@ mod tests {
             tree.insert_directory("usr/bin/a", Stat::default(), &implicit),
             Err(TreeError::Taken("usr/bin/a".into()))
         );
+    }
+
+    /// There are as many as files.
+    #[test]
+    fn what_a_file_takes_is_small() {
+        assert_eq!(size_of::<Named>(), 12);
+        assert_eq!(size_of::<Leaf>(), 56);
     }
 }

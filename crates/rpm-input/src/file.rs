@@ -98,18 +98,12 @@ impl FileKind {
 
 /// The digest of a file's content.
 ///
-/// It is kept as bytes: there are as many as files.
-#[derive(Clone, PartialEq, Eq)]
+/// It is kept as bytes, among those of the package's other files.
+#[derive(Clone)]
 pub struct FileDigest {
     algorithm: DigestAlgorithm,
-    bytes: DigestBytes,
-}
-
-/// The bytes of a digest; those of SHA-256 and shorter ones take no further memory.
-#[derive(Clone, PartialEq, Eq)]
-enum DigestBytes {
-    Short([u8; 32]),
-    Long(Box<[u8]>),
+    start: u32,
+    digests: Arc<Vec<u8>>,
 }
 
 impl FileDigest {
@@ -119,15 +113,21 @@ impl FileDigest {
         if bytes.len() != algorithm.length() {
             return None;
         }
-        let mut short = [0; 32];
-        let bytes = match short.get_mut(..bytes.len()) {
-            Some(start) => {
-                start.copy_from_slice(&bytes);
-                DigestBytes::Short(short)
-            }
-            None => DigestBytes::Long(bytes.into()),
-        };
-        Some(Self { algorithm, bytes })
+        Some(Self::among(&Arc::new(bytes), 0, algorithm))
+    }
+
+    /// Makes the digest that starts at this offset among others.
+    pub(crate) fn among(digests: &Arc<Vec<u8>>, start: u32, algorithm: DigestAlgorithm) -> Self {
+        Self {
+            algorithm,
+            start,
+            digests: Arc::clone(digests),
+        }
+    }
+
+    /// Returns the digests that it is among, and its offset there.
+    pub fn place(&self) -> (&Arc<Vec<u8>>, u32) {
+        (&self.digests, self.start)
     }
 
     /// Returns how it was made.
@@ -137,10 +137,9 @@ impl FileDigest {
 
     /// Returns the digest.
     pub fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            DigestBytes::Short(bytes) => bytes.get(..self.algorithm.length()).unwrap_or(bytes),
-            DigestBytes::Long(bytes) => bytes,
-        }
+        let start = self.start as usize;
+        let bytes = self.digests.get(start..start + self.algorithm.length());
+        bytes.unwrap_or_default()
     }
 
     /// Returns the digest in lower-case hex.
@@ -159,6 +158,14 @@ impl FileDigest {
     }
 }
 
+impl PartialEq for FileDigest {
+    fn eq(&self, other: &Self) -> bool {
+        (self.algorithm, self.bytes()) == (other.algorithm, other.bytes())
+    }
+}
+
+impl Eq for FileDigest {}
+
 impl fmt::Debug for FileDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.algorithm, self.hex())
@@ -166,7 +173,7 @@ impl fmt::Debug for FileDigest {
 }
 
 /// A digest algorithm, by its number in OpenPGP (RFC 9580, section 9.5), which RPM uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DigestAlgorithm {
     /// Number 1, of packages built before 2009 or so.
     Md5,
@@ -233,7 +240,7 @@ impl fmt::Display for DigestAlgorithm {
 }
 
 /// The flags of a file, `rpmfileAttrs` of librpm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileFlags(pub u32);
 
 impl FileFlags {

@@ -13,6 +13,7 @@ use crate::capabilities::vfs_cap_data;
 use crate::error::Error;
 use crate::file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};
 use crate::header::Strings;
+use crate::packed::{Builder, Files};
 use crate::path::FilePath;
 use crate::tags::{Longs, Shorts, Tag, Tags, Words};
 
@@ -29,21 +30,26 @@ const MAX_ALL_PATHS: usize = 64 << 20;
 const TYPE_MASK: u16 = 0o170_000;
 
 /// Reads the file list.
-pub(crate) fn read(header: &Tags<'_>) -> Result<Vec<File>, Error> {
+pub(crate) fn read(header: &Tags<'_>) -> Result<Files, Error> {
     let paths = paths(header)?;
     let table = Table {
         header,
         count: paths.len(),
     };
-    if paths.is_empty() {
-        return Ok(Vec::new());
-    }
+    let Some(first) = paths.first() else {
+        return Ok(Files::default());
+    };
     let mut columns = Columns::read(&table)?;
-    let mut files = Vec::with_capacity(paths.len());
+    let mut files = Builder::new(first.names(), paths.len());
     for (position, path) in paths.into_iter().enumerate() {
         let file = columns.file(position, path);
-        files.push(file.map_err(|(path, reason)| file_error(header.origin, path, reason))?);
+        let file = file.map_err(|(path, reason)| file_error(header.origin, path, reason))?;
+        files.push(file).ok_or_else(|| Error::TooLarge {
+            origin: header.origin.to_owned(),
+            reason: "its list of files does not fit into memory".to_owned(),
+        })?;
     }
+    let mut files = files.finish();
     let inodes = table.column(Tag::FILEINODES, Tags::numbers, |column| column.len())?;
     let devices = table.column(Tag::FILEDEVICES, Tags::numbers, |column| column.len())?;
     if let Some(inodes) = inodes {
@@ -208,7 +214,7 @@ const STATE_WRONG_COLOR: u8 = 4;
 /// Drops the files that an installed package does not have on disk, by its FILESTATES
 /// (`rpmfileState` of librpm). Replaced files and those on a shared network path stay: something
 /// is there.
-pub(crate) fn retain_installed(header: &Tags<'_>, files: &mut Vec<File>) -> Result<(), Error> {
+pub(crate) fn retain_installed(header: &Tags<'_>, files: &mut Files) -> Result<(), Error> {
     let tag = Tag::FILESTATES;
     let Ok(Some(states)) = header.octets(tag) else {
         return Ok(());
@@ -218,12 +224,9 @@ pub(crate) fn retain_installed(header: &Tags<'_>, files: &mut Vec<File>) -> Resu
         count: files.len(),
     }
     .check_length(tag, states.len())?;
-    let mut states = states.iter();
-    files.retain(|_| {
-        !matches!(
-            states.next(),
-            Some(&(STATE_NOT_INSTALLED | STATE_WRONG_COLOR))
-        )
+    files.retain(|index| {
+        let state = states.get(index);
+        !matches!(state, Some(&(STATE_NOT_INSTALLED | STATE_WRONG_COLOR)))
     });
     renumber_hard_links(files);
     Ok(())
@@ -231,7 +234,7 @@ pub(crate) fn retain_installed(header: &Tags<'_>, files: &mut Vec<File>) -> Resu
 
 /// Gives each set of hard links the lowest index of those that are left, and none to a file that
 /// is left alone.
-fn renumber_hard_links(files: &mut [File]) {
+fn renumber_hard_links(files: &mut Files) {
     let mut sets: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (position, file) in files.iter().enumerate() {
         if let Some(number) = file.hard_link {
@@ -242,9 +245,7 @@ fn renumber_hard_links(files: &mut [File]) {
         let lowest = members.first().and_then(|first| u32::try_from(*first).ok());
         let number = lowest.filter(|_| members.len() > 1);
         for member in members {
-            if let Some(file) = files.get_mut(member) {
-                file.hard_link = number;
-            }
+            files.set_hard_link(member, number);
         }
     }
 }
@@ -437,26 +438,21 @@ fn check_target(target: &[u8]) -> Result<PathBytes, String> {
 /// ghosts, and takes 0 for none. Some tools give every file the same number, so size and digest
 /// must be the same too; they are those of the inode. Its attributes are what the header says of
 /// its last name.
-fn number_hard_links(files: &mut [File], inodes: Words<'_>, devices: Option<Words<'_>>) {
-    let inode = |position| inodes.get(position).unwrap_or_default();
-    let device = |position| devices.and_then(|devices| devices.get(position));
+fn number_hard_links(files: &mut Files, inodes: Words<'_>, devices: Option<Words<'_>>) {
+    let inode = |position: u32| inodes.get(position as usize).unwrap_or_default();
+    let device = |position: u32| devices.and_then(|devices| devices.get(position as usize));
     let mut linked: Vec<u32> = (0_u32..)
         .zip(files.iter())
         .filter(|(position, file)| {
-            let inode = inode(*position as usize);
-            file.kind == FileKind::Regular && !file.flags.is_ghost() && inode != 0
+            file.kind == FileKind::Regular && !file.flags.is_ghost() && inode(*position) != 0
         })
         .map(|(position, _)| position)
         .collect();
     let key = |position: u32| {
-        let file = files.get(position as usize);
-        let digest = file.and_then(|file| Some(file.digest.as_ref()?.bytes()));
-        let position = position as usize;
         (
             device(position).unwrap_or_default(),
             inode(position),
-            file.map(|file| file.size),
-            digest,
+            files.identity(position as usize),
         )
     };
     linked.sort_by(|one, two| key(*one).cmp(&key(*two)));
@@ -466,11 +462,8 @@ fn number_hard_links(files: &mut [File], inodes: Words<'_>, devices: Option<Word
         .map(<[u32]>::to_vec)
         .collect();
     for members in sets {
-        let number = members.first().copied();
-        for member in members {
-            if let Some(file) = files.get_mut(member as usize) {
-                file.hard_link = number;
-            }
+        for member in &members {
+            files.set_hard_link(*member as usize, members.first().copied());
         }
     }
 }

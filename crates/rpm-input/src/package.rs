@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::file::{DigestAlgorithm, File, FileKind};
 use crate::file_list;
 use crate::header::{InstalledHeader, Prefix};
+use crate::packed::Files;
 use crate::scriptlet::{self, Scriptlet};
 use crate::tags::{Tag, Tags};
 
@@ -65,7 +66,7 @@ pub struct Package {
     /// Sum of the sizes of all files in bytes, as the header states it.
     pub installed_size: u64,
     /// All files, in the order of the header, which is the order of paths in most packages.
-    pub files: Vec<File>,
+    pub files: Files,
     /// What it offers.
     pub provides: Vec<Dependency>,
     /// What it needs.
@@ -153,7 +154,7 @@ impl Package {
             summary: String::new(),
             vendor: None,
             installed_size: 0,
-            files: Vec::new(),
+            files: Files::default(),
             provides: Vec::new(),
             requires: Vec::new(),
             conflicts: Vec::new(),
@@ -240,7 +241,7 @@ impl Package {
     fn assemble(
         header: &Tags<'_>,
         prefix: &Prefix,
-        files: Vec<File>,
+        files: Files,
         payload: PayloadFormat,
     ) -> Result<Self, Error> {
         let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
@@ -395,8 +396,8 @@ fn check_original_digest(header: &Tags<'_>, original: &[u8]) -> Result<(), Error
 }
 
 /// Refuses a package with contents of which no digest speaks, neither its own nor the payload's.
-fn check_vouched(header: &Tags<'_>, files: &[File], payload: &PayloadFormat) -> Result<(), Error> {
-    let unvouched = |file: &&File| {
+fn check_vouched(header: &Tags<'_>, files: &Files, payload: &PayloadFormat) -> Result<(), Error> {
+    let unvouched = |file: &File| {
         file.kind == FileKind::Regular
             && file.size > 0
             && file.digest.is_none()

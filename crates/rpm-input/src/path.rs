@@ -23,10 +23,41 @@ pub struct FilePath {
 }
 
 /// The names that paths are made of.
-struct Names {
+#[derive(Debug, Default)]
+pub(crate) struct Names {
     bytes: Vec<u8>,
     /// Where each directory is in `bytes`, with a slash at its end.
     directories: Vec<Range<usize>>,
+}
+
+/// Where the parts of a path are: number of the directory, start and length of the name.
+type Place = (u32, u32, u32);
+
+impl Names {
+    /// Returns directory and name.
+    fn parts(&self, (directory, start, length): Place) -> [&[u8]; 2] {
+        let start = start as usize;
+        let directory = self.directories.get(directory as usize);
+        let bytes = |range: Range<usize>| self.bytes.get(range).unwrap_or_default();
+        [
+            bytes(directory.cloned().unwrap_or_default()),
+            bytes(start..start + length as usize),
+        ]
+    }
+
+    /// Compares two paths.
+    pub(crate) fn compare(&self, one: Place, two: Place) -> Ordering {
+        let (parts, others) = (self.parts(one), self.parts(two));
+        match one.0 == two.0 {
+            true => parts[1].cmp(others[1]),
+            false => bytes(parts).cmp(bytes(others)),
+        }
+    }
+}
+
+/// Returns the bytes of parts, one after the other.
+fn bytes(parts: [&[u8]; 2]) -> impl Iterator<Item = &u8> {
+    parts.into_iter().flatten()
 }
 
 impl FilePath {
@@ -66,18 +97,27 @@ impl FilePath {
 
     /// Returns directory and name.
     fn parts(&self) -> [&[u8]; 2] {
-        let start = self.start as usize;
-        let directory = self.names.directories.get(self.directory as usize);
-        let bytes = |range: Range<usize>| self.names.bytes.get(range).unwrap_or_default();
-        [
-            bytes(directory.cloned().unwrap_or_default()),
-            bytes(start..start + self.length as usize),
-        ]
+        self.names.parts(self.place())
     }
 
-    /// Returns the bytes, one after the other.
-    fn bytes(&self) -> impl Iterator<Item = &u8> {
-        self.parts().into_iter().flatten()
+    /// Returns where its parts are among its names.
+    pub(crate) fn place(&self) -> (u32, u32, u32) {
+        (self.directory, self.start, self.length)
+    }
+
+    /// Returns the names that it is made of.
+    pub(crate) fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Makes the path whose parts are in this place among the names.
+    pub(crate) fn among(names: &Arc<Names>, directory: u32, start: u32, length: u32) -> Self {
+        Self {
+            names: Arc::clone(names),
+            directory,
+            start,
+            length,
+        }
     }
 
     /// Returns the path as RPM knows it.
@@ -159,7 +199,7 @@ impl fmt::Debug for FilePath {
 
 impl PartialEq for FilePath {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes().eq(other.bytes())
+        bytes(self.parts()).eq(bytes(other.parts()))
     }
 }
 
@@ -173,17 +213,16 @@ impl PartialOrd for FilePath {
 
 impl Ord for FilePath {
     fn cmp(&self, other: &Self) -> Ordering {
-        let same_names = Arc::ptr_eq(&self.names, &other.names);
-        match same_names && self.directory == other.directory {
-            true => self.parts()[1].cmp(other.parts()[1]),
-            false => self.bytes().cmp(other.bytes()),
+        match Arc::ptr_eq(&self.names, &other.names) {
+            true => self.names.compare(self.place(), other.place()),
+            false => bytes(self.parts()).cmp(bytes(other.parts())),
         }
     }
 }
 
 impl PartialEq<str> for FilePath {
     fn eq(&self, other: &str) -> bool {
-        self.bytes().eq(other.as_bytes())
+        bytes(self.parts()).eq(other.as_bytes())
     }
 }
 

@@ -9,7 +9,6 @@
 //! size 0; older tools stored it with each. The first content that comes is handed out, under
 //! the lowest index of the set; a repeated one is checked and skipped.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
@@ -129,8 +128,9 @@ impl<'p, R: Read> Payload<'p, R> {
             },
         })?;
         let mut by_path: Vec<u32> = (0..).zip(&package.files).map(|(index, _)| index).collect();
-        let path = |index: &u32| package.files.get(*index as usize).map(|file| &file.path);
-        by_path.sort_by(|one, two| path(one).cmp(&path(two)));
+        by_path.sort_by(|one, two| {
+            (package.files).compare(*one as usize, &package.files, *two as usize)
+        });
         let mut last_links = BTreeMap::new();
         for (index, file) in package.files.iter().enumerate() {
             if let Some(number) = file.hard_link {
@@ -281,7 +281,7 @@ impl<'p, R: Read> Payload<'p, R> {
             return Err(self.archive.wrong(reason));
         };
         self.archive.align()?;
-        self.mark_seen(index, file)?;
+        self.mark_seen(index, &file)?;
         // The stripped entry says nothing more: RPM stores the content with the last link.
         let size = match (&file.kind, file.hard_link) {
             (FileKind::Regular, Some(number)) if self.last_links.get(&number) != Some(&index) => 0,
@@ -325,7 +325,7 @@ impl<'p, R: Read> Payload<'p, R> {
         let Some(file) = package.files.get(index) else {
             return Err(self.archive.wrong("no such file"));
         };
-        self.mark_seen(index, file)?;
+        self.mark_seen(index, &file)?;
         let type_bits = numbers.mode & 0o170_000;
         if type_bits != file.kind.type_bits() {
             let mode = numbers.mode;
@@ -341,10 +341,9 @@ impl<'p, R: Read> Payload<'p, R> {
 
     /// Returns the index of the file with a path, which has no slash at its start.
     fn index_of(&self, path: &[u8]) -> Option<usize> {
-        let file = |index: u32| self.package.files.get(index as usize);
-        let found = self.by_path.binary_search_by(|index| {
-            file(*index).map_or(Ordering::Less, |file| file.path.compare_relative(path))
-        });
+        let files = &self.package.files;
+        let found =
+            (self.by_path).binary_search_by(|index| files.compare_relative(*index as usize, path));
         let index = self.by_path.get(found.ok()?)?;
         usize::try_from(*index).ok()
     }
@@ -542,10 +541,7 @@ impl Entry {
         let Some(found) = self.hasher.take().map(Hasher::finish) else {
             return Ok(());
         };
-        let expected = package
-            .files
-            .get(self.file)
-            .and_then(|file| file.digest.as_ref());
+        let expected = package.files.get(self.file).and_then(|file| file.digest);
         match expected {
             Some(expected) if expected.hex() != found => Err(Error::FileDigest {
                 origin: package.origin.clone(),

@@ -127,9 +127,10 @@ fn stream(path: &Path) -> Result<usize, Error> {
             }
         }
         assert_eq!(
-            length, content.size,
+            length,
+            content.size,
             "{name}: {}",
-            package.files[content.file].path
+            package.files.path(content.file).unwrap()
         );
     }
     payload.finish()?;

@@ -20,6 +20,7 @@ fn package(line: &str) -> Package {
     });
     let own = format!("{} = {}", nevra.name, nevra.evr);
     package.provides.push(dependency(&own));
+    let mut files = Vec::new();
     for word in words {
         let (kind, text) = word.split_once(' ').unwrap();
         match kind {
@@ -29,9 +30,10 @@ fn package(line: &str) -> Package {
             "O" => package.obsoletes.push(dependency(text)),
             "W" => package.recommends.push(dependency(text)),
             "S" => package.supplements.push(dependency(text)),
-            _ => (package.files).push(File::new(text.to_owned(), FileKind::Regular)),
+            _ => files.push(File::new(text.to_owned(), FileKind::Regular)),
         }
     }
+    package.files = files.into_iter().collect();
     package
 }
 

@@ -596,16 +596,21 @@ fn where_contents_are_read() {
         "/etc/c f 0644 root:root sha256:three",
         "/usr/l l 0777 root:root ->a",
     ];
-    let plan = plan(&[package("one", &lines)], &[], None);
-    let id = |text: &str| {
-        let digits = digits(DigestAlgorithm::Sha256, text);
-        let digest = FileDigest::new(DigestAlgorithm::Sha256, &digits).unwrap();
-        Some(ContentId::sha256(digest.bytes().try_into().unwrap()))
-    };
-    assert_eq!(
-        plan.contents,
-        [[None, id("one"), None, id("two"), None, None]]
-    );
+    // Of two packages with one content, and of two files of a package, the first gives it.
+    let other = [
+        "/usr/e f 0644 root:root sha256:two",
+        "/usr/f f 0644 root:root md5:one",
+        "/usr/g f 0644 root:root md5:one",
+        "/usr/h f 0644 root:root sha256:four",
+        "/usr/i f 0644 root:root sha256:four",
+    ];
+    let packages = [package("one", &lines), package("two", &other)];
+    let plan = plan(&packages, &[], None);
+    let expected = [
+        vec![false, true, false, true, false, false],
+        vec![false, true, true, true, false],
+    ];
+    assert_eq!(plan.contents, expected);
 }
 
 /// A name that is not UTF-8 is as good as any other, whether or not a rule wants it.
@@ -619,7 +624,7 @@ fn names_and_targets_are_any_bytes() {
     ];
     let files = files.map(|(path, kind)| File::new(path, kind));
     let mut package = package("one", &[]);
-    package.files = files.into();
+    package.files = files.into_iter().collect();
     let plan = plan(&[package], &[], None);
     let left_out = plan.left_out.iter();
     let left_out: Vec<_> = (left_out).map(|one| (one.rule.name, &*one.path)).collect();

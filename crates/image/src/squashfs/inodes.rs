@@ -7,10 +7,10 @@
 use files::PathBytes;
 
 use super::compressors::Encoder;
-use super::contents::{Contents, Packed};
+use super::contents::{Contents, Packed, Place};
 use super::directory::{Listed, Listing, write_listing};
 use super::error::Error;
-use super::format::{NO_XATTR, inode};
+use super::format::{NO_FRAGMENT, NO_XATTR, inode};
 use super::metadata::{Metadata, Position};
 use super::xattr::{XattrTable, Xattrs};
 use crate::tree::{Content, Directory, Entry, Leaf, LeafId, Stat, Tree};
@@ -126,7 +126,7 @@ impl<'t> Plan<'t> {
             match entry {
                 Entry::Directory(directory) => below.push((directory, name, self.next_number()?)),
                 Entry::Leaf(id) => {
-                    let leaf = Tree::leaf_index(*id);
+                    let leaf = Tree::leaf_index(id);
                     if self.leaves[leaf].0 == 0 {
                         self.leaves[leaf].0 = self.next_number()?;
                     }
@@ -186,7 +186,7 @@ impl InodeWriter<'_> {
         let mut below = planned.below.iter();
         for (name, entry) in planned.directory.entries() {
             listed.push(match entry {
-                Entry::Leaf(id) => self.list_leaf(index, name, *id)?,
+                Entry::Leaf(id) => self.list_leaf(index, name, id)?,
                 Entry::Directory(_) => {
                     // Those below were written before, in this order.
                     let (number, position) = below
@@ -365,21 +365,28 @@ impl InodeWriter<'_> {
         let contents = self.contents;
         let blocks = contents.blocks(packed);
         let start = blocks.first().map_or(0, |block| block.start);
-        let plain = links == 1 && xattr == NO_XATTR && packed.sparse == 0;
+        // A hole is a whole block.
+        let holes = blocks.iter().filter(|block| block.word == 0).count() as u64;
+        let sparse = holes * u64::from(contents.block_size);
+        let plain = links == 1 && xattr == NO_XATTR && holes == 0;
         let mut bytes;
+        let (fragment, offset) = match packed.place() {
+            Place::Blocks(_) => (NO_FRAGMENT, 0),
+            Place::Fragment(number, offset) => (number, offset),
+        };
         match (u32::try_from(start), u32::try_from(packed.size)) {
             (Ok(start), Ok(size)) if plain => {
                 bytes = self.begin(inode::FILE, stat, number)?;
-                for word in [start, packed.fragment, packed.fragment_offset, size] {
+                for word in [start, fragment, offset, size] {
                     bytes.extend(word.to_le_bytes());
                 }
             }
             _ => {
                 bytes = self.begin(inode::FILE + inode::EXTENDED, stat, number)?;
-                for long in [start, packed.size, packed.sparse] {
+                for long in [start, packed.size, sparse] {
                     bytes.extend(long.to_le_bytes());
                 }
-                for word in [links, packed.fragment, packed.fragment_offset, xattr] {
+                for word in [links, fragment, offset, xattr] {
                     bytes.extend(word.to_le_bytes());
                 }
             }

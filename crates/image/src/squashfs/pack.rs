@@ -10,7 +10,7 @@ use std::io::{Read, Seek, Write};
 
 use super::blocks::Blocks;
 use super::compressors::{Compressor, Encoder};
-use super::contents::{Contents, Packed};
+use super::contents::{Contents, Packed, Place};
 use super::error::Error;
 use super::format::{
     BLOCK_SIZES, FLAG_COMPRESSOR_OPTIONS, FLAG_DUPLICATES, FLAG_NO_XATTRS, METADATA_SIZE, NO_TABLE,
@@ -100,7 +100,10 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         Ok(Self {
             options: options.clone(),
             blocks: Blocks::new(output, compressor, block_size, workers)?,
-            contents: Contents::default(),
+            contents: Contents {
+                block_size,
+                ..Contents::default()
+            },
             fragment: Vec::new(),
             fragments: Vec::new(),
             summary: Summary::default(),
@@ -177,11 +180,11 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
 
     fn pack(&mut self, id: &ContentId, size: u64, content: &mut dyn Read) -> Result<Packed, Error> {
         let block_size = self.options.block_size as usize;
-        let mut packed = Packed::new(size);
+        let mut place = Place::Blocks(0);
         let mut left = size;
         while left > 0 {
             let length = usize::try_from(left).map_or(block_size, |left| left.min(block_size));
-            let small = length < block_size && packed.blocks == 0;
+            let small = length < block_size && left == size;
             if small && self.fragment.len() + length > block_size {
                 self.close_fragment()?;
             }
@@ -194,26 +197,25 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
                 if self.fragment.is_empty() {
                     self.fragment = self.blocks.buffer()?;
                 }
-                packed.fragment = u32::try_from(self.fragments.len())
+                let number = u32::try_from(self.fragments.len())
                     .map_err(|_| Error::TooMany("fragment blocks"))?;
-                packed.fragment_offset = self.fragment.len() as u32;
+                place = Place::Fragment(number, self.fragment.len() as u32);
                 read_onto(&mut self.fragment, length, content, short)?;
             } else {
                 let mut block = self.blocks.buffer()?;
                 read_onto(&mut block, length, content, short)?;
                 if length == block_size && block.iter().all(|byte| *byte == 0) {
-                    packed.sparse += length as u64;
                     block.clear();
                 }
-                let number = self.blocks.put(block, packed.blocks == 0)?;
-                if packed.blocks == 0 {
-                    packed.first_block = number;
+                let number = self.blocks.put(block, left == size)?;
+                if left == size {
+                    let number = u32::try_from(number).map_err(|_| Error::TooMany("blocks"))?;
+                    place = Place::Blocks(number);
                 }
-                packed.blocks += 1;
             }
             left -= length as u64;
         }
-        Ok(packed)
+        Ok(Packed::new(size, place))
     }
 
     fn close_fragment(&mut self) -> Result<(), Error> {
