@@ -147,7 +147,7 @@ fn tell(line: &str) {
 }
 
 /// Compiles with gcc.
-fn gcc(directory: &Path, output: &Path, source: &str, more: &[&str]) {
+pub fn gcc(directory: &Path, output: &Path, source: &str, more: &[&str]) {
     let file = directory.join("source.c");
     fs::write(&file, source).unwrap();
     output_of(
@@ -161,7 +161,7 @@ fn gcc(directory: &Path, output: &Path, source: &str, more: &[&str]) {
 }
 
 /// Makes a library of nothing but versions, each with one symbol.
-fn library(directory: &Path, output: &Path, soname: &str, versions: &[&str], more: &[&str]) {
+pub fn library(directory: &Path, output: &Path, soname: &str, versions: &[&str], more: &[&str]) {
     let mut source = "int of_every_library;\n".to_owned();
     let mut map = String::new();
     for (number, version) in versions.iter().enumerate() {
@@ -180,7 +180,7 @@ fn library(directory: &Path, output: &Path, soname: &str, versions: &[&str], mor
 }
 
 /// Returns a copy of a base whose files are the same ones, to be damaged by removing and adding.
-fn copy(base: &Path, to: PathBuf) -> PathBuf {
+pub fn copy(base: &Path, to: PathBuf) -> PathBuf {
     output_of(Command::new("cp").arg("-al").args([base, to.as_path()]));
     to
 }

@@ -53,6 +53,7 @@ mod repository;
 mod requests;
 mod rpm_oracle;
 mod server;
+mod set;
 mod signing;
 mod spoken;
 mod store;

@@ -1,5 +1,7 @@
 //! What images are compared with: a system, with all that is known of it.
 
+use std::collections::BTreeSet;
+
 use clients::{Container, Release};
 use linkage::Needs;
 use manifest::Manifest;
@@ -45,6 +47,8 @@ pub struct OnBase {
     pub breaks: Vec<Break>,
     /// What of the base the image would hide.
     pub shadows: Vec<Shadow>,
+    /// All paths of the base that the image hides, without a slash in front, news or not.
+    pub hides: BTreeSet<String>,
     /// All of it in words.
     pub findings: Vec<Finding>,
     /// What that rests on.
@@ -105,6 +109,8 @@ impl<'a> Ground<'a> {
             let (tree, mut digest) = inside.tree_and_digest();
             found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
             found.findings = shadow::findings(&found.shadows);
+            let paths = found.shadows.iter().map(|one| one.path[1..].to_owned());
+            found.hides = paths.collect();
         }
         if let Some(linkage) = &image.linkage {
             found.breaks = closure::judge(linkage, &self.libraries);
@@ -134,27 +140,48 @@ impl<'a> Ground<'a> {
                 false => needs.libraries.into_keys().chain(needs.programs).collect(),
             };
         };
-        let lookup = Lookup {
-            packages: self.packages.as_ref(),
-            files: self.files.as_ref(),
-            libraries: &self.libraries,
-            has_linkage: image.linkage.is_some(),
-        };
-        let LookedUp { unmet, unchecked } = lookup.look_up(requires, &offers(manifest));
+        let has_linkage = image.linkage.is_some();
+        let offers = offers(std::iter::once(manifest));
+        let LookedUp { unmet, unchecked } = self.lookup(has_linkage).look_up(requires, &offers);
         let name = &manifest.config.name;
         findings.extend(unmet.iter().map(|text| requirements::unmet(text, name)));
         unchecked
     }
+
+    fn lookup(&self, has_linkage: bool) -> Lookup<'_> {
+        Lookup {
+            packages: self.packages.as_ref(),
+            files: self.files.as_ref(),
+            libraries: &self.libraries,
+            has_linkage,
+        }
+    }
+
+    /// Returns what an image requires that neither the base nor one of these images has, of which
+    /// it is one.
+    pub fn unmet<'m>(
+        &self,
+        manifest: &Manifest,
+        images: impl Iterator<Item = &'m Manifest>,
+    ) -> Vec<Finding> {
+        let requires = manifest.requires.as_deref().unwrap_or_default();
+        let looked_up = self.lookup(true).look_up(requires, &offers(images));
+        let unmet = looked_up.unmet.iter();
+        unmet
+            .map(|text| requirements::unmet(text, &manifest.config.name))
+            .collect()
+    }
 }
 
-/// Returns what the packages of an image offer together, as far as its manifest says it: all but
+/// Returns what the packages of images offer together, as far as their manifests say it: all but
 /// files.
-fn offers(manifest: &Manifest) -> Installed {
+fn offers<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Installed {
     let provides = |texts: &[String]| {
         let provides = texts.iter().map(|text| Dependency::parse(text));
         provides.filter_map(|one| one.ok()).collect()
     };
-    let solvables = manifest.packages.iter().map(|package| Solvable {
+    let packages = manifests.flat_map(|manifest| &manifest.packages);
+    let solvables = packages.map(|package| Solvable {
         nevra: (package.nevra.as_deref())
             .and_then(Nevra::parse)
             .unwrap_or_default(),
@@ -191,6 +218,7 @@ mod tests {
             findings: (paths.iter())
                 .map(|path| Finding::new(&kinds::SHADOWS_BASE, *path))
                 .collect(),
+            hides: BTreeSet::new(),
             evidence: Evidence::default(),
         };
         let mut new = found(&["/usr/a", "/usr/b"]);

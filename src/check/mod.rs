@@ -5,6 +5,7 @@ pub mod ground;
 pub mod level;
 pub mod references;
 pub mod requirements;
+pub mod set;
 pub mod shadow;
 pub mod survey;
 pub mod verdict;

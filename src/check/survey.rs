@@ -12,6 +12,8 @@ use clients::{Client, Host, Outcome, Pattern, Verdict};
 use linkage::Needs;
 
 use super::ground::{Ground, OnBase, Target};
+use super::set::Together;
+use super::set::members::{self, Member};
 use super::verdict::Word;
 use crate::findings::{Finding, FindingKind, Waivers, kinds};
 use crate::inspected::InspectedImage;
@@ -19,7 +21,7 @@ use crate::words::failure::Result;
 
 /// Keys by which a base says that it was updated. An image that is ignored for them alone may
 /// still run.
-const VERSION_KEYS: [&str; 2] = ["VERSION_ID", "SYSEXT_LEVEL"];
+pub const VERSION_KEYS: [&str; 2] = ["VERSION_ID", "SYSEXT_LEVEL"];
 
 /// What is asked of the images.
 pub struct Survey {
@@ -37,6 +39,8 @@ pub struct Survey {
     pub link: Option<String>,
     /// Patterns of a definition of sysupdate, instead of those that the images' store has.
     pub patterns: Vec<String>,
+    /// The images are judged together, as a host merges them.
+    pub together: bool,
     /// What images need is asked for, too.
     pub needs: bool,
     /// Which findings count.
@@ -72,6 +76,10 @@ pub struct Row {
     pub on_base: Vec<OnBase>,
     /// What it needs of a base; `None` where no manifest says so.
     pub needs: Option<Needs>,
+    /// What was found before an update.
+    pub before: Option<OnBase>,
+    /// What is kept of it to be judged together with others.
+    pub member: Option<Member>,
 }
 
 impl Row {
@@ -172,8 +180,13 @@ impl Judgement {
 }
 
 impl Survey {
-    /// Reads and judges images, `workers` at a time. The first that can't be read ends it.
-    pub fn rows(&self, images: &[PathBuf], workers: usize) -> Result<Vec<Row>> {
+    /// Reads and judges images, `workers` at a time, and those that a host merges together, for each
+    /// target where there are some. The first that can't be read ends it.
+    pub fn rows(
+        &self,
+        images: &[PathBuf],
+        workers: usize,
+    ) -> Result<(Vec<Row>, Vec<Option<Together>>)> {
         let grounds: Vec<_> = self.targets.iter().map(Ground::of).collect::<Result<_>>()?;
         let from = self.from.as_ref().map(Ground::of).transpose()?;
         let next = AtomicUsize::new(0);
@@ -211,7 +224,13 @@ impl Survey {
         {
             self.add_collisions(&mut rows);
         }
-        Ok(rows)
+        let together = (grounds.iter().enumerate())
+            .map(|(target, ground)| members::judge(&mut rows, target, ground, from.as_ref()))
+            .collect::<Result<_>>()?;
+        for row in &mut rows {
+            row.member = None;
+        }
+        Ok((rows, together))
     }
 
     fn row(&self, path: &Path, grounds: &[Ground<'_>], from: Option<&Ground<'_>>) -> Result<Row> {
@@ -229,15 +248,17 @@ impl Survey {
         }
         image.facts.patterns.clone_from(&self.patterns);
         let (before, known) = match from {
-            Some(from) => (self.judge(&image, 0, from), from.look(&mut image)?),
-            None => (Vec::new(), OnBase::default()),
+            Some(from) => (self.judge(&image, 0, from), Some(from.look(&mut image)?)),
+            None => (Vec::new(), None),
         };
         let mut judgements = Vec::new();
         let mut on_base = Vec::new();
         for (target, ground) in grounds.iter().enumerate() {
             judgements.extend(self.judge(&image, target, ground));
             let mut found = ground.look(&mut image)?;
-            found.subtract(&known);
+            if let Some(known) = &known {
+                found.subtract(known);
+            }
             on_base.push(found);
         }
         for (one, before) in judgements.iter_mut().zip(&before) {
@@ -248,11 +269,13 @@ impl Survey {
             needs: (image.linkage.as_ref())
                 .filter(|_| self.needs)
                 .map(Needs::of),
-            path: image.path,
-            link: image.facts.link,
-            file: image.facts.file,
+            path: image.path.clone(),
+            link: image.facts.link.clone(),
+            file: image.facts.file.clone(),
             judgements,
             on_base,
+            before: known,
+            member: self.together.then(|| Member::of(image)).flatten(),
         })
     }
 
@@ -414,10 +437,11 @@ mod tests {
                 manifests: false,
                 link: None,
                 patterns: Vec::new(),
+                together: false,
                 needs: false,
                 waivers: Waivers::default(),
             };
-            let rows = survey.rows(std::slice::from_ref(&path), 1).unwrap();
+            let (rows, _) = survey.rows(std::slice::from_ref(&path), 1).unwrap();
             let on_base = &rows[0].on_base[0];
             let shadows: Vec<_> = on_base.shadows.iter().map(|one| &one.path).collect();
             assert_eq!(shadows, expected, "{from:?} {to:?}");

@@ -12,6 +12,8 @@ Examples:
       Shows a table of images and hosts, and the reasons below it
   sysext-build check store/*.raw --base new-snapshot/
       Says which images still work there, which break, and why
+  sysext-build check a.raw b.raw --base root/
+      Also says what becomes of the two where a host merges both
   sysext-build check tool.raw --as tool --client systemd-252,sysextmgr
       Says what these clients do with an image that is linked as tool.raw
 
@@ -27,6 +29,9 @@ pub struct CheckArguments {
     /// Read only the manifests next to the images
     #[arg(long)]
     pub manifests: bool,
+    /// Judge each image alone, instead of together with the others as a host merges them
+    #[arg(long)]
+    pub each: bool,
     /// Name of the client's link without .raw [default: the image's own name]
     #[arg(long = "as", value_name = "NAME")]
     pub link: Option<String>,

@@ -200,6 +200,50 @@ kinds! {
         repair "Nothing to do if nothing else is installed there at run time. If something is, move \
          the image's files below /usr.";
 
+    IMAGE_CONFLICT: Fatal "image-conflict",
+        "two images that are merged together have different files at one path",
+        why "systemd merges images in the order of their names, compared as versions, and the last \
+         one wins. Programs of the other image get its files, too, and may not work with them.",
+        repair "Build one image of both, take the file out of one of them, or put it in a \
+         directory of its own. If either file will do, use --allow image-conflict. With --each, \
+         each image is judged alone.";
+
+    CACHE_HIDDEN: Fatal "cache-hidden",
+        "an index that a program makes of many files hides that of another image",
+        why "Files such as modules.dep, gschemas.compiled and mime.cache list what there was when \
+         they were made. Of two images that bring one, only the uppermost is seen, and what the \
+         other lists is not found.",
+        repair "Leave the index out of both images and make it on the host after each merge, or \
+         build one image of both.";
+
+    LOADS_ANOTHER: Note "loads-another",
+        "a program gets a library from elsewhere than without the other images",
+        why "The loader takes the first library of the right name. With these images, that is \
+         another file than the one that the program got before: it has all versions that the \
+         program asks for, but may be older or behave otherwise.",
+        repair "Make sure that the library fits. If not, put the image's copy in a directory of its \
+         own and let RUNPATH lead there. --allow loads-another accepts it.";
+
+    LIBRARY_TWICE: Note "library-twice",
+        "two images bring different libraries of one name in different directories",
+        why "Each program loads the one that its loader finds first, and a process that needs both \
+         gets only one of them.",
+        repair "See which one each program gets. If a wrong one is among them, build one image of \
+         both, or keep the library out of directories that every program searches.";
+
+    BASE_BREAKS: Fatal "base-breaks",
+        "a program of the base no longer starts once the images are merged",
+        why "The loader finds a library of an image that cannot take the place of the base's. What \
+         breaks may be the shell, or the program that would undo the merge.",
+        repair "Leave the library out of the image, or put it in a directory of its own that only \
+         the image's programs search.";
+
+    TOO_MANY_IMAGES: Fatal "too-many-images",
+        "so many images, with names so long, can't be merged by one mount",
+        why "systemd hands the paths of all images to Linux in one line of at most 4095 bytes. If \
+         it is longer, the mount fails, and no image is merged at all.",
+        repair "Build fewer images, or give them shorter names.";
+
     DIRECTORY_OVER_LINK: Fatal "directory-over-link",
         "a directory replaces a link of the base; once merged, it hides everything behind the \
          link",

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::base::{Evidence, Known};
 use crate::check::closure::Break;
 use crate::check::level::Level;
+use crate::check::set::{Program, Together};
 use crate::check::shadow::Shadow;
 use crate::check::survey::{Row, Survey};
 use crate::check::verdict::Word;
@@ -24,9 +25,22 @@ pub struct Answer<'a> {
     images: Vec<ImageAnswer<'a>>,
     /// The images that do not pass everywhere, though they were read, as they were named: what to build again.
     rebuild: Vec<&'a PathBuf>,
+    /// What becomes of the images that a host merges together.
+    together: Vec<OnHostTogether<'a>>,
     /// What `--level-from-abi` derived.
     #[serde(skip_serializing_if = "Option::is_none")]
-    level: Option<&'a Level>,
+    pub level: Option<&'a Level>,
+}
+
+#[derive(Serialize)]
+struct OnHostTogether<'a> {
+    host: &'a str,
+    passes: bool,
+    #[serde(flatten)]
+    set: &'a Together,
+    /// With `--verbose`: what every program loads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    programs: Option<&'a [Program]>,
 }
 
 #[derive(Serialize)]
@@ -85,7 +99,12 @@ struct VerdictAnswer<'a> {
 
 impl<'a> Answer<'a> {
     /// Collects what was found out.
-    pub fn new(survey: &'a Survey, rows: &'a [Row], level: Option<&'a Level>) -> Self {
+    pub fn new(
+        survey: &'a Survey,
+        rows: &'a [Row],
+        together: &'a [Option<Together>],
+        with_programs: bool,
+    ) -> Self {
         let targets = 0..survey.targets.len();
         let word = |row: &Row, target: usize| row.word(target, &survey.waivers);
         let works = |row: &Row| {
@@ -116,9 +135,20 @@ impl<'a> Answer<'a> {
                 .map(|target| OnHost::new(survey, row, target))
                 .collect(),
         });
+        let sets = (together.iter().zip(&survey.targets))
+            .filter_map(|(set, target)| Some((set.as_ref()?, target)));
+        let together: Vec<_> = sets
+            .map(|(set, target)| OnHostTogether {
+                host: &target.label,
+                passes: set.passes(&survey.waivers),
+                set,
+                programs: with_programs.then_some(&set.programs),
+            })
+            .collect();
+        let go_together = together.iter().all(|one| one.passes);
         Answer {
-            works: rows.iter().all(works),
-            passes: rows.iter().all(passes),
+            works: rows.iter().all(works) && go_together,
+            passes: rows.iter().all(passes) && go_together,
             hosts: hosts.collect(),
             images: images.collect(),
             rebuild: rows
@@ -126,7 +156,8 @@ impl<'a> Answer<'a> {
                 .filter(|row| !passes(row) && !is_unread(row))
                 .map(|row| &row.path)
                 .collect(),
-            level,
+            together,
+            level: None,
         }
     }
 }

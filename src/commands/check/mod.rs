@@ -13,6 +13,7 @@ use self::answer::Answer;
 use crate::base::{Base, BaseSource, PackageSource};
 use crate::check::ground::Target;
 use crate::check::level::Level;
+use crate::check::set::Together;
 use crate::check::survey::{Row, Survey};
 use crate::check::verdict::Word;
 use crate::cli::CheckArguments;
@@ -30,14 +31,15 @@ const MAX_DEFINITION: u64 = 1 << 20;
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     let survey = survey(arguments)?;
     let workers = inputs::workers(arguments.jobs)?;
-    let rows = survey.rows(&arguments.images, workers)?;
+    let (rows, together) = survey.rows(&arguments.images, workers)?;
     let level = survey.needs.then(|| level(&rows)).transpose()?;
-    let answer = Answer::new(&survey, &rows, level.as_ref());
+    let mut answer = Answer::new(&survey, &rows, &together, arguments.verbosity.verbose);
+    answer.level = level.as_ref();
     if report.is_json() {
         report.json(&answer)?;
     } else {
         let mut text = level.as_ref().map(level_text).unwrap_or_default();
-        text.append(&table::text(&survey, &rows, report));
+        text.append(&table::text(&survey, &rows, &together, report));
         report.print(&text)?;
     }
     if answer.passes {
@@ -50,7 +52,9 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
                 && row.word(target, &survey.waivers) != Word::Unread
         })
     };
-    Err(match rows.iter().any(fails) {
+    let clash = |set: &Together| !set.passes(&survey.waivers);
+    let fails = rows.iter().any(fails) || together.iter().flatten().any(clash);
+    Err(match fails {
         true => Failure::refused(anyhow!("not every image would work")),
         false => Failure::unread(anyhow!("not every image could be read")),
     }
@@ -127,6 +131,7 @@ fn survey(arguments: &CheckArguments) -> Result<Survey> {
             .definition
             .as_deref()
             .map_or(Ok(Vec::new()), patterns)?,
+        together: !arguments.each,
         needs: arguments.level_from_abi,
         waivers: Waivers::new(&arguments.allow, arguments.strict)?,
     })

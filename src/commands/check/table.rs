@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clients::{Client, Outcome, Verdict};
 
+use crate::check::set::Together;
 use crate::check::survey::{Judgement, Row, Survey};
 use crate::check::verdict::Word;
 use crate::findings::kinds;
@@ -12,8 +13,13 @@ use crate::words::quantity::counted;
 use crate::words::text::Text;
 
 /// Returns the reasons of what does not work, below them the table, and a summary.
-pub fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
+pub fn text(survey: &Survey, rows: &[Row], together: &[Option<Together>], report: &Report) -> Text {
     let mut text = Text::default();
+    for (set, target) in together.iter().zip(&survey.targets) {
+        if let Some(set) = set {
+            text.extend(on_host(set, &target.label, survey, report));
+        }
+    }
     for (where_to, reasons) in paragraphs(survey, rows, report) {
         text.line(format!("{where_to}:"));
         for reason in reasons {
@@ -36,7 +42,7 @@ pub fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
         );
     }
     text.append(&aligned(&lines));
-    let mut summary = summary(survey, rows);
+    let mut summary = summary(survey, rows, together);
     summary.extend(assumed(rows));
     if !summary.is_empty() {
         text.line("");
@@ -45,8 +51,30 @@ pub fn text(survey: &Survey, rows: &[Row], report: &Report) -> Text {
     text
 }
 
+/// Returns lines on images that are merged together, if there is something to say of them.
+fn on_host(set: &Together, host: &str, survey: &Survey, report: &Report) -> Vec<String> {
+    let told = (set.findings.iter())
+        .filter(|finding| report.is_verbose() || survey.waivers.stops(finding));
+    let (shown, more) = report.first_of_each_kind(told);
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let order = set.order.join(" < ");
+    let mut lines = vec![format!(
+        "together on {host}, as systemd orders names ({order}):"
+    )];
+    lines.extend(
+        shown
+            .iter()
+            .map(|one| format!("  {}: {}", one.kind.id, one.text)),
+    );
+    lines.extend(more.into_iter().map(|more| format!("  {more}")));
+    lines.push(String::new());
+    lines
+}
+
 /// Returns lines that count what does not work, and what was not looked up.
-fn summary(survey: &Survey, rows: &[Row]) -> Vec<String> {
+fn summary(survey: &Survey, rows: &[Row], together: &[Option<Together>]) -> Vec<String> {
     let count = |counts: &dyn Fn(&Row, usize) -> bool| {
         let anywhere = |row: &&Row| (0..survey.targets.len()).any(|target| counts(row, target));
         rows.iter().filter(anywhere).count()
@@ -79,6 +107,15 @@ fn summary(survey: &Survey, rows: &[Row]) -> Vec<String> {
             "{merged} of {of} would be merged, and whether all that is needed is there was not \
              looked up{why}"
         ));
+    }
+    let clash = |set: &&Together| !set.passes(waivers);
+    let clashing = together.iter().flatten().filter(clash).count();
+    if clashing > 0 {
+        let hosts = match survey.targets.len() {
+            1 => String::new(),
+            of => format!(" on {clashing} of {}", counted(of, "host")),
+        };
+        lines.push(format!("the images do not go together{hosts}"));
     }
     lines
 }
