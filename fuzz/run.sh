@@ -48,6 +48,7 @@ seeds() {
         printf '<metadata packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="a"/><format><rpm:provides><rpm:entry name="a" flags="EQ" ver="1"/></rpm:provides><file>/usr/bin/tool</file></format></package></metadata>' > "$2/primary"
         printf '<filelists packages="1"><package pkgid="a" name="a"><file>/usr/bin/tool</file></package></filelists>' > "$2/filelists"
         printf '<updates><update status="retracted"><pkglist><collection><package name="a" version="1" release="1" epoch="0" arch="noarch"/></collection></pkglist></update></updates>' > "$2/updates"
+        printf -- '---\ndocument: modulemd\ndata:\n  name: a\n  stream: "1"\n  dependencies:\n  - requires:\n      b: [2]\n  artifacts:\n    rpms:\n    - a-0:1-1.noarch\n...\n' > "$2/modules"
         printf '<repomd><revision>1</revision><data type="primary"><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="p"/></data></repomd>' > "$2/repomd" ;;
     image | manifest)
         "$FUZZ_PROGRAM" -q --match any -o "$2" "$root"/fixtures/hello-tools-*.rpm > "$2/log" 2>&1 || true

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rpm_input::repodata::{Checksum, Filelists, Kind, MetadataFile, Primary, Repomd, Retracted};
+use rpm_input::repodata::{Checksum, Filelists, Kind, MetadataFile, Modules, Primary, Repomd, Retracted};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Repomd::parse(bytes, "fuzz.xml");
@@ -24,6 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(mut lists) = Filelists::open(Box::new(bytes), "fuzz.xml", &listed, wanted) {
         while let Ok(Some(_)) = lists.next_match() {}
     }
+    let _ = Modules::parse(&String::from_utf8_lossy(bytes));
     if let Ok(mut patches) = Retracted::open(Box::new(bytes), "fuzz.xml", &listed) {
         while let Ok(Some(_)) = patches.next_patch() {}
     }

@@ -179,6 +179,10 @@ pub struct ImageArguments {
     /// Choose no package of this name from the repositories; `*` and `?` stand for anything
     #[arg(long, value_name = "NAME", help_heading = "Base")]
     pub exclude: Vec<String>,
+    /// Enable this stream of a module; without it, those that the base has enabled and the default
+    /// ones are
+    #[arg(long, value_name = "NAME:STREAM", help_heading = "Base")]
+    pub module: Vec<String>,
     /// Also add what the packages recommend, where possible
     #[arg(long, help_heading = "Base")]
     pub recommends: bool,

@@ -249,6 +249,7 @@ fn asked(
             now: clock()?,
         },
         locking,
+        modules: arguments.image.module.clone(),
         recommends: arguments.image.recommends,
         architecture,
         dry_run: arguments.dry_run,

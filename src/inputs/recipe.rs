@@ -208,6 +208,7 @@ fn merged_image(recipe: ImageArguments, typed: ImageArguments) -> ImageArguments
         releasever: typed.releasever.or(recipe.releasever),
         set: added(recipe.set, typed.set),
         exclude: added(recipe.exclude, typed.exclude),
+        module: added(recipe.module, typed.module),
         recommends: typed.recommends || recipe.recommends,
         matching: typed.matching.or(recipe.matching),
         compression: typed.compression.or(recipe.compression),
@@ -504,6 +505,7 @@ mod tests {
             releasever = "9"
             set = ["contentdir=pub"]
             exclude = ["gdb*"]
+            module = ["perl:5.32"]
             compression = "xz"
             block-size = "64K"
             keep = ["usr-merge"]
@@ -554,6 +556,7 @@ mod tests {
                 releasever: Some("9".into()),
                 set: vec!["contentdir=pub".into()],
                 exclude: vec!["gdb*".into()],
+                module: vec!["perl:5.32".into()],
                 compression: Some("xz".into()),
                 block_size: Some("64K".into()),
                 keep: vec!["usr-merge".into()],
@@ -595,6 +598,7 @@ mod tests {
                 ("releasever", "string"),
                 ("set", "list of strings"),
                 ("exclude", "list of strings"),
+                ("module", "list of strings"),
                 ("recommends", "true or false"),
                 ("match", "string"),
                 ("compression", "string"),
@@ -626,7 +630,7 @@ mod tests {
                 "sign-key = \"x\"",
                 "dir/x.toml:1: unknown key \"sign-key\"",
                 "the keys are packages, repositories, allow, overlay, name, version, build-number, \
-                 arch, scope, base, base-install, lock, os-release, releasever, set, exclude, recommends, match, \
+                 arch, scope, base, base-install, lock, os-release, releasever, set, exclude, module, recommends, match, \
                  compression, block-size, keep, drop",
             ),
             (

@@ -12,6 +12,7 @@ pub mod choose;
 mod chosen;
 pub mod lock;
 mod look_up;
+mod modules;
 mod offer;
 #[allow(
     clippy::disallowed_methods,

@@ -15,6 +15,7 @@ use crate::findings::Finding;
 use crate::packages::choose::{self, Owners};
 use crate::packages::chosen::{Chosen, Origin};
 use crate::packages::lock::{self, Followed};
+use crate::packages::modules;
 use crate::packages::repository::{self, Downloads, Repository, Seen, Variables};
 use crate::packages::settings::Settings;
 use crate::packages::trust::Trust;
@@ -43,8 +44,11 @@ impl<'a> Offer<'a> {
         let downloads = Downloads::new(&settings.downloads)?;
         let seen = settings.locking.seen()?;
         let sources = &settings.repositories;
-        let repositories =
+        let mut repositories =
             repository::open(sources, &seen, &variables, &trust, &downloads, report)?;
+        if let Some(line) = modules::apply(&mut repositories, &settings.modules, base)? {
+            report.stage("modules", &line);
+        }
         Ok(Self {
             named,
             repositories,

@@ -27,6 +27,8 @@ pub struct Settings {
     pub downloads: repository::Settings,
     /// The lock that is written, or followed.
     pub locking: Locking,
+    /// Streams of modules that are enabled, as `NAME:STREAM`.
+    pub modules: Vec<String>,
     /// Whether to add what packages recommend.
     pub recommends: bool,
     /// The architecture of the base, if it was named.

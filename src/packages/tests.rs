@@ -42,6 +42,7 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
         variables: Default::default(),
         downloads: repository::Settings::without_network(None),
         locking: Locking::None,
+        modules: Vec::new(),
         recommends: false,
         architecture: architecture::Architecture::named("x86-64"),
         trust: trust::Settings {

@@ -301,7 +301,7 @@ impl Catalog {
     }
 
     /// Returns the indexes of the packages that provide `word`.
-    pub(crate) fn offering(&self, word: &str) -> Vec<usize> {
+    pub fn offering(&self, word: &str) -> Vec<usize> {
         let offers = self.offers(word).filter(|(_, what)| *what < A_FILE);
         offers.map(|(package, _)| place(package)).collect()
     }

@@ -44,6 +44,12 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
                 package,
                 why: Withheld::Retracted | Withheld::Temporary,
             } => hints.push(format!("{package} is taken if you ask for it by this name")),
+            Rule::Withheld {
+                package,
+                why: Withheld::Module,
+            } => hints.push(format!(
+                "enable the stream of a module that has {package} with --module NAME:STREAM"
+            )),
             Rule::Architecture { package } => hints.push(format!(
                 "{package} is for a different architecture than the base; set the base's with \
                  --arch"

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder, Withheld};
 use rpm_input::DigestAlgorithm;
 use rpm_input::repodata::{
-    Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Primary, Repomd, Retracted,
+    Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Modules, Primary, Repomd, Retracted,
 };
 
 use crate::findings::{Finding, kinds};
@@ -211,6 +211,15 @@ impl Metadata {
             }
         }
         Ok(withheld)
+    }
+
+    /// Returns what the repository says of modules.
+    pub fn modules(&self, downloads: &Downloads<'_>) -> Result<Modules> {
+        let Some(listed) = self.repomd.file(&Kind::Other("modules".to_owned())) else {
+            return Ok(Modules::default());
+        };
+        let (file, origin) = self.metadata_file(listed, downloads)?;
+        Modules::read(Box::new(file), &origin, listed).map_err(package_failure)
     }
 
     /// Returns which packages have which of these paths.

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use openpgp::Keyring;
 use resolve::{Catalog, Withheld};
+use rpm_input::repodata::Modules;
 
 pub use download::{Downloads, Settings};
 pub use memory::Seen;
@@ -73,6 +74,10 @@ pub struct Repository {
     pub catalog: Catalog,
     /// Those of them that are not for everyone to take, by their index.
     pub withheld: BTreeMap<usize, Withheld>,
+    /// What it says of modules.
+    pub modules: Modules,
+    /// Whether its packages are on offer whatever modules say.
+    pub hotfixes: bool,
     /// By one of which each package must be signed; none if it need not be.
     pub keyring: Option<Keyring>,
     /// What is worth a word about its signatures.
@@ -177,6 +182,8 @@ pub fn of_files(files: Vec<PathBuf>, like: &Repository) -> Result<Repository> {
         priority: like.priority,
         catalog: Catalog::of(&solvables?).map_err(|error| Failure::refused(anyhow!(error)))?,
         withheld: BTreeMap::new(),
+        modules: Modules::default(),
+        hotfixes: like.hotfixes,
         keyring: like.keyring.clone(),
         findings: Vec::new(),
         seen: Seen::default(),
@@ -223,6 +230,7 @@ fn open_one(
     let mut seen = locked.and(&kept);
     let keys = Keys::of(source, variables, trust, downloads, &seen)?;
     let mut findings = Vec::new();
+    let mut modules = Modules::default();
     let (catalog, mut withheld, holding) = match site {
         Site::Directory(path) if !path.join("repodata").is_dir() => {
             if keys.metadata {
@@ -243,6 +251,7 @@ fn open_one(
             seen.revision = seen.revision.max(metadata.revision());
             let catalog = metadata.catalog(downloads)?;
             let withheld = metadata.withheld(&catalog, downloads)?;
+            modules = metadata.modules(downloads)?;
             (catalog, withheld, Holding::Listed(metadata))
         }
     };
@@ -259,6 +268,8 @@ fn open_one(
         priority: source.priority,
         catalog,
         withheld,
+        modules,
+        hotfixes: source.hotfixes,
         keyring: keys.packages.then_some(keys.keyring),
         findings,
         seen,
@@ -276,6 +287,8 @@ impl Repository {
             priority: 0,
             catalog: Catalog::of(packages).unwrap(),
             withheld: BTreeMap::new(),
+            modules: Modules::default(),
+            hotfixes: false,
             keyring: None,
             findings: Vec::new(),
             seen: Seen::default(),

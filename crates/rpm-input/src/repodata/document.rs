@@ -266,6 +266,36 @@ pub(super) fn limit(listed: &MetadataFile) -> (u64, bool) {
     (stated.unwrap_or(MAX_OPEN_SIZE), stated.is_some())
 }
 
+/// Returns all of a file that `listed` describes, decompressed and checked: up to so many bytes.
+pub(super) fn whole(
+    input: Box<dyn Read + '_>,
+    origin: &str,
+    listed: &MetadataFile,
+    most: u64,
+) -> Result<Vec<u8>, Error> {
+    let hasher = Hasher::new(listed.checksum.algorithm());
+    let source = Source::new(input, Sha256::new(), vec![hasher]);
+    let stored = [b"-", b"#", b"d", b"\n", b"."].map(|start| &start[..]);
+    let mut decoder =
+        Decoder::open(source, &stored, None).map_err(|error| failed(origin, "", 0, error))?;
+    let mut bytes = Vec::new();
+    let read = (&mut decoder).take(most + 1).read_to_end(&mut bytes);
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    read.map_err(|error| failed(origin, decoder.name(), length, error))?;
+    if length > most {
+        let reason = format!("it is longer than {} MiB", most >> 20);
+        return Err(malformed(origin, most, reason));
+    }
+    let compressor = decoder.name();
+    let mut source = decoder.into_source();
+    source
+        .drain()
+        .map_err(|error| failed(origin, compressor, length, error))?;
+    let found = source.hashers.pop().map(Hasher::finish).unwrap_or_default();
+    check(origin, &listed.checksum, &found)?;
+    Ok(bytes)
+}
+
 fn check(origin: &str, promised: &Checksum, found: &str) -> Result<(), Error> {
     if promised.hex() == found {
         return Ok(());

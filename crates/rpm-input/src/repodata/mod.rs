@@ -7,6 +7,7 @@
 //! ├── HASH-primary.xml.gz        every package: identity, where it lies, dependencies, common files
 //! ├── HASH-filelists.xml.zst     every path of every package; read only if a path is asked for
 //! ├── HASH-updateinfo.xml.gz     patches, of which some were retracted
+//! ├── HASH-modules.yaml.gz      streams of modules, with the packages of each
 //! └── ...                        changelogs, groups, databases: not looked at
 //! ```
 //!
@@ -25,6 +26,7 @@ mod checksum;
 mod document;
 mod filelists;
 mod mirrors;
+mod modules;
 mod primary;
 mod repomd;
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod xml;
 pub use checksum::{Checksum, ChecksumHasher};
 pub use filelists::{FileList, Filelists};
 pub use mirrors::Mirrors;
+pub use modules::{Modules, Stream};
 pub use primary::{Entry, Listing, Primary, Relation};
 pub use repomd::{Kind, MetadataFile, Repomd};
 pub use updates::{Patched, Retracted};

@@ -1,6 +1,6 @@
 //! Metadata of our own writing: what is read of them, and what is refused where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
 use super::*;
@@ -528,6 +528,111 @@ fn packages_of_retracted_patches_are_listed() {
 }
 
 #[test]
+fn streams_of_modules_are_read() {
+    let text = r#"---
+document: modulemd-defaults
+version: 1
+data:
+  module: tool
+  stream: "1.10" # the default
+  profiles:
+    1.10: [common]
+...
+---
+document: modulemd
+version: 2
+data:
+  name: tool
+  stream: "1.10"
+  version: 920
+  context: c1
+  summary: A tool
+    whose text goes on
+    artifacts: of another kind
+  description: >-
+    Text.
+
+    stream: none
+  dependencies:
+  - buildrequires:
+      platform: [el9]
+    requires:
+      platform: [el9]
+      perl: ["5.26", 5.32]
+  - requires:
+      perl: []
+      ruby:
+      - '3'
+  components:
+    rpms:
+      tool: {ref: x}
+  artifacts:
+    rpms:
+    - tool-0:1.10-1.x86_64
+      # a comment
+    - "lib-0:1-1.noarch"
+...
+---
+document: modulemd-obsoletes
+data:
+  module: tool
+  stream: "1.10"
+---
+document: modulemd
+data:
+  name: other
+  stream: 7
+  artifacts: {rpms: [x]}
+"#;
+    let modules = Modules::parse(text);
+    let default = ("tool".to_owned(), "1.10".to_owned());
+    assert_eq!(modules.defaults, BTreeMap::from([default]));
+    let needs = |module: &str, streams: &[&str]| {
+        let streams = streams.iter().map(|one| (*one).to_owned());
+        (module.to_owned(), streams.collect::<Vec<_>>())
+    };
+    let expected = Stream {
+        module: "tool".to_owned(),
+        stream: "1.10".to_owned(),
+        version: 920,
+        context: "c1".to_owned(),
+        requires: vec![
+            BTreeMap::from([
+                needs("platform", &["el9"]),
+                needs("perl", &["5.26", "5.32"]),
+            ]),
+            BTreeMap::from([needs("perl", &[]), needs("ruby", &["3"])]),
+        ],
+        artifacts: vec![
+            "tool-0:1.10-1.x86_64".to_owned(),
+            "lib-0:1-1.noarch".to_owned(),
+        ],
+    };
+    let other = Stream {
+        module: "other".to_owned(),
+        stream: "7".to_owned(),
+        ..Stream::default()
+    };
+    assert_eq!(modules.streams, [expected, other]);
+    // Compressed and checked as the other files are, and no longer than it may be.
+    for stored in [
+        text.as_bytes().to_vec(),
+        zstd::encode_all(text.as_bytes(), 1).unwrap(),
+    ] {
+        let listed = listed(&stored, text.as_bytes());
+        let read = Modules::read(Box::new(&stored[..]), "m.yaml", &listed).unwrap();
+        assert_eq!(read, modules);
+        let other = self::listed(b"other", b"other");
+        assert!(Modules::read(Box::new(&stored[..]), "m.yaml", &other).is_err());
+    }
+    for (length, is_read) in [(32 << 20, true), ((32 << 20) + 1, false)] {
+        let long = zstd::encode_all(&vec![b'#'; length][..], 1).unwrap();
+        let read = Modules::read(Box::new(&long[..]), "m.yaml", &listed(&long, b""));
+        assert_eq!(read.is_ok(), is_read, "{length}");
+    }
+}
+
+#[test]
 fn the_list_of_files_is_read() {
     let text = r#"<?xml version="1.0"?><repomd xmlns:rpm="x"><revision> 7 </revision>
       <tags><distro cpeid="a">b</distro></tags>
@@ -661,6 +766,7 @@ fn read_anything(bytes: &[u8]) {
     if let Ok(mut lists) = Filelists::open(Box::new(bytes), "fuzz.xml", &listed, wanted) {
         while let Ok(Some(_)) = lists.next_match() {}
     }
+    let _ = Modules::parse(&String::from_utf8_lossy(bytes));
     if let Ok(mut patches) = Retracted::open(Box::new(bytes), "fuzz.xml", &listed) {
         while let Ok(Some(_)) = patches.next_patch() {}
     }
