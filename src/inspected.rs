@@ -163,6 +163,7 @@ impl InspectedImage {
         let mut facts = clients::Image {
             file: name.to_owned(),
             container: opened.container,
+            partitions: opened.partitions,
             manifest: (manifest.as_ref()).map(|found| Release::of_keys(found.extension.clone())),
             ..clients::Image::default()
         };

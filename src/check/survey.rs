@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clients::{Client, Host, Outcome, Pattern, Verdict};
+use clients::{Client, Host, Outcome, Pattern, Policy, Verdict};
 use linkage::Needs;
 
 use super::ground::{Ground, OnBase, Target};
@@ -37,6 +37,8 @@ pub struct Survey {
     pub manifests: bool,
     /// Name of the client's link, instead of each image's own name.
     pub link: Option<String>,
+    /// What the hosts demand of images.
+    pub policy: Option<Policy>,
     /// Patterns of a definition of sysupdate, instead of those that the images' store has.
     pub patterns: Vec<String>,
     /// The images are judged together, as a host merges them.
@@ -309,10 +311,17 @@ impl Survey {
             os_release: &ground.target.os_release,
             architecture: self.architecture.as_deref(),
         };
+        let refused = |client| match client {
+            Client::Sysext(version) | Client::Importctl(version) => {
+                let policy = self.policy.as_ref()?;
+                policy.refuses(version, &image.facts, host.architecture)
+            }
+            Client::Sysextmgr | Client::Sysupdate(_) => None,
+        };
         let judge = |&client| Judgement {
             target,
             client,
-            verdict: clients::judge(client, &image.facts, host),
+            verdict: refused(client).unwrap_or_else(|| clients::judge(client, &image.facts, host)),
             as_before: false,
         };
         self.clients.iter().map(judge).collect()
@@ -438,6 +447,7 @@ mod tests {
                 link: None,
                 patterns: Vec::new(),
                 together: false,
+                policy: None,
                 needs: false,
                 waivers: Waivers::default(),
             };

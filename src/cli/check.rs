@@ -36,6 +36,10 @@ pub struct CheckArguments {
     #[arg(long = "as", value_name = "NAME")]
     pub link: Option<String>,
 
+    /// What the hosts demand of images, as sysext.conf and systemd-sysext --image-policy take it,
+    /// such as root=signed+squashfs
+    #[arg(long, value_name = "POLICY")]
+    pub image_policy: Option<String>,
     /// The client's definition for systemd-sysupdate, a .transfer or .conf file [default: what store
     /// sysupdate writes for the images' store]
     #[arg(long, value_name = "FILE")]

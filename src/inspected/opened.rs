@@ -20,6 +20,8 @@ const HASHES: &[u8; 8] = b"verity\0\0";
 pub struct Opened {
     /// How its bytes are arranged.
     pub container: Container,
+    /// The partitions of a disk.
+    pub partitions: Vec<clients::Partition>,
     /// The file systems, where they could be read: that of `/` before that of `/usr`.
     pub systems: Vec<System>,
 }
@@ -39,6 +41,7 @@ impl Opened {
     fn closed(container: Container) -> Self {
         Self {
             container,
+            partitions: Vec::new(),
             systems: Vec::new(),
         }
     }
@@ -51,6 +54,7 @@ pub fn open(mut file: File, architecture: Option<&str>) -> io::Result<Opened> {
         kind => Ok(match open_one(kind, Section::whole(file)?)? {
             Ok((found, system)) => Opened {
                 container: Container::FileSystems(vec![found]),
+                partitions: Vec::new(),
                 systems: system.into_iter().collect(),
             },
             Err(container) => Opened::closed(container),
@@ -118,6 +122,7 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
     }
     Ok(Opened {
         container: Container::FileSystems(all),
+        partitions,
         systems,
     })
 }

@@ -175,6 +175,23 @@ fn purpose(kind: &str) -> Option<(Designator, Role, &'static str)> {
     })
 }
 
+/// Returns what rules of policies call a partition that is not mounted here.
+pub(crate) fn name_of_other(kind: &str) -> Option<&'static str> {
+    let known = OTHERS.iter().find(|(known, _)| *known == kind)?;
+    Some(known.1)
+}
+
+/// Types of partitions that every architecture has, and their names.
+const OTHERS: [(&str, &str); 7] = [
+    ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "esp"),
+    ("bc13c2ff-59e6-4262-a352-b275fd6f7172", "xbootldr"),
+    ("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap"),
+    ("933ac7e1-2eb4-4f13-b844-0e14e2aef915", "home"),
+    ("3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "srv"),
+    ("4d21b016-b534-45c2-a9fb-5c16e091fd2d", "var"),
+    ("7ec6f557-3bc5-4aca-b293-16ef5df639d1", "tmp"),
+];
+
 /// Types of partitions for each architecture: for `/` and for `/usr` that of the data, of its
 /// hashes, and of their signature.
 const TYPES: &[(&str, [&str; 6])] = &[

@@ -1,6 +1,6 @@
 //! What clients look at in an image.
 
-use crate::disk::{Designator, Protection};
+use crate::disk::{Designator, Partition, Protection};
 use crate::release::Release;
 
 /// Compressors of SquashFS that Linux reads.
@@ -112,6 +112,8 @@ pub struct Image {
     pub patterns: Vec<String>,
     /// How its bytes are arranged.
     pub container: Container,
+    /// The partitions of a disk image; none where a file system is the whole file.
+    pub partitions: Vec<Partition>,
     /// Its extension-release files, in any order.
     pub releases: Vec<ReleaseFile>,
     /// The same of a confext, in `/etc/extension-release.d`.

@@ -17,6 +17,7 @@
 //! | `verdict` | what a client does with it, and why |
 //! | `systemd` | `systemd-sysext merge` |
 //! | `sysextmgr` | the extension manager of openSUSE MicroOS |
+//! | `policy` | what a host demands of an image before it looks into it |
 //! | `names` | `systemd-sysupdate` and `importctl`: what file names mean to them |
 //!
 //! The rules were read from the programs' sources (systemd's `os-util.c`, `extension-util.c`,
@@ -26,6 +27,7 @@
 mod disk;
 mod image;
 mod names;
+mod policy;
 mod release;
 mod sysextmgr;
 mod systemd;
@@ -37,6 +39,7 @@ use std::fmt;
 pub use disk::{Designator, Mounted, NotMounted, Partition, Protection, mounted};
 pub use image::{Container, FileSystem, Image, Instead, ReleaseFile};
 pub use names::{Pattern, version_problem};
+pub use policy::Policy;
 pub use release::{MAX_RELEASE_SIZE, Release};
 pub use systemd::{ROOM_FOR_MOUNT_OPTIONS, mount_options};
 pub use verdict::{Outcome, Verdict};

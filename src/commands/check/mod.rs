@@ -6,7 +6,7 @@ mod table;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use clients::{Client, Systemd};
+use clients::{Client, Policy, Systemd};
 use files::Links;
 
 use self::answer::Answer;
@@ -127,6 +127,12 @@ fn survey(arguments: &CheckArguments) -> Result<Survey> {
         architecture: architecture.map(|known| known.to_string()),
         manifests: arguments.manifests,
         link: arguments.link.clone(),
+        policy: (arguments
+            .image_policy
+            .as_deref()
+            .map(Policy::parse)
+            .transpose())
+        .map_err(|problem| Failure::usage(format!("--image-policy: {problem}")))?,
         patterns: arguments
             .definition
             .as_deref()
