@@ -21,6 +21,8 @@ const WIDE: &str = "(64bit)";
 pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
     let mut hints = Vec::new();
     let mut missing = false;
+    // Of these the base may well have what another build of them would bring.
+    let is_unknown = |nevra: &Nevra| not_found.contains(&nevra.to_string());
     for rule in &problem.rules {
         match rule {
             Rule::NothingProvides { dependency, by } => {
@@ -31,7 +33,9 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
                 package,
                 other,
                 base: true,
-            } => hints.push(format!("a base with {package} instead of {other} would do")),
+            } if !is_unknown(other) => {
+                hints.push(format!("a base with {package} instead of {other} would do"))
+            }
             Rule::Conflicts {
                 package,
                 other: Some(other),

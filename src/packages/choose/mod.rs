@@ -15,8 +15,8 @@ use anyhow::anyhow;
 use architecture::Architecture;
 use linkage::Capabilities;
 use resolve::{
-    Available, Dependency, Installed, Options, Pool, Repository, Request, Resolution, Rule,
-    Solvable, Wanted, resolve,
+    Available, Dependency, Installed, Options, Pool, Problem, Repository, Request, Resolution,
+    Rule, Solvable, Wanted, resolve,
 };
 use rpm_input::Package;
 
@@ -117,7 +117,9 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         }
     };
     let resolution = resolution.map_err(|problem| {
-        let failure = Failure::refused(problem.rules.iter().collect::<Text>());
+        let lines = cause_in_base(&problem, &not_found).into_iter();
+        let lines = lines.chain(problem.rules.iter().map(ToString::to_string));
+        let failure = Failure::refused(lines.collect::<Text>());
         let hints = alternatives::of(&problem, &pool, &not_found);
         hints.into_iter().fold(failure, Failure::hint)
     })?;
@@ -356,6 +358,25 @@ fn provided(packages: &[Solvable]) -> Capabilities {
         files.cloned(),
     )
     .with_files_in_part(resolve::is_listed)
+}
+
+/// Says that what stands in the way may be in the base, where packages of it are known by name alone
+/// and the problem may be theirs: something is missing, or another build of one would be added.
+fn cause_in_base(problem: &Problem, not_found: &[String]) -> Option<String> {
+    let may_be_theirs = problem.rules.iter().any(|rule| match rule {
+        Rule::NothingProvides { by, .. } => by.is_some(),
+        Rule::SameName {
+            other, base: true, ..
+        } => not_found.contains(&other.to_string()),
+        _ => false,
+    });
+    (may_be_theirs && !not_found.is_empty()).then(|| {
+        format!(
+            "no repository has these builds of the base's packages, so it is not known what they \
+             provide: {}",
+            shortened(not_found)
+        )
+    })
 }
 
 /// Says that what the base provides is not wholly known.

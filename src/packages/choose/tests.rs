@@ -490,6 +490,44 @@ fn what_takes_the_place_of_what_was_asked_for_is_said() {
 }
 
 #[test]
+fn builds_that_left_the_repository_are_the_first_reason() {
+    let offered = packages(&[
+        "bash-5-1.x86_64; P sh",
+        "bash-5-0.x86_64; P sh",
+        "tool-1-1.x86_64; R sh",
+        "broken-1-1.x86_64; R bash < 1",
+        "old-bash-user-1-1.x86_64; R bash = 5-0",
+    ]);
+    let cause = "no repository has these builds of the base's packages, so it is not known what they \
+                 provide: bash-5-9.x86_64";
+    for (list, name, is_said) in [
+        ("bash-5-9.x86_64", "tool", true),
+        ("bash-5-9.x86_64", "broken", true),
+        // Of a package that a repository has all is known.
+        ("bash-5-1.x86_64", "broken", false),
+        ("bash-5-1.x86_64", "old-bash-user", false),
+        ("bash-5-9.x86_64", "nosuch", false),
+    ] {
+        let base = Base {
+            named: Named::Listed(base::parse_list(list).unwrap()),
+            ..Base::default()
+        };
+        let choice = choose(Question {
+            base: &base,
+            repositories: vec![repository(offered.iter(), None).unwrap()],
+            owners: &|_| Ok(vec![Owners::new()]),
+            wanted: Vec::new(),
+            names: &[name.to_owned()],
+            recommends: false,
+            architecture: Architecture::named("x86-64").unwrap(),
+        });
+        let said = choice.unwrap_err().lines().to_string();
+        assert_eq!(said.starts_with(cause), is_said, "{list} {name}: {said}");
+        assert!(!said.contains("would do") || !is_said, "{said}");
+    }
+}
+
+#[test]
 fn wishes_that_are_there_or_nowhere_are_not_missed() {
     let base = base_of(&["there-1-1.noarch", "shell-1-1.x86_64"]);
     let offered = packages(&[
