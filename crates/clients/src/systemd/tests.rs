@@ -505,5 +505,5 @@ fn more_images_than_one_mount_takes() {
             );
         }
     }
-    assert_eq!(mount_options("usr", ["a", "bc"].into_iter()), 41 + 36 + 37);
+    assert_eq!(mount_options("usr", ["a", "bc"].into_iter()), 42 + 37 + 38);
 }
