@@ -28,6 +28,7 @@ mod cache;
 mod check;
 mod client;
 mod clients;
+mod completion;
 mod crowd;
 mod delivery;
 mod determinism;

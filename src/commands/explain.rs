@@ -80,7 +80,7 @@ fn answers(id: &str) -> Vec<Answer> {
     of_build.chain(of_store).chain(of_rules).collect()
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     let of_build = FINDINGS.iter().map(|kind| kind.id);
     let of_store = store::FINDINGS.iter().map(|kind| kind.id);
     of_build

@@ -12,6 +12,7 @@ use files::Links;
 use roff::{Inline, Roff, bold, roman};
 
 use crate::cli::Cli;
+use crate::commands::completions;
 use crate::inputs::{ENVIRONMENT, recipe};
 use crate::report::Report;
 use crate::words::failure::{Failure, Kind, Result, writing_failure};
@@ -58,9 +59,7 @@ const FILES: [(&str, &str, &str); 3] = [
 
 /// Prints a completion script.
 pub fn completions(shell: Shell, report: &Report) -> Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-    report.print_script(&script)
+    report.print_script(&completions::script(shell))
 }
 
 /// Writes the manual pages into a directory.

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod check;
+mod completions;
 pub mod diff;
 pub mod explain;
 pub mod generate;
