@@ -113,6 +113,26 @@ impl<'a> BaseFiles<'a> {
         (found != hierarchy).then_some(found)
     }
 
+    /// Returns the names of the directories in a directory.
+    pub fn directories_in(&self, path: &str) -> BTreeSet<String> {
+        let listed = self.above.iter().filter_map(|one| {
+            let name = one.strip_prefix(path.as_bytes())?.strip_prefix(b"/")?;
+            let name = str::from_utf8(name).ok()?;
+            (!name.contains('/')).then(|| name.to_owned())
+        });
+        let Some(root) = self.root else {
+            return listed.collect();
+        };
+        let entries = fs::read_dir(root.join(path))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    }
+
     /// Says whether all of its files are at hand, and not just those that packages list.
     pub fn has_root(&self) -> bool {
         self.root.is_some()

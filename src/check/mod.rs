@@ -3,6 +3,7 @@
 pub mod closure;
 pub mod ground;
 pub mod level;
+mod modules;
 pub mod references;
 pub mod requirements;
 pub mod set;

@@ -21,6 +21,7 @@ use image::{
 };
 use serde::Serialize;
 
+use super::modules;
 use crate::base::files::{BaseEntry, BaseFiles, HIERARCHIES};
 use crate::base::{Access, harm};
 use crate::findings::{self, Finding, FindingKind, kinds};
@@ -141,6 +142,7 @@ pub fn shadows(
     };
     gate.directory(&PathBytes::default(), tree.root())?;
     gate.links();
+    gate.found.extend(modules::modules(tree, base));
     gate.found.sort();
     Ok(gate.found)
 }

@@ -200,6 +200,20 @@ kinds! {
         repair "Nothing to do if nothing else is installed there at run time. If something is, move \
          the image's files below /usr.";
 
+    NO_KERNEL: Fatal "no-kernel",
+        "kernel modules are for a kernel that the base does not have",
+        why "A kernel loads modules from the directory of its own release alone. Modules for another \
+         one are never found, and would not fit.",
+        repair "Use the package that was built for the base's kernel, or build for a base that has \
+         this one.";
+
+    NEEDS_DEPMOD: Note "needs-depmod",
+        "kernel modules are found only after depmod has run",
+        why "modprobe finds modules through modules.dep, an index of all modules of a kernel. An \
+         image can't bring it: its copy would hide the base's, and with it the base's modules.",
+        repair "Make the index on the host after each merge with depmod, or load the module by its \
+         path with insmod.";
+
     IMAGE_CONFLICT: Fatal "image-conflict",
         "two images that are merged together have different files at one path",
         why "systemd merges images in the order of their names, compared as versions, and the last \

@@ -214,6 +214,38 @@ fn over_a_base_whose_opt_is_a_link() {
 }
 
 #[test]
+fn modules_and_the_kernels_of_the_base() {
+    const BASE: &[&str] = &["usr/lib/modules/6.1-1/kernel/a.ko f a"];
+    let depmod = |kernel: &str| format!("needs-depmod /usr/lib/modules/{kernel}");
+    let none = |kernel: &str| format!("no-kernel /usr/lib/modules/{kernel}");
+    for (image, base, expected) in [
+        (
+            "usr/lib/modules/6.1-1/extra/b.ko f b",
+            Some(BASE),
+            vec![depmod("6.1-1")],
+        ),
+        (
+            "usr/lib/modules/6.1-2/extra/b.ko.xz f b",
+            Some(BASE),
+            vec![depmod("6.1-2"), none("6.1-2")],
+        ),
+        (
+            "usr/lib/modules/6.1-2/b.ko.zst f b",
+            None,
+            vec![depmod("6.1-2")],
+        ),
+        (
+            "usr/lib/modules/6.1-2/b.ko f b",
+            Some(&["usr/bin/a f a"]),
+            vec![depmod("6.1-2")],
+        ),
+        ("usr/lib/modules/6.1-2/README f b", Some(BASE), vec![]),
+    ] {
+        assert_eq!(found(&[image], base), expected, "{image}");
+    }
+}
+
+#[test]
 fn attributes_that_overlayfs_follows() {
     let implicit = Stat::implicit_directory(0);
     for (path, name, expected) in [
