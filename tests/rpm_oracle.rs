@@ -628,6 +628,37 @@ fn names_of_any_bytes_are_those_that_rpm_installs() {
     }
 }
 
+/// A header whose index has a tag twice means what `rpm` takes it for.
+#[test(all(&[root(), programs!("rpm")]))]
+fn of_a_tag_that_is_there_twice_the_first_counts_as_for_rpm() {
+    const DIGESTS: [u32; 3] = [269, 273, 1004];
+    const NAME: u32 = 1000;
+    const BUILDHOST: u32 = 1007;
+    let scratch = Scratch::new();
+    let mut rpm = fs::read(fixture("hello-noarch-0.5^git3-1.noarch.rpm")).unwrap();
+    let number = |rpm: &[u8], at: usize| u32::from_be_bytes(rpm[at..at + 4].try_into().unwrap());
+    let counts = |rpm: &[u8], start| [8, 12].map(|at| number(rpm, start + at) as usize);
+    let [entries, length] = counts(&rpm, 96);
+    let header = (96 + 16 + 16 * entries + length).next_multiple_of(8);
+    for (start, entries) in [(96, entries), (header, counts(&rpm, header)[0])] {
+        for at in (start + 16..).step_by(16).take(entries) {
+            match number(&rpm, at) {
+                tag if start == 96 && DIGESTS.contains(&tag) => rpm[at + 1] = 1,
+                BUILDHOST => rpm[at..at + 4].copy_from_slice(&NAME.to_be_bytes()),
+                _ => {}
+            }
+        }
+    }
+    let path = scratch.join("twice.rpm");
+    fs::write(&path, rpm).unwrap();
+    let mut query = Command::new("rpm");
+    query.args(["-qp", "--nosignature", "--nodigest"]);
+    let known = output_of(query.args(["--qf", "%{NEVRA}"]).arg(&path));
+    let file = fs::read(&path).unwrap();
+    let package = rpm_input::Package::read(&mut &file[..], "twice.rpm").unwrap();
+    assert_eq!(package.nevra.to_string(), known);
+}
+
 /// A package of which nothing covers the header, with one bit of a mode changed.
 #[test(all(&[root(), programs!("rpm")]))]
 fn a_header_that_nothing_covers_is_refused_as_by_rpm() {

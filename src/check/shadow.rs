@@ -370,13 +370,21 @@ impl Gate<'_, '_> {
     /// Says what is wrong with a link whose target is `path`, if anything is.
     fn leads(&self, path: &PathBytes, target: &PathBytes) -> Option<String> {
         let mut last = PathBytes::default();
+        let mut is_further = false;
         let mut look = |path: &PathBytes| {
             path.clone_into(&mut last);
-            self.step(path)
+            let step = self.step(path);
+            is_further |= matches!(step, Step::Link(_));
+            step
         };
         if follow(path, &mut look).is_some() {
             return None;
         }
+        // The way may end far from where it began.
+        let target = match is_further {
+            true => format!("{target}, which leads to /{last}"),
+            false => target.to_string(),
+        };
         let inside = HIERARCHIES
             .iter()
             .any(|hierarchy| is_below(&last, hierarchy));

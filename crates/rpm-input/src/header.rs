@@ -172,7 +172,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Returns the values of a tag.
+    /// Returns the values of a tag. Of a tag that stands in the index twice they are the first, as
+    /// for librpm.
     pub(crate) fn get(self, tag: u32) -> Option<Value<'a>> {
         let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
         let count = usize::try_from(entry.count).ok()?;
@@ -237,9 +238,7 @@ impl InstalledHeader {
         let mut entries = parse_index(index);
         check_values(&entries, data)?;
         let region = Region::find(&entries, data)?;
-        let (original, dribbles) = entries.split_at(region.entries.min(entries.len()));
-        check_distinct(original)?;
-        check_distinct(dribbles)?;
+        let dribbles = entries.get(region.entries..).unwrap_or_default();
         let original = match region.length {
             Some(length) => Some(header_bytes(
                 index.get(..ENTRY * region.entries).unwrap_or_default(),
@@ -411,9 +410,7 @@ fn read_header(
         .unwrap_or_default();
     let data = bytes.get(data_start..).unwrap_or_default();
     let entries = parse_index(index);
-    check_values(&entries, data)
-        .and_then(|()| check_distinct(&entries))
-        .map_err(refuse)?;
+    check_values(&entries, data).map_err(refuse)?;
     Ok(entries)
 }
 
@@ -463,16 +460,6 @@ fn check_values(entries: &[Entry], data: &[u8]) -> Result<(), String> {
         end = value_end;
     }
     Ok(())
-}
-
-/// Checks that no tag stands twice in an index.
-fn check_distinct(entries: &[Entry]) -> Result<(), String> {
-    let mut tags: Vec<u32> = entries.iter().map(|entry| entry.tag).collect();
-    tags.sort_unstable();
-    match tags.windows(2).find(|pair| pair.first() == pair.last()) {
-        Some([tag, _]) => Err(format!("tag {tag} is in the index twice")),
-        _ => Ok(()),
-    }
 }
 
 /// Checks one value and returns the offset where it ends.

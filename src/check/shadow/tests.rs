@@ -90,6 +90,28 @@ fn found(image: &[&str], of_base: Option<&[&str]>) -> Vec<String> {
         .collect()
 }
 
+/// Of several links one behind the other, the path where the way ends is named.
+#[test]
+fn where_a_link_ends() {
+    let base = base(&["usr/bin d 755", "usr/bin/x l ../lib/y", "usr/lib d 755"]);
+    let files = BaseFiles::of(&base);
+    for (image, expected) in [
+        (
+            "usr/bin/a l b",
+            "points to b, which is in neither the image nor the base",
+        ),
+        (
+            "usr/bin/a l x",
+            "points to x, which leads to /usr/lib/y, which is in neither the image nor the base",
+        ),
+    ] {
+        let naming = &mut |id: &ContentId| Ok(id.clone());
+        let found = shadows(&tree(&[image]), files.as_ref(), naming).unwrap();
+        let said: Vec<_> = found.iter().map(|shadow| &*shadow.what).collect();
+        assert_eq!(said, [expected]);
+    }
+}
+
 #[test]
 fn over_a_base_with_files() {
     const BASE: &[&str] = &[
