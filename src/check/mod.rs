@@ -94,6 +94,7 @@ pub fn files(
         let Needs {
             libraries,
             programs,
+            ..
         } = Needs::of(linkage);
         planned.evidence.unchecked = libraries.into_keys().chain(programs).collect();
         unchecked = unchecked_base(planned, &planned.evidence);
@@ -101,6 +102,9 @@ pub fn files(
     let unread = (linkage.unread.iter())
         .map(|(path, problem)| Finding::new(&kinds::ELF_UNREAD, format!("/{path}: {problem}")));
     let mut findings = closure::findings(&closure::judge(linkage, base));
+    if !base.are_known() {
+        findings.extend(cached(linkage));
+    }
     findings.extend(unread);
     findings.extend(unchecked);
     Ok(findings)
@@ -134,6 +138,21 @@ fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
         findings.push(Finding::new(&kinds::NO_VERSION_ID, text));
     }
     findings
+}
+
+/// Says which libraries of the image only the base's `ld.so.cache` could tell the loader of.
+fn cached(linkage: &Linkage) -> Vec<Finding> {
+    let cached = Needs::of(linkage).cached.into_iter();
+    let findings = cached.map(|(name, paths)| {
+        let paths: Vec<_> = paths.into_iter().collect();
+        let text = format!(
+            "{name} is in the image as {}, where the loader looks only if ld.so.cache of the base \
+             has the directory; ldconfig is not run",
+            paths.join(", ")
+        );
+        Finding::new(&kinds::LIBRARY_DIRECTORY, text)
+    });
+    findings.collect()
 }
 
 /// Fails where files need something of a base although their packages require nothing, so that

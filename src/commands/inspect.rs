@@ -165,5 +165,12 @@ fn needs_text(needs: &Needs) -> Text {
     for program in &needs.programs {
         text.line(format!("  {program}"));
     }
+    for (library, paths) in &needs.cached {
+        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+        let paths = paths.join(", ");
+        text.line(format!(
+            "  {library}  in ld.so.cache: the image has it as {paths}"
+        ));
+    }
     text
 }

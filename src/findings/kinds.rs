@@ -311,6 +311,14 @@ kinds! {
         repair "Give each version of the OS a directory, and put %w into the address that store \
          sysupdate writes; or build with --match sysext-level or any, if the image fits both.";
 
+    LIBRARY_DIRECTORY: Note "library-directory",
+        "a library is where the loader finds it only by an ld.so.cache that has the directory",
+        why "An installation runs ldconfig, which writes the directories of ld.so.conf.d into \
+         ld.so.cache. Nothing is run for an image, and a cache of its own would hide the base's.",
+        repair "Run ldconfig on the host after the merge, with the directory in its own \
+         ld.so.conf.d; or start the program with LD_LIBRARY_PATH. With --base DIRECTORY it is \
+         looked up whether the base has it.";
+
     GHOST_COMMAND: Note "ghost-command",
         "a command of a package is made when the package is installed, so it is not in the image",
         why "The package owns the path but does not contain the file (%ghost). A scriptlet makes \

@@ -28,6 +28,10 @@ pub struct Needs {
     /// Loaders of programs, and interpreters of scripts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub programs: BTreeSet<String>,
+    /// Libraries by name that the image has itself, in these paths: there the loader looks only if
+    /// the base's `ld.so.cache` has the directory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cached: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Needs {
@@ -36,7 +40,7 @@ impl Needs {
         let view = View::new(linkage, Base::Nothing);
         let judge = Judge::new(linkage, Base::Nothing, &view);
         let mut needs = Self::default();
-        for (_, problem) in judge.problems(Processor::Oldest) {
+        for (subject, problem) in judge.problems(Processor::Oldest) {
             match problem {
                 Problem::Interpreter { path } => {
                     needs.programs.insert(path);
@@ -53,7 +57,12 @@ impl Needs {
                 Problem::Version { name, version, .. } => {
                     needs.libraries.entry(name).or_default().insert(version);
                 }
-                Problem::Missing { .. } | Problem::Unloadable { .. } => {}
+                Problem::Missing {
+                    name, elsewhere, ..
+                } if !subject.alone => needs.cached.entry(name).or_default().extend(elsewhere),
+                // A plugin finds what the program that loads it has loaded.
+                Problem::Missing { .. } => {}
+                Problem::Unloadable { .. } => {}
             }
         }
         needs

@@ -110,6 +110,10 @@ fn full() -> Manifest {
                 BTreeSet::from(["GLIBC_2.34".to_owned()]),
             )]),
             programs: BTreeSet::from(["/usr/bin/env".to_owned()]),
+            cached: BTreeMap::from([(
+                "libb.so.1".to_owned(),
+                BTreeSet::from(["/usr/lib64/b/libb.so.1".to_owned()]),
+            )]),
         }),
         linkage: Some(Linkage {
             programs: BTreeMap::from([("usr/bin/a".to_owned(), object.clone())]),

@@ -446,3 +446,38 @@ fn what_a_program_loads() {
     assert_eq!(loader.start_merged("usr/lib64/libc.so.1"), None);
     assert_eq!(loader.start_merged("usr/bin/c"), None);
 }
+
+/// A library in a directory of its own is in the image, and the loader finds it by the base's
+/// cache alone.
+#[test]
+fn libraries_that_only_a_cache_finds() {
+    let needs = |text: &str| {
+        let cached = crate::Needs::of(&image(text)).cached;
+        let cached = cached.into_iter();
+        let lines = cached.map(|(name, paths)| {
+            let paths: Vec<_> = paths.into_iter().collect();
+            format!("{name} {}", paths.join(" "))
+        });
+        lines.collect::<Vec<_>>().join(", ")
+    };
+    let library = "usr/lib64/own/libb.so.1: soname=libb.so.1";
+    for (program, expected) in [
+        (
+            "usr/bin/a: program needs=libb.so.1",
+            "libb.so.1 /usr/lib64/own/libb.so.1",
+        ),
+        (
+            "usr/bin/a: program needs=libb.so.1 runpath=/usr/lib64/own",
+            "",
+        ),
+        ("usr/bin/a: program needs=libc.so.1", ""),
+        // A plugin has what its program has loaded.
+        ("usr/lib64/own/plugin.so: needs=libb.so.1", ""),
+    ] {
+        assert_eq!(
+            needs(&format!("{program}\n{library}")),
+            expected,
+            "{program}"
+        );
+    }
+}
