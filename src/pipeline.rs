@@ -36,7 +36,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     let mut planned = plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())?;
     answer::say_match(&planned, report);
     let libraries = BaseLibraries::of(&base, selection.provided.take())?;
-    let found = check::plan(&planned, &selection.packages(), files.as_ref())?;
+    let found = check::plan(&planned, &selection.packages(), &base, files.as_ref())?;
     planned.note(found);
     let found = check::needs(
         &mut planned,

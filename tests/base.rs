@@ -519,3 +519,98 @@ fn owners_with_fixed_numbers_are_kept() {
         assert_eq!(is_changed, line.contains("0755"));
     }
 }
+
+#[test]
+fn an_image_is_for_the_architecture_of_its_base() {
+    let scratch = Scratch::new();
+    let list = |arch: &str| {
+        let list = scratch.join(arch);
+        fs::write(&list, format!("system-1-1.{arch}\nbasics-1-1.noarch\n")).unwrap();
+        list
+    };
+    for (arch, rpm, more, architecture) in [
+        ("aarch64", "payload-zstd-1-1.noarch.rpm", "", Ok("arm64")),
+        ("armv7hl", "payload-zstd-1-1.noarch.rpm", "", Ok("arm")),
+        ("x86_64", "hello-sysext-1.0-1.x86_64.rpm", "", Ok("x86-64")),
+        (
+            "aarch64",
+            "hello-sysext-1.0-1.x86_64.rpm",
+            "",
+            Err("architecture: hello-sysext-1.0-1.x86_64 is not built for arm64"),
+        ),
+        (
+            "aarch64",
+            "hello-sysext-1.0-1.x86_64.rpm",
+            "--arch x86-64",
+            Err(
+                "architecture: the base is for arm64, so systemd ignores an image for x86-64 there",
+            ),
+        ),
+        (
+            "i686",
+            "hello-sysext-1.0-1.x86_64.rpm",
+            "",
+            Err("architecture: hello-sysext-1.0-1.x86_64 is not built for x86"),
+        ),
+        // What a system of one name in systemd takes is its user's to say.
+        (
+            "x86_64",
+            "hello-sysext-1.0-1.x86_64.rpm",
+            "--arch x86_64_v2",
+            Ok("x86-64"),
+        ),
+    ] {
+        let outcome = program()
+            .args(["--dry-run", "--json", "--os-release"])
+            .arg(os_release("tumbleweed"))
+            .arg("--base")
+            .arg(list(arch))
+            .args(more.split_whitespace())
+            .arg(fixture(rpm))
+            .output()
+            .unwrap();
+        let answer = json(&outcome);
+        match architecture {
+            Ok(architecture) => {
+                assert_eq!(
+                    answer["architecture"], architecture,
+                    "{arch} {rpm}: {answer}"
+                );
+                let findings = answer["findings"].as_array().unwrap();
+                let is_assumed = findings.iter().any(|one| one["id"] == "any-architecture");
+                assert!(!is_assumed, "{answer}");
+            }
+            Err(problem) => {
+                let error = answer["error"].as_str().unwrap();
+                assert!(error.contains(problem), "{arch} {rpm}: {error}");
+            }
+        }
+    }
+    // An image for another architecture is judged as the base's systemd does.
+    let image = build_for_check(&scratch);
+    for (arch, state) in [("x86_64", "merges"), ("aarch64", "breaks")] {
+        let outcome = program()
+            .args(["check", "--json", "--os-release"])
+            .arg(os_release("tumbleweed"))
+            .arg("--base")
+            .arg(list(arch))
+            .arg(&image)
+            .output()
+            .unwrap();
+        let answer = json(&outcome);
+        assert_eq!(answer["images"][0]["hosts"][0]["state"], state, "{answer}");
+    }
+}
+
+fn build_for_check(scratch: &Scratch) -> PathBuf {
+    let outcome = program()
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"))
+        .arg("-o")
+        .arg(scratch.join("store"))
+        .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    scratch.join("store/hello-sysext-1.0-1.x86-64.raw")
+}

@@ -524,3 +524,59 @@ fn generated_pages() {
         assert!(rules.contains(name), "{name} is not in {rules}");
     }
 }
+
+/// A build says what it could not look up, in its notes, its answer and the manifest.
+#[test]
+fn what_is_not_looked_up_is_said() {
+    let scratch = Scratch::new();
+    let build = |more: &[&str]| {
+        program()
+            .args(["--json", "--os-release"])
+            .arg(os_release("tumbleweed"))
+            .arg("-o")
+            .arg(scratch.join("store"))
+            .args(more)
+            .arg(fixture(HELLO))
+            .output()
+            .unwrap()
+    };
+    let needs = "4 needs of the image are not looked up (libc.so.6()(64bit), \
+                 libc.so.6(GLIBC_2.2.5)(64bit), libc.so.6(GLIBC_2.34)(64bit), 1 more): only the \
+                 os-release of the base is known";
+    let built = json(&build(&[]));
+    let findings = built["findings"].as_array().unwrap().iter();
+    let texts: Vec<_> = findings
+        .filter(|finding| finding["id"] == "unchecked-base")
+        .map(|finding| finding["text"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(texts, [needs]);
+    assert_eq!(built["evidence"]["known"], "os-release");
+    assert_eq!(built["evidence"]["unchecked"], built["requires"]);
+    let manifest = scratch.join("store/hello-sysext-1.0-1.x86-64.manifest.gz");
+    let manifest = crate::workshop::output_of(Command::new("gzip").arg("-dc").arg(manifest));
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["known"], "os-release");
+    assert_eq!(
+        manifest["findings"],
+        serde_json::json!({"unchecked-base": needs})
+    );
+    for (more, code) in [
+        (&["--strict"][..], 1),
+        (&["--strict", "--allow", "unchecked-base"], 0),
+        (&["--match", "any", "--replace"], 1),
+        (&["--match", "any", "--dry-run"], 1),
+        (
+            &["--match", "any", "--allow", "unchecked-base", "--dry-run"],
+            0,
+        ),
+    ] {
+        let more = [more, &["--allow", "set-uid", "--allow", "scriptlet"]].concat();
+        let outcome = build(&more);
+        assert_eq!(
+            outcome.status.code(),
+            Some(code),
+            "{more:?}: {}",
+            text(&outcome.stdout)
+        );
+    }
+}

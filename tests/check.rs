@@ -881,3 +881,61 @@ fn an_update_of_the_base_breaks_what_it_breaks_and_nothing_else() {
         assert!(outcome.status.success());
     }
 }
+
+#[test]
+fn a_list_is_looked_up_in_repositories() {
+    let scratch = Scratch::new();
+    build(
+        scratch.path(),
+        &[fixture("hello-tools-1.1~rc1-2.x86_64.rpm").as_os_str()],
+    );
+    let image = scratch.join("hello-tools-1.1-A.rc.1-2.x86-64.raw");
+    let repository = scratch.join("repository");
+    fs::create_dir(&repository).unwrap();
+    let library = "hello-library-2.0-3.x86_64.rpm";
+    fs::copy(fixture(library), repository.join(library)).unwrap();
+    for (name, line) in [
+        ("with", "hello-library-2.0-3.x86_64\n"),
+        ("partly", "gone-1-1.noarch\n"),
+    ] {
+        let whole =
+            "hello-library-2.0-3.x86_64\n".to_owned() + if name == "with" { "" } else { line };
+        fs::write(scratch.join(name), whole).unwrap();
+    }
+    let host = os_release("tumbleweed").display().to_string();
+    let ask = |base: &str, more: &[&str]| {
+        let path = scratch.join(base).display().to_string();
+        let arguments = [&["--json", "--base", &path, "--os-release", &host], more].concat();
+        answer_of(&check(&arguments, &[&image]))
+    };
+    let repo = repository.display().to_string();
+    let repo = ["--repo", repo.as_str()];
+    let on = |answer: &Value| answer["images"][0]["hosts"][0].clone();
+    // Without a repository nothing is looked up, and with one that lacks a package not all.
+    assert_eq!(on(&ask("with", &[]))["state"], "merges");
+    let partly = ask("partly", &repo);
+    assert_eq!(
+        (&on(&partly)["state"], &partly["hosts"][0]["known"]),
+        (&json!("merges"), &json!("names"))
+    );
+    // The C library is in none of it, and that is seen now.
+    let whole = ask("with", &repo);
+    assert_eq!(whole["hosts"][0]["known"], "provides");
+    assert_eq!(on(&whole)["state"], "breaks", "{whole}");
+    let missing = on(&whole)["findings"].to_string();
+    assert!(
+        missing.contains("libc.so.6") && !missing.contains("libhello"),
+        "{missing}"
+    );
+    // What was so before an update is no news; a list is a base before it, too.
+    let from = scratch.join("with").display().to_string();
+    let before = [&repo[..], &["--from", &from, "--from-os-release", &host]].concat();
+    assert_eq!(on(&ask("with", &before))["state"], "works");
+    let outcome = check(
+        &["--base", &from, "--os-release", &host, "--from", &from],
+        &[&image],
+    );
+    assert_eq!(outcome.status.code(), Some(2));
+    let said = text(&outcome.stderr);
+    assert!(said.contains("--from-os-release FILE"), "{said}");
+}

@@ -115,10 +115,12 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 12] = [
     "",
     "check",
+    "gate",
     "store add",
+    "store gate",
     "store list",
     "store prune",
     "store remove",

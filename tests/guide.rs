@@ -307,6 +307,7 @@ fn checking_an_os_update() {
             done
         done
         cp -a tree/usr/lib64/. old/usr/lib64
+        for root in old new; do cp /bin/sh $root/usr/bin/; done
         install() { rpm --dbpath \"$PWD/$1/usr/lib/sysimage/rpm\" -i --justdb --nodeps \"$2\"; }
         install old $library
         install new fixtures/outside-1-1.noarch.rpm
@@ -319,6 +320,19 @@ fn checking_an_os_update() {
         build fixtures/payload-zstd-*.rpm",
     );
     reader.read("docs/guide/os-update.md");
+    // The script, as a hook runs it: for what is linked, with the root of the next system.
+    reader.succeed(
+        "export STORE=store EXTENSIONS=links GATE_OPTIONS='--unsigned --arch x86-64'
+        mkdir links
+        ./update-gate new
+        cp store/hello-sysext-*.raw links/hello-sysext.raw
+        ./update-gate new > said
+        grep '^stays  hello-sysext:' said
+        cp store/hello-tools-*.raw links/hello-tools.raw
+        ! ./update-gate new > said
+        grep '^lost   hello-tools:' said
+        ! ./update-gate old",
+    );
 }
 
 #[test(SHELL, programs!("sha256sum"))]

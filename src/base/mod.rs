@@ -12,12 +12,14 @@ mod list;
 mod manifest;
 mod os_release;
 mod owners;
+mod processor;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ::files::Links;
 use anyhow::anyhow;
+use architecture::Architecture;
 use clients::Release;
 use rpm_input::{FileKind, Package, database};
 
@@ -69,6 +71,8 @@ pub enum PackageSource {
 pub struct Base {
     /// What its os-release says.
     pub os_release: Release,
+    /// Its architecture, where anything states it.
+    pub architecture: Option<Architecture>,
     /// How to call it in a message: "this host: Fedora Linux 42".
     pub title: String,
     /// `/usr/sbin` is a link to `/usr/bin`.
@@ -116,6 +120,11 @@ impl Base {
 
     /// Reads what there is to know of the base.
     pub fn open(source: &BaseSource) -> Result<Self> {
+        Self::open_for(source, "--os-release")
+    }
+
+    /// Reads what there is to know of the base. `option` is the one that names its os-release.
+    pub fn open_for(source: &BaseSource, option: &str) -> Result<Self> {
         let (prefix, found) = match &source.packages {
             PackageSource::Host => ("this host".to_owned(), host()?),
             PackageSource::At(path) => (path.display().to_string(), at(path)?),
@@ -135,14 +144,22 @@ impl Base {
                 (prefix, Found::default())
             }
         };
-        let os_release = match (&source.os_release, found.os_release) {
+        let os_release = match (&source.os_release, found.os_release.clone()) {
             (Some(path), _) => Some(os_release::read(path)?),
             (None, own) => own,
         };
         if os_release.is_none() && source.is_one_system {
             return Err(
-                Failure::usage(format!("{prefix}: can't tell which system this is"))
-                    .hint("give its os-release file with --os-release FILE, or use --match any"),
+                Failure::usage(format!("{prefix}: can't tell which system this is")).hint(
+                    match option {
+                        "--os-release" => {
+                            "give its os-release file with --os-release FILE; a build for every \
+                             system needs none: --match any"
+                                .to_owned()
+                        }
+                        other => format!("give its os-release file with {other} FILE"),
+                    },
+                ),
             );
         }
         let mut words = Vec::new();
@@ -157,7 +174,17 @@ impl Base {
             false => format!("{prefix}: {}", words.join(", ")),
         };
         let os_release = os_release.unwrap_or_default();
+        let architecture = found.architecture(&os_release);
+        if let (Some(one), Some(other)) = (architecture, processor::of_release(&os_release))
+            && !one.is_sibling(other)
+        {
+            return Err(Failure::refused(anyhow!(
+                "{title}: its os-release states the architecture {other}, but what is there is for \
+                 {one}"
+            )));
+        }
         Ok(Self {
+            architecture,
             title,
             merged_sbin: found
                 .merged_sbin
@@ -172,6 +199,20 @@ impl Base {
                 false => Owners::default(),
             },
         })
+    }
+}
+
+impl Found {
+    /// Returns the architecture, by what tells it best.
+    fn architecture(&self, os_release: &Release) -> Option<Architecture> {
+        let headers = self.packages.iter().flatten();
+        let mut arches: Vec<&str> = headers.map(|package| package.nevra.arch.as_str()).collect();
+        if let Named::Listed(listed) = &self.named {
+            arches.extend(listed.iter().map(|one| one.nevra.arch.as_str()));
+        }
+        processor::of_packages(arches.into_iter())
+            .or_else(|| self.root.as_deref().and_then(processor::of_loader))
+            .or_else(|| processor::of_release(os_release))
     }
 }
 

@@ -8,7 +8,7 @@ use manifest::Manifest;
 use resolve::{Dependency, Installed, Nevra, Solvable};
 
 use super::closure::{self, BaseLibraries, Break};
-use super::requirements::{self, LookedUp, Lookup};
+use super::requirements::{self, Loaded, LookedUp, Lookup};
 use super::shadow::{self, Shadow};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
@@ -140,20 +140,20 @@ impl<'a> Ground<'a> {
                 false => needs.libraries.into_keys().chain(needs.programs).collect(),
             };
         };
-        let has_linkage = image.linkage.is_some();
+        let loaded = Loaded::of(image.linkage.as_ref());
         let offers = offers(std::iter::once(manifest));
-        let LookedUp { unmet, unchecked } = self.lookup(has_linkage).look_up(requires, &offers);
+        let LookedUp { unmet, unchecked } = self.lookup(loaded).look_up(requires, &offers);
         let name = &manifest.config.name;
         findings.extend(unmet.iter().map(|text| requirements::unmet(text, name)));
         unchecked
     }
 
-    fn lookup(&self, has_linkage: bool) -> Lookup<'_> {
+    fn lookup(&self, loaded: Loaded) -> Lookup<'_> {
         Lookup {
             packages: self.packages.as_ref(),
             files: self.files.as_ref(),
             libraries: &self.libraries,
-            has_linkage,
+            loaded,
         }
     }
 
@@ -165,7 +165,9 @@ impl<'a> Ground<'a> {
         images: impl Iterator<Item = &'m Manifest>,
     ) -> Vec<Finding> {
         let requires = manifest.requires.as_deref().unwrap_or_default();
-        let looked_up = self.lookup(true).look_up(requires, &offers(images));
+        let looked_up = self
+            .lookup(Loaded::Later)
+            .look_up(requires, &offers(images));
         let unmet = looked_up.unmet.iter();
         unmet
             .map(|text| requirements::unmet(text, &manifest.config.name))

@@ -1,6 +1,7 @@
 //! Judgements of an image: against what it is called, against a base, against its clients.
 
 pub mod closure;
+pub mod gate;
 pub mod ground;
 pub mod level;
 mod modules;
@@ -18,7 +19,7 @@ use resolve::Installed;
 use rpm_input::Package;
 
 use self::closure::BaseLibraries;
-use self::requirements::{LookedUp, Lookup};
+use self::requirements::{Loaded, LookedUp, Lookup};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, kinds};
@@ -30,9 +31,11 @@ use crate::words::failure::{Failure, Result};
 pub fn plan(
     planned: &Planned,
     packages: &[&Package],
+    base: &Base,
     files: Option<&BaseFiles<'_>>,
 ) -> Result<Vec<Finding>> {
     let mut findings = identity(&planned.identity, packages);
+    findings.extend(architecture(&planned.identity, base));
     let shadows = shadow::shadows(&planned.plan.tree, files, &mut |id| Ok(id.clone()))?;
     findings.extend(shadow::findings(&shadows));
     findings.extend(references::commands(&planned.plan, files));
@@ -59,7 +62,7 @@ pub fn needs(
         packages: None,
         files,
         libraries,
-        has_linkage: true,
+        loaded: Loaded::Later,
     };
     let LookedUp { unmet, unchecked } = lookup.look_up(&planned.requires, &Installed::default());
     planned.evidence.unchecked = unchecked;
@@ -108,6 +111,18 @@ pub fn files(
     findings.extend(unread);
     findings.extend(unchecked);
     Ok(findings)
+}
+
+/// Compares the architecture of an image with that of its base.
+fn architecture(identity: &Identity, base: &Base) -> Option<Finding> {
+    let own = base.architecture?;
+    (!own.is_sibling(identity.architecture)).then(|| {
+        let text = format!(
+            "the base is for {own}, so systemd ignores an image for {} there",
+            identity.architecture
+        );
+        Finding::new(&kinds::ARCHITECTURE, text)
+    })
 }
 
 /// Looks at how the image is called against what is in it.

@@ -4,6 +4,8 @@
 //! looked for among them, and libraries are judged by what the loader finds. Everything else stays
 //! unchecked, and the verdict says so.
 
+use std::collections::BTreeSet;
+
 use linkage::{Base as Below, Linkage, View};
 use resolve::{Dependency, Installed};
 
@@ -20,8 +22,48 @@ pub struct Lookup<'a> {
     pub files: Option<&'a BaseFiles<'a>>,
     /// Its libraries and programs.
     pub libraries: &'a BaseLibraries,
-    /// What the image's programs load is known, and so is judged by what the loader finds.
-    pub has_linkage: bool,
+    /// The libraries that are judged by what the loader finds.
+    pub loaded: Loaded,
+}
+
+/// Which libraries the files of an image load. A package may require others, which its programs
+/// load in other ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// Nobody has looked.
+    Unknown,
+    /// It will be seen when the files are packed.
+    Later,
+    /// These, by soname.
+    These(BTreeSet<String>),
+}
+
+impl Loaded {
+    /// Returns those of an image.
+    pub fn of(linkage: Option<&Linkage>) -> Self {
+        match linkage {
+            None => Self::Unknown,
+            Some(linkage) => {
+                let objects = linkage.objects();
+                let needed = objects.flat_map(|(_, object)| object.needed.iter().cloned());
+                Self::These(needed.collect())
+            }
+        }
+    }
+
+    /// Says whether the loader's search judges this requirement, such as
+    /// `libc.so.6(GLIBC_2.38)(64bit)`.
+    fn judges(&self, text: &str) -> bool {
+        if !is_library(text) {
+            return false;
+        }
+        let soname = text.split('(').next().unwrap_or_default();
+        match self {
+            Self::Unknown => false,
+            Self::Later => true,
+            Self::These(sonames) => sonames.contains(soname) || soname == "rtld",
+        }
+    }
 }
 
 /// What became of the requirements of an image.
@@ -37,12 +79,15 @@ impl Lookup<'_> {
     /// Looks up `requires`. `image` has what the image's packages provide, on which conditions may
     /// depend.
     pub fn look_up(&self, requires: &[String], image: &Installed) -> LookedUp {
-        let is_judged =
-            |text: &str| self.has_linkage && self.libraries.are_known() && is_library(text);
+        let is_judged = |text: &str| self.libraries.are_known() && self.loaded.judges(text);
         if let Some(packages) = self.packages {
             let unmet = choose::unmet(requires, packages, image).into_iter();
             return LookedUp {
-                unmet: unmet.filter(|text| !is_judged(text)).cloned().collect(),
+                // A file may be there that no package has, such as one of update-alternatives.
+                unmet: unmet
+                    .filter(|text| !is_judged(text) && self.has_path(text) != Some(true))
+                    .cloned()
+                    .collect(),
                 unchecked: Vec::new(),
             };
         }
@@ -124,20 +169,32 @@ mod tests {
             from.iter().map(|index| requires[*index].clone()).collect()
         };
         let unknown = BaseLibraries::Unknown;
-        for (packages, libraries, has_linkage, unmet, unchecked) in [
+        let (later, nobody) = (Loaded::Later, Loaded::Unknown);
+        let libc = Loaded::These(["libc.so.6".to_owned()].into());
+        let none = Loaded::These(BTreeSet::new());
+        for (packages, libraries, loaded, unmet, unchecked) in [
             // Nothing is known: nothing is looked up.
-            (None, &unknown, true, &[][..], &[0, 1, 2, 3, 4, 5, 6, 7][..]),
+            (
+                None,
+                &unknown,
+                &later,
+                &[][..],
+                &[0, 1, 2, 3, 4, 5, 6, 7][..],
+            ),
             // Files alone: paths, also through links, and what the loader finds.
-            (None, &of_files, true, &[3], &[4, 7]),
-            (None, &of_files, false, &[3], &[4, 5, 6, 7]),
+            (None, &of_files, &later, &[3], &[4, 7]),
+            (None, &of_files, &libc, &[3], &[4, 7]),
+            (None, &of_files, &none, &[3], &[4, 5, 7]),
+            (None, &of_files, &nobody, &[3], &[4, 5, 6, 7]),
             // Packages know everything.
-            (Some(&packages), &of_packages, true, &[1, 2, 3, 7], &[]),
-            (Some(&packages), &of_files, true, &[1, 2, 3, 7], &[]),
-            (Some(&packages), &unknown, true, &[1, 2, 3, 5, 6, 7], &[]),
+            (Some(&packages), &of_packages, &libc, &[1, 2, 3, 7], &[]),
+            (Some(&packages), &of_files, &libc, &[3, 7], &[]),
+            (Some(&packages), &of_files, &none, &[3, 5, 7], &[]),
+            (Some(&packages), &unknown, &libc, &[1, 2, 3, 5, 6, 7], &[]),
             (
                 Some(&packages),
                 &of_packages,
-                false,
+                &nobody,
                 &[1, 2, 3, 5, 6, 7],
                 &[],
             ),
@@ -146,14 +203,14 @@ mod tests {
                 packages,
                 files: files.as_ref(),
                 libraries,
-                has_linkage,
+                loaded: loaded.clone(),
             };
             let expected = LookedUp {
                 unmet: texts(unmet),
                 unchecked: texts(unchecked),
             };
             let found = lookup.look_up(&requires, &Installed::default());
-            assert_eq!(found, expected, "{libraries:?} {has_linkage}");
+            assert_eq!(found, expected, "{libraries:?} {loaded:?}");
         }
     }
 }

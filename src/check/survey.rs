@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use architecture::Architecture;
 use clients::{Client, Host, Outcome, Pattern, Policy, Verdict};
 use linkage::Needs;
 
@@ -31,8 +32,8 @@ pub struct Survey {
     pub from: Option<Target>,
     /// The clients on each.
     pub clients: Vec<Client>,
-    /// The systems' architecture in systemd's spelling, if it is known.
-    pub architecture: Option<String>,
+    /// The systems' architecture, in place of what they state.
+    pub architecture: Option<Architecture>,
     /// Only the manifests are read.
     pub manifests: bool,
     /// Name of the client's link, instead of each image's own name.
@@ -90,10 +91,10 @@ impl Row {
         let found = &self.on_base[target];
         let is_unread = |one: &Judgement| one.verdict.outcome == Outcome::Unread;
         let is_unmerged = self.unaccepted(target).any(|one| !is_unread(one));
-        if is_unmerged || found.broken(waivers).next().is_some() {
-            Word::Breaks
-        } else if self.unaccepted(target).any(is_unread) {
+        if self.unaccepted(target).any(is_unread) {
             Word::Unread
+        } else if is_unmerged || found.broken(waivers).next().is_some() {
+            Word::Breaks
         } else if found.evidence.is_complete() {
             Word::Works
         } else {
@@ -182,6 +183,11 @@ impl Judgement {
 }
 
 impl Survey {
+    /// Returns the architecture of a target: what the user says, else what it states.
+    pub fn architecture_of(&self, target: &Target) -> Option<Architecture> {
+        self.architecture.or(target.base.architecture)
+    }
+
     /// Reads and judges images, `workers` at a time, and those that a host merges together, for each
     /// target where there are some. The first that can't be read ends it.
     pub fn rows(
@@ -240,7 +246,10 @@ impl Survey {
             path,
             self.manifests,
             self.link.as_deref(),
-            self.architecture.as_deref(),
+            self.targets
+                .first()
+                .and_then(|target| self.architecture_of(target))
+                .map(Architecture::systemd),
         )?;
         // An image by other hands has no manifest that says what its files need.
         if image.linkage.is_none()
@@ -309,7 +318,9 @@ impl Survey {
     fn judge(&self, image: &InspectedImage, target: usize, ground: &Ground<'_>) -> Vec<Judgement> {
         let host = Host {
             os_release: &ground.target.os_release,
-            architecture: self.architecture.as_deref(),
+            architecture: self
+                .architecture_of(ground.target)
+                .map(Architecture::systemd),
         };
         let refused = |client| match client {
             Client::Sysext(version) | Client::Importctl(version) => {

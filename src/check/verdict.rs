@@ -20,6 +20,19 @@ pub enum Word {
 }
 
 impl Word {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Works, Self::Merges, Self::Unread, Self::Breaks];
+
+    /// Returns the word of this text.
+    pub fn of(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|word| word.text() == text)
+    }
+
+    /// Says whether a client has the image after a merge, as far as anybody has looked.
+    pub fn is_good(self) -> bool {
+        self <= Self::Merges
+    }
+
     /// Returns the word.
     pub fn text(self) -> &'static str {
         match self {
@@ -28,5 +41,23 @@ impl Word {
             Self::Unread => "unread",
             Self::Breaks => "breaks",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_is_read_as_it_is_written() {
+        for word in Word::ALL {
+            assert_eq!(Word::of(word.text()), Some(word));
+        }
+        assert_eq!(Word::of("stale"), None);
+        let good: Vec<_> = Word::ALL
+            .into_iter()
+            .filter(|word| word.is_good())
+            .collect();
+        assert_eq!(good, [Word::Works, Word::Merges]);
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::LookupArguments;
 use crate::report::Verbosity;
 
 const CHECK_EXAMPLES: &str = "\
@@ -14,6 +15,8 @@ Examples:
       Says which images still work there, which break, and why
   sysext-build check a.raw b.raw --base root/
       Also says what becomes of the two where a host merges both
+  sysext-build check store/*.raw --base new.packages --repo new.repo --os-release new.os-release
+      The same where the new system is known by the list of its packages
   sysext-build check tool.raw --as tool --client systemd-252,sysextmgr
       Says what these clients do with an image that is linked as tool.raw
 
@@ -52,6 +55,16 @@ pub struct CheckArguments {
     /// The base before an update: report only what the update to --base changes
     #[arg(long, value_name = "OLD", help_heading = "Hosts", requires = "base")]
     pub from: Option<PathBuf>,
+    /// os-release of the base before the update, where OLD has none
+    #[arg(long, value_name = "FILE", help_heading = "Hosts", requires = "from")]
+    pub from_os_release: Option<PathBuf>,
+    /// Where the packages of a base are looked up.
+    #[command(flatten)]
+    pub lookup: LookupArguments,
+    /// Directory that has the key by which the cache knows its own files
+    /// [default: $XDG_STATE_HOME/sysext-build]
+    #[arg(long, value_name = "DIR", help_heading = "Network")]
+    pub state_dir: Option<PathBuf>,
     /// os-release of a host, once for each host, or that of the base [default: this host's]
     #[arg(long, value_name = "FILE", help_heading = "Hosts")]
     pub os_release: Vec<PathBuf>,

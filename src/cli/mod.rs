@@ -3,6 +3,7 @@
 mod build;
 mod check;
 pub mod delivery;
+mod gate;
 mod network;
 mod signing;
 pub mod store;
@@ -20,7 +21,8 @@ use crate::words::text::escaped;
 
 pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
-pub use network::NetworkArguments;
+pub use gate::GateArguments;
+pub use network::{LookupArguments, NetworkArguments};
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;
@@ -121,6 +123,8 @@ pub enum Verb {
     Why(WhyArguments),
     /// Say what clients would do with images on other hosts, and why
     Check(CheckArguments),
+    /// Say before an OS update whether a store's extensions stay: for a hook on the host
+    Gate(GateArguments),
     /// Show what differs between two images
     Diff(DiffArguments),
     /// Explain a finding: what it means, why it matters, what to do

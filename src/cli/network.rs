@@ -28,3 +28,24 @@ pub struct NetworkArguments {
     #[arg(long, value_name = "N", help_heading = "Network", default_value_t = 5)]
     pub retries: u32,
 }
+
+/// Repositories in which the packages of a base are looked up.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LookupArguments {
+    /// Repository in which to look up what the packages of a list or a manifest provide: a
+    /// directory, an http, https or file URL, or a .repo file, as [NAME=]PLACE[,priority=N]
+    #[arg(long, value_name = "REPO", help_heading = "Hosts")]
+    pub repo: Vec<String>,
+    /// Trust the keys that .repo files name as gpgkey, each for its own repository
+    #[arg(long, help_heading = "Trust")]
+    pub import_keys: bool,
+    /// Accept only repositories whose repomd.xml is signed, even if no .repo file asks for it
+    #[arg(long, help_heading = "Trust")]
+    pub repo_gpgcheck: bool,
+    /// Accept only repositories that are signed by a key in FILE, or in the files of a directory
+    #[arg(long, value_name = "FILE", help_heading = "Trust")]
+    pub keyring: Vec<PathBuf>,
+    /// How to fetch.
+    #[command(flatten)]
+    pub network: NetworkArguments,
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use store::BestBefore;
 
+use super::LookupArguments;
 use super::SigningArguments;
 use super::delivery::{PageArguments, SysupdateArguments};
 use crate::report::Verbosity;
@@ -35,6 +36,8 @@ pub enum StoreVerb {
     Sign(SignArguments),
     /// Write the definitions with which systemd-sysupdate on clients finds the images
     Sysupdate(SysupdateArguments),
+    /// Say which extensions clients would lose by an update of their OS
+    Gate(Box<StoreGateArguments>),
     /// Write index.html for people and index.json for programs
     Page(PageArguments),
 }
@@ -50,6 +53,7 @@ impl StoreVerb {
             Self::Remove(arguments) => arguments.verbosity,
             Self::Sign(arguments) => arguments.verbosity,
             Self::Sysupdate(arguments) => arguments.verbosity,
+            Self::Gate(arguments) => arguments.verbosity,
             Self::Page(arguments) => arguments.verbosity,
         }
     }
@@ -76,6 +80,63 @@ pub struct AddArguments {
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,
     /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+const GATE_EXAMPLES: &str = "\
+Examples:
+  sysext-build store gate store/ --from / --base /.snapshots/7/snapshot
+      Says which extensions clients would lose by this update, and what to build again
+  sysext-build store gate store/ --base new/ --write --sign-key store.key
+      Also puts the verdicts into the store, for hosts that ask before they restart
+
+Exit code 1: a client that updates its OS would lose an extension.";
+
+/// The arguments of `store gate`.
+#[derive(Debug, Args)]
+#[command(after_help = GATE_EXAMPLES)]
+pub struct StoreGateArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// The OS after the update: a root directory, an RPM database, a list of packages (rpm -qa,
+    /// KIWI's .packages) or mkosi's manifest; may be given several times
+    #[arg(long, value_name = "NEW", required = true, help_heading = "Hosts")]
+    pub base: Vec<PathBuf>,
+    /// The OS before the update: what its clients have now is what they can lose
+    #[arg(long, value_name = "OLD", help_heading = "Hosts")]
+    pub from: Option<PathBuf>,
+    /// os-release of NEW, once for each NEW in their order, where it has none
+    #[arg(long, value_name = "FILE", help_heading = "Hosts")]
+    pub os_release: Vec<PathBuf>,
+    /// os-release of OLD, where it has none
+    #[arg(long, value_name = "FILE", help_heading = "Hosts", requires = "from")]
+    pub from_os_release: Option<PathBuf>,
+    /// Architecture of the hosts, as systemd or RPM spell it [default: what each base states]
+    #[arg(long, value_name = "ARCH", help_heading = "Hosts")]
+    pub arch: Option<String>,
+    /// Where the packages of a base are looked up.
+    #[command(flatten)]
+    pub lookup: LookupArguments,
+    /// Read only the manifests next to the images
+    #[arg(long)]
+    pub manifests: bool,
+    /// Put the verdicts into the store as compat.json
+    #[arg(long)]
+    pub write: bool,
+    /// Ignore a finding, such as shadows-base
+    #[arg(long, value_name = "FINDING")]
+    pub allow: Vec<String>,
+    /// Count notes, too, and demand that all that an image needs was looked up
+    #[arg(long)]
+    pub strict: bool,
+    /// Number of images to read at the same time [default: one per core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// What signs the list that --write changes.
     #[command(flatten)]
     pub signing: SigningArguments,
     /// How much to say, and in which form.

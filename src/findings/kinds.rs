@@ -48,10 +48,11 @@ kinds! {
          with --overlay.";
 
     ARCHITECTURE: Fatal "architecture",
-        "a package is built for a different architecture than the image",
+        "a package or the base is for a different architecture than the image",
         why "The image states its architecture, and systemd ignores it on any other. Programs \
          for another architecture would not start.",
-        repair "Use packages of one architecture, or set the image's architecture with --arch.";
+        repair "Use packages that are built for the base, or describe the base that they are for with \
+                --base. Where no base is known, --arch sets the image's architecture.";
 
     UNMET_REQUIREMENT: Fatal "unmet-requirement",
         "a package requires something that neither the base nor the image provides",
@@ -471,8 +472,8 @@ kinds! {
                 is nothing to do: this is reported only once.";
 
     ANY_ARCHITECTURE: Note "any-architecture",
-        "no package is built for an architecture, so the image gets this machine's",
-        why "All packages are noarch, so the image could be for any architecture, but sysextmgr \
+        "neither packages nor base state an architecture, so the image gets this machine's",
+        why "All packages are noarch and nothing is known of the base's architecture, but sysextmgr \
          and systemd-sysupdate need one in its name.",
         repair "Set it with --arch, and build one image for each architecture of your clients.";
 

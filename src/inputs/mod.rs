@@ -6,14 +6,15 @@
 pub mod recipe;
 mod repositories;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use architecture::Architecture;
 
 use crate::base::{BaseSource, PackageSource};
 use crate::cli::{
-    BuildArguments, ImageArguments, LayoutName, SigningArguments, Whether, nearest_verb,
+    BuildArguments, ImageArguments, LayoutName, LookupArguments, NetworkArguments,
+    SigningArguments, Whether, nearest_verb,
 };
 use crate::findings::Waivers;
 use crate::pack::Packing;
@@ -254,6 +255,43 @@ fn asked(
         architecture,
         dry_run: arguments.dry_run,
     })
+}
+
+/// Says where the packages of a base are looked up.
+pub fn looking_up(
+    arguments: &LookupArguments,
+    state: Option<&Path>,
+    architecture: Option<Architecture>,
+) -> Result<packages::Settings> {
+    let signing = SigningArguments {
+        state_dir: state.map(Path::to_owned),
+        ..SigningArguments::default()
+    };
+    Ok(packages::Settings {
+        files: Vec::new(),
+        names: Vec::new(),
+        not_files: Vec::new(),
+        modules: Vec::new(),
+        repositories: repositories::named(&arguments.repo, &[])?,
+        variables: BTreeMap::new(),
+        downloads: repositories::downloads(&arguments.network, &signing)?,
+        trust: trust::Settings {
+            keyrings: arguments.keyring.clone(),
+            import_keys: arguments.import_keys,
+            repo_gpgcheck: arguments.repo_gpgcheck,
+            now: clock()?,
+        },
+        locking: Locking::None,
+        recommends: false,
+        architecture,
+        dry_run: true,
+    })
+}
+
+/// Returns how files are fetched that are nobody's to keep, with the file of certificates to trust.
+pub fn fetching(arguments: &NetworkArguments) -> Result<(fetch::Options, Option<PathBuf>)> {
+    let settings = repositories::downloads(arguments, &SigningArguments::default())?;
+    Ok((settings.fetch, settings.authorities))
 }
 
 /// Says how the image is packed.

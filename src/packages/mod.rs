@@ -31,9 +31,9 @@ pub use chosen::{Chosen, Origin};
 use manifest::{Reason, ReliedOn};
 pub use settings::Settings;
 
-use crate::base::Base;
+use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
-use crate::packages::choose::{Question, choose, judge};
+use crate::packages::choose::{Provided, Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
 use crate::packages::trust::Trust;
@@ -106,6 +106,22 @@ pub fn select(settings: &Settings, base: &Base, report: &Report) -> Result<Selec
     })
 }
 
+/// Looks up what the packages of a base provide of which nothing but the names is known. What is not
+/// known of it comes back as findings.
+pub fn provided(
+    base: &Base,
+    settings: &Settings,
+    report: &Report,
+) -> Result<(Option<Provided>, Vec<Finding>)> {
+    if settings.repositories.is_empty() || !matches!(base.named, Named::Listed(_)) {
+        return Ok((None, Vec::new()));
+    }
+    let trust = Trust::open(&settings.trust)?;
+    let offer = Offer::open(settings, base, Vec::new(), trust, report)?;
+    let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?);
+    Ok((provided, unknown.into_iter().collect()))
+}
+
 /// Takes the packages that were named, and no other; says what stands against them.
 fn as_named(named: Vec<(PathBuf, Package)>, trust: &Trust, base: &Base) -> Result<Selection> {
     let mut findings = Vec::new();
@@ -149,6 +165,7 @@ fn as_locked(
     if !excluded.is_empty() {
         return Err(Lock::outdated(lock, excluded));
     }
+    let provided = provided.map(|provided| provided.capabilities);
     let (chosen, mut findings) = offer.take(&locked.packages, !settings.dry_run)?;
     findings.extend(unknown);
     // The lock says what each package must be, so that it does not matter who wrote the list.
@@ -186,7 +203,7 @@ fn as_chosen(
         owners: &|paths| offer.owners(paths),
         names: &settings.names,
         recommends: settings.recommends,
-        architecture: settings.architecture()?,
+        architecture: settings.architecture_for(base)?,
     })?;
     let (chosen, mut findings) = offer.take(&choice.chosen, !settings.dry_run)?;
     if !choice.not_added.is_empty() {
@@ -200,7 +217,7 @@ fn as_chosen(
     let lock = match settings.locking {
         Locking::Write(_) => {
             let locked = lock::packages(&chosen)?;
-            let request = offer.request(settings)?;
+            let request = offer.request(settings, base)?;
             Some(Lock::new(
                 request,
                 base,

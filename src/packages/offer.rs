@@ -40,7 +40,7 @@ impl<'a> Offer<'a> {
         trust: Trust,
         report: &'a Report,
     ) -> Result<Self> {
-        let variables = Variables::of(base, &settings.variables, settings.architecture()?)?;
+        let variables = Variables::of(base, &settings.variables, settings.architecture_for(base)?)?;
         let downloads = Downloads::new(&settings.downloads)?;
         let seen = settings.locking.seen()?;
         let sources = &settings.repositories;
@@ -103,19 +103,19 @@ impl<'a> Offer<'a> {
     }
 
     /// Returns what a lock says of the request.
-    pub fn request(&self, settings: &Settings) -> Result<lock::Request> {
+    pub fn request(&self, settings: &Settings, base: &Base) -> Result<lock::Request> {
         let nevra = |(_, package): &(_, Package)| package.nevra.to_string();
         Ok(lock::Request {
             names: settings.names.clone(),
             files: self.named.iter().map(nevra).collect(),
             recommends: settings.recommends,
-            architecture: settings.architecture()?.name().to_owned(),
+            architecture: settings.architecture_for(base)?.name().to_owned(),
         })
     }
 
     /// Returns the packages that a lock names. What only the cache has joins the offer.
     pub fn follow(&mut self, path: &Path, settings: &Settings, base: &Base) -> Result<Followed> {
-        let request = self.request(settings)?;
+        let request = self.request(settings, base)?;
         let files = self.named.iter().map(|(file, _)| repository::located(file));
         let files: Vec<_> = files.collect::<Result<_>>()?;
         let (offered, downloads) = (&mut self.repositories, &self.downloads);

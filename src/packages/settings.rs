@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use architecture::Architecture;
 
+use crate::base::Base;
 use crate::packages::lock::Locking;
 use crate::packages::repository::{self, RepositorySource};
 use crate::packages::trust;
@@ -31,7 +32,7 @@ pub struct Settings {
     pub modules: Vec<String>,
     /// Whether to add what packages recommend.
     pub recommends: bool,
-    /// The architecture of the base, if it was named.
+    /// The architecture of the base, if the user named it.
     pub architecture: Option<Architecture>,
     /// Whose signatures are asked for.
     pub trust: trust::Settings,
@@ -40,10 +41,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the architecture that packages are chosen for: the one that was named, else that of
-    /// this machine.
-    pub fn architecture(&self) -> Result<Architecture> {
+    /// Returns the architecture that packages are chosen for: the one that was named, else the
+    /// base's, else that of this machine.
+    pub fn architecture_for(&self, base: &Base) -> Result<Architecture> {
         (self.architecture)
+            .or(base.architecture)
             .or_else(Architecture::of_this_machine)
             .ok_or_else(|| Failure::usage("give the base's architecture with --arch ARCH"))
     }

@@ -92,7 +92,7 @@ impl Identity {
         if let Some(number) = naming.build_number {
             version = format!("{version}.{number}");
         }
-        let (architecture, assumed_architecture) = architecture(naming, main, packages)?;
+        let (architecture, assumed_architecture) = architecture(naming, base, main, packages)?;
         let version_id = base.os_release.get("VERSION_ID");
         let ending = (naming.layout)
             .ending(&architecture.to_string(), version_id)
@@ -178,12 +178,15 @@ fn release_file(name: &str) -> String {
     format!("extension-release.{name}")
 }
 
+/// Returns the architecture of an image: what was asked for, else the base's, since no other is
+/// merged there, else that of the packages, else this machine's, which is assumed.
 fn architecture(
     naming: &Naming,
+    base: &Base,
     main: Option<&Package>,
     packages: &[&Package],
 ) -> Result<(Architecture, bool)> {
-    if let Some(architecture) = naming.architecture {
+    if let Some(architecture) = naming.architecture.or(base.architecture) {
         return Ok((architecture, false));
     }
     for package in main.into_iter().chain(packages.iter().copied()) {

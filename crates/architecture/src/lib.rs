@@ -79,6 +79,11 @@ impl Architecture {
         Self::of_package(text).or_else(|| firsts().find(|first| first.row.systemd == text))
     }
 
+    /// Returns the architecture of an ELF file: the first that RPM has of it.
+    pub fn of_elf(elf: Elf) -> Option<Self> {
+        firsts().find(|first| first.row.elf == elf)
+    }
+
     /// Returns the architecture that this program was compiled for.
     pub fn of_this_machine() -> Option<Self> {
         firsts().find(|first| {

@@ -79,6 +79,17 @@ pub fn read(path: impl AsRef<Path>, limit: u64, links: Links) -> Result<Vec<u8>,
     read_open(&open(path, links)?, path, limit)
 }
 
+/// Makes a file in memory, which is nowhere in the file system and goes when it is closed.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn in_memory(name: &str) -> Result<File, Error> {
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let made = rustix::fs::memfd_create(name, flags);
+    made.map(File::from)
+        .map_err(|errno| io_error("make", Path::new(name), std::io::Error::from(errno)))
+}
+
 /// Takes a missing file for none: `if_there(read(…))?` is `None` where there is nothing of that
 /// name. A path through a file that is not a directory stays an error.
 ///

@@ -40,29 +40,49 @@ impl Store {
     /// # Errors
     /// Those of [`Store::add`] about the list and the signature.
     pub fn define(&self, definitions: &[Definition], listing: Listing<'_>) -> Result<bool, Error> {
+        if definitions.is_empty() {
+            return self.put_file(ARCHIVE, None, listing);
+        }
+        let failed = |source| Error::Io {
+            action: "write",
+            path: self.dir().join(ARCHIVE),
+            source,
+        };
+        let mut tarball = Vec::new();
+        write_tarball(definitions, None, TIME, &mut tarball).map_err(failed)?;
+        let bytes = manifest::pack(&tarball).map_err(failed)?;
+        self.put_file(ARCHIVE, Some(&bytes), listing)
+    }
+
+    /// Puts a file that is not an image into the store, or takes it out of it, together with its
+    /// line on the list. Says whether something changed.
+    pub(crate) fn put_file(
+        &self,
+        name: &str,
+        bytes: Option<&[u8]>,
+        listing: Listing<'_>,
+    ) -> Result<bool, Error> {
         let mut transaction = Transaction::begin(self.dir(), &listing)?;
         let directory = transaction.directory();
         let mut after = transaction.before().clone();
         let mut parts = Vec::new();
-        if definitions.is_empty() {
-            after.retain(|name| name != ARCHIVE);
-        } else {
-            let failed = |error| directory.error("write", ARCHIVE, error);
-            let mut tarball = Vec::new();
-            write_tarball(definitions, None, TIME, &mut tarball).map_err(failed)?;
-            let bytes = manifest::pack(&tarball).map_err(failed)?;
-            let sha256 = Sha256::digest(&bytes).into();
-            let mut file = directory.temporary()?;
-            file.write_all(&bytes).map_err(failed)?;
-            parts.push(transaction.part((ARCHIVE.to_owned(), file, sha256))?);
-            after.insert(ARCHIVE, sha256);
+        match bytes {
+            None => after.retain(|listed| listed != name),
+            Some(bytes) => {
+                let sha256 = Sha256::digest(bytes).into();
+                let mut file = directory.temporary()?;
+                file.write_all(bytes)
+                    .map_err(|error| directory.error("write", name, error))?;
+                parts.push(transaction.part((name.to_owned(), file, sha256))?);
+                after.insert(name, sha256);
+            }
         }
         let is_there = parts.iter().all(|part| part.found == Found::Same);
         if is_there && after == *transaction.before() {
             return Ok(false);
         }
-        if definitions.is_empty() {
-            transaction.remove(ARCHIVE.to_owned())?;
+        if bytes.is_none() {
+            transaction.remove(name.to_owned())?;
         }
         transaction.commit(parts, &after, listing)?;
         Ok(true)

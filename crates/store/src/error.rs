@@ -225,6 +225,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// Verdicts on the images can't be written.
+    #[error("{path}: the verdicts {problem}", path = .path.display())]
+    Compat {
+        /// Path of the file.
+        path: PathBuf,
+        /// What is wrong with them.
+        problem: crate::compat::CompatProblem,
+    },
     /// Two extensions can't be served from one directory.
     #[error(
         "extensions {general:?} and {special:?} can't share {path}: the pattern \

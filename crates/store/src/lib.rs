@@ -6,6 +6,7 @@
 //! ├── SHA256SUMS.gpg                      its detached signature, if the store is signed
 //! ├── import-pubring.gpg                  the public keys for it, as clients take them
 //! ├── definitions.tar.gz                  where systemd-sysupdate finds each extension, listed
+//! ├── compat.json                         what becomes of each image on other systems, listed
 //! ├── sysupdate.strace.d/                 the same for people to read; not listed
 //! ├── index.html, index.json              what people and programs read; not listed
 //! ├── strace-6.11-1.1.x86-64.raw          an image, listed
@@ -58,6 +59,7 @@
 mod add;
 mod archive;
 mod collision;
+mod compat;
 mod definition;
 mod directory;
 mod error;
@@ -88,6 +90,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use archive::{ARCHIVE, compare_definitions, write_definitions};
+pub use compat::{
+    COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
+};
 pub use definition::{
     DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery, IMAGE_DIRECTORY, LINK_DIRECTORY,
     MAX_INSTANCES, StoreUrl, definitions_directory,

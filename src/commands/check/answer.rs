@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use architecture::Architecture;
 use serde::Serialize;
 
 use crate::base::{Evidence, Known};
@@ -47,6 +48,8 @@ struct OnHostTogether<'a> {
 struct HostAnswer<'a> {
     label: &'a str,
     title: &'a str,
+    /// Its architecture; `None` where it states none, and each image's is taken for it.
+    architecture: Option<&'static str>,
     /// How much is known of it: `os-release`, `names`, `provides` or `files`.
     known: Known,
     os_release: &'a BTreeMap<String, String>,
@@ -121,6 +124,7 @@ impl<'a> Answer<'a> {
         let hosts = survey.targets.iter().map(|target| HostAnswer {
             label: &target.label,
             title: &target.base.title,
+            architecture: survey.architecture_of(target).map(Architecture::systemd),
             known: target.known(),
             os_release: target.os_release.keys(),
         });

@@ -1,22 +1,22 @@
 //! `check`: what clients do with images on other systems, and why.
 
 mod answer;
-mod table;
+pub mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::anyhow;
 use clients::{Client, Policy, Systemd};
 use files::Links;
 
 use self::answer::Answer;
-use crate::base::{Base, BaseSource, PackageSource};
-use crate::check::ground::Target;
+use crate::base::PackageSource;
 use crate::check::level::Level;
 use crate::check::set::Together;
 use crate::check::survey::{Row, Survey};
 use crate::check::verdict::Word;
 use crate::cli::CheckArguments;
+use crate::commands::hosts;
 use crate::findings::Waivers;
 use crate::inputs;
 use crate::report::Report;
@@ -29,7 +29,7 @@ const MAX_DEFINITION: u64 = 1 << 20;
 
 /// Judges the images and prints the table; fails where one does not work.
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
-    let survey = survey(arguments)?;
+    let survey = survey(arguments, report)?;
     let workers = inputs::workers(arguments.jobs)?;
     let (rows, together) = survey.rows(&arguments.images, workers)?;
     let level = survey.needs.then(|| level(&rows)).transpose()?;
@@ -95,36 +95,38 @@ fn passes_everywhere(survey: &Survey, row: &Row) -> bool {
     (0..survey.targets.len()).all(|target| row.passes(target, &survey.waivers))
 }
 
-fn survey(arguments: &CheckArguments) -> Result<Survey> {
-    let source = |packages, os_release| BaseSource {
-        packages,
-        os_release,
-        is_one_system: true,
-    };
-    let at = |path: &PathBuf, os_release| source(PackageSource::At(path.clone()), os_release);
+fn survey(arguments: &CheckArguments, report: &Report) -> Result<Survey> {
+    let given = |index: usize| arguments.os_release.get(index).cloned();
     let sources = match (&arguments.base, &arguments.os_release[..]) {
         (Some(_), [_, _, ..]) => {
             return Err(Failure::usage("--base allows only one --os-release")
                 .hint("to check other systems, leave --base out"));
         }
-        (Some(path), os_release) => vec![at(path, os_release.first().cloned())],
-        (None, []) => vec![source(PackageSource::Host, None)],
+        (Some(path), _) => vec![hosts::of(PackageSource::At(path.clone()), given(0))],
+        (None, []) => vec![hosts::of(PackageSource::Host, None)],
         (None, several) => several
             .iter()
-            .map(|path| source(PackageSource::Unknown, Some(path.clone())))
+            .map(|path| hosts::of(PackageSource::Unknown, Some(path.clone())))
             .collect(),
     };
-    let from = arguments.from.as_ref().map(|path| at(path, None));
-    let architecture = arguments
-        .arch
-        .as_deref()
+    let architecture = (arguments.arch.as_deref())
         .map(inputs::architecture)
         .transpose()?;
+    let state = arguments.state_dir.as_deref();
+    let lookup = inputs::looking_up(&arguments.lookup, state, architecture)?;
+    let from = match &arguments.from {
+        None => None,
+        Some(path) => {
+            let source = hosts::at(path, arguments.from_os_release.as_deref());
+            Some(hosts::open(&source, "--from-os-release", &lookup, report)?)
+        }
+    };
+    let open = |source| hosts::open(source, "--os-release", &lookup, report);
     Ok(Survey {
-        targets: sources.iter().map(target).collect::<Result<_>>()?,
-        from: from.as_ref().map(target).transpose()?,
+        targets: sources.iter().map(open).collect::<Result<_>>()?,
+        from,
         clients: clients(&arguments.client)?,
-        architecture: architecture.map(|known| known.to_string()),
+        architecture,
         manifests: arguments.manifests,
         link: arguments.link.clone(),
         policy: (arguments
@@ -166,21 +168,6 @@ fn patterns(path: &Path) -> Result<Vec<String>> {
         ))
         .hint("a definition is a .transfer or .conf file of systemd-sysupdate")),
     }
-}
-
-fn target(source: &BaseSource) -> Result<Target> {
-    let base = Base::open(source)?;
-    let os_release = base.os_release.clone();
-    let of = |key: &str| os_release.get(key).unwrap_or_default();
-    let label = format!("{} {}", of("ID"), of("VERSION_ID"))
-        .trim()
-        .to_owned();
-    Ok(Target {
-        label,
-        os_release,
-        base,
-        provided: None,
-    })
 }
 
 /// Returns the clients of these names; every systemd-sysext where none is named.

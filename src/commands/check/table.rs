@@ -199,7 +199,7 @@ fn without_name(reason: &str, row: &Row) -> String {
 }
 
 /// Returns a line for each reason that an image has not to work on a target.
-fn reasons(survey: &Survey, row: &Row, target: usize, report: &Report) -> Vec<String> {
+pub fn reasons(survey: &Survey, row: &Row, target: usize, report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for (one, clients) in grouped(row, target) {
         let (kind, verdict) = (one.kind(), &one.verdict);
@@ -282,7 +282,7 @@ fn compared(verdict: &Verdict) -> String {
 }
 
 /// Returns lines of cells as columns.
-fn aligned(lines: &[Vec<String>]) -> Text {
+pub fn aligned(lines: &[Vec<String>]) -> Text {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));

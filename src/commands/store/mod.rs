@@ -1,6 +1,7 @@
 //! `store`: the directory that images are served from. One module a verb.
 
 mod add;
+mod gate;
 mod list;
 mod page;
 mod prune;
@@ -25,6 +26,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::Sign(arguments) => sign::run(arguments, report),
         StoreVerb::Verify(arguments) => verify::run(arguments, report),
         StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),
+        StoreVerb::Gate(arguments) => gate::run(arguments, report),
         StoreVerb::Page(arguments) => page::run(arguments, report),
     }
 }

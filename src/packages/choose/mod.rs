@@ -335,7 +335,7 @@ pub struct Provided {
 pub fn provided_by_list(
     base: &Base,
     repositories: &[Repository],
-) -> (Option<Capabilities>, Option<Finding>) {
+) -> (Option<Provided>, Option<Finding>) {
     let Named::Listed(list) = &base.named else {
         return (None, None);
     };
@@ -343,7 +343,15 @@ pub fn provided_by_list(
     let not_found = not_found(&installed, &found);
     match unknown(&not_found, installed.len()) {
         Some(finding) => (None, Some(finding)),
-        None => (Some(provided(&installed)), None),
+        None => {
+            let capabilities = provided(&installed);
+            let packages = installed;
+            let found = Provided {
+                packages,
+                capabilities,
+            };
+            (Some(found), None)
+        }
     }
 }
 

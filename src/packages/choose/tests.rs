@@ -557,7 +557,7 @@ fn what_a_looked_up_base_provides() {
     };
     let (known, unknown) = provided_by_list(&listed("a-1-1.noarch"), &repositories);
     assert!(unknown.is_none());
-    let known = format!("{:?}", known.unwrap());
+    let known = format!("{:?}", known.unwrap().capabilities);
     let expected =
         "Capabilities { names: {\"a\", \"x\"}, files: {\"/bin/a\", \"/usr/bin/a\"}, lists: Some(";
     assert!(known.starts_with(expected), "{known}");

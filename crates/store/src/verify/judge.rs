@@ -8,6 +8,7 @@ use super::beside::{SUM_SUFFIX, agrees};
 use super::survey::{Looks, Survey, is_about_the_list};
 use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
+use crate::compat;
 use crate::definition::is_delivered;
 use crate::directory::{Directory, SIGNATURE, SUMS};
 use crate::error::Error;
@@ -64,6 +65,14 @@ pub(super) fn judge(
     if is_by_obs {
         let text = "is made of the NAME.sha256 next to each file";
         findings.push(Finding::new(&kinds::PUBLISHED_BY_OBS, SUMS, text));
+    }
+    // That it is not the listed file is said above.
+    let is_compat = |finding: &Finding| finding.file == compat::COMPAT;
+    if !findings.iter().any(is_compat)
+        && let Some(problem) = compat::problem(directory, sums)?
+    {
+        let text = format!("has verdicts that {problem}");
+        findings.push(Finding::new(&kinds::COMPAT_STALE, compat::COMPAT, text));
     }
     for name in survey.files.keys() {
         if let Some(finding) = other(directory, survey, sums, name)? {

@@ -164,6 +164,10 @@ kinds! {
         "in less than a week systemd 260 and newer will refuse the store",
         repair "sign it until another day: sysext-build store sign --best-before DAY";
 
+    COMPAT_STALE: Note "compat-stale",
+        "the verdicts for other systems are not on the images that are listed",
+        repair "judge the images again: sysext-build store gate DIR --base NEW --write";
+
     DEFINITION_MISMATCH: Error "definition-mismatch",
         "a definition is not what store sysupdate writes, so somebody else may have changed it",
         repair "--fix writes again what definitions.tar.gz has; or write all with store sysupdate",
