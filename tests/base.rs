@@ -466,7 +466,7 @@ fn a_base_by_name_has_what_repositories_say() {
         (
             "system-1-1.noarch\nhello-library-1.0-1.x86_64",
             &by_list[..],
-            "a base with hello-library-2.0-3.x86_64 instead of",
+            "no repository has these builds of the base's packages",
         ),
         (
             "",
