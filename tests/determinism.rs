@@ -87,6 +87,34 @@ fn no_time_is_later_than_source_date_epoch() {
     assert_eq!(build(Some("yesterday")).0, Some(2));
 }
 
+#[test]
+fn the_order_of_files_is_not_in_the_bytes() {
+    let [main, others @ ..] = RPMS;
+    let build = |files: &[&str]| {
+        let scratch = Scratch::new();
+        let outcome = program()
+            .arg("--os-release")
+            .arg(os_release("tumbleweed"))
+            .args(["-o", "store"])
+            .args(files.iter().map(|name| fixture(name)))
+            .current_dir(scratch.path())
+            .output()
+            .unwrap();
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        contents(&scratch)
+    };
+    let [one, two, three] = others;
+    let expected = build(&[main, one, two, three]);
+    assert_eq!(expected.len(), 3);
+    for files in [
+        [main, one, three, two],
+        [main, two, three, one],
+        [main, three, two, one],
+    ] {
+        assert!(build(&files) == expected, "{files:?}");
+    }
+}
+
 /// Builds in a shell of its own, in which `surroundings` has been run.
 fn build(scratch: &Scratch, surroundings: &str, jobs: usize, block_size: &str) {
     let mut arguments: Vec<OsString> = vec![

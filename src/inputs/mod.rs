@@ -236,9 +236,15 @@ fn asked(
     let is_file = |name: &&String| !name.starts_with('/') && Path::new(name).exists();
     let not_files = names.iter().filter(is_file).cloned().collect();
     names.extend(arguments.names.iter().cloned());
+    let main = arguments.image.name.clone();
+    match files.is_empty() {
+        true => packages::main_first(&mut names, |name| main.as_ref() == Some(name), Clone::clone),
+        false => names.sort(),
+    }
     Ok(packages::Settings {
         files: rpm_files_of(&files)?,
         names,
+        main,
         not_files,
         repositories: repositories::named(&arguments.repo, &arguments.image.exclude)?,
         variables: repositories::variables(&arguments.image)?,
@@ -270,6 +276,7 @@ pub fn looking_up(
     Ok(packages::Settings {
         files: Vec::new(),
         names: Vec::new(),
+        main: None,
         not_files: Vec::new(),
         modules: Vec::new(),
         repositories: repositories::named(&arguments.repo, &[])?,

@@ -67,7 +67,7 @@ pub struct Lock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// Packages by name, as they were typed.
+    /// Packages by name, as they were typed, in the order that decides.
     pub names: Vec<String>,
     /// NEVRAs of the RPM files that were named.
     pub files: Vec<String>,

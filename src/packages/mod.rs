@@ -29,7 +29,7 @@ use rpm_input::Package;
 
 pub use chosen::{Chosen, Origin};
 use manifest::{Reason, ReliedOn};
-pub use settings::Settings;
+pub use settings::{Settings, main_first};
 
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
@@ -78,12 +78,17 @@ impl Selection {
 /// Returns the packages of the image: those that were named, and with repositories what they
 /// require. What was asked for and is in the base comes back as findings.
 pub fn select(settings: &Settings, base: &Base, report: &Report) -> Result<Selection> {
-    let named: Vec<_> = (settings.files.iter())
+    let mut named: Vec<_> = (settings.files.iter())
         .map(|path| {
             let package = repository::read_header(path).map_err(package_failure)?;
             Ok((path.clone(), package))
         })
         .collect::<Result<_>>()?;
+    main_first(
+        &mut named,
+        |(_, package): &(PathBuf, Package)| settings.main.as_ref() == Some(&package.nevra.name),
+        |(_, package)| (package.nevra.clone(), package.fingerprint()),
+    );
     for name in &settings.not_files {
         let text = format!("{name} is looked for in the repositories; for the file type ./{name}");
         report.stage("note", &text);

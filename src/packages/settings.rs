@@ -14,10 +14,13 @@ use crate::words::failure::{Failure, Result};
 /// What is asked for, what there is to choose from, and what is trusted.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The RPM files that were named, in the order that decides: the first is the main package.
+    /// The RPM files that were named. The main package is the first, unless `main` names another.
     pub files: Vec<PathBuf>,
-    /// Packages that are asked for by name, to be found in `repositories`.
+    /// Packages that are asked for by name, to be found in `repositories`, in the order that
+    /// [`main_first`] gives them.
     pub names: Vec<String>,
+    /// The name that the user gives the image; a package of that name is the main one.
+    pub main: Option<String>,
     /// Those of the names that are files here, too, and are not meant as such.
     pub not_files: Vec<String>,
     /// What to choose from.
@@ -38,6 +41,19 @@ pub struct Settings {
     pub trust: trust::Settings,
     /// Nothing is to be written, so files need not be read to their ends.
     pub dry_run: bool,
+}
+
+/// Puts what was asked for into the order that decides the image: the main one, then the others by
+/// `key`, so that the order in which a shell lists files does not matter. The main one is the one
+/// that is said to be, else the first.
+pub fn main_first<T, K: Ord>(asked: &mut [T], is_main: impl Fn(&T) -> bool, key: impl Fn(&T) -> K) {
+    let main = asked.iter().position(is_main).unwrap_or(0);
+    if let Some(before) = asked.get_mut(..=main) {
+        before.rotate_right(1);
+    }
+    if let Some(others) = asked.get_mut(1..) {
+        others.sort_by_cached_key(key);
+    }
 }
 
 impl Settings {

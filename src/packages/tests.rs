@@ -37,6 +37,7 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
     Settings {
         files: files.iter().map(|nevra| fixture(nevra)).collect(),
         names: names.iter().map(|name| (*name).to_owned()).collect(),
+        main: None,
         not_files: Vec::new(),
         repositories: repositories.collect(),
         variables: Default::default(),
@@ -186,6 +187,39 @@ fn files_names_and_repositories() {
             let package = read_header(&one.file).unwrap();
             assert_eq!(package.nevra, one.package.nevra);
         }
+    }
+}
+
+#[test]
+fn only_the_main_package_has_a_position() {
+    let sysext = "hello-sysext-1.0-1.x86_64";
+    for (files, main, expected) in [
+        ([TOOLS, LIBRARY, ONE], None, [TOOLS, ONE, LIBRARY]),
+        ([TOOLS, ONE, LIBRARY], None, [TOOLS, ONE, LIBRARY]),
+        ([ONE, TOOLS, LIBRARY], None, [ONE, LIBRARY, TOOLS]),
+        ([ONE, LIBRARY, sysext], None, [ONE, LIBRARY, sysext]),
+        ([ONE, TOOLS, LIBRARY], Some("other"), [ONE, LIBRARY, TOOLS]),
+        (
+            [ONE, LIBRARY, TOOLS],
+            Some("hello-library"),
+            [LIBRARY, ONE, TOOLS],
+        ),
+        (
+            [TOOLS, ONE, LIBRARY],
+            Some("hello-library"),
+            [LIBRARY, ONE, TOOLS],
+        ),
+    ] {
+        let settings = Settings {
+            main: main.map(str::to_owned),
+            ..settings(&files, &[], &[])
+        };
+        let selection = select(&settings, &base(), &report()).unwrap();
+        let packages = selection.packages();
+        let found: Vec<_> = (packages.iter())
+            .map(|package| package.nevra.to_string())
+            .collect();
+        assert_eq!(found, expected, "{files:?} {main:?}");
     }
 }
 

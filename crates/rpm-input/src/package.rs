@@ -143,6 +143,12 @@ pub(crate) struct PrefixDigest {
 }
 
 impl Package {
+    /// Returns the SHA-256 of all that stands before the payload, by which two files of one identity
+    /// are told apart.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.prefix.sha256
+    }
+
     /// Returns a package of which nothing but its identity is known: it has no files, and no bytes
     /// that could be read.
     pub fn named(nevra: Nevra) -> Self {
