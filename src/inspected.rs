@@ -26,10 +26,11 @@ use crate::words::quantity::bytes;
 
 /// Most extension-release files of an image.
 const MAX_RELEASES: usize = 1024;
-/// Contents may be this many times as long as their image.
+/// Contents of this length are read whatever the image's: 64 GiB, of which the digests take some
+/// minutes. Zeros are stored as holes, so that a sparse disk makes an honest image of any ratio.
+const MAX_WORK: u64 = 64 << 30;
+/// A large image may have contents that are this many times as long.
 const MAX_RATIO: u64 = 1000;
-/// Contents of this length are read whatever the image's: 1 GiB.
-const MAX_SMALL: u64 = 1 << 30;
 /// Where an image says what it is for.
 pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 /// Where a confext says that.
@@ -353,8 +354,8 @@ pub fn read_manifest<L: DeserializeOwned>(
         .map_err(|problem| Failure::refused(anyhow!("{} {problem}", path.display())))
 }
 
-/// Fails for contents that are far longer than their image. Holes cost nothing, so a hostile image
-/// of a few kilobytes can hold terabytes of zeros; callers ask here before they read contents.
+/// Fails for contents that would take too long to read. Holes take no room, so a hostile image of a
+/// few kilobytes can hold terabytes of zeros; callers ask here before they read contents.
 pub fn check_content_size(path: &Path, length: u64, tree: &Tree) -> Result<u64> {
     let mut leaves = BTreeSet::new();
     let mut total: u64 = 0;
@@ -366,12 +367,14 @@ pub fn check_content_size(path: &Path, length: u64, tree: &Tree) -> Result<u64> 
             total = total.saturating_add(size);
         }
     });
-    if total > MAX_RATIO.saturating_mul(length).max(MAX_SMALL) {
+    let limit = MAX_RATIO.saturating_mul(length).max(MAX_WORK);
+    if total > limit {
         return Err(Failure::refused(anyhow!(
-            "{}: {} unpack to {}, which no ordinary image does",
+            "{}: {} unpack to {}; more than {} are not read of such an image",
             path.display(),
             bytes(length),
-            bytes(total)
+            bytes(total),
+            bytes(limit)
         )));
     }
     Ok(total)
@@ -399,6 +402,34 @@ mod tests {
     use image::{Leaf, Stat};
 
     use super::*;
+
+    #[test]
+    fn contents_are_bounded_by_the_work_that_they_are() {
+        const GIB: u64 = 1 << 30;
+        for (length, sizes, is_read) in [
+            (4096, &[GIB, 5000][..], true),
+            (4096, &[GIB, 63 * GIB], true),
+            (4096, &[GIB, 63 * GIB, 1], false),
+            (GIB, &[1000 * GIB], true),
+            (GIB, &[1000 * GIB, 1], false),
+            (4096, &[u64::MAX, u64::MAX], false),
+        ] {
+            let implicit = Stat::implicit_directory(0);
+            let mut tree = Tree::new(implicit.clone());
+            for (number, size) in sizes.iter().enumerate() {
+                let id = ContentId::new(number.to_string());
+                let leaf = Leaf {
+                    stat: Stat::default(),
+                    content: Content::File { size: *size, id },
+                };
+                let path = format!("usr/{number}");
+                tree.insert_leaf(&path, leaf, &implicit).unwrap();
+            }
+            let found = check_content_size(Path::new("x"), length, &tree);
+            let expected = is_read.then(|| sizes.iter().sum());
+            assert_eq!(found.ok(), expected, "{length} {sizes:?}");
+        }
+    }
 
     #[test]
     fn an_image_has_so_many_release_files() {
