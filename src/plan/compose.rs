@@ -382,6 +382,7 @@ impl Composer<'_> {
         // Rules may make one directory of two that a package has; it does not conflict with itself.
         if both_directories && first.source.package == second.source.package
             || one.kind == two.kind && is_same(own, other)
+            || attributes(own) == attributes(other) && self.lead_to_one_place(first, second)
         {
             return Contest::First(None);
         }
@@ -397,6 +398,23 @@ impl Composer<'_> {
             .map(|(placed, file)| format!("{} ({})", self.owner(placed.source), described(file)));
         let text = format!("/{path} is in {} and in {}", owners[0], owners[1]);
         Contest::First(Some(Finding::new(&kinds::FILE_CONFLICT, text)))
+    }
+
+    /// Says whether two links that rules brought to one path lead to one place, however they say it:
+    /// `/bin/awk -> gawk` and `/usr/bin/awk -> ../../bin/gawk`. Of links that no rule moved the texts
+    /// count, as for RPM.
+    fn lead_to_one_place(&self, first: &Placed, second: &Placed) -> bool {
+        if first.moved.is_none() && second.moved.is_none() {
+            return false;
+        }
+        let [one, two] = [first, second].map(|placed| {
+            let found = self.found(placed);
+            match &found.kind {
+                CandidateKind::Symlink(target) => self.rules.destination(&found.path, target),
+                _ => None,
+            }
+        });
+        one.is_some() && one == two
     }
 
     /// Makes the tree of what is placed, directories before what is in them.
@@ -752,12 +770,16 @@ fn is_missed(script: &Scriptlet) -> bool {
     !goes && !only_ldconfig
 }
 
+/// Returns what files must have in common to be the same, whatever is in them.
+fn attributes(file: &File) -> (u16, &str, &str, Option<&[u8]>) {
+    let capabilities = file.capabilities.as_deref();
+    (file.mode, &file.owner, &file.group, capabilities)
+}
+
 /// Says whether two packages bring the same file, as RPM asks: mode, owner, and what is in it.
 fn is_same(one: &File, two: &File) -> bool {
-    let attributes = |file: &File| (file.mode, file.owner.clone(), file.group.clone());
     attributes(one) == attributes(two)
         && one.kind == two.kind
-        && one.capabilities == two.capabilities
         && match one.kind {
             FileKind::Regular => {
                 one.size == two.size && (one.size == 0 || one.digest == two.digest)

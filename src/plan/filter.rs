@@ -327,6 +327,17 @@ impl RuleSet {
         self.on.contains(rule.name)
     }
 
+    /// Returns where a link at `path` leads by its text, after the moves of these rules.
+    pub fn destination(&self, path: &PathBytes, target: &PathBytes) -> Option<Vec<u8>> {
+        let mut place = resolved(path.bytes(), target.bytes())?;
+        for rule in RULES.iter().filter(|rule| self.is_on(rule)) {
+            if let Step::Move(pairs) = rule.step {
+                place = merged(&place, pairs).unwrap_or(place);
+            }
+        }
+        Some(place)
+    }
+
     /// Sends a candidate through the rules. `moved` is told of each move.
     pub fn judge(&self, file: &mut Candidate, moved: &mut dyn FnMut(&'static Rule)) -> Verdict {
         for rule in RULES.iter().copied().filter(|rule| self.is_on(rule)) {
@@ -351,23 +362,25 @@ enum Relocation {
     Vanishes,
 }
 
+/// Returns where the first pair that fits moves a path.
+fn merged(path: &[u8], pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
+    let (from, to) = pairs.iter().find(|(from, _)| is_below(path, from))?;
+    Some([to.as_bytes(), path.get(from.len()..)?].concat())
+}
+
 /// Moves a candidate by the first pair that fits, and mends a relative link that the move breaks.
 fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
-    let merged = |path: &[u8]| -> Option<Vec<u8>> {
-        let (from, to) = pairs.iter().find(|(from, _)| is_below(path, from))?;
-        Some([to.as_bytes(), path.get(from.len()..)?].concat())
-    };
     // The link that the merge itself put there: /bin -> usr/bin.
     if matches!(file.kind, CandidateKind::Symlink(_))
         && pairs.iter().any(|(from, _)| file.path == *from)
     {
         return Relocation::Vanishes;
     }
-    let new_path = merged(file.path.bytes());
+    let new_path = merged(file.path.bytes(), pairs);
     if let CandidateKind::Symlink(target) = &mut file.kind {
         let place = new_path.as_deref().unwrap_or(file.path.bytes());
         if let Some(points_to) = resolved(file.path.bytes(), target.bytes()) {
-            let points_to = merged(&points_to).unwrap_or(points_to);
+            let points_to = merged(&points_to, pairs).unwrap_or(points_to);
             if points_to == place {
                 return Relocation::Vanishes;
             }

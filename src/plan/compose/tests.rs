@@ -430,6 +430,49 @@ fn what_becomes_of_paths() {
             ],
         ),
         (
+            "links that a move brings to one path, and that lead to one place",
+            &[
+                "/bin/awk l 0777 root:root ->gawk",
+                "/usr/bin/awk l 0777 root:root ->../../bin/gawk",
+                "/usr/bin/ex l 0777 root:root ->/bin/vi",
+            ],
+            &[
+                "/bin/ex l 0777 root:root ->vi",
+                "/usr/bin/awk l 0777 root:root ->../../bin/gawk",
+            ],
+            &[
+                "/usr/bin/awk l 0777 0:0 100 gawk",
+                "/usr/bin/ex l 0777 0:0 100 /bin/vi",
+                "moved: usr-merge changed 2 paths: /bin/awk is now /usr/bin/awk -> gawk ...",
+            ],
+        ),
+        (
+            "links that a move brings to one path, and that differ",
+            &[
+                "/bin/a l 0777 root:root ->b",
+                "/usr/bin/a l 0777 root:root ->c",
+                "/bin/d l 0777 root:root ->e",
+                "/usr/bin/d l 0777 man:root ->../../bin/e",
+            ],
+            &[],
+            &[
+                "/usr/bin/a l 0777 0:0 100 b",
+                "/usr/bin/d l 0777 0:0 100 e",
+                "file-conflict: /usr/bin/a is in one-1-1.x86_64 (link to b, 0777 root:root) and in one-1-1.x86_64 (link to c, 0777 root:root)",
+                "file-conflict: /usr/bin/d is in one-1-1.x86_64 (link to e, 0777 root:root) and in one-1-1.x86_64 (link to ../../bin/e, 0777 man:root)",
+                "moved: usr-merge changed 2 paths: /bin/a is now /usr/bin/a -> b ...",
+            ],
+        ),
+        (
+            "links that nothing moved are what they say",
+            &["/usr/bin/a l 0777 root:root ->b"],
+            &["/usr/bin/a l 0777 root:root ->../bin/b"],
+            &[
+                "/usr/bin/a l 0777 0:0 100 b",
+                "file-conflict: /usr/bin/a is in one-1-1.x86_64 (link to b, 0777 root:root) and in two-1-1.x86_64 (link to ../bin/b, 0777 root:root)",
+            ],
+        ),
+        (
             "a directory in one package, a link in the other",
             &["/usr/x d 0755 root:root"],
             &["/usr/x l 0777 root:root ->y"],
