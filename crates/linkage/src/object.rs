@@ -5,19 +5,20 @@
 
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
 use elf::abi::{
     DF_1_NODEFLIB, DF_1_PIE, DT_FLAGS_1, DT_NEEDED, DT_NULL, DT_RPATH, DT_RUNPATH, DT_SONAME,
     DT_STRTAB, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM, ELFMAGIC, ET_DYN, ET_EXEC,
-    PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, VER_FLG_BASE, VER_FLG_WEAK,
+    PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_NOTE, SHF_TLS, SHT_NOBITS, VER_FLG_BASE, VER_FLG_WEAK,
 };
 use elf::dynamic::DynamicTable;
 use elf::endian::AnyEndian;
 use elf::file::{Class, FileHeader, parse_ident};
 use elf::gnu_symver::{VerDefIterator, VerNeedIterator};
 use elf::note::{Note, NoteIterator};
+use elf::section::SectionHeaderTable;
 use elf::segment::{ProgramHeader, SegmentTable};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ use crate::error::Error;
 const HEADER: usize = 64;
 /// The program header table of an object may be this long, in bytes; so says Linux.
 const MAX_PROGRAM_HEADERS: u64 = 64 * 1024;
+/// The section headers of an object are looked at if they are this long, in bytes.
+const MAX_SECTION_HEADERS: u64 = 1024 * 1024;
 /// The dynamic section, a version table or a note may be this long, in bytes.
 const MAX_TABLE: u64 = 1024 * 1024;
 /// Names that one object may have of each kind. The GNU C library defines some 50 versions.
@@ -110,7 +113,9 @@ impl Object {
         if header.e_type != ET_DYN && header.e_type != ET_EXEC {
             return Ok(None);
         }
-        let segments = segments(&mut source, &header)?;
+        let mut segments = segments(&mut source, &header)?;
+        let absent = absent(&mut source, &header)?;
+        segments.retain(|segment| !absent.contains(&segment.p_vaddr));
         let mut reader = Reader {
             source,
             header,
@@ -147,6 +152,34 @@ fn segments<R: Read + Seek>(
     Ok(SegmentTable::new(header.endianness, header.class, &bytes)
         .iter()
         .collect())
+}
+
+/// Returns the addresses of sections that are not in the file. A file of debug data has the headers
+/// of what it was taken from, but not the bytes, and the program headers still tell where they were.
+fn absent<R: Read + Seek>(
+    source: &mut Source<'_, R>,
+    header: &FileHeader<AnyEndian>,
+) -> Result<BTreeSet<u64>, Error> {
+    let entry = match header.class {
+        Class::ELF32 => 40,
+        Class::ELF64 => 64,
+    };
+    let length = u64::from(header.e_shnum) * u64::from(entry);
+    let end = header.e_shoff.checked_add(length);
+    // The loader does not look at them, so what can't be read of them stops nothing.
+    let is_there = end.is_some_and(|end| end <= source.length());
+    if header.e_shentsize != entry || !is_there || length > MAX_SECTION_HEADERS {
+        return Ok(BTreeSet::new());
+    }
+    let bytes = source.bytes("section headers", header.e_shoff, length)?;
+    let sections = SectionHeaderTable::new(header.endianness, header.class, &bytes);
+    let absent = sections.iter().filter(|section| {
+        // Of thread-local zeros, the address is that of the next section.
+        section.sh_type == SHT_NOBITS
+            && section.sh_flags & u64::from(SHF_TLS) == 0
+            && section.sh_size > 0
+    });
+    Ok(absent.map(|section| section.sh_addr).collect())
 }
 
 /// The tags of the dynamic section that we know.

@@ -8,6 +8,10 @@ use self::sample::Sample;
 use super::*;
 
 fn sample(bits: u8, big_endian: bool) -> Vec<u8> {
+    full(bits, big_endian).bytes()
+}
+
+fn full(bits: u8, big_endian: bool) -> Sample<'static> {
     Sample {
         bits,
         big_endian,
@@ -24,7 +28,6 @@ fn sample(bits: u8, big_endian: bool) -> Vec<u8> {
         flags_1: 0x800,
         note: r#"[{"feature":"f","priority":"required","soname":["libf.so.1"]}]"#,
     }
-    .bytes()
 }
 
 #[test]
@@ -61,6 +64,34 @@ fn both_classes_and_byte_orders() {
         assert_eq!(object, expected, "{bits} {big_endian}");
         let json = serde_json::to_string(&object).unwrap();
         assert_eq!(serde_json::from_str::<Object>(&json).unwrap(), object);
+    }
+}
+
+#[test]
+fn a_dynamic_section_that_is_not_in_the_file() {
+    for (bits, big_endian) in [(64, false), (64, true), (32, false), (32, true)] {
+        let sample = full(bits, big_endian);
+        for (kind, flags, size, count, is_dynamic) in [
+            (8, 3, 16, 1, false),
+            (8, 3, 16, 16384, false),
+            // A progbits or dynamic one, one of thread-local zeros, an empty one.
+            (1, 3, 16, 1, true),
+            (6, 3, 16, 1, true),
+            (8, 0x403, 16, 1, true),
+            (8, 3, 0, 1, true),
+            // More than are looked at.
+            (8, 3, 16, 65535, true),
+        ] {
+            let whole = sample.with_sections(kind, flags, size, count);
+            let object = Object::read(&mut Cursor::new(&whole)).unwrap().unwrap();
+            let told = format!("{bits} {big_endian} {kind} {flags:x} {size} {count}");
+            assert_eq!(object.soname.is_some(), is_dynamic, "{told}");
+            assert_eq!(object.needed.is_empty(), !is_dynamic, "{told}");
+            // Headers that are cut off count for nothing.
+            let cut = &whole[..whole.len() - 1];
+            let object = Object::read(&mut Cursor::new(cut)).unwrap().unwrap();
+            assert!(object.soname.is_some(), "{told}");
+        }
     }
 }
 

@@ -174,4 +174,34 @@ impl Sample<'_> {
         file.extend(body);
         file
     }
+
+    /// Returns the file with `count` section headers behind it, all of this type, with these flags
+    /// and this size, at the address of the dynamic section.
+    pub(super) fn with_sections(
+        &self,
+        kind: usize,
+        flags: usize,
+        size: usize,
+        count: usize,
+    ) -> Vec<u8> {
+        let mut file = self.bytes();
+        // Of the third program header; where the file header has the place, entry size and count.
+        let (address, width, place, counts, entry) = match self.bits {
+            32 => (52 + 2 * 32 + 8, 4, 32, 46, 40),
+            _ => (64 + 2 * 56 + 16, 8, 40, 58, 64),
+        };
+        let address = file[address..address + width].to_vec();
+        let start = self.wide(file.len());
+        file[place..place + width].copy_from_slice(&start);
+        let numbers = [self.half(entry), self.half(count)].concat();
+        file[counts..counts + 4].copy_from_slice(&numbers);
+        let (none, flags, size) = (self.wide(0), self.wide(flags), self.wide(size));
+        let kind = [self.word(0), self.word(kind)].concat();
+        let links = [self.word(0), self.word(0)].concat();
+        let section = [&kind, &flags, &address, &none, &size, &links, &none, &none];
+        let section: Vec<u8> = section.into_iter().flatten().copied().collect();
+        assert_eq!(section.len(), entry);
+        file.extend(section.repeat(count));
+        file
+    }
 }
