@@ -61,6 +61,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     }
     report.findings(planned.findings(), &inputs.waivers)?;
     planned.describe(&inputs.plan)?;
+    foresee(inputs, &planned, &base, &selection, report)?;
     answer::list_changes(&planned.plan, report);
     let stored = match inputs.dry_run {
         true => None,
@@ -75,6 +76,37 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     };
     selection.keep_lock(&inputs.packages, report)?;
     Ok(Built::new(inputs, selection, planned, stored))
+}
+
+/// Fails for what the end of the run is known to fail for: the store's own refusal, and an answer
+/// that can't be written.
+fn foresee(
+    inputs: &Inputs,
+    planned: &Planned,
+    base: &Base,
+    selection: &Selection,
+    report: &Report,
+) -> Result<()> {
+    let destination = &inputs.destination;
+    if inputs.dry_run && inputs.signing.key.is_none() {
+        let directory = destination.directory_of(&planned.identity.name);
+        signing::extends(&inputs.signing, None, &directory)?;
+    }
+    let manifest = publish::manifest::of_plan(planned, base, selection, &[]);
+    let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
+    if inputs.dry_run && !destination.replace {
+        for path in taken {
+            let text = format!(
+                "{}  is there: a build that makes the same changes nothing, any other needs --replace",
+                path.display()
+            );
+            report.stage("store", &text);
+        }
+    }
+    match report.is_json() {
+        true => report.check_output(),
+        false => Ok(()),
+    }
 }
 
 /// Packs what was planned and adds the image to the store: all or nothing. What is found on the way

@@ -224,6 +224,18 @@ impl Report {
         write_out(|out| out.write_all(script))
     }
 
+    /// Fails if it is plain before there is an answer that it can't be written.
+    pub fn check_output(&self) -> Result<()> {
+        match rustix::io::write(io::stdout(), &[]) {
+            Err(rustix::io::Errno::NOSPC) => Err(Failure::io(
+                WRITING,
+                io::Error::from(rustix::io::Errno::NOSPC),
+            )),
+            // Whatever else there is, is said when the answer is written.
+            _ => Ok(()),
+        }
+    }
+
     /// Prints a value as JSON, whose strings have escapes of their own.
     pub fn json(&self, value: &impl Serialize) -> Result<()> {
         write_out(|out| {

@@ -36,6 +36,7 @@ mod docs;
 mod english;
 mod env_file;
 mod fixture_repository;
+mod foreseen;
 mod gate;
 mod gpgcheck;
 mod guide;

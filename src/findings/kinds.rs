@@ -501,12 +501,12 @@ kinds! {
         repair "Try it on a host: systemd-dissect IMAGE, then systemd-sysext merge. With --allow \
          unread, check passes over it.";
 
-    PATTERN_COLLISION: Fatal "pattern-collision",
+    PATTERN_COLLISION: Always "pattern-collision",
         "systemd-sysupdate would take another extension's image for this one's",
         why "systemd-sysupdate looks for NAME-@v.%a.raw, where @v matches anything that may be a \
          version. The other extension's images match, most likely as the newest version, and \
          would be installed as this one.",
-        repair "Serve the two from separate directories.";
+        repair "Serve the two from separate directories, as --layout per-name does.";
 
     NO_VERSION_ID: Note "no-version-id",
         "the base has no VERSION_ID: systemd accepts the image, sysextmgr does not",

@@ -122,7 +122,7 @@ impl Waivers {
             kind.severity == Severity::Always && ids.iter().any(|name| name == kind.id)
         }) {
             return Err(Failure::usage(format!(
-                "--allow {}: this finding can't be allowed, since there is no image without it",
+                "--allow {}: this finding can't be allowed",
                 kind.id
             )));
         }

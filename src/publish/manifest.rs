@@ -22,12 +22,29 @@ pub fn of<W>(
     packed: &mut Packed<W>,
 ) -> Manifest {
     let linkage = std::mem::take(&mut packed.linkage);
+    Manifest {
+        needs: Some(Needs::of(&linkage)),
+        linkage: Some(linkage),
+        ..of_plan(planned, base, selection, &packed.digests)
+    }
+}
+
+/// Lists what is known before anything is packed; of the digests of the packages' files, those that
+/// are there, in the order of the selection.
+pub fn of_plan<L>(
+    planned: &Planned,
+    base: &Base,
+    selection: &Selection,
+    digests: &[[u8; 32]],
+) -> Manifest<L> {
     let identity = &planned.identity;
     let findings = planned.plan.findings.iter();
     let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
     let extension = identity.release.iter();
-    let chosen = selection.chosen.iter().zip(&packed.digests);
-    let mut packages: Vec<_> = chosen.map(|(one, digest)| package(one, digest)).collect();
+    let chosen = selection.chosen.iter().enumerate();
+    let mut packages: Vec<_> = chosen
+        .map(|(number, one)| package(one, digests.get(number)))
+        .collect();
     packages.sort_by(|a, b| a.nevra.cmp(&b.nevra));
     Manifest {
         manifest_version: Some(manifest::VERSION),
@@ -53,13 +70,14 @@ pub fn of<W>(
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),
-        needs: Some(Needs::of(&linkage)),
-        linkage: Some(linkage),
+        needs: None,
+        linkage: None,
     }
 }
 
-/// Returns what is recorded of a package; `digest` is that of its file.
-fn package(chosen: &Chosen, digest: &[u8; 32]) -> Package {
+/// Returns what is recorded of a package; `digest` is that of its file, if
+/// it was read.
+fn package(chosen: &Chosen, digest: Option<&[u8; 32]>) -> Package {
     let Explained {
         nevra,
         reason,
@@ -74,7 +92,7 @@ fn package(chosen: &Chosen, digest: &[u8; 32]) -> Package {
         architecture: Some(package.nevra.arch.clone()),
         summary: Some(package.summary.clone()).filter(|summary| !summary.is_empty()),
         size: Some(package.installed_size),
-        sha256: Some(hex::encode(digest)),
+        sha256: digest.map(hex::encode),
         origin: Some(origin.to_string_lossy().into_owned()),
         nevra: Some(nevra),
         reason: Some(reason),

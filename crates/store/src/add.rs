@@ -22,19 +22,20 @@ pub(crate) fn add(
     mut publication: Publication,
     listing: Listing<'_>,
 ) -> Result<Added, Error> {
-    check_names(&publication)?;
+    check_names(
+        &publication.name,
+        &publication.image.0,
+        &publication.manifest.0,
+    )?;
     let manifest = own_manifest(path, &mut publication)?;
     let transaction = Transaction::begin(path, &listing)?;
     let directory = transaction.directory();
     let before = transaction.before();
     let Publication {
-        name,
         replace,
         allow_older,
         ..
-    } = &publication;
-    let (name, replace, allow_older) = (name.clone(), *replace, *allow_older);
-    let image = publication.image.0.clone();
+    } = publication;
     let parts = vec![
         transaction.part(publication.image)?,
         transaction.part(publication.manifest)?,
@@ -47,20 +48,16 @@ pub(crate) fn add(
         });
     }
     let added = outcome(&parts, before);
-    let mut after = before.clone();
-    if added != Added::Unchanged {
-        collision::check(directory, before, &name, &image)?;
-        if !allow_older && before.get(&image).is_none() {
-            check_newest(directory, before, &manifest, &image)?;
+    let mut after = match added {
+        Added::Unchanged => before.clone(),
+        Added::New | Added::Replaced => {
+            let files: Vec<_> = (parts.iter())
+                .map(|part| (part.name.as_str(), part.sha256))
+                .collect();
+            extended(directory, before, &manifest, &files, allow_older)?
         }
-        for part in &parts {
-            after.insert(&part.name, part.sha256);
-        }
-        directory.check_prefixes(&after)?;
-    }
-    if let Some(day) = listing.best_before {
-        freshness::extend(&mut after, day, listing.now)?;
-    }
+    };
+    freshness::renew(&mut after, listing.best_before, listing.now)?;
     // A store is signed as soon as there is a key, even if it has nothing new.
     let is_to_sign = listing.signing.is_some() && !directory.exists(SIGNATURE)?;
     if added != Added::Unchanged || after != *before || is_to_sign {
@@ -69,17 +66,34 @@ pub(crate) fn add(
     Ok(added)
 }
 
+/// The list with an image, which is the first of `files`, and its manifest; or why it can't have
+/// them under these names.
+pub(crate) fn extended(
+    directory: &Directory,
+    before: &Sums,
+    manifest: &Summary,
+    files: &[(&str, [u8; 32])],
+    allow_older: bool,
+) -> Result<Sums, Error> {
+    if let Some((image, _)) = files.first() {
+        collision::check(directory, before, &manifest.config.name, image)?;
+        if !allow_older && before.get(image).is_none() {
+            check_newest(directory, before, manifest, image)?;
+        }
+    }
+    let mut after = before.clone();
+    for (name, sha256) in files {
+        after.insert(name, *sha256);
+    }
+    directory.check_prefixes(&after)?;
+    Ok(after)
+}
+
 /// Fails unless all names are usable and belong together.
-pub(crate) fn check_names(publication: &Publication) -> Result<(), Error> {
-    let Publication {
-        name,
-        image: (image, ..),
-        manifest: (manifest, ..),
-        ..
-    } = publication;
+pub(crate) fn check_names(name: &str, image: &str, manifest: &str) -> Result<(), Error> {
     for name in [name, image, manifest] {
         check_name(name).map_err(|problem| Error::Name {
-            name: name.clone(),
+            name: name.to_owned(),
             problem,
         })?;
     }
@@ -91,9 +105,9 @@ pub(crate) fn check_names(publication: &Publication) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::FileNames {
-        name: name.clone(),
-        image: image.clone(),
-        manifest: manifest.clone(),
+        name: name.to_owned(),
+        image: image.to_owned(),
+        manifest: manifest.to_owned(),
     })
 }
 

@@ -25,26 +25,48 @@ pub(crate) fn check(
     name: &str,
     image: &str,
 ) -> Result<(), Error> {
-    let error = |general: &str, special: &str, image: &str| Error::NameCollision {
-        path: directory.path().to_owned(),
-        general: general.to_owned(),
-        special: special.to_owned(),
-        image: image.to_owned(),
-    };
     if let Some((listed, other)) = witness(directory, sums, name, image)?
         && other != name
     {
-        return Err(error(name, &other, listed));
+        return Err(error(directory, name, &other, listed));
     }
     for (at, _) in name.match_indices('-') {
         let general = name.get(..at).unwrap_or_default();
         if let Some((_, other)) = witness(directory, sums, general, image)?
             && other == general
         {
-            return Err(error(general, name, image));
+            return Err(error(directory, general, name, image));
         }
     }
     Ok(())
+}
+
+/// Fails if `image` of the extension `name` can't be beside any of these images, of which the
+/// extension is known.
+pub(crate) fn check_all(
+    directory: &Directory,
+    others: &BTreeMap<String, String>,
+    name: &str,
+    image: &str,
+) -> Result<(), Error> {
+    let mut images: BTreeMap<_, _> = (others.iter())
+        .map(|(image, name)| (image.as_str(), name.as_str()))
+        .collect();
+    images.insert(image, name);
+    let is_ours = |(general, special, _): &(&str, &str, &str)| *general == name || *special == name;
+    match all(&images).into_iter().find(is_ours) {
+        Some((general, special, image)) => Err(error(directory, general, special, image)),
+        None => Ok(()),
+    }
+}
+
+fn error(directory: &Directory, general: &str, special: &str, image: &str) -> Error {
+    Error::NameCollision {
+        path: directory.path().to_owned(),
+        general: general.to_owned(),
+        special: special.to_owned(),
+        image: image.to_owned(),
+    }
 }
 
 /// A listed image that the pattern of the extension `name` fits, and its own extension; one that

@@ -235,7 +235,7 @@ pub enum Error {
     },
     /// Two extensions can't be served from one directory.
     #[error(
-        "extensions {general:?} and {special:?} can't share {path}: the pattern \
+        "pattern-collision: extensions {general:?} and {special:?} can't share {path}: the pattern \
          \"{general}-@v.%a.raw\" by which clients look for {general:?} also matches {image:?}, and \
          they would install it as {general:?}; put one of the two in another directory",
         path = .path.display()

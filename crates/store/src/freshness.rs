@@ -51,9 +51,26 @@ pub enum DayProblem {
     /// The day is over.
     #[error("{0} is over: clients would refuse the list at once")]
     Over(BestBefore),
+    /// The day that is listed is over, and no other was given.
+    #[error(
+        "the list was good until {0}: clients of systemd 260 and newer refuse it; give another day \
+         with --best-before"
+    )]
+    Expired(BestBefore),
 }
 
 impl BestBefore {
+    /// Fails if the day is over at `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`DayProblem::Over`].
+    pub fn check(self, now: u64) -> Result<(), DayProblem> {
+        match self.days_after(now) {
+            ..0 => Err(DayProblem::Over(self)),
+            0.. => Ok(()),
+        }
+    }
+
     /// How many days after the day of `now`, in seconds since 1970, it is; less than 0 if it is over.
     pub(crate) fn days_after(self, now: u64) -> i64 {
         self.day_number() - i64::try_from(now / DAY).unwrap_or(i64::MAX)
@@ -122,11 +139,18 @@ pub(crate) fn of(sums: &Sums) -> Option<BestBefore> {
         .min()
 }
 
-/// Puts the day on the list in place of those before it.
-pub(crate) fn extend(sums: &mut Sums, day: BestBefore, now: u64) -> Result<(), DayProblem> {
-    if day.days_after(now) < 0 {
-        return Err(DayProblem::Over(day));
+/// Puts the day on the list, if one is given; without one, the day that is listed must not be over.
+pub(crate) fn renew(sums: &mut Sums, day: Option<BestBefore>, now: u64) -> Result<(), DayProblem> {
+    match (day, of(sums)) {
+        (Some(day), _) => extend(sums, day, now),
+        (None, Some(listed)) if listed.days_after(now) < 0 => Err(DayProblem::Expired(listed)),
+        (None, _) => Ok(()),
     }
+}
+
+/// Puts the day on the list in place of those before it.
+fn extend(sums: &mut Sums, day: BestBefore, now: u64) -> Result<(), DayProblem> {
+    day.check(now)?;
     let latest = (sums.entries().iter()).filter_map(|entry| day_of(&entry.name));
     if let Some(listed) = latest.max()
         && listed > day

@@ -63,6 +63,7 @@ mod compat;
 mod definition;
 mod directory;
 mod error;
+mod foresight;
 mod freshness;
 mod inventory;
 mod layout;
@@ -98,6 +99,7 @@ pub use definition::{
     MAX_INSTANCES, StoreUrl, definitions_directory,
 };
 pub use error::{Error, SignError};
+pub use foresight::Prospect;
 pub use freshness::{BestBefore, DayProblem, NotADay};
 pub use inventory::{ListedImage, directories};
 pub use layout::Layout;
@@ -313,7 +315,8 @@ impl Store {
     ///   [`Error::Manifest`]: what is in the directory can't be built upon.
     /// - [`Error::Unsigned`], [`Error::SignatureMissing`], [`Error::SignatureInvalid`],
     ///   [`Error::OtherKey`]: the store is signed, and its list may not be extended by this signer.
-    /// - [`Error::Freshness`]: the day is over, or earlier than the one that is listed.
+    /// - [`Error::Freshness`]: the day is over, or earlier than the one that is listed; or none is
+    ///   given, and the one that is listed is over.
     /// - [`Error::LockUnsupported`]: the file system has no `flock`.
     /// - [`Error::Io`], [`Error::Undo`].
     ///
@@ -331,6 +334,29 @@ impl Store {
     /// Those of [`Store::add`], and [`Error::Listed`] where the directory has a list.
     pub fn add_for_obs(&self, publication: Publication) -> Result<Added, Error> {
         obs::add(&self.dir, publication)
+    }
+
+    /// Finds out what [`Store::add`] will be refused for, as far as that is known before there are
+    /// files to add. Changes nothing, and waits for nobody. Returns the names that are taken: whether
+    /// their files have the bytes that are about to come is not known.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`].
+    pub fn foresee(
+        &self,
+        prospect: &Prospect,
+        best_before: Option<BestBefore>,
+        now: u64,
+    ) -> Result<Vec<String>, Error> {
+        foresight::of_list(&self.dir, prospect, best_before, now)
+    }
+
+    /// Does the same for [`Store::add_for_obs`].
+    ///
+    /// # Errors
+    /// Those of [`Store::add_for_obs`].
+    pub fn foresee_for_obs(&self, prospect: &Prospect) -> Result<Vec<String>, Error> {
+        foresight::of_obs(&self.dir, prospect)
     }
 
     /// Signs the list as it stands, no matter who wrote it, and extends its freshness if a day is given;
@@ -352,9 +378,7 @@ impl Store {
                 path: self.dir.join(SUMS),
             });
         }
-        if let Some(day) = listing.best_before {
-            freshness::extend(&mut after, day, listing.now)?;
-        }
+        freshness::renew(&mut after, listing.best_before, listing.now)?;
         transaction.commit(Vec::new(), &after, listing)?;
         Ok(basis)
     }

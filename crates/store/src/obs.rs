@@ -4,28 +4,32 @@
 //! leaves `NAME.sha256` beside each file instead, with one line in the form of the list. Files
 //! whose names `bs_publish` does not know are dropped without a word.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use manifest::Summary;
 use sha2::{Digest, Sha256};
 
 use crate::add::{check_names, own_manifest};
-use crate::directory::{Found, SUMS};
+use crate::collision;
+use crate::directory::{Directory, Found, SUMS};
 use crate::error::Error;
-use crate::sums::Sums;
+use crate::inventory;
+use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::transaction::Transaction;
 use crate::verify::SUM_SUFFIX;
 use crate::{Added, Listing, Publication};
 
 pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Error> {
-    check_names(&publication)?;
+    check_names(
+        &publication.name,
+        &publication.image.0,
+        &publication.manifest.0,
+    )?;
     own_manifest(path, &mut publication)?;
     let transaction = Transaction::begin(path, &Listing::default())?;
     let directory = transaction.directory();
-    if directory.exists(SUMS)? {
-        return Err(Error::Listed {
-            path: path.join(SUMS),
-        });
-    }
+    check_neighbours(directory, &publication.name, &publication.image.0)?;
     let Publication {
         image,
         manifest,
@@ -59,4 +63,32 @@ pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Er
     };
     transaction.commit_unlisted(parts)?;
     Ok(added)
+}
+
+/// Fails where there is a list, or an image that can't share a directory with this one. The Open
+/// Build Service serves all images of a project from one.
+pub(crate) fn check_neighbours(
+    directory: &Directory,
+    name: &str,
+    image: &str,
+) -> Result<(), Error> {
+    if directory.exists(SUMS)? {
+        return Err(Error::Listed {
+            path: directory.path().join(SUMS),
+        });
+    }
+    let mut others = BTreeMap::new();
+    for other in directory.names()? {
+        if other.ends_with(IMAGE_SUFFIX) && other != image {
+            let file = directory.open_file(&manifest::file_name(&other))?;
+            // One without a good manifest is of the extension that its name speaks of.
+            let manifest = file.and_then(|file| Summary::from_gzip(file).ok());
+            let extension = manifest.map_or_else(
+                || inventory::guess_name(&other).to_owned(),
+                |manifest| manifest.config.name,
+            );
+            others.insert(other, extension);
+        }
+    }
+    collision::check_all(directory, &others, name, image)
 }

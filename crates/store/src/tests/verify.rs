@@ -88,7 +88,7 @@ fn each_kind_of_finding() {
         ("name-unusable", "b,-1.x86-64.raw", |s| {
             relist(s, "b,-1.x86-64.raw", b"")
         }),
-        ("name-collision", "a-b-1.x86-64.raw", |s| {
+        ("pattern-collision", "a-b-1.x86-64.raw", |s| {
             let json = manifest("1", "1").replace("\"name\":\"a\"", "\"name\":\"a-b\"");
             relist(s, "a-b-1.x86-64.raw", b"");
             relist(s, "a-b-1.x86-64.manifest.gz", &gzip(json.as_bytes()));

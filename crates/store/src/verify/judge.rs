@@ -222,7 +222,7 @@ fn names(sums: &Sums, images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Find
             "of {special} also matches {general}-@v.%a.raw, the pattern of \
                             {general}"
         );
-        findings.push(Finding::new(&kinds::NAME_COLLISION, image, text));
+        findings.push(Finding::new(&kinds::PATTERN_COLLISION, image, text));
     }
 }
 

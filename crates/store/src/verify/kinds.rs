@@ -89,7 +89,7 @@ kinds! {
         "a file name contains something that has a meaning of its own for a client",
         repair "rebuild the image under another name";
 
-    NAME_COLLISION: Error "name-collision",
+    PATTERN_COLLISION: Error "pattern-collision",
         "the pattern of one extension fits the images of another, which clients would install for it",
         repair "give each extension a directory of its own (--layout per-name)";
 

@@ -1,0 +1,61 @@
+//! What a store will refuse an image for, said before anything is packed.
+
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use manifest::Summary;
+use store::{Prospect, Store};
+
+use super::{Destination, check_own_directory};
+use crate::plan::identity::Identity;
+use crate::words::failure::{Failure, Result, store_failure};
+
+/// Fails for what the store is known to refuse by names, versions and days. Returns the files that
+/// the image would need to be equal to, or to replace.
+pub fn check(
+    destination: &Destination,
+    identity: &Identity,
+    manifest: Summary,
+) -> Result<Vec<PathBuf>> {
+    let path = destination.directory_of(&identity.name);
+    if !is_there(&path)? {
+        if let Some(day) = destination.best_before {
+            day.check(destination.now)
+                .map_err(|problem| store_failure(problem.into()))?;
+        }
+        return Ok(Vec::new());
+    }
+    if destination.layout.is_per_name() {
+        check_own_directory(&path)?;
+    }
+    let store = Store::open(&path).map_err(store_failure)?;
+    let prospect = Prospect {
+        image: identity.image_file(),
+        manifest,
+        replace: destination.replace,
+        allow_older: destination.allow_older,
+    };
+    let taken = match destination.obs {
+        true => store.foresee_for_obs(&prospect),
+        false => store.foresee(&prospect, destination.best_before, destination.now),
+    };
+    let taken = taken.map_err(store_failure)?;
+    Ok(taken.iter().map(|name| path.join(name)).collect())
+}
+
+/// Whether there is such a directory; fails if none can be made there.
+fn is_there(path: &Path) -> Result<bool> {
+    let above = path.ancestors().find(|one| one.symlink_metadata().is_ok());
+    let Some(above) = above else {
+        return Ok(false);
+    };
+    if !above.is_dir() {
+        let error = Error::from(ErrorKind::NotADirectory);
+        let doing = format!("making the directory {}", path.display());
+        return Err(Failure::io(doing, error));
+    }
+    if above != path {
+        Store::open(above).map_err(store_failure)?;
+    }
+    Ok(above == path)
+}
