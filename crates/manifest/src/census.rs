@@ -6,7 +6,7 @@ use super::Error;
 /// The most objects in a manifest: one for each package, and for each file that is linked.
 pub(crate) const MAX_OBJECTS: usize = 1 << 17;
 /// The most values in a manifest, without the first of each list and object.
-pub(crate) const MAX_VALUES: usize = 1 << 21;
+pub(crate) const MAX_VALUES: usize = 1 << 19;
 
 /// A count of the values in a text that is looked at piece by piece.
 #[derive(Default)]

@@ -489,7 +489,7 @@ fn what_takes_many_times_its_length_is_refused() {
         (manifest(0, values, r#""""#), None),
         (
             manifest(0, values + 1, r#""""#),
-            Some("has more than 2097152 values"),
+            Some("has more than 524288 values"),
         ),
         (manifest(0, 1, &in_a_string), None),
     ] {
