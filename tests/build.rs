@@ -121,6 +121,33 @@ fn image_names() {
     }
 }
 
+#[test]
+fn names_that_sysextmgr_does_not_find() {
+    for (system, arguments, expected) in [
+        ("microos", "", true),
+        ("microos", "--image-version 1.0 --build-number 29.1", false),
+        ("microos", "--image-version 1.0-29", true),
+        ("microos", "--match any", false),
+        ("tumbleweed", "", false),
+    ] {
+        let scratch = Scratch::new();
+        let outcome = program()
+            .args(["--dry-run", "--allow", "unchecked-base", "--os-release"])
+            .arg(os_release(system))
+            .args(arguments.split_whitespace())
+            .arg(fixture(HELLO))
+            .current_dir(scratch.path())
+            .output()
+            .unwrap();
+        let said = text(&outcome.stdout) + &text(&outcome.stderr);
+        assert!(outcome.status.success(), "{said}");
+        let found = said.contains(
+            "sysextmgr-name: sysextmgr takes hello-sysext-1.0 for the name of hello-sysext-1.0-",
+        ) && said.contains("--image-version 1.0 --build-number N");
+        assert_eq!(found, expected, "{system} {arguments}: {said}");
+    }
+}
+
 /// Every directory of units that systemd itself names, and that an image can have.
 #[test(program("systemd-analyze"))]
 fn the_managers_directories_are_systemds() {

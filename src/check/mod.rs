@@ -5,6 +5,7 @@ pub mod gate;
 pub mod ground;
 pub mod level;
 mod modules;
+mod origin;
 pub mod references;
 pub mod requirements;
 pub mod set;
@@ -27,6 +28,9 @@ use crate::plan::Planned;
 use crate::plan::identity::Identity;
 use crate::words::failure::{Failure, Result};
 
+/// The `ID` of the system whose client sysextmgr is.
+const MICROOS: &str = "opensuse-microos";
+
 /// Looks at what a planned image is called, and at what it would hide of a base with these files.
 pub fn plan(
     planned: &Planned,
@@ -36,6 +40,9 @@ pub fn plan(
 ) -> Result<Vec<Finding>> {
     let mut findings = identity(&planned.identity, packages);
     findings.extend(architecture(&planned.identity, base));
+    if !planned.identity.fits_any() {
+        findings.extend(origin::foreign(packages, &base.os_release));
+    }
     let shadows = shadow::shadows(&planned.plan.tree, files, &mut |id| Ok(id.clone()))?;
     findings.extend(shadow::findings(&shadows));
     findings.extend(references::commands(&planned.plan, files));
@@ -148,11 +155,28 @@ fn identity(identity: &Identity, packages: &[&Package]) -> Vec<Finding> {
         );
         findings.push(Finding::new(&kinds::ANY_ARCHITECTURE, text));
     }
+    findings.extend(unfound(identity));
     if !identity.release.iter().any(|(key, _)| *key == "VERSION_ID") {
         let text = "the base has no VERSION_ID; systemd accepts the image, sysextmgr does not";
         findings.push(Finding::new(&kinds::NO_VERSION_ID, text));
     }
     findings
+}
+
+/// Says that the client of openSUSE MicroOS does not find the image by the extension's name, which
+/// it takes off the file name.
+fn unfound(identity: &Identity) -> Option<Finding> {
+    let (file, name) = (identity.image_file(), &identity.name);
+    let found = clients::sysextmgr_name(&file);
+    let is_microos = identity.release.contains(&("ID", MICROOS.to_owned()));
+    (is_microos && found != name).then(|| {
+        let version = identity.version.split('-').next().unwrap_or_default();
+        let text = format!(
+            "sysextmgr takes {found} for the name of {file}, so \"sysextmgrcli install {name}\" does \
+             not find it; for a version without a hyphen: --image-version {version} --build-number N"
+        );
+        Finding::new(&kinds::SYSEXTMGR_NAME, text)
+    })
 }
 
 /// Says which libraries of the image only the base's `ld.so.cache` could tell the loader of.

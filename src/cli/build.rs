@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use store::BestBefore;
 
 use super::{NetworkArguments, SigningArguments};
+use crate::plan::identity::BuildNumber;
 use crate::plan::matching::Matching;
 use crate::report::Verbosity;
 
@@ -140,9 +141,10 @@ pub struct ImageArguments {
     #[arg(long, value_name = "VERSION", help_heading = "Image")]
     #[serde(rename = "version")]
     pub image_version: Option<String>,
-    /// Number that grows with each build of the same version: NAME-VERSION.N.ARCH.raw
+    /// Number that grows with each build of the same version, such as 7 or 29.1:
+    /// NAME-VERSION.N.ARCH.raw
     #[arg(long, value_name = "N", help_heading = "Image")]
-    pub build_number: Option<u64>,
+    pub build_number: Option<BuildNumber>,
     /// Architecture of the image, as systemd or RPM spell it
     #[arg(long, value_name = "ARCH", help_heading = "Image")]
     pub arch: Option<String>,

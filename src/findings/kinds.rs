@@ -477,6 +477,23 @@ kinds! {
          and systemd-sysupdate need one in its name.",
         repair "Set it with --arch, and build one image for each architecture of your clients.";
 
+    SYSEXTMGR_NAME: Note "sysextmgr-name",
+        "sysextmgr, the client of openSUSE MicroOS, does not find the image by the extension's name",
+        why "sysextmgr takes all before the last hyphen of a file name for the extension's name. A \
+             package's version and release have a hyphen between them, so a part of the version is \
+             taken for the name. systemd-sysupdate and systemd-sysext are not concerned.",
+        repair "Give the image a version without a hyphen: --image-version VERSION, with \
+                --build-number N for what grows with each build. If clients do not use sysextmgr, \
+                there is nothing to do.";
+
+    FOREIGN_PACKAGE: Note "foreign-package",
+        "a package was built for another distribution than the image states",
+        why "Distributions have different versions of libraries, and different names and places for \
+             what packages need. On a host without RPM packages the image is for that host, unless \
+             another system is named, so it is merged nowhere else.",
+        repair "Name the system that the image is for: --os-release FILE or --base. If the package is \
+                meant for this one, there is nothing to do.";
+
     NOT_MERGED: Fatal "not-merged",
         "a client skips the image on this host; other images are not affected",
         why "systemd-sysext skips an image that does not state the host's ID and VERSION_ID (or \

@@ -146,7 +146,7 @@ impl Inputs {
             layout,
             name: image.name.clone(),
             version: image.image_version.clone(),
-            build_number: image.build_number,
+            build_number: image.build_number.clone(),
             architecture: image.arch.as_deref().map(architecture).transpose()?,
             scope: scope(image.scope.as_deref().unwrap_or(DEFAULT_SCOPE))?,
         };

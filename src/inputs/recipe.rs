@@ -122,7 +122,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(shared.zip(command.get_arguments()).map(|(name, option)| {
         let action = option.get_action();
         let kind = match *name {
-            "build-number" => "number",
+            "build-number" => "number or string",
             _ if !action.takes_values() => "true or false",
             _ if matches!(action, clap::ArgAction::Append) => "list of strings",
             _ => "string",
@@ -412,7 +412,6 @@ fn in_plain_words(key: &str, found: &str, message: &str) -> String {
         Some((_, "a sequence")) => "a list",
         Some((_, "a boolean")) => "true or false",
         Some((_, "path string")) => "a string",
-        Some((_, "u64")) => "a whole number, 0 or more",
         Some((_, other)) => other,
     };
     format!("{key} takes {wanted}, but this is of type {found}")
@@ -544,7 +543,7 @@ mod tests {
             image: ImageArguments {
                 name: Some("debug".into()),
                 image_version: Some("1.2".into()),
-                build_number: Some(16),
+                build_number: Some("16".parse().unwrap()),
                 arch: Some("x86-64".into()),
                 scope: Some("system portable".into()),
                 matching: Some(Matching::SysextLevel),
@@ -588,7 +587,7 @@ mod tests {
                 ("overlay", "string"),
                 ("name", "string"),
                 ("version", "string"),
-                ("build-number", "number"),
+                ("build-number", "number or string"),
                 ("arch", "string"),
                 ("scope", "string"),
                 ("base", "string"),
@@ -651,8 +650,20 @@ mod tests {
             ("name = \"\"", "dir/x.toml:1: name: the string is empty", ""),
             (
                 "build-number = -1",
-                "dir/x.toml:1: build-number takes a whole number, 0 or more, but this is of type \
-                 integer",
+                "dir/x.toml:1: build-number takes a whole number, 0 or more, or a string such as \
+                 \"29.1\", but this is of type integer",
+                "",
+            ),
+            (
+                "build-number = 29.1",
+                "dir/x.toml:1: build-number takes a whole number, 0 or more, or a string such as \
+                 \"29.1\", but this is of type float",
+                "",
+            ),
+            (
+                "build-number = \"29.\"",
+                "dir/x.toml:1: build-number: \"29.\" is not a number, or several with dots, such \
+                 as 7 or 29.1",
                 "",
             ),
             (

@@ -41,6 +41,7 @@ pub use image::{Container, FileSystem, Image, Instead, ReleaseFile};
 pub use names::{Pattern, version_problem};
 pub use policy::Policy;
 pub use release::{MAX_RELEASE_SIZE, Release};
+pub use sysextmgr::short_name as sysextmgr_name;
 pub use systemd::{ROOM_FOR_MOUNT_OPTIONS, mount_options};
 pub use verdict::{Outcome, Verdict};
 pub use version::Systemd;

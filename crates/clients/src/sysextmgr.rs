@@ -121,8 +121,8 @@ fn compare(release: &Release, host: Host<'_>) -> Verdict {
     }
 }
 
-/// Returns the name that sysextmgr reads off a file name.
-fn short_name(file: &str) -> &str {
+/// Returns the name that sysextmgr reads off a file name, by which it finds an image.
+pub fn short_name(file: &str) -> &str {
     let cut = |name, at| str::rsplit_once(name, at).map_or(name, |(name, _)| name);
     cut(cut(cut(file, '.'), '.'), '-')
 }

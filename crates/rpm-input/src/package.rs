@@ -61,6 +61,8 @@ pub struct Package {
     pub licence: String,
     /// One line that says what it is.
     pub summary: String,
+    /// What it was built for, in whatever words the builder used.
+    pub distribution: Option<String>,
     /// Who distributes it.
     pub vendor: Option<String>,
     /// Sum of the sizes of all files in bytes, as the header states it.
@@ -158,6 +160,7 @@ impl Package {
             source_rpm: None,
             licence: String::new(),
             summary: String::new(),
+            distribution: None,
             vendor: None,
             installed_size: 0,
             files: Files::default(),
@@ -257,6 +260,7 @@ impl Package {
             source_rpm: header.text(Tag::SOURCERPM)?,
             licence: header.text(Tag::LICENSE)?.unwrap_or_default(),
             summary: header.text(Tag::SUMMARY)?.unwrap_or_default(),
+            distribution: header.text(Tag::DISTRIBUTION)?,
             vendor: header.text(Tag::VENDOR)?,
             installed_size: header.wide_number(Tag::SIZE, Tag::LONGSIZE)?.unwrap_or(0),
             files,

@@ -240,6 +240,7 @@ tags! {
     SOURCERPM = 1044,
     LICENSE = 1014,
     SUMMARY = 1004,
+    DISTRIBUTION = 1010,
     VENDOR = 1011,
     SIZE = 1009,
     LONGSIZE = 5009,
