@@ -67,7 +67,7 @@ pub struct FailureText {
 impl From<&Failure> for FailureText {
     fn from(failure: &Failure) -> Self {
         Self {
-            error: format!("{:#}", failure.source),
+            error: failure.lines().to_string(),
             hints: failure.hints.clone(),
             exit_code: failure.code(),
         }

@@ -279,3 +279,92 @@ fn an_unwritable_or_full_place_is_an_io_failure() {
         .unwrap();
     assert_eq!(outcome.status.code(), Some(3), "{}", text(&outcome.stderr));
 }
+
+#[test]
+fn a_file_in_the_place_of_the_output_directory() {
+    for output in ["file", "file/below"] {
+        let scratch = Scratch::new();
+        fs::write(scratch.join("file"), "").unwrap();
+        let outcome = program()
+            .current_dir(scratch.path())
+            .args(["--dry-run", "-o", output, "--os-release"])
+            .arg(os_release("debian-13"))
+            .arg(fixture("hello-sysext-1.0-1.x86_64.rpm"))
+            .output()
+            .unwrap();
+        assert_eq!(outcome.status.code(), Some(2));
+        assert_eq!(
+            text(&outcome.stderr),
+            "error: --output takes a directory, but file is not one\n\
+             hint: the image's own name comes from --name and --image-version\n"
+        );
+    }
+}
+
+#[test]
+fn stores_that_are_none_and_keeping_nothing() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("notes.txt"), "").unwrap();
+    for (arguments, code, words) in [
+        (
+            &["store", "verify", "."][..],
+            1,
+            "error: . is not a store: it has no SHA256SUMS\n",
+        ),
+        (
+            &["store", "prune", "--keep", "0", "."],
+            2,
+            "at least 1 is kept; to remove an extension: sysext-build store remove",
+        ),
+        (
+            &["store", "prune", "--keep", "x", "."],
+            2,
+            "it is not a whole number, 1 or more",
+        ),
+    ] {
+        let mut run = program();
+        let outcome = run
+            .current_dir(scratch.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert_eq!(text(&outcome.stdout), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn quiet_is_quiet_until_something_is_wrong() {
+    let scratch = Scratch::new();
+    let run = |arguments: &[&str]| {
+        let outcome = program()
+            .current_dir(scratch.path())
+            .arg("-q")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = text(&outcome.stdout) + &text(&outcome.stderr);
+        (outcome.status.code(), said)
+    };
+    let (debian, fedora) = (os_release("debian-13"), os_release("fedora-42"));
+    let (debian, fedora) = (debian.to_str().unwrap(), fedora.to_str().unwrap());
+    let rpm = fixture("hello-sysext-1.0-1.x86_64.rpm");
+    let build = ["-o", "s", "--os-release", debian, rpm.to_str().unwrap()];
+    let image = "s/hello-sysext-1.0-1.x86-64.raw";
+    for arguments in [
+        &build[..],
+        &["check", "--os-release", debian, image],
+        &["store", "list", "s"],
+        &["store", "verify", "s"],
+    ] {
+        assert_eq!(run(arguments), (Some(0), String::new()), "{arguments:?}");
+    }
+    let (code, said) = run(&["check", "--os-release", fedora, image]);
+    assert!(code == Some(1) && said.contains("not-merged"), "{said}");
+    fs::write(scratch.join(image), "damaged").unwrap();
+    let (code, said) = run(&["store", "verify", "s"]);
+    assert!(code == Some(1) && said.contains("error "), "{said}");
+    assert!(!said.contains("unsigned"), "{said}");
+}

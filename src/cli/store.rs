@@ -177,13 +177,24 @@ pub struct VerifyArguments {
     pub verbosity: Verbosity,
 }
 
+/// Reads how many of something are kept.
+fn at_least_one(text: &str) -> std::result::Result<NonZero<usize>, String> {
+    match text.parse::<usize>().map(NonZero::new) {
+        Ok(Some(number)) => Ok(number),
+        Ok(None) => {
+            Err("at least 1 is kept; to remove an extension: sysext-build store remove".to_owned())
+        }
+        Err(_) => Err("it is not a whole number, 1 or more".to_owned()),
+    }
+}
+
 /// The arguments of `store prune`.
 #[derive(Debug, Args)]
 pub struct PruneArguments {
     /// Directory of the store
     pub directory: PathBuf,
     /// How many images of each name and architecture to keep; the newest are kept
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub keep: NonZero<usize>,
     /// Keep that many for each value of this extension-release key
     #[arg(long, value_name = "KEY", value_enum)]

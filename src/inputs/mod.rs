@@ -194,7 +194,7 @@ impl Inputs {
                 .because(arguments.reasons.clone()),
             packing: packing(arguments)?,
             destination: Destination {
-                output: arguments.output.clone(),
+                output: output(&arguments.output)?,
                 layout,
                 obs: arguments.obs,
                 replace: arguments.replace,
@@ -347,6 +347,22 @@ fn base(image: &ImageArguments) -> BaseSource {
         packages,
         os_release: image.os_release.clone(),
         is_one_system,
+    }
+}
+
+/// Returns the directory for the image. It may be one that is not there yet, but not a file.
+fn output(path: &Path) -> Result<PathBuf> {
+    let is_file = |path: &&Path| path.symlink_metadata().is_ok() && !path.is_dir();
+    match path.ancestors().find(is_file) {
+        None => Ok(path.to_owned()),
+        Some(file) => {
+            let text = format!(
+                "--output takes a directory, but {} is not one",
+                file.display()
+            );
+            Err(Failure::usage(text)
+                .hint("the image's own name comes from --name and --image-version"))
+        }
     }
 }
 

@@ -141,12 +141,17 @@ impl Failure {
     pub fn lines(&self) -> Text {
         let mut text = Text::default();
         let mut line = String::new();
-        for (number, cause) in self.source.chain().enumerate() {
-            if number > 0 {
+        for cause in self.source.chain() {
+            let said = cause.to_string();
+            // Many errors have their cause in their own words, too.
+            if cause.downcast_ref::<Text>().is_none() && line.ends_with(&said) {
+                continue;
+            }
+            if !line.is_empty() {
                 line += ": ";
             }
             match cause.downcast_ref::<Text>() {
-                None => line += &cause.to_string(),
+                None => line += &said,
                 Some(reason) => {
                     let mut lines = reason.as_str().lines();
                     line += lines.next().unwrap_or_default();
@@ -266,5 +271,38 @@ pub fn store_failure(error: store::Error) -> Failure {
             .hint("publish the new key first; once clients have it, add --new-key")
             .hint("or sign with the key that signed before"),
         other => Failure::refused(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// An error that says its cause itself, and names it as its source, too.
+    #[derive(Debug, thiserror::Error)]
+    #[error("the payload is damaged: {source}")]
+    struct Damaged {
+        source: io::Error,
+    }
+
+    #[test]
+    fn no_cause_is_said_twice() {
+        let damaged = || Damaged {
+            source: io::Error::other("unknown frame"),
+        };
+        let lines = |failure: Failure| failure.lines().as_str().to_owned();
+        assert_eq!(
+            lines(Failure::refused(damaged()).at("a.rpm")),
+            "a.rpm: the payload is damaged: unknown frame\n"
+        );
+        let nested = io::Error::other(io::Error::other("unknown frame"));
+        assert_eq!(
+            lines(Failure::io("reading a.rpm", nested)),
+            "reading a.rpm: unknown frame\n"
+        );
+        let text: Text = ["one", "two"].into_iter().collect();
+        assert_eq!(lines(Failure::refused(text).at("a")), "a: one\ntwo\n");
     }
 }

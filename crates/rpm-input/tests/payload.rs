@@ -787,6 +787,41 @@ fn what_a_file_list_may_take_is_known_before_it_is_taken() {
 }
 
 #[test]
+fn what_is_not_an_rpm_is_called_what_it_is() {
+    let cut = [&[b'x'; 95][..], "ü".as_bytes()].concat();
+    for (bytes, kind) in [
+        (
+            &b"!<arch>\ndebian-binary   1700000000  0"[..],
+            "a Debian package (.deb)",
+        ),
+        (b"!<arch>\n/   0", "an archive of ar"),
+        (b"\n<!DOCTYPE HTML>\n", "an HTML page, perhaps"),
+        (b"\xef\xbb\xbf<html lang=de>", "an HTML page, perhaps"),
+        (b"<?xml version=\"1.0\"?>", "an XML document"),
+        (b"{\"manifest_version\": 1}", "JSON, such as a manifest"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a pointer of Git LFS",
+        ),
+        (b"[Output]\nFormat=sysext\n", "a text file"),
+        (&cut, "a text file"),
+        (b"hsqs\0\0", "a SquashFS image"),
+        (b"\x1f\x8b\x08", "a file compressed by gzip"),
+        (b"\x7fELF\x02", "a program or library (ELF)"),
+        (
+            b"\0\0\0\0",
+            "something else, since it does not begin with ed ab ee db",
+        ),
+        (b"text\0", "something else, since"),
+        (b"\xed\xab\xee", "something else, since"),
+    ] {
+        let error = Package::read(&mut &bytes[..], "x").unwrap_err().to_string();
+        let expected = format!("x is not an RPM: it is {kind}");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
 fn headers_that_claim_what_is_not_there_are_refused() {
     let rpm = Sample::new().build();
     let signature_end = 96 + 16 + 32;
@@ -798,11 +833,7 @@ fn headers_that_claim_what_is_not_there_are_refused() {
     assert!(signature_end < rpm.len());
     for (bytes, part) in [
         (b"".to_vec(), "is not an RPM: it is empty"),
-        (
-            b"PK\x03\x04".to_vec(),
-            "is not an RPM: no lead magic at offset 0",
-        ),
-        (vec![b'x'; 200], "is not an RPM: no lead magic at offset 0"),
+        (b"PK\x03\x04".to_vec(), "is not an RPM: it is a ZIP archive"),
         (rpm[..50].to_vec(), "ends at offset 50, inside its lead"),
         (put(4, 0x0900_0000), "its lead has version 9"),
         (put(96, 0), "signature header: no header magic at offset 96"),

@@ -39,7 +39,9 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
         report.json(&answer)?;
     } else {
         let mut text = level.as_ref().map(level_text).unwrap_or_default();
-        text.append(&table::text(&survey, &rows, &together, report));
+        if !(report.is_quiet() && answer.passes) {
+            text.append(&table::text(&survey, &rows, &together, report));
+        }
         report.print(&text)?;
     }
     if answer.passes {

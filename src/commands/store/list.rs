@@ -56,7 +56,7 @@ pub fn run(arguments: &ListArguments, report: &Report) -> Result<()> {
     let listing = Listing { directories };
     if report.is_json() {
         report.json(&listing)?;
-    } else {
+    } else if !report.is_quiet() {
         report.print(&listing.text())?;
     }
     Ok(())

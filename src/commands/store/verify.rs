@@ -105,6 +105,12 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
         is_fixed: arguments.fix,
     };
     verification.compare_definitions(&arguments.directory, arguments.fix)?;
+    let is_listed = |directory: &StoreDirectory| directory.path.join(SUMS).exists();
+    if verification.errors() == 0 && !verification.directories.iter().any(is_listed) {
+        let directory = arguments.directory.display();
+        let failure = anyhow!("{directory} is not a store: it has no {SUMS}");
+        return Err(Failure::refused(failure));
+    }
     if report.is_json() {
         report.json(&verification)?;
     } else {
@@ -415,15 +421,17 @@ impl Verification {
 
     fn text(&self, report: &Report) -> Text {
         let mut text = Text::default();
+        let is_said = |row: &&Row| !report.is_quiet() || row.severity == "error";
         for directory in &self.directories {
-            if self.is_fixed && directory.repaired.is_empty() {
+            if self.is_fixed && directory.repaired.is_empty() && !report.is_quiet() {
                 text.line("repaired  nothing".to_owned());
             }
             for row in &directory.repaired {
                 text.line(format!("repaired  {}: {}", row.id, row.text));
             }
             // What to do is said once for each kind.
-            let (shown, more) = report.first_of_each_kind(directory.findings.iter());
+            let (shown, more) =
+                report.first_of_each_kind(directory.findings.iter().filter(is_said));
             for (at, row) in shown.iter().enumerate() {
                 text.line(format!("{:<9} {}: {}", row.severity, row.id, row.text));
                 if shown.get(at + 1).is_none_or(|next| next.id != row.id) {
@@ -432,6 +440,9 @@ impl Verification {
             }
             for line in more {
                 text.line(format!("{:<9} {line}", "note"));
+            }
+            if report.is_quiet() {
+                continue;
             }
             if let Some(key) = &directory.list.signed_by {
                 let mut line = format!("signed    by key {key}");
