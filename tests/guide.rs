@@ -282,7 +282,7 @@ fn clients() {
     let reader = Reader::new();
     // The system of which the page says that its root directory is there.
     reader.succeed(
-        "mkdir -p ostree/usr/lib ostree/usr/share/rpm ostree/var/opt
+        "mkdir -p ostree/usr/bin ostree/usr/lib ostree/usr/share/rpm ostree/var/opt
         ln -s var/opt ostree/opt
         cp fixtures/os-release/fedora-42.os-release ostree/usr/lib/os-release
         rpm --dbpath \"$PWD/ostree/usr/share/rpm\" -i --justdb --nodeps fixtures/outside-1-1.noarch.rpm",

@@ -280,22 +280,19 @@ mod tests {
 
     use super::*;
 
-    /// An error that says its cause itself, and names it as its source, too.
-    #[derive(Debug, thiserror::Error)]
-    #[error("the payload is damaged: {source}")]
-    struct Damaged {
-        source: io::Error,
-    }
-
     #[test]
     fn no_cause_is_said_twice() {
-        let damaged = || Damaged {
+        // It says its cause itself, and names it as its source, too.
+        let damaged = rpm_input::Error::Decompress {
+            origin: "a.rpm".to_owned(),
+            compressor: "zstd",
+            offset: 7,
             source: io::Error::other("unknown frame"),
         };
         let lines = |failure: Failure| failure.lines().as_str().to_owned();
         assert_eq!(
-            lines(Failure::refused(damaged()).at("a.rpm")),
-            "a.rpm: the payload is damaged: unknown frame\n"
+            lines(Failure::refused(damaged)),
+            "a.rpm: zstd payload is damaged at offset 7 of the archive: unknown frame\n"
         );
         let nested = io::Error::other(io::Error::other("unknown frame"));
         assert_eq!(
