@@ -116,9 +116,13 @@ impl<'a> Ground<'a> {
             found.breaks = closure::judge(linkage, &self.libraries);
             found.findings.extend(closure::findings(&found.breaks));
         }
+        let mut unchecked = self.look_up(image, &mut found.findings);
+        // Of a file that can't be read nobody knows what it needs.
+        let unread = image.linkage.iter().flat_map(|it| it.unread.keys());
+        unchecked.extend(unread.map(|path| format!("those of /{path}")));
         found.evidence = Evidence {
             known: self.target.known(),
-            unchecked: self.look_up(image, &mut found.findings),
+            unchecked,
         };
         // A base of which too little is known is no base to work on, whatever the image needs.
         let is_read = !matches!(image.facts.container, Container::Unread(_));

@@ -149,7 +149,7 @@ impl JudgedBase {
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         let architectures = (&self.architecture, &other.architecture);
-        let differs = matches!(architectures, (Some(one), Some(other)) if one != other);
+        let differs = architectures.0 != architectures.1;
         self.os_release == other.os_release && !differs
     }
 }
@@ -236,7 +236,9 @@ impl Compatibility {
         if Sha256::digest(json)[..] != listed[..] {
             return Err(CompatProblem::Digest);
         }
-        let found = Self::parse(json)?;
+        let mut found = Self::parse(json)?;
+        // An image that was withdrawn is on no client's way.
+        (found.images).retain(|name, _| sums.get(name).is_some());
         match found.unjudged(&sums) {
             Some(image) => Err(CompatProblem::Stale(image)),
             None => Ok(found),

@@ -101,6 +101,9 @@ pub fn run(arguments: &StoreGateArguments, report: &Report) -> Result<()> {
         let path = arguments.directory.display();
         return Err(Failure::refused(anyhow!("{path} lists no image")));
     }
+    if arguments.write {
+        gate.check_names()?;
+    }
     let mut answer = gate.answer(&directories);
     if arguments.write {
         answer.written = gate.write(&directories, arguments)?;
@@ -177,6 +180,23 @@ impl Gate<'_> {
             (index, base)
         });
         judged.collect()
+    }
+
+    /// Makes sure that a host finds the verdicts for its own system, and no other's.
+    fn check_names(&self) -> Result<()> {
+        let mut names = BTreeSet::new();
+        for (_, base) in self.bases() {
+            let name = base.name();
+            if base.architecture.is_none() {
+                let text = anyhow!("--write: the architecture of {name} is not known");
+                return Err(Failure::refused(text).hint("say it with --arch"));
+            }
+            if !names.insert(name.clone()) {
+                let text = anyhow!("--write: two of the bases are {name}, which hosts can't tell apart");
+                return Err(Failure::refused(text).hint("write the verdicts for one of them"));
+            }
+        }
+        Ok(())
     }
 
     fn answer(&self, directories: &[Judged]) -> Answer {

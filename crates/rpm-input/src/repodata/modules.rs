@@ -8,13 +8,20 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use memchr::memmem;
+
 use super::document::whole;
 use super::repomd::MetadataFile;
+use super::xml::malformed;
 use crate::error::Error;
 
 /// Longest list of modules when open, in bytes. That of CentOS 9 has 135 KiB, those of RHEL 8 some
 /// 10 MiB.
 const MAX_MODULES: u64 = 32 << 20;
+/// Most values of such a list: lines, and what commas part in one. Those of RHEL 8 have 150 000.
+const MAX_VALUES: usize = 1 << 19;
+/// Most lines that speak of needs; a stream has one or two.
+const MAX_NEEDS: usize = 1 << 15;
 /// How deep keys may nest. Those of modules have seven levels.
 const MAX_LEVELS: usize = 32;
 
@@ -57,6 +64,7 @@ impl Modules {
         listed: &MetadataFile,
     ) -> Result<Self, Error> {
         let bytes = whole(input, origin, listed, MAX_MODULES)?;
+        check_number(&bytes).map_err(|problem| malformed(origin, 0, problem))?;
         Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
@@ -88,6 +96,18 @@ impl Modules {
         document.finish(&mut modules);
         modules
     }
+}
+
+/// Refuses a list whose values would take many times its length in memory.
+fn check_number(bytes: &[u8]) -> Result<(), &'static str> {
+    let parts = bytes.iter().filter(|byte| matches!(byte, b'\n' | b','));
+    if parts.count() > MAX_VALUES {
+        return Err("it has more than 524288 values");
+    }
+    if memmem::find_iter(bytes, "requires").count() > MAX_NEEDS {
+        return Err("it speaks of needs more than 32768 times");
+    }
+    Ok(())
 }
 
 /// A key or an entry of a list, and how far it is indented.
@@ -255,6 +275,33 @@ impl Document {
                 modules.defaults.insert(module.clone(), stream.clone());
             }
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_have_a_largest_number_of_values() {
+        for (text, count, refused) in [
+            ("a,", MAX_VALUES, None),
+            ("a,", MAX_VALUES + 1, Some("more than 524288 values")),
+            ("a\n", MAX_VALUES + 1, Some("more than 524288 values")),
+            ("requires:\n", MAX_NEEDS, None),
+            (
+                "requires:\n",
+                MAX_NEEDS + 1,
+                Some("speaks of needs more than 32768 times"),
+            ),
+        ] {
+            let found = check_number(text.repeat(count).as_bytes()).err();
+            let is_as_expected = match (found, refused) {
+                (Some(found), Some(refused)) => found.contains(refused),
+                (found, refused) => found.is_none() && refused.is_none(),
+            };
+            assert!(is_as_expected, "{text:?} {count}: {found:?}");
         }
     }
 }
