@@ -1,6 +1,6 @@
 //! `store gate`: what clients of a store lose by an update of their OS, and what to build again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -192,7 +192,8 @@ impl Gate<'_> {
                 return Err(Failure::refused(text).hint("say it with --arch"));
             }
             if !names.insert(name.clone()) {
-                let text = anyhow!("--write: two of the bases are {name}, which hosts can't tell apart");
+                let text =
+                    anyhow!("--write: two of the bases are {name}, which hosts can't tell apart");
                 return Err(Failure::refused(text).hint("write the verdicts for one of them"));
             }
         }
