@@ -593,7 +593,14 @@ fn what_is_not_looked_up_is_said() {
         (&["--match", "any", "--replace"], 1),
         (&["--match", "any", "--dry-run"], 1),
         (
-            &["--match", "any", "--allow", "unchecked-base", "--dry-run"],
+            &[
+                "--match",
+                "any",
+                "--allow",
+                "unchecked-base",
+                "--dry-run",
+                "--replace",
+            ],
             0,
         ),
     ] {
