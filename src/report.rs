@@ -11,9 +11,11 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::Serializer;
 
 use crate::findings::{Finding, Severity, Waivers};
 use crate::words::failure::{Failure, Kind, Result, Said};
+use crate::words::json::Tame;
 use crate::words::text::{Text, escaped};
 
 /// Findings of one kind that are shown; the others are counted.
@@ -236,10 +238,11 @@ impl Report {
         }
     }
 
-    /// Prints a value as JSON, whose strings have escapes of their own.
+    /// Prints a value as JSON, in which active characters are escapes.
     pub fn json(&self, value: &impl Serialize) -> Result<()> {
         write_out(|out| {
-            serde_json::to_writer_pretty(&mut *out, value)?;
+            let mut serializer = Serializer::with_formatter(&mut *out, Tame::default());
+            value.serialize(&mut serializer)?;
             writeln!(out)
         })
     }

@@ -4,6 +4,7 @@
 pub mod digest;
 pub mod document;
 pub mod failure;
+pub mod json;
 pub mod quantity;
 #[cfg(test)]
 pub mod scratch;
