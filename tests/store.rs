@@ -442,3 +442,37 @@ fn clients_of_another_version_are_named() {
         );
     }
 }
+
+/// An extension that is gone has no definitions any more, once they are written again.
+#[test]
+fn definitions_go_with_their_extension() {
+    let scratch = Scratch::new();
+    let store = scratch.path();
+    add(store, HELLO, "1", &[]);
+    add(store, TOOLS, "1", &[]);
+    let directory = store.to_str().unwrap();
+    let sysupdate = [
+        "store",
+        "sysupdate",
+        directory,
+        "--url",
+        "https://example.org/",
+    ];
+    assert!(run(sysupdate).status.success());
+    let of = |name: &str| store.join(format!("sysupdate.{name}.d"));
+    assert!(of("hello-tools").exists());
+    assert!(
+        run(["store", "remove", directory, "hello-tools"])
+            .status
+            .success()
+    );
+    // What somebody else changed is nobody's to remove.
+    fs::create_dir(of("other")).unwrap();
+    fs::write(of("other").join("other.transfer"), "[Transfer]\n").unwrap();
+    assert!(run(sysupdate).status.success());
+    assert!(!of("hello-tools").exists());
+    assert!(of("hello-sysext").exists() && of("other").exists());
+    fs::remove_dir_all(of("other")).unwrap();
+    let verified = run(["store", "verify", directory]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+}

@@ -307,6 +307,18 @@ impl Directory {
         }
     }
 
+    /// Removes an empty directory, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_directory(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let (name, path) = self.place(name.as_ref())?;
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(io_error("remove", &path, error)),
+        }
+    }
+
     /// All names in byte order, but `.` and `..`.
     ///
     /// # Errors

@@ -146,6 +146,39 @@ pub fn write_definitions(root: &Path, definitions: &[Definition]) -> Result<(), 
     Ok(())
 }
 
+/// Removes the definitions in the store's root of extensions that are not among these: those that
+/// [`write_definitions`] wrote once. What others changed stays.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_other_definitions(root: &Path, definitions: &[Definition]) -> Result<(), Error> {
+    let root = files::Directory::open(root, files::Links::Follow)?;
+    let opened = Directory::open(root.path())?;
+    for directory in opened.names()? {
+        let Some(name) = defined_in(&directory) else {
+            continue;
+        };
+        if definitions.iter().any(|one| one.name() == name) {
+            continue;
+        }
+        let Ok(Some(found)) = read_files(&opened, &directory) else {
+            continue;
+        };
+        let text = |ending: &str| found.get(&format!("{name}{ending}"));
+        let own = text(".transfer")
+            .zip(text(".feature"))
+            .and_then(|(transfer, feature)| Definition::parse(name, transfer, feature));
+        if own.is_some_and(|own| BTreeMap::from(own.files()) == found) {
+            let within = root.directory(&directory)?;
+            for file in found.keys() {
+                within.remove(file)?;
+            }
+            root.remove_directory(&directory)?;
+        }
+    }
+    Ok(())
+}
+
 /// Compares the definitions that are in the store's root for people with those of its archives.
 ///
 /// Without an archive (`None`) there is nothing to compare them with. Then they must be what

@@ -90,7 +90,7 @@ mod verify;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use archive::{ARCHIVE, compare_definitions, write_definitions};
+pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
 };

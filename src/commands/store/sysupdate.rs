@@ -63,6 +63,10 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     let signed_by = archive(&defined, arguments, &settings, report)?;
     let definitions: Vec<_> = defined.into_values().flatten().collect();
     store::write_definitions(&arguments.directory, &definitions).map_err(store_failure)?;
+    if arguments.names.is_empty() {
+        store::remove_other_definitions(&arguments.directory, &definitions)
+            .map_err(store_failure)?;
+    }
     if let Some(path) = &arguments.tarball {
         let mut bytes = Vec::new();
         let time = inputs::source_date_epoch()?.unwrap_or(0);

@@ -387,6 +387,7 @@ impl Verification {
             && self.directories.iter().all(is_vouched)
         {
             store::write_definitions(root, archived).map_err(store_failure)?;
+            store::remove_other_definitions(root, archived).map_err(store_failure)?;
             let left = compare()?;
             (findings, repaired) = findings.into_iter().partition(|one| left.contains(one));
         }
