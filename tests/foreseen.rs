@@ -306,12 +306,7 @@ fn what_can_not_be_a_store_is_said_in_a_dry_run() {
     let scratch = Scratch::new();
     fs::write(scratch.join("file"), "").unwrap();
     std::os::unix::fs::symlink("none", scratch.join("link")).unwrap();
-    for (output, code) in [
-        ("file", 2),
-        ("file/below", 3),
-        ("link", 3),
-        ("link/below", 3),
-    ] {
+    for output in ["file", "file/below", "link", "link/below"] {
         for mode in [&["--dry-run"][..], &["--dry-run", "--json"], &[]] {
             let outcome = program()
                 .args("--match any --allow unchecked-base --os-release".split(' '))
@@ -323,11 +318,7 @@ fn what_can_not_be_a_store_is_said_in_a_dry_run() {
                 .output()
                 .unwrap();
             let said = text(&outcome.stderr);
-            assert_eq!(
-                outcome.status.code(),
-                Some(code),
-                "{output} {mode:?}: {said}"
-            );
+            assert_eq!(outcome.status.code(), Some(2), "{output} {mode:?}: {said}");
         }
     }
     assert_eq!(sha256sum(&scratch.join("file")), EMPTY);
