@@ -553,7 +553,7 @@ fn generated_pages() {
 }
 
 /// A build says what it could not look up, in its notes, its answer and the manifest.
-#[test]
+#[test(program("gzip"))]
 fn what_is_not_looked_up_is_said() {
     let scratch = Scratch::new();
     let build = |more: &[&str]| {

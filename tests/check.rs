@@ -112,7 +112,7 @@ fn every_client_has_its_own_rules() {
 }
 
 /// The definition that a store has for an image decides, or the client's own.
-#[test]
+#[test(program("find"))]
 fn sysupdate_looks_for_what_the_store_defines() {
     let scratch = Scratch::new();
     let host = os_release("fedora-42").display().to_string();

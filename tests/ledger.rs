@@ -822,7 +822,7 @@ fn protection_never_goes_down() {
 }
 
 /// No page tells people to trust a key that took the place of the owner's.
-#[test]
+#[test(program("gpg"))]
 fn a_page_has_the_fingerprint_that_is_remembered() {
     let scene = Scene::new();
     let page = || scene.verb(&["page", "--url", "https://example.org/sysext"], &[]);
@@ -847,7 +847,7 @@ fn a_page_has_the_fingerprint_that_is_remembered() {
 }
 
 /// Who gives the key that signs means that no other counts.
-#[test]
+#[test(program("gpg"))]
 fn a_list_is_verified_by_the_key_that_is_given() {
     let scene = Scene::new();
     let owner = scene.signed_by("owner");
