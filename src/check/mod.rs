@@ -98,23 +98,21 @@ pub fn files(
     if planned.was_matched_to_any() {
         needs_nothing(linkage)?;
     }
-    let mut unchecked = None;
-    // Files may need what their packages do not require.
-    if !base.are_known() && planned.evidence.unchecked.is_empty() {
-        let Needs {
-            libraries,
-            programs,
-            ..
-        } = Needs::of(linkage);
-        planned.evidence.unchecked = libraries.into_keys().chain(programs).collect();
-        unchecked = unchecked_base(planned, &planned.evidence);
+    let (mut by_cache, mut unchecked) = (Vec::new(), None);
+    if !base.are_known() {
+        let needs = Needs::of(linkage);
+        by_cache = cached(&needs);
+        // Files may need what their packages do not require.
+        if planned.evidence.unchecked.is_empty() {
+            let needs = needs.libraries.into_keys().chain(needs.programs);
+            planned.evidence.unchecked = needs.collect();
+            unchecked = unchecked_base(planned, &planned.evidence);
+        }
     }
     let unread = (linkage.unread.iter())
         .map(|(path, problem)| Finding::new(&kinds::ELF_UNREAD, format!("/{path}: {problem}")));
     let mut findings = closure::findings(&closure::judge(linkage, base));
-    if !base.are_known() {
-        findings.extend(cached(linkage));
-    }
+    findings.extend(by_cache);
     findings.extend(unread);
     findings.extend(unchecked);
     Ok(findings)
@@ -180,10 +178,9 @@ fn unfound(identity: &Identity) -> Option<Finding> {
 }
 
 /// Says which libraries of the image only the base's `ld.so.cache` could tell the loader of.
-fn cached(linkage: &Linkage) -> Vec<Finding> {
-    let cached = Needs::of(linkage).cached.into_iter();
-    let findings = cached.map(|(name, paths)| {
-        let paths: Vec<_> = paths.into_iter().collect();
+fn cached(needs: &Needs) -> Vec<Finding> {
+    let findings = needs.cached.iter().map(|(name, paths)| {
+        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
         let text = format!(
             "{name} is in the image as {}, where the loader looks only if ld.so.cache of the base \
              has the directory; ldconfig is not run",

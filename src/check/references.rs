@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linkage::PROGRAM_DIRECTORIES;
 use rpm_input::{Nevra, Package};
 
 use crate::base::Owners;
@@ -18,15 +19,6 @@ use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::{Finding, kinds};
 use crate::plan::compose::{LeftOut, Plan};
 
-/// Where a shell looks for commands.
-const COMMANDS: [&str; 6] = [
-    "/usr/bin",
-    "/usr/sbin",
-    "/bin",
-    "/sbin",
-    "/usr/local/bin",
-    "/usr/local/sbin",
-];
 /// Settings whose value is a file that must be there.
 const FILES: [&str; 2] = ["EnvironmentFile", "WorkingDirectory"];
 /// Settings that start a program; the unit fails where it can't be started.
@@ -45,7 +37,9 @@ pub fn commands(plan: &Plan, files: Option<&BaseFiles<'_>>) -> Vec<Finding> {
     };
     let is_command = |left: &&LeftOut| {
         let directory = left.path.rsplit_once('/').map_or("", |(before, _)| before);
-        left.rule.name == "no-ghosts" && COMMANDS.contains(&directory) && !is_there(&left.path)
+        left.rule.name == "no-ghosts"
+            && PROGRAM_DIRECTORIES.contains(&directory)
+            && !is_there(&left.path)
     };
     let left_out = plan.left_out.iter().filter(is_command);
     left_out

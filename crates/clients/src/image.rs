@@ -73,8 +73,8 @@ pub struct ReleaseFile {
     pub is_regular: bool,
     /// Value of its extended attribute `user.extension-release.strict`.
     pub strict: Option<Vec<u8>>,
-    /// Its keys, through links; `None` where there is no regular file. What systemd can't read has
-    /// none.
+    /// Its keys, with links followed; `None` if it is not a regular file. A file that systemd can't
+    /// read has no keys.
     pub keys: Option<Release>,
     /// What is there instead of a regular file, through links.
     pub instead: Option<Instead>,

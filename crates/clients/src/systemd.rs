@@ -29,7 +29,7 @@ pub const ROOM_FOR_MOUNT_OPTIONS: usize = 4095;
 
 /// Returns how many bytes of mount options it takes to merge images with these names over a
 /// hierarchy, such as `usr`. All versions write all layers into one line, with the same paths; one
-/// that is too long is no mount at all.
+/// that is too long fails, so that nothing is merged.
 #[must_use]
 pub fn mount_options<'a>(hierarchy: &str, names: impl Iterator<Item = &'a str>) -> usize {
     let layer = |name: &str| format!(":/run/systemd/sysext/extensions/{name}/{hierarchy}").len();

@@ -19,11 +19,7 @@ impl Directory {
     /// # Errors
     /// [`Error::WrongKind`], [`Error::NotPrivate`], [`Error::Io`].
     pub fn open_private(path: impl AsRef<Path>) -> Result<Option<Directory>, Error> {
-        let directory = if_there(Directory::open(path, Links::Follow))?;
-        if let Some(directory) = &directory {
-            directory.check_private()?;
-        }
-        Ok(directory)
+        if_there(Directory::open(path, Links::Follow).and_then(checked))
     }
 
     /// Opens a directory as [`Directory::open_private`] does; makes it, and those above it, for this
@@ -58,9 +54,7 @@ impl Directory {
             path: path.to_owned(),
             source,
         })?;
-        let directory = Directory::open(path, Links::Follow)?;
-        directory.check_private()?;
-        Ok(directory)
+        checked(Directory::open(path, Links::Follow)?)
     }
 
     /// Opens a directory in this one as [`Directory::open_private`] does.
@@ -68,11 +62,7 @@ impl Directory {
     /// # Errors
     /// Those of [`Directory::open_private`].
     pub fn private_directory(&self, name: &str) -> Result<Option<Directory>, Error> {
-        let directory = if_there(self.directory(name))?;
-        if let Some(directory) = &directory {
-            directory.check_private()?;
-        }
-        Ok(directory)
+        if_there(self.directory(name).and_then(checked))
     }
 
     /// Opens a directory in this one as [`Directory::make_private`] does.
@@ -80,8 +70,11 @@ impl Directory {
     /// # Errors
     /// Those of [`Directory::open_private`].
     pub fn make_private_directory(&self, name: &str) -> Result<Directory, Error> {
-        let directory = self.make_directory(name, PRIVATE)?;
-        directory.check_private()?;
-        Ok(directory)
+        checked(self.make_directory(name, PRIVATE)?)
     }
+}
+
+fn checked(directory: Directory) -> Result<Directory, Error> {
+    directory.check_private()?;
+    Ok(directory)
 }

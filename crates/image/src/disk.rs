@@ -60,7 +60,7 @@ pub struct Partition {
     pub length: u64,
     /// Attribute bits.
     pub flags: u64,
-    /// Its name; what is no text in it is replaced.
+    /// Its name; characters that are not valid UTF-16 are replaced.
     pub label: String,
 }
 

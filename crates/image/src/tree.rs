@@ -271,7 +271,7 @@ pub enum TreeError {
     #[error("{0:?} already exists")]
     Taken(PathBytes),
     /// There are more files, or names in one directory, than a tree has.
-    #[error("there is no room for {0:?} in the tree")]
+    #[error("the tree is too large to add {0:?}")]
     TooMany(PathBytes),
 }
 

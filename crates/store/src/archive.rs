@@ -152,24 +152,19 @@ pub fn write_definitions(root: &Path, definitions: &[Definition]) -> Result<(), 
 /// # Errors
 /// [`Error::Io`].
 pub fn remove_other_definitions(root: &Path, definitions: &[Definition]) -> Result<(), Error> {
-    let root = files::Directory::open(root, files::Links::Follow)?;
-    let opened = Directory::open(root.path())?;
-    for directory in opened.names()? {
+    let root = Directory::open(root)?;
+    for directory in root.names()? {
         let Some(name) = defined_in(&directory) else {
             continue;
         };
         if definitions.iter().any(|one| one.name() == name) {
             continue;
         }
-        let Ok(Some(found)) = read_files(&opened, &directory) else {
+        let Ok(Some(found)) = read_files(&root, &directory) else {
             continue;
         };
-        let text = |ending: &str| found.get(&format!("{name}{ending}"));
-        let own = text(".transfer")
-            .zip(text(".feature"))
-            .and_then(|(transfer, feature)| Definition::parse(name, transfer, feature));
-        if own.is_some_and(|own| BTreeMap::from(own.files()) == found) {
-            let within = root.directory(&directory)?;
+        if parsed(name, &found).is_some_and(|own| BTreeMap::from(own.files()) == found) {
+            let within = root.enter(&directory)?;
             for file in found.keys() {
                 within.remove(file)?;
             }
@@ -220,16 +215,12 @@ pub fn compare_definitions(
                 continue;
             }
         };
-        let read = || {
-            let text = |ending: &str| found.get(&format!("{name}{ending}"));
-            Definition::parse(name, text(".transfer")?, text(".feature")?)
-        };
         let expected = match &archived {
             Some(archived) => archived.get(name).cloned(),
-            None => read().filter(|one| one.verifies() || !is_signed),
+            None => parsed(name, &found).filter(|one| one.verifies() || !is_signed),
         };
         let Some(expected) = expected else {
-            let text = match (&archived, read()) {
+            let text = match (&archived, parsed(name, &found)) {
                 (Some(_), _) => "is not in definitions.tar.gz",
                 (None, Some(_)) => "has Verify=no, and the store is signed",
                 (None, None) => "is not what store sysupdate writes",
@@ -263,6 +254,12 @@ pub fn compare_definitions(
         }
     }
     Ok(findings)
+}
+
+/// Returns the definition that these files are, if they are one.
+fn parsed(name: &str, files: &BTreeMap<String, String>) -> Option<Definition> {
+    let text = |ending: &str| files.get(&format!("{name}{ending}"));
+    Definition::parse(name, text(".transfer")?, text(".feature")?)
 }
 
 /// Reads all files of a directory in the root, unless they are too many; what is not UTF-8 has

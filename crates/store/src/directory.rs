@@ -277,6 +277,11 @@ impl Directory {
         Ok(self.0.remove(name)?)
     }
 
+    /// Removes the empty directory `name`, if it is there.
+    pub(crate) fn remove_directory(&self, name: &str) -> Result<(), Error> {
+        Ok(self.0.remove_directory(name)?)
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

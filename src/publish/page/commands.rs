@@ -110,11 +110,12 @@ systemd-sysext refresh
     )
 }
 
-/// Returns the commands for sysextmgr, where it finds the extension by its name: it takes what is
-/// before the last hyphen of an image's name for that, and reads one directory.
+/// Returns the commands for sysextmgr, where it finds the extension by its name. It reads one
+/// directory.
 pub fn sysextmgr(index: &Index, extension: &Extension) -> Option<String> {
     let newest = extension.images.first()?;
-    let is_found = extension.directory.is_empty() && !newest.version.contains('-');
+    let is_found =
+        extension.directory.is_empty() && clients::sysextmgr_name(&newest.file) == extension.name;
     let verify = match index.signed {
         true => "",
         false => "verify_signature=false\\n",
@@ -308,7 +309,7 @@ systemd-sysext refresh
         let mut flat = extension("");
         // Everything before the last hyphen would be the name.
         assert_eq!(sysextmgr(&index, &flat), None);
-        flat.images[0].version = "14.1".to_owned();
+        flat.images[0].file = "gcc-14.1.x86-64.raw".to_owned();
         let unsigned = "\
 mkdir -p /etc/sysextmgr
 printf '[default]\\nurl=%s\\nverify_signature=false\\n' 'https://a.example/' > /etc/sysextmgr/sysextmgr.conf
