@@ -3,12 +3,14 @@
 //!
 //! What was asked for (a plan, an image's contents, JSON) goes to standard output; how it went
 //! (stages, notes, errors) goes to standard error. On a terminal a bar moves while an image is
-//! packed; in a log there are plain lines. With `--json` there is one JSON object and no word.
+//! packed, and words that decide have a colour; in a log there are plain lines. With `--json` there is
+//! one JSON object and no word.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
 use clap::Args;
+use clap::builder::styling::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::Serializer;
@@ -16,7 +18,7 @@ use serde_json::Serializer;
 use crate::findings::{Finding, Severity, Waivers};
 use crate::words::failure::{Failure, Kind, Result, Said};
 use crate::words::json::Tame;
-use crate::words::text::{Text, escaped};
+use crate::words::text::{Text, Tone, escaped};
 
 /// Findings of one kind that are shown; the others are counted.
 const SHOWN: usize = 20;
@@ -44,6 +46,15 @@ pub struct Report {
     verbosity: Verbosity,
     /// A bar may move.
     lively: bool,
+    /// Where words may have colours.
+    colours: Colours,
+}
+
+/// Which streams show colours.
+#[derive(Clone, Copy, Debug)]
+struct Colours {
+    out: bool,
+    err: bool,
 }
 
 /// What has the name of a kind, as findings have.
@@ -77,10 +88,18 @@ impl From<&Failure> for FailureText {
 }
 
 impl Report {
-    /// Makes a report that speaks as `verbosity` says; `plain` forbids motion.
+    /// Makes a report that speaks as `verbosity` says; `plain` forbids motion and colours.
     pub fn new(verbosity: Verbosity, plain: bool) -> Self {
-        let lively = !plain && !verbosity.json && !verbosity.quiet && io::stderr().is_terminal();
-        Self { verbosity, lively }
+        let colours = Colours {
+            out: !plain && io::stdout().is_terminal(),
+            err: !plain && io::stderr().is_terminal(),
+        };
+        let lively = colours.err && !verbosity.json && !verbosity.quiet;
+        Self {
+            verbosity,
+            lively,
+            colours,
+        }
     }
 
     /// Says whether every single file is worth a line.
@@ -100,20 +119,26 @@ impl Report {
 
     /// Reports a stage: `pack      41 files, …`.
     pub fn stage(&self, name: &str, text: &str) {
+        self.toned_stage(name, None, text);
+    }
+
+    fn toned_stage(&self, name: &str, tone: Option<Tone>, text: &str) {
         if !self.verbosity.json && !self.verbosity.quiet {
-            say(&format!("{name:<9} {text}"));
+            self.say(&format!("{name:<9}"), tone, text);
         }
     }
 
     /// Reports a finding that does not stop the build.
     pub fn note(&self, finding: &Finding) {
-        self.stage("note", &format!("{}: {}", finding.kind.id, finding.text));
+        let text = format!("{}: {}", finding.kind.id, finding.text);
+        self.toned_stage("note", Some(Tone::Doubtful), &text);
     }
 
     /// Reports a finding that was allowed, and why.
     pub fn allowed(&self, finding: &Finding, reason: &str) {
         let Finding { kind, text, .. } = finding;
-        self.stage("allowed", &format!("{}: {text}  ({reason})", kind.id));
+        let text = format!("{}: {text}  ({reason})", kind.id);
+        self.toned_stage("allowed", Some(Tone::Advice), &text);
     }
 
     /// Reports notes and why others were allowed, and stops for what is fatal.
@@ -134,7 +159,7 @@ impl Report {
             }
         }
         for line in more {
-            self.stage("note", &line);
+            self.toned_stage("note", Some(Tone::Doubtful), &line);
         }
         if fatal.is_empty() {
             return Ok(());
@@ -192,13 +217,13 @@ impl Report {
             match self.json(&FailureText::from(failure)) {
                 Ok(()) => return failure.code(),
                 Err(unsaid) => {
-                    say_failure(failure);
-                    say_failure(&unsaid);
+                    self.say_failure(failure);
+                    self.say_failure(&unsaid);
                     return unsaid.code();
                 }
             }
         }
-        say_failure(failure);
+        self.say_failure(failure);
         failure.code()
     }
 
@@ -210,7 +235,10 @@ impl Report {
     /// Prints a text, and then lines, one by one: they may be many.
     pub fn print_with(&self, text: &Text, lines: impl FnOnce(&mut dyn FnMut(&str))) -> Result<()> {
         write_out(|out| {
-            out.write_all(text.as_str().as_bytes())?;
+            match self.colours.out {
+                true => out.write_all(coloured(text).as_bytes())?,
+                false => out.write_all(text.as_str().as_bytes())?,
+            }
             let mut written = Ok(());
             lines(&mut |line| {
                 if written.is_ok() {
@@ -254,13 +282,53 @@ impl Report {
         }
         let bar = ProgressBar::new(total);
         let template = format!(
-            "{stage:<9} {{bar:30}} {{bytes}}/{{total_bytes}}  {{bytes_per_sec}}  {{eta}} left"
+            "{stage:<9} {{bar:20}} {{bytes}}/{{total_bytes}}  {{bytes_per_sec}}  {{eta}} left"
         );
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
         bar
     }
+
+    fn say_failure(&self, failure: &Failure) {
+        for line in failure.lines().as_str().lines() {
+            self.say("error:", Some(Tone::Bad), line);
+        }
+        for hint in &failure.hints {
+            self.say("hint:", Some(Tone::Advice), hint);
+        }
+    }
+
+    /// Writes a line to standard error, as far as anyone listens.
+    fn say(&self, label: &str, tone: Option<Tone>, text: &str) {
+        let text = escaped(text);
+        let label = match tone.filter(|_| self.colours.err) {
+            Some(tone) => painted(label, tone),
+            None => label.to_owned(),
+        };
+        let _ = writeln!(io::stderr().lock(), "{label} {text}");
+    }
+}
+
+/// Returns a text with the colours of its tones.
+fn coloured(text: &Text) -> String {
+    let mut out = String::new();
+    text.each_piece(|piece, tone| match tone {
+        Some(tone) => out += &painted(piece, tone),
+        None => out += piece,
+    });
+    out
+}
+
+fn painted(text: &str, tone: Tone) -> String {
+    let style = match tone {
+        Tone::Good => AnsiColor::Green.on_default(),
+        Tone::Doubtful => AnsiColor::Yellow.on_default(),
+        Tone::Bad => AnsiColor::Red.on_default(),
+        Tone::Advice => AnsiColor::Cyan.on_default(),
+    };
+    let style: Style = style.bold();
+    format!("{style}{text}{style:#}")
 }
 
 /// Prints what clap has to say instead of a command line: help, the version, or what is wrong.
@@ -270,8 +338,7 @@ pub fn unparsed(error: &clap::Error) -> u8 {
     match printed {
         Err(unwritten) if !error.use_stderr() && unwritten.kind() != ErrorKind::BrokenPipe => {
             let failure = Failure::io(WRITING, unwritten);
-            say_failure(&failure);
-            failure.code()
+            Report::new(Verbosity::default(), true).failure(&failure)
         }
         _ if error.use_stderr() => Kind::Usage.code(),
         _ => 0,
@@ -286,20 +353,6 @@ fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()>
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::io(WRITING, error)),
         _ => Ok(()),
     }
-}
-
-fn say_failure(failure: &Failure) {
-    for line in failure.lines().as_str().lines() {
-        say(&format!("error: {line}"));
-    }
-    for hint in &failure.hints {
-        say(&format!("hint: {hint}"));
-    }
-}
-
-/// Writes a line to standard error, as far as anyone listens.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", escaped(line));
 }
 
 #[cfg(test)]

@@ -289,6 +289,12 @@ fn a_base_is_told_by_looking_at_it() {
             "binary is not a base",
         ),
         (
+            &os_release("tumbleweed"),
+            1,
+            "is an os-release file, which does not say what is installed\nhint: to use only its \
+             os-release file: --os-release FILE",
+        ),
+        (
             &write("words", b"hello\n"),
             1,
             "words: line 1: it is not name-version-release.arch",

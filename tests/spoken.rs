@@ -319,6 +319,65 @@ fn a_reader_that_has_gone_away_has_read_enough() {
     }
 }
 
+/// Runs a program on a terminal of 79 columns and prints what the terminal gets.
+const TERMINAL: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        read = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not read:
+        break
+    sys.stdout.buffer.write(read)
+os.waitpid(pid, 0)
+"#;
+
+#[test(program("python3"))]
+fn words_that_decide_have_a_colour_on_a_terminal() {
+    let scratch = Scratch::new();
+    let [image, _] = images(&scratch);
+    let evil = scratch.join(&EVIL.replace('/', ""));
+    let base = os_release("tumbleweed").display().to_string();
+    fs::rename(scratch.join("store"), &evil).unwrap();
+    let evil = evil.join(image.file_name().unwrap());
+    let check = vec!["check", evil.to_str().unwrap(), "--os-release", &base];
+    let yellow = |word: &str| format!("\u{1b}[1m\u{1b}[33m{word}");
+    let red = |word: &str| format!("\u{1b}[1m\u{1b}[31m{word}");
+    for (arguments, expected) in [
+        (check, vec![yellow("merges")]),
+        (vec!["inspect", "none"], vec![red("error:")]),
+    ] {
+        let on_terminal = |no_color: &str| {
+            let shown = Command::new("python3")
+                .args(["-c", TERMINAL, env!("CARGO_BIN_EXE_sysext-build")])
+                .args(&arguments)
+                .env("TERM", "xterm")
+                .env("NO_COLOR", no_color)
+                .output()
+                .unwrap();
+            text(&shown.stdout)
+        };
+        let (shown, plain) = (on_terminal(""), on_terminal("1"));
+        for word in expected {
+            assert!(shown.contains(&word), "{arguments:?}: {shown:?}");
+        }
+        assert!(!plain.contains('\u{1b}'), "{arguments:?}: {plain:?}");
+        // Whatever others wrote has none.
+        let bare = shown
+            .replace("\u{1b}[1m", "")
+            .replace("\u{1b}[0m", "")
+            .replace("\u{1b}[31m", "")
+            .replace("\u{1b}[32m", "")
+            .replace("\u{1b}[33m", "")
+            .replace("\u{1b}[36m", "");
+        assert_eq!(bare, plain, "{arguments:?}");
+    }
+}
+
 /// One module speaks, so that one place escapes.
 #[test]
 fn nothing_else_speaks() {

@@ -41,6 +41,8 @@ const LONGEST_MAGIC: u64 = 64;
 /// What `--base` takes, for a user who gave it something else.
 const KINDS: &str = "a base is a root directory, an RPM database (rpmdb.sqlite, Packages.db or its \
                      directory), a list of packages as `rpm -qa` and KIWI write it, or mkosi's manifest";
+/// What takes the file that the user gave in the place of a base.
+const OS_RELEASE_ALONE: &str = "to use only its os-release file: --os-release FILE";
 
 /// Where the base is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,7 +244,7 @@ fn directory(path: &Path) -> Result<Found> {
         None if os_release.is_some() || path.join("usr").is_dir() => Err(Failure::refused(
             anyhow!("{} has no RPM database", path.display()),
         )
-        .hint("to use only its os-release file: --os-release FILE")),
+        .hint(OS_RELEASE_ALONE)),
         None => Err(not_a_base(path)),
     }
 }
@@ -349,6 +351,13 @@ fn file(path: &Path) -> Result<Found> {
     else {
         return Err(not_a_base(path));
     };
+    if text.lines().any(|line| line.starts_with("ID=")) {
+        let text = format!(
+            "{} is an os-release file, which does not say what is installed",
+            path.display()
+        );
+        return Err(Failure::refused(anyhow!(text)).hint(OS_RELEASE_ALONE));
+    }
     let listed = list::parse(&text).map_err(|problem| refused(path, &problem))?;
     Ok(Found {
         named: Named::Listed(listed),

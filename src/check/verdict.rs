@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::words::text::Tone;
+
 /// How an image fares on a host, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,6 +42,15 @@ impl Word {
             Self::Merges => "merges",
             Self::Unread => "unread",
             Self::Breaks => "breaks",
+        }
+    }
+
+    /// Returns how it is meant.
+    pub fn tone(self) -> Tone {
+        match self {
+            Self::Works => Tone::Good,
+            Self::Merges | Self::Unread => Tone::Doubtful,
+            Self::Breaks => Tone::Bad,
         }
     }
 }

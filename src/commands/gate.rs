@@ -23,7 +23,7 @@ use crate::inputs;
 use crate::packages::trust;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
-use crate::words::text::Text;
+use crate::words::text::{Text, Tone};
 
 /// Keyrings that systemd-import, and so systemd-sysupdate, takes: of each pair the first that is
 /// there.
@@ -171,12 +171,15 @@ fn judged(
 fn text(answer: &Answer) -> Text {
     let mut text = Text::default();
     for extension in &answer.extensions {
-        let word = if extension.stays { "stays" } else { "lost" };
-        let mut line = format!("{word:<5}  {}", extension.name);
+        let (word, tone) = match extension.stays {
+            true => ("stays", Tone::Good),
+            false => ("lost ", Tone::Bad),
+        };
+        let mut line = format!("  {}", extension.name);
         if let (Some(image), Some(said)) = (&extension.image, &extension.word) {
             line += &format!(": {image} {said} on {}", answer.base);
         }
-        text.line(line);
+        text.toned(word, tone, line);
         if extension.stays && extension.word.as_deref() == Some(Word::Works.text()) {
             continue;
         }

@@ -104,7 +104,7 @@ pub const ENVIRONMENT: [Variable; 10] = [
     Variable {
         names: "NO_COLOR, TERM",
         options: &["quiet"],
-        meaning: "No bar moves where NO_COLOR is set and not empty, or TERM is dumb.",
+        meaning: "No bar moves and no word has a colour where NO_COLOR is set and not empty, or TERM is dumb.",
     },
 ];
 

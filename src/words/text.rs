@@ -7,12 +7,28 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
+
+/// What a word means for who reads it. A terminal may show it in a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// Worth a look.
+    Doubtful,
+    /// It fails.
+    Bad,
+    /// What to type, or what was done on the user's word.
+    Advice,
+}
 
 /// Lines for people, escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// Each with its end.
     lines: String,
+    /// Which bytes of the lines have a tone, in their order.
+    tones: Vec<(Range<usize>, Tone)>,
 }
 
 impl Text {
@@ -22,9 +38,41 @@ impl Text {
         self.lines.push('\n');
     }
 
+    /// Adds a line that starts with a word of a tone.
+    pub fn toned(&mut self, word: &str, tone: Tone, rest: impl fmt::Display) {
+        self.pieces([(word, Some(tone)), (&rest.to_string(), None)]);
+    }
+
+    /// Adds a line of pieces, each escaped as a line is.
+    pub fn pieces<'a>(&mut self, pieces: impl IntoIterator<Item = (&'a str, Option<Tone>)>) {
+        for (piece, tone) in pieces {
+            let start = self.lines.len();
+            self.lines += &escaped(piece);
+            if let Some(tone) = tone {
+                self.tones.push((start..self.lines.len(), tone));
+            }
+        }
+        self.lines.push('\n');
+    }
+
     /// Adds the lines of another text.
     pub fn append(&mut self, other: &Self) {
+        let start = self.lines.len();
         self.lines += &other.lines;
+        let moved =
+            |(range, tone): &(Range<usize>, Tone)| (range.start + start..range.end + start, *tone);
+        self.tones.extend(other.tones.iter().map(moved));
+    }
+
+    /// Hands out the whole text in pieces, with their tones.
+    pub fn each_piece(&self, mut piece: impl FnMut(&str, Option<Tone>)) {
+        let mut done = 0;
+        for (range, tone) in &self.tones {
+            piece(&self.lines[done..range.start], None);
+            piece(&self.lines[range.clone()], Some(*tone));
+            done = range.end;
+        }
+        piece(&self.lines[done..], None);
     }
 
     /// Returns the lines, each with its end.
@@ -119,6 +167,31 @@ mod tests {
         text.line(format_args!("{}\u{1b}", 4));
         assert_eq!(text.as_str(), "one\ntwo\\nthree\n4\\u{1b}\n");
         assert_eq!(text.to_string(), "one\ntwo\\nthree\n4\\u{1b}");
+    }
+
+    #[test]
+    fn tones_stay_with_their_words() {
+        let mut text = Text::default();
+        text.toned("a\u{1b}", Tone::Bad, ": b\n");
+        let mut whole = Text::default();
+        whole.line("first");
+        whole.append(&text);
+        whole.pieces([("c ", None), ("works", Some(Tone::Good))]);
+        let mut pieces = Vec::new();
+        whole.each_piece(|piece, tone| pieces.push((piece.to_owned(), tone)));
+        let expected = [
+            ("first\n", None),
+            (r"a\u{1b}", Some(Tone::Bad)),
+            (": b\\n\nc ", None),
+            ("works", Some(Tone::Good)),
+            ("\n", None),
+        ];
+        assert_eq!(
+            pieces,
+            expected.map(|(piece, tone)| (piece.to_owned(), tone))
+        );
+        let joined: String = pieces.into_iter().map(|(piece, _)| piece).collect();
+        assert_eq!(joined, whole.as_str());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::check::verdict::Word;
 use crate::findings::kinds;
 use crate::report::Report;
 use crate::words::quantity::counted;
-use crate::words::text::Text;
+use crate::words::text::{Text, Tone};
 
 /// Returns the reasons of what does not work, below them the table, and a summary.
 pub fn text(survey: &Survey, rows: &[Row], together: &[Option<Together>], report: &Report) -> Text {
@@ -28,18 +28,12 @@ pub fn text(survey: &Survey, rows: &[Row], together: &[Option<Together>], report
         text.line("");
     }
     let header = std::iter::once("image".to_owned());
-    let mut lines: Vec<Vec<_>> = vec![
-        header
-            .chain(survey.targets.iter().map(|target| target.label.clone()))
-            .collect(),
-    ];
+    let labels = survey.targets.iter().map(|target| target.label.clone());
+    let mut lines: Vec<Vec<Cell>> = vec![header.chain(labels).map(Cell::from).collect()];
     for row in rows {
         let cells = (0..survey.targets.len()).map(|target| cell(survey, row, target));
-        lines.push(
-            std::iter::once(row.path.display().to_string())
-                .chain(cells)
-                .collect(),
-        );
+        let name = Cell::from(row.path.display().to_string());
+        lines.push(std::iter::once(name).chain(cells).collect());
     }
     text.append(&aligned(&lines));
     let mut summary = summary(survey, rows, together);
@@ -232,15 +226,37 @@ fn names(clients: &[Client]) -> String {
     names.join(", ")
 }
 
+/// A cell of a table.
+pub struct Cell {
+    text: String,
+    tone: Option<Tone>,
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, tone: None }
+    }
+}
+
+impl Cell {
+    /// Returns a cell that has the tone of a word.
+    pub fn of(word: Word, text: String) -> Self {
+        Self {
+            text,
+            tone: Some(word.tone()),
+        }
+    }
+}
+
 /// Returns one cell: the word for how the image fares there, and what it rests on.
-fn cell(survey: &Survey, row: &Row, target: usize) -> String {
+fn cell(survey: &Survey, row: &Row, target: usize) -> Cell {
     let word = row.word(target, &survey.waivers);
     let why = match word {
         Word::Works | Word::Merges => row.on_base[target].evidence.short(),
         Word::Breaks => row.because(target, &survey.waivers).join(", "),
-        Word::Unread => return word.text().to_owned(),
+        Word::Unread => return Cell::of(word, word.text().to_owned()),
     };
-    format!("{} ({why})", word.text())
+    Cell::of(word, format!("{} ({why})", word.text()))
 }
 
 /// Returns what does not work on a target, one for each reason, with the clients that have it.
@@ -282,21 +298,25 @@ fn compared(verdict: &Verdict) -> String {
 }
 
 /// Returns lines of cells as columns.
-pub fn aligned(lines: &[Vec<String>]) -> Text {
+pub fn aligned(lines: &[Vec<Cell>]) -> Text {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        cells.map(|cell| cell.text.chars().count()).max()
     };
-    let widths: Vec<_> = (0..columns).map(width).collect();
+    let widths: Vec<_> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let mut text = Text::default();
     for line in lines {
-        let cells: Vec<_> = line
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        text.line(cells.join("  ").trim_end());
+        let mut gap = String::new();
+        let mut pieces = Vec::new();
+        for (cell, width) in line.iter().zip(&widths) {
+            pieces.push((std::mem::take(&mut gap), None));
+            pieces.push((cell.text.clone(), cell.tone));
+            gap = " ".repeat(width + 2 - cell.text.chars().count());
+        }
+        text.pieces(pieces.iter().map(|(piece, tone)| (piece.as_str(), *tone)));
     }
     text
 }

@@ -16,7 +16,7 @@ use crate::check::gate::{Fate, Outlook, outlook};
 use crate::check::survey::{Row, Survey};
 use crate::check::verdict::Word;
 use crate::cli::store::StoreGateArguments;
-use crate::commands::check::table;
+use crate::commands::check::table::{self, Cell};
 use crate::commands::hosts;
 use crate::findings::{Waivers, kinds};
 use crate::inputs;
@@ -353,6 +353,7 @@ impl Answer {
         let mut lines = vec![
             std::iter::once("extension".to_owned())
                 .chain(self.bases.iter().map(|base| base.name.clone()))
+                .map(Cell::from)
                 .collect::<Vec<_>>(),
         ];
         for extension in &self.extensions {
@@ -375,7 +376,7 @@ impl Answer {
             }
             let cells = extension.on.iter().map(OnBaseAnswer::cell);
             lines.push(
-                std::iter::once(extension.name.clone())
+                std::iter::once(Cell::from(extension.name.clone()))
                     .chain(cells)
                     .collect(),
             );
@@ -394,10 +395,13 @@ impl Answer {
 }
 
 impl OnBaseAnswer {
-    fn cell(&self) -> String {
+    fn cell(&self) -> Cell {
         match &self.next {
-            Some(next) => format!("{}: {} {}", self.fate, next.image, next.word.text()),
-            None => self.fate.to_owned(),
+            Some(next) => Cell::of(
+                next.word,
+                format!("{}: {} {}", self.fate, next.image, next.word.text()),
+            ),
+            None => Cell::from(self.fate.to_owned()),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::publish::signing::{self, Notes, Signer};
 use crate::report::{OfKind, Report};
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::{bytes, counted};
-use crate::words::text::Text;
+use crate::words::text::{Text, Tone};
 
 #[derive(Serialize)]
 struct Verification {
@@ -434,7 +434,12 @@ impl Verification {
             let (shown, more) =
                 report.first_of_each_kind(directory.findings.iter().filter(is_said));
             for (at, row) in shown.iter().enumerate() {
-                text.line(format!("{:<9} {}: {}", row.severity, row.id, row.text));
+                let tone = match row.severity {
+                    "error" => Tone::Bad,
+                    _ => Tone::Doubtful,
+                };
+                let severity = format!("{:<9}", row.severity);
+                text.toned(&severity, tone, format_args!(" {}: {}", row.id, row.text));
                 if shown.get(at + 1).is_none_or(|next| next.id != row.id) {
                     text.line(format!("          {}", row.repair));
                 }
