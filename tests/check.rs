@@ -845,6 +845,23 @@ fn an_update_of_the_base_breaks_what_it_breaks_and_nothing_else() {
             assert_eq!(answer["images"][1]["hosts"][0]["breaks"], json!([]));
             assert_eq!(states(&answer), ["breaks", unbroken]);
         }
+        // What files they have is not in the manifests, so nothing is said of the two together.
+        let unjudged = |more: &[&str]| {
+            let answer = answer_of(&ask(&[&["--json"], more].concat(), &after));
+            let said = text(&ask(more, &after).stdout);
+            let note = "not judged together with the others, since their files were not read: \
+                        plain, stories";
+            (
+                answer["together"][0]["unjudged"].clone(),
+                said.contains(note),
+            )
+        };
+        assert_eq!(unjudged(&[]), (Value::Null, false));
+        assert_eq!(unjudged(&["--manifests", "--each"]), (Value::Null, false));
+        assert_eq!(
+            unjudged(&["--manifests"]),
+            (json!(["plain", "stories"]), true)
+        );
         // Without manifests, the images' files say the same.
         for image in &images {
             let manifest = image.with_extension("manifest.gz");
@@ -930,7 +947,20 @@ fn a_list_is_looked_up_in_repositories() {
     // What was so before an update is no news; a list is a base before it, too.
     let from = scratch.join("with").display().to_string();
     let before = [&repo[..], &["--from", &from, "--from-os-release", &host]].concat();
-    assert_eq!(on(&ask("with", &before))["state"], "works");
+    let answer = ask("with", &before);
+    assert_eq!(on(&answer)["state"], "works");
+    // But it is said.
+    assert_eq!(on(&answer)["as_before"], on(&whole)["findings"]);
+    let outcome = check(
+        &[&["--base", &from, "--os-release", &host], &before[..]].concat(),
+        &[&image],
+    );
+    let said = text(&outcome.stdout);
+    let note = format!(
+        "{}: what was wrong before the update, too, is not counted",
+        image.display()
+    );
+    assert!(outcome.status.success() && said.contains(&note), "{said}");
     let outcome = check(
         &["--base", &from, "--os-release", &host, "--from", &from],
         &[&image],

@@ -53,6 +53,17 @@ pub struct OnBase {
     pub findings: Vec<Finding>,
     /// What that rests on.
     pub evidence: Evidence,
+    /// What was so before an update, too, and was therefore taken out.
+    pub as_before: AsBefore,
+}
+
+/// What an update does not change.
+#[derive(Default)]
+pub struct AsBefore {
+    /// Programs, libraries and scripts that did not run before either.
+    pub breaks: Vec<Break>,
+    /// What was found before, too.
+    pub findings: Vec<Finding>,
 }
 
 impl OnBase {
@@ -63,14 +74,16 @@ impl OnBase {
         self.findings.iter().filter(is_broken)
     }
 
-    /// Forgets what was so before.
+    /// Takes out what was so before.
     pub fn subtract(&mut self, known: &Self) {
-        self.breaks.retain(|one| !known.breaks.contains(one));
         self.shadows.retain(|one| !known.shadows.contains(one));
+        let breaks = std::mem::take(&mut self.breaks).into_iter();
+        (self.as_before.breaks, self.breaks) = breaks.partition(|one| known.breaks.contains(one));
         // What was not looked up before is not looked up now either.
         let is_news =
             |one: &Finding| one.kind == &kinds::UNCHECKED_BASE || !known.findings.contains(one);
-        self.findings.retain(is_news);
+        let findings = std::mem::take(&mut self.findings).into_iter();
+        (self.findings, self.as_before.findings) = findings.partition(is_news);
     }
 }
 
@@ -224,8 +237,7 @@ mod tests {
             findings: (paths.iter())
                 .map(|path| Finding::new(&kinds::SHADOWS_BASE, *path))
                 .collect(),
-            hides: BTreeSet::new(),
-            evidence: Evidence::default(),
+            ..OnBase::default()
         };
         let mut new = found(&["/usr/a", "/usr/b"]);
         new.subtract(&found(&["/usr/b", "/usr/c"]));
@@ -233,5 +245,8 @@ mod tests {
         assert_eq!(new.breaks, left.breaks);
         assert_eq!(new.shadows, left.shadows);
         assert_eq!(new.findings, left.findings);
+        let before = found(&["/usr/b"]);
+        assert_eq!(new.as_before.breaks, before.breaks);
+        assert_eq!(new.as_before.findings, before.findings);
     }
 }

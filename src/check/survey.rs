@@ -163,6 +163,17 @@ impl Row {
             })
     }
 
+    /// Says whether something would stand against the image on a target, were it not so before the
+    /// update.
+    pub fn is_as_before(&self, target: usize, waivers: &Waivers) -> bool {
+        let findings = &self.on_base[target].as_before.findings;
+        let is_unmerged = |one: &Judgement| {
+            let outcome = one.verdict.outcome;
+            one.as_before && matches!(outcome, Outcome::Ignored | Outcome::Refused)
+        };
+        self.judgements_on(target).any(is_unmerged) || findings.iter().any(|one| waivers.stops(one))
+    }
+
     /// Says whether nothing stands against the image on a target, but what the user allows.
     pub fn passes(&self, target: usize, waivers: &Waivers) -> bool {
         let is_allowed = |one: &Judgement| !waivers.stops(&Finding::new(one.kind(), ""));
@@ -233,7 +244,10 @@ impl Survey {
             self.add_collisions(&mut rows);
         }
         let together = (grounds.iter().enumerate())
-            .map(|(target, ground)| members::judge(&mut rows, target, ground, from.as_ref()))
+            .map(|(target, ground)| match self.together {
+                true => members::judge(&mut rows, target, ground, from.as_ref()),
+                false => Ok(None),
+            })
             .collect::<Result<_>>()?;
         for row in &mut rows {
             row.member = None;

@@ -9,10 +9,10 @@ use linkage::Linkage;
 use manifest::Manifest;
 
 use super::{Files, Layer, Together};
-use crate::check::closure;
+use crate::check::closure::{self, Break};
 use crate::check::ground::{Ground, OnBase};
 use crate::check::survey::{Row, VERSION_KEYS};
-use crate::findings::kinds;
+use crate::findings::{Finding, kinds};
 use crate::inspected::{Inside, InspectedImage};
 use crate::words::failure::Result;
 
@@ -52,7 +52,7 @@ pub fn merged(rows: &[Row], target: usize) -> Vec<usize> {
         let stale = |field| VERSION_KEYS.contains(&field);
         let is_merged = (row.unaccepted(target))
             .all(|one| one.verdict.outcome == Outcome::Ignored && stale(one.verdict.field));
-        if row.member.is_none() || !is_merged {
+        if !is_merged {
             continue;
         }
         let newer = |known: &usize| store::order::systemd(&rows[*known].file, &row.file).is_lt();
@@ -66,7 +66,7 @@ pub fn merged(rows: &[Row], target: usize) -> Vec<usize> {
 }
 
 /// Judges the images that a host merges together, and says in their rows what of each breaks there.
-/// `None` where they are fewer than two.
+/// `None` where they are fewer than two. Those whose files are not known are named.
 pub fn judge(
     rows: &mut [Row],
     target: usize,
@@ -77,8 +77,19 @@ pub fn judge(
     if merged.len() < 2 {
         return Ok(None);
     }
+    let (merged, unread): (Vec<_>, Vec<_>) =
+        (merged.into_iter()).partition(|row| rows[*row].member.is_some());
+    let unjudged = unread.into_iter().map(|row| rows[row].link.clone());
+    let unjudged: Vec<_> = unjudged.collect();
+    if merged.len() < 2 {
+        return Ok(Some(Together {
+            unjudged,
+            ..Together::default()
+        }));
+    }
     let mut contents = Contents::default();
     let (mut together, found) = on(rows, &merged, ground, target, &mut contents)?;
+    together.unjudged = unjudged;
     if let Some(from) = from {
         let (before, known) = on(rows, &merged, from, rows[0].on_base.len(), &mut contents)?;
         let findings = &mut together.findings;
@@ -146,12 +157,32 @@ fn on(
 impl OnBase {
     /// Puts what was found with other images in the place of what was found without.
     fn replace(&mut self, found: Self) {
-        let known = closure::findings(&self.breaks);
-        self.findings
-            .retain(|one| one.kind != &kinds::UNMET_REQUIREMENT && !known.contains(one));
-        self.findings.extend(found.findings);
-        self.breaks = found.breaks;
+        let (own, before) = (&mut self.as_before, found.as_before);
+        replace(
+            &mut own.breaks,
+            &mut own.findings,
+            before.breaks,
+            before.findings,
+        );
+        replace(
+            &mut self.breaks,
+            &mut self.findings,
+            found.breaks,
+            found.findings,
+        );
     }
+}
+
+fn replace(
+    breaks: &mut Vec<Break>,
+    findings: &mut Vec<Finding>,
+    new_breaks: Vec<Break>,
+    new_findings: Vec<Finding>,
+) {
+    let known = closure::findings(breaks);
+    findings.retain(|one| one.kind != &kinds::UNMET_REQUIREMENT && !known.contains(one));
+    findings.extend(new_findings);
+    *breaks = new_breaks;
 }
 
 /// Contents of images, by names that mean the same in all of them.

@@ -81,6 +81,9 @@ pub struct Files<'a> {
 pub struct Together {
     /// The images' names, the lowest first.
     pub order: Vec<String>,
+    /// The names of images that are merged, too, and of whose files nothing is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<String>,
     /// Where two images have different files.
     pub clashes: Vec<Clash>,
     /// What programs load that they would not without the other images.
@@ -136,6 +139,7 @@ pub fn judge(layers: &[Layer<'_>], below: Option<Below<'_>>, files: Files<'_>) -
     let (programs, changes, base_breaks, breaks) = loads.unwrap_or_default();
     Ok(Together {
         order: layers.iter().map(|layer| layer.name.to_owned()).collect(),
+        unjudged: Vec::new(),
         clashes,
         changes,
         base_breaks,

@@ -81,6 +81,9 @@ struct OnHost<'a> {
     evidence: &'a Evidence,
     verdicts: Vec<VerdictAnswer<'a>>,
     findings: &'a [Finding],
+    /// With `--from`: what was found before, too, and does not count.
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    as_before: &'a [Finding],
     /// Every file that would not run.
     breaks: &'a [Break],
     /// Every path of the base that would be hidden.
@@ -189,6 +192,7 @@ impl<'a> OnHost<'a> {
                 })
                 .collect(),
             findings: &row.on_base[target].findings,
+            as_before: &row.on_base[target].as_before.findings,
             breaks: &row.on_base[target].breaks,
             shadows: &row.on_base[target].shadows,
         }

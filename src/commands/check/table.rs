@@ -1,6 +1,6 @@
 //! The answer of `check` as text: reasons first, so that the table is what stays on the screen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clients::{Client, Outcome, Verdict};
 
@@ -111,6 +111,26 @@ fn summary(survey: &Survey, rows: &[Row], together: &[Option<Together>]) -> Vec<
         };
         lines.push(format!("the images do not go together{hosts}"));
     }
+    let unjudged: BTreeSet<_> = (together.iter().flatten())
+        .flat_map(|set| set.unjudged.iter().cloned())
+        .collect();
+    if !unjudged.is_empty() {
+        let names: Vec<_> = unjudged.into_iter().collect();
+        lines.push(format!(
+            "not judged together with the others, since their files were not read: {}",
+            shortened(names)
+        ));
+    }
+    let as_before: Vec<_> = (rows.iter())
+        .filter(|row| (0..survey.targets.len()).any(|target| row.is_as_before(target, waivers)))
+        .map(|row| row.path.display().to_string())
+        .collect();
+    if !as_before.is_empty() {
+        lines.push(format!(
+            "{}: what was wrong before the update, too, is not counted",
+            shortened(as_before)
+        ));
+    }
     lines
 }
 
@@ -131,8 +151,16 @@ fn assumed(rows: &[Row]) -> Vec<String> {
 
 /// Stands for the name of an image in a reason that several have.
 const ANY_NAME: &str = "NAME";
-/// So many images are named in front of a reason; the others are counted.
+/// So many images are named in one place; the others are counted.
 const SHOWN: usize = 4;
+
+fn shortened(mut names: Vec<String>) -> String {
+    if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
+        names.truncate(SHOWN);
+        names.push(format!("{more} more"));
+    }
+    names.join(", ")
+}
 
 /// Returns what is said of images on hosts: the same thing once, with all that it is said of.
 fn paragraphs(survey: &Survey, rows: &[Row], report: &Report) -> Vec<(String, Vec<String>)> {
@@ -167,18 +195,14 @@ fn paragraphs(survey: &Survey, rows: &[Row], report: &Report) -> Vec<(String, Ve
         }
     }
     let said = found.into_iter().map(|one| {
-        let mut names: Vec<_> = (one.rows.iter().take(SHOWN))
-            .map(|row| row.path.display().to_string())
-            .collect();
-        if let Some(more @ 1..) = one.rows.len().checked_sub(SHOWN) {
-            names.push(format!("{more} more"));
-        }
+        let names = one.rows.iter().map(|row| row.path.display().to_string());
+        let names = shortened(names.collect());
         let reasons = match one.rows[..] {
             [_] => one.reasons,
             _ => one.general,
         };
         let label = &survey.targets[one.target].label;
-        (format!("{} on {label}", names.join(", ")), reasons)
+        (format!("{names} on {label}"), reasons)
     });
     said.collect()
 }
