@@ -1,13 +1,16 @@
 //! `store gate` and `gate`: an update of the OS, from the store's side and from the host's.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::server::{Fault, Server};
 use crate::workshop::{Scratch, fixture, json as answer_of, output_of, program, sha256sum, text};
 
+const FINGERPRINT: &str = "041D5F411DB434BC5D0E51E16879D6EAB0EEF13E";
 const OLD: &str = "story 1 SYSEXT_LEVEL=1 x86-64";
 
 /// A store of three extensions, two versions each, and the systems that it is for.
@@ -217,6 +220,77 @@ fn what_an_update_costs_is_said_before_it() {
     assert_eq!(story.gate("list", &["--strict"]).status.code(), Some(1));
 }
 
+/// For each update: the exit code, what is said, and all of `compat.json`.
+#[test(programs!("rpm", "rpmbuild"))]
+fn what_three_updates_leave_in_a_store() {
+    let story = Story::new();
+    story.base("same", "VERSION_ID=1", "libstory.so.1()(64bit)");
+    story.base("drops", "VERSION_ID=1", "libstory.so.2()(64bit)");
+    story.base("bumps", "VERSION_ID=2", "libstory.so.1()(64bit)");
+    let unmet = "unmet-requirement: nothing provides libstory.so.1()(64bit) needed by teller";
+    let stale = "not-merged: ignored by systemd-252, systemd-254, systemd-257, systemd-262: \
+                 VERSION_ID: image 1, host 2: ";
+    let new = "story 2 SYSEXT_LEVEL=1 x86-64";
+    let names = ["dated", "plain", "teller"];
+    for (base, on, version, bad, reason) in [
+        ("same", OLD, "1", None, ""),
+        ("drops", OLD, "1", Some("teller"), unmet),
+        ("bumps", new, "2", Some("dated"), stale),
+    ] {
+        let outcome = story.gate(base, &[&FROM[..], &["--write"]].concat());
+        assert_eq!(
+            outcome.status.code(),
+            Some(i32::from(bad.is_some())),
+            "{base}"
+        );
+        let compat = fs::read(story.scratch.join("store/compat.json")).unwrap();
+        fs::remove_file(story.scratch.join("store/compat.json")).unwrap();
+        let mut compat: Value = serde_json::from_slice(&compat).unwrap();
+        // The client's own words are compared with the real ones elsewhere.
+        let because = |text: &Value| {
+            let text = text.as_str().unwrap();
+            assert!(text.starts_with(reason), "{base}: {text}");
+            text.to_owned()
+        };
+        let mut images = serde_json::Map::new();
+        let mut said = String::new();
+        for name in names {
+            for version in ["1", "2"] {
+                let file = format!("{name}-{version}-1.x86-64.raw");
+                let mut word = json!({"word": "works"});
+                if bad == Some(name) {
+                    let told = &compat["images"][&file]["on"][on]["because"];
+                    assert_eq!(told.as_array().map(Vec::len), Some(1), "{base}: {told}");
+                    let told = because(&told[0]);
+                    if version == "2" {
+                        said += &format!("{name} on {on}: {file} breaks:\n  {told}\n\n");
+                    }
+                    word = json!({"word": "breaks", "because": [told]});
+                }
+                let sha256 = sha256sum(&story.scratch.join(&format!("store/{file}")));
+                let judged = json!({"name": name, "sha256": sha256, "on": {on: word}});
+                images.insert(file, judged);
+            }
+        }
+        let keys = json!({"ID": "story", "VERSION_ID": version, "SYSEXT_LEVEL": "1"});
+        let judged = json!({"os_release": keys, "architecture": "x86-64", "known": "provides"});
+        let expected = json!({"format": 1, "bases": {on: judged}, "images": images});
+        assert_eq!(compat.take(), expected, "{base}");
+        said += &format!("extension  {on}\n");
+        for name in names {
+            let fate = match bad == Some(name) {
+                true => "lost".to_owned(),
+                false => format!("kept: {name}-2-1.x86-64.raw works"),
+            };
+            said += &format!("{name:<9}  {fate}\n");
+        }
+        if let Some(name) = bad {
+            said += &format!("\nclients would lose 1 extension; to be built again: {name}\n");
+        }
+        assert_eq!(text(&outcome.stdout), said, "{base}");
+    }
+}
+
 #[test(programs!("rpm", "rpmbuild"))]
 fn verdicts_in_a_store_are_exact() {
     let story = Story::new();
@@ -300,17 +374,23 @@ fn a_host_relies_on_what_the_owner_signed() {
     story.base("drops", "VERSION_ID=1", "libstory.so.2()(64bit)");
     story.base("other", "VERSION_ID=7", "libstory.so.2()(64bit)");
     let store = story.scratch.join("store");
-    let key = story.scratch.join("key");
-    fs::copy(fixture("keys/test.secret.asc"), &key).unwrap();
-    output_of(Command::new("chmod").arg("600").arg(&key));
-    let key = key.display().to_string();
+    let key = secret_key(&story.scratch);
     let state = story.scratch.join("state").display().to_string();
     sign_with(&story, &key, &state);
     let write = ["--write", "--sign-key", &key, "--state-dir", &state];
     // Without the key nothing is written.
     assert_eq!(story.gate("drops", &["--write"]).status.code(), Some(1));
     assert!(!store.join("compat.json").exists());
-    assert_eq!(story.gate("drops", &write).status.code(), Some(1));
+    let outcome = story.gate("drops", &write);
+    assert_eq!(outcome.status.code(), Some(1));
+    let said = format!("sign      store/SHA256SUMS.gpg  by key {FINGERPRINT}\n");
+    assert!(
+        text(&outcome.stderr).contains(&said),
+        "{}",
+        text(&outcome.stderr)
+    );
+    // The same again signs nothing, and says so.
+    assert!(!text(&story.gate("drops", &write).stderr).contains("by key"));
     let keys = story.scratch.join("keys.gpg").display().to_string();
     fs::copy(store.join("import-pubring.gpg"), &keys).unwrap();
     let trusted = ["--keyring", keys.as_str()];
@@ -368,7 +448,11 @@ fn a_host_relies_on_what_the_owner_signed() {
         fs::write(path, read.replace("breaks", "works")).unwrap();
     };
     swapped("SHA256SUMS.gpg", &remove, "is not signed");
-    swapped("compat.json", &remove, "are not on the list");
+    swapped(
+        "compat.json",
+        &remove,
+        "compat.json is on the list, but not there",
+    );
     swapped(
         "compat.json",
         &edit,
@@ -401,6 +485,172 @@ fn a_host_relies_on_what_the_owner_signed() {
     );
     assert_eq!(story.gate("drops", &write).status.code(), Some(1));
     assert_eq!(ask("drops", &["plain"]).status.code(), Some(0));
+}
+
+/// What a host gets of a server: exit code and reason of each kind of bad day.
+#[test(programs!("rpm", "rpmbuild", "gpg"))]
+fn a_host_asks_a_server() {
+    let story = Story::new();
+    story.base("drops", "VERSION_ID=1", "libstory.so.2()(64bit)");
+    let store = story.scratch.join("store");
+    let key = secret_key(&story.scratch);
+    let state = story.scratch.join("state").display().to_string();
+    sign_with(&story, &key, &state);
+    let write = ["--write", "--sign-key", &key, "--state-dir", &state];
+    assert_eq!(story.gate("drops", &write).status.code(), Some(1));
+    let keys = story.scratch.join("keys.gpg").display().to_string();
+    fs::copy(store.join("import-pubring.gpg"), &keys).unwrap();
+    let before = |file: &str| fs::read(store.join(file)).unwrap();
+    let earlier = before("compat.json");
+    let server = Server::of(&store);
+    let ask = |url: &str, name: &str, keyring: &str| {
+        let outcome = program()
+            .current_dir(story.scratch.path())
+            .args(["gate", url, name, "--arch", "x86-64", "--timeout", "2"])
+            .args(["--retries", "1", "--os-release", "drops.os-release"])
+            .args(["--keyring", keyring])
+            .output()
+            .unwrap();
+        (
+            outcome.status.code(),
+            text(&outcome.stdout) + &text(&outcome.stderr),
+        )
+    };
+    let url = server.url();
+    let (code, said) = ask(url, "plain", &keys);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(
+        said,
+        format!("stays  plain: plain-1-1.x86-64.raw works on {OLD}\n")
+    );
+    let requests = ["/SHA256SUMS.gpg", "/SHA256SUMS", "/compat.json"];
+    assert_eq!(server.requests(), requests);
+    let (code, said) = ask(url, "teller", &keys);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("nothing provides libstory.so.1()(64bit)"),
+        "{said}"
+    );
+    // By a key that the host does not know.
+    let others = fixture("keys/version6.public.asc").display().to_string();
+    let (code, said) = ask(url, "plain", &others);
+    assert_eq!(code, Some(1), "{said}");
+    let expected = format!(
+        "{url}/SHA256SUMS.gpg does not count: it is by key \
+         {FINGERPRINT}, which is not in {others}"
+    );
+    assert!(
+        said.contains(&expected) && said.contains("--keyring FILE"),
+        "{said}"
+    );
+
+    let (gone, cut) = (Fault::Status(404), Fault::Cut(10));
+    for (file, fault, code, reason) in [
+        (
+            "SHA256SUMS.gpg",
+            &gone,
+            1,
+            "is not signed: it has no SHA256SUMS.gpg",
+        ),
+        ("SHA256SUMS", &gone, 1, "has no SHA256SUMS"),
+        (
+            "compat.json",
+            &gone,
+            1,
+            "compat.json is on the list, but not there",
+        ),
+        ("SHA256SUMS.gpg", &cut, 3, "asking the store"),
+        ("SHA256SUMS", &cut, 3, "asking the store"),
+        ("compat.json", &cut, 3, "asking the store"),
+        ("SHA256SUMS", &Fault::Status(503), 3, "503"),
+        ("SHA256SUMS", &Fault::Drop, 3, "asking the store"),
+    ] {
+        server.always(&format!("/{file}"), fault.clone());
+        let (found, said) = ask(url, "plain", &keys);
+        assert_eq!(found, Some(code), "{file} {fault:?}: {said}");
+        assert!(said.contains(reason), "{file} {fault:?}: {said}");
+        server.recover();
+    }
+    let (code, said) = ask("http://127.0.0.1:9", "plain", &keys);
+    assert_eq!(code, Some(3), "{said}");
+    // What the server says in place of a file vouches for nothing.
+    let page = b"<html>log in</html>\n".to_vec();
+    for (file, reason) in [
+        ("SHA256SUMS.gpg", "SHA256SUMS.gpg does not count: "),
+        (
+            "SHA256SUMS",
+            "SHA256SUMS.gpg does not count: the signature is bad",
+        ),
+        ("compat.json", "does not have the SHA-256 that is listed"),
+    ] {
+        let kept = before(file);
+        for (bytes, expected) in [(&page, 1), (&kept, 0)] {
+            server.put(&format!("/{file}"), bytes);
+            let (code, said) = ask(url, "plain", &keys);
+            assert_eq!(code, Some(expected), "{file}: {said}");
+            assert!(code == Some(0) || said.contains(reason), "{file}: {said}");
+        }
+    }
+
+    // The verdicts from before with the list of today.
+    story.base("bumps", "VERSION_ID=2", "libstory.so.1()(64bit)");
+    assert_eq!(story.gate("bumps", &write).status.code(), Some(1));
+    server.load(&store, "");
+    assert_eq!(ask(url, "plain", &keys).0, Some(0));
+    server.put("/compat.json", &earlier);
+    let (code, said) = ask(url, "plain", &keys);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("does not have the SHA-256 that is listed"),
+        "{said}"
+    );
+    server.load(&store, "");
+    // All of an older state, rightly signed, counts until its last day.
+    let list = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    for (day, expected) in [("2037-01-01", 0), ("2024-01-02", 1)] {
+        let path = story.scratch.join("SHA256SUMS");
+        fs::write(&path, format!("{empty}  BEST-BEFORE-{day}\n{list}")).unwrap();
+        server.put("/SHA256SUMS", &fs::read(&path).unwrap());
+        server.put(
+            "/SHA256SUMS.gpg",
+            &gpg_signature(&story.scratch, &key, &path),
+        );
+        let (code, said) = ask(url, "plain", &keys);
+        assert_eq!(code, Some(expected), "{said}");
+        let reason = "the verdicts can't be relied on: the list was good until 2024-01-02";
+        assert_eq!(said.contains(reason), expected == 1, "{said}");
+    }
+}
+
+/// The fixed key with the mode that a secret key has.
+fn secret_key(scratch: &Scratch) -> String {
+    let key = scratch.join("key");
+    fs::copy(fixture("keys/test.secret.asc"), &key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    key.display().to_string()
+}
+
+/// Returns a signature that gpg makes with a key.
+fn gpg_signature(scratch: &Scratch, key: &str, path: &Path) -> Vec<u8> {
+    let home = scratch.join("gpg");
+    fs::create_dir_all(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = || {
+        let mut gpg = Command::new("gpg");
+        gpg.args(["--batch", "--quiet", "--yes", "--homedir"])
+            .arg(&home);
+        gpg
+    };
+    output_of(gpg().arg("--import").arg(key));
+    let signature = scratch.join("signature");
+    output_of(
+        gpg()
+            .args(["--detach-sign", "--output"])
+            .arg(&signature)
+            .arg(path),
+    );
+    fs::read(signature).unwrap()
 }
 
 fn sign_with(story: &Story, key: &str, state: &str) {

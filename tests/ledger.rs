@@ -646,7 +646,7 @@ fn a_list_is_blessed_by_name_alone() {
     let signed = scene.verb(&["sign"], &owner);
     assert!(signed.status.success(), "{}", said(&signed));
     let words = text(&signed.stdout);
-    assert!(words.contains("no good signature before"), "{words}");
+    assert!(words.contains("was not validly signed before"), "{words}");
     assert!(words.contains("vouches for 4 lines"), "{words}");
     assert!(words.contains(&format!("\n  {IMAGE}\n")), "{words}");
     assert!(scene.build("3", &owner).status.success());

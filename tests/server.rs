@@ -89,6 +89,12 @@ impl Server {
         }
     }
 
+    /// Serves these bytes under a path.
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        let mut state = self.state.lock().unwrap();
+        state.files.insert(path.to_owned(), bytes.to_vec());
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -542,13 +542,37 @@ fn verbs_on_a_signed_store() {
     );
     let outcome = verb("prune", &[&prune[..], &sign].concat());
     assert!(outcome.status.success(), "{}", errors(&outcome));
+    // Whatever signs says so, and by which key.
+    let library = fixture("hello-library-2.0-3.x86_64.rpm");
+    let elsewhere = scratch.join("elsewhere");
+    let outcome = build(&elsewhere, &[library.as_os_str()]).output().unwrap();
+    assert!(outcome.status.success(), "{}", errors(&outcome));
+    let image = elsewhere.join("hello-library-2.0-3.x86-64.raw");
+    let url = ["--url".as_ref(), "https://example.org/store/".as_ref()];
+    let library = ["hello-library".as_ref()];
+    for (name, more) in [
+        ("add", &[image.as_os_str()][..]),
+        ("sysupdate", &url),
+        ("remove", &library),
+    ] {
+        let outcome = verb(name, &[more, &sign].concat());
+        assert!(outcome.status.success(), "{name}: {}", errors(&outcome));
+        let path = store.join("SHA256SUMS.gpg");
+        let line = format!("sign      {}  by key {FINGERPRINT}\n", path.display());
+        assert!(
+            errors(&outcome).contains(&line),
+            "{name}: {}",
+            errors(&outcome)
+        );
+    }
     assert!(text(&verb("verify", &[]).stdout).contains(FINGERPRINT));
 
     let mut list = fs::read(store.join("SHA256SUMS")).unwrap();
     list[0] ^= 1;
     fs::write(store.join("SHA256SUMS"), list).unwrap();
     let bad = text(&verb("verify", &[]).stdout);
-    assert!(bad.contains("signature-invalid"), "{bad}");
+    let expected = "signature-invalid: SHA256SUMS.gpg does not count: the signature is bad: ";
+    assert!(bad.contains(expected), "{bad}");
     fs::write(store.join("import-pubring.gpg"), "no keys").unwrap();
     let bad = text(&verb("verify", &[]).stdout);
     assert!(bad.contains("neither binary OpenPGP nor armor"), "{bad}");

@@ -14,7 +14,8 @@ Examples:
   sysext-build gate store/ --os-release new/usr/lib/os-release --keyring store.pgp
       Says it of every extension of a store that is at hand
 
-Exit codes: 0 every extension stays, 1 one would be lost, or nobody knows.";
+Exit codes: 0 every extension stays, 1 one would be lost, or nobody vouches for an answer, 3 the store \
+could not be read.";
 
 /// The arguments of `gate`.
 #[derive(Debug, Args)]

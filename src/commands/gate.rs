@@ -82,9 +82,12 @@ pub fn run(arguments: &GateArguments, report: &Report) -> Result<()> {
         Some(name) => Some(inputs::architecture(name)?),
         None => Architecture::of_this_machine(),
     };
-    let keyring = keyring(arguments)?;
+    let trusted = Trusted::of(arguments)?;
     let served = Served::read(arguments)?;
-    let signed_by = served.check(keyring.as_ref(), &arguments.store)?;
+    let signed_by = match &trusted {
+        Some(trusted) => Some(served.check(trusted, &arguments.store)?),
+        None => None,
+    };
     let now = inputs::clock()?;
     let verdicts = Compatibility::of_list(&served.list, served.verdicts.as_deref(), now).map_err(
         |problem| {
@@ -190,26 +193,52 @@ fn text(answer: &Answer) -> Text {
     text
 }
 
-/// Returns the keys that may sign; `None` if nobody has to.
-fn keyring(arguments: &GateArguments) -> Result<Option<Keyring>> {
-    if arguments.unsigned {
-        return Ok(None);
+/// The keys that may sign.
+struct Trusted {
+    /// The files that they are in.
+    paths: Vec<PathBuf>,
+    keyring: Keyring,
+}
+
+impl Trusted {
+    /// Reads them; `None` if nobody has to sign.
+    fn of(arguments: &GateArguments) -> Result<Option<Self>> {
+        if arguments.unsigned {
+            return Ok(None);
+        }
+        let mut paths = arguments.keyring.clone();
+        if paths.is_empty() {
+            let of_host =
+                |pair: [&'static str; 2]| pair.into_iter().find(|path| Path::new(path).exists());
+            let found = KEYRINGS.into_iter().filter_map(of_host);
+            paths = found.map(PathBuf::from).collect();
+        }
+        if paths.is_empty() {
+            return Err(
+                Failure::usage("this host has no key that systemd-sysupdate would take")
+                    .hint("give the store's with --keyring FILE")
+                    .hint("for a store that is not signed: --unsigned"),
+            );
+        }
+        let keyring = trust::keyring(&paths)?;
+        Ok(Some(Self { paths, keyring }))
     }
-    let mut paths = arguments.keyring.clone();
-    if paths.is_empty() {
-        let of_host =
-            |pair: [&'static str; 2]| pair.into_iter().find(|path| Path::new(path).exists());
-        let found = KEYRINGS.into_iter().filter_map(of_host);
-        paths = found.map(PathBuf::from).collect();
+
+    /// Says why a signature of a store's list does not count.
+    fn refuse(&self, signature: &str, error: openpgp::Error) -> Failure {
+        let openpgp::Error::UnknownKey { keys } = &error else {
+            return Failure::refused(anyhow!("{signature} does not count: {error}"));
+        };
+        let own: Vec<_> = (self.paths.iter())
+            .map(|path| path.display().to_string())
+            .collect();
+        Failure::refused(anyhow!(
+            "{signature} does not count: it is by key {}, which is not in {}",
+            keys.join(", "),
+            own.join(", ")
+        ))
+        .hint("if that is the key of the store's owner: --keyring FILE with its public part")
     }
-    if paths.is_empty() {
-        return Err(
-            Failure::usage("this host has no key that systemd-sysupdate would take")
-                .hint("give the store's with --keyring FILE")
-                .hint("for a store that is not signed: --unsigned"),
-        );
-    }
-    trust::keyring(&paths).map(Some)
 }
 
 /// The files of a store that matter here.
@@ -263,20 +292,19 @@ impl Served {
     }
 
     /// Checks the signature of the list; returns the fingerprint of the key.
-    fn check(&self, keyring: Option<&Keyring>, place: &str) -> Result<Option<String>> {
-        let Some(keyring) = keyring else {
-            return Ok(None);
-        };
+    fn check(&self, trusted: &Trusted, place: &str) -> Result<String> {
         let Some(signature) = &self.signature else {
             return Err(
                 Failure::refused(anyhow!("{place} is not signed: it has no {SIGNATURE}"))
                     .hint("to trust it anyway: --unsigned"),
             );
         };
-        let verified = keyring
-            .verify_detached(&self.list, signature, SIGNATURE, inputs::clock()?)
-            .map_err(|error| Failure::refused(error).at(place))?;
-        Ok(Some(verified.fingerprint))
+        let file = format!("{}/{SIGNATURE}", place.trim_end_matches('/'));
+        let keyring = &trusted.keyring;
+        let verified =
+            keyring.verify_detached(&self.list, signature, "the signature", inputs::clock()?);
+        let verified = verified.map_err(|error| trusted.refuse(&file, error))?;
+        Ok(verified.fingerprint)
     }
 }
 

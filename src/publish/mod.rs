@@ -176,16 +176,11 @@ pub fn publish(
         "store",
         &format!("{}  {words} {}", image.display(), list.display()),
     );
-    let signed_by = signer.map(Signer::fingerprint);
-    if let Some(key) = &signed_by {
-        let file = path.join("SHA256SUMS.gpg");
-        report.stage("sign", &format!("{}  by key {key}", file.display()));
-    }
     Ok(Stored {
         sha256: hex::encode(digest),
         bytes,
         added,
-        signed_by,
+        signed_by: signer.map(Signer::fingerprint),
     })
 }
 

@@ -100,6 +100,9 @@ pub enum CompatProblem {
     /// The list does not have it.
     #[error("are not on the list")]
     Unlisted,
+    /// The list has it, and the store has not.
+    #[error("can't be read: {COMPAT} is on the list, but not there")]
+    Missing,
     /// It is not the listed file.
     #[error("are not those on the list: {COMPAT} does not have the SHA-256 that is listed")]
     Digest,
@@ -227,9 +230,8 @@ impl Compatibility {
         if let Some(day) = freshness::of(&sums).filter(|day| day.days_after(now) < 0) {
             return Err(CompatProblem::Over(day));
         }
-        let (Some(listed), Some(json)) = (sums.get(COMPAT), json) else {
-            return Err(CompatProblem::Unlisted);
-        };
+        let listed = sums.get(COMPAT).ok_or(CompatProblem::Unlisted)?;
+        let json = json.ok_or(CompatProblem::Missing)?;
         if Sha256::digest(json)[..] != listed[..] {
             return Err(CompatProblem::Digest);
         }
@@ -382,7 +384,12 @@ mod tests {
         for (list, json, now, expected) in [
             (a.clone() + &own, Some(&json[..]), 0, Ok(())),
             (a.clone(), Some(&json), 0, Err("are not on the list")),
-            (a.clone() + &own, None, 0, Err("are not on the list")),
+            (
+                a.clone() + &own,
+                None,
+                0,
+                Err("can't be read: compat.json is on the list, but not there"),
+            ),
             (
                 a.clone() + &line(&[3; 32], COMPAT),
                 Some(&json),

@@ -70,7 +70,7 @@ pub fn run(arguments: &SignArguments, report: &Report) -> Result<()> {
             .map_err(store_failure)?;
         if let Some(signer) = &signer {
             signer.publish_keys(&store, &keys)?;
-            signer.conclude(&store, report)?;
+            signer.say_forgotten(report);
             if !matches!(basis, Basis::Own | Basis::Gone(_)) {
                 before.push(Before::new(directory, basis, &store)?);
             }
@@ -104,7 +104,7 @@ impl Before {
         let (signed_by, problem) = match basis {
             Basis::Own | Basis::Gone(_) => (None, None),
             Basis::OtherKey(key) => (Some(key), None),
-            Basis::Unsigned => (None, Some("it had none".to_owned())),
+            Basis::Unsigned => (None, Some("it had no signature".to_owned())),
             Basis::Unverified(problem) => (None, Some(problem)),
         };
         // By another key, too: whoever can write to the store can publish one beside it.
@@ -131,7 +131,7 @@ impl Before {
         }
         if let Some(problem) = &self.problem {
             text.line(format!(
-                "{}: no good signature before ({problem}); the key vouches for {} now:",
+                "{}: was not validly signed before ({problem}); the key now vouches for {}:",
                 list.display(),
                 counted(self.blessed.len(), "line")
             ));

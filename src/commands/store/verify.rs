@@ -155,7 +155,7 @@ impl Verifier<'_> {
                 None => keyring,
             };
             let verified = keyring
-                .verify_detached(list, signature, "it", now)
+                .verify_detached(list, signature, "the signature", now)
                 .map_err(|error| error.to_string())?;
             signed_by.replace(Some(verified));
             Ok(())

@@ -1,13 +1,13 @@
 //! What signs a list, and the public keys that are published with it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::SecretFile;
 use openpgp::{Error, Keyring, MAX_SECRET_KEY, SigningKey};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use store::{Former, Issued, KEYRING, Serial, SignError, Signature, Signing, Store};
+use store::{Former, Issued, KEYRING, SIGNATURE, Serial, SignError, Signature, Signing, Store};
 
 use super::gpg;
 use super::memory::{Memory, Notes};
@@ -52,6 +52,8 @@ pub struct Signer {
     new_key: bool,
     memory: Memory,
     notes: RefCell<Notes>,
+    /// A list was signed since the last change of a store ended.
+    has_signed: Cell<bool>,
     /// What could not be remembered.
     forgotten: RefCell<Vec<Failure>>,
     /// The list that is there was put back on purpose.
@@ -88,6 +90,7 @@ impl Signer {
             new_key: settings.new_key,
             memory: settings.memory.clone(),
             notes: RefCell::new(settings.memory.read()?),
+            has_signed: Cell::default(),
             forgotten: RefCell::default(),
             restored: false,
             time: settings.time,
@@ -108,6 +111,7 @@ impl Signer {
             restored: self.restored,
             issued: Box::new(|issued| {
                 let key = self.fingerprint();
+                self.has_signed.set(true);
                 self.notes.borrow_mut().keep(directory, issued, &key);
                 if let Err(failure) = self.memory.keep(directory, issued, &key) {
                     self.forgotten.borrow_mut().push(failure);
@@ -146,7 +150,7 @@ impl Signer {
                 }
                 known.extend(own.clone());
                 let verify = |keys: &Keyring| {
-                    keys.verify_detached(former.list, signature, "it", self.now)
+                    keys.verify_detached(former.list, signature, "the signature", self.now)
                         .map(|verified| verified.fingerprint)
                 };
                 verify(&own).or_else(|_| verify(&known))
@@ -195,9 +199,21 @@ impl Signer {
     }
 
     /// Ends a change of a store: puts the public key beside the list, where its copy there is
-    /// another or missing, and says what could not be remembered.
+    /// another or missing, and says by which key the list was signed, if it was, and what could not
+    /// be remembered.
     pub fn conclude(&self, store: &Store, report: &Report) -> Result<()> {
         self.publish_keys(store, &KeyChanges::default())?;
+        if self.has_signed.take() {
+            let path = store.dir().join(SIGNATURE);
+            let text = format!("{}  by key {}", path.display(), self.fingerprint());
+            report.stage("sign", &text);
+        }
+        self.say_forgotten(report);
+        Ok(())
+    }
+
+    /// Says what could not be remembered.
+    pub fn say_forgotten(&self, report: &Report) {
         for failure in self.forgotten.take() {
             let text = format!(
                 "{:#}; an older list that is put back will not be noticed here",
@@ -205,7 +221,6 @@ impl Signer {
             );
             report.note(&Finding::new(&kinds::NOT_REMEMBERED, text));
         }
-        Ok(())
     }
 
     /// Puts the public keys beside the store's list.

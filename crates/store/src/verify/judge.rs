@@ -322,9 +322,10 @@ fn signature(survey: &Survey, examination: &Examination<'_>, findings: &mut Vec<
             SIGNATURE,
             format!("is there, and {SUMS} is gone"),
         )),
-        (Some(signature), Some(check)) => check(&survey.list, signature)
-            .err()
-            .map(|problem| Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, problem)),
+        (Some(signature), Some(check)) => check(&survey.list, signature).err().map(|problem| {
+            let text = format!("does not count: {problem}");
+            Finding::new(&kinds::SIGNATURE_INVALID, SIGNATURE, text)
+        }),
     };
     findings.extend(finding);
 }
