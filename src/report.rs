@@ -134,28 +134,32 @@ impl Report {
         self.toned_stage("note", Some(Tone::Doubtful), &text);
     }
 
-    /// Reports a finding that was allowed, and why.
-    pub fn allowed(&self, finding: &Finding, reason: &str) {
-        let Finding { kind, text, .. } = finding;
-        let text = format!("{}: {text}  ({reason})", kind.id);
+    /// Reports a finding that was allowed, and why, if that was said.
+    fn allowed(&self, finding: &Finding) {
+        let Finding {
+            kind,
+            text,
+            allowed,
+            ..
+        } = finding;
+        let reason = allowed.as_ref().map(|reason| format!("  ({reason})"));
+        let reason = reason.unwrap_or_default();
+        let text = format!("{}: {text}{reason}", kind.id);
         self.toned_stage("allowed", Some(Tone::Advice), &text);
     }
 
-    /// Reports notes and why others were allowed, and stops for what is fatal.
+    /// Reports notes and what was allowed, and stops for what is fatal.
     pub fn findings(&self, findings: &mut [Finding], waivers: &Waivers) -> Result<()> {
         for finding in findings.iter_mut() {
             waivers.give_reason(finding);
         }
         let (fatal, notes): (Vec<_>, Vec<_>) =
             findings.iter().partition(|finding| waivers.stops(finding));
-        let notes = notes
-            .into_iter()
-            .filter(|finding| finding.allowed.is_some() || !waivers.allows(finding));
-        let (shown, more) = self.first_of_each_kind(notes);
+        let (shown, more) = self.first_of_each_kind(notes.into_iter());
         for finding in shown {
-            match &finding.allowed {
-                Some(reason) => self.allowed(finding, reason),
-                None => self.note(finding),
+            match waivers.allows(finding) {
+                true => self.allowed(finding),
+                false => self.note(finding),
             }
         }
         for line in more {

@@ -220,14 +220,16 @@ fn what_is_allowed_has_a_reason() {
         .collect();
     assert_eq!(reasons, [("file-conflict", "one notice is enough")]);
 
-    // Typed, it needs no reason, and there is none to keep.
-    kitchen.build(&[
-        "-o",
-        "typed",
-        "--allow",
-        "file-conflict",
-        "recipes/fatal.toml",
-    ]);
+    // Typed, it needs no reason, and there is none to keep; what was allowed is said all the same.
+    for allow in ["file-conflict", "file-conflict:/usr/share/clash/file"] {
+        let said = kitchen.build(&["-o", "typed", "--allow", allow, "recipes/fatal.toml"]);
+        let mut lines = said.lines().filter(|line| line.starts_with("allowed "));
+        let line = lines.next().unwrap_or_default();
+        let expected =
+            "allowed   file-conflict: /usr/share/clash/file is in clash-one-1-1.noarch (";
+        assert!(line.starts_with(expected), "{said}");
+        assert_eq!(lines.next(), None, "{said}");
+    }
     let listed = manifest(&kitchen.0.join("typed/pair-1.x86-64.manifest.gz"));
     assert_eq!(listed["allowed"], Value::Null);
 }

@@ -17,7 +17,7 @@ use crate::report::Verbosity;
 #[derive(Clone, Debug, Default, Args)]
 pub struct BuildArguments {
     /// RPM files, directories of RPM files or, with --repo, names of packages; the first package
-    /// names the image. Or recipes (FILE.toml), one image each
+    /// names the image, and files come before names. Or recipes (FILE.toml), one image each
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// What a recipe asks for by name: never a file, whatever is in the working directory.

@@ -19,7 +19,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use files::{Descent, Directory, Links, PathBytes};
+use files::{Descent, Directory, Links, PathBytes, brief};
 use image::{ContentId, is_of_overlayfs};
 use rustix::fs::{lgetxattr, llistxattr};
 use rustix::io::Errno;
@@ -75,8 +75,10 @@ pub fn read(directory: &Path) -> Result<Vec<OverlayFile>> {
             .map_err(|error| Failure::io(doing(), error))?;
         let path = source.strip_prefix(directory).unwrap_or(&source);
         let path = PathBytes::from(path.as_os_str().as_bytes());
-        image::check_path(&path)
-            .map_err(|problem| Failure::refused(anyhow!("{source:?}: the path {problem}")))?;
+        image::check_path(&path).map_err(|problem| {
+            let source = brief(source.as_os_str().as_bytes());
+            Failure::refused(anyhow!("{source:?}: the path {problem}"))
+        })?;
         let kind = match metadata.file_type() {
             kind if kind.is_dir() => CandidateKind::Directory,
             kind if kind.is_file() => CandidateKind::File,

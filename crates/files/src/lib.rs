@@ -48,7 +48,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 pub use descent::Descent;
 pub use directory::{Directory, replace};
 pub use error::{Error, Kind};
-pub use path_bytes::{PathBytes, directory_of, shown};
+pub use path_bytes::{PathBytes, brief, directory_of, shown};
 pub use read::read_open;
 pub use secret::SecretFile;
 

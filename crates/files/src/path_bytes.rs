@@ -12,6 +12,9 @@ use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+/// Longest path that a message about a path that is too long has whole, in bytes.
+const LONGEST: usize = 120;
+
 /// The name or the path of a file, or the target of a symbolic link: any bytes.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathBytes(Vec<u8>);
@@ -25,6 +28,12 @@ impl PathBytes {
     /// Returns the path as it is shown.
     pub fn text(&self) -> Cow<'_, str> {
         shown(&self.0)
+    }
+
+    /// Returns the path for a message about it: of a very long one, the beginning and the end.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        brief(&self.0)
     }
 
     /// Returns the path as the standard library takes it.
@@ -54,6 +63,24 @@ impl PathBytes {
     pub fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }
+}
+
+/// Returns a path for a message about it: of a very long one, the beginning and the end.
+pub fn brief(path: &[u8]) -> PathBytes {
+    let is_inside = |at: &usize| path.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let (mut end, mut start) = (LONGEST / 2, path.len().saturating_sub(LONGEST / 2));
+    if path.len() <= LONGEST {
+        return path.into();
+    }
+    // No character is cut in two, where there are any.
+    while is_inside(&end) && end > LONGEST / 2 - 3 {
+        end -= 1;
+    }
+    while is_inside(&start) && start < path.len() - LONGEST / 2 + 3 {
+        start += 1;
+    }
+    let parts = [path.get(..end), Some(b"..."), path.get(start..)];
+    parts.map(Option::unwrap_or_default).concat().into()
 }
 
 /// Returns the path of the directory that a path is in; none for a name alone.
@@ -163,6 +190,21 @@ mod tests {
             assert_eq!(path.to_string(), text);
             assert_eq!(format!("{path:?}"), quoted);
         }
+    }
+
+    #[test]
+    fn of_very_long_paths_messages_have_both_ends() {
+        let short = "/usr/".to_owned() + &"a".repeat(115);
+        let long = "/usr/".to_owned() + &"a".repeat(100) + "/" + &"b".repeat(59);
+        let brief_long = "/usr/".to_owned() + &"a".repeat(55) + "..." + "/" + &"b".repeat(59);
+        // Characters of two bytes, at odd places.
+        let wide = "/".to_owned() + &"ä".repeat(80) + "/";
+        let brief_wide = "/".to_owned() + &"ä".repeat(29) + "..." + &"ä".repeat(29) + "/";
+        for (path, expected) in [(&short, &short), (&long, &brief_long), (&wide, &brief_wide)] {
+            assert_eq!(PathBytes::from(path.as_str()).brief(), expected.as_str());
+        }
+        let odd = [0x80; 200];
+        assert_eq!(brief(&odd).len(), 57 + 3 + 57);
     }
 
     #[test]

@@ -252,7 +252,7 @@ struct TooMany;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// The path is not relative and normal, or is too long.
-    #[error("path {path:?} {problem}")]
+    #[error("path {:?} {problem}", path.brief())]
     Path {
         /// The path as given.
         path: PathBytes,
@@ -663,6 +663,19 @@ mod tests {
             assert_eq!(check_path(path), Err(problem), "{path:?}");
         }
         assert_eq!(check_path("usr/lib/...hidden"), Ok(()));
+    }
+
+    #[test]
+    fn a_path_that_is_too_deep_is_not_said_whole() {
+        let mut tree = Tree::default();
+        let implicit = Stat::implicit_directory(0);
+        let deep = "usr/".to_owned() + &"abcdefg/".repeat(128) + "x";
+        let error = tree.insert_leaf(deep, file("a"), &implicit).unwrap_err();
+        let start = "abcdefg/".repeat(7);
+        assert_eq!(
+            error.to_string(),
+            format!("path \"usr/{start}...fg/{start}x\" is more than 128 directories deep")
+        );
     }
 
     #[test]

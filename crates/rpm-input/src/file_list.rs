@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use files::{PathBytes, shown};
+use files::{PathBytes, brief, shown};
 
 use crate::capabilities::vfs_cap_data;
 use crate::error::Error;
@@ -250,11 +250,11 @@ fn renumber_hard_links(files: &mut Files) {
     }
 }
 
-/// Returns the error that a file of the package can't be used.
+/// Returns the error that a file of the package can't be used. Its path may be what is wrong with it.
 fn file_error(origin: &str, path: impl fmt::Display, reason: String) -> Error {
     Error::File {
         origin: origin.to_owned(),
-        path: path.to_string(),
+        path: brief(path.to_string().as_bytes()).to_string(),
         reason,
     }
 }
@@ -361,8 +361,7 @@ fn unchecked_paths(header: &Tags<'_>) -> Result<Vec<FilePath>, Error> {
         // One long directory name could stand for every file: look before joining.
         if directory.len() + name.len() > MAX_PATH {
             let reason = format!("the path is longer than {MAX_PATH} bytes");
-            let start = directory.get(..MAX_PART).unwrap_or(directory);
-            return Err(file_error(header.origin, shown(start), reason));
+            return Err(file_error(header.origin, shown(directory), reason));
         }
         if !directory.ends_with(b"/") {
             let reason = "the directory does not end in a slash".to_owned();

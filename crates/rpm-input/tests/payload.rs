@@ -616,7 +616,14 @@ fn file_lists_that_can_not_be_stored_are_refused() {
         Sample::new().with(1117, texts(&names))
     };
     let long = "a".repeat(256);
+    let deep = format!("/{}", "abcdefg/".repeat(600));
+    let brief = format!(
+        "x.rpm: /{}abc...{}: the path is longer than 4095 bytes",
+        "abcdefg/".repeat(7),
+        "efg/".to_owned() + &"abcdefg/".repeat(7)
+    );
     for (sample, part) in [
+        (Sample::new().with(1118, texts(&[&deep, "/x/"])), &*brief),
         (base(0, b".."), "/usr/bin/..: the path has a part \"..\""),
         (base(0, b"."), "the path has a part \".\""),
         (base(0, b""), "/usr/bin/: the path has an empty part"),

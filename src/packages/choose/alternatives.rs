@@ -13,6 +13,9 @@ use crate::words::suggest::nearest;
 
 /// Hints of each kind that are given; a problem may have hundreds of rules.
 const MOST: usize = 3;
+/// What is chosen from repositories is whole, so that nothing can be allowed there.
+const WITHOUT: &str = "to build without it, give the package's file, and --allow unmet-requirement \
+                       without --repo";
 /// How a capability of a 64-bit library ends.
 const WIDE: &str = "(64bit)";
 
@@ -20,13 +23,14 @@ const WIDE: &str = "(64bit)";
 /// what they provide.
 pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
     let mut hints = Vec::new();
-    let mut missing = false;
+    let (mut missing, mut required) = (false, false);
     // Of these the base may well have what another build of them would bring.
     let is_unknown = |nevra: &Nevra| not_found.contains(&nevra.to_string());
     for rule in &problem.rules {
         match rule {
             Rule::NothingProvides { dependency, by } => {
                 missing = true;
+                required |= by.is_some();
                 hints.extend(for_missing(dependency, by.as_ref(), pool));
             }
             Rule::SameName {
@@ -72,6 +76,9 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
     }
     if missing {
         hints.push("another --repo may have what is missing, or another base".to_owned());
+    }
+    if required {
+        hints.push(WITHOUT.to_owned());
     }
     hints
 }
@@ -176,7 +183,7 @@ mod tests {
             (
                 "debugger",
                 &[],
-                &["there is zlib-1-1.x86_64 of the base", last],
+                &["there is zlib-1-1.x86_64 of the base", last, WITHOUT],
             ),
             (
                 "debugger",
@@ -189,15 +196,16 @@ mod tests {
                 &[
                     "for another architecture there is libfoo.so.1 of foo-1-1.i686",
                     last,
+                    WITHOUT,
                 ],
             ),
             (
                 "viewer",
                 &[],
-                &["there is font = 2 of fonts-1-1.noarch", last],
+                &["there is font = 2 of fonts-1-1.noarch", last, WITHOUT],
             ),
             ("musl", &[], &["a base without glibc-2-1.x86_64 would do"]),
-            ("shell", &[], &[last]),
+            ("shell", &[], &[last, WITHOUT]),
             (
                 "arm",
                 &[],
@@ -296,7 +304,7 @@ mod tests {
             ),
             (
                 vec![missing("x", Some(&new)), missing("y", Some(&new))],
-                vec![last],
+                vec![last, WITHOUT],
             ),
             (vec![missing("oldd", None)], vec![last]),
         ] {
