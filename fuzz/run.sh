@@ -43,6 +43,12 @@ seeds() {
         if [ -s "$2/rpmdb.sqlite" ]; then python3 "$root/fuzz/databases.py" "$2"; fi
         find "$2" -type f ! -name rpmdb.sqlite ! -name Packages.db -delete ;;
     linkage) cp "$(type -P true)" "$2"; printf '#!/bin/sh -e\n' > "$2/script" ;;
+    module)
+        # An object with what a module says of itself; without a compiler, its first bytes.
+        printf '.section .modinfo,"a"\n.asciz "vermagic=6.1-1 SMP modversions"\n.asciz "depends=a,b"\n.section __versions,"a"\n.quad 1\n' > "$work/module.s"
+        if as -o "$2/plain" "$work/module.s" 2> /dev/null; then
+            for packer in gzip xz zstd; do "$packer" -c "$2/plain" > "$2/$packer" || true; done
+        else printf '\177ELF\2\1\1' > "$2/plain"; fi ;;
     dependencies) printf '(a >= 1:2-3 if (b or /usr/bin/c))' > "$2/rich" ;;
     repodata)
         printf '<metadata packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="a"/><format><rpm:provides><rpm:entry name="a" flags="EQ" ver="1"/></rpm:provides><file>/usr/bin/tool</file></format></package></metadata>' > "$2/primary"

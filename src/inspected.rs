@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 mod opened;
 
 use crate::pack::linkage;
+use crate::pack::modules::{self, Modules};
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
@@ -50,6 +51,8 @@ pub struct InspectedImage {
     pub manifest: Option<Manifest>,
     /// What its files need and offer, as its manifest says.
     pub linkage: Option<Linkage>,
+    /// Its kernel modules, once they were read.
+    pub modules: Modules,
 }
 
 /// What is in an image, and the way to its contents.
@@ -64,6 +67,12 @@ impl Inside {
     /// Reads what the files need of a base from their contents.
     pub fn linkage(&mut self) -> Result<Linkage> {
         linkage::read_back(&mut *self.reader, &self.tree)
+            .map_err(|error| image_failure(&self.path, error))
+    }
+
+    /// Reads the kernel modules.
+    pub fn modules(&mut self) -> Result<Modules> {
+        modules::read_back(&mut *self.reader, &self.tree)
             .map_err(|error| image_failure(&self.path, error))
     }
 
@@ -143,6 +152,7 @@ impl InspectedImage {
             inside: None,
             linkage: found.linkage.take(),
             manifest: Some(found),
+            modules: Modules::default(),
         })
     }
 
@@ -223,6 +233,7 @@ impl InspectedImage {
             inside,
             linkage: manifest.as_mut().and_then(|found| found.linkage.take()),
             manifest,
+            modules: Modules::default(),
         })
     }
 }

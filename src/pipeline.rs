@@ -123,7 +123,7 @@ fn make(
     let output = directory.temporary()?;
     let chosen = &mut selection.chosen;
     let mut packed = pack::image(&planned.plan, chosen, &inputs.packing, output, report)?;
-    let mut found = check::files(planned, &packed.linkage, libraries)?;
+    let mut found = check::files(planned, &packed, libraries)?;
     found.extend(check::references::units(
         &packed.texts,
         &planned.plan,

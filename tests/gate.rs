@@ -135,6 +135,85 @@ fn fates(answer: &Value) -> Vec<String> {
     extensions.map(fate).collect()
 }
 
+/// Makes a package of a kernel, or of a module for one.
+fn of_kernel(scratch: &Scratch, name: &str, file: &str) -> PathBuf {
+    let spec = scratch.join(&format!("{name}.spec"));
+    let body = format!(
+        "Name: {name}\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         %description\nx\n%install\ninstall -D /dev/null %{{buildroot}}/usr/lib/modules/{file}\n\
+         %files\n/usr/lib/modules/{file}\n"
+    );
+    fs::write(&spec, body).unwrap();
+    let top = scratch.join("rpmbuild");
+    let mut rpmbuild = Command::new("rpmbuild");
+    let top_directory = format!("_topdir {}", top.display());
+    output_of(
+        rpmbuild
+            .args(["-bb", "--define", &top_directory])
+            .arg(&spec),
+    );
+    top.join(format!("RPMS/noarch/{name}-1-1.noarch.rpm"))
+}
+
+#[test(programs!("rpm", "rpmbuild"))]
+fn an_update_that_drops_a_kernel() {
+    let scratch = Scratch::new();
+    for kernel in ["6.1-1", "6.1-2"] {
+        let package = of_kernel(
+            &scratch,
+            &format!("kernel-{kernel}"),
+            &format!("{kernel}/vmlinuz"),
+        );
+        let base = scratch.join(kernel);
+        fs::create_dir(&base).unwrap();
+        let mut rpm = Command::new("rpm");
+        let rpm = rpm.arg("--dbpath").arg(&base);
+        output_of(rpm.args(["-i", "--justdb", "--nodeps"]).arg(package));
+        let keys = "ID=story\nVERSION_ID=1\nARCHITECTURE=x86-64\n";
+        fs::write(scratch.join(&format!("{kernel}.os-release")), keys).unwrap();
+    }
+    let module = of_kernel(&scratch, "pool", "6.1-1/extra/pool.ko.xz");
+    let run = |arguments: &[&str]| {
+        let mut program = program();
+        let outcome = program.current_dir(scratch.path()).args(arguments);
+        outcome.output().unwrap()
+    };
+    let os_release = ["--base", "6.1-1", "--os-release", "6.1-1.os-release"];
+    let built = program()
+        .current_dir(scratch.path())
+        .args(["-q", "-o", "store"])
+        .args(os_release)
+        .arg(&module)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", text(&built.stderr));
+    let gate = |base: &str| {
+        run(&[
+            "store",
+            "gate",
+            "store",
+            "--manifests",
+            "--json",
+            "--base",
+            base,
+            "--os-release",
+            &format!("{base}.os-release"),
+        ])
+    };
+    let kept = gate("6.1-1");
+    assert_eq!(kept.status.code(), Some(0), "{}", text(&kept.stderr));
+    let lost = gate("6.1-2");
+    assert_eq!(lost.status.code(), Some(1), "{}", text(&lost.stderr));
+    let newest = &answer_of(&lost)["extensions"][0]["on"][0]["newest"];
+    assert_eq!(
+        newest["because"],
+        json!([
+            "no-kernel: /usr/lib/modules/6.1-1 has 1 module for kernel 6.1-1, and the base has \
+             only 6.1-2"
+        ])
+    );
+}
+
 #[test(programs!("rpm", "rpmbuild"))]
 fn what_an_update_costs_is_said_before_it() {
     let story = Story::new();

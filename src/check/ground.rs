@@ -8,12 +8,14 @@ use manifest::Manifest;
 use resolve::{Dependency, Installed, Nevra, Solvable};
 
 use super::closure::{self, BaseLibraries, Break};
+use super::modules::{self, Kernels};
 use super::requirements::{self, Loaded, LookedUp, Lookup};
 use super::shadow::{self, Shadow};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, Waivers, kinds};
 use crate::inspected::InspectedImage;
+use crate::pack::modules::DIRECTORY;
 use crate::packages::choose;
 use crate::packages::choose::Provided;
 use crate::words::failure::Result;
@@ -125,6 +127,10 @@ impl<'a> Ground<'a> {
             let paths = found.shadows.iter().map(|one| one.path[1..].to_owned());
             found.hides = paths.collect();
         }
+        let modules = self.modules(image);
+        found.findings.extend(shadow::findings(&modules));
+        found.findings.extend(modules::unread(&image.modules));
+        found.shadows.extend(modules);
         if let Some(linkage) = &image.linkage {
             found.breaks = closure::judge(linkage, &self.libraries);
             found.findings.extend(closure::findings(&found.breaks));
@@ -143,6 +149,28 @@ impl<'a> Ground<'a> {
             found.findings.push(found.evidence.limit());
         }
         Ok(found)
+    }
+
+    /// Looks at the kernel modules of an image. Of one that was not read, its manifest says for
+    /// which kernels they are.
+    fn modules(&self, image: &InspectedImage) -> Vec<Shadow> {
+        let manifest = image.manifest.as_ref();
+        let requires = manifest.and_then(|it| it.requires.as_deref());
+        let packages = self.packages.as_ref();
+        let kernels = || Kernels::of(self.files.as_ref(), packages, requires.unwrap_or_default());
+        match &image.inside {
+            Some(inside) if inside.tree.get(DIRECTORY).is_some() => {
+                let mut found = kernels().judge_tree(&inside.tree);
+                found.extend(modules::built_for(&inside.tree, &image.modules));
+                found
+            }
+            Some(_) => Vec::new(),
+            None => {
+                let modules = manifest.map(|it| &it.modules).filter(|it| !it.is_empty());
+                // Nobody says whether there is an index.
+                modules.map_or_else(Vec::new, |it| kernels().judge(it, &|_| true))
+            }
+        }
     }
 
     /// Looks up what the image requires, adds what is missing to the findings, and returns what

@@ -1,10 +1,11 @@
 //! Judgements of an image: against what it is called, against a base, against its clients.
 
+pub mod caches;
 pub mod closure;
 pub mod gate;
 pub mod ground;
 pub mod level;
-mod modules;
+pub mod modules;
 mod origin;
 pub mod references;
 pub mod requirements;
@@ -20,10 +21,14 @@ use resolve::Installed;
 use rpm_input::Package;
 
 use self::closure::BaseLibraries;
+use self::modules::Kernels;
 use self::requirements::{Loaded, LookedUp, Lookup};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, kinds};
+use crate::pack::Packed;
+use crate::pack::modules::DIRECTORY;
+use crate::packages::choose;
 use crate::plan::Planned;
 use crate::plan::identity::Identity;
 use crate::words::failure::{Failure, Result};
@@ -43,7 +48,14 @@ pub fn plan(
     if !planned.identity.fits_any() {
         findings.extend(origin::foreign(packages, &base.os_release));
     }
-    let shadows = shadow::shadows(&planned.plan.tree, files, &mut |id| Ok(id.clone()))?;
+    let tree = &planned.plan.tree;
+    let mut shadows = shadow::shadows(tree, files, &mut |id| Ok(id.clone()))?;
+    if tree.get(DIRECTORY).is_some() {
+        let installed = base.packages.as_deref();
+        let installed = installed.map(|packages| choose::installed(packages.iter()));
+        let kernels = Kernels::of(files, installed.as_ref(), &planned.requires);
+        shadows.extend(kernels.judge_tree(tree));
+    }
     findings.extend(shadow::findings(&shadows));
     findings.extend(references::commands(&planned.plan, files));
     Ok(findings)
@@ -90,11 +102,12 @@ fn unchecked_base(planned: &Planned, evidence: &Evidence) -> Option<Finding> {
 }
 
 /// Looks at what the files of an image need, and whether it is there.
-pub fn files(
+pub fn files<W>(
     planned: &mut Planned,
-    linkage: &Linkage,
+    packed: &Packed<W>,
     base: &BaseLibraries,
 ) -> Result<Vec<Finding>> {
+    let linkage = &packed.linkage;
     if planned.was_matched_to_any() {
         needs_nothing(linkage)?;
     }
@@ -113,6 +126,9 @@ pub fn files(
         .map(|(path, problem)| Finding::new(&kinds::ELF_UNREAD, format!("/{path}: {problem}")));
     let mut findings = closure::findings(&closure::judge(linkage, base));
     findings.extend(by_cache);
+    let misplaced = modules::built_for(&planned.plan.tree, &packed.modules);
+    findings.extend(shadow::findings(&misplaced));
+    findings.extend(modules::unread(&packed.modules));
     findings.extend(unread);
     findings.extend(unchecked);
     Ok(findings)

@@ -21,7 +21,7 @@ use image::{
 };
 use serde::Serialize;
 
-use super::modules;
+use super::caches::cache_at;
 use crate::base::files::{BaseEntry, BaseFiles, HIERARCHIES};
 use crate::base::{Access, harm};
 use crate::findings::{self, Finding, FindingKind, kinds};
@@ -142,7 +142,6 @@ pub fn shadows(
     };
     gate.directory(&PathBytes::default(), tree.root())?;
     gate.links();
-    gate.found.extend(modules::modules(tree, base));
     gate.found.sort();
     Ok(gate.found)
 }
@@ -297,12 +296,12 @@ impl Gate<'_, '_> {
                     .base
                     .map(|base| base.has_content(path, &id.to_string()));
                 if base.transpose()?.flatten() == Some(false) {
-                    self.add(&kinds::SHADOWS_BASE, path, "differs from the base's");
+                    self.other_file(path, "differs from the base's".to_owned());
                 }
             }
             (Content::File { size, .. }, BaseEntry::File(own)) => {
                 let what = format!("has {size} bytes in the image, {own} in the base");
-                self.add(&kinds::SHADOWS_BASE, path, what);
+                self.other_file(path, what);
             }
             _ => self.add(
                 &kinds::SHADOWS_BASE,
@@ -311,6 +310,17 @@ impl Gate<'_, '_> {
             ),
         }
         Ok(())
+    }
+
+    /// Notes a file that is seen in the place of another one of the base.
+    fn other_file(&mut self, path: &PathBytes, what: String) {
+        match cache_at(&path.text()) {
+            Some(made_by) => {
+                let what = format!("{what}: what {made_by} listed there is not found");
+                self.add(&kinds::CACHE_HIDDEN, path, what);
+            }
+            None => self.add(&kinds::SHADOWS_BASE, path, what),
+        }
     }
 
     /// Notes a program or library that the base has under the same name in another directory of

@@ -271,6 +271,9 @@ impl Survey {
         {
             image.linkage = Some(inside.linkage()?);
         }
+        if let Some(inside) = &mut image.inside {
+            image.modules = inside.modules()?;
+        }
         image.facts.patterns.clone_from(&self.patterns);
         let (before, known) = match from {
             Some(from) => (self.judge(&image, 0, from), Some(from.look(&mut image)?)),

@@ -208,6 +208,21 @@ kinds! {
         repair "Use the package that was built for the base's kernel, or build for a base that has \
          this one.";
 
+    VERMAGIC: Fatal "vermagic",
+        "a kernel module is in the directory of one kernel, and was built for another",
+        why "A module says for which kernel it was built (vermagic). Unless both were made with \
+             versions of symbols, a kernel refuses the modules of another one.",
+        repair "Get the package that was built for the kernel. modinfo FILE shows what a module says.";
+
+    WEAK_MODULES: Note "weak-modules",
+        "kernel modules were built for another kernel, and fit by the checksums of symbols alone",
+        why "A kernel with versions of symbols takes a module of another release if all symbols that \
+             it uses have the same checksums. It still looks in the directory of its own release \
+             alone: weak-modules makes links there when a package is installed, and no scriptlet is \
+             run.",
+        repair "Add the links with --overlay, in usr/lib/modules/RELEASE/weak-updates, and run depmod \
+                after each merge; or use the package that was built for the base's kernel.";
+
     NEEDS_DEPMOD: Note "needs-depmod",
         "kernel modules are found only after depmod has run",
         why "modprobe finds modules through modules.dep, an index of all modules of a kernel. An \
@@ -224,12 +239,12 @@ kinds! {
          each image is judged alone.";
 
     CACHE_HIDDEN: Fatal "cache-hidden",
-        "an index that a program makes of many files hides that of another image",
+        "an index that a program makes of many files hides that of the base or of another image",
         why "Files such as modules.dep, gschemas.compiled and mime.cache list what there was when \
-         they were made. Of two images that bring one, only the uppermost is seen, and what the \
-         other lists is not found.",
-        repair "Leave the index out of both images and make it on the host after each merge, or \
-         build one image of both.";
+         they were made. Only the uppermost is seen, and what the other lists is not found: with an \
+         image's modules.dep, no module of the base.",
+        repair "Leave the index out of the image and make it on the host after each merge, with \
+         depmod or the program that the message names; of two images, one may be built of both.";
 
     LOADS_ANOTHER: Note "loads-another",
         "a program gets a library from elsewhere than without the other images",

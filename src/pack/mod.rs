@@ -6,6 +6,7 @@
 //! the same order, so the image's bytes are the same.
 
 pub mod linkage;
+pub mod modules;
 mod texts;
 pub mod unpack;
 
@@ -25,6 +26,7 @@ use rpm_input::{Files, Package, Payload};
 use sha2::{Digest as _, Sha256};
 
 use crate::pack::linkage::Facts;
+use crate::pack::modules::Modules;
 use crate::packages::Chosen;
 use crate::plan::compose::{Plan, content_id};
 use crate::report::Report;
@@ -64,6 +66,8 @@ pub struct Packed<W> {
     pub linkage: Linkage,
     /// Its units and sysusers.d snippets, by their paths.
     pub texts: BTreeMap<String, String>,
+    /// Its kernel modules.
+    pub modules: Modules,
 }
 
 /// A package and the file it is read from.
@@ -151,12 +155,14 @@ impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
         let (mut output, summary) = self.packer.finish(&plan.tree).map_err(packer_failure)?;
         let linkage = self.facts.linkage(&plan.tree, &mut output)?;
         let texts = texts::read(&plan.tree, &mut output)?;
+        let modules = modules::read(&plan.tree, &mut output)?;
         Ok(Packed {
             output,
             summary,
             digests: self.digests,
             linkage,
             texts,
+            modules,
         })
     }
 }

@@ -5,7 +5,7 @@ use manifest::{Config, Explained, Manifest, Package};
 
 use crate::base::Base;
 use crate::findings::kinds;
-use crate::pack::Packed;
+use crate::pack::{Packed, modules};
 use crate::packages::{Chosen, Selection};
 use crate::plan::Planned;
 
@@ -70,6 +70,7 @@ pub fn of_plan<L>(
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),
+        modules: modules::kernels(&planned.plan.tree),
         needs: None,
         linkage: None,
     }

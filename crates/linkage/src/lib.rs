@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `abi` | class, byte order and machine of an object; its loader's names |
 //! | `object`, `dlopen`, `script` | what one file says |
+//! | `module` | what a kernel module says |
 //! | `inventory` | what an image's files say: [`Linkage`] |
 //! | `cache` | `/etc/ld.so.cache` and `/etc/ld.so.conf` |
 //! | `root`, `capabilities` | a base |
@@ -34,10 +35,12 @@ mod dlopen;
 mod error;
 mod inventory;
 mod loader;
+mod module;
 mod needs;
 mod object;
 mod root;
 mod script;
+mod source;
 mod view;
 
 pub use abi::Abi;
@@ -47,6 +50,7 @@ pub use dlopen::{Dlopen, Priority};
 pub use error::Error;
 pub use inventory::{Entry, Linkage};
 pub use loader::{Library, Loader, Problem, Processor, Start};
+pub use module::Module;
 pub use needs::{Judge, Needs, PROGRAM_DIRECTORIES, Subject};
 pub use object::Object;
 pub use root::Root;

@@ -3,8 +3,6 @@
 //! Only what the loader reads is read: the program headers, and through them the dynamic section,
 //! whose addresses lead to the strings and the version tables.
 
-mod source;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
@@ -22,10 +20,10 @@ use elf::section::SectionHeaderTable;
 use elf::segment::{ProgramHeader, SegmentTable};
 use serde::{Deserialize, Serialize};
 
-use self::source::Source;
 use crate::abi::Abi;
 use crate::dlopen::{self, Dlopen};
 use crate::error::Error;
+use crate::source::Source;
 
 /// Length of the longer of the two ELF headers, in bytes.
 const HEADER: usize = 64;

@@ -87,6 +87,9 @@ pub struct Manifest<L = Linkage> {
     /// Why findings were allowed, by the id of the finding.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub allowed: BTreeMap<String, String>,
+    /// How many kernel modules are in it, by the release of the kernel that finds them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, u64>,
     /// What the files need of any base; `None` where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Needs>,

@@ -111,6 +111,15 @@ impl<R: Read> BufRead for Source<R> {
     }
 }
 
+/// Unpacks a file by what its first bytes tell. `stored` are those of one that is not compressed.
+///
+/// # Errors
+/// It can't be read. The kind is `Unsupported` where the first bytes are of no known format, and
+/// `OutOfMemory` where unpacking takes more than is allowed.
+pub fn unpacked<R: Read>(input: R, stored: &[&[u8]]) -> io::Result<impl Read> {
+    Decoder::open(Source::new(input, Sha256::new(), Vec::new()), stored, None)
+}
+
 /// A payload being decompressed.
 pub(crate) enum Decoder<R: Read> {
     Stored(Source<R>),

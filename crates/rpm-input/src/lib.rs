@@ -53,6 +53,7 @@ mod scriptlet;
 mod signature;
 mod tags;
 
+pub use decompress::unpacked;
 pub use dependency::{Dependency, Sense};
 pub use error::Error;
 pub use file::{DigestAlgorithm, File, FileDigest, FileFlags, FileKind};

@@ -4,7 +4,6 @@
 //! have different files at one path, the upper one's is seen, by the programs of the lower one, too;
 //! and a library of one image may be found by programs of another, or of the base.
 
-mod caches;
 mod loads;
 pub mod members;
 mod stack;
@@ -19,12 +18,12 @@ use image::{Content, Tree, Visit};
 use linkage::{Abi, Base as Below, Linkage};
 use serde::{Serialize, Serializer};
 
-pub use self::caches::cache_at;
 pub use self::loads::Program;
 use self::loads::{Change, Found, Loads};
 use self::stack::{Clash, Difference, Naming, Stack};
 use crate::base::files::HIERARCHIES;
 use crate::base::harm;
+use crate::check::caches::cache_at;
 use crate::check::closure::{self, Break};
 use crate::findings::{Finding, FindingKind, Waivers, kinds};
 use crate::words::failure::Result;
