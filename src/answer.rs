@@ -26,9 +26,13 @@ pub struct Built {
     architecture: String,
     image: PathBuf,
     manifest: PathBuf,
-    /// Absent after a dry run.
+    /// Absent after a dry run, unless the image is there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Stored>,
+    /// What is another than in the newest image of this name and version, by which the build
+    /// number grew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<String>,
     extension: serde_json::Map<String, serde_json::Value>,
     packages: Vec<String>,
     /// Why each package is there.
@@ -80,6 +84,7 @@ impl Built {
         selection: Selection,
         planned: Planned,
         result: Option<Stored>,
+        changes: Vec<String>,
     ) -> Self {
         let Planned {
             plan,
@@ -96,6 +101,7 @@ impl Built {
             image: directory.join(identity.image_file()),
             manifest: directory.join(identity.manifest_file()),
             result,
+            changes,
             extension: identity
                 .release
                 .iter()
@@ -163,6 +169,14 @@ pub fn list_changes(plan: &Plan, report: &Report) {
                 change.path, change.owner, change.became, change.rule.name
             ),
         );
+    }
+}
+
+/// Says which version the image gets, and by what the build number grew.
+pub fn say_number(planned: &Planned, changes: &[String], report: &Report) {
+    let version = &planned.identity.version;
+    for change in changes {
+        report.stage("number", &format!("{version}: {change}"));
     }
 }
 

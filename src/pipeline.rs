@@ -2,6 +2,8 @@
 
 use std::slice;
 
+use files::Links;
+
 use crate::answer::{self, Built};
 use crate::base::Base;
 use crate::base::files::BaseFiles;
@@ -9,6 +11,7 @@ use crate::check::closure::BaseLibraries;
 use crate::inputs::Inputs;
 use crate::packages::Selection;
 use crate::plan::Planned;
+use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
 use crate::publish::{ImageDirectory, Stored};
 use crate::report::Report;
@@ -35,6 +38,22 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     let files = BaseFiles::of(&base);
     let mut planned = plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())?;
     answer::say_match(&planned, report);
+    let built_from = publish::built_from::of(
+        &planned,
+        &inputs.plan,
+        base.merged_sbin,
+        &inputs.packing,
+        &selection,
+    );
+    let destination = &inputs.destination;
+    let numbering = &inputs.plan.naming.numbering;
+    let step = number::decide(
+        destination,
+        numbering,
+        &mut planned,
+        &selection,
+        &built_from,
+    )?;
     let libraries = BaseLibraries::of(&base, selection.provided.take())?;
     let found = check::plan(&planned, &selection.packages(), &base, files.as_ref())?;
     planned.note(found);
@@ -48,7 +67,6 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.note(found);
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
-    let destination = &inputs.destination;
     planned.note(
         publish::offered::findings(destination, &planned.identity)
             .into_iter()
@@ -61,21 +79,52 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     }
     report.findings(planned.findings(), &inputs.waivers)?;
     planned.describe(&inputs.plan)?;
-    foresee(inputs, &planned, &base, &selection, report)?;
-    answer::list_changes(&planned.plan, report);
-    let stored = match inputs.dry_run {
-        true => None,
-        false => Some(make(
-            inputs,
-            signer,
-            (&base, &libraries),
-            &mut selection,
-            &mut planned,
-            report,
-        )?),
+    let (stored, changes) = match step {
+        Step::Keep(kept) => {
+            let stored = keep(inputs, &kept, &mut planned, &libraries, report)?;
+            (Some(stored), Vec::new())
+        }
+        Step::Build { changes } => {
+            answer::say_number(&planned, &changes, report);
+            planned.built_from = Some(built_from);
+            foresee(inputs, &planned, &base, &selection, report)?;
+            answer::list_changes(&planned.plan, report);
+            let known = (&base, &libraries);
+            let stored = match inputs.dry_run {
+                true => None,
+                false => Some(make(
+                    inputs,
+                    signer,
+                    known,
+                    &mut selection,
+                    &mut planned,
+                    report,
+                )?),
+            };
+            (stored, changes)
+        }
     };
     selection.keep_lock(&inputs.packages, report)?;
-    Ok(Built::new(inputs, selection, planned, stored))
+    Ok(Built::new(inputs, selection, planned, stored, changes))
+}
+
+/// Leaves the store as it is, since the image is there. What its files need is looked up all the
+/// same: the base may be another.
+fn keep(
+    inputs: &Inputs,
+    kept: &Kept,
+    planned: &mut Planned,
+    libraries: &BaseLibraries,
+    report: &Report,
+) -> Result<Stored> {
+    let mut found = check::files(planned, &kept.linkage, libraries)?;
+    report.findings(&mut found, &inputs.waivers)?;
+    planned.note(found);
+    if let Some(directory) = &inputs.tree {
+        let mut image = files::open(&kept.path, Links::Refuse)?;
+        pack::unpack(&mut image, directory, report)?;
+    }
+    Ok(publish::keep(kept, report))
 }
 
 /// Fails for what the end of the run is known to fail for: the store's own refusal, and an answer
@@ -132,7 +181,9 @@ fn make(
     ));
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
-    packed.unpack(inputs.tree.as_deref(), report)?;
+    if let Some(directory) = &inputs.tree {
+        pack::unpack(&mut packed.output, directory, report)?;
+    }
     let identity = &planned.identity;
     let manifest = publish::manifest::of(planned, base, selection, &mut packed);
     publish::publish(

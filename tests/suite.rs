@@ -46,6 +46,7 @@ mod ledger;
 mod loader;
 mod lock;
 mod network;
+mod numbers;
 mod opened;
 mod readme;
 mod real;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use store::BestBefore;
 
 use super::{NetworkArguments, SigningArguments};
-use crate::plan::identity::BuildNumber;
+use crate::plan::build_number::Numbering;
 use crate::plan::matching::Matching;
 use crate::report::Verbosity;
 
@@ -142,9 +142,11 @@ pub struct ImageArguments {
     #[serde(rename = "version")]
     pub image_version: Option<String>,
     /// Number that grows with each build of the same version, such as 7 or 29.1:
-    /// NAME-VERSION.N.ARCH.raw
-    #[arg(long, value_name = "N", help_heading = "Image")]
-    pub build_number: Option<BuildNumber>,
+    /// NAME-VERSION.N.ARCH.raw; `auto`: one more than the newest in the store has, if what the
+    /// image is built from has changed since, else nothing is built [default: none; auto in a
+    /// recipe]
+    #[arg(long, value_name = "N|auto|none", help_heading = "Image")]
+    pub build_number: Option<Numbering>,
     /// Architecture of the image, as systemd or RPM spell it
     #[arg(long, value_name = "ARCH", help_heading = "Image")]
     pub arch: Option<String>,

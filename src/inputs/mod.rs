@@ -23,6 +23,7 @@ use crate::packages::repository::rpm_files;
 use crate::packages::trust;
 use crate::packages::{self, choose};
 use crate::plan;
+use crate::plan::build_number::Numbering;
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
 use crate::plan::matching::Matching;
@@ -141,12 +142,17 @@ impl Inputs {
                 .hint("give an RPM, for example: sysext-build strace-6.11-1.1.x86_64.rpm")
                 .hint("for more, see sysext-build --help"));
         }
+        if arguments.obs && image.build_number == Some(Numbering::Auto) {
+            let text = "--build-number auto counts what a list has, and with --obs there is none";
+            return Err(Failure::usage(text)
+                .hint("give the service's own number: --build-number \"$BUILD_RELEASE\""));
+        }
         let layout = layout(arguments.layout);
         let naming = Naming {
             layout,
             name: image.name.clone(),
             version: image.image_version.clone(),
-            build_number: image.build_number.clone(),
+            numbering: image.build_number.clone().unwrap_or_default(),
             architecture: image.arch.as_deref().map(architecture).transpose()?,
             scope: scope(image.scope.as_deref().unwrap_or(DEFAULT_SCOPE))?,
         };

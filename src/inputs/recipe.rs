@@ -51,6 +51,7 @@ use crate::findings::{FINDINGS, waiver};
 use crate::inputs::Inputs;
 use crate::packages::choose::{is_request, may_be_name};
 use crate::packages::repository;
+use crate::plan::build_number::Numbering;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};
 
@@ -176,11 +177,17 @@ pub fn inputs(path: &Path, typed: &BuildArguments) -> Result<Inputs> {
 /// Adds what was typed to what a recipe says.
 fn merged(recipe: BuildArguments, typed: &BuildArguments) -> BuildArguments {
     let typed = typed.clone();
+    let mut image = merged_image(recipe.image, typed.image);
+    // A recipe is built again and again, and what has changed is to reach clients. With --obs the
+    // service counts; with --replace the name is to stay.
+    if !typed.obs && !typed.replace {
+        image.build_number.get_or_insert(Numbering::Auto);
+    }
     BuildArguments {
         inputs: recipe.inputs,
         names: recipe.names,
         reasons: recipe.reasons,
-        image: merged_image(recipe.image, typed.image),
+        image,
         repo: added(recipe.repo, typed.repo),
         allow: added(recipe.allow, typed.allow),
         ..typed

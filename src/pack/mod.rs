@@ -117,29 +117,28 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     Ok(packed)
 }
 
-impl<W: io::Read + io::Seek> Packed<W> {
-    /// Writes the tree of the image to a directory, if one was named.
-    pub fn unpack(&mut self, directory: Option<&Path>, report: &Report) -> Result<()> {
-        let Some(directory) = directory else {
-            return Ok(());
-        };
-        self.output
-            .seek(SeekFrom::Start(0))
-            .map_err(|error| Failure::io("reading the image back", error))?;
-        let alone = unpack::unpack(&mut self.output, directory)?;
-        report.stage("tree", &directory.display().to_string());
-        for (what, count) in [
-            ("set-uid and set-gid bits", alone.set_id),
-            ("extended attributes", alone.attributes),
-        ] {
-            if count > 0 {
-                let files = counted(count, "file");
-                let text = format!("--tree: {what} of {files} are in the image alone");
-                report.stage("note", &text);
-            }
+/// Writes the tree of an image to a directory.
+pub fn unpack(
+    image: &mut (impl io::Read + io::Seek),
+    directory: &Path,
+    report: &Report,
+) -> Result<()> {
+    image
+        .seek(SeekFrom::Start(0))
+        .map_err(|error| Failure::io("reading the image back", error))?;
+    let alone = unpack::unpack(image, directory)?;
+    report.stage("tree", &directory.display().to_string());
+    for (what, count) in [
+        ("set-uid and set-gid bits", alone.set_id),
+        ("extended attributes", alone.attributes),
+    ] {
+        if count > 0 {
+            let files = counted(count, "file");
+            let text = format!("--tree: {what} of {files} are in the image alone");
+            report.stage("note", &text);
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// An image that has all its contents.

@@ -322,6 +322,11 @@ impl RuleSet {
         rules
     }
 
+    /// Returns the names of the rules that are on, sorted.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.on.iter().copied().collect()
+    }
+
     /// Says whether a rule is on.
     pub fn is_on(&self, rule: &Rule) -> bool {
         self.on.contains(rule.name)

@@ -2,19 +2,16 @@
 //! extension-release file inside.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use anyhow::anyhow;
 use architecture::Architecture;
 use image::{Content, Leaf, Stat};
 use rpm_input::Package;
-use serde::de::{Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
 use store::Layout;
 use store::{Definition, Delivery};
 
 use crate::base::Base;
+use crate::plan::build_number::{BuildNumber, Numbering};
 use crate::plan::compose::Plan;
 use crate::plan::matching::Matching;
 use crate::words::digest::{sha256, sha256_id};
@@ -22,68 +19,8 @@ use crate::words::failure::{Failure, Result};
 
 /// The longest file name that Linux takes, in bytes.
 const MAX_FILE_NAME: usize = 255;
-
-/// What grows with each build of one version: a number, or several with dots between them, as the
-/// Open Build Service counts (`BUILD_RELEASE`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildNumber(Vec<u64>);
-
-impl FromStr for BuildNumber {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let parts = text.split('.');
-        parts
-            .map(|part| is_number(part).then(|| part.parse().ok()).flatten())
-            .collect::<Option<_>>()
-            .map(Self)
-            .ok_or_else(|| {
-                format!("{text:?} is not a number, or several with dots, such as 7 or 29.1")
-            })
-    }
-}
-
-impl fmt::Display for BuildNumber {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<_> = self.0.iter().map(u64::to_string).collect();
-        formatter.write_str(&parts.join("."))
-    }
-}
-
-/// Reads it from a recipe. There, 29.1 without quotes is a fraction, of which 29.10 is the same, so
-/// it has to be a string.
-impl<'de> Deserialize<'de> for BuildNumber {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> std::result::Result<Self, D::Error> {
-        struct Reader;
-
-        impl Visitor<'_> for Reader {
-            type Value = BuildNumber;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a whole number, 0 or more, or a string such as \"29.1\"")
-            }
-
-            fn visit_i64<E: serde::de::Error>(
-                self,
-                number: i64,
-            ) -> std::result::Result<BuildNumber, E> {
-                let number = u64::try_from(number)
-                    .map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))?;
-                Ok(BuildNumber(vec![number]))
-            }
-
-            fn visit_str<E: serde::de::Error>(
-                self,
-                text: &str,
-            ) -> std::result::Result<BuildNumber, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-
-        value.deserialize_any(Reader)
-    }
-}
+/// The key by which an image states its version.
+pub const VERSION_KEY: &str = "SYSEXT_VERSION_ID";
 
 /// The wishes about the image's name and version.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +32,7 @@ pub struct Naming {
     /// `--image-version`
     pub version: Option<String>,
     /// `--build-number`
-    pub build_number: Option<BuildNumber>,
+    pub numbering: Numbering,
     /// `--arch`
     pub architecture: Option<Architecture>,
     /// `--scope`
@@ -155,7 +92,7 @@ impl Identity {
                 ));
             }
         };
-        if let Some(number) = &naming.build_number {
+        if let Numbering::Given(number) = &naming.numbering {
             version = format!("{version}.{number}");
         }
         let (architecture, assumed_architecture) = architecture(naming, base, main, packages)?;
@@ -180,14 +117,32 @@ impl Identity {
             release: Vec::new(),
         };
         identity.release = release(&identity, &naming.scope, base, matching, has_units)?;
-        let longest = release_file(&identity.stem());
+        identity.check_length()?;
+        Ok(identity)
+    }
+
+    /// Returns the same with a build number after the version.
+    pub fn numbered(&self, number: &BuildNumber) -> Result<Self> {
+        let mut numbered = self.clone();
+        numbered.version = format!("{}.{number}", self.version);
+        for (key, value) in &mut numbered.release {
+            if *key == VERSION_KEY {
+                value.clone_from(&numbered.version);
+            }
+        }
+        numbered.check_length()?;
+        Ok(numbered)
+    }
+
+    fn check_length(&self) -> Result<()> {
+        let longest = release_file(&self.stem());
         if longest.len() > MAX_FILE_NAME {
             return Err(Failure::refused(anyhow!(
                 "the file name {longest} is longer than 255 bytes"
             ))
             .hint("choose a shorter one with --name and --image-version"));
         }
-        Ok(identity)
+        Ok(())
     }
 
     /// Says whether the image is for every system.
@@ -309,7 +264,7 @@ fn release(
         None => {}
     }
     keys.push(("SYSEXT_ID", identity.name.clone()));
-    keys.push(("SYSEXT_VERSION_ID", identity.version.clone()));
+    keys.push((VERSION_KEY, identity.version.clone()));
     keys.push(("SYSEXT_SCOPE", scope.to_owned()));
     keys.push(("ARCHITECTURE", identity.architecture.to_string()));
     if has_units {

@@ -5,6 +5,7 @@
 //!                      filter             name, version, extension-release
 //! ```
 
+pub mod build_number;
 pub mod compose;
 pub mod filter;
 pub mod identity;
@@ -13,6 +14,7 @@ pub mod overlay;
 
 use std::path::PathBuf;
 
+use manifest::BuiltFrom;
 use rpm_input::Package;
 use store::Delivery;
 
@@ -56,6 +58,8 @@ pub struct Planned {
     pub evidence: Evidence,
     /// Why it states what it does of the systems that it fits, where that was chosen.
     pub matched: Option<String>,
+    /// What it is built from, once that is known.
+    pub built_from: Option<BuiltFrom>,
 }
 
 /// Plans an image of packages, in the order of their precedence, for a base with these files.
@@ -82,6 +86,7 @@ pub fn plan(
         requires,
         evidence: Evidence::default(),
         matched,
+        built_from: None,
     })
 }
 

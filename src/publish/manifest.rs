@@ -71,6 +71,7 @@ pub fn of_plan<L>(
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),
         modules: modules::kernels(&planned.plan.tree),
+        built_from: planned.built_from.clone(),
         needs: None,
         linkage: None,
     }

@@ -5,8 +5,10 @@
 //! while the image is written to a temporary file in it. [`publish`] names and lists the image
 //! with its manifest: all or nothing.
 
+pub mod built_from;
 pub mod foreseen;
 pub mod manifest;
+pub mod number;
 pub mod offered;
 pub mod page;
 pub mod signing;
@@ -20,6 +22,7 @@ use serde::Serialize;
 use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
 
 use crate::plan::identity::Identity;
+use crate::publish::number::Kept;
 use crate::publish::signing::Signer;
 use crate::report::Report;
 use crate::words::digest::sha256;
@@ -182,6 +185,18 @@ pub fn publish(
         added,
         signed_by: signer.map(Signer::fingerprint),
     })
+}
+
+/// Says that an image is there already.
+pub fn keep(kept: &Kept, report: &Report) -> Stored {
+    let text = format!("{}  unchanged: built from the same", kept.path.display());
+    report.stage("store", &text);
+    Stored {
+        sha256: hex::encode(kept.sha256),
+        bytes: kept.bytes,
+        added: "unchanged",
+        signed_by: None,
+    }
 }
 
 /// A directory that is gone again if it is empty, where it was not there before.

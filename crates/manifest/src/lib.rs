@@ -90,6 +90,9 @@ pub struct Manifest<L = Linkage> {
     /// How many kernel modules are in it, by the release of the kernel that finds them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, u64>,
+    /// What it was built from, so that the next build knows whether anything changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_from: Option<BuiltFrom>,
     /// What the files need of any base; `None` where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Needs>,
@@ -129,6 +132,17 @@ pub struct Config {
     /// `VERSION_ID` of the system that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+}
+
+/// What an image was built from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltFrom {
+    /// SHA-256 of all that decides the image, its build number aside, in hexadecimal digits: two
+    /// builds with the same digest make the same image.
+    pub digest: String,
+    /// Parts of it by name, as values or digests, to say what is another.
+    #[serde(default)]
+    pub parts: BTreeMap<String, String>,
 }
 
 /// A package in an image. Only its name is in every manifest.

@@ -105,6 +105,10 @@ fn full() -> Manifest {
         known: text("names"),
         findings: BTreeMap::from([("unchecked-base".to_owned(), "1 need".to_owned())]),
         allowed: BTreeMap::from([("set-uid".to_owned(), "it is su".to_owned())]),
+        built_from: Some(BuiltFrom {
+            digest: "6".repeat(64),
+            parts: BTreeMap::from([("compression".to_owned(), "zstd:15".to_owned())]),
+        }),
         needs: Some(Needs {
             libraries: BTreeMap::from([(
                 "libc.so.6".to_owned(),

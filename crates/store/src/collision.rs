@@ -13,6 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::IgnoredAny;
+
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::inventory;
@@ -92,7 +94,7 @@ fn witness<'a>(
     let Some(listed) = chosen else {
         return Ok(None);
     };
-    let extension = match inventory::read_manifest(directory, sums, listed)? {
+    let extension = match inventory::read_manifest::<IgnoredAny>(directory, sums, listed)? {
         Some(manifest) => manifest.config.name,
         None => inventory::guess_name(listed).to_owned(),
     };

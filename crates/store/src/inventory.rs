@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-use manifest::{Summary, file_name};
+use manifest::{Manifest, Summary, file_name};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{Directory, SUMS};
@@ -66,10 +67,15 @@ impl ListedImage {
     }
 }
 
-/// Reads what `sums` lists.
-pub(crate) fn images(directory: &Directory, sums: &Sums) -> Result<Vec<ListedImage>, Error> {
+/// Reads what `sums` lists of the images whose file names are wanted.
+pub(crate) fn images(
+    directory: &Directory,
+    sums: &Sums,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<ListedImage>, Error> {
     let mut images = Vec::new();
-    for entry in sums.entries().iter().filter(|entry| entry.is_image()) {
+    let entries = sums.entries().iter();
+    for entry in entries.filter(|entry| entry.is_image() && is_wanted(&entry.name)) {
         let manifest_file = file_name(&entry.name);
         images.push(ListedImage {
             file: entry.name.clone(),
@@ -113,11 +119,11 @@ fn is_store(path: &Path) -> bool {
 ///
 /// Only there are the extension's name and its packages' true versions, which can't be read off a
 /// file name for sure.
-pub(crate) fn read_manifest(
+pub(crate) fn read_manifest<L: DeserializeOwned>(
     directory: &Directory,
     sums: &Sums,
     image: &str,
-) -> Result<Option<Summary>, Error> {
+) -> Result<Option<Manifest<L>>, Error> {
     let name = file_name(image);
     let Some(sha256) = sums.get(&name) else {
         return Ok(None);
@@ -133,7 +139,7 @@ pub(crate) fn read_manifest(
         let text = "does not have the SHA-256 that is listed; see store verify";
         return Err(failed(text.to_owned()));
     }
-    Summary::from_gzip(bytes.as_slice())
+    Manifest::from_gzip(bytes.as_slice())
         .map(Some)
         .map_err(|problem| failed(problem.to_string()))
 }

@@ -237,7 +237,24 @@ impl List {
     /// # Errors
     /// [`Error::Io`].
     pub fn images(&self) -> Result<Vec<ListedImage>, Error> {
-        inventory::images(&self.directory, &self.sums)
+        self.images_with(&|_| true)
+    }
+
+    /// The same of the images whose file names are wanted: of others no manifest is read.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn images_with(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<Vec<ListedImage>, Error> {
+        inventory::images(&self.directory, &self.sums, is_wanted)
+    }
+
+    /// The whole manifest of a listed image; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] for one that can't be read or is not the listed one; [`Error::File`],
+    /// [`Error::Io`].
+    pub fn manifest(&self, image: &str) -> Result<Option<manifest::Manifest>, Error> {
+        inventory::read_manifest(&self.directory, &self.sums, image)
     }
 
     /// The definitions of the archive; `None` if none is listed.

@@ -77,7 +77,7 @@ pub(crate) fn remove(
     listing: Listing<'_>,
 ) -> Result<Vec<ListedImage>, Error> {
     let mut transaction = Transaction::begin(path, &listing)?;
-    let images = inventory::images(transaction.directory(), transaction.before())?;
+    let images = inventory::images(transaction.directory(), transaction.before(), &|_| true)?;
     let chosen = choose(&images);
     if is_dry_run || chosen.is_empty() {
         return Ok(chosen);

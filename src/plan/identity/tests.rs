@@ -75,7 +75,7 @@ fn what_images_are_called() {
             Naming {
                 name: Some("tools".to_owned()),
                 version: Some("9".to_owned()),
-                build_number: Some("3".parse().unwrap()),
+                numbering: "3".parse().unwrap(),
                 ..naming()
             },
             &["a 1 2 x86_64"],
@@ -330,31 +330,4 @@ fn extension_release_text() {
         identity.release_text(),
         "ID=a-b\nVERSION_ID=\"1 \\\"\\$\\\"\"\n"
     );
-}
-
-#[test]
-fn build_numbers() {
-    for (typed, expected) in [
-        ("0", Some("0")),
-        ("007", Some("7")),
-        ("29.1", Some("29.1")),
-        ("29.10", Some("29.10")),
-        ("1.2.3", Some("1.2.3")),
-        ("18446744073709551616", None),
-        ("", None),
-        (".1", None),
-        ("1.", None),
-        ("1..2", None),
-        ("+1", None),
-        ("-1", None),
-        ("1-2", None),
-        ("1a", None),
-    ] {
-        let read = typed.parse::<BuildNumber>();
-        assert_eq!(
-            read.ok().map(|number| number.to_string()).as_deref(),
-            expected,
-            "{typed:?}"
-        );
-    }
 }

@@ -1,0 +1,244 @@
+//! What an image is built from, in a form that the next build can compare.
+//!
+//! What decides an image is its tree, with the digests of all contents, what it says of itself, and
+//! how it is packed. All of this is known before a payload is read. The packages and what they
+//! require decide what is said of the image, so they count, too. The rest explains why the tree is
+//! another: the rules, the overlay, `SOURCE_DATE_EPOCH`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use image::dump;
+use manifest::{BuiltFrom, Summary};
+use rpm_input::{DigestAlgorithm, FileKind, Package};
+use sha2::{Digest as _, Sha256};
+use store::Definition;
+
+use crate::pack::Packing;
+use crate::packages::Selection;
+use crate::plan::identity::VERSION_KEY;
+use crate::plan::{self, Planned};
+
+/// The version of what this program makes of its inputs: one more whenever the same inputs give
+/// other bytes than before, so that stores get new images.
+const FORMAT: u32 = 1;
+
+/// The parts of what an image is built from, by name.
+mod part {
+    pub const FORMAT: &str = "format";
+    pub const COMPRESSION: &str = "compression";
+    pub const BLOCK_SIZE: &str = "block-size";
+    pub const EXTENSION: &str = "extension";
+    pub const PACKAGES: &str = "packages";
+    pub const REQUIRES: &str = "requires";
+    pub const TREE: &str = "tree";
+    pub const UPDATES: &str = "updates";
+    pub const OVERLAY: &str = "overlay";
+    pub const RULES: &str = "rules";
+    pub const EPOCH: &str = "source-date-epoch";
+}
+
+/// Parts that only explain another: they decide nothing themselves.
+const EXPLAIN: [&str; 3] = [part::OVERLAY, part::RULES, part::EPOCH];
+/// So many changed packages are named; the others are counted.
+const SHOWN: usize = 8;
+
+/// Says what an image is built from that was planned, and has neither a build number yet nor what
+/// tells clients of it.
+pub fn of(
+    planned: &Planned,
+    settings: &plan::Settings,
+    merged_sbin: bool,
+    packing: &Packing,
+    selection: &Selection,
+) -> BuiltFrom {
+    let mut parts = BTreeMap::new();
+    let mut put = |name: &str, value: String| parts.insert(name.to_owned(), value);
+    put(part::FORMAT, FORMAT.to_string());
+    put(part::COMPRESSION, packing.compressor.to_string());
+    put(part::BLOCK_SIZE, packing.block_size.to_string());
+    let release = (planned.identity.release.iter()).filter(|(key, _)| *key != VERSION_KEY);
+    put(
+        part::EXTENSION,
+        hashed(release.map(|(key, value)| format!("{key}={value}"))),
+    );
+    let packages = selection.packages();
+    put(part::PACKAGES, hashed(packages.iter().map(|one| line(one))));
+    put(part::REQUIRES, hashed(&planned.requires));
+    let mut tree = Sha256::new();
+    dump::lines(&planned.plan.tree, &mut |line| {
+        tree.update(line);
+        tree.update("\n");
+    });
+    put(part::TREE, hex::encode(tree.finalize()));
+    let name = &planned.identity.name;
+    if let Some(definition) =
+        (settings.updates.as_ref()).and_then(|delivery| Definition::new(name, delivery).ok())
+    {
+        let texts = definition.files().map(|(file, text)| file + "\n" + &text);
+        put(part::UPDATES, hashed(texts));
+    }
+    if let Some(directory) = &settings.overlay {
+        let files = planned.plan.overlay.iter();
+        let mut lines: Vec<_> = files
+            .map(|(id, _, path)| {
+                let path = path.strip_prefix(directory).unwrap_or(path);
+                format!("{} {id}", path.display())
+            })
+            .collect();
+        lines.sort();
+        put(part::OVERLAY, hashed(lines));
+    }
+    put(
+        part::RULES,
+        settings.rules.for_base(merged_sbin).names().join(" "),
+    );
+    if let Some(epoch) = settings.epoch {
+        put(part::EPOCH, epoch.to_string());
+    }
+    let deciding = (parts.iter()).filter(|(name, _)| !EXPLAIN.contains(&name.as_str()));
+    let digest = hashed(deciding.map(|(name, value)| format!("{name}={value}")));
+    BuiltFrom { digest, parts }
+}
+
+/// Returns what stands for a package: its NEVRA, and more where its header does not say for sure
+/// what is in its files.
+fn line(package: &Package) -> String {
+    let is_weak = |file: &rpm_input::File| {
+        use DigestAlgorithm::{Sha256, Sha384, Sha512};
+        file.kind == FileKind::Regular
+            && file.size > 0
+            && !(file.digest.as_ref())
+                .is_some_and(|digest| matches!(digest.algorithm(), Sha256 | Sha384 | Sha512))
+    };
+    let mut line = package.nevra.to_string();
+    if package.files.iter().any(|file| is_weak(&file)) {
+        line += " ";
+        line += &hex::encode(package.fingerprint());
+    }
+    line
+}
+
+/// Returns the SHA-256 of lines, in hexadecimal digits.
+fn hashed(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut hash = Sha256::new();
+    for line in lines {
+        hash.update(line.as_ref());
+        hash.update("\n");
+    }
+    hex::encode(hash.finalize())
+}
+
+/// Says what is another than in an image that was built before, packages first; nothing if its
+/// manifest does not say what it was built from.
+pub fn changes(
+    before: &Summary,
+    now: &BuiltFrom,
+    planned: &Planned,
+    selection: &Selection,
+) -> Option<Vec<String>> {
+    let then = before.built_from.as_ref()?;
+    if then.digest == now.digest {
+        return Some(Vec::new());
+    }
+    let mut lines = packages(before, selection);
+    let differs = |name: &str| then.parts.get(name) != now.parts.get(name);
+    if differs(part::EXTENSION) {
+        lines.extend(extension(before, planned));
+    }
+    for name in [part::COMPRESSION, part::BLOCK_SIZE, part::FORMAT] {
+        if differs(name) {
+            lines.push(was(name, now.parts.get(name), then.parts.get(name)));
+        }
+    }
+    if differs(part::UPDATES) {
+        lines.push("the definition of its updates".to_owned());
+    }
+    if differs(part::TREE) {
+        let mut why = Vec::new();
+        if differs(part::OVERLAY) {
+            why.push("the overlay".to_owned());
+        }
+        for name in [part::RULES, part::EPOCH] {
+            if differs(name) {
+                why.push(was(name, now.parts.get(name), then.parts.get(name)));
+            }
+        }
+        if why.is_empty() && lines.is_empty() {
+            why.push(
+                "files, though packages, overlay and rules are the same: modes, owners or places \
+                 that the base decides"
+                    .to_owned(),
+            );
+        }
+        lines.extend(why);
+    }
+    if lines.is_empty() {
+        lines.push(match differs(part::REQUIRES) {
+            true => "what its packages require".to_owned(),
+            false => "the order of its packages".to_owned(),
+        });
+    }
+    Some(lines)
+}
+
+fn was(name: &str, now: Option<&String>, then: Option<&String>) -> String {
+    let value = |value: Option<&String>| value.cloned().unwrap_or_else(|| "none".to_owned());
+    format!("{name} {}, was {}", value(now), value(then))
+}
+
+/// Returns lines on packages that came, went or have another version.
+fn packages(before: &Summary, selection: &Selection) -> Vec<String> {
+    let key = |name: &str, arch: &str| format!("{name}.{arch}");
+    let then: BTreeMap<_, _> = (before.packages.iter())
+        .map(|one| {
+            let arch = one.architecture.as_deref().unwrap_or_default();
+            (
+                key(&one.name, arch),
+                one.version.clone().unwrap_or_default(),
+            )
+        })
+        .collect();
+    let now: BTreeMap<_, _> = (selection.chosen.iter())
+        .map(|one| {
+            let nevra = &one.package.nevra;
+            (key(&nevra.name, &nevra.arch), nevra.evr())
+        })
+        .collect();
+    let mut lines = Vec::new();
+    for (name, version) in &now {
+        match then.get(name) {
+            Some(old) if old == version => {}
+            Some(old) => lines.push(format!("{name} {version}, was {old}")),
+            None => lines.push(format!("{name} {version} is new")),
+        }
+    }
+    for (name, version) in &then {
+        if !now.contains_key(name) {
+            lines.push(format!("{name} {version} is gone"));
+        }
+    }
+    if lines.len() > SHOWN {
+        let more = lines.split_off(SHOWN).len();
+        let mut text = String::new();
+        let _ = write!(text, "{more} more packages");
+        lines.push(text);
+    }
+    lines
+}
+
+/// Returns lines on what the image says of itself.
+fn extension(before: &Summary, planned: &Planned) -> Vec<String> {
+    let now: BTreeMap<_, _> = (planned.identity.release.iter())
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
+    let names = now.keys().chain(before.extension.keys());
+    let mut names: Vec<_> = names.filter(|name| *name != VERSION_KEY).collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| now.get(*name) != before.extension.get(*name))
+        .map(|name| was(name, now.get(name), before.extension.get(name)))
+        .collect()
+}

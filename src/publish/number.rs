@@ -1,0 +1,123 @@
+//! Which build number an image gets: the next one if it is built from something else than the newest
+//! image of its name and version, and none if there is nothing to build.
+
+use std::path::PathBuf;
+
+use linkage::Linkage;
+use manifest::BuiltFrom;
+use store::{List, ListedImage, Store, order};
+
+use super::{Destination, built_from, check_own_directory};
+use crate::packages::Selection;
+use crate::plan::Planned;
+use crate::plan::build_number::{BuildNumber, Numbering};
+use crate::plan::identity::Identity;
+use crate::words::failure::{Result, store_failure};
+
+/// What is to be done for an image.
+#[derive(Debug)]
+pub enum Step {
+    /// It is to be built.
+    Build {
+        /// What is another than in the newest image of its version; none if there is no such image.
+        changes: Vec<String>,
+    },
+    /// It is there.
+    Keep(Kept),
+}
+
+/// An image that is there, built from the same.
+#[derive(Debug)]
+pub struct Kept {
+    /// The image.
+    pub path: PathBuf,
+    /// Its SHA-256, as listed.
+    pub sha256: [u8; 32],
+    /// Its size.
+    pub bytes: u64,
+    /// What its files need and offer.
+    pub linkage: Linkage,
+}
+
+/// Looks into the store whether the image is there, and gives it its number.
+pub fn decide(
+    destination: &Destination,
+    numbering: &Numbering,
+    planned: &mut Planned,
+    selection: &Selection,
+    now: &BuiltFrom,
+) -> Result<Step> {
+    let first = Step::Build {
+        changes: Vec::new(),
+    };
+    let directory = destination.directory_of(&planned.identity.name);
+    if *numbering != Numbering::Auto || !directory.is_dir() {
+        return Ok(first);
+    }
+    if destination.layout.is_per_name() {
+        check_own_directory(&directory)?;
+    }
+    let store = Store::open_for_reading(&directory).map_err(store_failure)?;
+    let list = store.list().map_err(store_failure)?;
+    let is_wanted = |file: &str| number_of(file, &planned.identity).is_some();
+    let images = list.images_with(&is_wanted).map_err(store_failure)?;
+    let Some((newest, number)) = newest(&images, &planned.identity) else {
+        return Ok(first);
+    };
+    let numbered = |number: &Option<BuildNumber>, identity: &Identity| match number {
+        Some(number) => identity.numbered(number),
+        None => Ok(identity.clone()),
+    };
+    let changes = (newest.manifest.as_ref())
+        .and_then(|before| built_from::changes(before, now, planned, selection));
+    if changes.as_ref().is_some_and(Vec::is_empty)
+        && let Some(kept) = kept(&list, newest, directory)?
+    {
+        planned.identity = numbered(&number, &planned.identity)?;
+        return Ok(Step::Keep(kept));
+    }
+    let next = number.unwrap_or_else(BuildNumber::zero).next();
+    planned.identity = planned.identity.numbered(&next)?;
+    let unknown = || vec![format!("nothing says what {} was built from", newest.file)];
+    let lost = || format!("{} or its manifest is not in the store", newest.file);
+    Ok(Step::Build {
+        changes: match changes {
+            Some(changes) if changes.is_empty() => vec![lost()],
+            Some(changes) => changes,
+            None => unknown(),
+        },
+    })
+}
+
+/// Returns the build number in the name of an image of this name and version: one that is not there
+/// comes first. `None` for any other image.
+fn number_of(file: &str, identity: &Identity) -> Option<Option<BuildNumber>> {
+    let stem = file.strip_suffix(&format!("{}.raw", identity.ending))?;
+    let rest = stem.strip_prefix(&format!("{}-{}", identity.name, identity.version))?;
+    match rest {
+        "" => Some(None),
+        rest => rest.strip_prefix('.')?.parse().ok().map(Some),
+    }
+}
+
+/// Returns the newest image, as clients order them, and its build number.
+fn newest<'a>(
+    images: &'a [ListedImage],
+    identity: &Identity,
+) -> Option<(&'a ListedImage, Option<BuildNumber>)> {
+    let newest = (images.iter()).max_by(|a, b| order::systemd(&a.file, &b.file))?;
+    Some((newest, number_of(&newest.file, identity)?))
+}
+
+/// Returns an image that is there whole, as far as can be told without reading it.
+fn kept(list: &List, image: &ListedImage, directory: PathBuf) -> Result<Option<Kept>> {
+    let linkage =
+        (list.manifest(&image.file).map_err(store_failure)?).and_then(|manifest| manifest.linkage);
+    let kept = image.bytes.zip(linkage).map(|(bytes, linkage)| Kept {
+        path: directory.join(&image.file),
+        sha256: image.sha256,
+        bytes,
+        linkage,
+    });
+    Ok(kept)
+}
