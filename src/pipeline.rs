@@ -117,7 +117,7 @@ fn keep(
     libraries: &BaseLibraries,
     report: &Report,
 ) -> Result<Stored> {
-    let mut found = check::files(planned, &kept.linkage, libraries)?;
+    let mut found = check::needs_of_files(planned, &kept.linkage, libraries)?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {

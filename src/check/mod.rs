@@ -101,13 +101,26 @@ fn unchecked_base(planned: &Planned, evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-/// Looks at what the files of an image need, and whether it is there.
+/// Looks at what was found in the files of an image while it was packed.
 pub fn files<W>(
     planned: &mut Planned,
     packed: &Packed<W>,
     base: &BaseLibraries,
 ) -> Result<Vec<Finding>> {
-    let linkage = &packed.linkage;
+    let mut findings = needs_of_files(planned, &packed.linkage, base)?;
+    let misplaced = modules::built_for(&planned.plan.tree, &packed.modules);
+    findings.extend(shadow::findings(&misplaced));
+    findings.extend(modules::unread(&packed.modules));
+    Ok(findings)
+}
+
+/// Looks at what the files of an image need, and whether it is there. Of the base alone it depends
+/// whether it is, so it is asked of images, too, that are not built again.
+pub fn needs_of_files(
+    planned: &mut Planned,
+    linkage: &Linkage,
+    base: &BaseLibraries,
+) -> Result<Vec<Finding>> {
     if planned.was_matched_to_any() {
         needs_nothing(linkage)?;
     }
@@ -126,9 +139,6 @@ pub fn files<W>(
         .map(|(path, problem)| Finding::new(&kinds::ELF_UNREAD, format!("/{path}: {problem}")));
     let mut findings = closure::findings(&closure::judge(linkage, base));
     findings.extend(by_cache);
-    let misplaced = modules::built_for(&planned.plan.tree, &packed.modules);
-    findings.extend(shadow::findings(&misplaced));
-    findings.extend(modules::unread(&packed.modules));
     findings.extend(unread);
     findings.extend(unchecked);
     Ok(findings)
