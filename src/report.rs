@@ -6,6 +6,7 @@
 //! packed, and words that decide have a colour; in a log there are plain lines. With `--json` there is
 //! one JSON object and no word.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
@@ -22,6 +23,9 @@ use crate::words::text::{Text, Tone, escaped};
 
 /// Findings of one kind that are shown; the others are counted.
 const SHOWN: usize = 20;
+
+/// Bytes of a line on standard error that are shown: it may quote what others wrote, at any length.
+const LONGEST_LINE: usize = 4096;
 
 /// What fails where standard output can't be written.
 const WRITING: &str = "writing to standard output";
@@ -305,12 +309,24 @@ impl Report {
 
     /// Writes a line to standard error, as far as anyone listens.
     fn say(&self, label: &str, tone: Option<Tone>, text: &str) {
-        let text = escaped(text);
+        let text = bounded(text);
         let label = match tone.filter(|_| self.colours.err) {
             Some(tone) => painted(label, tone),
             None => label.to_owned(),
         };
         let _ = writeln!(io::stderr().lock(), "{label} {text}");
+    }
+}
+
+/// Returns a line as it is shown: escaped, and not longer than anyone reads.
+fn bounded(line: &str) -> Cow<'_, str> {
+    let end = (0..=LONGEST_LINE.min(line.len()))
+        .rev()
+        .find(|at| line.is_char_boundary(*at));
+    let shown = &line[..end.unwrap_or(0)];
+    match line.len() - shown.len() {
+        0 => escaped(line),
+        more => Cow::Owned(format!("{} ... and {more} more bytes", escaped(shown))),
     }
 }
 
@@ -394,6 +410,22 @@ mod tests {
             assert_eq!(text.lines().count(), lines);
             assert_eq!(text.lines().next(), Some("file-conflict: /usr/0"));
             assert_eq!(text.lines().last(), Some(last));
+        }
+    }
+
+    #[test]
+    fn lines_end() {
+        for (line, expected) in [
+            ("a".repeat(4096), "a".repeat(4096)),
+            ("a".repeat(4100), "a".repeat(4096) + " ... and 4 more bytes"),
+            // Letters are not cut.
+            (
+                "a".to_owned() + &"ä".repeat(2050),
+                "a".to_owned() + &"ä".repeat(2047) + " ... and 6 more bytes",
+            ),
+            ("a\n".to_owned(), "a\\n".to_owned()),
+        ] {
+            assert_eq!(bounded(&line), expected);
         }
     }
 

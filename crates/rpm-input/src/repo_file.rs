@@ -13,7 +13,7 @@
 //! ends of other systems, and with names in an encoding of the last century; none of that changes
 //! what they say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How deep variables may stand in the words of others.
 const MAX_NESTING: usize = 8;
@@ -47,6 +47,7 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, String> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut sections: Vec<Section> = Vec::new();
+    let mut names = BTreeSet::new();
     let mut last_key: Option<String> = None;
     for (number, line) in text.lines().enumerate() {
         let at = |reason: &str| format!("line {}: {reason}", number + 1);
@@ -60,7 +61,7 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, String> {
             if !after.is_empty() && !after.starts_with(['#', ';']) {
                 return Err(at(&format!("there is something after [{name}]")));
             }
-            if sections.iter().any(|other| other.name == name) {
+            if !names.insert(name) {
                 return Err(at(&format!("[{name}] occurs twice")));
             }
             sections.push(Section {
