@@ -171,8 +171,9 @@ fn make(
     let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
     let output = directory.temporary()?;
     let chosen = &mut selection.chosen;
-    let mut packed = pack::image(&planned.plan, chosen, &inputs.packing, output, report)?;
+    let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
     let mut found = check::files(planned, &packed, libraries)?;
+    found.append(&mut packed.findings);
     found.extend(check::references::units(
         &packed.texts,
         &planned.plan,

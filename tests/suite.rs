@@ -63,6 +63,7 @@ mod spoken;
 mod store;
 mod sysupdate;
 mod takeover;
+mod times;
 mod verdicts;
 mod why;
 mod workshop;

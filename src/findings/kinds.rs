@@ -395,6 +395,15 @@ kinds! {
         repair "Nothing to do if the file needs none of them. If it does, use mode and owner \
                 instead, or set the attribute at run time with tmpfiles.d.";
 
+    STALE_CACHE: Note "stale-cache",
+        "a compiled file or a cache does not fit what it was made from, so its program ignores it",
+        why "Python's bytecode records the time and size of its source, fontconfig's caches record \
+             the time of their directory, and GTK and Guile compare times. Where they differ, the \
+             program does the work again at each start: on a read-only /usr nothing is kept.",
+        repair "If an overlay replaces the source, compile it there, too: python3 -m compileall \
+                --invalidation-mode unchecked-hash, for instance. Else the package is built so, and \
+                programs only start more slowly.";
+
     UNSIGNED_PACKAGE: Fatal "unsigned-package",
         "signatures are required, and a package has none that covers all of it",
         why "Without a signature that covers all of it, a package may come from anyone, and its \

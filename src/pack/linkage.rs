@@ -47,6 +47,11 @@ impl Facts {
         }
     }
 
+    /// Returns the beginning of the content that has passed.
+    pub fn head(&self) -> &[u8] {
+        self.buffer.get(..HEAD).unwrap_or(&self.buffer)
+    }
+
     /// Notes what the content was that has passed.
     pub fn note(&mut self, id: &ContentId, size: u64) -> Result<()> {
         let fact = if !Object::is_elf(&self.buffer) {

@@ -7,7 +7,9 @@
 
 pub mod linkage;
 pub mod modules;
+mod stamps;
 mod texts;
+mod times;
 pub mod unpack;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,8 +27,10 @@ use image::squashfs::{self, Compressor, Options, Packer, Summary};
 use rpm_input::{Files, Package, Payload};
 use sha2::{Digest as _, Sha256};
 
+use crate::findings::Finding;
 use crate::pack::linkage::Facts;
 use crate::pack::modules::Modules;
+use crate::pack::stamps::Stamps;
 use crate::packages::Chosen;
 use crate::plan::compose::{Plan, content_id};
 use crate::report::Report;
@@ -68,6 +72,8 @@ pub struct Packed<W> {
     pub texts: BTreeMap<String, String>,
     /// Its kernel modules.
     pub modules: Modules,
+    /// What was found in the contents.
+    pub findings: Vec<Finding>,
 }
 
 /// A package and the file it is read from.
@@ -79,10 +85,11 @@ struct Source<'a> {
     file: &'a Path,
 }
 
-/// Packs a plan of these packages; a bar moves meanwhile. The packages' file lists are dropped when
+/// Packs a plan of these packages; a bar moves meanwhile. Files of which a content records the time
+/// get that time in the plan, see [`times`]. The packages' file lists are dropped when
 /// the last content has been read: of large packages they take as much memory as the rest.
 pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
-    plan: &Plan,
+    plan: &mut Plan,
     chosen: &mut [Chosen],
     packing: &Packing,
     output: W,
@@ -100,8 +107,19 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     for one in chosen {
         one.package.files = Files::default();
     }
-    let packed = taken.finish(plan)?;
+    let settled = times::settle(plan, &taken.stamps)?;
+    let packed = Packed {
+        findings: settled.findings,
+        ..taken.finish(plan)?
+    };
     bar.finish_and_clear();
+    if settled.late > 0 {
+        let text = format!(
+            "later than SOURCE_DATE_EPOCH: {}, which compiled files or caches record",
+            counted(settled.late, "time")
+        );
+        report.stage("note", &text);
+    }
     report.stage(
         "pack",
         &format!(
@@ -145,6 +163,7 @@ pub fn unpack(
 struct Taken<W: io::Write + io::Seek + Send + 'static> {
     packer: Packer<W>,
     facts: Facts,
+    stamps: Stamps,
     digests: Vec<[u8; 32]>,
 }
 
@@ -162,6 +181,7 @@ impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
             linkage,
             texts,
             modules,
+            findings: Vec::new(),
         })
     }
 }
@@ -184,6 +204,7 @@ fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
         packer: Packer::new(output, &options).map_err(packer_failure)?,
         plan,
         facts: Facts::default(),
+        stamps: Stamps::default(),
         progress,
     };
     for (id, bytes) in &plan.inline {
@@ -200,6 +221,7 @@ fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
     Ok(Taken {
         packer: intake.packer,
         facts: intake.facts,
+        stamps: intake.stamps,
         digests,
     })
 }
@@ -209,6 +231,7 @@ struct Intake<'a, W: io::Write + io::Seek + Send + 'static> {
     packer: Packer<W>,
     plan: &'a Plan,
     facts: Facts,
+    stamps: Stamps,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -224,6 +247,7 @@ impl<W: io::Write + io::Seek + Send + 'static> Intake<'_, W> {
         self.packer
             .add(id, size, &mut self.facts.watch(&mut counted, size))
             .map_err(packer_failure)?;
+        self.stamps.note(id, self.facts.head());
         self.facts.note(id, size)
     }
 

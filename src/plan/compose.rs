@@ -73,6 +73,10 @@ pub struct Plan {
     pub described: BTreeSet<PathBytes>,
     /// The time of everything that has none of its own, in seconds since 1970.
     pub time: u32,
+    /// Where the leaves of packages and overlay come from, by their place in the tree's table.
+    pub origins: Vec<Origin>,
+    /// The own times of directories that are later than the image's may be.
+    pub late: BTreeMap<PathBytes, u32>,
     /// For each package and each file of it, by index: whether its content is to be taken. Each
     /// content is taken from the first package that has it.
     pub contents: Vec<Vec<bool>>,
@@ -132,6 +136,15 @@ impl Plan {
     }
 }
 
+/// Where a leaf comes from, and the time that it has there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Number of the package, or [`OVERLAY`].
+    pub package: u32,
+    /// Its own time, which may be later than that in the image; of the overlay, the image's.
+    pub time: u32,
+}
+
 /// The times of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
@@ -168,7 +181,7 @@ struct Source {
 }
 
 /// Stands where packages have their number.
-const OVERLAY: u32 = u32::MAX;
+pub const OVERLAY: u32 = u32::MAX;
 
 impl Source {
     /// Returns the number of the package, and that of the file in it.
@@ -435,16 +448,20 @@ impl Composer<'_> {
                 (Some((package, _)), Some(file)) => file.hard_link.map(|set| (package, set)),
                 _ => None,
             };
-            let stat = match (of_package, &file) {
+            let (stat, time) = match (of_package, &file) {
                 (Some((package, _)), Some(file)) => {
                     let last = set.and_then(|set| last_links.get(&set));
                     let last = last.and_then(|last| self.packages[package].files.get(*last));
-                    self.package_stat(&path, package, last.as_ref().unwrap_or(file))
+                    let file = last.as_ref().unwrap_or(file);
+                    (self.package_stat(&path, package, file), file.mtime)
                 }
-                _ => self.overlay_stat(&path, placed.source),
+                _ => (self.overlay_stat(&path, placed.source), self.times.image),
             };
             let added = if kind == CandidateKind::Directory {
                 self.plan.described.insert(path.clone());
+                if time > stat.mtime {
+                    self.plan.late.insert(path.clone(), time);
+                }
                 tree.insert_directory(&path, stat, &implicit)
             } else if let Some(leaf) = set.and_then(|set| sets.get(&set)) {
                 tree.link(&path, *leaf, &implicit)
@@ -453,8 +470,10 @@ impl Composer<'_> {
                     CandidateKind::Symlink(target) => Content::Symlink(target),
                     _ => self.content(placed.source, file.as_ref()),
                 };
+                let package = placed.source.package;
                 tree.insert_leaf(&path, Leaf { stat, content }, &implicit)
                     .map(|leaf| {
+                        self.plan.origins.push(Origin { package, time });
                         if let Some(set) = set {
                             sets.insert(set, leaf);
                         }

@@ -437,6 +437,11 @@ impl Tree {
         }
     }
 
+    /// Gives a leaf another time.
+    pub fn set_time(&mut self, id: LeafId, mtime: u32) {
+        self.leaves[Self::leaf_index(id)].stat.mtime = mtime;
+    }
+
     /// Calls `visit` for every name, directories before what is in them, in byte order of names.
     /// The root comes first, with the empty path.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&PathBytes, Visit<'a>)) {
