@@ -133,6 +133,38 @@ impl<'a> BaseFiles<'a> {
             .collect()
     }
 
+    /// Returns the names of what is in a directory of the root, none where that is not at hand.
+    pub fn names_in(&self, path: &str) -> BTreeSet<String> {
+        let Some(root) = self.root else {
+            return BTreeSet::new();
+        };
+        let BaseEntry::Directory(_) = self.entry(path) else {
+            return BTreeSet::new();
+        };
+        let entries = fs::read_dir(root.join(path)).into_iter().flatten();
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| name.into_string().ok()).collect()
+    }
+
+    /// Reads a file of the root, through links that stay in it; `None` where there is none.
+    pub fn text(&self, path: &str, limit: u64) -> Result<Option<String>> {
+        let mut look = |path: &PathBytes| match self.entry(path) {
+            BaseEntry::Directory(_) => Step::Directory,
+            BaseEntry::Link(target) => Step::Link(target),
+            BaseEntry::File(_) => Step::Leaf,
+            BaseEntry::Missing | BaseEntry::Special => Step::Nothing,
+        };
+        let Some((root, path)) = self.root.zip(follow(path, &mut look)) else {
+            return Ok(None);
+        };
+        if !matches!(self.entry(&path), BaseEntry::File(_)) {
+            return Ok(None);
+        }
+        let file = below(root, path.bytes());
+        let bytes = files::read(&file, limit, Links::Refuse)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// Says whether all of its files are at hand, and not just those that packages list.
     pub fn has_root(&self) -> bool {
         self.root.is_some()

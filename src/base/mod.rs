@@ -13,6 +13,7 @@ mod manifest;
 mod os_release;
 mod owners;
 mod processor;
+pub mod settings;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

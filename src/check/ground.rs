@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use architecture::Architecture;
 use clients::{Container, Release};
 use linkage::Needs;
 use manifest::Manifest;
 use resolve::{Dependency, Installed, Nevra, Solvable};
 
 use super::closure::{self, BaseLibraries, Break};
+use super::demands::{Demands, goes_to_initrd};
 use super::modules::{self, Kernels};
 use super::requirements::{self, Loaded, LookedUp, Lookup};
 use super::shadow::{self, Shadow};
@@ -99,6 +101,8 @@ pub struct Ground<'a> {
     pub libraries: BaseLibraries,
     /// Its packages.
     pub packages: Option<Installed>,
+    /// What it demands of images.
+    pub demands: Demands,
 }
 
 impl<'a> Ground<'a> {
@@ -109,9 +113,11 @@ impl<'a> Ground<'a> {
         let of_headers = base.packages.as_deref();
         let of_headers = of_headers.map(|packages| choose::installed(packages.iter()));
         let looked_up = || provided.map(|it| Installed::new(it.packages.clone()));
+        let files = BaseFiles::of(base);
         Ok(Self {
             target,
-            files: BaseFiles::of(base),
+            demands: Demands::of(base, files.as_ref())?,
+            files,
             libraries: BaseLibraries::of(base, provided.map(|it| it.capabilities.clone()))?,
             packages: of_headers.or_else(looked_up),
         })
@@ -131,6 +137,12 @@ impl<'a> Ground<'a> {
         found.findings.extend(shadow::findings(&modules));
         found.findings.extend(modules::unread(&image.modules));
         found.shadows.extend(modules);
+        if !goes_to_initrd(&image.path) {
+            let architecture = self.target.base.architecture.map(Architecture::systemd);
+            found
+                .findings
+                .extend(self.demands.findings(image, architecture));
+        }
         if let Some(linkage) = &image.linkage {
             found.breaks = closure::judge(linkage, &self.libraries);
             found.findings.extend(closure::findings(&found.breaks));

@@ -2,6 +2,7 @@
 
 pub mod caches;
 pub mod closure;
+pub mod demands;
 pub mod gate;
 pub mod ground;
 pub mod level;

@@ -12,6 +12,7 @@ use architecture::Architecture;
 use clients::{Client, Host, Outcome, Pattern, Policy, Verdict};
 use linkage::Needs;
 
+use super::demands;
 use super::ground::{Ground, OnBase, Target};
 use super::set::Together;
 use super::set::members::{self, Member};
@@ -338,10 +339,16 @@ impl Survey {
             architecture: self
                 .architecture_of(ground.target)
                 .map(Architecture::systemd),
+            is_initrd: demands::goes_to_initrd(&image.path),
         };
+        let of_initrd = host.is_initrd.then(demands::policy_of_initrd).flatten();
         let refused = |client| match client {
             Client::Sysext(version) | Client::Importctl(version) => {
-                let policy = self.policy.as_ref()?;
+                let of_host = match &of_initrd {
+                    None => ground.demands.policy(version),
+                    of_initrd => of_initrd.as_ref(),
+                };
+                let policy = self.policy.as_ref().or(of_host)?;
                 policy.refuses(version, &image.facts, host.architecture)
             }
             Client::Sysextmgr | Client::Sysupdate(_) => None,

@@ -526,6 +526,21 @@ kinds! {
         repair "Build the image for this host, or with --match sysext-level or --match any if \
          the image fits that. The reasons below the table name the field and the two values.";
 
+    EXECUTION_DENIED: Fatal "execution-denied",
+        "the base executes only what is on signed dm-verity, and the image is not",
+        why "With RestrictFileSystemAccess=, systemd 261 lets nothing be executed from an overlay, and \
+             a merge is one; 262 looks at the layers, with Linux 7.2 and newer. The image is merged, \
+             but its programs and libraries are refused.",
+        repair "Put the image into a disk image with signed dm-verity (systemd-repart \
+                --make-ddi=sysext), for a base with systemd 262 and Linux 7.2; or leave the \
+                restriction out of the base.";
+
+    HOST_POLICY: Note "host-policy",
+        "the base demands something of images, and whether that counts or is met is not known",
+        why "Settings such as ImagePolicy= and RestrictFileSystemAccess= are read by newer versions of \
+             systemd alone, and keys that sign images may be in the kernel, where nobody sees them.",
+        repair "Try the image on the host, or give check a base whose packages are known.";
+
     BLOCKS_ALL: Fatal "blocks-all",
         "a client refuses the image on this host, and merges nothing as long as it is there",
         why "systemd-sysext reads the metadata of all images before it merges any. If one can't \

@@ -18,6 +18,7 @@
 //! | `systemd` | `systemd-sysext merge` |
 //! | `sysextmgr` | the extension manager of openSUSE MicroOS |
 //! | `policy` | what a host demands of an image before it looks into it |
+//! | `settings` | files of settings, in systemd's syntax |
 //! | `names` | `systemd-sysupdate` and `importctl`: what file names mean to them |
 //!
 //! The rules were read from the programs' sources (systemd's `os-util.c`, `extension-util.c`,
@@ -29,6 +30,7 @@ mod image;
 mod names;
 mod policy;
 mod release;
+mod settings;
 mod sysextmgr;
 mod systemd;
 mod verdict;
@@ -41,6 +43,7 @@ pub use image::{Container, FileSystem, Image, Instead, ReleaseFile};
 pub use names::{Pattern, version_problem};
 pub use policy::Policy;
 pub use release::{MAX_RELEASE_SIZE, Release};
+pub use settings::settings;
 pub use sysextmgr::short_name as sysextmgr_name;
 pub use systemd::{ROOM_FOR_MOUNT_OPTIONS, mount_options};
 pub use verdict::{Outcome, Verdict};
@@ -101,6 +104,8 @@ pub struct Host<'a> {
     /// Its architecture in systemd's spelling, such as `x86-64`; `None` where it is not known, and
     /// every architecture that systemd knows is taken for the host's.
     pub architecture: Option<&'a str>,
+    /// It is the system of an initrd.
+    pub is_initrd: bool,
 }
 
 /// Returns what `client` does with `image` on `host`.

@@ -225,6 +225,7 @@ mod tests {
         let host = Host {
             os_release: &os_release,
             architecture,
+            is_initrd: false,
         };
         let verdict = crate::judge(client, &image, host);
         let (outcome, own) = (verdict.outcome.word(), verdict.image.unwrap_or_default());
@@ -292,6 +293,7 @@ mod tests {
             let host = Host {
                 os_release: &os_release,
                 architecture: Some("x86-64"),
+                is_initrd: false,
             };
             let all = expanded(pattern, host).unwrap();
             assert_eq!(all.len(), 1);

@@ -175,6 +175,7 @@ mod tests {
         let host = Host {
             os_release: &os_release,
             architecture,
+            is_initrd: false,
         };
         let verdict = judge(image, host);
         format!("{} {}", verdict.outcome.word(), verdict.field)

@@ -261,9 +261,10 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
     }
     let scope = release.given("SYSEXT_SCOPE");
     let scopes = scope.unwrap_or(DEFAULT_SCOPE);
-    if !scopes.split_whitespace().any(|word| word == "system") {
-        let words = format!("Extension '{name}' is not suitable for scope system, ignoring");
-        return ignored("SYSEXT_SCOPE", words).between(scope, Some("system"));
+    let wanted = if host.is_initrd { "initrd" } else { "system" };
+    if !scopes.split_whitespace().any(|word| word == wanted) {
+        let words = format!("Extension '{name}' is not suitable for scope {wanted}, ignoring");
+        return ignored("SYSEXT_SCOPE", words).between(scope, Some(wanted));
     }
     if let Some(wanted) = release
         .get("ARCHITECTURE")

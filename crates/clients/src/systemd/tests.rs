@@ -32,6 +32,7 @@ fn outcomes(image: &Image, host: &str) -> String {
     let host = Host {
         os_release: &os_release,
         architecture: Some("x86-64"),
+        is_initrd: false,
     };
     Systemd::ALL
         .iter()
@@ -320,6 +321,7 @@ fn reasons() {
         let host = Host {
             os_release: &os_release,
             architecture: Some("x86-64"),
+            is_initrd: false,
         };
         let verdict = merge(*version, &image, "x", host);
         let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
@@ -336,6 +338,7 @@ fn an_architecture_that_is_not_known() {
     let host = Host {
         os_release: &os_release,
         architecture: None,
+        is_initrd: false,
     };
     for (architecture, expected) in [
         ("arm64", Outcome::Accepted),
@@ -409,6 +412,7 @@ fn reasons_of_look_ups() {
     let host = Host {
         os_release: &os_release,
         architecture: None,
+        is_initrd: false,
     };
     let two = |strict| vec![file("b", strict, RIGHT), file("a", strict, RIGHT)];
     for (releases, has, words) in [
@@ -477,6 +481,7 @@ fn reasons_against_a_system() {
     let host = Host {
         os_release: &os_release,
         architecture: None,
+        is_initrd: false,
     };
     let image = Image {
         has_usr_os_release: true,

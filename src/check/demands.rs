@@ -1,0 +1,260 @@
+//! What a base demands of images by its own settings: whether they are accepted, and whether their
+//! programs may be executed.
+//!
+//! | setting | since | what it demands |
+//! |---|---|---|
+//! | `ImagePolicy=` in `sysext.conf` | 259 | which partitions an image has, and how they are protected |
+//! | `RestrictFileSystemAccess=` in `system.conf` | 261 | what is executed lies on signed dm-verity |
+//!
+//! A setting counts where the base's systemd reads it. Where it is not known which one that is, it
+//! is only mentioned.
+
+use std::path::Path;
+
+use clients::{Policy, Protection, Systemd, mounted};
+
+use crate::base::Base;
+use crate::base::files::BaseFiles;
+use crate::base::settings::{self, Setting};
+use crate::findings::{Finding, kinds};
+use crate::inspected::InspectedImage;
+use crate::pack::modules::DIRECTORY;
+use crate::words::failure::Result;
+
+/// The first systemd that reads `sysext.conf`.
+const READS_POLICIES: u16 = 259;
+/// The first one that restricts what is executed. It lets nothing be executed from an overlay.
+const RESTRICTS: u16 = 261;
+/// The first one that looks at the layers of an overlay, and the first kernel that can.
+const LOOKS_AT_LAYERS: (u16, (u32, u32)) = (262, (7, 2));
+/// The policy for images that the initrd finds on the EFI system partition.
+const OF_INITRD: &str = "root=signed+absent:usr=signed+absent";
+/// Where those are, once they are unpacked and before.
+const OF_STUB: [&str; 4] = [
+    "/.extra/sysext",
+    "/.extra/global_sysext",
+    ".efi.extra.d",
+    "/loader/extensions",
+];
+/// Where certificates are that sign images.
+const CERTIFICATES: [&str; 3] = ["etc/verity.d", "run/verity.d", "usr/lib/verity.d"];
+
+/// What a base demands.
+#[derive(Default)]
+pub struct Demands {
+    /// The version of its systemd.
+    systemd: Option<u16>,
+    /// The policy that counts, where it can be read here, and the file that has it.
+    policy: Option<(Setting, Option<Policy>)>,
+    /// Says that only what is signed is executed.
+    restriction: Option<Setting>,
+    /// There are certificates beside those that the kernel has.
+    has_certificates: bool,
+    /// Versions of its kernels.
+    kernels: Vec<(u32, u32)>,
+}
+
+/// Says whether an image at a path is one that the initrd merges: systemd-stub takes it from the
+/// EFI system partition.
+pub fn goes_to_initrd(path: &Path) -> bool {
+    let above = path.parent().unwrap_or(Path::new(""));
+    let above = format!("/{}", above.display());
+    OF_STUB.iter().any(|end| above.ends_with(end))
+}
+
+/// Returns the policy of an image that the initrd merges.
+pub fn policy_of_initrd() -> Option<Policy> {
+    Policy::parse(OF_INITRD).ok()
+}
+
+impl Demands {
+    /// Reads what a base with these files demands.
+    pub fn of(base: &Base, files: Option<&BaseFiles<'_>>) -> Result<Self> {
+        let Some(files) = files.filter(|files| files.has_root()) else {
+            return Ok(Self::default());
+        };
+        let policies = files.settings("sysext.conf", "SysExt", "ImagePolicy")?;
+        let mut restrictions =
+            files.settings("system.conf", "Manager", "RestrictFileSystemAccess")?;
+        // The command line wins over files.
+        restrictions.extend(files.kernel_argument("systemd.restrict_filesystem_access")?);
+        let is_on = |setting: &Setting| {
+            let value = setting.value.to_ascii_lowercase();
+            ["1", "yes", "y", "true", "t", "on", "exec"].contains(&value.as_str())
+        };
+        let has_certificate = |path: &str| {
+            files
+                .names_in(path)
+                .iter()
+                .any(|name| name.ends_with(".crt"))
+        };
+        let releases = files.directories_in(DIRECTORY);
+        Ok(Self {
+            systemd: settings::systemd(base, Some(files)),
+            policy: policies
+                .into_iter()
+                .next_back()
+                .filter(|it| !it.value.is_empty())
+                .map(|it| {
+                    let policy = Policy::parse(&it.value).ok();
+                    (it, policy)
+                }),
+            restriction: restrictions.into_iter().next_back().filter(is_on),
+            has_certificates: CERTIFICATES.iter().any(|path| has_certificate(path)),
+            kernels: releases.iter().filter_map(|it| version_of(it)).collect(),
+        })
+    }
+
+    /// Returns the policy that a client heeds. A client between two that are known behaves like the
+    /// older one.
+    pub fn policy(&self, client: Systemd) -> Option<&Policy> {
+        let (_, policy) = self.policy.as_ref()?;
+        let own = self.systemd.filter(|own| *own >= READS_POLICIES)?;
+        let of_base = Systemd::ALL.into_iter().rfind(|one| one.number() <= own);
+        let heeds = client.number() >= READS_POLICIES || Some(client) == of_base;
+        policy.as_ref().filter(|_| heeds)
+    }
+
+    /// Returns what is to be said of an image.
+    pub fn findings(&self, image: &InspectedImage, architecture: Option<&str>) -> Vec<Finding> {
+        let is_signed = is_signed(image, architecture);
+        let mut findings = Vec::new();
+        if let Some((setting, policy)) = &self.policy {
+            let says = format!("{} has ImagePolicy={}", setting.file, setting.value);
+            let what = match (self.systemd, policy) {
+                (None, _) => Some(unknown(READS_POLICIES)),
+                (Some(own), _) if own < READS_POLICIES => Some(too_old(own)),
+                (Some(_), None) => Some("which can't be read here".to_owned()),
+                (Some(_), Some(_)) if is_signed && !self.has_certificates => Some(
+                    "and the image is signed; no certificate is in verity.d, so that the kernel \
+                     must know the key"
+                        .to_owned(),
+                ),
+                _ => None,
+            };
+            let finding =
+                what.map(|what| Finding::new(&kinds::HOST_POLICY, format!("{says}, {what}")));
+            findings.extend(finding);
+        }
+        let has_programs = image.linkage.as_ref().is_some_and(|linkage| {
+            linkage.objects().next().is_some() || !linkage.scripts.is_empty()
+        });
+        if let Some(setting) = self.restriction.as_ref().filter(|_| has_programs) {
+            findings.extend(self.restricted(setting, is_signed));
+        }
+        findings
+    }
+
+    /// Says whether programs of an image can be executed where only what is signed is.
+    fn restricted(&self, setting: &Setting, is_signed: bool) -> Option<Finding> {
+        let says = format!(
+            "{} has RestrictFileSystemAccess={}",
+            setting.file, setting.value
+        );
+        let note =
+            |what: String| Some(Finding::new(&kinds::HOST_POLICY, format!("{says}, {what}")));
+        let denied = |what: &str| {
+            let text = format!("{says}: {what}, so that no program of the image runs");
+            Some(Finding::new(&kinds::EXECUTION_DENIED, text))
+        };
+        let (layers, kernel) = LOOKS_AT_LAYERS;
+        let (major, minor) = kernel;
+        match self.systemd {
+            None => note(unknown(RESTRICTS)),
+            Some(own) if own < RESTRICTS => note(too_old(own)),
+            Some(own) if own < layers => {
+                denied("systemd 261 lets nothing be executed that is merged")
+            }
+            Some(_) if !is_signed => denied("the image is not on signed dm-verity"),
+            Some(_) if self.kernels.is_empty() => note(format!(
+                "and the base's kernel is not known: before {major}.{minor}, nothing that is \
+                 merged is executed"
+            )),
+            Some(_) if self.kernels.iter().all(|own| *own < kernel) => denied(&format!(
+                "no kernel of the base is {major}.{minor} or newer"
+            )),
+            Some(_) => None,
+        }
+    }
+}
+
+fn unknown(since: u16) -> String {
+    format!("which systemd {since} and newer heed, and the base's systemd is not known")
+}
+
+fn too_old(own: u16) -> String {
+    format!("which systemd {own} of the base does not read")
+}
+
+/// Says whether all that is mounted of an image is signed.
+fn is_signed(image: &InspectedImage, architecture: Option<&str>) -> bool {
+    let found = mounted(&image.facts.partitions, architecture).unwrap_or_default();
+    !found.is_empty() && (found.iter()).all(|one| one.protection == Protection::Signed)
+}
+
+/// Returns the version of a kernel of this release: 6.14 of `6.14.5-300.fc42.x86_64`.
+fn version_of(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|it: char| !it.is_ascii_digit());
+    let mut next = || numbers.next()?.parse().ok();
+    Some((next()?, next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_executed() {
+        let setting = Setting {
+            file: "/etc/systemd/system.conf".to_owned(),
+            value: "yes".to_owned(),
+        };
+        for (systemd, kernels, is_signed, expected) in [
+            (None, &[(7, 2)][..], false, "host-policy"),
+            (Some(260), &[(7, 2)], false, "host-policy"),
+            (Some(261), &[(7, 2)], true, "execution-denied"),
+            (Some(262), &[(7, 2)], false, "execution-denied"),
+            (Some(262), &[(7, 2)], true, ""),
+            (Some(262), &[(6, 18), (7, 10)], true, ""),
+            (Some(262), &[(6, 18), (7, 1)], true, "execution-denied"),
+            (Some(262), &[], true, "host-policy"),
+        ] {
+            let demands = Demands {
+                systemd,
+                kernels: kernels.to_vec(),
+                ..Demands::default()
+            };
+            let found = demands.restricted(&setting, is_signed);
+            let found = found.map_or("", |one| one.kind.id);
+            assert_eq!(found, expected, "{systemd:?} {kernels:?} {is_signed}");
+        }
+    }
+
+    #[test]
+    fn images_that_systemd_stub_takes() {
+        for (path, expected) in [
+            (".extra/sysext/a.raw", true),
+            ("/.extra/global_sysext/a.raw", true),
+            ("/efi/EFI/Linux/os.efi.extra.d/a.sysext.raw", true),
+            ("/efi/loader/extensions/a.raw", true),
+            ("store/a.raw", false),
+            ("a.raw", false),
+            ("x.extra/sysext/a.raw", false),
+        ] {
+            assert_eq!(goes_to_initrd(Path::new(path)), expected, "{path}");
+        }
+        assert!(policy_of_initrd().is_some());
+    }
+
+    #[test]
+    fn versions_of_kernels() {
+        for (release, expected) in [
+            ("6.14.5-300.fc42.x86_64", Some((6, 14))),
+            ("7.2-rc1-default", Some((7, 2))),
+            ("extramodules", None),
+            ("7", None),
+        ] {
+            assert_eq!(version_of(release), expected, "{release}");
+        }
+    }
+}
