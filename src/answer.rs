@@ -123,6 +123,20 @@ impl Built {
         }
     }
 
+    /// Returns the image's file name.
+    pub fn image_file(&self) -> String {
+        let name = self.image.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Says what became of the image, and how large it is.
+    pub fn became(&self) -> (&'static str, Option<u64>) {
+        match &self.result {
+            Some(stored) => (stored.added(), Some(stored.bytes())),
+            None => ("planned", None),
+        }
+    }
+
     /// Prints the plan as text: what the image is called, what it says of itself, its tree.
     pub fn print_plan(&self, report: &Report) -> crate::words::failure::Result<()> {
         report.print_with(&self.head_text(), |line| self.tree.each(line))

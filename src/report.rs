@@ -77,6 +77,7 @@ impl OfKind for Finding {
 #[derive(Serialize)]
 pub struct FailureText {
     error: String,
+    reasons: Vec<&'static str>,
     hints: Vec<String>,
     exit_code: u8,
 }
@@ -85,6 +86,7 @@ impl From<&Failure> for FailureText {
     fn from(failure: &Failure) -> Self {
         Self {
             error: failure.lines().to_string(),
+            reasons: failure.reasons(),
             hints: failure.hints.clone(),
             exit_code: failure.code(),
         }
@@ -178,6 +180,9 @@ impl Report {
             .collect();
         lines.extend(more);
         let mut failure = Failure::refused(lines);
+        failure.findings = fatal.iter().map(|finding| finding.kind.id).collect();
+        failure.findings.sort_unstable();
+        failure.findings.dedup();
         let mut allowable: Vec<_> = fatal
             .iter()
             .filter(|finding| finding.kind.severity != Severity::Always)
@@ -233,6 +238,17 @@ impl Report {
         }
         self.say_failure(failure);
         failure.code()
+    }
+
+    /// Reports how a run went, at its end.
+    pub fn summary(&self, text: &Text) {
+        if !self.verbosity.json && !self.verbosity.quiet {
+            let text = match self.colours.err {
+                true => coloured(text),
+                false => text.as_str().to_owned(),
+            };
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
     }
 
     /// Prints what was asked for.

@@ -148,9 +148,24 @@ fn several_recipes_make_an_image_each() {
         "{said}"
     );
     assert_eq!(kitchen.images("mixed"), images);
+    kitchen.recipe("usage.toml", "pakages = []");
+    let again = kitchen.run(&["-o", "good", a, bad, "recipes/usage.toml"]);
+    let said = text(&again.stderr);
+    let table: Vec<_> = (said.lines())
+        .skip_while(|line| !line.starts_with("recipe  "))
+        .skip_while(|line| !line.contains("seconds"))
+        .take(4)
+        .map(|line| line.rsplit_once(' ').unwrap().0.trim_end())
+        .collect();
+    let expected = [
+        "recipe              image                     state                 size ",
+        "recipes/a.toml      clash-one-1-1.x86-64.raw  unchanged             4 KiB",
+        "recipes/bad.toml    -                         failed (empty-image)  -",
+        "recipes/usage.toml  -                         failed (usage)        -",
+    ];
+    assert_eq!(table, expected.map(str::trim_end), "{said}");
 
     // The worst exit code is the run's; what can't be read is a matter of its own recipe.
-    kitchen.recipe("usage.toml", "pakages = []");
     let outcome = kitchen.run(&["-o", "worse", bad, "recipes/usage.toml", a]);
     let said = text(&outcome.stderr);
     assert_eq!(outcome.status.code(), Some(2), "{said}");
@@ -185,6 +200,7 @@ fn json_of_one_recipe_and_of_several() {
     assert_eq!(first["image"], "two/clash-one-1-1.x86-64.raw");
     assert_eq!(first["result"]["sha256"], one["result"]["sha256"]);
     assert_eq!(second["exit_code"], 1);
+    assert_eq!(second["reasons"], json!(["empty-image"]));
     let error = second["error"].as_str().unwrap();
     assert!(
         error.starts_with("recipes/bad.toml: empty-image: "),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::anyhow;
 use serde::Serialize;
 
 use crate::answer::Built;
 use crate::cli::BuildArguments;
+use crate::commands::check::table::{self, Cell};
 use crate::inputs::Inputs;
 use crate::inputs::recipe;
 use crate::packages::lock::Locking;
@@ -15,6 +17,11 @@ use crate::pipeline;
 use crate::publish::signing::Signer;
 use crate::report::{FailureText, Report};
 use crate::words::failure::{Failure, Kind, Result};
+use crate::words::quantity::bytes;
+use crate::words::text::Tone;
+
+/// What the table at the end of several recipes says of each.
+const COLUMNS: [&str; 5] = ["recipe", "image", "state", "size", "seconds"];
 
 /// What became of several recipes, in their order.
 #[derive(Serialize)]
@@ -76,14 +83,20 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     };
     let mut answers = Vec::new();
     let mut failed: Vec<(&Path, Kind)> = Vec::new();
+    let mut table = vec![COLUMNS.map(|name| Cell::from(name.to_owned()))];
     for (recipe, inputs) in recipes.iter().zip(prepared) {
+        let start = Instant::now();
         report.stage("recipe", &recipe.display().to_string());
         let built = inputs.and_then(|inputs| {
             one(&inputs, signer.as_ref(), report).map_err(|failure| failure.at(recipe.display()))
         });
         let outcome = match built {
-            Ok(built) => Outcome::Built(Box::new(built)),
+            Ok(built) => {
+                table.push(line(recipe, Ok(&built), start));
+                Outcome::Built(Box::new(built))
+            }
             Err(failure) => {
+                table.push(line(recipe, Err(&failure), start));
                 failed.push((recipe, failure.kind));
                 if !report.is_json() {
                     report.failure(&failure);
@@ -98,6 +111,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     if report.is_json() {
         report.json(&Answers { recipes: answers })?;
     }
+    report.summary(&table::aligned(&table));
     let Some(kind) = failed.iter().map(|(_, kind)| *kind).max() else {
         return Ok(());
     };
@@ -114,6 +128,32 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
         kind,
         ..Failure::refused(text).said_in_json()
     })
+}
+
+/// Returns the line of the last table on a recipe: what became of it, and what it took.
+fn line(
+    recipe: &Path,
+    outcome: std::result::Result<&Built, &Failure>,
+    start: Instant,
+) -> [Cell; 5] {
+    let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
+    let (image, state, tone, size) = match outcome {
+        Ok(built) => {
+            let (state, size) = built.became();
+            (built.image_file(), state.to_owned(), Tone::Good, size)
+        }
+        Err(failure) => {
+            let state = format!("failed ({})", failure.reasons().join(", "));
+            ("-".to_owned(), state, Tone::Bad, None)
+        }
+    };
+    [
+        Cell::from(recipe.display().to_string()),
+        Cell::from(image),
+        Cell::toned(tone, state),
+        Cell::from(size.map_or_else(|| "-".to_owned(), bytes)),
+        Cell::from(seconds),
+    ]
 }
 
 /// Builds one image, or shows its plan.

@@ -69,6 +69,18 @@ pub struct Stored {
     signed_by: Option<String>,
 }
 
+impl Stored {
+    /// Says what the store did: `new`, `unchanged` or `replaced`.
+    pub fn added(&self) -> &'static str {
+        self.added
+    }
+
+    /// Returns the size of the image in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 /// The directory of an image. Where it was made for the image, it is gone again unless there is
 /// something in it.
 pub struct ImageDirectory<'a> {

@@ -28,6 +28,15 @@ impl Kind {
         }
     }
 
+    /// Returns the word for it, for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Usage => "usage",
+            Self::Io => "input-output",
+        }
+    }
+
     /// Returns what the exit code means, for the manual.
     pub fn meaning(self) -> &'static str {
         match self {
@@ -52,6 +61,8 @@ pub struct Failure {
     pub source: anyhow::Error,
     /// What the user may do, each a sentence or a command.
     pub hints: Vec<String>,
+    /// The findings that are the reason, by their ids; none if it is something else.
+    pub findings: Vec<&'static str>,
     /// Where it was said already.
     pub said: Said,
 }
@@ -74,6 +85,7 @@ impl Failure {
             kind: Kind::Refused,
             source: source.into(),
             hints: Vec::new(),
+            findings: Vec::new(),
             said: Said::Nowhere,
         }
     }
@@ -84,6 +96,7 @@ impl Failure {
             kind: Kind::Usage,
             source: anyhow::anyhow!("{text}"),
             hints: Vec::new(),
+            findings: Vec::new(),
             said: Said::Nowhere,
         }
     }
@@ -96,6 +109,7 @@ impl Failure {
             kind: Kind::Io,
             source,
             hints: Vec::new(),
+            findings: Vec::new(),
             said: Said::Nowhere,
         }
     }
@@ -121,6 +135,14 @@ impl Failure {
     pub fn at(mut self, place: impl fmt::Display) -> Self {
         self.source = self.source.context(place.to_string());
         self
+    }
+
+    /// Returns why it failed, for programs: the ids of findings, else the word for its kind.
+    pub fn reasons(&self) -> Vec<&'static str> {
+        match self.findings.is_empty() {
+            true => vec![self.kind.word()],
+            false => self.findings.clone(),
+        }
     }
 
     /// Says that the answer of a `--json` run has the failure in it.

@@ -263,12 +263,17 @@ impl From<String> for Cell {
 }
 
 impl Cell {
-    /// Returns a cell that has the tone of a word.
-    pub fn of(word: Word, text: String) -> Self {
+    /// Returns a cell that has a tone.
+    pub fn toned(tone: Tone, text: String) -> Self {
         Self {
             text,
-            tone: Some(word.tone()),
+            tone: Some(tone),
         }
+    }
+
+    /// Returns a cell that has the tone of a word.
+    pub fn of(word: Word, text: String) -> Self {
+        Self::toned(word.tone(), text)
     }
 }
 
@@ -322,8 +327,9 @@ fn compared(verdict: &Verdict) -> String {
 }
 
 /// Returns lines of cells as columns.
-pub fn aligned(lines: &[Vec<Cell>]) -> Text {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+pub fn aligned<R: AsRef<[Cell]>>(lines: &[R]) -> Text {
+    let lines: Vec<_> = lines.iter().map(AsRef::as_ref).collect();
+    let columns = lines.iter().map(|line| line.len()).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.text.chars().count()).max()
