@@ -8,7 +8,6 @@
 //! | `console` | its commands, each after `$ `, print the lines below them; `...` stands for any lines, or the rest of one |
 //! | `sh client` | its commands succeed as root on a client of the store, by a real systemd |
 //! | `sh network` | its commands are well-formed; without a network they fail for that alone |
-//! | `sh hook` | its commands succeed in a build of the Open Build Service |
 //! | a language and a name | it is put into a file of that name |
 //! | a language alone | it is shown |
 //!
@@ -134,7 +133,7 @@ impl Reader {
                 ["sh"] => self.succeed(&block.text),
                 ["console"] => self.session(&block.text),
                 ["sh", "network"] => self.is_understood(&block.text),
-                ["sh", "client" | "hook"] | ["ini" | "toml" | "yaml"] => {}
+                ["sh", "client"] | ["ini" | "toml" | "yaml"] => {}
                 ["ini" | "toml", name] => fs::write(self.scratch.join(name), block.text).unwrap(),
                 _ => panic!("{document}: what is a block of {:?}?", block.kind),
             }
@@ -345,21 +344,5 @@ fn checking_an_os_update() {
 
 #[test(SHELL, programs!("sha256sum"))]
 fn open_build_service() {
-    let reader = Reader::new();
-    reader.read("docs/guide/obs.md");
-    // Where the service has its files, and what it says of a build.
-    reader.succeed(
-        "mkdir -p .build.packages/RPMS/noarch .build.packages/OTHER
-        cp fixtures/payload-zstd-1-1.noarch.rpm .build.packages/RPMS/noarch/
-        echo \"BUILD_RELEASE='29.1'\" > .buildenv
-        cp fixtures/os-release/tumbleweed.os-release os-release",
-    );
-    for block in blocks("docs/guide/obs.md") {
-        if block.kind == "sh hook" {
-            let here = block.text.replace("/.build", "./.build");
-            reader.succeed(&here.replace("/etc/os-release", "os-release"));
-        }
-    }
-    let image = ".build.packages/OTHER/payload-zstd-29.1.x86-64.raw";
-    assert!(reader.scratch.join(image).exists());
+    Reader::new().read("docs/guide/obs.md");
 }

@@ -47,6 +47,7 @@ mod loader;
 mod lock;
 mod network;
 mod numbers;
+mod obs;
 mod opened;
 mod readme;
 mod real;

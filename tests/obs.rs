@@ -1,0 +1,137 @@
+//! The hook of the Open Build Service, called as obs-build calls it: in the build root, as root, by
+//! `su -c PATH`, without arguments and without network.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::workshop::{Scratch, fixture, names, os_release, program, text};
+
+const ZSTD: &str = "payload-zstd-1-1.noarch.rpm";
+const XZ: &str = "payload-xz-1-1.noarch.rpm";
+const HELLO: &str = "hello-noarch-0.5^git3-1.noarch.rpm";
+/// A package without anything for /usr.
+const OUTSIDE: &str = "outside-1-1.noarch.rpm";
+
+/// Lays a build root over this system, and runs the hook in it. `$1` has what is laid over.
+const BUILD: &str = r#"
+mkdir "$1/work" "$1/root"
+mount -t tmpfs tmpfs "$1/work"
+mkdir "$1/work/upper" "$1/work/work"
+# A copy, because the kernel refuses a layer that contains another.
+cp -a "$1/over" "$1/work/over"
+mount -t overlay -o "lowerdir=$1/work/over:/,upperdir=$1/work/upper,workdir=$1/work/work" overlay "$1/root"
+mount -t proc proc "$1/root/proc"
+mount --rbind /dev "$1/root/dev"
+code=0
+chroot "$1/root" env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin SYSTEMD_OFFLINE=1 LC_ALL=POSIX BUILD_ROOT="$1/root" \
+    su -c /usr/lib/build/post_build.d/sysext-build || code=$?
+cp -a "$1/root/.build.packages/OTHER" "$1/other"
+exit "$code"
+"#;
+
+/// A build that has made packages.
+struct Build(Scratch);
+
+impl Build {
+    fn of(packages: &[&str]) -> Self {
+        let build = Self(Scratch::new());
+        for directory in ["RPMS/noarch", "SOURCES", "OTHER"] {
+            fs::create_dir_all(build.top().join(directory)).unwrap();
+        }
+        for package in packages {
+            let path = build.top().join("RPMS/noarch").join(package);
+            fs::copy(fixture(package), path).unwrap();
+        }
+        let hooks = build.over("usr/lib/build/post_build.d");
+        fs::create_dir_all(&hooks).unwrap();
+        let hook = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/obs/sysext-build");
+        fs::copy(hook, hooks.join("sysext-build")).unwrap();
+        fs::create_dir_all(build.over("usr/bin")).unwrap();
+        let path = build.over("usr/bin/sysext-build");
+        fs::copy(program().get_program(), path).unwrap();
+        fs::create_dir_all(build.over("etc")).unwrap();
+        fs::copy(os_release("tumbleweed"), build.over("etc/os-release")).unwrap();
+        let environment = "BUILD_RELEASE='29.1'\nBUILD_DISTURL='obs://x'\n\
+                           BUILD_CHANGELOG_TIMESTAMP='1000'\n";
+        fs::write(build.over(".buildenv"), environment).unwrap();
+        build
+    }
+
+    fn over(&self, path: &str) -> std::path::PathBuf {
+        self.0.join("over").join(path)
+    }
+
+    /// Where the packages are, of which the build root has a link.
+    fn top(&self) -> std::path::PathBuf {
+        let top = self.over("usr/src/packages");
+        if !top.exists() {
+            fs::create_dir_all(&top).unwrap();
+            std::os::unix::fs::symlink("usr/src/packages", self.over(".build.packages")).unwrap();
+        }
+        top
+    }
+
+    fn run(&self) -> Output {
+        Command::new("unshare")
+            .args(["--mount", "--net", "sh", "-eu", "-c", BUILD, "build"])
+            .arg(self.0.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs the hook, which must succeed, and returns what is to be published.
+    fn publishes(&self) -> Vec<String> {
+        let outcome = self.run();
+        let said = text(&outcome.stdout) + &text(&outcome.stderr);
+        assert!(outcome.status.success(), "{said}");
+        names(&self.0.join("other"))
+    }
+}
+
+/// Returns the names of an image's files as the service publishes them.
+fn published(stem: &str) -> Vec<String> {
+    ["manifest.gz", "manifest.gz.sha256", "raw", "raw.sha256"]
+        .map(|ending| format!("{stem}.{ending}"))
+        .into()
+}
+
+#[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
+fn each_package_that_was_built_becomes_an_image() {
+    let build = Build::of(&[ZSTD, XZ]);
+    let mut expected = published("payload-xz-1-1.x86-64");
+    expected.extend(published("payload-zstd-1-1.x86-64"));
+    assert_eq!(build.publishes(), expected);
+}
+
+#[test(root(), programs!("unshare", "sh", "mount", "chroot", "su", "sha256sum"))]
+fn a_recipe_beside_the_sources_decides() {
+    let build = Build::of(&[ZSTD]);
+    let recipe = "name = \"kit\"\nversion = \"2\"\nbase-install = [\"outside\"]\npackages = [\"hello-noarch\", \"payload-zstd\"]\n";
+    fs::write(build.top().join("SOURCES/kit.sysext.toml"), recipe).unwrap();
+    fs::write(build.top().join("SOURCES/Cargo.toml"), "[package]\n").unwrap();
+    // What the build root was made of.
+    let binaries = build.over(".build.binaries");
+    fs::create_dir(&binaries).unwrap();
+    for package in [HELLO, OUTSIDE] {
+        fs::copy(fixture(package), binaries.join(package)).unwrap();
+    }
+    assert_eq!(build.publishes(), published("kit-2.29.1.x86-64"));
+    let other = build.0.join("other");
+    let check = Command::new("sh")
+        .args(["-c", "cat *.sha256 | sha256sum --check --strict"])
+        .current_dir(other)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", text(&check.stderr));
+}
+
+#[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
+fn an_image_that_fails_fails_the_build() {
+    let build = Build::of(&[OUTSIDE]);
+    let outcome = build.run();
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: empty-image: "), "{said}");
+    assert_eq!(names(&build.0.join("other")), [""; 0]);
+}
