@@ -65,6 +65,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         selection.looked_up,
     );
     planned.note(found);
+    planned.evidence.assume(&selection.assumed);
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
     planned.note(

@@ -1,6 +1,7 @@
 //! A base whose packages are known: what it must provide, and what it has already.
 
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -493,6 +494,62 @@ fn a_base_by_name_has_what_repositories_say() {
         assert_eq!(outcome.status.code(), Some(1), "{said}");
         assert!(said.contains(problem), "{said}");
     }
+}
+
+#[test(program("rpmbuild"))]
+fn the_next_build_stands_for_one_that_no_repository_has() {
+    let scratch = Scratch::new();
+    let repo = scratch.join("repo");
+    fs::create_dir(&repo).unwrap();
+    for name in [TOOLS, LIBRARY] {
+        fs::copy(fixture(name), repo.join(name)).unwrap();
+    }
+    let list = scratch.join("list");
+    let system = system_package(&scratch);
+    fs::copy(&system, repo.join("system.rpm")).unwrap();
+    fs::write(&list, "system-1-1.noarch\nhello-library-1.0-1.x86_64").unwrap();
+    let recipe = scratch.join("tools.toml");
+    let written = format!(
+        "packages = [\"hello-tools\"]\nrepositories = [{:?}]\nbase = {:?}\nassume-next-build = true\n",
+        repo, list
+    );
+    fs::write(&recipe, written).unwrap();
+    let run = |input: &Path, more: &[&str]| {
+        let mut build = program();
+        build.args(["--os-release", os_release("tumbleweed").to_str().unwrap()]);
+        build.args(["--arch", "x86_64"]).args(more).arg(input);
+        build.arg("-o").arg(scratch.join("store"));
+        build.output().unwrap()
+    };
+    let (base, repo) = (list.to_str().unwrap(), repo.to_str().unwrap());
+    let typed = ["--base", base, "--repo", repo];
+    let refused = run(Path::new("hello-tools"), &typed);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let hint = "hint: --assume-next-build takes what the next build of the same name provides";
+    assert!(said.contains(hint), "{said}");
+    let assumed = "assumed-in-base: what 1 of the base's 2 packages provide is assumed from other \
+                   builds of them: hello-library-1.0-1.x86_64 (from hello-library-2.0-3.x86_64)";
+    let strict = [&typed[..], &["--assume-next-build", "--strict"]].concat();
+    let strict = run(Path::new("hello-tools"), &strict);
+    assert_eq!(strict.status.code(), Some(1));
+    assert!(
+        text(&strict.stderr).contains(assumed),
+        "{}",
+        text(&strict.stderr)
+    );
+    assert!(!scratch.join("store").exists());
+    let outcome = run(&recipe, &[]);
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    assert!(said.contains(assumed), "{said}");
+    assert!(!said.contains("unknown-in-base"), "{said}");
+    let manifest = scratch.join("store/hello-tools-1.1-A.rc.1-2.x86-64.manifest.gz");
+    let manifest = output_of(Command::new("gzip").arg("-dc").arg(manifest));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["known"], "assumed", "{manifest}");
+    let kept = manifest["findings"]["assumed-in-base"].to_string();
+    assert!(kept.contains("from hello-library-2.0-3.x86_64"), "{kept}");
 }
 
 #[test]

@@ -919,6 +919,7 @@ fn a_list_is_looked_up_in_repositories() {
             "hello-library-2.0-3.x86_64\n".to_owned() + if name == "with" { "" } else { line };
         fs::write(scratch.join(name), whole).unwrap();
     }
+    fs::write(scratch.join("older"), "hello-library-1.0-1.x86_64\n").unwrap();
     let host = os_release("tumbleweed").display().to_string();
     let ask = |base: &str, more: &[&str]| {
         let path = scratch.join(base).display().to_string();
@@ -943,6 +944,33 @@ fn a_list_is_looked_up_in_repositories() {
     assert!(
         missing.contains("libc.so.6") && !missing.contains("libhello"),
         "{missing}"
+    );
+    // What another build says of a package is known less well than what its own does.
+    let allow = [
+        "--allow",
+        "soname-missing",
+        "--allow",
+        "interpreter-missing",
+        "--allow",
+    ];
+    let allow = [&repo[..], &allow, &["unmet-requirement"]].concat();
+    assert_eq!(on(&ask("with", &allow))["state"], "works");
+    assert_eq!(on(&ask("older", &allow))["evidence"]["known"], "names");
+    let assume = [&allow[..], &["--assume-next-build"]].concat();
+    let assumed = on(&ask("older", &assume));
+    let stands = "hello-library-1.0-1.x86_64 (from hello-library-2.0-3.x86_64)";
+    assert_eq!(
+        (&assumed["state"], &assumed["passes"], &assumed["evidence"]),
+        (
+            &json!("merges"),
+            &json!(true),
+            &json!({"known": "assumed", "unchecked": [], "assumed": [stands]})
+        )
+    );
+    let strict = on(&ask("older", &[&assume[..], &["--strict"]].concat()));
+    assert_eq!(
+        (&strict["state"], &strict["passes"]),
+        (&json!("merges"), &json!(false))
     );
     // What was so before an update is no news; a list is a base before it, too.
     let from = scratch.join("with").display().to_string();

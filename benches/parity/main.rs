@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! cargo bench --bench parity -- [--names N] [--recommends] [--best] [--base NAME,...] [--verbose]
-//!     [--explain] SET=REPOSITORY[,REPOSITORY...]...
+//!     [--modules PLATFORM[,NAME:STREAM,...]] [--explain] SET=REPOSITORY[,REPOSITORY...]...
 //! ```
 //!
 //! For each set, N names (500 if it is not said) are drawn from the repositories' packages by a
 //! fixed rule, and each is resolved by itself, here and by dnf. With `--base`, the base has these
 //! packages and what they require: they are put into an RPM database that dnf reads, and taken as
 //! the base here. The counts of equal and unequal answers are printed, with `--verbose` also what
-//! is unequal. With `--explain`, what is said of names that can't be resolved is given to libsolv,
+//! is unequal. With `--modules`, streams of modules count on both sides: the default ones and those
+//! that are named; PLATFORM is what dnf would read from os-release, such as `platform:el9`. With
+//! `--explain`, what is said of names that can't be resolved is given to libsolv,
 //! which says what of it is not true; `--names 100000` asks for all. Needs python3-dnf, and rpmbuild for `--base`.
 
 #![allow(
@@ -25,6 +27,8 @@
 #[expect(dead_code, reason = "the program needs more of it")]
 #[path = "../../src/packages/repository/listing.rs"]
 mod listing;
+#[path = "../../src/packages/streams.rs"]
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -35,9 +39,9 @@ use std::time::Instant;
 
 use resolve::{
     Catalog, CatalogBuilder, Dependency, Options, Package, Pool, Repository, Request, Solvable,
-    Wanted, resolve,
+    Wanted, Withheld, resolve,
 };
-use rpm_input::repodata::{Filelists, Kind, Primary, Repomd};
+use rpm_input::repodata::{Filelists, Kind, Modules, Primary, Repomd, Stream};
 use sha2::{Digest, Sha256};
 
 struct Run {
@@ -47,6 +51,8 @@ struct Run {
     verbose: bool,
     explain: bool,
     base: Vec<String>,
+    /// The platform, and streams that are enabled.
+    modules: Option<(String, BTreeMap<String, String>)>,
 }
 
 fn main() {
@@ -57,6 +63,7 @@ fn main() {
         verbose: false,
         explain: false,
         base: Vec::new(),
+        modules: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -69,6 +76,14 @@ fn main() {
             "--base" => {
                 let names = arguments.next().unwrap();
                 run.base = names.split(',').map(str::to_owned).collect();
+            }
+            "--modules" => {
+                let given = arguments.next().unwrap();
+                let mut parts = given.split(',');
+                let platform = parts.next().unwrap().to_owned();
+                let enabled = parts.map(|one| one.split_once(':').unwrap());
+                let enabled = enabled.map(|(name, stream)| (name.to_owned(), stream.to_owned()));
+                run.modules = Some((platform, enabled.collect()));
             }
             // What cargo adds.
             "--bench" => {}
@@ -84,7 +99,10 @@ fn main() {
 type Answer = Result<BTreeSet<String>, String>;
 
 fn compare(run: &Run, set: &str, directories: &[&str]) {
-    let sources: Vec<Source> = directories.iter().map(|path| Source::open(path)).collect();
+    let mut sources: Vec<Source> = directories.iter().map(|path| Source::open(path)).collect();
+    if let Some((_, enabled)) = &run.modules {
+        leave_out(&mut sources, enabled);
+    }
     let names = draw(&sources, run.names);
     let base = base(run, &sources);
     let root = std::env::temp_dir().join(format!("parity-{}-{set}", std::process::id()));
@@ -174,6 +192,7 @@ struct Source {
     directory: PathBuf,
     repomd: Repomd,
     catalog: Catalog,
+    withheld: BTreeMap<usize, Withheld>,
 }
 
 impl Source {
@@ -195,7 +214,16 @@ impl Source {
             directory,
             repomd,
             catalog,
+            withheld: BTreeMap::new(),
         }
+    }
+
+    fn modules(&self) -> Modules {
+        let Some(listed) = self.repomd.file(&Kind::Other("modules".to_owned())) else {
+            return Modules::default();
+        };
+        let file = File::open(self.directory.join(&listed.location)).unwrap();
+        Modules::read(Box::new(file), "modules", listed).unwrap()
     }
 
     /// Returns the repository with the files of these paths, if it has file lists.
@@ -221,8 +249,30 @@ impl Source {
         }
         Repository {
             files,
+            withheld: self.withheld.clone(),
             ..Repository::new(self.catalog.clone(), 0)
         }
+    }
+}
+
+/// Withholds what modules leave out.
+fn leave_out(sources: &mut [Source], enabled: &BTreeMap<String, String>) {
+    let modules: Vec<Modules> = sources.iter().map(Source::modules).collect();
+    let mut used: BTreeMap<String, String> = BTreeMap::new();
+    for one in &modules {
+        used.extend(one.defaults.clone());
+    }
+    let by_default: BTreeSet<String> = used.keys().cloned().collect();
+    used.extend(enabled.clone());
+    let may_be_left_out = |module: &&String| !enabled.contains_key(*module);
+    let may_be_left_out = by_default.iter().filter(may_be_left_out).cloned().collect();
+    let all: Vec<Stream> = modules.into_iter().flat_map(|one| one.streams).collect();
+    let active = streams::active(&all, &mut used, &may_be_left_out);
+    let active = active
+        .unwrap_or_else(|unmet| panic!("{}:{} needs {}", unmet.module, unmet.stream, unmet.need));
+    for source in sources {
+        let left_out = streams::left_out(&source.catalog, &all, &active).into_iter();
+        source.withheld = left_out.map(|index| (index, Withheld::Module)).collect();
     }
 }
 
@@ -384,10 +434,20 @@ fn dnf(
 ) -> BTreeMap<String, (String, Answer)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/parity/oracle.py");
     let flag = |set| if set { "1" } else { "0" };
+    let modules = run
+        .modules
+        .as_ref()
+        .map_or(String::new(), |(platform, enabled)| {
+            let enabled = enabled
+                .iter()
+                .map(|(name, stream)| format!(",{name}:{stream}"));
+            platform.clone() + &enabled.collect::<String>()
+        });
     let mut child = Command::new("/usr/bin/python3")
         .arg(script)
         .arg(root)
         .args([flag(run.recommends), flag(run.best)])
+        .arg(modules)
         .args(directories)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,10 +1,11 @@
 """Solves each name on standard input by itself with dnf, in one process.
 
-oracle.py ROOT RECOMMENDS BEST REPOSITORY...
+oracle.py ROOT RECOMMENDS BEST MODULES REPOSITORY...
 
 Prints a line each: the name, `ok` or `fail` or `base` (dnf would change installed packages), and
 the packages or the message. Repositories are directories with rpm-md metadata; what `repomd.xml`
-lists and is not there, and the list of module streams, are left out.
+lists and is not there is left out. MODULES is empty for no module streams, else a platform such as
+`platform:el9`, and after commas the streams to enable.
 """
 
 import os
@@ -13,8 +14,11 @@ import sys
 
 import dnf
 import dnf.exceptions
+import dnf.module.module_base
 
 root, recommends, best = sys.argv[1], sys.argv[2] == "1", sys.argv[3] == "1"
+platform, *enabled = sys.argv[4].split(",")
+listed_kinds = ("primary", "filelists") + (("modules",) if platform else ())
 base = dnf.Base()
 conf = base.conf
 conf.installroot = root
@@ -26,8 +30,10 @@ conf.best = best
 conf.gpgcheck = False
 conf.plugins = False
 conf.releasever = "1"
+if platform:
+    conf.module_platform_id = platform
 conf.substitutions["arch"] = conf.substitutions["basearch"] = "x86_64"
-for number, directory in enumerate(sys.argv[4:]):
+for number, directory in enumerate(sys.argv[5:]):
     # A directory of links beside the root, with a list of what is there.
     copy = "%s/repository-%d" % (root, number)
     os.makedirs(copy + "/repodata")
@@ -36,7 +42,7 @@ for number, directory in enumerate(sys.argv[4:]):
 
     def kept(data):
         path = re.search('<location href="([^"]*)"', data.group(0)).group(1)
-        if data.group(1) not in ("primary", "filelists"):
+        if data.group(1) not in listed_kinds:
             return ""
         if not os.path.exists(directory + "/" + path):
             return ""
@@ -47,6 +53,8 @@ for number, directory in enumerate(sys.argv[4:]):
         listing.write(re.sub('(?s)<data type="([^"]*)">.*?</data>', kept, text))
     base.repos.add_new_repo("repository-%d" % number, conf, baseurl=["file://" + copy])
 base.fill_sack(load_system_repo=True)
+if enabled:
+    dnf.module.module_base.ModuleBase(base).enable(enabled)
 for line in sys.stdin:
     name = line.strip()
     base.reset(goal=True)

@@ -14,6 +14,8 @@ import sys
 import solv
 
 pool = solv.Pool()
+# What Debian builds has its own rules for versions unless it is told.
+pool.setdisttype(solv.Pool.DISTTYPE_RPM)
 pool.setarch("x86_64")
 for number, directory in enumerate(sys.argv[1:]):
     repo = pool.add_repo("repository-%d" % number)

@@ -19,6 +19,8 @@ pub enum Known {
     OsRelease,
     /// The names of its packages.
     Names,
+    /// What its packages provide, of some of them assumed from other builds.
+    Assumed,
     /// What its packages provide, and which files they list.
     Provides,
     /// Its files.
@@ -31,6 +33,7 @@ impl Known {
         match self {
             Self::OsRelease => "os-release",
             Self::Names => "names",
+            Self::Assumed => "assumed",
             Self::Provides => "provides",
             Self::Files => "files",
         }
@@ -46,6 +49,9 @@ impl Known {
         match self {
             Self::OsRelease => "only the os-release of the base is known",
             Self::Names => "only the names of the base's packages are known",
+            Self::Assumed => {
+                "what packages of the base provide is assumed from other builds of them"
+            }
             Self::Provides => "only the packages of the base are known",
             Self::Files => "only the files of the base are known, and not its packages",
         }
@@ -75,12 +81,23 @@ pub struct Evidence {
     pub known: Known,
     /// What the image needs and nobody has looked up.
     pub unchecked: Vec<String>,
+    /// Packages of the base of which it is assumed what they provide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<String>,
 }
 
 impl Evidence {
     /// Says whether all that the image needs was looked up.
     pub fn is_complete(&self) -> bool {
         self.known.has_provides() && self.unchecked.is_empty()
+    }
+
+    /// Takes down of which packages of the base it is assumed what they provide.
+    pub fn assume(&mut self, assumed: &[String]) {
+        if !assumed.is_empty() {
+            self.assumed = assumed.to_vec();
+            self.known = self.known.min(Known::Assumed);
+        }
     }
 
     /// Returns it in a few words, for a table.
@@ -97,10 +114,11 @@ impl Evidence {
     /// Says that the image is not known to work, even if it needs nothing.
     pub fn limit(&self) -> Finding {
         self.finding().unwrap_or_else(|| {
-            let text = format!(
-                "nothing of the image is looked up: {}",
-                self.known.lacking()
-            );
+            let lacking = self.known.lacking();
+            let text = match self.known {
+                Known::Assumed => format!("{lacking}: {}", self.assumed.join(", ")),
+                _ => format!("nothing of the image is looked up: {lacking}"),
+            };
             Finding::new(&kinds::UNCHECKED_BASE, text)
         })
     }
@@ -212,6 +230,7 @@ mod tests {
             let evidence = Evidence {
                 known,
                 unchecked: needs(count),
+                assumed: Vec::new(),
             };
             assert_eq!(evidence.is_complete(), is_complete, "{evidence:?}");
             assert_eq!(evidence.short(), short, "{evidence:?}");

@@ -118,7 +118,7 @@ mod tests {
             },
             evidence: Evidence {
                 known: Known::Files,
-                unchecked: Vec::new(),
+                ..Evidence::default()
             },
             ..OnBase::default()
         };

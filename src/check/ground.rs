@@ -38,6 +38,7 @@ impl Target {
     /// Says how much is known of it.
     pub fn known(&self) -> Known {
         match &self.provided {
+            Some(provided) if !provided.assumed.is_empty() => self.base.known().max(Known::Assumed),
             Some(_) => self.base.known().max(Known::Provides),
             None => self.base.known(),
         }
@@ -154,7 +155,11 @@ impl<'a> Ground<'a> {
         found.evidence = Evidence {
             known: self.target.known(),
             unchecked,
+            assumed: Vec::new(),
         };
+        if let Some(provided) = &self.target.provided {
+            found.evidence.assume(&provided.assumed);
+        }
         // A base of which too little is known is no base to work on, whatever the image needs.
         let is_read = !matches!(image.facts.container, Container::Unread(_));
         if is_read && !found.evidence.is_complete() {

@@ -167,6 +167,10 @@ pub struct ImageArguments {
         conflicts_with = "base"
     )]
     pub base_install: Vec<String>,
+    /// Where no repository has the build of a package that the base's list names, assume that it
+    /// provides what the next build of the same name and architecture does
+    #[arg(long, help_heading = "Base")]
+    pub assume_next_build: bool,
     /// Write the packages that were chosen to FILE, for --locked
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub lock: Option<PathBuf>,

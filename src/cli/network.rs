@@ -36,6 +36,10 @@ pub struct LookupArguments {
     /// directory, an http, https or file URL, or a .repo file, as [NAME=]PLACE[,priority=N]
     #[arg(long, value_name = "REPO", help_heading = "Hosts")]
     pub repo: Vec<String>,
+    /// Where no repository has the build of a package that a list names, assume that it provides
+    /// what the next build of the same name and architecture does
+    #[arg(long, help_heading = "Hosts")]
+    pub assume_next_build: bool,
     /// Trust the keys that .repo files name as gpgkey, each for its own repository
     #[arg(long, help_heading = "Trust")]
     pub import_keys: bool,

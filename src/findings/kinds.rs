@@ -72,7 +72,16 @@ kinds! {
         why "A list of names does not say what the packages provide, and no repository has these \
          packages. A library that the image needs may be in one of them, so missing libraries do \
          not stop a build for this base.",
-        repair "Add the repository that the base was built from with --repo.";
+        repair "Add the repository that the base was built from with --repo. To go on with what the \
+                next build of each package provides: --assume-next-build.";
+
+    ASSUMED_IN_BASE: Note "assumed-in-base",
+        "what packages of the base provide was assumed from other builds of them",
+        why "The base's list names builds that no repository has any more, and --assume-next-build \
+             takes what the next build of the same name provides in their place. The two may differ: \
+             a library that only the newer one has is missing on the base.",
+        repair "Describe the base with its RPM database or root directory, or add the repository that \
+                it was built from. With --strict it stops the build.";
 
     UNCHECKED_BASE: Note "unchecked-base",
         "not all that the image needs was looked up, because too little is known of the base",

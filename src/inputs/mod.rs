@@ -264,6 +264,7 @@ fn asked(
         locking,
         modules: arguments.image.module.clone(),
         recommends: arguments.image.recommends,
+        assume_next_build: arguments.image.assume_next_build,
         architecture,
         dry_run: arguments.dry_run,
     })
@@ -296,6 +297,7 @@ pub fn looking_up(
         },
         locking: Locking::None,
         recommends: false,
+        assume_next_build: arguments.assume_next_build,
         architecture,
         dry_run: true,
     })

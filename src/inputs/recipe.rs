@@ -210,6 +210,7 @@ fn merged_image(recipe: ImageArguments, typed: ImageArguments) -> ImageArguments
         scope: typed.scope.or(recipe.scope),
         base,
         base_install,
+        assume_next_build: typed.assume_next_build || recipe.assume_next_build,
         lock: typed.lock.or(recipe.lock),
         os_release: typed.os_release.or(recipe.os_release),
         releasever: typed.releasever.or(recipe.releasever),
@@ -508,6 +509,7 @@ mod tests {
             os-release = "/etc/os-release"
             repositories = ["oss", "a=oss.repo,priority=5", "https://example.org/x", "/abs"]
             recommends = true
+            assume-next-build = true
             releasever = "9"
             set = ["contentdir=pub"]
             exclude = ["gdb*"]
@@ -558,6 +560,7 @@ mod tests {
                 base: Some("dir/base".into()),
                 base_install: Vec::new(),
                 os_release: Some("/etc/os-release".into()),
+                assume_next_build: true,
                 recommends: true,
                 releasever: Some("9".into()),
                 set: vec!["contentdir=pub".into()],
@@ -599,6 +602,7 @@ mod tests {
                 ("scope", "string"),
                 ("base", "string"),
                 ("base-install", "list of strings"),
+                ("assume-next-build", "true or false"),
                 ("lock", "string"),
                 ("os-release", "string"),
                 ("releasever", "string"),
@@ -636,7 +640,7 @@ mod tests {
                 "sign-key = \"x\"",
                 "dir/x.toml:1: unknown key \"sign-key\"",
                 "the keys are packages, repositories, allow, overlay, name, version, build-number, \
-                 arch, scope, base, base-install, lock, os-release, releasever, set, exclude, module, recommends, match, \
+                 arch, scope, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
                  compression, block-size, keep, drop",
             ),
             (

@@ -20,6 +20,7 @@ mod offer;
 )]
 pub mod repository;
 mod settings;
+mod streams;
 pub mod trust;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ pub struct Selection {
     pub relies_on: Vec<ReliedOn>,
     /// What the base provides, if that was looked up and is known of all its packages.
     pub provided: Option<Capabilities>,
+    /// Packages of the base of which it was assumed what they provide.
+    pub assumed: Vec<String>,
     /// Whether all that they require was looked up in the base.
     pub looked_up: bool,
     /// What is to be written so that the same can be chosen again.
@@ -123,7 +126,8 @@ pub fn provided(
     }
     let trust = Trust::open(&settings.trust)?;
     let offer = Offer::open(settings, base, Vec::new(), trust, report)?;
-    let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?);
+    let assume = settings.assume_next_build;
+    let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?, assume);
     Ok((provided, unknown.into_iter().collect()))
 }
 
@@ -163,14 +167,17 @@ fn as_locked(
     base: &Base,
     mut offer: Offer<'_>,
 ) -> Result<Selection> {
-    let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?);
+    let assume = settings.assume_next_build;
+    let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?, assume);
     let locked = offer.follow(lock, settings, base)?;
     let excluded = (locked.packages.iter()).filter_map(|(package, _)| offer.excluded(*package));
     let excluded: Vec<_> = excluded.map(|name| format!("{name} is excluded")).collect();
     if !excluded.is_empty() {
         return Err(Lock::outdated(lock, excluded));
     }
-    let provided = provided.map(|provided| provided.capabilities);
+    let (provided, assumed) = provided
+        .map(|provided| (provided.capabilities, provided.assumed))
+        .unzip();
     let (chosen, mut findings) = offer.take(&locked.packages, !settings.dry_run)?;
     findings.extend(unknown);
     // The lock says what each package must be, so that it does not matter who wrote the list.
@@ -188,6 +195,7 @@ fn as_locked(
         chosen,
         relies_on: locked.relies_on,
         provided,
+        assumed: assumed.unwrap_or_default(),
         looked_up: true,
         findings,
         ..Selection::default()
@@ -208,6 +216,7 @@ fn as_chosen(
         owners: &|paths| offer.owners(paths),
         names: &settings.names,
         recommends: settings.recommends,
+        assume_next_build: settings.assume_next_build,
         architecture: settings.architecture_for(base)?,
     })?;
     let (chosen, mut findings) = offer.take(&choice.chosen, !settings.dry_run)?;
@@ -238,6 +247,7 @@ fn as_chosen(
         chosen,
         relies_on,
         provided: choice.provided,
+        assumed: choice.assumed,
         looked_up: true,
         lock,
         findings,

@@ -1,18 +1,18 @@
 //! Modules: of each at most one stream is used, and its packages stand for others of their names.
 //!
 //! The rules are dnf's. The stream that the user names counts, else the one that the base has
-//! enabled (`/etc/dnf/modules.d`), else the default one, if what that needs is there. Packages of all
-//! other streams are not candidates; neither are packages of no module that are named like one of the
-//! stream, or provide that name. A repository of hot fixes (`module_hotfixes`) is left alone.
+//! enabled (`/etc/dnf/modules.d`), else the default one, if what that needs is there. What follows for
+//! the packages is in [`streams`]. A repository of hot fixes (`module_hotfixes`) is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use resolve::{Nevra, Withheld};
+use resolve::Withheld;
 use rpm_input::repodata::Stream;
 
 use crate::base::Base;
 use crate::packages::repository::Repository;
+use crate::packages::streams;
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::counted;
 
@@ -51,8 +51,24 @@ pub fn apply(
         check_is_there(module, stream, &streams)?;
         used.insert(module.clone(), stream.clone());
     }
-    let active = active(&streams, &mut used, &by_default, &wanted)?;
-    withhold(repositories, &streams, &active);
+    let may_be_left_out: BTreeSet<String> = (by_default.into_iter())
+        .filter(|module| !wanted.contains_key(module))
+        .collect();
+    let active = streams::active(&streams, &mut used, &may_be_left_out).map_err(|unmet| {
+        let streams::Unmet {
+            module,
+            stream,
+            need,
+        } = unmet;
+        Failure::usage(format!("module {module}:{stream} needs {need}"))
+            .hint("enable it with --module NAME:STREAM")
+    })?;
+    for repository in repositories.iter_mut().filter(|one| !one.hotfixes) {
+        for index in streams::left_out(&repository.catalog, &streams, &active) {
+            let withheld = &mut repository.withheld;
+            withheld.entry(index).or_insert(Withheld::Module);
+        }
+    }
     let modules: BTreeSet<&str> = streams.iter().map(|one| one.module.as_str()).collect();
     let enabled: BTreeSet<String> = (active.iter())
         .map(|one| format!("{}:{}", one.module, one.stream))
@@ -162,128 +178,11 @@ fn read_state(text: &str, found: &mut BTreeMap<String, Option<String>>) {
     finish(&mut module, &mut stream, &mut state);
 }
 
-/// Returns the newest version of each stream that is used and has what it needs. A default stream
-/// that lacks something is not used; one that was asked for is an error.
-fn active<'a>(
-    streams: &'a [Stream],
-    used: &mut BTreeMap<String, String>,
-    by_default: &BTreeSet<String>,
-    wanted: &BTreeMap<String, String>,
-) -> Result<Vec<&'a Stream>> {
-    loop {
-        let is_used = |one: &&Stream| used.get(&one.module) == Some(&one.stream);
-        let mut active: Vec<&Stream> = streams.iter().filter(is_used).collect();
-        active.retain(|one| needs(one, used).is_none());
-        let has = |module: &String| active.iter().any(|one| one.module == *module);
-        let known = |module: &String| streams.iter().any(|one| one.module == *module);
-        let broken = used
-            .keys()
-            .find(|module| known(module) && !has(module))
-            .cloned();
-        let Some(broken) = broken else {
-            let newest = |one: &&Stream| {
-                let same = |other: &&&Stream| {
-                    (&other.module, &other.stream, &other.context)
-                        == (&one.module, &one.stream, &one.context)
-                };
-                let mut others = active.iter().filter(same);
-                others.all(|other| other.version <= one.version)
-            };
-            return Ok(active.iter().copied().filter(newest).collect());
-        };
-        let stream = used.remove(&broken).unwrap_or_default();
-        if wanted.contains_key(&broken) || !by_default.contains(&broken) {
-            used.insert(broken.clone(), stream.clone());
-            let mut of_it = streams
-                .iter()
-                .filter(|one| (&one.module, &one.stream) == (&broken, &stream));
-            let need = of_it.find_map(|one| needs(one, used));
-            let Some(need) = need else {
-                // The base has enabled what no repository has any more.
-                used.remove(&broken);
-                continue;
-            };
-            return Err(
-                Failure::usage(format!("module {broken}:{stream} needs {need}"))
-                    .hint("enable it with --module NAME:STREAM"),
-            );
-        }
-    }
-}
-
-/// Returns what a stream needs and is not used; none if it has all in one of its alternatives.
-fn needs(stream: &Stream, used: &BTreeMap<String, String>) -> Option<String> {
-    let mut lacking = None;
-    for requires in &stream.requires {
-        let is_unmet = |(module, streams): &(&String, &Vec<String>)| {
-            // The platform is the base itself.
-            let found = used.get(*module);
-            *module != "platform"
-                && !found.is_some_and(|found| streams.is_empty() || streams.contains(found))
-        };
-        match requires.iter().find(is_unmet) {
-            None => return None,
-            Some((module, streams)) => {
-                lacking = Some(match streams.as_slice() {
-                    [] => module.clone(),
-                    streams => format!("{module}:{}", streams.join(" or ")),
-                });
-            }
-        }
-    }
-    lacking
-}
-
-/// Takes down which packages are left out.
-fn withhold(repositories: &mut [Repository], streams: &[Stream], active: &[&Stream]) {
-    let parsed = |artifacts: &[String]| -> Vec<Nevra> {
-        let nevras = artifacts.iter().filter_map(|text| Nevra::parse(text));
-        // The source of a program stands for no package.
-        nevras
-            .filter(|nevra| !["src", "nosrc"].contains(&nevra.arch.as_str()))
-            .collect()
-    };
-    let of_active: Vec<Nevra> = active
-        .iter()
-        .flat_map(|one| parsed(&one.artifacts))
-        .collect();
-    let others: Vec<Nevra> = streams
-        .iter()
-        .flat_map(|one| parsed(&one.artifacts))
-        .collect();
-    let names: BTreeSet<&str> = of_active.iter().map(|nevra| nevra.name.as_str()).collect();
-    for repository in repositories.iter_mut().filter(|one| !one.hotfixes) {
-        let catalog = &repository.catalog;
-        let index_of = |nevra: &Nevra| {
-            let mut named = catalog.named(&nevra.name).into_iter();
-            named.find(|&index| {
-                catalog.nevra(index).is_some_and(|found| {
-                    found.arch == nevra.arch
-                        && found.evr.epoch.unwrap_or(0) == nevra.evr.epoch.unwrap_or(0)
-                        && found.evr.version == nevra.evr.version
-                        && found.evr.release == nevra.evr.release
-                })
-            })
-        };
-        let kept: BTreeSet<usize> = of_active.iter().filter_map(index_of).collect();
-        let mut left_out: BTreeSet<usize> = others.iter().filter_map(index_of).collect();
-        for name in &names {
-            left_out.extend(catalog.named(name));
-            left_out.extend(catalog.offering(name));
-        }
-        for index in left_out.difference(&kept) {
-            repository
-                .withheld
-                .entry(*index)
-                .or_insert(Withheld::Module);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::words::scratch::Scratch;
+    use resolve::Nevra;
     use resolve::Solvable;
     use rpm_input::repodata::Modules;
 

@@ -35,6 +35,9 @@ pub struct Settings {
     pub modules: Vec<String>,
     /// Whether to add what packages recommend.
     pub recommends: bool,
+    /// Whether the next build of the same name stands for a package of a listed base that no
+    /// repository has.
+    pub assume_next_build: bool,
     /// The architecture of the base, if the user named it.
     pub architecture: Option<Architecture>,
     /// Whose signatures are asked for.

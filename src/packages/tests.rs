@@ -45,6 +45,7 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
         locking: Locking::None,
         modules: Vec::new(),
         recommends: false,
+        assume_next_build: false,
         architecture: architecture::Architecture::named("x86-64"),
         trust: trust::Settings {
             keyrings: Vec::new(),

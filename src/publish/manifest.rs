@@ -10,7 +10,11 @@ use crate::packages::{Chosen, Selection};
 use crate::plan::Planned;
 
 /// Findings that say what was not looked at: who reads the manifest is to know that.
-const LIMITS: [&str; 2] = [kinds::UNCHECKED_BASE.id, kinds::UNKNOWN_IN_BASE.id];
+const LIMITS: [&str; 3] = [
+    kinds::UNCHECKED_BASE.id,
+    kinds::UNKNOWN_IN_BASE.id,
+    kinds::ASSUMED_IN_BASE.id,
+];
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
 ///

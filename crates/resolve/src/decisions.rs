@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use crate::chosen::Wish;
 use crate::clause::Admission;
 use crate::demand::Demand;
+use crate::dependency::Dependency;
 use crate::id::Id;
 use rules::{Literal, Rules};
 
@@ -79,7 +80,9 @@ pub(crate) fn follow<'a>(
 }
 
 /// A choice among several providers.
-struct Branch {
+struct Branch<'a> {
+    /// The package that wishes for one of them, and how, if none is required.
+    wish: Option<(usize, &'a Dependency)>,
     /// The level that it was made on top of.
     level: usize,
     providers: Vec<usize>,
@@ -102,7 +105,7 @@ struct Decisions<'a> {
     counted: usize,
     /// Where each level of the trail starts. The first one holds what leaves no choice.
     starts: Vec<usize>,
-    branches: Vec<Branch>,
+    branches: Vec<Branch<'a>>,
     retreats: usize,
     weak: policy::Weak,
     /// Whether to add what is recommended.
@@ -110,7 +113,7 @@ struct Decisions<'a> {
     wishes: weak::Wishes<'a>,
 }
 
-impl Decisions<'_> {
+impl<'a> Decisions<'a> {
     fn run(&mut self) -> Result<(), Stuck> {
         for rule in 0..self.rules.len() {
             if let [only] = self.rules.get(rule) {
@@ -252,14 +255,20 @@ impl Decisions<'_> {
         let Some(&best) = providers.first() else {
             return Err(Stuck);
         };
-        if providers.len() > 1 {
+        self.open_branch(providers, None);
+        self.add(best)
+    }
+
+    /// Takes down that the first of several providers is about to be added.
+    fn open_branch(&mut self, providers: Vec<usize>, wish: Option<(usize, &'a Dependency)>) {
+        if let [first, _, ..] = providers[..] {
             self.branches.push(Branch {
+                wish,
                 level: self.level(),
                 providers,
-                tried: BTreeSet::from([best]),
+                tried: BTreeSet::from([first]),
             });
         }
-        self.add(best)
     }
 
     /// Returns the packages of which one must be added for the rule to hold; none if it holds.
@@ -353,13 +362,18 @@ impl Decisions<'_> {
         };
         branch.tried.insert(package);
         self.revert(branch.level);
+        let wish = branch.wish;
         self.branches.push(branch);
-        self.add(package)?;
-        Ok(true)
+        match wish {
+            Some((wisher, dependency)) => {
+                self.grant(package, wisher, dependency, false).map(|_| true)
+            }
+            None => self.add(package).map(|()| true),
+        }
     }
 
     /// Returns the provider that should have been chosen.
-    fn better_of(&self, branch: &Branch) -> Option<usize> {
+    fn better_of(&self, branch: &Branch<'_>) -> Option<usize> {
         let level = i32::try_from(branch.level).unwrap_or(i32::MAX);
         let added_on = |package: usize| self.values.get(package).copied().unwrap_or(0);
         let untried = branch.providers.iter().copied();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use resolve::{Dependency, Nevra, Package, Pool, Problem, Rule, Withheld};
 
-use super::shortened;
+use super::{Unknown, shortened};
 use crate::words::suggest::nearest;
 
 /// Hints of each kind that are given; a problem may have hundreds of rules.
@@ -19,13 +19,14 @@ const WITHOUT: &str = "to build without it, give the package's file, and --allow
 /// How a capability of a 64-bit library ends.
 const WIDE: &str = "(64bit)";
 
-/// Returns hints for a problem. `not_found` are the packages of the base of which it is not known
-/// what they provide.
-pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
+/// Returns hints for a problem, where so much of the base is not known.
+pub(super) fn of(problem: &Problem, pool: &Pool, unknown: &Unknown) -> Vec<String> {
+    let not_found = &unknown.packages;
     let mut hints = Vec::new();
     let (mut missing, mut required) = (false, false);
     // Of these the base may well have what another build of them would bring.
     let is_unknown = |nevra: &Nevra| not_found.contains(&nevra.to_string());
+    let mut is_other_build = false;
     for rule in &problem.rules {
         match rule {
             Rule::NothingProvides { dependency, by } => {
@@ -37,9 +38,12 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
                 package,
                 other,
                 base: true,
-            } if !is_unknown(other) => {
-                hints.push(format!("a base with {package} instead of {other} would do"))
-            }
+            } => match is_unknown(other) {
+                true => is_other_build = true,
+                false => {
+                    hints.push(format!("a base with {package} instead of {other} would do"));
+                }
+            },
             Rule::Conflicts {
                 package,
                 other: Some(other),
@@ -68,7 +72,11 @@ pub fn of(problem: &Problem, pool: &Pool, not_found: &[String]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     hints.retain(|hint| seen.insert(hint.clone()));
     hints.truncate(MOST);
-    if missing && !not_found.is_empty() {
+    if (missing || is_other_build) && unknown.is_assumable {
+        hints.push(
+            "--assume-next-build takes what the next build of the same name provides".to_owned(),
+        );
+    } else if missing && !not_found.is_empty() {
         hints.push(format!(
             "a package of the base that no repository has may provide it: {}",
             shortened(not_found)
@@ -227,7 +235,11 @@ mod tests {
                 ..Request::default()
             };
             let problem = resolve(&pool, &request).unwrap_err();
-            assert_eq!(of(&problem, &pool, &[]), expected, "{wanted}: {problem}");
+            assert_eq!(
+                of(&problem, &pool, &Unknown::default()),
+                expected,
+                "{wanted}: {problem}"
+            );
         }
     }
 
@@ -242,13 +254,25 @@ mod tests {
             },
         );
         let unknown = ["a-1-1.noarch", "b-1-1.noarch"].map(str::to_owned);
-        let hints = of(&problem.unwrap_err(), &pool, &unknown);
-        assert_eq!(
-            hints.first().map(String::as_str),
-            Some(
-                "a package of the base that no repository has may provide it: a-1-1.noarch, b-1-1.noarch"
-            )
-        );
+        let problem = problem.unwrap_err();
+        for (is_assumable, expected) in [
+            (
+                false,
+                "a package of the base that no repository has may provide it: a-1-1.noarch, \
+                 b-1-1.noarch",
+            ),
+            (
+                true,
+                "--assume-next-build takes what the next build of the same name provides",
+            ),
+        ] {
+            let unknown = Unknown {
+                packages: unknown.to_vec(),
+                is_assumable,
+            };
+            let hints = of(&problem, &pool, &unknown);
+            assert_eq!(hints.first().map(String::as_str), Some(expected));
+        }
     }
 
     #[test]
@@ -310,7 +334,7 @@ mod tests {
         ] {
             let row = format!("{rules:?}");
             let problem = Problem { rules };
-            assert_eq!(of(&problem, &pool, &[]), expected, "{row}");
+            assert_eq!(of(&problem, &pool, &Unknown::default()), expected, "{row}");
         }
         let packages = ["a", "b", "c", "d", "e"].map(|name| nevra(&format!("{name}-1-1.arm")));
         let rules = packages.map(|package| Rule::Architecture { package });
@@ -318,9 +342,10 @@ mod tests {
             rules: rules.into(),
         };
         // What is not known of the base matters only where something is missing.
-        assert_eq!(
-            of(&problem, &pool, &["a-1-1.noarch".to_owned()]).len(),
-            MOST
-        );
+        let unknown = Unknown {
+            packages: vec!["a-1-1.noarch".to_owned()],
+            is_assumable: true,
+        };
+        assert_eq!(of(&problem, &pool, &unknown).len(), MOST);
     }
 }

@@ -53,6 +53,9 @@ pub struct Question<'a> {
     pub names: &'a [String],
     /// Whether to add what packages recommend.
     pub recommends: bool,
+    /// Whether the next build of the same name stands for a package of a listed base that no
+    /// repository has.
+    pub assume_next_build: bool,
     /// The architecture of the base.
     pub architecture: Architecture,
 }
@@ -66,6 +69,8 @@ pub struct Choice {
     pub provided: Option<Capabilities>,
     /// What was chosen from.
     pool: Pool,
+    /// Packages of the base of which it was assumed what they provide.
+    pub assumed: Vec<String>,
     /// What is recommended and was not chosen.
     pub not_added: Vec<String>,
     /// What was asked for and is in the base; what is not known of the base.
@@ -81,6 +86,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         wanted,
         names,
         recommends,
+        assume_next_build,
         architecture,
     } = question;
     let options = Options {
@@ -98,9 +104,12 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
     // Metadata list few paths. Those that were asked for beside them are looked up, which may lead
     // to further ones.
     let mut looked_up = BTreeSet::new();
-    let (pool, not_found, resolution) = loop {
-        let LookedUp { installed, found } = of_base(base, &repositories, &options)?;
-        let not_found = not_found(&installed, &found);
+    let (pool, unknown, assumed, resolution) = loop {
+        let of_base = of_base(base, &repositories, &options, assume_next_build)?;
+        let unknown = Unknown::of(&of_base);
+        let LookedUp {
+            installed, assumed, ..
+        } = of_base;
         let pool = Pool::new(installed, repositories.clone(), options.clone());
         let resolution = resolve(&pool, &request);
         let mut paths: BTreeSet<_> = pool.unlisted_paths().into_iter().collect();
@@ -113,20 +122,23 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
             }
         }
         if !found_any {
-            break (pool, not_found, resolution);
+            break (pool, unknown, assumed, resolution);
         }
     };
     let resolution = resolution.map_err(|problem| {
-        let lines = cause_in_base(&problem, &not_found).into_iter();
+        let lines = cause_in_base(&problem, &unknown.packages).into_iter();
         let lines = lines.chain(problem.rules.iter().map(ToString::to_string));
         let failure = Failure::refused(lines.collect::<Text>());
-        let hints = alternatives::of(&problem, &pool, &not_found);
+        let hints = alternatives::of(&problem, &pool, &unknown);
         hints.into_iter().fold(failure, Failure::hint)
     })?;
     let chosen: Vec<_> = (resolution.chosen.iter())
         .map(|chosen| chosen.package)
         .collect();
-    let mut findings: Vec<_> = unknown(&not_found, pool.base().len()).into_iter().collect();
+    let all = pool.base().len();
+    let mut findings: Vec<_> = (unknown.finding(all).into_iter())
+        .chain(assumption(&assumed, all))
+        .collect();
     for already in &resolution.already {
         let asked = (request.install.get(already.request)).map(ToString::to_string);
         let has = already.base.and_then(|index| pool.base().get(index));
@@ -158,7 +170,9 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
             .map(|chosen| (chosen.package, reason(&pool, &chosen.reason)))
             .collect(),
         findings,
-        provided: (base.packages.is_none() && not_found.is_empty()).then(|| provided(pool.base())),
+        provided: (base.packages.is_none() && unknown.packages.is_empty())
+            .then(|| provided(pool.base())),
+        assumed,
         pool,
     })
 }
@@ -295,29 +309,75 @@ fn beside(
 }
 
 /// Returns the packages of the base, which may have to be looked up.
-fn of_base(base: &Base, repositories: &[Repository], options: &Options) -> Result<LookedUp> {
+fn of_base(
+    base: &Base,
+    repositories: &[Repository],
+    options: &Options,
+    assume: bool,
+) -> Result<LookedUp> {
     match (&base.packages, &base.named) {
         (Some(packages), _) => {
             let installed: Vec<_> = packages.iter().map(solvable::solvable).collect();
             Ok(LookedUp {
-                found: Vec::new(),
                 installed,
+                ..LookedUp::default()
             })
         }
-        (None, Named::Listed(list)) => Ok(look_up::listed(list, repositories)),
+        (None, Named::Listed(list)) => Ok(look_up::listed(list, repositories, assume)),
         (None, Named::Install(names)) => look_up::installation(names, repositories, options),
         (None, Named::None) => Err(Failure::usage("--repo needs a base with known packages")
             .hint("give one with --base, or make one with --base-install NAME")),
     }
 }
 
-/// Returns the packages of the base that were looked up in vain.
-fn not_found(installed: &[Solvable], found: &[Option<Available>]) -> Vec<String> {
-    let pairs = installed.iter().zip(found);
-    let missing = pairs.filter(|(_, found)| found.is_none());
-    missing
-        .map(|(solvable, _)| solvable.nevra.to_string())
-        .collect()
+/// What is not known of a base.
+#[derive(Debug, Default)]
+struct Unknown {
+    /// Its packages that were looked up in vain.
+    packages: Vec<String>,
+    /// Whether other builds of some of them are there.
+    is_assumable: bool,
+}
+
+impl Unknown {
+    fn of(looked_up: &LookedUp) -> Self {
+        let pairs = looked_up.installed.iter().zip(&looked_up.found);
+        let missing = pairs.filter(|(_, found)| found.is_none());
+        Self {
+            packages: missing
+                .map(|(solvable, _)| solvable.nevra.to_string())
+                .collect(),
+            is_assumable: looked_up.is_assumable,
+        }
+    }
+
+    /// Says that what the base provides is not wholly known; it has so many packages.
+    fn finding(&self, all: usize) -> Option<Finding> {
+        (!self.packages.is_empty()).then(|| {
+            let text = format!(
+                "no repository has {} of the base's {}, so what they provide is not known, and \
+                 whether programs find their libraries is not checked: {}",
+                self.packages.len(),
+                counted(all, "package"),
+                shortened(&self.packages)
+            );
+            Finding::new(&kinds::UNKNOWN_IN_BASE, text)
+        })
+    }
+}
+
+/// Says of which packages of the base it was assumed what they provide. All are named, since the
+/// user is to judge them.
+fn assumption(assumed: &[String], all: usize) -> Option<Finding> {
+    (!assumed.is_empty()).then(|| {
+        let text = format!(
+            "what {} of the base's {} provide is assumed from other builds of them: {}",
+            assumed.len(),
+            counted(all, "package"),
+            assumed.join(", ")
+        );
+        Finding::new(&kinds::ASSUMED_IN_BASE, text)
+    })
 }
 
 /// What the packages of a base provide, by what repositories tell of them.
@@ -327,6 +387,8 @@ pub struct Provided {
     pub packages: Vec<Solvable>,
     /// All that they provide.
     pub capabilities: Capabilities,
+    /// Those of which that is assumed, each with the build that stands for it.
+    pub assumed: Vec<String>,
 }
 
 /// Looks up what the packages of a list provide, where packages are taken as a lock names them. A
@@ -335,24 +397,23 @@ pub struct Provided {
 pub fn provided_by_list(
     base: &Base,
     repositories: &[Repository],
+    assume: bool,
 ) -> (Option<Provided>, Option<Finding>) {
     let Named::Listed(list) = &base.named else {
         return (None, None);
     };
-    let LookedUp { installed, found } = look_up::listed(list, repositories);
-    let not_found = not_found(&installed, &found);
-    match unknown(&not_found, installed.len()) {
-        Some(finding) => (None, Some(finding)),
-        None => {
-            let capabilities = provided(&installed);
-            let packages = installed;
-            let found = Provided {
-                packages,
-                capabilities,
-            };
-            (Some(found), None)
-        }
+    let looked_up = look_up::listed(list, repositories, assume);
+    let all = looked_up.installed.len();
+    if let Some(finding) = Unknown::of(&looked_up).finding(all) {
+        return (None, Some(finding));
     }
+    let finding = assumption(&looked_up.assumed, all);
+    let found = Provided {
+        capabilities: provided(&looked_up.installed),
+        packages: looked_up.installed,
+        assumed: looked_up.assumed,
+    };
+    (Some(found), finding)
 }
 
 /// Returns what packages provide, by what repositories tell of them.
@@ -384,20 +445,6 @@ fn cause_in_base(problem: &Problem, not_found: &[String]) -> Option<String> {
              provide: {}",
             shortened(not_found)
         )
-    })
-}
-
-/// Says that what the base provides is not wholly known.
-fn unknown(not_found: &[String], all: usize) -> Option<Finding> {
-    (!not_found.is_empty()).then(|| {
-        let text = format!(
-            "no repository has {} of the base's {}, so what they provide is not known, and \
-             whether programs find their libraries is not checked: {}",
-            not_found.len(),
-            counted(all, "package"),
-            shortened(not_found)
-        );
-        Finding::new(&kinds::UNKNOWN_IN_BASE, text)
     })
 }
 

@@ -179,6 +179,7 @@ fn answer(base: &Base, names: &[&str], recommends: bool) -> Result<Vec<String>> 
         wanted: Vec::new(),
         names: &names,
         recommends,
+        assume_next_build: false,
         architecture: Architecture::named("x86-64").unwrap(),
     })?;
     let nevra = |package: &Available| offered[package.index].nevra.to_string();
@@ -300,9 +301,53 @@ fn a_base_by_name_is_looked_up() {
         assert_eq!(answer(&base, &["tool"], false).unwrap(), expected);
         let offered = packages(&OFFERED);
         let repositories = [repository(offered.iter(), None).unwrap()];
-        let (known, unknown) = provided_by_list(&base, &repositories);
+        let (known, unknown) = provided_by_list(&base, &repositories, false);
         assert_eq!((known.is_some(), unknown.is_none()), (provided, provided));
     }
+}
+
+#[test]
+fn another_build_stands_for_a_listed_package() {
+    let base = Base {
+        named: Named::Listed(base::parse_list("shell-1-1.x86_64\nzlib-0-1.x86_64").unwrap()),
+        ..Base::default()
+    };
+    let offered = packages(&OFFERED);
+    let ask = |name: &str, assume_next_build| {
+        choose(Question {
+            base: &base,
+            repositories: vec![repository(offered.iter(), None).unwrap()],
+            owners: &|_| Ok(vec![Owners::new()]),
+            wanted: Vec::new(),
+            names: &[name.to_owned()],
+            recommends: false,
+            assume_next_build,
+            architecture: Architecture::named("x86-64").unwrap(),
+        })
+    };
+    let assumed = [
+        "shell-1-1.x86_64 (from shell-2-1.x86_64)",
+        "zlib-0-1.x86_64 (from zlib-1-1.x86_64)",
+    ];
+    let choice = ask("tool", true).unwrap();
+    assert_eq!(choice.chosen.len(), 1);
+    assert_eq!(choice.assumed, assumed);
+    assert!(choice.provided.is_some());
+    let said: Vec<_> = (choice.findings.iter())
+        .map(|finding| format!("{}: {}", finding.kind.id, finding.text))
+        .collect();
+    let text = format!(
+        "assumed-in-base: what 2 of the base's 2 packages provide is assumed from other builds of \
+         them: {}",
+        assumed.join(", ")
+    );
+    assert_eq!(said, [text]);
+    // The version is that of the list, whatever another build's is.
+    let failure = ask("newer", true).unwrap_err();
+    assert_eq!(
+        failure.lines().to_string().lines().next(),
+        Some("cannot install both shell-2-1.x86_64 and shell-1-1.x86_64 from the base")
+    );
 }
 
 #[test]
@@ -322,6 +367,7 @@ fn paths_that_metadata_leave_out_are_looked_up_once() {
         wanted: Vec::new(),
         names: &["a".to_owned()],
         recommends: false,
+        assume_next_build: false,
         architecture: Architecture::named("x86-64").unwrap(),
     });
     let chosen = choice.unwrap().chosen;
@@ -389,6 +435,7 @@ fn reasons_are_recorded_with_names() {
         }],
         names: &[],
         recommends,
+        assume_next_build: false,
         architecture: Architecture::named("x86-64").unwrap(),
     };
     let choice = choose(question(true)).unwrap();
@@ -476,6 +523,7 @@ fn what_takes_the_place_of_what_was_asked_for_is_said() {
             wanted: Vec::new(),
             names: &[name.to_owned()],
             recommends: false,
+            assume_next_build: false,
             architecture: Architecture::named("x86-64").unwrap(),
         });
         let said = match choice {
@@ -519,6 +567,7 @@ fn builds_that_left_the_repository_are_the_first_reason() {
             wanted: Vec::new(),
             names: &[name.to_owned()],
             recommends: false,
+            assume_next_build: false,
             architecture: Architecture::named("x86-64").unwrap(),
         });
         let said = choice.unwrap_err().lines().to_string();
@@ -542,6 +591,7 @@ fn wishes_that_are_there_or_nowhere_are_not_missed() {
         wanted: Vec::new(),
         names: &["a".to_owned()],
         recommends: false,
+        assume_next_build: false,
         architecture: Architecture::named("x86-64").unwrap(),
     });
     assert_eq!(choice.unwrap().not_added, ["c"]);
@@ -555,7 +605,7 @@ fn what_a_looked_up_base_provides() {
         named: Named::Listed(base::parse_list(lines).unwrap()),
         ..Base::default()
     };
-    let (known, unknown) = provided_by_list(&listed("a-1-1.noarch"), &repositories);
+    let (known, unknown) = provided_by_list(&listed("a-1-1.noarch"), &repositories, false);
     assert!(unknown.is_none());
     let known = format!("{:?}", known.unwrap().capabilities);
     let expected =
@@ -568,7 +618,7 @@ fn what_a_looked_up_base_provides() {
         ..Base::default()
     };
     for base in [install, base_of(&["a-1-1.noarch"])] {
-        let (known, unknown) = provided_by_list(&base, &repositories);
+        let (known, unknown) = provided_by_list(&base, &repositories, false);
         assert!(known.is_none() && unknown.is_none());
     }
 }
@@ -583,7 +633,11 @@ fn names_are_shortened() {
     ] {
         let names: Vec<_> = (0..count).map(|number| format!("p{number}")).collect();
         assert_eq!(shortened(&names), expected);
-        let said = unknown(&names, 7).map(|finding| finding.text);
+        let unknown = Unknown {
+            packages: names,
+            is_assumable: false,
+        };
+        let said = unknown.finding(7).map(|finding| finding.text);
         assert_eq!(said.is_some(), count > 0);
         assert!(said.is_none_or(|text| text.ends_with(&format!(": {expected}"))));
     }

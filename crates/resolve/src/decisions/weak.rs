@@ -3,8 +3,9 @@
 //!
 //! One round takes the best of all that is wished for by now: the packages of the best repositories,
 //! of the preferred architecture, the newest of each name. First come those that supplement
-//! something, then, package by package and wish by wish, what the packages so far recommend. What
-//! can't be added is left out in silence. Then whatever has become open is decided, and the next
+//! something, then, package by package and wish by wish, what the packages so far recommend. Where
+//! several would grant a wish, that is a choice like any other, and is made again if another one of
+//! them has to be added anyhow. What can't be added is left out in silence. Then whatever has become open is decided, and the next
 //! round begins, until nothing is wished for any more.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +52,7 @@ impl<'a> Decisions<'a> {
         granted.sort_by_key(|one| (one.round, one.supplements));
         let holding = granted
             .into_iter()
-            .filter(|one| self.is_id_added(one.added));
+            .filter(|one| self.is_id_added(one.added) && self.is_id_added(one.wisher));
         holding
             .map(|one| Wish {
                 package: one.wisher,
@@ -96,9 +97,14 @@ impl<'a> Decisions<'a> {
             for wish in self.recommendations(wisher).iter() {
                 let mut open = self.open_wish(wish);
                 open.retain(|package| best.binary_search(package).is_ok());
+                self.prune(&mut open);
                 self.order(&mut open);
-                if let Some(&first) = open.first()
-                    && !self.grant(first, wisher, wish.dependency, false)?
+                let Some(&first) = open.first() else {
+                    continue;
+                };
+                self.open_branch(open, Some((wisher, wish.dependency)));
+                if !self.grant(first, wisher, wish.dependency, false)?
+                    || self.trail.len() < added_before
                 {
                     return Ok(true);
                 }
@@ -108,7 +114,7 @@ impl<'a> Decisions<'a> {
     }
 
     /// Adds a package that is wished for; returns false if earlier decisions were taken back.
-    fn grant(
+    pub(super) fn grant(
         &mut self,
         package: usize,
         wisher: usize,
