@@ -9,6 +9,7 @@ use crate::base::Base;
 use crate::base::files::BaseFiles;
 use crate::check::closure::BaseLibraries;
 use crate::inputs::Inputs;
+use crate::pack::texts;
 use crate::packages::Selection;
 use crate::plan::Planned;
 use crate::publish::number::{self, Kept, Step};
@@ -82,7 +83,8 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.describe(&inputs.plan)?;
     let (stored, changes) = match step {
         Step::Keep(kept) => {
-            let stored = keep(inputs, &kept, &mut planned, &libraries, report)?;
+            let known = (&base, &libraries);
+            let stored = keep(inputs, &kept, known, &selection, &mut planned, report)?;
             (Some(stored), Vec::new())
         }
         Step::Build { changes } => {
@@ -114,15 +116,22 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
 fn keep(
     inputs: &Inputs,
     kept: &Kept,
+    (base, libraries): (&Base, &BaseLibraries),
+    selection: &Selection,
     planned: &mut Planned,
-    libraries: &BaseLibraries,
     report: &Report,
 ) -> Result<Stored> {
+    let mut image = files::open(&kept.path, Links::Refuse)?;
     let mut found = check::needs_of_files(planned, &kept.linkage, libraries)?;
+    found.extend(check::references::units(
+        &texts::read(&planned.plan.tree, &mut image)?,
+        &planned.plan,
+        &selection.packages(),
+        &base.owners,
+    ));
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {
-        let mut image = files::open(&kept.path, Links::Refuse)?;
         pack::unpack(&mut image, directory, report)?;
     }
     Ok(publish::keep(kept, report))

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::workshop::{Scratch, fixture, names, program, text};
+use crate::base::base;
+use crate::workshop::{PACKAGERS, Scratch, fixture, names, output_of, program, text};
 
 const NOARCH: &str = "hello-noarch-0.5^git3-1.noarch.rpm";
 const ONE: &str = "clash-one-1-1.noarch.rpm";
@@ -295,4 +296,46 @@ fn json_says_what_was_done() {
         next["changes"],
         serde_json::json!(["block-size 8192, was 1048576"])
     );
+}
+
+/// The image is as it was, and the base is not: what no longer works there is said, though nothing
+/// is built.
+#[test(PACKAGERS)]
+fn an_image_that_is_kept_is_judged_by_the_base_of_today() {
+    let kitchen = Kitchen::new();
+    let scratch = &kitchen.0;
+    let spec = "Name: soup\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+                %description\nx\n%install\nmkdir -p %{buildroot}/usr/lib/systemd/system\n\
+                printf '[Service]\\nUser=cook\\nExecStart=/usr/bin/true\\n' > \
+                %{buildroot}/usr/lib/systemd/system/soup.service\n\
+                %pre\nuseradd -r cook\n%files\n/usr/lib/systemd/system/soup.service\n";
+    fs::write(scratch.join("soup.spec"), spec).unwrap();
+    output_of(
+        Command::new("rpmbuild")
+            .args(["-bb", "--define"])
+            .arg(format!("_topdir {}", scratch.join("build").display()))
+            .arg(scratch.join("soup.spec")),
+    );
+    let root = base(scratch, &["outside-1-1.noarch.rpm"]);
+    let accounts = root.join("usr/lib/sysusers.d");
+    fs::create_dir_all(&accounts).unwrap();
+    fs::write(accounts.join("cook.conf"), "u cook 50\n").unwrap();
+    let recipe = "arch = \"x86-64\"\nbase = \"base\"\n\
+                  packages = [\"build/RPMS/noarch/soup-1-1.noarch.rpm\"]\n\
+                  [[allow]]\nfinding = \"unmet-requirement\"\nreason = \"/bin/sh\"\n\
+                  [[allow]]\nfinding = \"scriptlet\"\nreason = \"known\"\n";
+    fs::write(scratch.join("soup.toml"), recipe).unwrap();
+    let said = kitchen.build(&["--strict", "soup.toml"]);
+    assert!(!said.contains("account-missing"), "{said}");
+    let before = kitchen.store();
+
+    fs::remove_file(accounts.join("cook.conf")).unwrap();
+    let said = kitchen.build(&["soup.toml"]);
+    assert!(said.contains("unchanged: built from the same"), "{said}");
+    assert!(said.contains("note      account-missing: "), "{said}");
+    let outcome = kitchen.run(&["--strict", "soup.toml"], None);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: account-missing: "), "{said}");
+    assert_eq!(kitchen.store(), before);
 }

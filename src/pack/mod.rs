@@ -8,7 +8,7 @@
 pub mod linkage;
 pub mod modules;
 mod stamps;
-mod texts;
+pub mod texts;
 mod times;
 pub mod unpack;
 
