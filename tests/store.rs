@@ -3,10 +3,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
-use crate::workshop::{Scratch, build, fixture, json, names, program, run, sha256sum, text};
+use crate::workshop::{
+    Scratch, build, fixture, json, names, output_of, program, run, sha256sum, text,
+};
 
 /// Adds the fixture `rpm` as an image of `version`, for every system.
 fn add(store: &Path, rpm: &str, version: &str, more: &[&str]) {
@@ -377,6 +380,119 @@ fn images_of_elsewhere_are_added_with_their_manifests() {
     let refused = run(["store", "add", directory, &images[1]]);
     assert_eq!(refused.status.code(), Some(3));
     assert!(text(&refused.stderr).contains("hello-tools-1.x86-64.manifest.gz"));
+}
+
+/// One set of rules: what `store verify` would call an error, `store add` refuses under its name.
+#[test(programs!("gzip", "mkfs.erofs"))]
+fn what_verify_would_find_is_not_added() {
+    let made = Scratch::new();
+    add(made.path(), HELLO, "1", &[]);
+    let stem = "hello-sysext-1.x86-64";
+    let image = fs::read(made.join(&format!("{stem}.raw"))).unwrap();
+    let packed = made.join(&format!("{stem}.manifest.gz"));
+    let mut unpack = Command::new("gzip");
+    let manifest = output_of(unpack.arg("-dc").arg(&packed));
+    let empty = made.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let erofs = made.join("image.erofs");
+    output_of(
+        Command::new("mkfs.erofs")
+            .arg("--quiet")
+            .arg(&erofs)
+            .arg(&empty),
+    );
+    let erofs = fs::read(erofs).unwrap();
+    let none = ("", "");
+    for (stem, bytes, (from, to), expected) in [
+        (stem, &image[..], none, Ok("")),
+        (stem, &erofs, none, Ok("image-unread")),
+        (
+            stem,
+            &image[..image.len() / 2],
+            none,
+            Err("image-unreadable"),
+        ),
+        (stem, b"no image", none, Err("image-unreadable")),
+        (
+            stem,
+            &image,
+            ("\"manifest_version\": 1,", ""),
+            Err("manifest-invalid"),
+        ),
+        (
+            stem,
+            &image,
+            ("\"ID\": \"", "\"ID\": \"x"),
+            Err("release-mismatch"),
+        ),
+        (
+            stem,
+            &image,
+            ("\"ARCHITECTURE\": \"", "\"ARCHITECTURE\": \"x"),
+            Err("release-mismatch"),
+        ),
+        (
+            stem,
+            &erofs,
+            ("\"ARCHITECTURE\": \"", "\"ARCHITECTURE\": \"x"),
+            Err("manifest-mismatch"),
+        ),
+        (
+            "hello-sysext-1.arm64",
+            &erofs,
+            none,
+            Err("manifest-mismatch"),
+        ),
+        // sysextmgr looks for the release file under the image's name.
+        (
+            "hello-sysext-2.x86-64",
+            &image,
+            ("VERSION_ID\": \"1\"", "VERSION_ID\": \"2\""),
+            Err("release-missing"),
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let raw = scratch.join(&format!("{stem}.raw"));
+        fs::write(&raw, bytes).unwrap();
+        assert!(manifest.contains(from), "{from}");
+        let json = scratch.join(&format!("{stem}.manifest"));
+        fs::write(&json, manifest.replace(from, to)).unwrap();
+        output_of(Command::new("gzip").arg(&json));
+        let store = scratch.join("store");
+        let outcome = run([Path::new("store"), Path::new("add"), &store, &raw]);
+        let (code, said) = (outcome.status.code(), text(&outcome.stderr));
+        assert_eq!(
+            code,
+            Some(i32::from(expected.is_err())),
+            "{stem} {from}: {said}"
+        );
+        let word = expected.unwrap_or_else(|word| word);
+        assert!(said.contains(word), "{stem} {from} {word}: {said}");
+        if let Ok(word) = expected {
+            let outcome = run([Path::new("store"), Path::new("verify"), &store]);
+            let said = text(&outcome.stdout);
+            assert!(outcome.status.success() && said.contains(word), "{said}");
+        } else {
+            assert!(!store.join("SHA256SUMS").exists(), "{said}");
+        }
+    }
+}
+
+#[test]
+fn only_a_store_gets_a_page() {
+    let scratch = Scratch::new();
+    let directory = scratch.path();
+    let page = || run([Path::new("store"), Path::new("page"), directory]);
+    let refused = page();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("is not a store: it has no SHA256SUMS"),
+        "{said}"
+    );
+    assert!(names(directory).is_empty());
+    add(directory, HELLO, "1", &[]);
+    assert!(page().status.success());
 }
 
 /// Where images for several versions of an OS share a directory, clients of all are offered the

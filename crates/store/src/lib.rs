@@ -114,7 +114,7 @@ pub use tarball::{KEYRING, write_tarball};
 pub use temporary::Temporary;
 pub use verify::{
     CheckSignature, Examination, FINDINGS, Finding, FindingKind, LookInside, Severity, Verdict,
-    kinds,
+    kinds, of_image,
 };
 
 pub use directory::{SIGNATURE, SUMS};

@@ -8,8 +8,9 @@ use files::Links;
 use image::squashfs::Image;
 use manifest::Summary;
 use serde::Serialize;
-use store::{Added, Listing, Publication, Store, Temporary};
+use store::{Added, Listing, Publication, Severity, Store, Temporary, kinds};
 
+use super::verify::look_inside;
 use crate::check::shadow;
 use crate::cli::store::AddArguments;
 use crate::inputs;
@@ -66,9 +67,11 @@ fn add(
     let manifest = files::open(&manifest_path, Links::Refuse).map_err(|error| {
         Failure::from(error).hint("an image can be added only together with its manifest")
     })?;
-    let manifest = Summary::from_gzip(manifest)
-        .map_err(|problem| Failure::refused(anyhow!("{} {problem}", manifest_path.display())))?;
-    let name = manifest.config.name;
+    let manifest = Summary::parse_strictly(manifest).map_err(|problem| {
+        let (id, path) = (kinds::MANIFEST_INVALID.id, manifest_path.display());
+        Failure::refused(anyhow!("{id}: {path} {problem}"))
+    })?;
+    let name = manifest.config.name.clone();
     let directory = match arguments.per_name {
         true => {
             store::check_name(&name)
@@ -83,6 +86,7 @@ fn add(
     }
     let mut file = copy(&store, image, Links::Follow)?;
     check_attributes(image, &mut file.1)?;
+    check_inside(image, &mut file, &manifest, report)?;
     let digest = file.2;
     let stored = directory.join(&file.0);
     let added = store
@@ -134,6 +138,29 @@ fn check_attributes(path: &Path, copy: &mut Temporary) -> Result<()> {
         "merged, it would hide files of the base; for more, see sysext-build explain {}",
         first.kind.id
     )))
+}
+
+/// Refuses what `store verify` would call an error of an image and its manifest, and says what else
+/// it would say of them.
+fn check_inside(
+    path: &Path,
+    (name, copy, _): &mut (String, Temporary, [u8; 32]),
+    manifest: &Summary,
+    report: &Report,
+) -> Result<()> {
+    let inside = look_inside(copy, name, Some(manifest)).into_iter();
+    for found in inside.chain(store::of_image(name, manifest)) {
+        let id = found.kind.id;
+        let text = format!("{id}: {} {}", path.display(), found.text);
+        match found.kind.severity {
+            Severity::Error => {
+                let hint = format!("see what it means: sysext-build explain {id}");
+                return Err(Failure::refused(anyhow!(text)).hint(hint));
+            }
+            Severity::Note => report.stage("note", &text),
+        }
+    }
+    Ok(())
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.

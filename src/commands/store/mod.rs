@@ -12,9 +12,11 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+
 use crate::cli::store::StoreVerb;
 use crate::report::Report;
-use crate::words::failure::{Result, store_failure};
+use crate::words::failure::{Failure, Result, store_failure};
 
 /// Does what was asked.
 pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
@@ -34,6 +36,20 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
 /// Returns the directories that a store is made of: one, or one for each extension.
 fn directories(root: &Path) -> Result<Vec<PathBuf>> {
     store::directories(root).map_err(store_failure)
+}
+
+/// Fails where there is no list at all: it is some other directory, in which nothing is to be written.
+fn demand_list(root: &Path) -> Result<()> {
+    let has_list = |path: &PathBuf| path.join(store::SUMS).symlink_metadata().is_ok();
+    if directories(root)?.iter().any(has_list) {
+        return Ok(());
+    }
+    let text = anyhow!(
+        "{} is not a store: it has no {}",
+        root.display(),
+        store::SUMS
+    );
+    Err(Failure::refused(text).hint("a build with -o DIR makes one"))
 }
 
 /// Reports listed files that a verb passed over.

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use store::{Store, StoreUrl};
 
-use super::report_left_out;
+use super::{demand_list, report_left_out};
 use crate::cli::delivery::PageArguments;
 use crate::inputs;
 use crate::publish::page::{self, Index};
@@ -25,6 +25,7 @@ struct Written<'a> {
 pub fn run(arguments: &PageArguments, report: &Report) -> Result<()> {
     let url = arguments.url.as_deref().map(address).transpose()?;
     let directory = &arguments.directory;
+    demand_list(directory)?;
     let reading = page::read(directory, &arguments.title, url)?;
     report_left_out(&reading.left_out, report);
     // What nobody vouches for is not what people are told to run.

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clients::{Release, ReleaseFile};
+use image::Kind;
 use image::squashfs::Image;
 use manifest::Summary;
 use openpgp::{Keyring, Verified};
@@ -105,11 +106,8 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
         is_fixed: arguments.fix,
     };
     verification.compare_definitions(&arguments.directory, arguments.fix)?;
-    let is_listed = |directory: &StoreDirectory| directory.path.join(SUMS).exists();
-    if verification.errors() == 0 && !verification.directories.iter().any(is_listed) {
-        let directory = arguments.directory.display();
-        let failure = anyhow!("{directory} is not a store: it has no {SUMS}");
-        return Err(Failure::refused(failure));
+    if verification.errors() == 0 {
+        super::demand_list(&arguments.directory)?;
     }
     if report.is_json() {
         report.json(&verification)?;
@@ -281,9 +279,25 @@ fn other_keys(store: &Store, signed_by: &str) -> Vec<Finding> {
 }
 
 /// Looks whether an image says of itself what its manifest says of it, where clients ask.
-fn look_inside(file: File, name: &str, manifest: Option<&Summary>) -> Vec<Finding> {
+pub fn look_inside<R: Read + Seek>(
+    mut file: R,
+    name: &str,
+    manifest: Option<&Summary>,
+) -> Vec<Finding> {
     let unreadable =
         |error: &dyn std::fmt::Display| vec![Finding::new(&kinds::IMAGE_UNREADABLE, name, error)];
+    let other = match Kind::of(&mut file) {
+        Ok(Kind::Erofs) => "an EROFS file system",
+        Ok(Kind::Ext) => "an ext4 file system",
+        Ok(Kind::Disk(_)) => "a disk image",
+        Ok(Kind::Other(what)) => what,
+        Ok(Kind::Squashfs(_) | Kind::Empty | Kind::Packed(_) | Kind::Unknown) => "",
+        Err(error) => return unreadable(&error),
+    };
+    if !other.is_empty() {
+        let text = format!("is {other}, in which nothing is looked at");
+        return vec![Finding::new(&kinds::IMAGE_UNREAD, name, text)];
+    }
     let mut image = match Image::open(file) {
         Ok(image) => image,
         Err(error) => return unreadable(&error),

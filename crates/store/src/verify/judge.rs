@@ -58,7 +58,7 @@ pub(super) fn judge(
     list(survey, sums, looks, &mut findings);
     let images = images(sums, looks, &mut findings);
     names(sums, &images, &mut findings);
-    versions(&images, &mut findings);
+    orders(&images, &mut findings);
     signature(survey, examination, &mut findings);
     findings.extend(best_before(sums, examination.now));
     let is_by_obs = is_published_by_obs(directory, survey, sums)?;
@@ -166,12 +166,27 @@ fn images<'a>(
         }
     }
     for (image, manifest) in &good {
-        if let Some(problem) = mismatch(image, manifest) {
-            let name = manifest::file_name(image);
-            findings.push(Finding::new(&kinds::MANIFEST_MISMATCH, &name, problem));
-        }
+        findings.extend(of_image(image, manifest));
     }
     good
+}
+
+/// What is wrong with an image and its manifest, whatever else is in the store: the manifest is
+/// about another one, or some client does not see the version.
+#[must_use]
+pub fn of_image(image: &str, manifest: &Summary) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(problem) = mismatch(image, manifest) {
+        let name = manifest::file_name(image);
+        findings.push(Finding::new(&kinds::MANIFEST_MISMATCH, &name, problem));
+    }
+    if let Some((_, shown, _)) = manifest.split(image)
+        && !order::is_seen_by_all(shown)
+    {
+        let text = format!("has version {shown:?}, which not every client sees");
+        findings.push(Finding::new(&kinds::VERSION_UNSEEN, image, text));
+    }
+    findings
 }
 
 /// What a manifest says that its image's file name or itself does not.
@@ -238,16 +253,12 @@ struct Version<'a> {
 }
 
 /// Versions, by the order of each client.
-fn versions(images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
+fn orders(images: &BTreeMap<&str, &Summary>, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<_, Vec<Version<'_>>> = BTreeMap::new();
     for (image, manifest) in images {
         let Some((prefix, shown, suffix)) = manifest.split(image) else {
             continue;
         };
-        if !order::is_seen_by_all(shown) {
-            let text = format!("has version {shown:?}, which not every client sees");
-            findings.push(Finding::new(&kinds::VERSION_UNSEEN, image, text));
-        }
         let inside = manifest.extension.get("SYSEXT_VERSION_ID");
         groups.entry((prefix, suffix)).or_default().push(Version {
             image,

@@ -121,6 +121,10 @@ kinds! {
         "an image can't be read as SquashFS; one such image keeps systemd-sysext from merging any",
         repair "rebuild the image with --replace";
 
+    IMAGE_UNREAD: Note "image-unread",
+        "an image is of a kind whose extension-release file is not compared with the manifest",
+        repair "nothing, if clients can read it: sysext-build check IMAGE says so";
+
     RELEASE_MISSING: Error "release-missing",
         "an image has no extension-release file that systemd and sysextmgr find under its names",
         repair "rebuild the image with --replace";

@@ -17,6 +17,7 @@ use std::fs::File;
 use manifest::Summary;
 
 pub(crate) use beside::SUM_SUFFIX;
+pub use judge::of_image;
 pub use kinds::{FINDINGS, Finding, FindingKind, Severity};
 
 use crate::Store;
