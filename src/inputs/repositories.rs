@@ -23,7 +23,7 @@ pub fn named(values: &[String], exclude: &[String]) -> Result<Vec<RepositorySour
     let mut sources: Vec<RepositorySource> = Vec::new();
     for value in values {
         for mut source in repository::named(value)? {
-            source.admitted.excluded.extend_from_slice(exclude);
+            source.admitted.asked.extend_from_slice(exclude);
             if sources.iter().any(|other| other.name == source.name) {
                 return Err(Failure::usage(format!(
                     "two repositories have the name {}",

@@ -94,7 +94,10 @@ fn next(listed: &Listed, repositories: &[Repository]) -> Option<Available> {
         } = offered;
         for index in catalog.named(&listed.nevra.name) {
             // A package of another stream, or one that was taken back, is no build of this one.
-            let counts = matches!(withheld.get(&index), None | Some(Withheld::Excluded));
+            let counts = matches!(
+                withheld.get(&index),
+                None | Some(Withheld::Excluded | Withheld::NotAdmitted)
+            );
             let nevra = catalog
                 .nevra(index)
                 .filter(|it| it.arch == listed.nevra.arch);

@@ -72,7 +72,8 @@ impl<'a> Offer<'a> {
         let listed = of_repository(package)?;
         let repository = self.repositories.get(listed.repository)?;
         let nevra = repository.catalog.nevra(listed.index)?.to_string();
-        let is_excluded = repository.withheld.get(&listed.index) == Some(&Withheld::Excluded);
+        let why = repository.withheld.get(&listed.index);
+        let is_excluded = matches!(why, Some(Withheld::Excluded | Withheld::NotAdmitted));
         is_excluded.then_some(nevra)
     }
 

@@ -73,8 +73,10 @@ pub enum Withheld {
     Temporary,
     /// It belongs to a stream of a module that is not enabled, or a module's package stands for it.
     Module,
-    /// The user or the repository's settings left it out.
+    /// The user left it out.
     Excluded,
+    /// The settings of its repository leave it out.
+    NotAdmitted,
 }
 
 impl Withheld {
@@ -84,7 +86,10 @@ impl Withheld {
             Self::Retracted => "was retracted and can only be installed by a direct request",
             Self::Temporary => "is a temporary fix and can only be installed by a direct request",
             Self::Module => "is filtered out by modular filtering",
-            Self::Excluded => "is filtered out by exclude filtering",
+            Self::Excluded => "is filtered out by exclude filtering (--exclude)",
+            Self::NotAdmitted => {
+                "is filtered out by exclude filtering (excludepkgs or includepkgs of its repository)"
+            }
         }
     }
 

@@ -255,8 +255,7 @@ fn open_one(
             (catalog, withheld, Holding::Listed(metadata))
         }
     };
-    let left_out = source.admitted.left_out(&catalog).into_iter();
-    withheld.extend(left_out.map(|index| (index, Withheld::Excluded)));
+    withheld.extend(source.admitted.left_out(&catalog));
     if !keys.fetched.is_empty() {
         seen.keys.clone_from(&keys.fetched);
     }

@@ -113,6 +113,7 @@ fn source(name: &str, section: &Keys) -> std::result::Result<RepositorySource, S
         admitted: Admitted {
             included: list(section, "includepkgs"),
             excluded: [list(section, "excludepkgs"), list(section, "exclude")].concat(),
+            asked: Vec::new(),
         },
         hotfixes: is_on(section, "module_hotfixes", name)? == Some(true),
     })

@@ -1,10 +1,10 @@
 //! A repository as a user or a `.repo` file names it.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use resolve::Catalog;
+use resolve::{Catalog, Withheld};
 
 use crate::packages::repository::url;
 use crate::words::failure::{Failure, Result};
@@ -68,13 +68,18 @@ pub struct Admitted {
     pub included: Vec<String>,
     /// `excludepkgs`, `exclude`: not these.
     pub excluded: Vec<String>,
+    /// What the user leaves out of all repositories.
+    pub asked: Vec<String>,
 }
 
 impl Admitted {
-    /// Returns the packages that are not on offer, by their index.
-    pub fn left_out(&self, catalog: &Catalog) -> BTreeSet<usize> {
-        if self.included.is_empty() && self.excluded.is_empty() {
-            return BTreeSet::new();
+    /// Returns the packages that are not on offer, by their index, and who leaves them out.
+    pub fn left_out(&self, catalog: &Catalog) -> BTreeMap<usize, Withheld> {
+        if [&self.included, &self.excluded, &self.asked]
+            .iter()
+            .all(|list| list.is_empty())
+        {
+            return BTreeMap::new();
         }
         let nevras: Vec<_> = (0..catalog.len())
             .map(|index| catalog.nevra(index).unwrap_or_default())
@@ -91,7 +96,11 @@ impl Admitted {
             let included = meant(&self.included);
             left_out.extend((0..nevras.len()).filter(|index| !included.contains(index)));
         }
-        left_out
+        let by_repository = left_out.into_iter();
+        let by_user = meant(&self.asked).into_iter();
+        (by_repository.map(|index| (index, Withheld::NotAdmitted)))
+            .chain(by_user.map(|index| (index, Withheld::Excluded)))
+            .collect()
     }
 }
 
@@ -154,22 +163,36 @@ mod tests {
             ..resolve::Solvable::default()
         });
         let catalog = Catalog::of(&packages).unwrap();
-        for (included, excluded, expected) in [
-            (&[][..], &[][..], &[][..]),
-            (&[], &["a"], &[0]),
-            (&[], &["a*", "nosuch"], &[0, 1]),
-            (&[], &["b-1", "*.i686"], &[2, 3]),
-            (&["b"], &[], &[0, 1]),
-            (&["a*", "b"], &["a"], &[0]),
-            (&["nosuch"], &[], &[0, 1, 2, 3]),
+        for (included, excluded, asked, expected) in [
+            (&[][..], &[][..], &[][..], ""),
+            (&[], &["a"], &[], "0 repository"),
+            (&[], &["a*", "nosuch"], &[], "0 repository, 1 repository"),
+            (&[], &["b-1", "*.i686"], &[], "2 repository, 3 repository"),
+            (&["b"], &[], &[], "0 repository, 1 repository"),
+            (&["a*", "b"], &["a"], &[], "0 repository"),
+            (
+                &["nosuch"],
+                &[],
+                &["a"],
+                "0 user, 1 repository, 2 repository, 3 repository",
+            ),
+            (&[], &[], &["b"], "2 user, 3 user"),
         ] {
             let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
             let admitted = Admitted {
                 included: owned(included),
                 excluded: owned(excluded),
+                asked: owned(asked),
             };
-            let found: Vec<_> = admitted.left_out(&catalog).into_iter().collect();
-            assert_eq!(found, expected, "{admitted:?}");
+            let found = admitted.left_out(&catalog).into_iter();
+            let found: Vec<_> = found
+                .map(|(index, why)| match why {
+                    Withheld::Excluded => format!("{index} user"),
+                    Withheld::NotAdmitted => format!("{index} repository"),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(found.join(", "), expected, "{admitted:?}");
         }
     }
 
