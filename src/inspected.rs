@@ -4,7 +4,7 @@
 //! Where only the manifest is at hand, what clients ask for is read from that: the keys of the
 //! extension-release file are in it, and an image of ours has the file under both of its names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ mod opened;
 
 use crate::pack::linkage;
 use crate::pack::modules::{self, Modules};
+use crate::pack::texts;
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
@@ -53,6 +54,8 @@ pub struct InspectedImage {
     pub linkage: Option<Linkage>,
     /// Its kernel modules, once they were read.
     pub modules: Modules,
+    /// Its units, by their paths, once they were read.
+    pub texts: BTreeMap<String, String>,
 }
 
 /// What is in an image, and the way to its contents.
@@ -67,6 +70,12 @@ impl Inside {
     /// Reads what the files need of a base from their contents.
     pub fn linkage(&mut self) -> Result<Linkage> {
         linkage::read_back(&mut *self.reader, &self.tree)
+            .map_err(|error| image_failure(&self.path, error))
+    }
+
+    /// Reads the units.
+    pub fn texts(&mut self) -> Result<BTreeMap<String, String>> {
+        texts::read_back(&mut *self.reader, &self.tree)
             .map_err(|error| image_failure(&self.path, error))
     }
 
@@ -153,6 +162,7 @@ impl InspectedImage {
             linkage: found.linkage.take(),
             manifest: Some(found),
             modules: Modules::default(),
+            texts: BTreeMap::new(),
         })
     }
 
@@ -234,6 +244,7 @@ impl InspectedImage {
             linkage: manifest.as_mut().and_then(|found| found.linkage.take()),
             manifest,
             modules: Modules::default(),
+            texts: BTreeMap::new(),
         })
     }
 }

@@ -123,8 +123,10 @@ fn keep(
 ) -> Result<Stored> {
     let mut image = files::open(&kept.path, Links::Refuse)?;
     let mut found = check::needs_of_files(planned, &kept.linkage, libraries)?;
+    let texts = texts::read(&planned.plan.tree, &mut image)?;
+    found.extend(check::startable(&planned.plan, &texts, &kept.linkage, base));
     found.extend(check::references::units(
-        &texts::read(&planned.plan.tree, &mut image)?,
+        &texts,
         &planned.plan,
         &selection.packages(),
         &base.owners,
@@ -184,6 +186,12 @@ fn make(
     let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
     let mut found = check::files(planned, &packed, libraries)?;
     found.append(&mut packed.findings);
+    found.extend(check::startable(
+        &planned.plan,
+        &packed.texts,
+        &packed.linkage,
+        base,
+    ));
     found.extend(check::references::units(
         &packed.texts,
         &planned.plan,

@@ -306,7 +306,7 @@ fn an_image_that_is_kept_is_judged_by_the_base_of_today() {
     let scratch = &kitchen.0;
     let spec = "Name: soup\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
                 %description\nx\n%install\nmkdir -p %{buildroot}/usr/lib/systemd/system\n\
-                printf '[Service]\\nUser=cook\\nExecStart=/usr/bin/true\\n' > \
+                printf '[Service]\\nUser=cook\\nExecStart=-/usr/bin/true\\n' > \
                 %{buildroot}/usr/lib/systemd/system/soup.service\n\
                 %pre\nuseradd -r cook\n%files\n/usr/lib/systemd/system/soup.service\n";
     fs::write(scratch.join("soup.spec"), spec).unwrap();

@@ -13,6 +13,7 @@ use super::demands::{Demands, goes_to_initrd};
 use super::modules::{self, Kernels};
 use super::requirements::{self, Loaded, LookedUp, Lookup};
 use super::shadow::{self, Shadow};
+use super::startable;
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, Waivers, kinds};
@@ -133,6 +134,11 @@ impl<'a> Ground<'a> {
             found.findings = shadow::findings(&found.shadows);
             let paths = found.shadows.iter().map(|one| one.path[1..].to_owned());
             found.hides = paths.collect();
+        }
+        if let Some(inside) = &image.inside {
+            let units = startable::units(&image.texts, &inside.tree, self.files.as_ref());
+            let commands = startable::commands(&inside.tree, image.linkage.as_ref());
+            found.findings.extend(units.into_iter().chain(commands));
         }
         let modules = self.modules(image);
         found.findings.extend(shadow::findings(&modules));

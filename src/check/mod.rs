@@ -12,8 +12,11 @@ pub mod references;
 pub mod requirements;
 pub mod set;
 pub mod shadow;
+pub mod startable;
 pub mod survey;
 pub mod verdict;
+
+use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use architecture::Architecture;
@@ -31,6 +34,7 @@ use crate::pack::Packed;
 use crate::pack::modules::DIRECTORY;
 use crate::packages::choose;
 use crate::plan::Planned;
+use crate::plan::compose::Plan;
 use crate::plan::identity::Identity;
 use crate::words::failure::{Failure, Result};
 
@@ -143,6 +147,19 @@ pub fn needs_of_files(
     findings.extend(unread);
     findings.extend(unchecked);
     Ok(findings)
+}
+
+/// Looks for programs of an image with these units that can't be started over a base.
+pub fn startable(
+    plan: &Plan,
+    texts: &BTreeMap<String, String>,
+    linkage: &Linkage,
+    base: &Base,
+) -> Vec<Finding> {
+    let files = (!texts.is_empty()).then(|| BaseFiles::of(base)).flatten();
+    let mut findings = startable::units(texts, &plan.tree, files.as_ref());
+    findings.extend(startable::commands(&plan.tree, Some(linkage)));
+    findings
 }
 
 /// Compares the architecture of an image with that of its base.

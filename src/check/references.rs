@@ -22,7 +22,7 @@ use crate::plan::compose::{LeftOut, Plan};
 /// Settings whose value is a file that must be there.
 const FILES: [&str; 2] = ["EnvironmentFile", "WorkingDirectory"];
 /// Settings that start a program; the unit fails where it can't be started.
-const PROGRAMS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecCondition"];
+pub(super) const PROGRAMS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecCondition"];
 /// Settings whose value is an account.
 const ACCOUNTS: [&str; 4] = ["User", "Group", "SocketUser", "SocketGroup"];
 /// Programs that make an account.
@@ -99,7 +99,7 @@ pub fn units(
 }
 
 /// Splits a unit into its settings. A line may go on after a backslash.
-fn settings(text: &str) -> Vec<(&str, &str)> {
+pub(super) fn settings(text: &str) -> Vec<(&str, &str)> {
     let mut settings = Vec::new();
     let mut goes_on = false;
     for line in text.lines() {
@@ -117,13 +117,22 @@ fn settings(text: &str) -> Vec<(&str, &str)> {
 
 /// Returns the path that must be there for a setting to work, if it is one.
 fn referred<'a>(key: &str, value: &'a str) -> Option<&'a str> {
-    let path = match key {
-        _ if FILES.contains(&key) => value,
-        _ if PROGRAMS.contains(&key) => value.trim_start_matches(['@', ':', '+', '!', '|']),
-        _ => return None,
-    };
-    // With "-" it may be missing; what has specifiers is known on the host alone.
-    let path = path.split_whitespace().next()?.trim_matches(['"', '\'']);
+    match key {
+        _ if FILES.contains(&key) => path(value),
+        _ if PROGRAMS.contains(&key) => program(value),
+        _ => None,
+    }
+}
+
+/// Returns the path of the program that a command line starts, which must be there.
+pub(super) fn program(value: &str) -> Option<&str> {
+    path(value.trim_start_matches(['@', ':', '+', '!', '|']))
+}
+
+/// Returns the path that a value begins with. With "-" it may be missing; what has specifiers is
+/// known on the host alone.
+fn path(value: &str) -> Option<&str> {
+    let path = value.split_whitespace().next()?.trim_matches(['"', '\'']);
     (path.starts_with('/') && !path.contains('%')).then_some(path)
 }
 

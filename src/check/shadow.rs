@@ -455,6 +455,46 @@ impl Gate<'_, '_> {
     }
 }
 
+/// Where a path of the merged system ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At a file of the image with this mode, or a directory.
+    Image(u16),
+    /// At what the base has.
+    Base,
+    /// Nothing is there.
+    Nothing,
+    /// Nothing is there that is merged; it may be made on the running system.
+    Elsewhere,
+}
+
+/// Returns where an absolute path ends once a tree is merged over a base.
+pub fn end(tree: &Tree, base: &BaseFiles<'_>, path: &str) -> End {
+    let gate = Gate {
+        tree,
+        base: Some(base),
+        naming: &mut |id| Ok(id.clone()),
+        found: Vec::new(),
+    };
+    let mut last = PathBytes::default();
+    let found = follow(path, &mut |path| {
+        path.clone_into(&mut last);
+        gate.step(path)
+    });
+    let Some(found) = found else {
+        let is_merged = HIERARCHIES.iter().any(|it| is_below(&last, it));
+        let is_link = MERGED.iter().any(|(link, _)| is_below(&last, link));
+        return match is_merged || is_link {
+            true => End::Nothing,
+            false => End::Elsewhere,
+        };
+    };
+    match tree.get(base.in_image(&found)) {
+        Some(visit) => End::Image(visit.stat().mode),
+        None => End::Base,
+    }
+}
+
 /// Sums up shadows as findings, one for each kind and owner.
 pub fn findings(shadows: &[Shadow]) -> Vec<Finding> {
     let mut groups: BTreeMap<(&'static FindingKind, &Option<String>), Vec<&Shadow>> =

@@ -274,6 +274,7 @@ impl Survey {
         }
         if let Some(inside) = &mut image.inside {
             image.modules = inside.modules()?;
+            image.texts = inside.texts()?;
         }
         image.facts.patterns.clone_from(&self.patterns);
         let (before, known) = match from {
@@ -412,7 +413,10 @@ mod tests {
         let directory = Stat::implicit_directory(1);
         let mut tree = Tree::new(directory.clone());
         let file = Leaf {
-            stat: Stat::default(),
+            stat: Stat {
+                mode: 0o755,
+                ..Stat::default()
+            },
             content: Content::File {
                 size: 3,
                 id: id.clone(),

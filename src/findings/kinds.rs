@@ -357,6 +357,20 @@ kinds! {
         repair "Put the file on the host, or a unit of your own that needs none into the image \
          with --overlay. If nobody starts the unit, nothing is lost.";
 
+    PROGRAM_MISSING: Note "program-missing",
+        "a unit starts a program that is in neither the image nor the base, or is not executable",
+        why "systemd does not start a service whose program is missing. Where all files of the base \
+             are at hand, that is certain, and fatal; where only packages list them, the program may \
+             be one that no package lists.",
+        repair "Add the package that has the program, or a unit of your own with --overlay. If nobody \
+                starts the unit on this base: --allow program-missing.";
+
+    NOT_EXECUTABLE: Fatal "not-executable",
+        "a program in a directory of commands can be executed by nobody",
+        why "The file has no bit that lets anybody execute it, not even root. A shell that is to start \
+             it says that permission is denied.",
+        repair "Set the mode in the package, or add the file with the right mode with --overlay.";
+
     ACCOUNT_MISSING: Note "account-missing",
         "a unit runs as a user or group that only a scriptlet makes, so it can't start",
         why "The account is made when the package is installed, and no scriptlet is run for an \

@@ -1,10 +1,10 @@
 //! The short texts of an image that say what else must be there: units, and who they run as.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 use image::squashfs::Image;
-use image::{Content, Tree, Visit};
+use image::{Content, Stored, Tree, Visit};
 
 use crate::words::failure::{Failure, Result};
 
@@ -19,17 +19,28 @@ const MAX_TEXT: u64 = 64 * 1024;
 /// Most files that are looked at. The largest distributions have some 2 000 units in all.
 const MAX_TEXTS: usize = 4096;
 
-/// Reads the texts of a finished image, by their paths in it.
+/// Reads the texts of an image that was just packed, by their paths in it.
 pub fn read<R: Read + Seek>(tree: &Tree, packed: &mut R) -> Result<BTreeMap<String, String>> {
-    let mut texts = BTreeMap::new();
-    let is_there = |path: &&str| tree.get(path).is_some();
-    if !DIRECTORIES.iter().any(is_there) {
-        return Ok(texts);
+    if !are_there(tree) {
+        return Ok(BTreeMap::new());
     }
     let mut image = Image::open(packed).map_err(Failure::refused)?;
     let stored = image.tree().map_err(Failure::refused)?;
+    read_back(&mut image, &stored).map_err(|error| Failure::io("reading the image back", error))
+}
+
+fn are_there(tree: &Tree) -> bool {
+    DIRECTORIES.iter().any(|path| tree.get(path).is_some())
+}
+
+/// Reads the texts of a finished image.
+pub fn read_back(image: &mut dyn Stored, tree: &Tree) -> io::Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    if !are_there(tree) {
+        return Ok(texts);
+    }
     let mut wanted = Vec::new();
-    stored.walk(&mut |path, visit| {
+    tree.walk(&mut |path, visit| {
         let is_kept = |directory: &&str| {
             (path.bytes().strip_prefix(directory.as_bytes()))
                 .is_some_and(|rest| rest.starts_with(b"/"))
@@ -45,9 +56,7 @@ pub fn read<R: Read + Seek>(tree: &Tree, packed: &mut R) -> Result<BTreeMap<Stri
     });
     for (path, id) in wanted {
         let mut bytes = Vec::new();
-        let mut content = image.content(&id).map_err(Failure::refused)?;
-        (content.read_to_end(&mut bytes))
-            .map_err(|error| Failure::io("reading the image back", error))?;
+        image.open_content(&id)?.read_to_end(&mut bytes)?;
         // systemd refuses a unit that is not UTF-8.
         if let Ok(text) = String::from_utf8(bytes) {
             texts.insert(path.text().into_owned(), text);
