@@ -52,7 +52,7 @@ const SIDES: [Side; 4] = [
         forget: "rm -rf $work/cache",
         commands: "\"$program\" --base $work/base --os-release $work/os-release --arch x86_64 \
              --cache-dir $work/cache --repo \"$repo\" --dry-run $recommends \"$package\" 2> $work/said; \
-             grep -q 'it is not there' $work/said || grep -q '^resolve ' $work/said",
+             grep -q 'but it is missing' $work/said || grep -q '^resolve ' $work/said",
     },
     Side {
         name: "dnf",
@@ -66,7 +66,7 @@ const SIDES: [Side; 4] = [
         name: "dnf5",
         forget: "test -n \"$dnf5\" && rm -rf \"$dnf5/bench\" && mkdir -p \"$dnf5/bench/root\" && \
              cp -r \"$repo/repodata\" \"$dnf5/bench/\"",
-        commands: "test -n \"$dnf5\" && chroot \"$dnf5\" dnf5 -q --repofrompath=bench,file:///bench \
+        commands: "test -n \"$dnf5\" || exit 1; chroot \"$dnf5\" dnf5 -q --repofrompath=bench,file:///bench \
              --repo=bench --installroot=/bench/root --setopt=cachedir=/bench/cache \
              --setopt=reposdir=/bench/none --releasever=12 --setopt=install_weak_deps=$weak \
              --no-gpgchecks install --assumeno \"$package\" > $work/said 2>&1; \
