@@ -43,12 +43,25 @@ pub struct Built {
     /// What of the base meets these requirements, where its packages are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     relies_on: Vec<ReliedOn>,
+    /// The images that it was judged with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with: Option<With>,
     files: usize,
     content_bytes: u64,
     findings: Vec<Finding>,
     left_out: Vec<compose::LeftOut>,
     changed: Vec<compose::Changed>,
     tree: TreeLines,
+}
+
+/// What an image was judged with.
+#[derive(Debug, Serialize)]
+pub struct With {
+    /// The file names of the images.
+    pub images: Vec<String>,
+    /// Whether what programs load was judged, too: after a dry run, and where the base's libraries are
+    /// not known, it was not.
+    pub loads: bool,
 }
 
 /// A tree that is shown as its lines: they are made when they are asked for, since they can take
@@ -83,6 +96,7 @@ impl Built {
         inputs: &Inputs,
         selection: Selection,
         planned: Planned,
+        with: Option<With>,
         result: Option<Stored>,
         changes: Vec<String>,
     ) -> Self {
@@ -114,6 +128,7 @@ impl Built {
             requires,
             evidence,
             relies_on: selection.relies_on,
+            with,
             files: plan.files,
             content_bytes: plan.size,
             tree: TreeLines(plan.tree),

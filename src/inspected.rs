@@ -136,27 +136,9 @@ impl InspectedImage {
                 manifest.display()
             )));
         };
-        let file = |name: &str, is_regular| ReleaseFile {
-            name: name.to_owned(),
-            is_regular,
-            strict: Some(b"0".to_vec()),
-            keys: Some(Release::of_keys(found.extension.clone())),
-            instead: None,
-        };
-        let facts = clients::Image {
-            file: format!("{stem}.raw"),
-            link: found.config.name.clone(),
-            releases: vec![file(&found.config.name, true), file(stem, false)],
-            manifest: Some(Release::of_keys(found.extension.clone())),
-            ..clients::Image::default()
-        };
-        let facts = clients::Image {
-            ending: ending(&facts),
-            ..facts
-        };
         Ok(Self {
             path: path.to_owned(),
-            facts,
+            facts: described(&found.config.name, stem, &found.extension),
             assumes_name: false,
             inside: None,
             linkage: found.linkage.take(),
@@ -261,6 +243,29 @@ fn linked_name(facts: &clients::Image) -> String {
     match rest.map(|rest| rest.chars().next()) {
         Some(None | Some('-' | '_' | '+' | '.' | '@')) => own,
         _ => facts.stem().to_owned(),
+    }
+}
+
+/// Returns what clients look at of an image of which the manifest is known: its name, the stem of its
+/// file name, and the keys of its extension-release file.
+pub fn described(name: &str, stem: &str, keys: &BTreeMap<String, String>) -> clients::Image {
+    let file = |name: &str, is_regular| ReleaseFile {
+        name: name.to_owned(),
+        is_regular,
+        strict: Some(b"0".to_vec()),
+        keys: Some(Release::of_keys(keys.clone())),
+        instead: None,
+    };
+    let facts = clients::Image {
+        file: format!("{stem}.raw"),
+        link: name.to_owned(),
+        releases: vec![file(name, true), file(stem, false)],
+        manifest: Some(Release::of_keys(keys.clone())),
+        ..clients::Image::default()
+    };
+    clients::Image {
+        ending: ending(&facts),
+        ..facts
     }
 }
 

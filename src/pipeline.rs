@@ -1,13 +1,18 @@
 //! The stages of a build, in their order.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::slice;
 
 use files::Links;
+use linkage::Linkage;
 
-use crate::answer::{self, Built};
+use crate::answer::{self, Built, With};
 use crate::base::Base;
 use crate::base::files::BaseFiles;
 use crate::check::closure::BaseLibraries;
+use crate::check::set::others::{self, Others};
+use crate::findings::Finding;
 use crate::inputs::Inputs;
 use crate::pack::texts;
 use crate::packages::Selection;
@@ -69,6 +74,18 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.evidence.assume(&selection.assumed);
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
+    let (others, with) =
+        others(inputs, &planned, &base, files.as_ref(), &libraries, report)?.unzip();
+    if let Some(others) = &others {
+        let found = others.on_plan(&planned)?;
+        planned.note(found);
+    }
+    let under = Under {
+        base: &base,
+        files: files.as_ref(),
+        libraries: &libraries,
+        others: others.as_ref(),
+    };
     planned.note(
         publish::offered::findings(destination, &planned.identity)
             .into_iter()
@@ -83,8 +100,7 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.describe(&inputs.plan)?;
     let (stored, changes) = match step {
         Step::Keep(kept) => {
-            let known = (&base, &libraries);
-            let stored = keep(inputs, &kept, known, &selection, &mut planned, report)?;
+            let stored = keep(inputs, &kept, under, &selection, &mut planned, report)?;
             (Some(stored), Vec::new())
         }
         Step::Build { changes } => {
@@ -92,13 +108,12 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
             planned.built_from = Some(built_from);
             foresee(inputs, &planned, &base, &selection, report)?;
             answer::list_changes(&planned.plan, report);
-            let known = (&base, &libraries);
             let stored = match inputs.dry_run {
                 true => None,
                 false => Some(make(
                     inputs,
                     signer,
-                    known,
+                    under,
                     &mut selection,
                     &mut planned,
                     report,
@@ -108,7 +123,9 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         }
     };
     selection.keep_lock(&inputs.packages, report)?;
-    Ok(Built::new(inputs, selection, planned, stored, changes))
+    Ok(Built::new(
+        inputs, selection, planned, with, stored, changes,
+    ))
 }
 
 /// Leaves the store as it is, since the image is there. What its files need is looked up all the
@@ -116,14 +133,15 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
 fn keep(
     inputs: &Inputs,
     kept: &Kept,
-    (base, libraries): (&Base, &BaseLibraries),
+    under: Under<'_>,
     selection: &Selection,
     planned: &mut Planned,
     report: &Report,
 ) -> Result<Stored> {
     let mut image = files::open(&kept.path, Links::Refuse)?;
-    let mut found = check::needs_of_files(planned, &kept.linkage, libraries)?;
+    let mut found = check::needs_of_files(planned, &kept.linkage, under.libraries)?;
     let texts = texts::read(&planned.plan.tree, &mut image)?;
+    let base = under.base;
     found.extend(check::startable(&planned.plan, &texts, &kept.linkage, base));
     found.extend(check::references::units(
         &texts,
@@ -131,6 +149,7 @@ fn keep(
         &selection.packages(),
         &base.owners,
     ));
+    found.extend(under.together(planned, &kept.linkage, &mut image)?);
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {
@@ -170,12 +189,86 @@ fn foresee(
     }
 }
 
+/// Opens the images that clients may merge with this one, and says which, and what of them is not
+/// judged.
+fn others(
+    inputs: &Inputs,
+    planned: &Planned,
+    base: &Base,
+    files: Option<&BaseFiles<'_>>,
+    libraries: &BaseLibraries,
+    report: &Report,
+) -> Result<Option<(Others, With)>> {
+    if inputs.with.is_empty() {
+        return Ok(None);
+    }
+    // The first image of a store goes with none that is there.
+    let output = &inputs.destination.output;
+    let is_to_come = |path: &&PathBuf| !path.exists() && is_one_place(path, output);
+    let with = inputs.with.iter().filter(|path| !is_to_come(path));
+    let with: Vec<_> = with.cloned().collect();
+    let others = Others::open(&with, &planned.identity, base, files)?;
+    let images = others.names();
+    let unknown = match (libraries.are_known(), inputs.dry_run) {
+        (false, _) => "; what programs load is not judged: the base's libraries are not known",
+        (true, true) => "; what programs load is judged once the image is packed",
+        (true, false) => "",
+    };
+    match images.is_empty() {
+        true => report.stage("with", "no other image is merged with this one"),
+        false => report.stage("with", &format!("{}{unknown}", images.join(", "))),
+    }
+    let loads = unknown.is_empty();
+    Ok(Some((others, With { images, loads })))
+}
+
+/// Says whether two paths of something that is not there yet are the same.
+fn is_one_place(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(above.join(path.file_name()?))
+    };
+    place(one).is_some_and(|one| place(other) == Some(one))
+}
+
+/// What an image is merged with.
+#[derive(Clone, Copy)]
+struct Under<'a> {
+    base: &'a Base,
+    files: Option<&'a BaseFiles<'a>>,
+    libraries: &'a BaseLibraries,
+    others: Option<&'a Others>,
+}
+
+impl Under<'_> {
+    /// Says what a finished image brings to the others that clients may merge with it.
+    fn together(
+        self,
+        planned: &Planned,
+        linkage: &Linkage,
+        image: &mut (impl io::Read + io::Seek),
+    ) -> Result<Vec<Finding>> {
+        let Some(others) = self.others else {
+            return Ok(Vec::new());
+        };
+        let names = pack::names(image, &planned.plan.tree)?;
+        let packed = others::Packed {
+            linkage,
+            names: &names,
+            libraries: self.libraries,
+            files: self.files,
+        };
+        others.on_packed(planned, &packed)
+    }
+}
+
 /// Packs what was planned and adds the image to the store: all or nothing. What is found on the way
 /// in the files themselves is noted.
 fn make(
     inputs: &Inputs,
     signer: Option<&Signer>,
-    (base, libraries): (&Base, &BaseLibraries),
+    under: Under<'_>,
     selection: &mut Selection,
     planned: &mut Planned,
     report: &Report,
@@ -184,27 +277,28 @@ fn make(
     let output = directory.temporary()?;
     let chosen = &mut selection.chosen;
     let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
-    let mut found = check::files(planned, &packed, libraries)?;
+    let mut found = check::files(planned, &packed, under.libraries)?;
     found.append(&mut packed.findings);
     found.extend(check::startable(
         &planned.plan,
         &packed.texts,
         &packed.linkage,
-        base,
+        under.base,
     ));
     found.extend(check::references::units(
         &packed.texts,
         &planned.plan,
         &selection.packages(),
-        &base.owners,
+        &under.base.owners,
     ));
+    found.extend(under.together(planned, &packed.linkage, &mut packed.output)?);
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {
         pack::unpack(&mut packed.output, directory, report)?;
     }
     let identity = &planned.identity;
-    let manifest = publish::manifest::of(planned, base, selection, &mut packed);
+    let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
     publish::publish(
         directory,
         identity,

@@ -519,3 +519,141 @@ fn compare_programs(
     }
     wrong
 }
+
+/// What of a set is told by its files alone.
+const OF_FILES: [&str; 4] = [
+    "image-conflict",
+    "cache-hidden",
+    "directory-mode",
+    "directory-access",
+];
+
+/// Returns the findings of these kinds, as `id: text`.
+fn told(findings: &Value, ids: &[&str]) -> BTreeSet<String> {
+    let findings = findings.as_array().unwrap().iter();
+    findings
+        .filter(|one| ids.contains(&one["id"].as_str().unwrap()))
+        .map(|one| {
+            format!(
+                "{}: {}",
+                one["id"].as_str().unwrap(),
+                one["text"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+/// Returns the names of the libraries that programs get from elsewhere, by image and program.
+fn changes(set: &Value) -> BTreeSet<(String, String, String)> {
+    let changes = set["changes"].as_array().unwrap().iter();
+    let told = changes.filter(|one| !one["before"].is_null() && !one["after"].is_null());
+    told.map(|one| {
+        let of = one["of"]
+            .as_u64()
+            .map(|index| &set["order"][usize::try_from(index).unwrap()]);
+        let of = of.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let word = |key: &str| one[key].as_str().unwrap().to_owned();
+        (of, word("program"), word("name"))
+    })
+    .collect()
+}
+
+/// Every image of the set is built with every other one, over the base: it brings what `check` says
+/// of the two, but for what it says of the other one and an image of nothing.
+#[test(OVERLAID)]
+fn a_new_image_is_judged_as_check_judges_the_set() {
+    let (images, bases, mut names) = workshop();
+    let base = &bases[0];
+    // One whose library takes the place of another image's that its program needs.
+    let tree = images.tree("zz");
+    images.library(&tree, "", "libx.so.1", &["X_1"], &[]);
+    let x = images.tree("x10").join("usr").join(&images.libraries);
+    let mut images = images;
+    images.program("x10", "x10-new", "f_X_2", &[&x.join("libx.so.1")], &[]);
+    names.push("zz".to_owned());
+    fs::create_dir_all(images.tree("0").join("usr")).unwrap();
+    let nothing = images.image("0");
+    let raws: Vec<_> = names.iter().map(|name| images.image(name)).collect();
+    let check = |raws: [&Path; 2], more: &[&str]| {
+        let mut check = program();
+        check.args(["check", "--json", "--base"]).arg(base);
+        json(&check.args(raws).args(more).output().unwrap())
+    };
+    let mut broke = 0;
+    let build = |name: &str, more: &[&str]| {
+        let mut build = program();
+        build.args(["--match", "any", "--image-version", "1", "--name", name]);
+        build
+            .arg("--overlay")
+            .arg(images.tree(name))
+            .arg("--base")
+            .arg(base);
+        build
+            .arg("-o")
+            .arg(images.scratch.join(&format!("store/{name}")));
+        build.args(["--replace", "--json"]).args(more);
+        for id in OF_FILES
+            .iter()
+            .chain(&["shadows-base", "base-breaks", "unchecked-base"])
+        {
+            build.args(["--allow", id]);
+        }
+        for id in [
+            "soname-missing",
+            "symbol-version-missing",
+            "library-unloadable",
+        ] {
+            build.args(["--allow", id]);
+        }
+        build.output().unwrap()
+    };
+    for (name, raw) in names.iter().zip(&raws) {
+        for (other, other_raw) in names.iter().zip(&raws) {
+            if name == other {
+                continue;
+            }
+            let case = format!("{name} with {other}");
+            let with = other_raw.display().to_string();
+            let outcome = build(name, &["--with", &with]);
+            let answer = json(&outcome);
+            assert!(outcome.status.success(), "{case}: {answer}");
+            let with = serde_json::json!({"images": [format!("{other}.raw")], "loads": true});
+            assert_eq!(answer["with"], with, "{case}");
+            let (both, each) = (
+                check([raw, other_raw], &[]),
+                check([raw, other_raw], &["--each"]),
+            );
+            let set = &both["together"][0];
+            let without = &check([&nothing, other_raw], &[])["together"][0];
+            let expected = told(&set["findings"], &OF_FILES);
+            assert_eq!(told(&answer["findings"], &OF_FILES), expected, "{case}");
+            let before = changes(without);
+            let libraries: BTreeSet<_> = (changes(set).into_iter())
+                .filter(|one| !before.contains(one))
+                .map(|(.., library)| library)
+                .collect();
+            let said = told(&answer["findings"], &["loads-another"]);
+            let said: BTreeSet<_> = said
+                .iter()
+                .map(|text| text.split(' ').nth(1).unwrap().to_owned())
+                .collect();
+            assert_eq!(said, libraries, "{case}");
+            let base_breaks = |set: &Value| broken(&set["base_breaks"]);
+            let is_news = !base_breaks(set).is_subset(&base_breaks(without));
+            let said = told(&answer["findings"], &["base-breaks"]);
+            assert_eq!(!said.is_empty(), is_news, "{case}");
+            // What breaks of either that runs without the other one.
+            let of_other = format!("{other}, once {name} is merged, too: ");
+            let of_own = format!("once it is merged with {other}: ");
+            for (image, start) in [(0, of_own), (1, of_other)] {
+                let breaks =
+                    |answer: &Value| broken(&answer["images"][image]["hosts"][0]["breaks"]);
+                let is_news = !breaks(&both).is_subset(&breaks(&each));
+                let said = answer["findings"].to_string().contains(&start);
+                assert_eq!(said, is_news, "{case}: {}", answer["findings"]);
+                broke += u32::from(is_news);
+            }
+        }
+    }
+    assert!(broke > 0);
+}

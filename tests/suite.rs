@@ -67,6 +67,7 @@ mod takeover;
 mod times;
 mod verdicts;
 mod why;
+mod with;
 mod workshop;
 
 fn main() -> std::process::ExitCode {

@@ -90,6 +90,17 @@ pub struct Break {
     pub where_looked: String,
 }
 
+impl Break {
+    /// Says whether the same file lacks the same library or interpreter, be it for another reason.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        let name = |one: &'_ Self| {
+            let file = one.missing.split([':', ' ']).next().unwrap_or_default();
+            file.rsplit('/').next().unwrap_or_default().to_owned()
+        };
+        self.path == other.path && name(self) == name(other)
+    }
+}
+
 /// Judges an image over a base: every program, library and script that would not run, in order.
 pub fn judge(linkage: &Linkage, base: &BaseLibraries) -> Vec<Break> {
     base.below()

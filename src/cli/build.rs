@@ -198,6 +198,10 @@ pub struct ImageArguments {
     #[arg(long = "match", value_name = "WHAT", help_heading = "Base", value_enum)]
     #[serde(rename = "match", deserialize_with = "by_name")]
     pub matching: Option<Matching>,
+    /// Also judge the image together with those that clients may merge with it: an image, or a store,
+    /// of which the newest image of each other extension counts that is for the same systems
+    #[arg(long, value_name = "STORE|IMAGE", help_heading = "Base")]
+    pub with: Vec<PathBuf>,
     /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
     /// [default: zstd:7]
     #[arg(long, value_name = "TYPE", help_heading = "Packing")]

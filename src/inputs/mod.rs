@@ -118,6 +118,8 @@ pub struct Inputs {
     pub base: BaseSource,
     /// What decides the plan.
     pub plan: plan::Settings,
+    /// Stores and images that clients may merge with the image.
+    pub with: Vec<PathBuf>,
     /// Which findings do not stop the build.
     pub waivers: Waivers,
     /// How the image is packed.
@@ -196,6 +198,7 @@ impl Inputs {
                 matching: image.matching.unwrap_or_default(),
                 updates: updates(arguments, layout)?,
             },
+            with: image.with.clone(),
             waivers: Waivers::new(&arguments.allow, arguments.strict)?
                 .because(arguments.reasons.clone()),
             packing: packing(arguments)?,

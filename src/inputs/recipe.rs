@@ -219,6 +219,7 @@ fn merged_image(recipe: ImageArguments, typed: ImageArguments) -> ImageArguments
         module: added(recipe.module, typed.module),
         recommends: typed.recommends || recipe.recommends,
         matching: typed.matching.or(recipe.matching),
+        with: added(recipe.with, typed.with),
         compression: typed.compression.or(recipe.compression),
         block_size: typed.block_size.or(recipe.block_size),
         keep: added(recipe.keep, typed.keep),
@@ -226,7 +227,7 @@ fn merged_image(recipe: ImageArguments, typed: ImageArguments) -> ImageArguments
     }
 }
 
-fn added(mut list: Vec<String>, more: Vec<String>) -> Vec<String> {
+fn added<T>(mut list: Vec<T>, more: Vec<T>) -> Vec<T> {
     list.extend(more);
     list
 }
@@ -249,7 +250,7 @@ fn read(path: &Path, text: &str) -> Result<BuildArguments> {
         &mut image.lock,
         &mut image.os_release,
     ];
-    for path in paths.into_iter().flatten() {
+    for path in paths.into_iter().flatten().chain(&mut image.with) {
         *path = directory.join(&*path);
     }
     if image.base.is_some() && !image.base_install.is_empty() {
@@ -503,6 +504,7 @@ mod tests {
             arch = "x86-64"
             scope = "system portable"
             match = "sysext-level"
+            with = ["../store", "/abs/x.raw"]
             packages = ["strace", "gdb-13.x86_64", "extra.rpm", "sub/dir", "/abs/x.rpm"]
             overlay = "tree"
             base = "base"
@@ -556,6 +558,7 @@ mod tests {
                 arch: Some("x86-64".into()),
                 scope: Some("system portable".into()),
                 matching: Some(Matching::SysextLevel),
+                with: ["dir/../store", "/abs/x.raw"].map(PathBuf::from).into(),
                 overlay: Some("dir/tree".into()),
                 base: Some("dir/base".into()),
                 base_install: Vec::new(),
@@ -611,6 +614,7 @@ mod tests {
                 ("module", "list of strings"),
                 ("recommends", "true or false"),
                 ("match", "string"),
+                ("with", "list of strings"),
                 ("compression", "string"),
                 ("block-size", "string"),
                 ("keep", "list of strings"),
@@ -641,7 +645,7 @@ mod tests {
                 "dir/x.toml:1: unknown key \"sign-key\"",
                 "the keys are packages, repositories, allow, overlay, name, version, build-number, \
                  arch, scope, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
-                 compression, block-size, keep, drop",
+                 with, compression, block-size, keep, drop",
             ),
             (
                 "packages = \"strace\"",

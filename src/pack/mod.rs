@@ -22,8 +22,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use ::linkage::Linkage;
 use anyhow::anyhow;
 use files::Links;
-use image::ContentId;
-use image::squashfs::{self, Compressor, Options, Packer, Summary};
+use image::squashfs::{self, Compressor, Image, Options, Packer, Summary};
+use image::{Content, ContentId, Tree, Visit};
 use rpm_input::{Files, Package, Payload};
 use sha2::{Digest as _, Sha256};
 
@@ -34,7 +34,7 @@ use crate::pack::stamps::Stamps;
 use crate::packages::Chosen;
 use crate::plan::compose::{Plan, content_id};
 use crate::report::Report;
-use crate::words::digest::sha256_id;
+use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result, package_failure};
 use crate::words::quantity::{bytes, counted};
 
@@ -133,6 +133,41 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
         ),
     );
     Ok(packed)
+}
+
+/// Reads the contents of an image that its plan names otherwise than by their SHA-256, and returns
+/// that.
+pub fn names(
+    image: &mut (impl io::Read + io::Seek),
+    tree: &Tree,
+) -> Result<BTreeMap<ContentId, ContentId>> {
+    let mut paths = BTreeMap::new();
+    tree.walk(&mut |path, visit| {
+        if let Visit::Leaf(_, leaf) = visit
+            && let Content::File { id, size } = &leaf.content
+            && *size > 0
+            && !id.is_sha256()
+        {
+            paths.entry(id.clone()).or_insert_with(|| path.clone());
+        }
+    });
+    if paths.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let failed = |error: io::Error| Failure::io("reading the image back", error);
+    let mut image = Image::open(image).map_err(Failure::refused)?;
+    let stored = image.tree().map_err(Failure::refused)?;
+    let mut names = BTreeMap::new();
+    for (id, path) in paths {
+        if let Some(Visit::Leaf(_, leaf)) = stored.get(&path)
+            && let Content::File { id: place, .. } = &leaf.content
+        {
+            let mut content = image.content(place).map_err(Failure::refused)?;
+            let (_, digest) = sha256(&mut content).map_err(failed)?;
+            names.insert(id, sha256_id(&digest));
+        }
+    }
+    Ok(names)
 }
 
 /// Writes the tree of an image to a directory.

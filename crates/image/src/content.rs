@@ -81,6 +81,11 @@ impl ContentId {
         Self(Name::Place(reference))
     }
 
+    /// Says whether it is that of a SHA-256 digest.
+    pub fn is_sha256(&self) -> bool {
+        matches!(self.0, Name::Digest(Algorithm::Sha256, ..))
+    }
+
     /// Returns the reference of the inode whose content it is, if it is one in an image.
     pub(crate) fn place(&self) -> Option<u64> {
         match self.0 {

@@ -187,13 +187,14 @@ fn replace(
 
 /// Contents of images, by names that mean the same in all of them.
 #[derive(Default)]
-struct Contents {
+pub struct Contents {
     open: BTreeMap<PathBuf, Inside>,
     known: BTreeMap<(PathBuf, ContentId), ContentId>,
 }
 
 impl Contents {
-    fn name(&mut self, path: &PathBuf, id: &ContentId) -> Result<ContentId> {
+    /// Names a content of the image at a path.
+    pub fn name(&mut self, path: &PathBuf, id: &ContentId) -> Result<ContentId> {
         let key = (path.clone(), id.clone());
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());

@@ -6,6 +6,7 @@
 
 mod loads;
 pub mod members;
+pub mod others;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -105,47 +106,76 @@ pub fn in_order(one: &str, two: &str) -> Ordering {
 }
 
 /// Judges images, the lowest first, over a base.
-pub fn judge(layers: &[Layer<'_>], below: Option<Below<'_>>, files: Files<'_>) -> Result<Together> {
-    let stack = Stack::new(layers.iter().map(|layer| layer.tree).collect());
-    let clashes = stack.clashes(files.naming)?;
-    let differing: BTreeSet<(usize, usize, &str)> = (clashes.iter())
-        .map(|clash| (clash.upper, clash.lower, clash.path.as_str()))
-        .collect();
-    let same = |before: Origin, after: Origin, path: &str| match (before, after) {
-        (Origin::Image(lower), Origin::Image(upper)) => !differing.contains(&(upper, lower, path)),
-        (Origin::Base, Origin::Image(upper)) => !(files.differs_from_base)(upper, path),
-        _ => before == after,
-    };
-    let loads = below.map(|below| loads::loads(&stack, layers, below, &same));
-    let mut findings = Vec::new();
-    let words = Words { layers };
-    words.clashes(&clashes, &mut findings);
-    words.mounts(&mut findings);
-    if let Some(loads) = &loads {
-        words.changes(&loads.changes, &mut findings);
-        words.twice(loads, files.naming, &mut findings)?;
-        words.base_breaks(&loads.base_breaks, &mut findings);
+pub fn judge(
+    layers: &[Layer<'_>],
+    below: Option<Below<'_>>,
+    mut files: Files<'_>,
+) -> Result<Together> {
+    Facts::of(layers, below, &mut files)?.told(layers, files.naming)
+}
+
+/// What is so of a set, before it is put into words.
+struct Facts {
+    clashes: Vec<Clash>,
+    /// `None` where nothing is known of the base.
+    loads: Option<Loads>,
+}
+
+impl Facts {
+    fn of(layers: &[Layer<'_>], below: Option<Below<'_>>, files: &mut Files<'_>) -> Result<Self> {
+        let stack = Stack::new(layers.iter().map(|layer| layer.tree).collect());
+        let clashes = stack.clashes(files.naming)?;
+        let differing: BTreeSet<(usize, usize, &str)> = (clashes.iter())
+            .map(|clash| (clash.upper, clash.lower, clash.path.as_str()))
+            .collect();
+        let same = |before: Origin, after: Origin, path: &str| match (before, after) {
+            (Origin::Image(lower), Origin::Image(upper)) => {
+                !differing.contains(&(upper, lower, path))
+            }
+            (Origin::Base, Origin::Image(upper)) => !(files.differs_from_base)(upper, path),
+            _ => before == after,
+        };
+        let loads = below.map(|below| loads::loads(&stack, layers, below, &same));
+        Ok(Self { clashes, loads })
     }
-    let loads = loads.map(|loads| {
-        (
-            loads.programs,
-            loads.changes,
-            loads.base_breaks,
-            loads.breaks,
-        )
-    });
-    let known = loads.is_some();
-    let (programs, changes, base_breaks, breaks) = loads.unwrap_or_default();
-    Ok(Together {
-        order: layers.iter().map(|layer| layer.name.to_owned()).collect(),
-        unjudged: Vec::new(),
-        clashes,
-        changes,
-        base_breaks,
-        findings,
-        programs,
-        breaks: known.then_some(breaks),
-    })
+
+    /// Takes out what is so without one of the images, too.
+    fn subtract(&mut self, without: &Self) {
+        (self.clashes).retain(|one| !without.clashes.contains(one));
+        if let (Some(loads), Some(without)) = (&mut self.loads, &without.loads) {
+            (loads.changes).retain(|one| !without.changes.contains(one));
+            (loads.base_breaks).retain(|one| !without.base_breaks.contains(one));
+            for (image, breaks) in &mut loads.breaks {
+                let known = without.breaks.get(image).map_or(&[][..], Vec::as_slice);
+                breaks.retain(|one| !known.iter().any(|known| known.is_about_the_same(one)));
+            }
+        }
+    }
+
+    fn told(self, layers: &[Layer<'_>], naming: &mut Naming<'_>) -> Result<Together> {
+        let Self { clashes, loads } = self;
+        let mut findings = Vec::new();
+        let words = Words { layers };
+        words.clashes(&clashes, &mut findings);
+        words.mounts(&mut findings);
+        if let Some(loads) = &loads {
+            words.changes(&loads.changes, &mut findings);
+            words.twice(loads, naming, &mut findings)?;
+            words.base_breaks(&loads.base_breaks, &mut findings);
+        }
+        let is_known = loads.is_some();
+        let loads = loads.unwrap_or_default();
+        Ok(Together {
+            order: layers.iter().map(|layer| layer.name.to_owned()).collect(),
+            unjudged: Vec::new(),
+            clashes,
+            changes: loads.changes,
+            base_breaks: loads.base_breaks,
+            findings,
+            programs: loads.programs,
+            breaks: is_known.then_some(loads.breaks),
+        })
+    }
 }
 
 /// Puts into words what becomes of a set.
