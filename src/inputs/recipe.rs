@@ -665,20 +665,20 @@ mod tests {
             ("name = \"\"", "dir/x.toml:1: name: the string is empty", ""),
             (
                 "build-number = -1",
-                "dir/x.toml:1: build-number takes a whole number, 0 or more, or a string such as \
+                "dir/x.toml:1: build-number takes \"auto\", \"none\", a whole number, 0 or more, or a string such as \
                  \"29.1\", but this is of type integer",
                 "",
             ),
             (
                 "build-number = 29.1",
-                "dir/x.toml:1: build-number takes a whole number, 0 or more, or a string such as \
+                "dir/x.toml:1: build-number takes \"auto\", \"none\", a whole number, 0 or more, or a string such as \
                  \"29.1\", but this is of type float",
                 "",
             ),
             (
                 "build-number = \"29.\"",
                 "dir/x.toml:1: build-number: \"29.\" is not a number, or several with dots, such \
-                 as 7 or 29.1",
+                 as 7 or 29.1; nor is it auto or none",
                 "",
             ),
             (
