@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::client::{CLIENT_254, CLIENT_257, CLIENT_NEWEST, Client, client, merged};
 use crate::guide;
-use crate::workshop::{Scratch, fixture, json, os_release, output_of, program, text};
+use crate::workshop::{Scratch, fixture, json, os_release, output_of, program, sha256sum, text};
 
 /// Returns the program, about to put a tree into a store as a version of an extension.
 pub fn build_of(tree: &Path, store: &Path, name: &str, version: &str) -> Command {
@@ -142,6 +142,49 @@ const DAMAGES: [Damage; 18] = [
     damage(true, "foreign", "cp \"$2\" SHA256SUMS.gpg"),
 ];
 
+/// What is done to the verdicts in a copy of a store, which are no client's business.
+const OF_VERDICTS: [Damage; 2] = [
+    damage(true, "no-verdicts", "rm compat.json"),
+    damage(true, "other-verdicts", "echo >> compat.json"),
+];
+
+/// Judges a store's images for their own system, and puts the verdicts on its list.
+fn judge(scratch: &Scratch, store: &Path, signing: &[String]) {
+    let packages = scratch.join("packages");
+    fs::write(&packages, "filesystem-1-1.x86_64\n").unwrap();
+    let list = || fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    let before = list();
+    let outcome = program()
+        .args(["store", "gate", "--write"])
+        .arg(store)
+        .arg("--base")
+        .arg(packages)
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"))
+        .args(signing)
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let verdicts = sha256sum(&store.join("compat.json")) + "  compat.json";
+    assert!(list().lines().any(|line| line == verdicts), "{}", list());
+    assert_eq!(of_sysextmgr(&list()), of_sysextmgr(&before));
+}
+
+/// Returns the images that sysextmgr finds on a list, and all that it asks the store for: the names
+/// of its lines that end like an image, and a manifest for each (`images-list.c`).
+fn of_sysextmgr(list: &str) -> Vec<(&str, String)> {
+    let images = list.split('\n').filter(|line| {
+        let mut endings = [".raw", ".img"].iter();
+        endings.any(|ending| line.ends_with(ending))
+    });
+    let images = images.map(|line| {
+        let image = line.split_once(' ').unwrap().1.trim_start_matches(' ');
+        let manifest = image.strip_suffix(".raw").unwrap();
+        (image, format!("{manifest}.manifest.gz"))
+    });
+    images.collect()
+}
+
 /// Makes a directory to be served, with a good copy of a store and the damaged ones, and returns
 /// what a client does with them: for each, a line with the exit code and what is installed then.
 fn damaged_stores(
@@ -214,6 +257,9 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
         );
         let key: &[String] = if sign { &key } else { &[] };
         define(&store, "@@STORE_URL@@", key);
+        if sign {
+            judge(&scratch, &store, key);
+        }
         let (_home, foreign) = foreign_signature(&store.join("SHA256SUMS"));
         let outcome = program()
             .args(["store", "page"])
@@ -221,8 +267,14 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
             .output()
             .unwrap();
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
-        let damages = DAMAGES.iter().filter(|damage| damage.signed == sign);
-        let damages: Vec<_> = damages.collect();
+        let of_kind = |damages: &'static [Damage]| -> Vec<&Damage> {
+            damages
+                .iter()
+                .filter(|damage| damage.signed == sign)
+                .collect()
+        };
+        let harmless = of_kind(&OF_VERDICTS);
+        let damages = [&harmless[..], &of_kind(&DAMAGES)].concat();
         let served = scratch.join(if sign {
             "signed.served"
         } else {
@@ -247,7 +299,12 @@ fn each_systemd_updates_and_refuses_what_is_damaged() {
             let newest = format!("good 0 installed{}", images(&["1.11-1"]));
             let third = format!("third 0 installed{}", images(&["1.10-1", "1.11-1"]));
             assert_eq!(results[..2], [newest, third], "systemd {}", one.systemd);
-            for (result, damage) in results[2..].iter().zip(&damages) {
+            let (followed, refused) = results[2..].split_at(harmless.len());
+            for (result, harmless) in followed.iter().zip(&harmless) {
+                let newest = format!("{} 0 installed{}", harmless.id, images(&["1.11-1"]));
+                assert_eq!(*result, newest, "systemd {}", one.systemd);
+            }
+            for (result, damage) in refused.iter().zip(&damages[harmless.len()..]) {
                 let rest = result
                     .strip_prefix(damage.id)
                     .unwrap_or_else(|| panic!("{said}"));
