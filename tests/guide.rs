@@ -336,9 +336,17 @@ fn checking_an_os_update() {
         ./update-gate new > said
         grep '^stays  hello-sysext:' said
         cp store/hello-tools-*.raw links/hello-tools.raw
-        ! ./update-gate new > said
+        refused() { if \"$@\" > said; then exit 1; fi; }
+        refused ./update-gate new
         grep '^lost   hello-tools:' said
-        ! ./update-gate old",
+        refused ./update-gate old
+        sed 's|https://example.org/sysext|store|; s|/usr/local/bin/|./|' tukit-plugin > plugin
+        chmod +x plugin
+        ./plugin init-pre
+        refused ./plugin finalize-pre new 7
+        rm links/hello-tools.raw
+        ./plugin finalize-pre new 7 > said
+        grep '^stays  hello-sysext:' said",
     );
 }
 
