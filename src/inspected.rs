@@ -407,6 +407,23 @@ pub fn check_content_size(path: &Path, length: u64, tree: &Tree) -> Result<u64> 
     Ok(total)
 }
 
+/// Says what a file is that was named for an image, where that is plain from its first bytes.
+pub fn not_an_image(path: &Path) -> Result<Option<Failure>> {
+    let start = first_bytes(path)?;
+    let kind = files::what_is(&start).filter(|_| !start.starts_with(b"hsqs"));
+    Ok(kind
+        .map(|kind| Failure::refused(anyhow!("{} is not an image: it is {kind}", path.display()))))
+}
+
+/// Returns how a file begins.
+pub fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    (files::open(path, Links::Follow)?.take(64))
+        .read_to_end(&mut start)
+        .map_err(|error| Failure::io(reading(path), error))?;
+    Ok(start)
+}
+
 /// Sorts an error by whether the image or the system is at fault.
 pub fn image_failure(path: &Path, error: impl Into<io::Error>) -> Failure {
     let error = error.into();

@@ -368,3 +368,33 @@ fn quiet_is_quiet_until_something_is_wrong() {
     assert!(code == Some(1) && said.contains("error "), "{said}");
     assert!(!said.contains("unsigned"), "{said}");
 }
+
+#[test]
+fn what_is_not_an_image_is_called_what_it_is() {
+    let scratch = Scratch::new();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = scratch.join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let package = fixture("hello-sysext-1.0-1.x86_64.rpm")
+        .display()
+        .to_string();
+    for (verb, path, what, kind) in [
+        ("inspect", &write("empty", b""), None, "empty"),
+        (
+            "inspect",
+            &write("page", b"<html>404"),
+            None,
+            "an HTML page",
+        ),
+        ("inspect", &package, None, "an RPM package"),
+        ("why", &write("text", b"hello\n"), Some("x"), "a text file"),
+    ] {
+        let outcome = program().arg(verb).arg(path).args(what).output().unwrap();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        let expected = format!("error: {path} is not an image: it is {kind}");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+}

@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use crate::answer::TreeLines;
 use crate::cli::InspectArguments;
-use crate::inspected::{beside, check_content_size, image_failure, read_manifest, release_files};
+use crate::inspected::{
+    beside, check_content_size, image_failure, not_an_image, read_manifest, release_files,
+};
 use crate::report::Report;
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
@@ -62,6 +64,9 @@ fn inspect(path: &Path) -> Result<Inspection> {
         .map_err(|error| Failure::io(doing(), error))?
         .len();
     let refused = |error: ReadError| image_failure(path, error);
+    if let Some(failure) = not_an_image(path)? {
+        return Err(failure);
+    }
     let mut image = Image::open(file).map_err(refused)?;
     let mut tree = image.tree().map_err(refused)?;
     let files = release_files(&mut image, &tree).map_err(|error| image_failure(path, error))?;

@@ -4,7 +4,6 @@
 //! again.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -14,12 +13,15 @@ use resolve::{Dependency, Nevra};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::WhyArguments;
-use crate::inspected::beside;
+use crate::inspected::{beside, first_bytes, not_an_image};
 use crate::report::Report;
 use crate::words::document;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
 use crate::words::text::Text;
+
+/// What reasons are read from.
+const GIVE: &str = "give an image, its manifest, or the output of --dry-run --json";
 
 /// What a manifest or a plan records.
 #[derive(Debug, Default)]
@@ -82,12 +84,15 @@ impl Record {
         } else {
             let beside = beside(path);
             if !beside.try_exists().is_ok_and(|exists| exists) {
+                if let Some(failure) = not_an_image(path)? {
+                    return Err(failure.hint(GIVE));
+                }
                 return Err(Failure::refused(anyhow!(
                     "{} is not next to {}",
                     beside.display(),
                     path.display()
                 ))
-                .hint("give the manifest, or the output of --dry-run --json"));
+                .hint(GIVE));
             }
             document::read(&beside, Links::Refuse, manifest::MAX_SIZE)?
         };
@@ -227,6 +232,11 @@ impl Record {
             .collect();
         match nearest(what, names.iter().map(String::as_str)) {
             Some(name) => failure.hint(format!("did you mean {name}?")),
+            // Manifests do not list files.
+            None if what.starts_with('/') => failure.hint(format!(
+                "to see which files are in it: sysext-build inspect {}",
+                path.display()
+            )),
             None => failure,
         }
     }
@@ -234,10 +244,7 @@ impl Record {
 
 /// Says whether a file is a document, and not an image.
 fn is_json(path: &Path) -> Result<bool> {
-    let failed = |error| Failure::io(format!("reading {}", path.display()), error);
-    let mut start = Vec::new();
-    let file = files::open(path, Links::Follow)?;
-    file.take(16).read_to_end(&mut start).map_err(failed)?;
+    let start = first_bytes(path)?;
     Ok(start.trim_ascii_start().starts_with(b"{") || start.starts_with(&manifest::GZIP))
 }
 

@@ -32,6 +32,7 @@
 mod descent;
 mod directory;
 mod error;
+mod kind;
 mod path_bytes;
 mod private;
 mod read;
@@ -48,6 +49,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 pub use descent::Descent;
 pub use directory::{Directory, replace};
 pub use error::{Error, Kind};
+pub use kind::what_is;
 pub use path_bytes::{PathBytes, brief, directory_of, shown};
 pub use read::read_open;
 pub use secret::SecretFile;

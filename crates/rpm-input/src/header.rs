@@ -355,59 +355,6 @@ fn parse_index(index: &[u8]) -> Vec<Entry> {
     index.chunks_exact(ENTRY).filter_map(Entry::parse).collect()
 }
 
-/// What a file may be that was taken for an RPM, by how it begins.
-const OTHER_KINDS: &[(&[u8], &str)] = &[
-    (b"!<arch>\ndebian-binary", "a Debian package (.deb)"),
-    (b"!<arch>\n", "an archive of ar"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x7fELF", "a program or library (ELF)"),
-    (b"hsqs", "a SquashFS image"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (
-        b"drpm",
-        "a delta package; apply it with applydeltarpm first",
-    ),
-    (b"07070", "a cpio archive"),
-    (b"\x1f\x8b", "a file compressed by gzip"),
-    (b"\xfd7zXZ\0", "a file compressed by xz"),
-    (b"\x28\xb5\x2f\xfd", "a file compressed by zstd"),
-    (b"BZh", "a file compressed by bzip2"),
-];
-
-/// Says what a file is that is not an RPM, from its first bytes.
-fn other_kind(bytes: &[u8]) -> &'static str {
-    if let Some((_, kind)) = (OTHER_KINDS.iter()).find(|(magic, _)| bytes.starts_with(magic)) {
-        return kind;
-    }
-    // The last character may be cut off.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_none() => {
-            let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            std::str::from_utf8(whole).unwrap_or_default()
-        }
-        Err(_) => "",
-    };
-    let is_control = |c: char| c.is_control() && !c.is_ascii_whitespace();
-    if text.is_empty() || text.contains(is_control) {
-        return "something else, since it does not begin with ed ab ee db";
-    }
-    let text = text.trim_start().to_ascii_lowercase();
-    let begins = |starts: &[&str]| starts.iter().any(|start| text.starts_with(start));
-    if begins(&["<!doctype html", "<html"]) {
-        "an HTML page, perhaps what a web server says of a file that it does not have"
-    } else if begins(&["<?xml"]) {
-        "an XML document"
-    } else if begins(&["version https://git-lfs"]) {
-        "a pointer of Git LFS; fetch the file itself with git lfs pull"
-    } else if begins(&["{"]) {
-        "JSON, such as a manifest"
-    } else {
-        "a text file"
-    }
-}
-
 /// Reads the lead, of which only the magic means something today.
 fn read_lead(input: &mut impl BufRead, origin: &str, bytes: &mut Vec<u8>) -> Result<(), Error> {
     let not_rpm = |reason: &str| Error::NotRpm {
@@ -420,7 +367,9 @@ fn read_lead(input: &mut impl BufRead, origin: &str, bytes: &mut Vec<u8>) -> Res
         other => other?,
     }
     if !bytes.starts_with(&LEAD_MAGIC) {
-        return Err(not_rpm(&format!("it is {}", other_kind(bytes))));
+        let other = "something else, since it does not begin with ed ab ee db";
+        let kind = files::what_is(bytes).unwrap_or(other);
+        return Err(not_rpm(&format!("it is {kind}")));
     }
     match bytes.get(4) {
         Some(3 | 4) => Ok(()),
