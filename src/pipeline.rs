@@ -100,7 +100,8 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     planned.describe(&inputs.plan)?;
     let (stored, changes) = match step {
         Step::Keep(kept) => {
-            let stored = keep(inputs, &kept, under, &selection, &mut planned, report)?;
+            judge_kept(inputs, &kept, under, &selection, &mut planned, report)?;
+            let stored = keep(inputs, &kept, &planned, signer, report)?;
             (Some(stored), Vec::new())
         }
         Step::Build { changes } => {
@@ -128,16 +129,16 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
     ))
 }
 
-/// Leaves the store as it is, since the image is there. What its files need is looked up all the
-/// same: the base may be another.
-fn keep(
+/// Looks up what the files of an image need that is there already: the base may be another than when
+/// it was built.
+fn judge_kept(
     inputs: &Inputs,
     kept: &Kept,
     under: Under<'_>,
     selection: &Selection,
     planned: &mut Planned,
     report: &Report,
-) -> Result<Stored> {
+) -> Result<()> {
     let mut image = files::open(&kept.path, Links::Refuse)?;
     let mut found = check::needs_of_files(planned, &kept.linkage, under.libraries)?;
     let texts = texts::read(&planned.plan.tree, &mut image)?;
@@ -155,7 +156,25 @@ fn keep(
     if let Some(directory) = &inputs.tree {
         pack::unpack(&mut image, directory, report)?;
     }
-    Ok(publish::keep(kept, report))
+    Ok(())
+}
+
+/// Leaves an image as it is that is there already.
+fn keep(
+    inputs: &Inputs,
+    kept: &Kept,
+    planned: &Planned,
+    signer: Option<&Signer>,
+    report: &Report,
+) -> Result<Stored> {
+    let destination = &inputs.destination;
+    if inputs.dry_run {
+        foresee_signature(inputs, planned)?;
+        publish::foreseen::keep(destination, &planned.identity)?;
+        publish::say_kept(kept, report);
+        return Ok(Stored::kept(kept, None));
+    }
+    publish::keep(destination, &planned.identity, kept, signer, report)
 }
 
 /// Fails for what the end of the run is known to fail for: the store's own refusal, and an answer
@@ -168,10 +187,7 @@ fn foresee(
     report: &Report,
 ) -> Result<()> {
     let destination = &inputs.destination;
-    if inputs.dry_run && inputs.signing.key.is_none() {
-        let directory = destination.directory_of(&planned.identity.name);
-        signing::extends(&inputs.signing, None, &directory)?;
-    }
+    foresee_signature(inputs, planned)?;
     let manifest = publish::manifest::of_plan(planned, base, selection, &[]);
     let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
     if inputs.dry_run && !destination.replace {
@@ -189,6 +205,16 @@ fn foresee(
     }
 }
 
+/// Fails where the store is signed and no key is given, which a dry run would not notice: it opens
+/// none.
+fn foresee_signature(inputs: &Inputs, planned: &Planned) -> Result<()> {
+    if inputs.dry_run && inputs.signing.key.is_none() {
+        let directory = inputs.destination.directory_of(&planned.identity.name);
+        signing::extends(&inputs.signing, None, &directory)?;
+    }
+    Ok(())
+}
+
 /// Opens the images that clients may merge with this one, and says which, and what of them is not
 /// judged.
 fn others(
@@ -204,7 +230,8 @@ fn others(
     }
     // The first image of a store goes with none that is there.
     let output = &inputs.destination.output;
-    let is_to_come = |path: &&PathBuf| !path.exists() && is_one_place(path, output);
+    let is_to_come =
+        |path: &&PathBuf| !path.is_file() && !store::has_list(path) && is_one_place(path, output);
     let with = inputs.with.iter().filter(|path| !is_to_come(path));
     let with: Vec<_> = with.cloned().collect();
     let others = Others::open(&with, &planned.identity, base, files)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -209,6 +209,96 @@ fn what_is_not_known_is_built() {
     let expected = "number    1.1: a-1.x86-64.raw or its manifest is not in the store\n";
     assert!(said.contains(expected), "{said}");
     assert_eq!(kitchen.images(), ["a-1.1.x86-64.raw"]);
+}
+
+/// Clients that have an image never fetch its name again, so no other one gets it.
+#[test]
+fn the_name_of_an_image_that_was_taken_back_is_used_up() {
+    let kitchen = Kitchen::new();
+    kitchen.recipe("a", TREE);
+    kitchen.build(&["a.toml"]);
+    kitchen.build(&["a.toml", "--block-size", "4K"]);
+    let remove = |name: &str| {
+        let mut command = program();
+        command.args(["store", "remove", "--empty", "store", name]);
+        let outcome = command.current_dir(kitchen.0.path()).output().unwrap();
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    };
+    remove("a-1.1.x86-64.raw");
+    assert_eq!(kitchen.images(), ["a-1.x86-64.raw"]);
+
+    // Not under its name, and the same goes back to it.
+    let other = ["a.toml", "--build-number", "1", "--block-size", "8K"];
+    let outcome = kitchen.run(&other, None);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error: a-1.1.x86-64.raw was taken back from store, "),
+        "{said}"
+    );
+    kitchen.build(&["a.toml", "--build-number", "1", "--block-size", "4K"]);
+    let said = kitchen.build(&["a.toml", "--block-size", "4K"]);
+    assert!(said.contains("store/a-1.1.x86-64.raw  unchanged"), "{said}");
+
+    remove("a");
+    assert_eq!(kitchen.images(), [""; 0]);
+    let said = kitchen.build(&["a.toml"]);
+    assert!(
+        said.contains("number    1.2: a-1.1.x86-64.raw was taken back\n"),
+        "{said}"
+    );
+    assert_eq!(kitchen.images(), ["a-1.2.x86-64.raw"]);
+    let outcome = program()
+        .args(["store", "verify"])
+        .arg(kitchen.0.join("store"))
+        .output();
+    let said = text(&outcome.unwrap().stdout);
+    assert!(
+        said.contains("store: 1 image, ") && said.contains("1 finding"),
+        "{said}"
+    );
+}
+
+/// Nothing is built, and the list is renewed all the same, or refused for its day.
+#[test]
+fn an_image_that_is_kept_does_not_keep_its_list_from_a_day_and_a_signature() {
+    let kitchen = Kitchen::new();
+    kitchen.recipe("a", TREE);
+    kitchen.build(&["a.toml"]);
+    let list = kitchen.0.join("store/SHA256SUMS");
+    kitchen.build(&["a.toml", "--best-before", "2999-01-01"]);
+    let listed = fs::read_to_string(&list).unwrap();
+    assert!(listed.contains("BEST-BEFORE-2999-01-01"), "{listed}");
+
+    // A list whose last day is over.
+    let over = listed.replace("2999-01-01", "2024-01-01");
+    fs::write(&list, &over).unwrap();
+    for dry in [&["--dry-run"][..], &[]] {
+        let outcome = kitchen.run(&[&["a.toml"], dry].concat(), None);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{dry:?} {said}");
+        assert!(said.contains("2024-01-01"), "{said}");
+    }
+    kitchen.build(&["a.toml", "--best-before", "2999-01-02"]);
+
+    // The first signature, and what then needs the key.
+    let key = kitchen.0.join("key");
+    fs::copy(fixture("keys/test.secret.asc"), &key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let said = kitchen.build(&["a.toml", "--sign-key", "key"]);
+    assert!(
+        said.contains("unchanged: built from the same\nsign  "),
+        "{said}"
+    );
+    assert!(kitchen.0.join("store/SHA256SUMS.gpg").exists());
+    let before = kitchen.store();
+    for dry in [&["--dry-run"][..], &[]] {
+        let outcome = kitchen.run(&[&["a.toml"], dry].concat(), None);
+        assert_eq!(outcome.status.code(), Some(1), "{dry:?}");
+    }
+    let said = kitchen.build(&["a.toml", "--sign-key", "key"]);
+    assert!(!said.contains("sign  "), "{said}");
+    assert_eq!(kitchen.store(), before);
 }
 
 #[test]

@@ -113,6 +113,25 @@ fn an_image_that_does_not_go_with_others_does_not_enter_the_store() {
     assert_eq!(told, [pair("a"), pair("b"), pair("c")]);
 }
 
+#[test]
+fn a_directory_that_is_not_a_store_goes_with_nothing() {
+    let desk = Desk::new();
+    fs::create_dir(desk.scratch.join("loose")).unwrap();
+    for words in ["", "image.raw"] {
+        if !words.is_empty() {
+            fs::write(desk.scratch.join("loose").join(words), "").unwrap();
+        }
+        let outcome = desk.build("a", "1", ("x", "one"), &["--with", "loose"]);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(2), "{said}");
+        let expected = "error: --with loose: it has no SHA256SUMS, so it is not a store\n";
+        assert!(said.contains(expected), "{said}");
+    }
+    // The store that is made is none yet.
+    fs::create_dir(desk.scratch.join("store")).unwrap();
+    desk.has("a", "1", ("x", "one"), &["--with", "store"]);
+}
+
 /// Of a store those count that a client has which has the new image.
 #[test]
 fn which_images_of_a_store_count() {

@@ -136,7 +136,7 @@ impl Base {
                     named: Named::Install(names.clone()),
                     ..Found::default()
                 };
-                (format!("an installation of {}", names.join(", ")), found)
+                (format!("an installation of {}", first_of(names)), found)
             }
             PackageSource::Unknown => {
                 let named = source.os_release.as_deref();
@@ -364,6 +364,15 @@ fn file(path: &Path) -> Result<Found> {
         named: Named::Listed(listed),
         ..Found::default()
     })
+}
+
+/// Names the first packages of a list, and counts the others.
+fn first_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+        _ => names.join(", "),
+    }
 }
 
 fn as_manifest(problem: &str) -> String {

@@ -168,7 +168,8 @@ pub struct ImageArguments {
     )]
     pub base_install: Vec<String>,
     /// Where no repository has the build of a package that the base's list names, assume that it
-    /// provides what the next build of the same name and architecture does
+    /// provides what the next build of the same name and architecture does, or the newest if
+    /// there is none
     #[arg(long, help_heading = "Base")]
     pub assume_next_build: bool,
     /// Write the packages that were chosen to FILE, for --locked

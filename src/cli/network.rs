@@ -37,7 +37,8 @@ pub struct LookupArguments {
     #[arg(long, value_name = "REPO", help_heading = "Hosts")]
     pub repo: Vec<String>,
     /// Where no repository has the build of a package that a list names, assume that it provides
-    /// what the next build of the same name and architecture does
+    /// what the next build of the same name and architecture does, or the newest if there is
+    /// none
     #[arg(long, help_heading = "Hosts")]
     pub assume_next_build: bool,
     /// Trust the keys that .repo files name as gpgkey, each for its own repository

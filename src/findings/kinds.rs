@@ -547,7 +547,7 @@ kinds! {
          SYSEXT_LEVEL), or that states another architecture or scope. At most it says \"No \
          suitable extensions found\", and its exit code is 0.",
         repair "Build the image for this host, or with --match sysext-level or --match any if \
-         the image fits that. The reasons below the table name the field and the two values.";
+         the image fits that. The reasons above the table name the field and the two values.";
 
     EXECUTION_DENIED: Fatal "execution-denied",
         "the base executes only what is on signed dm-verity, and the image is not",

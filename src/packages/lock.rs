@@ -414,13 +414,21 @@ fn find(
 
 /// Returns the packages of a repository that have this NEVRA.
 fn named(repository: &Repository, nevra: &str) -> Vec<usize> {
-    let name = Nevra::parse(nevra).map(|nevra| nevra.name);
-    let mut found = repository.catalog.named(&name.unwrap_or_default());
+    let Some(wanted) = Nevra::parse(nevra).map(without_zero) else {
+        return Vec::new();
+    };
+    let mut found = repository.catalog.named(&wanted.name);
     found.retain(|index| {
-        let listed = repository.catalog.nevra(*index);
-        listed.is_some_and(|listed| listed.to_string() == nevra)
+        let listed = repository.catalog.nevra(*index).map(without_zero);
+        listed.as_ref() == Some(&wanted)
     });
     found
+}
+
+/// Drops an epoch of 0, which a header may have and metadata then leave out: it is as good as none.
+fn without_zero(mut nevra: Nevra) -> Nevra {
+    nevra.evr.epoch = nevra.evr.epoch.filter(|epoch| *epoch != 0);
+    nevra
 }
 
 /// Returns what a lock says of packages that were chosen.
@@ -612,6 +620,16 @@ mod tests {
             ("gdb-1-1.x86_64", Some("oss"), sum, at(2, 0)),
             ("gdb-2-1.x86_64", Some("oss"), other_sum, at(2, 1)),
             ("gdb-2-1.x86_64", Some("update"), other_sum, at(1, 0)),
+            // A header says the epoch that metadata leave out.
+            ("gdb-0:1-1.x86_64", Some("oss"), sum, at(2, 0)),
+            (
+                "gdb-1:1-1.x86_64",
+                Some("oss"),
+                sum,
+                nowhere(
+                    "gdb-1:1-1.x86_64 is gone from oss, and the cache does not have it".to_owned(),
+                ),
+            ),
             (
                 "gdb-1-1.x86_64",
                 Some("oss"),

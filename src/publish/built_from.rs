@@ -5,7 +5,7 @@
 //! require decide what is said of the image, so they count, too. The rest explains why the tree is
 //! another: the rules, the overlay, `SOURCE_DATE_EPOCH`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use image::dump;
@@ -159,15 +159,17 @@ pub fn changes(
         if differs(part::OVERLAY) {
             why.push("the overlay".to_owned());
         }
-        for name in [part::RULES, part::EPOCH] {
-            if differs(name) {
-                why.push(was(name, now.parts.get(name), then.parts.get(name)));
-            }
+        if differs(part::RULES) {
+            why.push(rules(now, then));
+        }
+        if differs(part::EPOCH) {
+            let epoch = |of: &'_ BuiltFrom| of.parts.get(part::EPOCH).cloned();
+            why.push(was(part::EPOCH, epoch(now).as_ref(), epoch(then).as_ref()));
         }
         if why.is_empty() && lines.is_empty() {
             why.push(
-                "files, though packages, overlay and rules are the same: modes, owners or places \
-                 that the base decides"
+                "the files: other contents, modes, owners or places, though packages, rules and \
+                 overlay are called the same"
                     .to_owned(),
             );
         }
@@ -180,6 +182,19 @@ pub fn changes(
         });
     }
     Some(lines)
+}
+
+/// Says which rules came and went.
+fn rules(now: &BuiltFrom, then: &BuiltFrom) -> String {
+    let of = |one: &'_ BuiltFrom| -> BTreeSet<String> {
+        let names = one.parts.get(part::RULES).map_or("", String::as_str);
+        names.split_whitespace().map(str::to_owned).collect()
+    };
+    let (now, then) = (of(now), of(then));
+    let came = now.difference(&then).map(|name| format!("+{name}"));
+    let went = then.difference(&now).map(|name| format!("-{name}"));
+    let changed: Vec<_> = came.chain(went).collect();
+    format!("rules {}", changed.join(" "))
 }
 
 fn was(name: &str, now: Option<&String>, then: Option<&String>) -> String {
@@ -241,4 +256,24 @@ fn extension(before: &Summary, planned: &Planned) -> Vec<String> {
         .filter(|name| now.get(*name) != before.extension.get(*name))
         .map(|name| was(name, now.get(name), before.extension.get(name)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_came_and_went() {
+        let of = |names: &str| BuiltFrom {
+            digest: String::new(),
+            parts: BTreeMap::from([(part::RULES.to_owned(), names.to_owned())]),
+        };
+        for (now, then, expected) in [
+            ("a b", "a", "rules +b"),
+            ("a", "a b", "rules -b"),
+            ("a d", "b c d", "rules +a -b -c"),
+        ] {
+            assert_eq!(rules(&of(now), &of(then)), expected);
+        }
+    }
 }

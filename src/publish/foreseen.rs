@@ -43,6 +43,14 @@ pub fn check(
     Ok(taken.iter().map(|name| path.join(name)).collect())
 }
 
+/// Fails for what the store is known to refuse though its images stay as they are.
+pub fn keep(destination: &Destination, identity: &Identity) -> Result<()> {
+    let store = Store::open(&destination.directory_of(&identity.name)).map_err(store_failure)?;
+    store
+        .foresee_keep(destination.best_before, destination.now)
+        .map_err(store_failure)
+}
+
 /// Whether there is such a directory; fails if none can be made there.
 fn is_there(path: &Path) -> Result<bool> {
     let above = path.ancestors().find(|one| one.symlink_metadata().is_ok());

@@ -70,6 +70,16 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Returns what there is to say of an image that was there.
+    pub fn kept(kept: &Kept, signed_by: Option<String>) -> Self {
+        Self {
+            sha256: hex::encode(kept.sha256),
+            bytes: kept.bytes,
+            added: "unchanged",
+            signed_by,
+        }
+    }
+
     /// Says what the store did: `new`, `unchanged` or `replaced`.
     pub fn added(&self) -> &'static str {
         self.added
@@ -199,15 +209,43 @@ pub fn publish(
     })
 }
 
+/// Leaves an image that is there as it is. Its list gets its day and its first signature all the
+/// same.
+pub fn keep(
+    destination: &Destination,
+    identity: &Identity,
+    kept: &Kept,
+    signer: Option<&Signer>,
+    report: &Report,
+) -> Result<Stored> {
+    let directory = destination.directory_of(&identity.name);
+    let store = Store::open(&directory).map_err(store_failure)?;
+    let listing = Listing {
+        signing: signer.map(|signer| signer.signing(&directory)),
+        best_before: destination.best_before,
+        now: destination.now,
+    };
+    let is_renewed = store.keep(listing).map_err(store_failure)?;
+    if let Some(signer) = signer {
+        signer.conclude(&store, report)?;
+    }
+    let signed_by = signer.filter(|_| is_renewed).map(Signer::fingerprint);
+    say_kept(kept, report);
+    say_signed(&directory, signed_by.as_deref(), report);
+    Ok(Stored::kept(kept, signed_by))
+}
+
 /// Says that an image is there already.
-pub fn keep(kept: &Kept, report: &Report) -> Stored {
+pub fn say_kept(kept: &Kept, report: &Report) {
     let text = format!("{}  unchanged: built from the same", kept.path.display());
     report.stage("store", &text);
-    Stored {
-        sha256: hex::encode(kept.sha256),
-        bytes: kept.bytes,
-        added: "unchanged",
-        signed_by: None,
+}
+
+/// Says by which key a list was signed.
+fn say_signed(directory: &Path, key: Option<&str>, report: &Report) {
+    if let Some(key) = key {
+        let file = directory.join("SHA256SUMS.gpg");
+        report.stage("sign", &format!("{}  by key {key}", file.display()));
     }
 }
 

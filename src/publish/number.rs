@@ -61,7 +61,23 @@ pub fn decide(
     let list = store.list().map_err(store_failure)?;
     let is_wanted = |file: &str| number_of(file, &planned.identity).is_some();
     let images = list.images_with(&is_wanted).map_err(store_failure)?;
-    let Some((newest, number)) = newest(&images, &planned.identity) else {
+    let mut withdrawn = list.withdrawn();
+    withdrawn.retain(|file| is_wanted(file));
+    withdrawn.sort_by(|a, b| order::systemd(a, b));
+    let newest = newest(&images, &planned.identity);
+    // The name of an image that was taken back is used up.
+    if let Some(last) = withdrawn.last()
+        && newest
+            .as_ref()
+            .is_none_or(|(image, _)| order::systemd(last, &image.file).is_gt())
+    {
+        let number = number_of(last, &planned.identity).flatten();
+        let next = number.unwrap_or_else(BuildNumber::zero).next();
+        planned.identity = planned.identity.numbered(&next)?;
+        let changes = vec![format!("{last} was taken back")];
+        return Ok(Step::Build { changes });
+    }
+    let Some((newest, number)) = newest else {
         return Ok(first);
     };
     let numbered = |number: &Option<BuildNumber>, identity: &Identity| match number {

@@ -259,7 +259,7 @@ pub fn store_failure(error: store::Error) -> Failure {
         | store::Error::Locked { .. }
         | store::Error::LockUnsupported { .. }
         | store::Error::Undo { .. } => Failure::io("using the store", error),
-        store::Error::Exists { .. } => Failure::refused(error)
+        store::Error::Exists { .. } | store::Error::Withdrawn { .. } => Failure::refused(error)
             .hint("clients may have it already; tell the two apart with --build-number auto or N")
             .hint("or replace it with --replace"),
         store::Error::Older { .. } => Failure::refused(error)

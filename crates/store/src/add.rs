@@ -15,6 +15,7 @@ use crate::name::check_name;
 use crate::order;
 use crate::sums::{IMAGE_SUFFIX, Sums};
 use crate::transaction::{Part, Transaction};
+use crate::withdrawn;
 use crate::{Added, Listing, Publication};
 
 pub(crate) fn add(
@@ -47,6 +48,16 @@ pub(crate) fn add(
             path: path.join(&taken.name),
         });
     }
+    let (image, sha256) = (parts[0].name.clone(), parts[0].sha256);
+    if let Some(before) = withdrawn::digest_of(before, &image)
+        && *before != sha256
+        && !replace
+    {
+        return Err(Error::Withdrawn {
+            image,
+            path: path.to_owned(),
+        });
+    }
     let added = outcome(&parts, before);
     let mut after = match added {
         Added::Unchanged => before.clone(),
@@ -57,6 +68,7 @@ pub(crate) fn add(
             extended(directory, before, &manifest, &files, allow_older)?
         }
     };
+    withdrawn::forget(&mut after, &image);
     freshness::renew(&mut after, listing.best_before, listing.now)?;
     // A store is signed as soon as there is a key, even if it has nothing new.
     let is_to_sign = listing.signing.is_some() && !directory.exists(SIGNATURE)?;
@@ -64,6 +76,20 @@ pub(crate) fn add(
         transaction.commit(parts, &after, listing)?;
     }
     Ok(added)
+}
+
+/// Renews the list of a store whose images stay as they are: gives it its day, and its first
+/// signature. Says whether that changed anything.
+pub(crate) fn keep(path: &Path, listing: Listing<'_>) -> Result<bool, Error> {
+    let transaction = Transaction::begin(path, &listing)?;
+    let mut after = transaction.before().clone();
+    freshness::renew(&mut after, listing.best_before, listing.now)?;
+    let is_to_sign = listing.signing.is_some() && !transaction.directory().exists(SIGNATURE)?;
+    let is_change = after != *transaction.before() || is_to_sign;
+    if is_change {
+        transaction.commit(Vec::new(), &after, listing)?;
+    }
+    Ok(is_change)
 }
 
 /// The list with an image, which is the first of `files`, and its manifest; or why it can't have

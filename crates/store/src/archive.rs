@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::definition::{Definition, defined_in};
 use crate::directory::{Directory, Found};
 use crate::error::Error;
+use crate::freshness;
 use crate::sums::Sums;
 use crate::tarball::{read_tarball, write_tarball};
 use crate::transaction::Transaction;
@@ -81,6 +82,8 @@ impl Store {
         if is_there && after == *transaction.before() {
             return Ok(false);
         }
+        // A list that no client takes any more is not signed again without another day.
+        freshness::renew(&mut after, listing.best_before, listing.now)?;
         if bytes.is_none() {
             transaction.remove(name.to_owned())?;
         }

@@ -75,6 +75,18 @@ pub enum Error {
         /// The existing file.
         path: PathBuf,
     },
+    /// An image of that name and with other bytes was taken back.
+    #[error(
+        "{image} was taken back from {path}, and had other contents: clients that have it would not \
+         fetch that name again",
+        path = .path.display()
+    )]
+    Withdrawn {
+        /// The file name of the image.
+        image: String,
+        /// The store.
+        path: PathBuf,
+    },
     /// Clients would not see the image as the newest.
     #[error(
         "{image} would not be the newest: for {order}, {version} is not newer than {newest} of \

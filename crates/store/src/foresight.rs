@@ -76,6 +76,15 @@ pub(crate) fn of_list(
     Ok(undecided(names, taken))
 }
 
+/// What [`Store::keep`](crate::Store::keep) will be refused for.
+pub(crate) fn of_day(path: &Path, best_before: Option<BestBefore>, now: u64) -> Result<(), Error> {
+    let directory = Directory::open(path)?;
+    let (list, _) = publish::upcoming(&directory)?;
+    let mut sums = directory.parse_list(&list)?;
+    freshness::renew(&mut sums, best_before, now)?;
+    Ok(())
+}
+
 pub(crate) fn of_obs(path: &Path, prospect: &Prospect) -> Result<Vec<String>, Error> {
     let names = prospect.names()?;
     let directory = Directory::open(path)?;

@@ -108,6 +108,13 @@ pub fn directories(root: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
+/// Whether a directory, or one below it, has a list: else it is not a store, or not yet.
+#[must_use]
+pub fn has_list(root: &Path) -> bool {
+    let is_listed = |path: &PathBuf| path.join(SUMS).symlink_metadata().is_ok();
+    directories(root).is_ok_and(|all| all.iter().any(is_listed))
+}
+
 /// Whether a directory has a list or an image. One that can't be read has none.
 fn is_store(path: &Path) -> bool {
     let names = Directory::open(path).and_then(|directory| directory.names());

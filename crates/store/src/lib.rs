@@ -86,6 +86,7 @@ extern crate self as store;
 mod tests;
 mod transaction;
 mod verify;
+mod withdrawn;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ pub use definition::{
 pub use error::{Error, SignError};
 pub use foresight::Prospect;
 pub use freshness::{BestBefore, DayProblem, NotADay};
-pub use inventory::{ListedImage, directories};
+pub use inventory::{ListedImage, directories, has_list};
 pub use layout::Layout;
 pub use ledger::MAX_KEYRING_SIZE;
 pub use ledger::{Basis, Former, Signature};
@@ -248,6 +249,12 @@ impl List {
         inventory::images(&self.directory, &self.sums, is_wanted)
     }
 
+    /// The file names of images that were taken back, in name order: other bytes never get one.
+    #[must_use]
+    pub fn withdrawn(&self) -> Vec<String> {
+        withdrawn::all(&self.sums)
+    }
+
     /// The whole manifest of a listed image; `None` if there is none.
     ///
     /// # Errors
@@ -344,6 +351,15 @@ impl Store {
         add::add(&self.dir, publication, listing)
     }
 
+    /// Does what [`Store::add`] does for an image that is there already: gives the list its day, and its
+    /// first signature. Returns whether that changed anything.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the list and the signature.
+    pub fn keep(&self, listing: Listing<'_>) -> Result<bool, Error> {
+        add::keep(&self.dir, listing)
+    }
+
     /// Names an image and its manifest, each with a `NAME.sha256` beside it, and lists nothing: what
     /// the Open Build Service wants to find.
     ///
@@ -366,6 +382,14 @@ impl Store {
         now: u64,
     ) -> Result<Vec<String>, Error> {
         foresight::of_list(&self.dir, prospect, best_before, now)
+    }
+
+    /// Does the same for [`Store::keep`].
+    ///
+    /// # Errors
+    /// Those of [`Store::keep`] about the list.
+    pub fn foresee_keep(&self, best_before: Option<BestBefore>, now: u64) -> Result<(), Error> {
+        foresight::of_day(&self.dir, best_before, now)
     }
 
     /// Does the same for [`Store::add_for_obs`].
@@ -430,7 +454,7 @@ impl Store {
             let is_meant = |image: &&ListedImage| words.iter().any(|word| image.is_called(word));
             images.iter().filter(is_meant).cloned().collect()
         };
-        prune::remove(&self.dir, &meant, is_dry_run, listing)
+        prune::remove(&self.dir, &meant, true, is_dry_run, listing)
     }
 
     /// Whether the list has a `SHA256SUMS.gpg`.

@@ -5,7 +5,7 @@
 //! copy from a page. What means something to none of them is a short list; all else is refused
 //! here, when the image is named, so that nothing has to be escaped anywhere, or left out.
 
-use crate::{freshness, serial};
+use crate::{freshness, serial, withdrawn};
 
 /// Longest file name of Linux (`NAME_MAX`), in bytes.
 const MAX_NAME: usize = 255;
@@ -32,7 +32,12 @@ pub enum NameProblem {
 }
 
 /// Names that begin so are the list, its signatures, and what the list says of itself.
-const RESERVED: [&str; 3] = ["SHA256SUMS", freshness::PREFIX, serial::PREFIX];
+const RESERVED: [&str; 4] = [
+    "SHA256SUMS",
+    freshness::PREFIX,
+    serial::PREFIX,
+    withdrawn::PREFIX,
+];
 
 /// Checks that `name` can be the name of an extension, or of a file in the store.
 ///

@@ -8,6 +8,7 @@ use crate::Listing;
 use crate::error::Error;
 use crate::inventory::{self, ListedImage};
 use crate::transaction::Transaction;
+use crate::withdrawn;
 
 /// Among which images the newest are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,14 +66,16 @@ pub(crate) fn prune(
     listing: Listing<'_>,
 ) -> Result<Vec<ListedImage>, Error> {
     let surplus = |images: &[ListedImage]| pruning.surplus(images).into_iter().cloned().collect();
-    remove(path, &surplus, is_dry_run, listing)
+    // What is older than what stays is never built under its name again.
+    remove(path, &surplus, false, is_dry_run, listing)
 }
 
 /// Takes images off the list, then removes them with their manifests: in this order, since readers
-/// must not meet a list that has what is gone.
+/// must not meet a list that has what is gone. Names of what is withdrawn are remembered.
 pub(crate) fn remove(
     path: &Path,
     choose: Choose<'_>,
+    is_withdrawal: bool,
     is_dry_run: bool,
     listing: Listing<'_>,
 ) -> Result<Vec<ListedImage>, Error> {
@@ -87,6 +90,9 @@ pub(crate) fn remove(
         .collect();
     let mut after = transaction.before().clone();
     after.retain(|name| !names.contains(name));
+    for image in chosen.iter().filter(|_| is_withdrawal) {
+        withdrawn::remember(&mut after, &image.file, image.sha256);
+    }
     for name in names {
         transaction.remove(name)?;
     }

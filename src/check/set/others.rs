@@ -26,7 +26,7 @@ use crate::findings::{Finding, kinds};
 use crate::inspected::{InspectedImage, described};
 use crate::plan::Planned;
 use crate::plan::identity::Identity;
-use crate::words::failure::{Result, store_failure};
+use crate::words::failure::{Failure, Result, store_failure};
 
 /// The other images.
 pub struct Others {
@@ -70,6 +70,11 @@ impl Others {
         let mut chosen: BTreeMap<String, PathBuf> = BTreeMap::new();
         for path in with {
             let found = match path.is_dir() {
+                true if !store::has_list(path) => {
+                    let path = path.display();
+                    let text = format!("--with {path}: it has no SHA256SUMS, so it is not a store");
+                    return Err(Failure::usage(text).hint("for one image, name its file"));
+                }
                 true => offered(path, identity, base)?,
                 false => vec![(open(path)?.facts.link, path.clone())],
             };

@@ -162,6 +162,7 @@ fn archive(
     for (path, store, definitions) in &changes {
         let listing = Listing {
             signing: signer.as_ref().map(|signer| signer.signing(path)),
+            now: inputs::clock()?,
             ..Listing::default()
         };
         store.define(definitions, listing).map_err(store_failure)?;
