@@ -151,13 +151,22 @@ struct Loaded<'a> {
     by: Option<usize>,
 }
 
-/// The directories that an ABI's loader has built in.
-#[derive(Clone, Debug, Default)]
-struct BuiltIn {
+/// The directories that an ABI's loader has built in, and what it has found so far, whatever
+/// was loaded.
+#[derive(Debug, Default)]
+struct BuiltIn<'a> {
     directories: Vec<String>,
+    /// Results of searches in which no `DT_RPATH` had a say.
+    searches: RefCell<BTreeMap<SearchKey, Found<'a>>>,
+    /// Whether the packages of the base provide these versions of a library.
+    versions: RefCell<BTreeMap<String, BTreeMap<String, bool>>>,
 }
 
-impl BuiltIn {
+/// All that the result of a search depends on: the object that asks, if it says itself where to
+/// look; whether it has the default directories left out; the name.
+type SearchKey = (Option<Place>, bool, String);
+
+impl BuiltIn<'_> {
     /// Returns what `$LIB` stands for: the loader's own directory.
     fn lib(&self) -> &str {
         self.directories
@@ -173,9 +182,9 @@ type LoaderKey = (Option<Place>, Abi);
 pub struct Loader<'a> {
     view: &'a View<'a>,
     processor: Processor,
-    built_in: RefCell<BTreeMap<LoaderKey, Rc<BuiltIn>>>,
-    /// Results of searches in which no `DT_RPATH` had a say: by object and name.
-    searches: RefCell<BTreeMap<(Place, String), Found<'a>>>,
+    built_in: RefCell<BTreeMap<LoaderKey, Rc<BuiltIn<'a>>>>,
+    /// Where there are libraries of names that no search led to.
+    elsewhere: RefCell<BTreeMap<(String, Abi), Vec<String>>>,
     /// Libraries of the image that were loaded for a program.
     reached: RefCell<BTreeSet<String>>,
 }
@@ -187,7 +196,7 @@ impl<'a> Loader<'a> {
             view,
             processor,
             built_in: RefCell::default(),
-            searches: RefCell::default(),
+            elsewhere: RefCell::default(),
             reached: RefCell::default(),
         }
     }
@@ -362,7 +371,7 @@ impl<'a> Loader<'a> {
                     elsewhere: self.elsewhere(name, object.abi),
                 });
             }
-            self.compare_versions(&one.candidate, &names, &mut problems);
+            self.compare_versions(&one.candidate, &names, &built_in, &mut problems);
         }
         (loaded, libraries, problems)
     }
@@ -388,11 +397,14 @@ impl<'a> Loader<'a> {
         &self,
         candidate: &Candidate<'a>,
         names: &BTreeMap<String, Found<'a>>,
+        built_in: &BuiltIn<'a>,
         problems: &mut Vec<Problem>,
     ) {
         for (name, versions) in &candidate.object.versions {
+            let found = names.get(name);
             for version in versions {
-                if let Some(library) = self.lacking(candidate, names.get(name), name, version) {
+                let provides = || self.provides(name, version, candidate.object.abi, built_in);
+                if let Some(library) = lacking(found, name, version, provides) {
                     problems.push(Problem::Version {
                         by: candidate.path.clone(),
                         name: name.clone(),
@@ -404,37 +416,25 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Returns the library that should define a version and does not.
-    fn lacking(
-        &self,
-        by: &Candidate<'a>,
-        found: Option<&Found<'a>>,
-        name: &str,
-        version: &String,
-    ) -> Option<String> {
-        match found {
-            // A library without any version meets every need; the loader only warns.
-            Some(Found::File(library)) => {
-                let defined = library.object.defines.as_ref()?;
-                let lacks = defined.binary_search(version).is_err();
-                lacks.then(|| library.path.clone())
-            }
-            Some(Found::Provided) => match self.view.base() {
-                Base::Packages(packages) => {
-                    let has = packages.has_version(name, version, by.object.abi);
-                    (!has).then(|| name.to_owned())
-                }
-                Base::Files(_) | Base::Nothing => None,
-            },
-            // It has been said that it is missing.
-            Some(Found::Missing | Found::Unloadable { .. }) => None,
-            // Versions of a library that nothing needs: the loader ends at once.
-            None => Some("nothing that is loaded".to_owned()),
-        }
+    /// Says whether the packages of the base provide a version of a library.
+    fn provides(&self, name: &str, version: &str, abi: Abi, built_in: &BuiltIn<'a>) -> bool {
+        let Base::Packages(packages) = self.view.base() else {
+            return true;
+        };
+        let mut known = built_in.versions.borrow_mut();
+        let known = match known.get_mut(name) {
+            Some(known) => known,
+            None => known.entry(name.to_owned()).or_default(),
+        };
+        known.get(version).copied().unwrap_or_else(|| {
+            let provides = packages.has_version(name, version, abi);
+            known.insert(version.to_owned(), provides);
+            provides
+        })
     }
 
     /// Returns the directories that this loader has built in.
-    fn built_in(&self, interpreter: &str, abi: Abi) -> Rc<BuiltIn> {
+    fn built_in(&self, interpreter: &str, abi: Abi) -> Rc<BuiltIn<'a>> {
         let key = (self.view.file(interpreter), abi);
         if let Some(known) = self.built_in.borrow().get(&key) {
             return known.clone();
@@ -448,7 +448,10 @@ impl<'a> Loader<'a> {
             Base::Packages(packages) => packages.library_directories(abi),
             Base::Files(_) | Base::Nothing => abi.library_directories(),
         };
-        let built_in = Rc::new(BuiltIn { directories });
+        let built_in = Rc::new(BuiltIn {
+            directories,
+            ..BuiltIn::default()
+        });
         self.built_in.borrow_mut().insert(key, built_in.clone());
         built_in
     }
@@ -493,6 +496,16 @@ impl<'a> Loader<'a> {
 
     /// Returns where there is a library of this name that no search leads to.
     fn elsewhere(&self, name: &str, abi: Abi) -> Vec<String> {
+        let key = (name.to_owned(), abi);
+        if let Some(known) = self.elsewhere.borrow().get(&key) {
+            return known.clone();
+        }
+        let paths = self.look_elsewhere(name, abi);
+        self.elsewhere.borrow_mut().insert(key, paths.clone());
+        paths
+    }
+
+    fn look_elsewhere(&self, name: &str, abi: Abi) -> Vec<String> {
         let file = name.rsplit('/').next().unwrap_or(name);
         let image = self.view.image();
         let named = |path: &str| path.rsplit('/').next() == Some(file);
@@ -514,6 +527,29 @@ impl<'a> Loader<'a> {
         paths.sort();
         paths.dedup();
         paths
+    }
+}
+
+/// Returns the library that should define a version and does not. `provides` asks the packages of
+/// the base.
+fn lacking(
+    found: Option<&Found<'_>>,
+    name: &str,
+    version: &String,
+    provides: impl Fn() -> bool,
+) -> Option<String> {
+    match found {
+        // A library without any version meets every need; the loader only warns.
+        Some(Found::File(library)) => {
+            let defined = library.object.defines.as_ref()?;
+            let lacks = defined.binary_search(version).is_err();
+            lacks.then(|| library.path.clone())
+        }
+        Some(Found::Provided) => (!provides()).then(|| name.to_owned()),
+        // It has been said that it is missing.
+        Some(Found::Missing | Found::Unloadable { .. }) => None,
+        // Versions of a library that nothing needs: the loader ends at once.
+        None => Some("nothing that is loaded".to_owned()),
     }
 }
 

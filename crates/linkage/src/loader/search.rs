@@ -11,19 +11,21 @@ impl<'a> Loader<'a> {
         loaded: &[Loaded<'a>],
         index: usize,
         name: &str,
-        built_in: &BuiltIn,
+        built_in: &BuiltIn<'a>,
     ) -> Found<'a> {
         let by = &loaded[index].candidate;
         let rpaths = rpaths(loaded, index, built_in);
-        let key = (by.place.clone(), name.to_owned());
-        let shared = rpaths.is_empty();
-        if shared && let Some(found) = self.searches.borrow().get(&key) {
+        if !rpaths.is_empty() {
+            return self.look(by, name, &rpaths, built_in);
+        }
+        let is_own = by.object.runpath.is_some() || name.contains('/');
+        let asks = is_own.then(|| by.place.clone());
+        let key = (asks, by.object.no_default_directories, name.to_owned());
+        if let Some(found) = built_in.searches.borrow().get(&key) {
             return found.clone();
         }
         let found = self.look(by, name, &rpaths, built_in);
-        if shared {
-            self.searches.borrow_mut().insert(key, found.clone());
-        }
+        built_in.searches.borrow_mut().insert(key, found.clone());
         found
     }
 
@@ -32,7 +34,7 @@ impl<'a> Loader<'a> {
         by: &Candidate<'a>,
         name: &str,
         rpaths: &[String],
-        built_in: &BuiltIn,
+        built_in: &BuiltIn<'_>,
     ) -> Found<'a> {
         let abi = by.object.abi;
         if name.contains('/') {
@@ -81,7 +83,12 @@ impl<'a> Loader<'a> {
 
     /// Looks into the base's `ld.so.cache`. One path is taken from it; if that can't be loaded, the
     /// search goes on behind.
-    fn in_cache(&self, by: &Candidate<'a>, name: &str, built_in: &BuiltIn) -> Option<Found<'a>> {
+    fn in_cache(
+        &self,
+        by: &Candidate<'a>,
+        name: &str,
+        built_in: &BuiltIn<'_>,
+    ) -> Option<Found<'a>> {
         let Base::Files(root) = self.view.base() else {
             return None;
         };
@@ -111,7 +118,7 @@ impl<'a> Loader<'a> {
         &self,
         loaded: &[Loaded<'a>],
         index: usize,
-        built_in: &BuiltIn,
+        built_in: &BuiltIn<'_>,
     ) -> Vec<String> {
         let by = &loaded[index].candidate;
         let mut looked = rpaths(loaded, index, built_in);
@@ -128,7 +135,7 @@ impl<'a> Loader<'a> {
 
 /// Returns the directories of `DT_RPATH`: the object's own, and those of the objects that it was
 /// loaded for. An object that has a `DT_RUNPATH` is not searched for by any of them.
-fn rpaths(loaded: &[Loaded<'_>], index: usize, built_in: &BuiltIn) -> Vec<String> {
+fn rpaths(loaded: &[Loaded<'_>], index: usize, built_in: &BuiltIn<'_>) -> Vec<String> {
     if loaded[index].candidate.object.runpath.is_some() {
         return Vec::new();
     }
@@ -149,7 +156,7 @@ fn rpaths(loaded: &[Loaded<'_>], index: usize, built_in: &BuiltIn) -> Vec<String
 }
 
 /// Returns the directories of an object's `DT_RUNPATH`.
-fn runpaths(by: &Candidate<'_>, built_in: &BuiltIn) -> Vec<String> {
+fn runpaths(by: &Candidate<'_>, built_in: &BuiltIn<'_>) -> Vec<String> {
     by.object
         .runpath
         .as_ref()
@@ -158,7 +165,7 @@ fn runpaths(by: &Candidate<'_>, built_in: &BuiltIn) -> Vec<String> {
 }
 
 /// Returns the absolute directories of a list, with `$ORIGIN`, `$LIB` and `$PLATFORM` replaced.
-fn expanded(list: &str, origin: &str, abi: Abi, built_in: &BuiltIn) -> Vec<String> {
+fn expanded(list: &str, origin: &str, abi: Abi, built_in: &BuiltIn<'_>) -> Vec<String> {
     list.split(':')
         .map(|path| {
             let platform = abi.platform().unwrap_or_default();
