@@ -92,7 +92,7 @@ mod tests {
     use crate::base::{Evidence, Known};
     use crate::check::ground::OnBase;
     use crate::check::survey::Judgement;
-    use crate::findings::{Finding, Waivers, kinds};
+    use crate::findings::{Finding, kinds};
 
     /// A row: for the old system and the new one, whether it is merged and whether it runs.
     fn row(file: &str, on: [(bool, bool); 2]) -> Row {
@@ -137,19 +137,7 @@ mod tests {
 
     #[test]
     fn what_becomes_of_an_extension() {
-        let survey = Survey {
-            targets: Vec::new(),
-            from: None,
-            clients: Vec::new(),
-            architecture: None,
-            manifests: false,
-            link: None,
-            patterns: Vec::new(),
-            together: false,
-            policy: None,
-            needs: false,
-            waivers: Waivers::default(),
-        };
+        let survey = Survey::default();
         let (yes, no) = ((true, true), (false, true));
         let breaks = (true, false);
         for (images, fate, running, next) in [

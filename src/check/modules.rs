@@ -233,33 +233,13 @@ fn shadow(kind: &'static FindingKind, path: &str, what: String) -> Shadow {
 
 #[cfg(test)]
 mod tests {
-    use image::{Content, ContentId, Leaf, Stat};
     use linkage::Module;
     use resolve::Solvable;
     use rpm_input::{File, FileKind, Nevra, Package};
 
     use super::*;
     use crate::base::Base;
-
-    /// Makes a tree of files, and of links `PATH -> TARGET`.
-    fn tree(lines: &[&str]) -> Tree {
-        let implicit = Stat::implicit_directory(0);
-        let mut tree = Tree::new(implicit.clone());
-        for line in lines {
-            let (path, target) = line.split_once(" -> ").unwrap_or((line, ""));
-            let content = match target {
-                "" => Content::File {
-                    size: 1,
-                    id: ContentId::new(*line),
-                },
-                target => Content::Symlink(target.into()),
-            };
-            let stat = Stat::default();
-            tree.insert_leaf(path, Leaf { stat, content }, &implicit)
-                .unwrap();
-        }
-        tree
-    }
+    use crate::pack::modules::tests::tree;
 
     /// Makes a base of one package with these files.
     fn base(paths: &[&str]) -> Base {

@@ -26,6 +26,7 @@ use crate::words::failure::Result;
 pub const VERSION_KEYS: [&str; 2] = ["VERSION_ID", "SYSEXT_LEVEL"];
 
 /// What is asked of the images.
+#[derive(Default)]
 pub struct Survey {
     /// The systems.
     pub targets: Vec<Target>,
@@ -480,15 +481,7 @@ mod tests {
             let survey = Survey {
                 targets: vec![system(to)],
                 from: from.map(system),
-                clients: Vec::new(),
-                architecture: None,
-                manifests: false,
-                link: None,
-                patterns: Vec::new(),
-                together: false,
-                policy: None,
-                needs: false,
-                waivers: Waivers::default(),
+                ..Survey::default()
             };
             let (rows, _) = survey.rows(std::slice::from_ref(&path), 1).unwrap();
             let on_base = &rows[0].on_base[0];

@@ -262,13 +262,14 @@ impl Read for Shared<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use image::squashfs::{Options, Packer};
     use image::{ContentId, Leaf, Stat};
 
     use super::*;
 
-    fn tree(lines: &[&str]) -> Tree {
+    /// Makes a tree of files, and of links `PATH -> TARGET`.
+    pub(crate) fn tree(lines: &[&str]) -> Tree {
         let implicit = Stat::implicit_directory(0);
         let mut tree = Tree::new(implicit.clone());
         for line in lines {

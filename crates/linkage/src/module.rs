@@ -16,16 +16,16 @@ use std::io::{Read, Seek};
 
 use elf::abi::{ET_REL, SHT_NOBITS};
 use elf::endian::AnyEndian;
-use elf::file::{Class, FileHeader, parse_ident};
-use elf::section::{SectionHeader, SectionHeaderTable};
+use elf::file::{FileHeader, parse_ident};
+use elf::section::SectionHeader;
 
 use crate::error::Error;
-use crate::object::Object;
+use crate::object::{Object, sections};
 use crate::source::Source;
 
 /// Length of the longer of the two ELF headers, in bytes.
 const HEADER: usize = 64;
-/// The section headers of a module, their names, and what it says may each be this long, in bytes.
+/// The names of a module's sections and what it says of itself may each be this long, in bytes.
 const MAX_PART: u64 = 1024 * 1024;
 /// Modules that one may depend on. Those of Linux depend on some twenty.
 const MAX_DEPENDS: usize = 1024;
@@ -127,29 +127,6 @@ impl Module {
     }
 }
 
-/// Returns the section headers.
-fn sections<R: Read + Seek>(
-    source: &mut Source<'_, R>,
-    header: &FileHeader<AnyEndian>,
-) -> Result<Vec<SectionHeader>, Error> {
-    let entry = match header.class {
-        Class::ELF32 => 40,
-        Class::ELF64 => 64,
-    };
-    if header.e_shentsize != entry {
-        let text = format!("a section header has {} bytes", header.e_shentsize);
-        return Err(Error::malformed(text));
-    }
-    let length = u64::from(header.e_shnum) * u64::from(entry);
-    if length > MAX_PART {
-        let text = format!("{} section headers", header.e_shnum);
-        return Err(Error::malformed(text));
-    }
-    let bytes = source.bytes("section headers", header.e_shoff, length)?;
-    let table = SectionHeaderTable::new(header.endianness, header.class, &bytes);
-    Ok(table.iter().collect())
-}
-
 /// Returns what is in a section.
 fn part<R: Read + Seek>(
     source: &mut Source<'_, R>,
@@ -166,6 +143,8 @@ fn part<R: Read + Seek>(
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
+
+    use elf::file::Class;
 
     use super::*;
 

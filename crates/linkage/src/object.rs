@@ -16,7 +16,7 @@ use elf::endian::AnyEndian;
 use elf::file::{Class, FileHeader, parse_ident};
 use elf::gnu_symver::{VerDefIterator, VerNeedIterator};
 use elf::note::{Note, NoteIterator};
-use elf::section::SectionHeaderTable;
+use elf::section::{SectionHeader, SectionHeaderTable};
 use elf::segment::{ProgramHeader, SegmentTable};
 use serde::{Deserialize, Serialize};
 
@@ -152,25 +152,40 @@ fn segments<R: Read + Seek>(
         .collect())
 }
 
+/// Returns the section headers.
+pub(crate) fn sections<R: Read + Seek>(
+    source: &mut Source<'_, R>,
+    header: &FileHeader<AnyEndian>,
+) -> Result<Vec<SectionHeader>, Error> {
+    let entry = match header.class {
+        Class::ELF32 => 40,
+        Class::ELF64 => 64,
+    };
+    if header.e_shentsize != entry {
+        let text = format!("a section header has {} bytes", header.e_shentsize);
+        return Err(Error::malformed(text));
+    }
+    let length = u64::from(header.e_shnum) * u64::from(entry);
+    if length > MAX_SECTION_HEADERS {
+        let text = format!("{} section headers", header.e_shnum);
+        return Err(Error::malformed(text));
+    }
+    let bytes = source.bytes("section headers", header.e_shoff, length)?;
+    let table = SectionHeaderTable::new(header.endianness, header.class, &bytes);
+    Ok(table.iter().collect())
+}
+
 /// Returns the addresses of sections that are not in the file. A file of debug data has the headers
 /// of what it was taken from, but not the bytes, and the program headers still tell where they were.
 fn absent<R: Read + Seek>(
     source: &mut Source<'_, R>,
     header: &FileHeader<AnyEndian>,
 ) -> Result<BTreeSet<u64>, Error> {
-    let entry = match header.class {
-        Class::ELF32 => 40,
-        Class::ELF64 => 64,
+    let sections = match sections(source, header) {
+        // The loader does not look at them, so what can't be read of them stops nothing.
+        Err(Error::Malformed(_)) => Vec::new(),
+        sections => sections?,
     };
-    let length = u64::from(header.e_shnum) * u64::from(entry);
-    let end = header.e_shoff.checked_add(length);
-    // The loader does not look at them, so what can't be read of them stops nothing.
-    let is_there = end.is_some_and(|end| end <= source.length());
-    if header.e_shentsize != entry || !is_there || length > MAX_SECTION_HEADERS {
-        return Ok(BTreeSet::new());
-    }
-    let bytes = source.bytes("section headers", header.e_shoff, length)?;
-    let sections = SectionHeaderTable::new(header.endianness, header.class, &bytes);
     let absent = sections.iter().filter(|section| {
         // Of thread-local zeros, the address is that of the next section.
         section.sh_type == SHT_NOBITS

@@ -143,16 +143,11 @@ fn survey(arguments: &StoreGateArguments, report: &Report) -> Result<(Survey, Op
     }
     let survey = Survey {
         targets,
-        from: None,
         clients: Systemd::ALL.map(Client::Sysext).to_vec(),
         architecture,
         manifests: arguments.manifests,
-        link: None,
-        patterns: Vec::new(),
-        together: false,
-        policy: None,
-        needs: false,
         waivers: Waivers::new(&arguments.allow, arguments.strict)?,
+        ..Survey::default()
     };
     Ok((survey, old))
 }
