@@ -14,7 +14,7 @@ use crate::check::closure::BaseLibraries;
 use crate::check::set::others::{self, Others};
 use crate::findings::Finding;
 use crate::inputs::Inputs;
-use crate::pack::texts;
+use crate::pack::{modules, texts};
 use crate::packages::Selection;
 use crate::plan::Planned;
 use crate::publish::number::{self, Kept, Step};
@@ -141,6 +141,9 @@ fn judge_kept(
 ) -> Result<()> {
     let mut image = files::open(&kept.path, Links::Refuse)?;
     let mut found = check::needs_of_files(planned, &kept.linkage, under.libraries)?;
+    found.extend(kept.findings.iter().cloned());
+    let modules = modules::read(&planned.plan.tree, &mut image)?;
+    found.extend(check::of_modules(&planned.plan.tree, &modules));
     let texts = texts::read(&planned.plan.tree, &mut image)?;
     let base = under.base;
     found.extend(check::startable(&planned.plan, &texts, &kept.linkage, base));

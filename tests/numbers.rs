@@ -206,7 +206,7 @@ fn what_is_not_known_is_built() {
     // An image that is gone is built under the next name.
     fs::remove_file(store.join("a-1.x86-64.raw")).unwrap();
     let said = kitchen.build(&["a.toml"]);
-    let expected = "number    1.1: a-1.x86-64.raw or its manifest is not in the store\n";
+    let expected = "number    1.1: a-1.x86-64.raw or its manifest is not in the store whole\n";
     assert!(said.contains(expected), "{said}");
     assert_eq!(kitchen.images(), ["a-1.1.x86-64.raw"]);
 }

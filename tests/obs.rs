@@ -52,7 +52,7 @@ impl Build {
         fs::copy(program().get_program(), path).unwrap();
         fs::create_dir_all(build.over("etc")).unwrap();
         fs::copy(os_release("tumbleweed"), build.over("etc/os-release")).unwrap();
-        let environment = "BUILD_RELEASE='29.1'\nBUILD_DISTURL='obs://x'\n\
+        let environment = "BUILD_RELEASE='lp160.29.1'\nBUILD_DISTURL='obs://x'\n\
                            BUILD_CHANGELOG_TIMESTAMP='1000'\n";
         fs::write(build.over(".buildenv"), environment).unwrap();
         build
@@ -98,7 +98,12 @@ fn published(stem: &str) -> Vec<String> {
 
 #[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
 fn each_package_that_was_built_becomes_an_image() {
-    let build = Build::of(&[ZSTD, XZ]);
+    // Of one nothing belongs into an image; one is for developers.
+    let build = Build::of(&[ZSTD, XZ, OUTSIDE]);
+    let devel = build
+        .top()
+        .join("RPMS/noarch/payload-zstd-devel-1-1.noarch.rpm");
+    fs::write(devel, "").unwrap();
     let mut expected = published("payload-xz-1-1.x86-64");
     expected.extend(published("payload-zstd-1-1.x86-64"));
     assert_eq!(build.publishes(), expected);
@@ -116,7 +121,7 @@ fn a_recipe_beside_the_sources_decides() {
     for package in [HELLO, OUTSIDE] {
         fs::copy(fixture(package), binaries.join(package)).unwrap();
     }
-    assert_eq!(build.publishes(), published("kit-2.29.1.x86-64"));
+    assert_eq!(build.publishes(), published("kit-2.160.29.1.x86-64"));
     let other = build.0.join("other");
     let check = Command::new("sh")
         .args(["-c", "cat *.sha256 | sha256sum --check --strict"])
@@ -128,7 +133,10 @@ fn a_recipe_beside_the_sources_decides() {
 
 #[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
 fn an_image_that_fails_fails_the_build() {
-    let build = Build::of(&[OUTSIDE]);
+    let build = Build::of(&[ZSTD, OUTSIDE]);
+    let recipe =
+        "name = \"kit\"\nversion = \"2\"\npackages = [\"../RPMS/noarch/outside-1-1.noarch.rpm\"]\n";
+    fs::write(build.top().join("SOURCES/kit.sysext.toml"), recipe).unwrap();
     let outcome = build.run();
     let said = text(&outcome.stderr);
     assert_eq!(outcome.status.code(), Some(1), "{said}");

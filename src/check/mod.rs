@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use architecture::Architecture;
+use image::Tree;
 use linkage::{Linkage, Needs};
 use resolve::Installed;
 use rpm_input::Package;
@@ -31,7 +32,7 @@ use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, kinds};
 use crate::pack::Packed;
-use crate::pack::modules::DIRECTORY;
+use crate::pack::modules::{DIRECTORY, Modules};
 use crate::packages::choose;
 use crate::plan::Planned;
 use crate::plan::compose::Plan;
@@ -113,10 +114,15 @@ pub fn files<W>(
     base: &BaseLibraries,
 ) -> Result<Vec<Finding>> {
     let mut findings = needs_of_files(planned, &packed.linkage, base)?;
-    let misplaced = modules::built_for(&planned.plan.tree, &packed.modules);
-    findings.extend(shadow::findings(&misplaced));
-    findings.extend(modules::unread(&packed.modules));
+    findings.extend(of_modules(&planned.plan.tree, &packed.modules));
     Ok(findings)
+}
+
+/// Looks at what kernel modules say of themselves.
+pub fn of_modules(tree: &Tree, modules: &Modules) -> Vec<Finding> {
+    let mut findings = shadow::findings(&modules::built_for(tree, modules));
+    findings.extend(modules::unread(modules));
+    findings
 }
 
 /// Looks at what the files of an image need, and whether it is there. Of the base alone it depends

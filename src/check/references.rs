@@ -66,11 +66,18 @@ pub fn units(
         .filter(|(path, _)| path.starts_with("usr/lib/sysusers.d/"))
         .flat_map(|(_, text)| text.lines().filter_map(snippet_account))
         .collect();
+    let all = plan.left_out.iter();
+    let gone: BTreeMap<_, _> = all.rev().map(|left| (left.path.as_str(), left)).collect();
+    let left_out = |path: &str| {
+        let left = *gone.get(path)?;
+        let is_there = plan.tree.resolve(path.trim_start_matches('/')).is_some();
+        (!is_there).then_some(left)
+    };
     let mut findings = Vec::new();
     for (path, text) in texts.iter().filter(|(path, _)| path.contains("/systemd/")) {
         let settings = settings(text);
         for (key, value) in &settings {
-            if let Some(left) = referred(key, value).and_then(|it| left_out(plan, it)) {
+            if let Some(left) = referred(key, value).and_then(left_out) {
                 let text = format!(
                     "/{path} can't start: {key}={value}, and {} was left out ({})",
                     left.path, left.rule.name
@@ -101,10 +108,17 @@ pub fn units(
 /// Splits a unit into its settings. A line may go on after a backslash.
 pub(super) fn settings(text: &str) -> Vec<(&str, &str)> {
     let mut settings = Vec::new();
-    let mut goes_on = false;
+    let (mut goes_on, mut is_foreign) = (false, false);
     for line in text.lines() {
         let line = line.trim();
         let is_more = std::mem::replace(&mut goes_on, line.ends_with('\\'));
+        // Sections that begin so are for other programs.
+        if line.starts_with('[') && !is_more {
+            is_foreign = line.starts_with("[X-");
+        }
+        if is_foreign {
+            continue;
+        }
         if is_more || line.starts_with(['#', ';', '[']) {
             continue;
         }
@@ -134,12 +148,6 @@ pub(super) fn program(value: &str) -> Option<&str> {
 fn path(value: &str) -> Option<&str> {
     let path = value.split_whitespace().next()?.trim_matches(['"', '\'']);
     (path.starts_with('/') && !path.contains('%')).then_some(path)
-}
-
-fn left_out<'a>(plan: &'a Plan, path: &str) -> Option<&'a LeftOut> {
-    let is_there = plan.tree.resolve(path.trim_start_matches('/')).is_some();
-    let mut left_out = plan.left_out.iter();
-    left_out.find(|left| !is_there && left.path == path)
 }
 
 /// The name that a line of sysusers.d(5) makes an account of.

@@ -359,9 +359,8 @@ kinds! {
 
     PROGRAM_MISSING: Note "program-missing",
         "a unit starts a program that is in neither the image nor the base, or is not executable",
-        why "systemd does not start a service whose program is missing. Where all files of the base \
-             are at hand, that is certain, and fatal; where only packages list them, the program may \
-             be one that no package lists.",
+        why "systemd does not start a service whose program is missing. It is a note, since another \
+             image may bring the program, or a drop-in of the host name another one.",
         repair "Add the package that has the program, or a unit of your own with --overlay. If nobody \
                 starts the unit on this base: --allow program-missing.";
 

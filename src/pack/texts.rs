@@ -19,6 +19,9 @@ const MAX_TEXT: u64 = 64 * 1024;
 /// Most files that are looked at. The largest distributions have some 2 000 units in all.
 const MAX_TEXTS: usize = 4096;
 
+/// Bytes of all that are looked at.
+const MAX_ALL: u64 = 16 << 20;
+
 /// Reads the texts of an image that was just packed, by their paths in it.
 pub fn read<R: Read + Seek>(tree: &Tree, packed: &mut R) -> Result<BTreeMap<String, String>> {
     if !are_there(tree) {
@@ -40,6 +43,7 @@ pub fn read_back(image: &mut dyn Stored, tree: &Tree) -> io::Result<BTreeMap<Str
         return Ok(texts);
     }
     let mut wanted = Vec::new();
+    let mut left = MAX_ALL;
     tree.walk(&mut |path, visit| {
         let is_kept = |directory: &&str| {
             (path.bytes().strip_prefix(directory.as_bytes()))
@@ -49,8 +53,10 @@ pub fn read_back(image: &mut dyn Stored, tree: &Tree) -> io::Result<BTreeMap<Str
             && let Content::File { id, size } = &leaf.content
             && (1..=MAX_TEXT).contains(size)
             && wanted.len() < MAX_TEXTS
+            && *size <= left
             && DIRECTORIES.iter().any(is_kept)
         {
+            left -= *size;
             wanted.push((path.to_owned(), id.clone()));
         }
     });

@@ -63,7 +63,13 @@ pub fn of(
         hashed(release.map(|(key, value)| format!("{key}={value}"))),
     );
     let packages = selection.packages();
-    put(part::PACKAGES, hashed(packages.iter().map(|one| line(one))));
+    // What their order decides is in the tree.
+    let mut lines: Vec<_> = packages
+        .iter()
+        .map(|one| line(one, settings.epoch))
+        .collect();
+    lines.sort();
+    put(part::PACKAGES, hashed(lines));
     put(part::REQUIRES, hashed(&planned.requires));
     let mut tree = Sha256::new();
     dump::lines(&planned.plan.tree, &mut |line| {
@@ -103,7 +109,7 @@ pub fn of(
 
 /// Returns what stands for a package: its NEVRA, and more where its header does not say for sure
 /// what is in its files.
-fn line(package: &Package) -> String {
+fn line(package: &Package, limit: Option<u32>) -> String {
     let is_weak = |file: &rpm_input::File| {
         use DigestAlgorithm::{Sha256, Sha384, Sha512};
         file.kind == FileKind::Regular
@@ -115,6 +121,14 @@ fn line(package: &Package) -> String {
     if package.files.iter().any(|file| is_weak(&file)) {
         line += " ";
         line += &hex::encode(package.fingerprint());
+    }
+    // The tree has times that are limited. Packing gives some files their own again.
+    for file in package
+        .files
+        .iter()
+        .filter(|file| limit.is_some_and(|limit| file.mtime > limit))
+    {
+        line += &format!(" {}={}", file.path, file.mtime);
     }
     line
 }
@@ -178,7 +192,7 @@ pub fn changes(
     if lines.is_empty() {
         lines.push(match differs(part::REQUIRES) {
             true => "what its packages require".to_owned(),
-            false => "the order of its packages".to_owned(),
+            false => "its packages, under the same names and versions".to_owned(),
         });
     }
     Some(lines)

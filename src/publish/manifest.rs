@@ -1,5 +1,7 @@
 //! The manifest of an image, made of what the program knows of it.
 
+use std::collections::BTreeMap;
+
 use linkage::Needs;
 use manifest::{Config, Explained, Manifest, Package};
 
@@ -9,11 +11,13 @@ use crate::pack::{Packed, modules};
 use crate::packages::{Chosen, Selection};
 use crate::plan::Planned;
 
-/// Findings that say what was not looked at: who reads the manifest is to know that.
-const LIMITS: [&str; 3] = [
+/// Findings that say what was not looked at, which who reads the manifest is to know, and what was
+/// seen in contents alone, which who keeps the image can't see again.
+const RECORDED: [&str; 4] = [
     kinds::UNCHECKED_BASE.id,
     kinds::UNKNOWN_IN_BASE.id,
     kinds::ASSUMED_IN_BASE.id,
+    kinds::STALE_CACHE.id,
 ];
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
@@ -68,9 +72,15 @@ pub fn of_plan<L>(
         relies_on: selection.relies_on.clone(),
         known: Some(planned.evidence.known.word().to_owned()),
         findings: (findings.clone())
-            .filter(|finding| LIMITS.contains(&finding.kind.id))
-            .map(|finding| (finding.kind.id.to_owned(), finding.text.clone()))
-            .collect(),
+            .filter(|finding| RECORDED.contains(&finding.kind.id))
+            .fold(BTreeMap::new(), |mut all: BTreeMap<_, String>, finding| {
+                let text = all.entry(finding.kind.id.to_owned()).or_default();
+                if !text.is_empty() {
+                    *text += "; ";
+                }
+                *text += &finding.text;
+                all
+            }),
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),

@@ -1,13 +1,16 @@
 //! Which build number an image gets: the next one if it is built from something else than the newest
 //! image of its name and version, and none if there is nothing to build.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use files::Links;
+use image::squashfs::Image;
 use linkage::Linkage;
 use manifest::BuiltFrom;
 use store::{List, ListedImage, Store, order};
 
 use super::{Destination, built_from, check_own_directory};
+use crate::findings::{Finding, kinds};
 use crate::packages::Selection;
 use crate::plan::Planned;
 use crate::plan::build_number::{BuildNumber, Numbering};
@@ -37,6 +40,8 @@ pub struct Kept {
     pub bytes: u64,
     /// What its files need and offer.
     pub linkage: Linkage,
+    /// What was seen in its contents when it was built.
+    pub findings: Vec<Finding>,
 }
 
 /// Looks into the store whether the image is there, and gives it its number.
@@ -95,7 +100,7 @@ pub fn decide(
     let next = number.unwrap_or_else(BuildNumber::zero).next();
     planned.identity = planned.identity.numbered(&next)?;
     let unknown = || vec![format!("nothing says what {} was built from", newest.file)];
-    let lost = || format!("{} or its manifest is not in the store", newest.file);
+    let lost = || format!("{} or its manifest is not in the store whole", newest.file);
     Ok(Step::Build {
         changes: match changes {
             Some(changes) if changes.is_empty() => vec![lost()],
@@ -125,15 +130,33 @@ fn newest<'a>(
     Some((newest, number_of(&newest.file, identity)?))
 }
 
-/// Returns an image that is there whole, as far as can be told without reading it.
+/// Returns an image that is there whole, as far as can be told without reading its contents.
 fn kept(list: &List, image: &ListedImage, directory: PathBuf) -> Result<Option<Kept>> {
-    let linkage =
-        (list.manifest(&image.file).map_err(store_failure)?).and_then(|manifest| manifest.linkage);
-    let kept = image.bytes.zip(linkage).map(|(bytes, linkage)| Kept {
-        path: directory.join(&image.file),
+    let path = directory.join(&image.file);
+    let Some(bytes) = image.bytes.filter(|bytes| is_whole(&path, *bytes)) else {
+        return Ok(None);
+    };
+    let Some(manifest) = list.manifest(&image.file).map_err(store_failure)? else {
+        return Ok(None);
+    };
+    let stale = manifest.findings.get(kinds::STALE_CACHE.id);
+    let findings = stale.map(|text| Finding::new(&kinds::STALE_CACHE, text.clone()));
+    Ok(manifest.linkage.map(|linkage| Kept {
+        path,
         sha256: image.sha256,
         bytes,
         linkage,
-    });
-    Ok(kept)
+        findings: findings.into_iter().collect(),
+    }))
+}
+
+/// Says whether a file is a SquashFS image from its start to its end.
+fn is_whole(path: &Path, bytes: u64) -> bool {
+    let Ok(file) = files::open(path, Links::Refuse) else {
+        return false;
+    };
+    let Ok(mut image) = Image::open(file) else {
+        return false;
+    };
+    image.facts().bytes_used <= bytes && image.tree().is_ok()
 }
