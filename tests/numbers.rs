@@ -209,6 +209,29 @@ fn what_is_not_known_is_built() {
     let expected = "number    1.1: a-1.x86-64.raw or its manifest is not in the store whole\n";
     assert!(said.contains(expected), "{said}");
     assert_eq!(kitchen.images(), ["a-1.1.x86-64.raw"]);
+
+    // So is one that is cut off.
+    let image = store.join("a-1.1.x86-64.raw");
+    let whole = fs::read(&image).unwrap();
+    for length in [0, 100, whole.len() - 4000] {
+        fs::write(&image, &whole[..length]).unwrap();
+        let said = kitchen.build(&["--dry-run", "a.toml"]);
+        let expected =
+            "number    1.2: a-1.1.x86-64.raw or its manifest is not in the store whole\n";
+        assert!(said.contains(expected), "{length}: {said}");
+    }
+}
+
+/// What an image is built from is a set: only the first package, after which it is called, has a
+/// place.
+#[test]
+fn the_order_of_packages_is_no_change() {
+    let kitchen = Kitchen::new();
+    for packages in [[NOARCH, ONE], [ONE, NOARCH]] {
+        kitchen.recipe("a", &format!("packages = {packages:?}"));
+        kitchen.build(&["a.toml"]);
+    }
+    assert_eq!(kitchen.images(), ["a-1.x86-64.raw"]);
 }
 
 /// Clients that have an image never fetch its name again, so no other one gets it.
