@@ -73,6 +73,14 @@ pub struct AsBefore {
 }
 
 impl OnBase {
+    /// Keeps the findings alone, and what they rest on.
+    pub fn forget_details(&mut self) {
+        self.breaks = Vec::new();
+        self.shadows = Vec::new();
+        self.hides = BTreeSet::new();
+        self.as_before.breaks = Vec::new();
+    }
+
     /// Returns what keeps the image from working. That something was not looked up does not.
     pub fn broken(&self, waivers: &Waivers) -> impl Iterator<Item = &Finding> {
         let is_broken =

@@ -46,6 +46,9 @@ pub struct Survey {
     pub patterns: Vec<String>,
     /// The images are judged together, as a host merges them.
     pub together: bool,
+    /// Each thing that is found is wanted, not the findings alone: of many images on many hosts it
+    /// takes much memory.
+    pub details: bool,
     /// What images need is asked for, too.
     pub needs: bool,
     /// Which findings count.
@@ -290,6 +293,9 @@ impl Survey {
             if let Some(known) = &known {
                 found.subtract(known);
             }
+            if !self.details {
+                found.forget_details();
+            }
             on_base.push(found);
         }
         for (one, before) in judgements.iter_mut().zip(&before) {
@@ -481,6 +487,7 @@ mod tests {
             let survey = Survey {
                 targets: vec![system(to)],
                 from: from.map(system),
+                details: true,
                 ..Survey::default()
             };
             let (rows, _) = survey.rows(std::slice::from_ref(&path), 1).unwrap();

@@ -142,6 +142,7 @@ fn survey(arguments: &CheckArguments, report: &Report) -> Result<Survey> {
             .as_deref()
             .map_or(Ok(Vec::new()), patterns)?,
         together: !arguments.each,
+        details: true,
         needs: arguments.level_from_abi,
         waivers: Waivers::new(&arguments.allow, arguments.strict)?,
     })
