@@ -217,7 +217,15 @@ fn remove_takes_an_extension_or_one_of_its_images() {
     let outcome = run(["store", "verify", directory]);
     assert!(outcome.status.success(), "{}", text(&outcome.stdout));
     let (code, _) = remove(&["hello-tools", "--empty"]);
-    assert_eq!((code, names(store)), (0, Vec::new()));
+    // The names stay used up.
+    assert_eq!((code, names(store)), (0, vec!["SHA256SUMS".to_owned()]));
+    let list = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    let lines: Vec<_> = list.lines().map(|line| &line[66..]).collect();
+    let all = ["sysext-1.10", "sysext-1.11", "sysext-1.9", "tools-1"];
+    let expected: Vec<_> = (all.iter())
+        .map(|image| format!("WITHDRAWN-hello-{image}.x86-64"))
+        .collect();
+    assert_eq!(lines, expected);
 }
 
 #[test]
