@@ -1,5 +1,6 @@
 //! The stages of a build, in their order.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::slice;
@@ -14,7 +15,8 @@ use crate::check::closure::BaseLibraries;
 use crate::check::set::others::{self, Others};
 use crate::findings::Finding;
 use crate::inputs::Inputs;
-use crate::pack::{modules, texts};
+use crate::pack::modules::{self, Modules};
+use crate::pack::texts;
 use crate::packages::Selection;
 use crate::plan::Planned;
 use crate::publish::number::{self, Kept, Step};
@@ -140,20 +142,13 @@ fn judge_kept(
     report: &Report,
 ) -> Result<()> {
     let mut image = files::open(&kept.path, Links::Refuse)?;
-    let mut found = check::needs_of_files(planned, &kept.linkage, under.libraries)?;
-    found.extend(kept.findings.iter().cloned());
-    let modules = modules::read(&planned.plan.tree, &mut image)?;
-    found.extend(check::of_modules(&planned.plan.tree, &modules));
-    let texts = texts::read(&planned.plan.tree, &mut image)?;
-    let base = under.base;
-    found.extend(check::startable(&planned.plan, &texts, &kept.linkage, base));
-    found.extend(check::references::units(
-        &texts,
-        &planned.plan,
-        &selection.packages(),
-        &base.owners,
-    ));
-    found.extend(under.together(planned, &kept.linkage, &mut image)?);
+    let contents = Contents {
+        linkage: &kept.linkage,
+        modules: &modules::read(&planned.plan.tree, &mut image)?,
+        texts: &texts::read(&planned.plan.tree, &mut image)?,
+        findings: &kept.findings,
+    };
+    let mut found = under.judge(planned, selection, &contents, &mut image)?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {
@@ -271,7 +266,40 @@ struct Under<'a> {
     others: Option<&'a Others>,
 }
 
+/// What was read of the files of a finished image, whether it was made now or is there already.
+struct Contents<'a> {
+    linkage: &'a Linkage,
+    modules: &'a Modules,
+    texts: &'a BTreeMap<String, String>,
+    /// What packing found.
+    findings: &'a [Finding],
+}
+
 impl Under<'_> {
+    /// Judges the files of a finished image.
+    fn judge(
+        self,
+        planned: &mut Planned,
+        selection: &Selection,
+        contents: &Contents<'_>,
+        image: &mut (impl io::Read + io::Seek),
+    ) -> Result<Vec<Finding>> {
+        let mut found = check::files(planned, contents.linkage, self.libraries)?;
+        let plan = &planned.plan;
+        found.extend(check::of_modules(&plan.tree, contents.modules));
+        found.extend_from_slice(contents.findings);
+        let texts = contents.texts;
+        found.extend(check::startable(plan, texts, contents.linkage, self.base));
+        found.extend(check::references::units(
+            texts,
+            plan,
+            &selection.packages(),
+            &self.base.owners,
+        ));
+        found.extend(self.together(planned, contents.linkage, image)?);
+        Ok(found)
+    }
+
     /// Says what a finished image brings to the others that clients may merge with it.
     fn together(
         self,
@@ -307,21 +335,13 @@ fn make(
     let output = directory.temporary()?;
     let chosen = &mut selection.chosen;
     let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
-    let mut found = check::files(planned, &packed, under.libraries)?;
-    found.append(&mut packed.findings);
-    found.extend(check::startable(
-        &planned.plan,
-        &packed.texts,
-        &packed.linkage,
-        under.base,
-    ));
-    found.extend(check::references::units(
-        &packed.texts,
-        &planned.plan,
-        &selection.packages(),
-        &under.base.owners,
-    ));
-    found.extend(under.together(planned, &packed.linkage, &mut packed.output)?);
+    let contents = Contents {
+        linkage: &packed.linkage,
+        modules: &packed.modules,
+        texts: &packed.texts,
+        findings: &packed.findings,
+    };
+    let mut found = under.judge(planned, selection, &contents, &mut packed.output)?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {

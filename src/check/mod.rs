@@ -31,7 +31,6 @@ use self::requirements::{Loaded, LookedUp, Lookup};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, kinds};
-use crate::pack::Packed;
 use crate::pack::modules::{DIRECTORY, Modules};
 use crate::packages::choose;
 use crate::plan::Planned;
@@ -107,17 +106,6 @@ fn unchecked_base(planned: &Planned, evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-/// Looks at what was found in the files of an image while it was packed.
-pub fn files<W>(
-    planned: &mut Planned,
-    packed: &Packed<W>,
-    base: &BaseLibraries,
-) -> Result<Vec<Finding>> {
-    let mut findings = needs_of_files(planned, &packed.linkage, base)?;
-    findings.extend(of_modules(&planned.plan.tree, &packed.modules));
-    Ok(findings)
-}
-
 /// Looks at what kernel modules say of themselves.
 pub fn of_modules(tree: &Tree, modules: &Modules) -> Vec<Finding> {
     let mut findings = shadow::findings(&modules::built_for(tree, modules));
@@ -127,7 +115,7 @@ pub fn of_modules(tree: &Tree, modules: &Modules) -> Vec<Finding> {
 
 /// Looks at what the files of an image need, and whether it is there. Of the base alone it depends
 /// whether it is, so it is asked of images, too, that are not built again.
-pub fn needs_of_files(
+pub fn files(
     planned: &mut Planned,
     linkage: &Linkage,
     base: &BaseLibraries,

@@ -313,7 +313,7 @@ mod tests {
                 Some(BASE),
                 vec![none("6.1-2", "6.1-1"), one("6.1-2")],
             ),
-            // A directory that a package of modules made is no kernel, if there is one.
+            // A kernel counts, not a directory that a package of modules made.
             (
                 &["usr/lib/modules/6.1-2/extra/b.ko"],
                 Some(&[

@@ -1,8 +1,8 @@
 //! For which distribution packages were built, as far as they say so without doubt, against the
 //! one that the image states.
 //!
-//! A release with `.fc42` is Fedora's and one with `.el9` Enterprise Linux's, whoever built the
-//! package: EPEL's packages name the Fedora Project, but are not for Fedora. Without such a suffix
+//! A release with `.fc42` is for Fedora, and one with `.el9` for Enterprise Linux, no matter who built
+//! the package: EPEL's packages name the Fedora Project, but are not for Fedora. Without such a suffix
 //! the header's `Distribution` and `Vendor` decide; the Open Build Service writes `PROJECT /
 //! REPOSITORY` into the first. All else says nothing.
 

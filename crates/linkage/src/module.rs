@@ -15,16 +15,12 @@
 use std::io::{Read, Seek};
 
 use elf::abi::{ET_REL, SHT_NOBITS};
-use elf::endian::AnyEndian;
-use elf::file::{FileHeader, parse_ident};
 use elf::section::SectionHeader;
 
 use crate::error::Error;
-use crate::object::{Object, sections};
+use crate::object::{header, sections};
 use crate::source::Source;
 
-/// Length of the longer of the two ELF headers, in bytes.
-const HEADER: usize = 64;
 /// The names of a module's sections and what it says of itself may each be this long, in bytes.
 const MAX_PART: u64 = 1024 * 1024;
 /// Modules that one may depend on. Those of Linux depend on some twenty.
@@ -52,17 +48,9 @@ impl Module {
     /// Four parts of it are read, in bounded memory.
     pub fn read<R: Read + Seek>(input: &mut R) -> Result<Option<Self>, Error> {
         let mut source = Source::new(input)?;
-        let head = source.start(HEADER)?;
-        if !Object::is_elf(head) {
+        let Some(header) = header(&mut source)? else {
             return Ok(None);
-        }
-        // The crate takes the sixteen bytes of the identification for granted.
-        if head.len() < elf::abi::EI_NIDENT {
-            return Err(Error::malformed("header: it is cut off"));
-        }
-        let header = parse_ident::<AnyEndian>(head)
-            .and_then(|ident| FileHeader::parse_tail(ident, &head[elf::abi::EI_NIDENT..]))
-            .map_err(|error| Error::malformed(format!("header: {error}")))?;
+        };
         if header.e_type != ET_REL {
             return Ok(None);
         }

@@ -97,17 +97,9 @@ impl Object {
     /// Some kilobytes around each of a handful of places are read, in bounded memory.
     pub fn read<R: Read + Seek>(input: &mut R) -> Result<Option<Self>, Error> {
         let mut source = Source::new(input)?;
-        let head = source.start(HEADER)?;
-        if !Self::is_elf(head) {
+        let Some(header) = header(&mut source)? else {
             return Ok(None);
-        }
-        // The crate takes the sixteen bytes of the identification for granted.
-        if head.len() < elf::abi::EI_NIDENT {
-            return Err(Error::malformed("header: it is cut off"));
-        }
-        let header = parse_ident::<AnyEndian>(head)
-            .and_then(|ident| FileHeader::parse_tail(ident, &head[elf::abi::EI_NIDENT..]))
-            .map_err(|error| Error::malformed(format!("header: {error}")))?;
+        };
         if header.e_type != ET_DYN && header.e_type != ET_EXEC {
             return Ok(None);
         }
@@ -150,6 +142,24 @@ fn segments<R: Read + Seek>(
     Ok(SegmentTable::new(header.endianness, header.class, &bytes)
         .iter()
         .collect())
+}
+
+/// Returns the header of a file; `None` if it is not ELF.
+pub(crate) fn header<R: Read + Seek>(
+    source: &mut Source<'_, R>,
+) -> Result<Option<FileHeader<AnyEndian>>, Error> {
+    let head = source.start(HEADER)?;
+    if !Object::is_elf(head) {
+        return Ok(None);
+    }
+    // The crate takes the sixteen bytes of the identification for granted.
+    if head.len() < elf::abi::EI_NIDENT {
+        return Err(Error::malformed("header: it is cut off"));
+    }
+    parse_ident::<AnyEndian>(head)
+        .and_then(|ident| FileHeader::parse_tail(ident, &head[elf::abi::EI_NIDENT..]))
+        .map(Some)
+        .map_err(|error| Error::malformed(format!("header: {error}")))
 }
 
 /// Returns the section headers.

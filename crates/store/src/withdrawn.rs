@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(all(&sums), ["a-1.raw"]);
         assert_eq!(digest_of(&sums, "a-1.raw"), Some(&[1; 32]));
         assert_eq!(digest_of(&sums, "a-2.raw"), None);
-        // It is no image of the list.
+        // The line does not count as an image.
         let images = sums.entries().iter().filter(|entry| entry.is_image());
         assert_eq!(images.count(), 1);
         forget(&mut sums, "a-1.raw");
