@@ -12,6 +12,7 @@
 
 mod answer;
 mod base;
+mod cache;
 mod check;
 mod cli;
 mod commands;
@@ -20,6 +21,7 @@ mod inputs;
 mod inspected;
 mod pack;
 mod packages;
+mod parallel;
 mod pipeline;
 mod plan;
 mod publish;

@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use fetch::{Fetched, Fetcher, Validators, Wanted};
 use rpm_input::repodata::Checksum;
 
-use crate::packages::repository::cache::{Cache, CacheDirectory, Kept, Sealed};
+use crate::cache::{Cache, CacheDirectory, Kept, Sealed};
 use crate::packages::repository::memory::Seen;
 use crate::packages::repository::verify;
 use crate::words::failure::{Failure, Result};

@@ -187,7 +187,7 @@ mod tests {
     use openpgp::SigningKey;
 
     use super::*;
-    use crate::packages::repository::cache::CacheDirectory;
+    use crate::cache::CacheDirectory;
     use crate::packages::repository::download::Settings;
     use crate::packages::repository::source::{self, Place};
     use crate::words::scratch::Scratch;

@@ -11,8 +11,8 @@ use rpm_input::repodata::{
     Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Modules, Primary, Repomd, Retracted,
 };
 
+use crate::cache::CacheDirectory;
 use crate::findings::{Finding, kinds};
-use crate::packages::repository::cache::CacheDirectory;
 use crate::packages::repository::download::{Downloads, Item, Small};
 use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};

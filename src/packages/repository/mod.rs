@@ -10,18 +10,15 @@
 //! Nothing is fetched but from URLs that the user named, and what comes from there is checked
 //! against `repomd.xml` before it is used. A repository in a directory is read where it lies.
 
-mod cache;
 mod download;
 mod keys;
 mod listing;
 mod memory;
 mod metadata;
 mod option;
-mod parallel;
 mod plain;
 mod repo_file;
 mod retrieve;
-mod seal;
 mod site;
 mod source;
 mod url;
@@ -49,6 +46,7 @@ pub use variables::Variables;
 use crate::findings::{Finding, kinds};
 use crate::packages::choose::solvable;
 use crate::packages::trust::Trust;
+use crate::parallel;
 use crate::report::Report;
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};

@@ -8,7 +8,7 @@ use resolve::Catalog;
 use rpm_input::Package;
 
 use crate::packages::choose::solvable;
-use crate::packages::repository::parallel;
+use crate::parallel;
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Headers that are read at once.

@@ -9,7 +9,8 @@ use rpm_input::Package;
 
 use crate::packages::repository::download::Downloads;
 use crate::packages::repository::listing::{self, PackageFile};
-use crate::packages::repository::{CONNECTIONS, Holding, Repository, parallel, plain};
+use crate::packages::repository::{CONNECTIONS, Holding, Repository, plain};
+use crate::parallel;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, package_failure};
 

@@ -495,7 +495,7 @@ fn keys_and_revisions_are_remembered() {
     let downloads = Downloads::new(&settings).unwrap();
     let id = format!("key-{}", digest(b"https://a/key"));
     let bytes = [b"\n\n", PUBLIC].concat();
-    let part = cache::CacheDirectory::Repositories;
+    let part = crate::cache::CacheDirectory::Repositories;
     downloads.cache().unwrap().keep(part, &id, &bytes).unwrap();
     let mut source = source(scratch.path());
     source.trust.packages = Some(true);

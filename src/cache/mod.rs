@@ -20,8 +20,10 @@
 //! Nothing in here is believed, since others may have written it: to a shared directory, or to the
 //! copy that a CI system brings back. The directories must be this user's alone. No link is
 //! followed, and a file that others have a hand in is as good as none. Metadata and packages are
-//! compared with their checksum each time; the rest has a [seal](super::seal), without which it
+//! compared with their checksum each time; the rest has a [seal](seal), without which it
 //! is fetched or made again.
+
+pub mod seal;
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -30,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use files::{Directory, Error, Kind};
 
-use crate::packages::repository::seal::{self, Seal};
+use crate::cache::seal::Seal;
 use crate::words::failure::{Failure, Result, own_failure};
 
 /// The part of the cache that a file belongs to.

@@ -16,7 +16,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rustix::fs::FlockOperation;
 use sha2::{Digest as _, Sha256};
 
-use crate::packages::repository::parallel;
+use crate::parallel;
 use crate::words::failure::{Failure, Result, own_failure};
 
 /// Bytes of a seal, and of the key.
