@@ -132,6 +132,37 @@ fn a_recipe_beside_the_sources_decides() {
 }
 
 #[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
+fn what_a_recipe_includes_decides_as_if_it_were_in_it() {
+    let build = Build::of(&[ZSTD]);
+    let source = |name: &str, text: &str| {
+        fs::write(build.top().join("SOURCES").join(name), text).unwrap();
+    };
+    source(
+        "kit.sysext.toml",
+        "name = \"kit\"\nversion = \"2\"\ninclude = [\"common.toml\"]\npackages = [\"payload-zstd\"]\n",
+    );
+    source(
+        "common.toml",
+        "base = \"list\"\nos-release = \"old-release\"\n[for.x86-64]\nscope = \"initrd\"\n\
+         [for.arm64]\nscope = \"portable\"\n",
+    );
+    source("other.toml", "arch = \"riscv64\"\n");
+    source("list", "outside-1-1.noarch\n");
+    source("old-release", "ID=old\nVERSION_ID=1\n");
+    let arch = std::env::consts::ARCH
+        .replace('_', "-")
+        .replace("aarch64", "arm64");
+    let stem = format!("kit-2.160.29.1.{arch}");
+    assert_eq!(build.publishes(), published(&stem));
+    let image = build.0.join("other").join(format!("{stem}.raw"));
+    let shown = program().arg("inspect").arg(image).output().unwrap();
+    let shown = text(&shown.stdout);
+    for line in ["ID=old", "SYSEXT_SCOPE=initrd"] {
+        assert!(shown.contains(line) || arch != "x86-64", "{shown}");
+    }
+}
+
+#[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
 fn an_image_that_fails_fails_the_build() {
     let build = Build::of(&[ZSTD, OUTSIDE]);
     let recipe =

@@ -61,6 +61,7 @@ const ROWS: &[Row] = &[
         None,
     ),
     row("a.toml", "a.toml -o new", Followed, NoDirectory, Some(MIB)),
+    row("common", "b.toml -o new", Followed, NoDirectory, Some(MIB)),
     row(
         "os-release",
         "a.rpm --os-release os-release -o new",
@@ -330,6 +331,9 @@ impl Scene {
             "packages = [\"a.rpm\"]\nmatch = \"any\"\n",
         )
         .unwrap();
+        let include = "include = [\"common\"]\npackages = [\"a.rpm\"]\n";
+        fs::write(scratch.join("b.toml"), include).unwrap();
+        fs::write(scratch.join("common"), "match = \"any\"\n").unwrap();
         fs::write(scratch.join("base"), "outside-1-1.noarch\n").unwrap();
         fixture_repository::write(&scratch.join("repo"), &usual());
         let scene = Scene(scratch);

@@ -179,6 +179,54 @@ fn several_recipes_make_an_image_each() {
 }
 
 #[test]
+fn what_is_included_counts_as_if_written_there() {
+    let kitchen = Kitchen::new();
+    let common = |text: &str| {
+        let text = format!("match = \"any\"\n{text}");
+        fs::write(kitchen.0.join("recipes/rpms/common"), text).unwrap();
+    };
+    let own = "name = \"a\"\nversion = \"1\"\n";
+    let whole = "packages = [\"rpms/clash-one-1-1.noarch.rpm\", \"rpms/clash-two-1-1.noarch.rpm\"]\n\
+                 compression = \"gzip\"\n[[allow]]\nfinding = \"file-conflict\"\nreason = \"r\"\n";
+    kitchen.recipe("a.toml", &format!("{own}{whole}"));
+    let build = ["-o", "store", "recipes/a.toml"];
+    kitchen.build(&build);
+    let first = ["a-1.x86-64.raw"];
+    assert_eq!(kitchen.images("store"), first);
+
+    // The same, in two files and a part.
+    common(
+        "packages = [\"clash-one-1-1.noarch.rpm\"]\ncompression = \"xz\"\n[[allow]]\n\
+         finding = \"file-conflict\"\nreason = \"r\"\n",
+    );
+    let parts = "include = [\"rpms/common\"]\npackages = [\"rpms/clash-two-1-1.noarch.rpm\"]\n\
+                 [for.x86-64]\ncompression = \"gzip\"\n[for.arm64]\npackages = [\"no\"]\n";
+    kitchen.recipe("a.toml", &format!("{own}{parts}"));
+    let said = kitchen.build(&build);
+    assert!(said.contains("unchanged: built from the same\n"), "{said}");
+    assert_eq!(kitchen.images("store"), first);
+    kitchen.build(&["-o", "other", "recipes/a.toml"]);
+    let bytes = |store: &str| fs::read(kitchen.0.join(store).join(first[0])).unwrap();
+    assert!(bytes("other") == bytes("store"));
+
+    // What an included file says counts.
+    common(
+        "packages = [\"clash-one-1-1.noarch.rpm\"]\ndrop = [\"drop-docs\"]\nblock-size = \"4K\"",
+    );
+    let outcome = kitchen.run(&build);
+    let said = text(&outcome.stderr);
+    assert!(said.contains("error: file-conflict: "), "{said}");
+    common(
+        "packages = [\"clash-one-1-1.noarch.rpm\"]\nblock-size = \"4K\"\n[[allow]]\n\
+         finding = \"file-conflict\"\nreason = \"r\"\n",
+    );
+    let said = kitchen.build(&build);
+    let line = "number    1.1: block-size 4096, was 1048576\n";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(kitchen.images("store"), ["a-1.1.x86-64.raw", first[0]]);
+}
+
+#[test]
 fn json_of_one_recipe_and_of_several() {
     let kitchen = Kitchen::new();
     kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");

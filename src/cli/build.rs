@@ -170,8 +170,13 @@ pub struct ImageArguments {
     /// Where no repository has the build of a package that the base's list names, assume that it
     /// provides what the next build of the same name and architecture does, or the newest if
     /// there is none
-    #[arg(long, help_heading = "Base")]
-    pub assume_next_build: bool,
+    #[arg(
+        long,
+        help_heading = "Base",
+        num_args = 0,
+        default_missing_value = "true"
+    )]
+    pub assume_next_build: Option<bool>,
     /// Write the packages that were chosen to FILE, for --locked
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub lock: Option<PathBuf>,
@@ -193,8 +198,13 @@ pub struct ImageArguments {
     #[arg(long, value_name = "NAME:STREAM", help_heading = "Base")]
     pub module: Vec<String>,
     /// Also add what the packages recommend, where possible
-    #[arg(long, help_heading = "Base")]
-    pub recommends: bool,
+    #[arg(
+        long,
+        help_heading = "Base",
+        num_args = 0,
+        default_missing_value = "true"
+    )]
+    pub recommends: Option<bool>,
     /// What the image and a client's os-release must have in common [default: version-id]
     #[arg(long = "match", value_name = "WHAT", help_heading = "Base", value_enum)]
     #[serde(rename = "match", deserialize_with = "by_name")]

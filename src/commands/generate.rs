@@ -26,13 +26,17 @@ const RECIPE: &str = "sysext-build-recipe";
 const EXAMPLE: &str = include_str!("../../examples/debug.toml");
 
 /// What the page of recipes says before the keys, a paragraph each.
-const ABOUT_RECIPES: [&str; 4] = [
+const ABOUT_RECIPES: [&str; 5] = [
     "An INPUT of sysext-build that ends in .toml is a recipe. It says in TOML what one would type for \
      one image, and makes the bytes that the command line would.",
     "Paths are relative to the recipe's directory. At least packages or an overlay must be there; every \
      other key may be left out.",
     "Options that are typed next to a recipe win over its single values and are added to its lists. Name, \
      lock and tree can't be typed for several recipes, and packages for none.",
+    "What several recipes share is in a file that they include. What holds for one architecture only is \
+     in a table such as [for.arm64]. Both are laid over each other as what is typed is laid over the \
+     recipe: lists are added, first those of included files, then the recipe's, then those for the \
+     architecture; of single values the last one counts. A file that is included twice counts once.",
     "Several recipes make an image each, one after the other. One that fails does not stop the others; \
      the exit code is the highest of theirs.",
 ];
@@ -166,7 +170,7 @@ fn recipe_page() -> Roff {
     }
     roff.control("SH", ["KEYS"]);
     for key in recipe::keys() {
-        let tag = [bold(key.name), roman(format!(" ({})", key.kind))];
+        let tag = [bold(key.name), roman(format!(" ({})", key.kind.name()))];
         tagged(&mut roff, tag, &format!("{}.", key.meaning));
     }
     roff.control("SH", ["EXAMPLE"]);
@@ -231,7 +235,7 @@ mod tests {
     fn the_page_of_recipes_has_each_key() {
         let page = page("sysext-build-recipe.5");
         for key in recipe::keys() {
-            let tag = format!(".TP\n\\fB{}\\fR ({})\n", key.name, key.kind);
+            let tag = format!(".TP\n\\fB{}\\fR ({})\n", key.name, key.kind.name());
             assert!(page.contains(&tag), "{key:?}: {page}");
         }
         assert!(page.contains("[[allow]]\n"), "{page}");

@@ -30,6 +30,7 @@ use crate::plan::matching::Matching;
 use crate::publish::Destination;
 use crate::publish::signing::{self, KeySource, Memory, Notes, Passphrase, PassphraseSource};
 use crate::words::failure::{Failure, Result};
+use crate::words::suggest::nearest;
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
 /// The compressor that is used where none is named. docs/benchmarks.md has the measured curve.
@@ -266,8 +267,8 @@ fn asked(
         },
         locking,
         modules: arguments.image.module.clone(),
-        recommends: arguments.image.recommends,
-        assume_next_build: arguments.image.assume_next_build,
+        recommends: arguments.image.recommends.unwrap_or(false),
+        assume_next_build: arguments.image.assume_next_build.unwrap_or(false),
         architecture,
         dry_run: arguments.dry_run,
     })
@@ -572,13 +573,19 @@ fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// Returns the architecture that the user named.
 pub fn architecture(text: &str) -> Result<Architecture> {
-    Architecture::named(text).ok_or_else(|| {
-        let names = Architecture::names().collect::<Vec<_>>().join(", ");
-        Failure::usage(format!("--arch: unknown architecture {text:?}")).hint(format!(
-            "possible \
-                                values: {names}"
-        ))
-    })
+    Architecture::named(text).ok_or_else(|| unknown_architecture("--arch", text))
+}
+
+/// Refuses an architecture that is not known, with the nearest that is.
+fn unknown_architecture(option: &str, text: &str) -> Failure {
+    let failure = Failure::usage(format!("{option}: unknown architecture {text:?}"));
+    match nearest(text, Architecture::every_name()) {
+        Some(near) => failure.hint(format!("did you mean {near}?")),
+        None => {
+            let names: Vec<_> = Architecture::names().collect();
+            failure.hint(format!("possible values: {}", names.join(", ")))
+        }
+    }
 }
 
 /// Checks a scope: systemd knows these three words, and takes several.

@@ -97,6 +97,19 @@ impl Architecture {
         ROWS.iter().map(|row| row.systemd)
     }
 
+    /// Returns every name that [`named`](Self::named) takes: systemd's, then those of RPM that are
+    /// others.
+    pub fn every_name() -> impl Iterator<Item = &'static str> {
+        let others = all().map(Self::rpm);
+        Self::names().chain(others.filter(|name| Self::names().all(|known| known != *name)))
+    }
+
+    /// Says whether what is for this architecture is for an image of `other`, too. The first
+    /// architecture of those that systemd has one name for stands for all of them.
+    pub fn covers(self, other: Self) -> bool {
+        self == other || self.name() == self.systemd() && self.is_sibling(other)
+    }
+
     /// Returns systemd's name, that of `ARCHITECTURE=`.
     pub fn systemd(self) -> &'static str {
         self.row.systemd
