@@ -1,43 +1,109 @@
-//! Adding an image and its manifest.
+//! Adding images and their manifests.
 
-use std::cmp::Ordering;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 use manifest::Summary;
 
 use crate::collision;
-use crate::directory::{Directory, Found, SIGNATURE};
+use crate::directory::{Found, SIGNATURE};
 use crate::error::Error;
 use crate::freshness;
-use crate::inventory;
 use crate::name::check_name;
-use crate::order;
-use crate::sums::{IMAGE_SUFFIX, Sums};
+use crate::shelf::Shelf;
+use crate::sums::{Entry, IMAGE_SUFFIX, Sums};
 use crate::transaction::{Part, Transaction};
 use crate::withdrawn;
 use crate::{Added, Listing, Publication};
 
+/// Adds one image.
 pub(crate) fn add(
     path: &Path,
-    mut publication: Publication,
+    publication: Publication,
     listing: Listing<'_>,
 ) -> Result<Added, Error> {
-    check_names(
-        &publication.name,
-        &publication.image.0,
-        &publication.manifest.0,
-    )?;
-    let manifest = own_manifest(path, &mut publication)?;
-    let transaction = Transaction::begin(path, &listing)?;
-    let directory = transaction.directory();
-    let before = transaction.before();
+    let added = change(path, vec![publication], &[], true, listing)?;
+    Ok(added.into_iter().next().unwrap_or(Added::Unchanged))
+}
+
+/// Adds what other stores have, and takes back what they took back. What was taken back anywhere
+/// stays so.
+pub(crate) fn join(
+    path: &Path,
+    publications: Vec<Publication>,
+    withdrawn: &[Entry],
+    listing: Listing<'_>,
+) -> Result<Vec<Added>, Error> {
+    change(path, publications, withdrawn, false, listing)
+}
+
+/// Adds images in their order, in one change of the list. `revives` says that an image which was
+/// taken back may come again, if it has the same bytes.
+fn change(
+    path: &Path,
+    publications: Vec<Publication>,
+    withdrawn: &[Entry],
+    revives: bool,
+    listing: Listing<'_>,
+) -> Result<Vec<Added>, Error> {
+    let mut coming = Vec::with_capacity(publications.len());
+    for mut publication in publications {
+        check_names(
+            &publication.name,
+            &publication.image.0,
+            &publication.manifest.0,
+        )?;
+        let manifest = own_manifest(path, &mut publication)?;
+        coming.push((publication, manifest));
+    }
+    let mut transaction = Transaction::begin(path, &listing)?;
+    let mut shelf = Shelf::new(transaction.directory(), transaction.before().clone());
+    let mut parts = Vec::with_capacity(coming.len() * 2);
+    let mut added = Vec::with_capacity(coming.len());
+    for (publication, manifest) in coming {
+        if let Some(taken) = (withdrawn.iter()).find(|taken| taken.name == publication.image.0) {
+            return Err(Error::Withdrawn {
+                image: taken.name.clone(),
+                path: path.to_owned(),
+            });
+        }
+        let coming = (publication, manifest);
+        let (pair, outcome) = place(&transaction, &mut shelf, coming, revives)?;
+        parts.extend(pair);
+        added.push(outcome);
+    }
+    let mut after = shelf.into_sums();
+    let mut going = Vec::new();
+    for entry in withdrawn {
+        going.extend(take_back(path, &mut after, entry)?);
+    }
+    for name in going {
+        transaction.remove(name)?;
+    }
+    freshness::renew(&mut after, listing.best_before, listing.now)?;
+    // A store is signed as soon as there is a key, even if it has nothing new.
+    let is_to_sign = listing.signing.is_some() && !transaction.directory().exists(SIGNATURE)?;
+    let is_new = added.iter().any(|added| *added != Added::Unchanged);
+    if is_new || after != *transaction.before() || is_to_sign {
+        transaction.commit(parts, &after, listing)?;
+    }
+    Ok(added)
+}
+
+/// Puts an image and its manifest on the list, or says why they can't be there.
+fn place(
+    transaction: &Transaction,
+    shelf: &mut Shelf<'_>,
+    (publication, manifest): (Publication, Summary),
+    revives: bool,
+) -> Result<([Part; 2], Added), Error> {
+    let path = transaction.directory().path();
     let Publication {
         replace,
         allow_older,
         ..
     } = publication;
-    let parts = vec![
+    let parts = [
         transaction.part(publication.image)?,
         transaction.part(publication.manifest)?,
     ];
@@ -49,8 +115,8 @@ pub(crate) fn add(
         });
     }
     let (image, sha256) = (parts[0].name.clone(), parts[0].sha256);
-    if let Some(before) = withdrawn::digest_of(before, &image)
-        && *before != sha256
+    if let Some(before) = withdrawn::digest_of(&shelf.sums, &image)
+        && (*before != sha256 || !revives)
         && !replace
     {
         return Err(Error::Withdrawn {
@@ -58,24 +124,36 @@ pub(crate) fn add(
             path: path.to_owned(),
         });
     }
-    let added = outcome(&parts, before);
-    let mut after = match added {
-        Added::Unchanged => before.clone(),
-        Added::New | Added::Replaced => {
-            let files: Vec<_> = (parts.iter())
-                .map(|part| (part.name.as_str(), part.sha256))
-                .collect();
-            extended(directory, before, &manifest, &files, allow_older)?
-        }
-    };
-    withdrawn::forget(&mut after, &image);
-    freshness::renew(&mut after, listing.best_before, listing.now)?;
-    // A store is signed as soon as there is a key, even if it has nothing new.
-    let is_to_sign = listing.signing.is_some() && !directory.exists(SIGNATURE)?;
-    if added != Added::Unchanged || after != *before || is_to_sign {
-        transaction.commit(parts, &after, listing)?;
+    let added = outcome(&parts, transaction.before());
+    if added != Added::Unchanged {
+        let files: Vec<_> = (parts.iter())
+            .map(|part| (part.name.as_str(), part.sha256))
+            .collect();
+        shelf.extend(manifest, &files, allow_older)?;
     }
-    Ok(added)
+    withdrawn::forget(&mut shelf.sums, &image);
+    Ok((parts, added))
+}
+
+/// Takes off the list an image that was taken back elsewhere; returns the files that go.
+fn take_back(path: &Path, after: &mut Sums, taken: &Entry) -> Result<Vec<String>, Error> {
+    let image = &taken.name;
+    let other = |listed: &[u8; 32]| *listed != taken.sha256;
+    if after.get(image).is_some_and(other) || withdrawn::digest_of(after, image).is_some_and(other)
+    {
+        return Err(Error::Withdrawn {
+            image: image.clone(),
+            path: path.to_owned(),
+        });
+    }
+    let files = [image.clone(), manifest::file_name(image)];
+    let going: Vec<_> = (files.iter())
+        .filter(|name| after.get(name).is_some())
+        .cloned()
+        .collect();
+    after.retain(|name| !files.iter().any(|file| file == name));
+    withdrawn::remember(after, image, taken.sha256);
+    Ok(going)
 }
 
 /// Renews the list of a store whose images stay as they are: gives it its day, and its first
@@ -90,29 +168,6 @@ pub(crate) fn keep(path: &Path, listing: Listing<'_>) -> Result<bool, Error> {
         transaction.commit(Vec::new(), &after, listing)?;
     }
     Ok(is_change)
-}
-
-/// The list with an image, which is the first of `files`, and its manifest; or why it can't have
-/// them under these names.
-pub(crate) fn extended(
-    directory: &Directory,
-    before: &Sums,
-    manifest: &Summary,
-    files: &[(&str, [u8; 32])],
-    allow_older: bool,
-) -> Result<Sums, Error> {
-    if let Some((image, _)) = files.first() {
-        collision::check(directory, before, &manifest.config.name, image)?;
-        if !allow_older && before.get(image).is_none() {
-            check_newest(directory, before, manifest, image)?;
-        }
-    }
-    let mut after = before.clone();
-    for (name, sha256) in files {
-        after.insert(name, *sha256);
-    }
-    directory.check_prefixes(&after)?;
-    Ok(after)
 }
 
 /// Fails unless all names are usable and belong together.
@@ -168,47 +223,4 @@ fn outcome(parts: &[Part], before: &Sums) -> Added {
     } else {
         Added::New
     }
-}
-
-/// Fails unless `image` will be the newest of its extension and architecture, in the order of
-/// systemd-sysupdate and by RPM's order of the true versions.
-///
-/// Where that held for each image before it, the newest so far is the newest in both orders; so
-/// only its manifest is read.
-fn check_newest(
-    directory: &Directory,
-    before: &Sums,
-    manifest: &Summary,
-    image: &str,
-) -> Result<(), Error> {
-    let Some((prefix, version, suffix)) = manifest.split(image) else {
-        return Ok(());
-    };
-    let version_of = |listed: &'_ str| -> Option<String> {
-        let rest = listed.strip_prefix(prefix)?.strip_suffix(suffix)?;
-        Some(rest.to_owned())
-    };
-    let newest = (before.images_with(prefix))
-        .filter_map(|listed| Some((listed, version_of(listed)?)))
-        .max_by(|(_, a), (_, b)| order::systemd(a, b));
-    let Some((newest, newest_version)) = newest else {
-        return Ok(());
-    };
-    let error = |order, version: &str, newest_version: &str| Error::Older {
-        path: directory.path().join(newest),
-        image: image.to_owned(),
-        order,
-        version: version.to_owned(),
-        newest: newest_version.to_owned(),
-    };
-    if order::systemd(version, &newest_version) != Ordering::Greater {
-        return Err(error("systemd-sysupdate", version, &newest_version));
-    }
-    let listed = inventory::read_manifest(directory, before, newest)?;
-    if let (Some(evr), Some(newest_evr)) = (manifest.evr(), listed.as_ref().and_then(Summary::evr))
-        && order::rpm(evr, newest_evr) == Ordering::Less
-    {
-        return Err(error("RPM", evr, newest_evr));
-    }
-    Ok(())
 }

@@ -13,28 +13,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::de::IgnoredAny;
-
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::inventory;
-use crate::sums::Sums;
+use crate::shelf::Shelf;
 
-/// Fails if `image` of the extension `name` can't be listed beside the images in `sums`.
-pub(crate) fn check(
-    directory: &Directory,
-    sums: &Sums,
-    name: &str,
-    image: &str,
-) -> Result<(), Error> {
-    if let Some((listed, other)) = witness(directory, sums, name, image)?
+/// Fails if `image` of the extension `name` can't be listed beside the images that are.
+pub(crate) fn check(shelf: &Shelf<'_>, name: &str, image: &str) -> Result<(), Error> {
+    let directory = shelf.directory();
+    if let Some((listed, other)) = witness(shelf, name, image)?
         && other != name
     {
         return Err(error(directory, name, &other, listed));
     }
     for (at, _) in name.match_indices('-') {
         let general = name.get(..at).unwrap_or_default();
-        if let Some((_, other)) = witness(directory, sums, general, image)?
+        if let Some((_, other)) = witness(shelf, general, image)?
             && other == general
         {
             return Err(error(directory, general, name, image));
@@ -74,15 +68,18 @@ fn error(directory: &Directory, general: &str, special: &str, image: &str) -> Er
 /// A listed image that the pattern of the extension `name` fits, and its own extension; one that
 /// looks like an image of `name` where there is such.
 fn witness<'a>(
-    directory: &Directory,
-    sums: &'a Sums,
+    shelf: &'a Shelf<'_>,
     name: &str,
     image: &str,
 ) -> Result<Option<(&'a str, String)>, Error> {
     let prefix = format!("{name}-");
     let mut chosen = None;
     // The file that is about to get this name is the new one, whatever is there now.
-    for listed in sums.images_with(&prefix).filter(|listed| *listed != image) {
+    for listed in shelf
+        .sums
+        .images_with(&prefix)
+        .filter(|listed| *listed != image)
+    {
         let looks_like = inventory::guess_name(listed) == name;
         if chosen.is_none() || looks_like {
             chosen = Some(listed);
@@ -94,11 +91,7 @@ fn witness<'a>(
     let Some(listed) = chosen else {
         return Ok(None);
     };
-    let extension = match inventory::read_manifest::<IgnoredAny>(directory, sums, listed)? {
-        Some(manifest) => manifest.config.name,
-        None => inventory::guess_name(listed).to_owned(),
-    };
-    Ok(Some((listed, extension)))
+    Ok(Some((listed, shelf.extension_of(listed)?)))
 }
 
 /// Whether the pattern of the extension `name` fits `image`.

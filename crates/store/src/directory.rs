@@ -30,7 +30,7 @@ const LOCK_TRIES: u32 = 150_000;
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Bytes that are read at a time for hashing.
-const HASH_BUFFER: usize = 128 << 10;
+pub(crate) const HASH_BUFFER: usize = 128 << 10;
 
 /// An open directory; it may hold the lock, which goes when the value is dropped.
 #[derive(Debug)]

@@ -229,6 +229,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file that was to be copied is not the one that is listed.
+    #[error("{path} {problem}", path = .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The archive of definitions is not the one that is listed, or not one of ours.
     #[error("{path} {problem}", path = .path.display())]
     Archive {

@@ -10,13 +10,14 @@ use std::path::Path;
 use manifest::{Package, Summary};
 
 use crate::BestBefore;
-use crate::add::{check_names, extended};
+use crate::add::check_names;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::freshness;
 use crate::obs::check_neighbours;
 use crate::pending;
 use crate::publish;
+use crate::shelf::Shelf;
 
 /// An image that is about to be made.
 #[derive(Debug)]
@@ -43,37 +44,36 @@ enum Taken {
     Yes,
 }
 
+/// What [`Store::add`](crate::Store::add) will be refused for, and [`Store::join`](crate::Store::join)
+/// for several images in their order.
 pub(crate) fn of_list(
     path: &Path,
-    prospect: &Prospect,
+    prospects: &[Prospect],
     best_before: Option<BestBefore>,
     now: u64,
 ) -> Result<Vec<String>, Error> {
-    let names = prospect.names()?;
     let directory = Directory::open(path)?;
     let (list, _) = publish::upcoming(&directory)?;
     let before = directory.parse_list(&list)?;
     // What a killed process left goes as soon as the lock is taken.
     let left = pending::left(&directory, &before)?;
-    let taken = prospect.taken(&directory, &names, &left)?;
-    let is_change = (names.iter().zip(taken))
-        .any(|(name, taken)| taken != Taken::Perhaps || before.get(name).is_none());
-    let mut after = match is_change {
-        true => {
+    let mut shelf = Shelf::new(&directory, before);
+    let mut undecided = Vec::new();
+    for prospect in prospects {
+        let names = prospect.names()?;
+        let taken = prospect.taken(&directory, &names, &left)?;
+        let is_change = (names.iter().zip(taken))
+            .any(|(name, taken)| taken != Taken::Perhaps || shelf.sums.get(name).is_none());
+        if is_change {
             let files: Vec<_> = (names.iter())
                 .map(|name| (name.as_str(), [0; 32]))
                 .collect();
-            let Prospect {
-                manifest,
-                allow_older,
-                ..
-            } = prospect;
-            extended(&directory, &before, manifest, &files, *allow_older)?
+            shelf.extend(prospect.manifest.clone(), &files, prospect.allow_older)?;
         }
-        false => before,
-    };
-    freshness::renew(&mut after, best_before, now)?;
-    Ok(undecided(names, taken))
+        undecided.extend(perhaps(names, taken));
+    }
+    freshness::renew(&mut shelf.sums, best_before, now)?;
+    Ok(undecided)
 }
 
 /// What [`Store::keep`](crate::Store::keep) will be refused for.
@@ -90,7 +90,7 @@ pub(crate) fn of_obs(path: &Path, prospect: &Prospect) -> Result<Vec<String>, Er
     let directory = Directory::open(path)?;
     check_neighbours(&directory, &prospect.manifest.config.name, &prospect.image)?;
     let taken = prospect.taken(&directory, &names, &[])?;
-    Ok(undecided(names, taken))
+    Ok(perhaps(names, taken).collect())
 }
 
 impl Prospect {
@@ -147,9 +147,9 @@ impl Prospect {
     }
 }
 
-fn undecided(names: [String; 2], taken: [Taken; 2]) -> Vec<String> {
+/// The names of which it is not known whether their files are the same.
+fn perhaps(names: [String; 2], taken: [Taken; 2]) -> impl Iterator<Item = String> {
     (names.into_iter().zip(taken))
         .filter(|(_, taken)| *taken == Taken::Perhaps)
         .map(|(name, _)| name)
-        .collect()
 }

@@ -60,6 +60,7 @@ mod add;
 mod archive;
 mod collision;
 mod compat;
+mod copy;
 mod definition;
 mod directory;
 mod error;
@@ -76,6 +77,7 @@ mod prune;
 mod publish;
 mod replace;
 mod serial;
+mod shelf;
 mod sums;
 mod tarball;
 mod temporary;
@@ -255,6 +257,33 @@ impl List {
         withdrawn::all(&self.sums)
     }
 
+    /// The same with their digests: entries by the file names of the images.
+    #[must_use]
+    pub fn withdrawals(&self) -> Vec<Entry> {
+        withdrawn::entries(&self.sums)
+    }
+
+    /// The listed digest of a file.
+    #[must_use]
+    pub fn digest_of(&self, name: &str) -> Option<[u8; 32]> {
+        self.sums.get(name).copied()
+    }
+
+    /// The last day on which clients take the list, if it has one.
+    #[must_use]
+    pub fn best_before(&self) -> Option<BestBefore> {
+        freshness::of(&self.sums)
+    }
+
+    /// Copies a listed file into another store, without a name as yet.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] for a file that is gone, or not the listed one; [`Error::File`],
+    /// [`Error::Io`].
+    pub fn copy(&self, name: &str, into: &Store) -> Result<(String, Temporary, [u8; 32]), Error> {
+        copy::copy(&self.directory, &self.sums, name, into)
+    }
+
     /// The whole manifest of a listed image; `None` if there is none.
     ///
     /// # Errors
@@ -351,6 +380,23 @@ impl Store {
         add::add(&self.dir, publication, listing)
     }
 
+    /// Adds what other stores have, in the order given and in one change: the images, and the names
+    /// that were taken back there, with their digests. What was taken back stays so, wherever that
+    /// was: an image of `withdrawn` that is listed here goes, and none of `publications` may be one
+    /// that was taken back here.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`], and [`Error::Withdrawn`] for a name that had other bytes here than
+    /// where it was taken back.
+    pub fn join(
+        &self,
+        publications: Vec<Publication>,
+        withdrawn: &[Entry],
+        listing: Listing<'_>,
+    ) -> Result<Vec<Added>, Error> {
+        add::join(&self.dir, publications, withdrawn, listing)
+    }
+
     /// Does what [`Store::add`] does for an image that is there already: gives the list its day, and its
     /// first signature. Returns whether that changed anything.
     ///
@@ -381,7 +427,20 @@ impl Store {
         best_before: Option<BestBefore>,
         now: u64,
     ) -> Result<Vec<String>, Error> {
-        foresight::of_list(&self.dir, prospect, best_before, now)
+        self.foresee_all(std::slice::from_ref(prospect), best_before, now)
+    }
+
+    /// Does the same for the images of [`Store::join`], which come in this order.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`].
+    pub fn foresee_all(
+        &self,
+        prospects: &[Prospect],
+        best_before: Option<BestBefore>,
+        now: u64,
+    ) -> Result<Vec<String>, Error> {
+        foresight::of_list(&self.dir, prospects, best_before, now)
     }
 
     /// Does the same for [`Store::keep`].
@@ -559,7 +618,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::entries`].
     pub fn best_before(&self) -> Result<Option<BestBefore>, Error> {
-        Ok(freshness::of(&self.list()?.sums))
+        Ok(self.list()?.best_before())
     }
 
     /// Reads `SHA256SUMS`, in name order; no file is an empty list.

@@ -142,8 +142,8 @@ impl Transaction {
         })
     }
 
-    /// Names `parts` (at most as many as there are names in [`OLD`]) and makes `after` the list,
-    /// all or nothing.
+    /// Names `parts` and makes `after` the list, all or nothing. At most as many of them replace files
+    /// as there are names in [`OLD`].
     pub(crate) fn commit(
         self,
         mut parts: Vec<Part>,
@@ -201,8 +201,7 @@ impl Transaction {
         let directory = &self.directory;
         finish(directory, &parts)?;
         let mut done = Vec::new();
-        let named = (parts.iter_mut().zip(OLD))
-            .try_for_each(|(part, old_name)| give_name(directory, part, old_name, &mut done));
+        let named = give_names(directory, &mut parts, &mut done);
         if let Err(failed) = named {
             return Err(undo(directory, done, failed));
         }
@@ -239,9 +238,7 @@ impl Transaction {
             .map(|part| (part.inode, part.name.as_str()));
         let going = (self.going.iter()).map(|(inode, name)| (*inode, name.as_str()));
         pending::note(directory, coming.chain(going))?;
-        for (part, old_name) in parts.iter_mut().zip(OLD) {
-            give_name(directory, part, old_name, done)?;
-        }
+        give_names(directory, parts, done)?;
         directory.sync()?;
         if issue.is_signed() {
             done.push(Done::Signed(put_or_remove(&signature)?));
@@ -287,6 +284,25 @@ fn forget(directory: &Directory, done: &[Done]) {
             let _ = directory.remove(old_name);
         }
     }
+}
+
+/// Gives all parts their names.
+fn give_names(
+    directory: &Directory,
+    parts: &mut [Part],
+    done: &mut Vec<Done>,
+) -> Result<(), Error> {
+    let mut old_names = OLD.into_iter();
+    for part in parts {
+        let old_name = match part.found {
+            Found::Other => old_names.next().ok_or_else(|| Error::Exists {
+                path: directory.path().join(&part.name),
+            })?,
+            Found::Nothing | Found::Same => "",
+        };
+        give_name(directory, part, old_name, done)?;
+    }
+    Ok(())
 }
 
 /// Gives `part` its name, in place of other bytes if there are any.

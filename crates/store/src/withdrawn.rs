@@ -9,7 +9,7 @@
 //!
 //! which every client takes for a file that no pattern fits, as it takes `SERIAL-…`.
 
-use crate::sums::{IMAGE_SUFFIX, Sums};
+use crate::sums::{Entry, IMAGE_SUFFIX, Sums};
 
 /// What the name of the line begins with.
 pub(crate) const PREFIX: &str = "WITHDRAWN-";
@@ -46,8 +46,18 @@ pub(crate) fn digest_of<'a>(sums: &'a Sums, image: &str) -> Option<&'a [u8; 32]>
 
 /// The file names of all images that were taken back.
 pub(crate) fn all(sums: &Sums) -> Vec<String> {
-    let entries = sums.entries().iter();
-    entries.filter_map(|entry| image_of(&entry.name)).collect()
+    entries(sums).into_iter().map(|entry| entry.name).collect()
+}
+
+/// The file names of all images that were taken back, and the digests that these had.
+pub(crate) fn entries(sums: &Sums) -> Vec<Entry> {
+    let taken_back = |entry: &Entry| {
+        Some(Entry {
+            name: image_of(&entry.name)?,
+            sha256: entry.sha256,
+        })
+    };
+    sums.entries().iter().filter_map(taken_back).collect()
 }
 
 #[cfg(test)]

@@ -45,7 +45,20 @@ fn child_that_adds_until_it_is_killed() {
             ("new".to_owned(), format!("new-{seed}"), false)
         };
         let publication = publication(&store, &name, &stem, &image(seed), replace);
-        store.add(publication, Listing::default()).unwrap();
+        if replace {
+            store.add(publication, Listing::default()).unwrap();
+            continue;
+        }
+        // As many as come from other stores in one change.
+        let more = (1..=step % 5).map(|number| {
+            let stem = format!("more{number}-{seed}");
+            super::publication(&store, &format!("more{number}"), &stem, &image(seed), false)
+        });
+        let all = std::iter::once(publication).chain(more).map(|mut one| {
+            one.allow_older = true;
+            one
+        });
+        (store.join(all.collect(), &[], Listing::default())).unwrap();
     }
 }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod bounds;
 mod failure;
+mod join;
 mod kill;
 mod ledger;
 mod listed;
