@@ -115,13 +115,15 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 14] = [
     "",
     "check",
     "gate",
     "store add",
     "store gate",
     "store list",
+    "store merge",
+    "store promote",
     "store prune",
     "store remove",
     "store sign",

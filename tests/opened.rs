@@ -228,6 +228,20 @@ const ROWS: &[Row] = &[
         Some(8 * MIB),
     ),
     row(
+        "store/SHA256SUMS",
+        "store merge store --into merged",
+        Refused,
+        NoDirectory,
+        Some(8 * MIB),
+    ),
+    row(
+        "store/SHA256SUMS.gpg",
+        "store promote store merged",
+        Refused,
+        NoDirectory,
+        Some(MIB),
+    ),
+    row(
         "store/SHA256SUMS.gpg",
         "store page store",
         Refused,

@@ -65,6 +65,7 @@ mod store;
 mod sysupdate;
 mod takeover;
 mod times;
+mod transfer;
 mod verdicts;
 mod why;
 mod with;

@@ -24,6 +24,10 @@ pub struct StoreArguments {
 pub enum StoreVerb {
     /// Add images that were built elsewhere, each with the manifest next to it
     Add(AddArguments),
+    /// Join stores that were made side by side into one
+    Merge(MergeArguments),
+    /// Copy verified images from a candidate store into the one that is served
+    Promote(PromoteArguments),
     /// List the images that clients are offered
     List(ListArguments),
     /// Report everything that is wrong with a store
@@ -47,6 +51,8 @@ impl StoreVerb {
     pub fn verbosity(&self) -> Verbosity {
         match self {
             Self::Add(arguments) => arguments.verbosity,
+            Self::Merge(arguments) => arguments.transfer.verbosity,
+            Self::Promote(arguments) => arguments.transfer.verbosity,
             Self::List(arguments) => arguments.verbosity,
             Self::Verify(arguments) => arguments.verbosity,
             Self::Prune(arguments) => arguments.verbosity,
@@ -79,6 +85,76 @@ pub struct AddArguments {
     /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  sysext-build store merge --sign-key store.key jobs/* --into store/
+      Takes what each job of a CI has built into one store, and signs its list once
+  sysext-build store merge --keyring store.gpg published/ --into work/
+      Makes a copy of a signed store that a job without the key can build into";
+
+/// The arguments of `store merge`.
+#[derive(Debug, Args)]
+#[command(after_help = MERGE_EXAMPLES)]
+pub struct MergeArguments {
+    /// Directories of the stores to take from
+    #[arg(required = true, value_name = "DIRECTORY")]
+    pub sources: Vec<PathBuf>,
+    /// Directory of the store to add to; it is made if it is missing
+    #[arg(long, value_name = "STORE")]
+    pub into: PathBuf,
+    /// What both verbs that copy from store to store take.
+    #[command(flatten)]
+    pub transfer: TransferArguments,
+}
+
+const PROMOTE_EXAMPLES: &str = "\
+Examples:
+  sysext-build store promote --sign-key store.key candidate/ store/ strace
+      Serves what was tested of one extension
+  sysext-build store promote --dry-run candidate/ store/
+      Shows what all of the candidate would bring";
+
+/// The arguments of `store promote`.
+#[derive(Debug, Args)]
+#[command(after_help = PROMOTE_EXAMPLES)]
+pub struct PromoteArguments {
+    /// Directory of the candidate store
+    pub from: PathBuf,
+    /// Directory of the store that is served
+    pub to: PathBuf,
+    /// Names of extensions, of which all images are copied that are newer than those of TO, or file
+    /// names of images [default: all extensions]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// What both verbs that copy from store to store take.
+    #[command(flatten)]
+    pub transfer: TransferArguments,
+}
+
+/// How images are copied from store to store.
+#[derive(Debug, Args)]
+pub struct TransferArguments {
+    /// Demand that each list that is taken from is signed by a key in FILE, or in the files of a
+    /// directory [default: if it is signed, by the key that signs here]
+    #[arg(long, value_name = "FILE")]
+    pub keyring: Vec<PathBuf>,
+    /// Add an image even if the store has a newer one of that name
+    #[arg(long)]
+    pub allow_older: bool,
+    /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    pub best_before: Option<BestBefore>,
+    /// Show what would be copied, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,

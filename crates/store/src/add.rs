@@ -72,7 +72,7 @@ fn change(
         parts.extend(pair);
         added.push(outcome);
     }
-    let mut after = shelf.into_sums();
+    let mut after = shelf.into_sums()?;
     let mut going = Vec::new();
     for entry in withdrawn {
         going.extend(take_back(path, &mut after, entry)?);
@@ -136,7 +136,11 @@ fn place(
 }
 
 /// Takes off the list an image that was taken back elsewhere; returns the files that go.
-fn take_back(path: &Path, after: &mut Sums, taken: &Entry) -> Result<Vec<String>, Error> {
+pub(crate) fn take_back(
+    path: &Path,
+    after: &mut Sums,
+    taken: &Entry,
+) -> Result<Vec<String>, Error> {
     let image = &taken.name;
     let other = |listed: &[u8; 32]| *listed != taken.sha256;
     if after.get(image).is_some_and(other) || withdrawn::digest_of(after, image).is_some_and(other)

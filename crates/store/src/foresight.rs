@@ -9,8 +9,7 @@ use std::path::Path;
 
 use manifest::{Package, Summary};
 
-use crate::BestBefore;
-use crate::add::check_names;
+use crate::add::{check_names, take_back};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::freshness;
@@ -18,6 +17,7 @@ use crate::obs::check_neighbours;
 use crate::pending;
 use crate::publish;
 use crate::shelf::Shelf;
+use crate::{BestBefore, Entry};
 
 /// An image that is about to be made.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ enum Taken {
 /// for several images in their order.
 pub(crate) fn of_list(
     path: &Path,
-    prospects: &[Prospect],
+    (prospects, withdrawn): (&[Prospect], &[Entry]),
     best_before: Option<BestBefore>,
     now: u64,
 ) -> Result<Vec<String>, Error> {
@@ -72,7 +72,11 @@ pub(crate) fn of_list(
         }
         undecided.extend(perhaps(names, taken));
     }
-    freshness::renew(&mut shelf.sums, best_before, now)?;
+    let mut after = shelf.into_sums()?;
+    for entry in withdrawn {
+        take_back(path, &mut after, entry)?;
+    }
+    freshness::renew(&mut after, best_before, now)?;
     Ok(undecided)
 }
 

@@ -263,6 +263,12 @@ impl List {
         withdrawn::entries(&self.sums)
     }
 
+    /// The digest of an image of this file name that was taken back.
+    #[must_use]
+    pub fn withdrawn_digest(&self, image: &str) -> Option<[u8; 32]> {
+        withdrawn::digest_of(&self.sums, image).copied()
+    }
+
     /// The listed digest of a file.
     #[must_use]
     pub fn digest_of(&self, name: &str) -> Option<[u8; 32]> {
@@ -427,20 +433,21 @@ impl Store {
         best_before: Option<BestBefore>,
         now: u64,
     ) -> Result<Vec<String>, Error> {
-        self.foresee_all(std::slice::from_ref(prospect), best_before, now)
+        self.foresee_all(std::slice::from_ref(prospect), &[], best_before, now)
     }
 
-    /// Does the same for the images of [`Store::join`], which come in this order.
+    /// Does the same for what [`Store::join`] adds and takes back.
     ///
     /// # Errors
-    /// Those of [`Store::add`].
+    /// Those of [`Store::join`].
     pub fn foresee_all(
         &self,
         prospects: &[Prospect],
+        withdrawn: &[Entry],
         best_before: Option<BestBefore>,
         now: u64,
     ) -> Result<Vec<String>, Error> {
-        foresight::of_list(&self.dir, prospects, best_before, now)
+        foresight::of_list(&self.dir, (prospects, withdrawn), best_before, now)
     }
 
     /// Does the same for [`Store::keep`].

@@ -41,9 +41,10 @@ impl<'a> Shelf<'a> {
         self.directory
     }
 
-    /// The list as it is now.
-    pub(crate) fn into_sums(self) -> Sums {
-        self.sums
+    /// The list as it is now, if clients can read all of it.
+    pub(crate) fn into_sums(self) -> Result<Sums, Error> {
+        self.directory.check_prefixes(&self.sums)?;
+        Ok(self.sums)
     }
 
     /// Lists an image, which is the first of `files`, and its manifest; or says why they can't have
@@ -63,7 +64,6 @@ impl<'a> Shelf<'a> {
         for (name, sha256) in files {
             self.sums.insert(name, *sha256);
         }
-        self.directory.check_prefixes(&self.sums)?;
         if let Some((image, _)) = files.first() {
             self.coming.insert((*image).to_owned(), manifest);
         }

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::Links;
-use image::squashfs::Image;
-use manifest::Summary;
 use serde::Serialize;
-use store::{Added, Listing, Publication, Severity, Store, Temporary, kinds};
+use store::{Listing, Publication, Store, Temporary};
 
-use super::verify::look_inside;
-use crate::check::shadow;
+use super::incoming;
 use crate::cli::store::AddArguments;
 use crate::inputs;
 use crate::inspected::beside;
@@ -67,10 +64,7 @@ fn add(
     let manifest = files::open(&manifest_path, Links::Refuse).map_err(|error| {
         Failure::from(error).hint("an image can be added only together with its manifest")
     })?;
-    let manifest = Summary::parse_strictly(manifest).map_err(|problem| {
-        let (id, path) = (kinds::MANIFEST_INVALID.id, manifest_path.display());
-        Failure::refused(anyhow!("{id}: {path} {problem}"))
-    })?;
+    let manifest = incoming::manifest(manifest, &manifest_path)?;
     let name = manifest.config.name.clone();
     let directory = match arguments.per_name {
         true => {
@@ -85,8 +79,7 @@ fn add(
         publish::check_own_directory(&directory)?;
     }
     let mut file = copy(&store, image, Links::Follow)?;
-    check_attributes(image, &mut file.1)?;
-    check_inside(image, &mut file, &manifest, report)?;
+    incoming::check(image, &mut file, &manifest, report)?;
     let digest = file.2;
     let stored = directory.join(&file.0);
     let added = store
@@ -108,59 +101,13 @@ fn add(
     if let Some(signer) = signer {
         signer.conclude(&store, report)?;
     }
-    let added = match added {
-        Added::New => "new",
-        Added::Unchanged => "unchanged",
-        Added::Replaced => "replaced",
-    };
+    let added = incoming::word(added);
     report.stage("store", &format!("{}  {added}", stored.display()));
     Ok(Row {
         image: stored,
         sha256: hex::encode(digest),
         added,
     })
-}
-
-/// Refuses an image that hides more of a base than it says. One that can't be read here passes.
-fn check_attributes(path: &Path, copy: &mut Temporary) -> Result<()> {
-    let Some(tree) = Image::open(copy)
-        .ok()
-        .and_then(|mut image| image.tree().ok())
-    else {
-        return Ok(());
-    };
-    let found = shadow::overlayfs_attributes(&tree);
-    let Some(first) = found.first() else {
-        return Ok(());
-    };
-    let what = format!("{}: {} {}", path.display(), first.path, first.what);
-    Err(Failure::refused(anyhow!(what)).hint(format!(
-        "merged, it would hide files of the base; for more, see sysext-build explain {}",
-        first.kind.id
-    )))
-}
-
-/// Refuses what `store verify` would call an error of an image and its manifest, and says what else
-/// it would say of them.
-fn check_inside(
-    path: &Path,
-    (name, copy, _): &mut (String, Temporary, [u8; 32]),
-    manifest: &Summary,
-    report: &Report,
-) -> Result<()> {
-    let inside = look_inside(copy, name, Some(manifest)).into_iter();
-    for found in inside.chain(store::of_image(name, manifest)) {
-        let id = found.kind.id;
-        let text = format!("{id}: {} {}", path.display(), found.text);
-        match found.kind.severity {
-            Severity::Error => {
-                let hint = format!("see what it means: sysext-build explain {id}");
-                return Err(Failure::refused(anyhow!(text)).hint(hint));
-            }
-            Severity::Note => report.stage("note", &text),
-        }
-    }
-    Ok(())
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.

@@ -2,12 +2,17 @@
 
 mod add;
 mod gate;
+mod incoming;
 mod list;
+mod merge;
 mod page;
+mod promote;
 mod prune;
 mod remove;
 mod sign;
+mod source;
 mod sysupdate;
+mod transfer;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +27,8 @@ use crate::words::failure::{Failure, Result, store_failure};
 pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
     match verb {
         StoreVerb::Add(arguments) => add::run(arguments, report),
+        StoreVerb::Merge(arguments) => merge::run(arguments, report),
+        StoreVerb::Promote(arguments) => promote::run(arguments, report),
         StoreVerb::List(arguments) => list::run(arguments, report),
         StoreVerb::Prune(arguments) => prune::run(arguments, report),
         StoreVerb::Remove(arguments) => remove::run(arguments, report),

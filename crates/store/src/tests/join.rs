@@ -113,13 +113,15 @@ fn what_was_taken_back_anywhere_stays_so() {
 fn only_what_is_listed_is_copied() {
     let (from, to) = (Scratch::new(), Scratch::new());
     let (source, store) = (from.store(), to.store());
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "e"] {
         add(&source, name, &format!("{name}-1"), b"bytes").unwrap();
     }
     let list = source.list().unwrap();
     from.write("b-1.raw", b"other");
     std::fs::remove_file(from.0.join("c-1.raw")).unwrap();
     from.write("d-1.raw", b"bytes");
+    std::fs::remove_file(from.0.join("e-1.raw")).unwrap();
+    std::os::unix::fs::symlink("a-1.raw", from.0.join("e-1.raw")).unwrap();
     let (name, file, sha256) = list.copy("a-1.raw", &store).unwrap();
     assert_eq!(
         (name.as_str(), sha256),
@@ -133,6 +135,7 @@ fn only_what_is_listed_is_copied() {
         ),
         ("c-1.raw", "c-1.raw is listed and is gone"),
         ("d-1.raw", "d-1.raw is not listed"),
+        ("e-1.raw", "e-1.raw is a symbolic link, not a regular file"),
     ] {
         let refused = list.copy(name, &store).unwrap_err().to_string();
         assert!(refused.ends_with(expected), "{refused}");

@@ -1,0 +1,84 @@
+//! What an image from elsewhere must be to come into a store, by whichever verb.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::anyhow;
+use image::squashfs::Image;
+use manifest::Summary;
+use store::{Added, Severity, Temporary, kinds};
+
+use super::verify::look_inside;
+use crate::check::shadow;
+use crate::report::Report;
+use crate::words::failure::{Failure, Result};
+
+/// Reads the manifest of an image that is about to come; `path` is where it is from.
+pub fn manifest(file: impl Read, path: &Path) -> Result<Summary> {
+    Summary::parse_strictly(file).map_err(|problem| {
+        let (id, path) = (kinds::MANIFEST_INVALID.id, path.display());
+        Failure::refused(anyhow!("{id}: {path} {problem}"))
+    })
+}
+
+/// Refuses an image that no store should have; `path` is where it is from.
+pub fn check(
+    path: &Path,
+    copy: &mut (String, Temporary, [u8; 32]),
+    manifest: &Summary,
+    report: &Report,
+) -> Result<()> {
+    check_attributes(path, &mut copy.1)?;
+    check_inside(path, copy, manifest, report)
+}
+
+/// Returns what became of an image, in a word.
+pub fn word(added: Added) -> &'static str {
+    match added {
+        Added::New => "new",
+        Added::Unchanged => "unchanged",
+        Added::Replaced => "replaced",
+    }
+}
+
+/// Refuses an image that hides more of a base than it says. One that can't be read here passes.
+fn check_attributes(path: &Path, copy: &mut Temporary) -> Result<()> {
+    let Some(tree) = Image::open(copy)
+        .ok()
+        .and_then(|mut image| image.tree().ok())
+    else {
+        return Ok(());
+    };
+    let found = shadow::overlayfs_attributes(&tree);
+    let Some(first) = found.first() else {
+        return Ok(());
+    };
+    let what = format!("{}: {} {}", path.display(), first.path, first.what);
+    Err(Failure::refused(anyhow!(what)).hint(format!(
+        "merged, it would hide files of the base; for more, see sysext-build explain {}",
+        first.kind.id
+    )))
+}
+
+/// Refuses what `store verify` would call an error of an image and its manifest, and says what else
+/// it would say of them.
+fn check_inside(
+    path: &Path,
+    (name, copy, _): &mut (String, Temporary, [u8; 32]),
+    manifest: &Summary,
+    report: &Report,
+) -> Result<()> {
+    let inside = look_inside(copy, name, Some(manifest)).into_iter();
+    for found in inside.chain(store::of_image(name, manifest)) {
+        let id = found.kind.id;
+        let text = format!("{id}: {} {}", path.display(), found.text);
+        match found.kind.severity {
+            Severity::Error => {
+                let hint = format!("see what it means: sysext-build explain {id}");
+                return Err(Failure::refused(anyhow!(text)).hint(hint));
+            }
+            Severity::Note => report.stage("note", &text),
+        }
+    }
+    Ok(())
+}
