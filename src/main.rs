@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     let verbosity = match &cli.verb {
         None => cli.build.verbosity,
         Some(Verb::Build(arguments)) => arguments.verbosity,
+        Some(Verb::Init(arguments)) => arguments.verbosity,
         Some(Verb::Inspect(arguments)) => arguments.verbosity,
         Some(Verb::Store(arguments)) => arguments.verb.verbosity(),
         Some(Verb::Why(arguments)) => arguments.verbosity,
@@ -64,6 +65,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
     match &cli.verb {
         None => build::run(&cli.build, report),
         Some(Verb::Build(arguments)) => build::run(arguments, report),
+        Some(Verb::Init(arguments)) => commands::init::run(arguments, report),
         Some(Verb::Inspect(arguments)) => inspect::run(arguments, report),
         Some(Verb::Store(arguments)) => commands::store::run(&arguments.verb, report),
         Some(Verb::Why(arguments)) => why::run(arguments, report),

@@ -384,3 +384,129 @@ fn the_example() {
     let said = text(&outcome.stderr);
     assert!(said.contains("allowed   file-conflict: "), "{said}");
 }
+
+#[test]
+fn a_recipe_to_begin_with() {
+    let kitchen = Kitchen::new();
+    // The command that is printed as the next, as a shell takes it apart.
+    let next = |said: &str| -> Vec<String> {
+        let line = said
+            .lines()
+            .find_map(|line| line.strip_prefix("next      sysext-build "));
+        let line = line
+            .unwrap_or_else(|| panic!("{said}"))
+            .replace("REPO", "recipes/rpms");
+        let words = line
+            .split('\'')
+            .enumerate()
+            .flat_map(|(number, part)| match number % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            });
+        words.collect()
+    };
+    let base = "--base recipes/base.packages --os-release recipes/os-release";
+    for (typed, output, recipe) in [
+        (
+            "hello-noarch clash-one --repo own=recipes/rpms",
+            "recipes/a b.toml",
+            "recipes/a b.toml",
+        ),
+        (
+            "hello-noarch --repo recipes/rpms --lock x.lock --arch x86-64",
+            "",
+            "hello-noarch.toml",
+        ),
+        (
+            "recipes/rpms/clash-one-1-1.noarch.rpm",
+            "-x.toml",
+            "-x.toml",
+        ),
+        (
+            "recipes/rpms/clash-two-1-1.noarch.rpm",
+            "",
+            "clash-two-1-1.noarch.toml",
+        ),
+        ("recipes/rpms --name n --image-version 1 --allow", "", ""),
+        ("clash-one", "", "clash-one.toml"),
+        ("hello* --repo recipes/rpms", "", "hello.toml"),
+    ] {
+        let output = format!("--output={output}");
+        let mut arguments: Vec<_> = ["init"]
+            .into_iter()
+            .chain(typed.split_whitespace())
+            .collect();
+        arguments.extend(base.split_whitespace());
+        arguments.extend(
+            [&*output]
+                .iter()
+                .filter(|output| output.len() > "--output=".len()),
+        );
+        if recipe.is_empty() {
+            // What needs a reason is not an option of it.
+            assert_eq!(kitchen.run(&arguments).status.code(), Some(2), "{typed}");
+            continue;
+        }
+        let said = kitchen.build(&arguments);
+        assert!(
+            said.starts_with(&format!("recipe    {recipe}\n")),
+            "{typed}: {said}"
+        );
+        let told = said.contains("note      it names no repository");
+        assert_eq!(told, typed == "clash-one", "{said}");
+        let words = next(&said);
+        kitchen.build(&words.iter().map(String::as_str).collect::<Vec<_>>());
+
+        // What is there stays.
+        let before = fs::read(kitchen.0.join(recipe)).unwrap();
+        let outcome = kitchen.run(&arguments);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        let refused = format!("error: {recipe} is there already, and is not overwritten\n");
+        assert!(said.starts_with(&refused), "{said}");
+        assert_eq!(fs::read(kitchen.0.join(recipe)).unwrap(), before);
+    }
+    std::os::unix::fs::symlink("nowhere", kitchen.0.join("link.toml")).unwrap();
+    for (typed, code, reason) in [
+        ("", 2, "the following required arguments were not provided"),
+        (
+            "a -o recipe",
+            2,
+            "recipe does not end in .toml, so it would be no recipe",
+        ),
+        ("a -o link.toml", 1, "link.toml is there already"),
+        ("a -o no/x.toml", 3, "reading no: "),
+        (
+            "a --repo recipes/rpms --scope host",
+            2,
+            "--scope \"host\" is not a list",
+        ),
+        (
+            "a --repo recipes/rpms --arch arm46",
+            2,
+            "--arch: unknown architecture \"arm46\"",
+        ),
+        ("recipes/rpms --lock l", 2, "--lock needs a repository"),
+        (
+            "--schema a",
+            2,
+            "the argument '--schema' cannot be used with",
+        ),
+    ] {
+        let arguments: Vec<_> = ["init"]
+            .into_iter()
+            .chain(typed.split_whitespace())
+            .collect();
+        let outcome = kitchen.run(&arguments);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{typed}: {said}");
+        assert!(said.contains(reason), "{typed}: {said}");
+    }
+    let none = [".toml", "a.toml", "rpms.toml", "recipe.toml"].map(|name| kitchen.0.join(name));
+    assert!(none.iter().all(|path| !path.exists()));
+    let answer = json(&kitchen.run(&["init", "--json", "strace", "--repo", "recipes/rpms"]));
+    assert_eq!(
+        answer,
+        json!({"recipe": "strace.toml", "next": "sysext-build --dry-run strace.toml"})
+    );
+}

@@ -4,6 +4,7 @@ mod build;
 mod check;
 pub mod delivery;
 mod gate;
+mod init;
 mod network;
 mod signing;
 pub mod store;
@@ -22,6 +23,7 @@ use crate::words::text::escaped;
 pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use gate::GateArguments;
+pub use init::InitArguments;
 pub use network::{LookupArguments, NetworkArguments};
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
@@ -115,6 +117,8 @@ pub fn nearest_verb(typed: &str) -> Option<String> {
 pub enum Verb {
     /// Make an image from RPM packages (the default)
     Build(Box<BuildArguments>),
+    /// Write a commented recipe of package names and options
+    Init(Box<InitArguments>),
     /// Show what is in an image and what it needs of its base
     Inspect(InspectArguments),
     /// Manage a store, the directory that images are served from

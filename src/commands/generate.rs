@@ -206,6 +206,7 @@ mod tests {
         let verbs = [
             "",
             "-build",
+            "-init",
             "-inspect",
             "-store",
             "-store-add",

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod gate;
 pub mod generate;
 mod hosts;
+pub mod init;
 pub mod inspect;
 pub mod rules;
 pub mod store;

@@ -133,11 +133,7 @@ impl Layers {
             }
         }
         for (package, file) in packages {
-            let is_name = match recipe.repo.is_empty() {
-                true => may_be_name(Path::new(&package)) && !file.exists(),
-                false => is_request(&package, &file),
-            };
-            if is_name {
+            if is_name(&package, &file, !recipe.repo.is_empty()) {
                 recipe.names.push(package);
             } else {
                 recipe.inputs.push(file);
@@ -150,6 +146,14 @@ impl Layers {
                 .hint("a file for others to include goes where it is not taken for a recipe, as in ../common.toml"));
         }
         Ok(recipe)
+    }
+}
+
+/// Says whether an entry of `packages` is the name of a package, and not the file that it may mean.
+pub fn is_name(package: &str, file: &Path, has_repositories: bool) -> bool {
+    match has_repositories {
+        true => is_request(package, file),
+        false => may_be_name(Path::new(package)) && !file.exists(),
     }
 }
 

@@ -45,8 +45,10 @@
 mod file;
 mod keys;
 mod layers;
+mod schema;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +58,8 @@ use crate::plan::build_number::Numbering;
 use crate::words::failure::{Failure, Result};
 
 pub use keys::keys;
+pub use schema::schema;
+pub use written::{is_complete, written};
 
 /// Returns the recipes among the inputs, which are then all that there is.
 pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {

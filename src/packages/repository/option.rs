@@ -1,6 +1,6 @@
 //! What `--repo` takes: a directory, a URL or a `.repo` file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::packages::repository::repo_file;
 use crate::packages::repository::source::{
@@ -81,11 +81,16 @@ fn parts(value: &str) -> (Option<&str>, &str, Option<&str>) {
 /// Returns what [`named`] takes for a repository whose path, if it has one, is
 /// relative to `directory`.
 pub fn below(directory: &Path, value: &str) -> Result<String> {
+    moved(value, |path| directory.join(path))
+}
+
+/// Returns what [`named`] takes for a repository whose path, if it has one, is called differently.
+pub fn moved(value: &str, called: impl FnOnce(&Path) -> PathBuf) -> Result<String> {
     let (name, place, priority) = parts(value);
     if address(place)?.is_some() {
         return Ok(value.to_owned());
     }
-    let path = directory.join(place);
+    let path = called(Path::new(place));
     let path = path
         .to_str()
         .ok_or_else(|| Failure::usage(format!("{} is not UTF-8", path.display())))?;
