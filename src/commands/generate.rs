@@ -210,6 +210,8 @@ mod tests {
             "-inspect",
             "-store",
             "-store-add",
+            "-store-merge",
+            "-store-promote",
             "-store-list",
             "-store-verify",
             "-store-prune",
