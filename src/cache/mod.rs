@@ -175,14 +175,15 @@ impl Cache {
         }
     }
 
-    /// Keeps what can be made again, all at once, with its seal.
+    /// Keeps what can be made again, all at once, with its seal. A catalog that a crash tears has
+    /// no seal that holds and is made again, so nobody waits for the disk to have it.
     pub fn keep(&self, part: CacheDirectory, name: &str, bytes: &[u8]) -> Result<()> {
         let place = sealed_name(part, name);
         let seal = (self.seal.as_ref()).map_or([0; seal::LENGTH], |seal| seal.of(&place, bytes));
         let mut draft = self.draft(part, name)?;
         draft.clear()?;
-        for part in [bytes, &seal] {
-            let written = draft.file.write_all(part);
+        for piece in [bytes, &seal] {
+            let written = draft.file.write_all(piece);
             written.map_err(|error| writing(&draft.partial.path().join(name), error))?;
         }
         draft.persist().map(drop)
@@ -214,12 +215,16 @@ impl Draft {
         let path = self.target.path().join(&self.name);
         let synced = (self.file.sync_all()).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         synced.map_err(|error| writing(&path, error))?;
-        (self.partial.rename_to(&self.name, &self.target, &self.name)).map_err(failure)?;
+        self.rename()?;
         self.target.sync().map_err(failure)?;
         Ok(Kept {
             file: self.file,
             path,
         })
+    }
+
+    fn rename(&self) -> Result<()> {
+        (self.partial.rename_to(&self.name, &self.target, &self.name)).map_err(failure)
     }
 
     /// Removes the draft, without a trace.

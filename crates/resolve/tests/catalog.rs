@@ -97,6 +97,50 @@ fn equal_dependencies_of_a_package_are_kept_once() {
     assert_eq!(provides, dependencies(&["z"]));
 }
 
+/// Adds so many packages from one on, which share words with others before and behind them.
+fn add_packages(builder: &mut CatalogBuilder, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let (name, version) = (format!("p{}", number / 2), (number % 7).to_string());
+        builder.begin(&name, (number % 2) as u32, &version, "1", "x86_64");
+        builder.attach(name.as_bytes());
+        for step in [1, 3, 1] {
+            let other = format!("p{}", number + step);
+            let range = Some((Comparison::Less, &*version)).filter(|_| number % 3 > 0);
+            builder.dependency(Kind::Requires, &other, range);
+            builder.dependency(Kind::Supplements, "s", None);
+            builder.dependency(Kind::Conflicts, &version, None);
+        }
+        builder.file(&format!("/usr/bin/{}", number % 50));
+    }
+}
+
+#[test]
+fn parts_that_are_appended_make_the_same_catalog() {
+    let mut whole = CatalogBuilder::new();
+    add_packages(&mut whole, 0..300);
+    let whole = whole.finish().unwrap();
+    for size in [1, 2, 7, 64, 100, 299, 300] {
+        let mut builder = CatalogBuilder::new();
+        for start in (0..300).step_by(size) {
+            let mut part = CatalogBuilder::new();
+            add_packages(&mut part, start..(start + size).min(300));
+            builder.append(&mut part);
+        }
+        builder.append(&mut CatalogBuilder::new());
+        let catalog = builder.finish().unwrap();
+        assert!(catalog.encode() == whole.encode(), "parts of {size}");
+    }
+    // What does not fit into a part does not fit into the whole.
+    let mut part = CatalogBuilder::new();
+    part.begin(&"a".repeat(64 * 1024 + 1), 0, "1", "1", "noarch");
+    let mut builder = CatalogBuilder::new();
+    builder.append(&mut part);
+    assert!(matches!(
+        builder.finish(),
+        Err(Error::CatalogTooLarge { .. })
+    ));
+}
+
 #[test]
 fn a_builder_takes_what_a_parser_meets_in_any_order() {
     let mut builder = CatalogBuilder::new();

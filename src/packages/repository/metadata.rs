@@ -8,7 +8,8 @@ use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder, Withheld};
 use rpm_input::DigestAlgorithm;
 use rpm_input::repodata::{
-    Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Modules, Primary, Repomd, Retracted,
+    Batch, Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Modules, Primary, Repomd,
+    Retracted,
 };
 
 use crate::cache::CacheDirectory;
@@ -17,7 +18,7 @@ use crate::packages::repository::download::{Downloads, Item, Small};
 use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
 use crate::packages::repository::site::{Site, Web};
-use crate::packages::repository::{url, verify};
+use crate::packages::repository::{parallel, url, verify};
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Where a repository has its list.
@@ -37,6 +38,12 @@ const CATALOG_FLOOR: u64 = 32 << 20;
 /// distributions take 4 to 6. The catalog is held in memory, twice while it is made, and kept in
 /// the cache.
 const MAX_CATALOG_RATIO: u64 = 16;
+
+/// XML of packages that are read at the same time, in bytes. What is made of it takes some times
+/// as much.
+const MAX_AT_WORK: usize = 4 << 20;
+/// Threads that read packages. More of them would wait for the one that unpacks the file.
+const MAX_THREADS: usize = 4;
 
 /// A repository's list, and where the files that it names are.
 pub struct Metadata {
@@ -166,18 +173,27 @@ impl Metadata {
         let mut primary =
             Primary::open(Box::new(file), &origin, listed).map_err(package_failure)?;
         let mut builder = CatalogBuilder::new();
-        let mut evr = String::new();
-        while let Some(package) = primary.next_package().map_err(package_failure)? {
-            listing::add(&mut builder, &package, &mut evr);
-            let limit = CATALOG_FLOOR + MAX_CATALOG_RATIO * primary.stored();
-            if builder.size() as u64 > limit {
-                return Err(Failure::refused(anyhow!(
-                    "{origin}: {} bytes of metadata list packages that take more than {} MiB",
-                    primary.stored(),
+        let next = || {
+            let batch = primary.next_batch().map_err(package_failure)?;
+            Ok(batch.map(|batch| {
+                let size = batch.size();
+                (batch, size)
+            }))
+        };
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let bounds = (threads.min(MAX_THREADS), MAX_AT_WORK);
+        parallel::stream(bounds, next, catalogued, |made| {
+            let (mut part, stored) = made?;
+            builder.append(&mut part);
+            let limit = CATALOG_FLOOR + MAX_CATALOG_RATIO * stored;
+            match builder.size() as u64 > limit {
+                true => Err(Failure::refused(anyhow!(
+                    "{origin}: {stored} bytes of metadata list packages that take more than {} MiB",
                     limit >> 20
-                )));
+                ))),
+                false => Ok(()),
             }
-        }
+        })?;
         builder
             .finish()
             .map_err(|error| Failure::refused(anyhow!(error).context(origin)))
@@ -402,6 +418,15 @@ fn promised(web: &Web, bytes: &[u8]) -> std::result::Result<(), String> {
         true => Ok(()),
         false => Err("it is not the one that the list of mirrors promises".to_owned()),
     }
+}
+
+/// Returns a catalog of some packages, and how much of the file had been read by then.
+fn catalogued(batch: Batch) -> Result<(CatalogBuilder, u64)> {
+    let mut builder = CatalogBuilder::new();
+    let mut evr = String::new();
+    (batch.each(|package| listing::add(&mut builder, package, &mut evr)))
+        .map_err(package_failure)?;
+    Ok((builder, batch.stored()))
 }
 
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {

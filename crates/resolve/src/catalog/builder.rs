@@ -18,7 +18,7 @@ use crate::solvable::Solvable;
 pub struct CatalogBuilder {
     text: Vec<u8>,
     words: Vec<u32>,
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     packages: Vec<[u32; 8]>,
     dependencies: Vec<[u32; 3]>,
     files: Vec<u32>,
@@ -27,6 +27,14 @@ pub struct CatalogBuilder {
     sorted: Vec<([u32; 3], usize)>,
     /// Something did not fit into the format.
     overflow: Option<&'static str>,
+}
+
+/// A place of the hash table: the number of a word + 1, or 0, with the hash of the word, so that
+/// another word is seldom looked at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    number: u32,
+    hash: u32,
 }
 
 impl CatalogBuilder {
@@ -115,6 +123,61 @@ impl CatalogBuilder {
         }
     }
 
+    /// Appends the packages of another builder. The catalog is the same as if they had been added
+    /// here one by one, so that packages can be taken in on several threads.
+    pub fn append(&mut self, other: &mut Self) {
+        self.drop_repeats();
+        other.drop_repeats();
+        self.overflow = self.overflow.or(other.overflow);
+        // Words are numbered as they occur first, here and there.
+        let mut hashes = vec![0; other.words.len()];
+        for slot in &other.slots {
+            let number = slot.number.checked_sub(1).map(place);
+            if let Some(hash) = number.and_then(|number| hashes.get_mut(number)) {
+                *hash = slot.hash;
+            }
+        }
+        let words = (0u32..).zip(&hashes);
+        let words: Vec<u32> = words
+            .map(|(number, hash)| self.intern_hashed(other.word(number), *hash))
+            .collect();
+        let word = |number: u32| words.get(place(number)).copied().unwrap_or_default();
+        let before = [
+            self.dependencies.len(),
+            self.files.len(),
+            self.attachments.len(),
+        ]
+        .map(|length| u32::try_from(length).unwrap_or(u32::MAX));
+        let packages = other.packages.iter().map(
+            |&[
+                name,
+                epoch,
+                version,
+                release,
+                arch,
+                dependencies,
+                files,
+                attachments,
+            ]| {
+                let [name, version, release, arch] = [name, version, release, arch].map(word);
+                let ends = [dependencies, files, attachments];
+                let [a, b, c] = [0, 1, 2].map(|part| ends[part].saturating_add(before[part]));
+                [name, epoch, version, release, arch, a, b, c]
+            },
+        );
+        self.packages.extend(packages);
+        let dependencies = other.dependencies.iter().map(|&[name, evr, what]| {
+            let [_, comparison, ..] = what.to_le_bytes();
+            // Without a comparison there is no word.
+            let evr = if comparison == 0 { 0 } else { word(evr) };
+            [word(name), evr, what]
+        });
+        self.dependencies.extend(dependencies);
+        self.files
+            .extend(other.files.iter().map(|path| word(*path)));
+        self.attachments.extend_from_slice(&other.attachments);
+    }
+
     /// Returns about how many bytes the catalog of what is there so far would have, at most.
     pub fn size(&self) -> usize {
         self.text.len()
@@ -133,7 +196,7 @@ impl CatalogBuilder {
     pub fn finish(mut self) -> Result<Catalog, Error> {
         self.drop_repeats();
         if self.slots.is_empty() {
-            self.slots = vec![0; 1];
+            self.slots = vec![Slot::default()];
         }
         let (offer_ends, offers) = self.offers();
         let mut objections = Vec::new();
@@ -182,7 +245,9 @@ impl CatalogBuilder {
         // Each part is dropped when it is written, so that memory holds little more than one copy.
         bytes.append(&mut std::mem::take(&mut self.text));
         write(&mut bytes, &std::mem::take(&mut self.words));
-        write(&mut bytes, &std::mem::take(&mut self.slots));
+        let slots = std::mem::take(&mut self.slots);
+        bytes.extend(slots.iter().flat_map(|slot| slot.number.to_le_bytes()));
+        drop(slots);
         write(
             &mut bytes,
             std::mem::take(&mut self.packages).as_flattened(),
@@ -303,33 +368,47 @@ impl CatalogBuilder {
             self.overflow = Some("a word of more than 64 KiB");
             return 0;
         }
+        self.intern_hashed(word.as_bytes(), hash(word))
+    }
+
+    fn intern_hashed(&mut self, word: &[u8], hash: u32) -> u32 {
+        let mut slot = match self.look_up(word, hash) {
+            Ok(number) => return number,
+            Err(slot) => slot,
+        };
+        // For a new word alone, so that the slots depend on nothing but the words and their order.
         if (self.words.len() + 1) * 2 > self.slots.len() {
             self.grow();
-        }
-        let mask = self.slots.len() - 1;
-        let mut slot = place(hash(word)) & mask;
-        loop {
-            match self
-                .slots
-                .get(slot)
-                .and_then(|number| number.checked_sub(1))
-            {
-                Some(number) if self.word(number) == word.as_bytes() => return number,
-                Some(_) => slot = (slot + 1) & mask,
-                None => break,
-            }
+            slot = free_slot(&self.slots, hash);
         }
         let (number, end) = (self.words.len(), self.text.len() + word.len());
         let (Ok(number), Ok(end)) = (u32::try_from(number), u32::try_from(end)) else {
             self.overflow = Some("more than 4 GiB of words");
             return 0;
         };
-        self.text.extend_from_slice(word.as_bytes());
+        self.text.extend_from_slice(word);
         self.words.push(end);
         if let Some(free) = self.slots.get_mut(slot) {
-            *free = number.saturating_add(1);
+            let number = number.saturating_add(1);
+            *free = Slot { number, hash };
         }
         number
+    }
+
+    /// Returns the number of a word, or else the slot where it would be.
+    fn look_up(&self, word: &[u8], hash: u32) -> Result<u32, usize> {
+        let mask = self.slots.len().saturating_sub(1);
+        let mut slot = place(hash) & mask;
+        while let Some(taken) = self.slots.get(slot) {
+            match taken.number.checked_sub(1) {
+                Some(number) if taken.hash == hash && self.word(number) == word => {
+                    return Ok(number);
+                }
+                Some(_) => slot = (slot + 1) & mask,
+                None => break,
+            }
+        }
+        Err(slot)
     }
 
     fn word(&self, number: u32) -> &[u8] {
@@ -345,18 +424,23 @@ impl CatalogBuilder {
     /// Doubles the number of slots.
     fn grow(&mut self) {
         let length = (self.slots.len() * 2).max(64);
-        let mut slots = vec![0; length];
-        let mask = length - 1;
-        for number in (0u32..).take(self.words.len()) {
-            let word = str::from_utf8(self.word(number)).unwrap_or_default();
-            let mut slot = place(hash(word)) & mask;
-            while slots.get(slot).is_some_and(|taken| *taken != 0) {
-                slot = (slot + 1) & mask;
-            }
+        let mut slots = vec![Slot::default(); length];
+        for taken in self.slots.iter().filter(|slot| slot.number != 0) {
+            let slot = free_slot(&slots, taken.hash);
             if let Some(free) = slots.get_mut(slot) {
-                *free = number.saturating_add(1);
+                *free = *taken;
             }
         }
         self.slots = slots;
     }
+}
+
+/// Returns the slot for a new word of that hash; there is always a free one.
+fn free_slot(slots: &[Slot], hash: u32) -> usize {
+    let mask = slots.len().saturating_sub(1);
+    let mut slot = place(hash) & mask;
+    while slots.get(slot).is_some_and(|taken| taken.number != 0) {
+        slot = (slot + 1) & mask;
+    }
+    slot
 }

@@ -50,6 +50,54 @@ pub(super) struct Document<'r> {
     finder: memmem::Finder<'static>,
 }
 
+/// Elements that follow each other in a file, in a piece of their own that any thread may read.
+pub(super) struct Elements {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each element ends; the next one begins there.
+    ends: Vec<usize>,
+    origin: String,
+    /// Offset of `bytes` in the decompressed file.
+    offset: u64,
+    /// Bytes of the file as it is stored that had been read when this was cut.
+    pub(super) stored: u64,
+}
+
+impl Elements {
+    /// Returns how many bytes they have.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Calls `each` with the XML of one element after the other.
+    pub(super) fn each<'a>(
+        &'a self,
+        mut each: impl FnMut(Xml<'a>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // Whether it is UTF-8 is asked once for all of them.
+        let text = match std::str::from_utf8(&self.bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let valid = self.bytes.get(..error.valid_up_to()).unwrap_or_default();
+                std::str::from_utf8(valid).unwrap_or_default()
+            }
+        };
+        let mut start = 0;
+        for &end in &self.ends {
+            let offset = self.offset.saturating_add(start as u64);
+            each(match text.get(start..end) {
+                Some(element) => Xml::of(element, &self.origin, offset),
+                // This one has the first byte that is none.
+                None => {
+                    let bytes = self.bytes.get(start..end).unwrap_or_default();
+                    Xml::new(bytes, &self.origin, offset)?
+                }
+            })?;
+            start = end;
+        }
+        Ok(())
+    }
+}
+
 impl<'r> Document<'r> {
     /// Opens the file that `listed` describes, whose root element and the elements in that have
     /// these names.
@@ -99,6 +147,39 @@ impl<'r> Document<'r> {
 
     /// Returns the XML of the next element, from its start tag to its end tag.
     pub(super) fn next_element(&mut self) -> Result<Option<Xml<'_>>, Error> {
+        let Some((start, end)) = self.advance()? else {
+            return Ok(None);
+        };
+        let offset = self.offset_of(start);
+        let piece = self.buffer.get(start..end).unwrap_or_default();
+        Xml::new(piece, &self.origin, offset).map(Some)
+    }
+
+    /// Returns the next elements, at least one, as many of them as were unpacked so far.
+    pub(super) fn next_elements(&mut self) -> Result<Option<Elements>, Error> {
+        let Some((start, end)) = self.advance()? else {
+            return Ok(None);
+        };
+        let mut ends = vec![end - start];
+        while self.packages < MAX_PACKAGES
+            && let Some(end) = self.search()
+        {
+            self.packages += 1;
+            (self.start, self.searched) = (end, end);
+            ends.push(end - start);
+        }
+        let bytes = self.buffer.get(start..self.start).unwrap_or_default();
+        Ok(Some(Elements {
+            bytes: bytes.to_vec(),
+            ends,
+            origin: self.origin.clone(),
+            offset: self.offset_of(start),
+            stored: self.stored,
+        }))
+    }
+
+    /// Goes past the next element; returns where it starts and ends in the buffer.
+    fn advance(&mut self) -> Result<Option<(usize, usize)>, Error> {
         if self.decoder.is_none() {
             return Ok(None);
         }
@@ -116,14 +197,7 @@ impl<'r> Document<'r> {
             return Err(malformed(&self.origin, self.offset_of(start), reason));
         }
         (self.start, self.searched) = (end, end);
-        let offset = self.offset_of(start);
-        let piece = self.buffer.get(start..end).unwrap_or_default();
-        Xml::new(piece, &self.origin, offset).map(Some)
-    }
-
-    /// Returns how many bytes of the file as it is stored have been read.
-    pub(super) fn stored(&self) -> u64 {
-        self.stored
+        Ok(Some((start, end)))
     }
 
     fn offset_of(&self, place: usize) -> u64 {
@@ -151,29 +225,36 @@ impl<'r> Document<'r> {
     /// Returns the place after the next end tag of a package; nothing if there is none.
     fn find_end(&mut self) -> Result<Option<usize>, Error> {
         loop {
-            let rest = self.buffer.get(self.searched..).unwrap_or_default();
-            if let Some(found) = self.finder.find(rest) {
-                let after = self.searched + found + self.finder.needle().len();
-                let tail = self.buffer.get(after..).unwrap_or_default();
-                let end = tail.iter().position(|byte| !byte.is_ascii_whitespace());
-                match end.and_then(|end| Some((end, tail.get(end)?))) {
-                    Some((end, b'>')) => return Ok(Some(after + end + 1)),
-                    // The start of a longer name.
-                    Some(_) => {
-                        self.searched = after;
-                        continue;
-                    }
-                    None => self.searched += found,
-                }
-            } else {
-                let kept = self
-                    .buffer
-                    .len()
-                    .saturating_sub(self.finder.needle().len() - 1);
-                self.searched = self.searched.max(kept);
+            if let Some(end) = self.search() {
+                return Ok(Some(end));
             }
             if !self.fill()? {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// Returns the place after the next end tag of a package in the buffer.
+    fn search(&mut self) -> Option<usize> {
+        loop {
+            let rest = self.buffer.get(self.searched..).unwrap_or_default();
+            let Some(found) = self.finder.find(rest) else {
+                let tail = self.finder.needle().len() - 1;
+                let kept = self.buffer.len().saturating_sub(tail);
+                self.searched = self.searched.max(kept);
+                return None;
+            };
+            let after = self.searched + found + self.finder.needle().len();
+            let tail = self.buffer.get(after..).unwrap_or_default();
+            let end = tail.iter().position(|byte| !byte.is_ascii_whitespace());
+            match end.and_then(|end| Some((end, tail.get(end)?))) {
+                Some((end, b'>')) => return Some(after + end + 1),
+                // The start of a longer name.
+                Some(_) => self.searched = after,
+                None => {
+                    self.searched += found;
+                    return None;
+                }
             }
         }
     }

@@ -38,7 +38,7 @@ pub use checksum::{Checksum, ChecksumHasher};
 pub use filelists::{FileList, Filelists};
 pub use mirrors::Mirrors;
 pub use modules::{Modules, Stream};
-pub use primary::{Entry, Listing, Primary, Relation};
+pub use primary::{Batch, Entry, Listing, Primary, Relation};
 pub use repomd::{Kind, MetadataFile, Repomd};
 pub use updates::{Patched, Retracted};
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use super::checksum::Checksum;
-use super::document::Document;
+use super::document::{Document, Elements};
 use super::repomd::MetadataFile;
 use super::xml::{Next, Tag, Xml, once};
 use crate::dependency::Sense;
@@ -109,9 +109,53 @@ impl<'r> Primary<'r> {
         }
     }
 
-    /// Returns how many bytes of the file as it is stored have been read so far.
+    /// Returns the next packages, at least one; nothing at the end of a file that is the promised
+    /// one. To read them is most of the work, and can be done on another thread. The XML of all of
+    /// them is in memory.
+    ///
+    /// # Errors
+    ///
+    /// If the XML is malformed between packages, or the file is not the one that `repomd.xml`
+    /// speaks of.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+        Ok(self.0.next_elements()?.map(Batch))
+    }
+}
+
+/// Packages that follow each other in a `primary` file.
+pub struct Batch(Elements);
+
+impl Batch {
+    /// Returns how many bytes of XML they have.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Returns how many bytes of the file as it is stored had been read when these were.
     pub fn stored(&self) -> u64 {
-        self.0.stored()
+        self.0.stored
+    }
+
+    /// Calls `each` with one package after the other.
+    ///
+    /// # Errors
+    ///
+    /// If the XML is malformed, or a package lacks what identifies it.
+    pub fn each(&self, mut each: impl FnMut(&Listing<'_>)) -> Result<(), Error> {
+        let (mut entries, mut files) = (Vec::new(), Vec::new());
+        self.0.each(|mut xml| {
+            entries.clear();
+            files.clear();
+            let draft = Draft {
+                entries: std::mem::take(&mut entries),
+                files: std::mem::take(&mut files),
+                ..Draft::default()
+            };
+            let listing = read(&mut xml, draft)?;
+            each(&listing);
+            (entries, files) = (listing.entries, listing.files);
+            Ok(())
+        })
     }
 }
 

@@ -72,6 +72,70 @@ fn refusal(text: &str) -> String {
     }
 }
 
+/// Reads a primary file in batches, as [`read_primary`] reads it package by package.
+fn read_batches(stored: &[u8], listed: &MetadataFile) -> (Vec<String>, Option<String>) {
+    let mut packages = Vec::new();
+    let mut read = || {
+        let mut primary = Primary::open(Box::new(stored), "primary.xml", listed)?;
+        while let Some(batch) = primary.next_batch()? {
+            batch.each(|listing| packages.push(format!("{listing:?}")))?;
+        }
+        Ok::<_, Error>(())
+    };
+    let error = read().err().map(|error| error.to_string());
+    (packages, error)
+}
+
+#[test]
+fn batches_are_what_packages_are() {
+    let package = |number: usize, more: &str| {
+        format!(
+            "<package><name>p{number}</name><arch>noarch</arch><version ver='1' rel='1'/>\
+             <checksum type='md5'>d41d8cd98f00b204e9800998ecf8427e</checksum>\
+             <location href='\u{fc}'/><format><file>/{}</file>{more}</format></package >\n",
+            "x".repeat(number % 900)
+        )
+    };
+    let requires = "<rpm:requires><rpm:entry name='a'/></rpm:requires>";
+    let file = |at: usize, more: &[u8]| {
+        let mut bytes = b"<metadata>\n".to_vec();
+        for number in 0..1500 {
+            bytes.extend(package(number, requires).bytes());
+            if number == at {
+                bytes.extend(more);
+            }
+        }
+        bytes.extend(b"</metadata>");
+        bytes
+    };
+    for (at, more, count) in [
+        (0, &b""[..], 1500),
+        (700, b"<package><name>a</name></package>", 701),
+        (701, b"<package><name>\xff</name></package>", 702),
+        (702, b"<package></a></package>", 703),
+        (703, b"<!-- </package> -->", 704),
+        (704, b"<packages></packages>", 705),
+        (1499, b"<other/>", 1500),
+    ] {
+        let bytes = file(at, more);
+        let listed = listed(&bytes, &bytes);
+        let mut alone = Vec::new();
+        let mut read = || {
+            let mut primary = Primary::open(Box::new(&bytes[..]), "primary.xml", &listed)?;
+            while let Some(listing) = primary.next_package()? {
+                alone.push(format!("{listing:?}"));
+            }
+            Ok::<_, Error>(())
+        };
+        let error = read().err().map(|error| error.to_string());
+        assert_eq!(alone.len(), count, "{error:?}");
+        assert_eq!(error.is_some(), !more.is_empty());
+        let (packages, found) = read_batches(&bytes, &listed);
+        assert_eq!(found, error);
+        assert!(packages == alone);
+    }
+}
+
 #[test]
 fn a_package_is_read_in_full() {
     let bytes = PRIMARY.as_bytes();
@@ -276,7 +340,27 @@ fn broken_primary_files() {
         ),
         (
             with("<rpm:requires><rpm:entry name=a/></rpm:requires>"),
-            "<entry>",
+            "<entry>: the value of name is not in quotes",
+        ),
+        (
+            with("<rpm:requires><rpm:entry name/></rpm:requires>"),
+            "<entry>: \"name\" is not an attribute",
+        ),
+        (
+            with("<rpm:requires><rpm:entry name='a</rpm:requires>"),
+            "a tag is not closed",
+        ),
+        (package("< name>a</name>"), "a tag has no name"),
+        (package("<!-- a"), "is not closed"),
+        (package("<?a"), "<? is not closed"),
+        (package("<![CDATA[a"), "<![CDATA[ is not closed"),
+        (with("<file>a&amp</file>"), "begins no entity"),
+        (with("<file>&#0;</file>"), "the entity &#0; is not known"),
+        (with("<a b='>' c=\"/'>\" d='\"'></a >"), "1 packages"),
+        (with("<a b='>' c=\"/'>\" d='\"' />"), "1 packages"),
+        (
+            with("<?a <b> ?><!-- <c> --><a>&#65;&#x41;</a>"),
+            "1 packages",
         ),
         (
             format!(
