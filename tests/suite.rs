@@ -21,6 +21,7 @@
 extern crate judges;
 
 mod base;
+mod blocks;
 mod bounds;
 mod build;
 mod by_name;

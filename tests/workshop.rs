@@ -20,7 +20,8 @@ pub fn program() -> Command {
         .env_remove("SOURCE_DATE_EPOCH")
         .env_remove("SYSEXT_BUILD_PASSPHRASE")
         .env_remove("NO_COLOR")
-        .env("XDG_STATE_HOME", state());
+        .env("XDG_STATE_HOME", state())
+        .env("XDG_CACHE_HOME", state().join("cache"));
     command
 }
 

@@ -8,11 +8,15 @@
 //! ├── metadata/TYPE-HEX     primary and filelists as fetched, by the checksum in repomd.xml
 //! ├── catalogs/TYPE-HEX-N   a primary file made ready for the solver; N is the form's version
 //! ├── packages/TYPE-HEX.rpm packages, by the checksum in primary
+//! ├── blocks/HEX            blocks of images, compressed; HEX is a hash of what is in them and how
+//! │                         they are compressed
+//! ├── payloads/HEX          in which order a package has its contents, by its header
 //! └── partial/NAME          what is being written: a transfer that was cut off goes on here
 //! ```
 //!
 //! A file gets its name when it is complete and has been checked: it is written in `partial/` under
-//! a lock of its own, synced and renamed. So nothing that is named can be half of something, two
+//! a lock of its own, synced and renamed. (Blocks are many and quickly made: they are not synced, and
+//! one that a crash cut off is known by its seal.) So nothing that is named can be half of something, two
 //! processes that want the same file make it once, and a process that dies leaves what the next
 //! one continues. Names are made of checksums; what has one never changes. Everything in here may
 //! be deleted at any time.
@@ -26,13 +30,14 @@
 pub mod seal;
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use files::{Directory, Error, Kind};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
-use crate::cache::seal::Seal;
+use crate::cache::seal::{Seal, Sealing};
 use crate::words::failure::{Failure, Result, own_failure};
 
 /// The part of the cache that a file belongs to.
@@ -46,6 +51,10 @@ pub enum CacheDirectory {
     Catalogs,
     /// RPM files.
     Packages,
+    /// Compressed blocks of images.
+    Blocks,
+    /// Orders of contents.
+    Payloads,
 }
 
 impl CacheDirectory {
@@ -55,6 +64,8 @@ impl CacheDirectory {
             Self::Metadata => "metadata",
             Self::Catalogs => "catalogs",
             Self::Packages => "packages",
+            Self::Blocks => "blocks",
+            Self::Payloads => "payloads",
         }
     }
 }
@@ -137,6 +148,86 @@ impl Cache {
         Ok(Some(Sealed { bytes, holds }))
     }
 
+    /// Opens a file that ends with a seal, if that holds, and returns its length without the seal.
+    /// It is as good as used now: [`shrink`](Self::shrink) removes others first.
+    pub fn open_sealed(&self, part: CacheDirectory, name: &str) -> Result<Option<(Kept, u64)>> {
+        let (Some(seal), Some(mut kept)) = (&self.seal, self.find(part, name)?) else {
+            return Ok(None);
+        };
+        let reading = |error| Failure::io(format!("reading {}", kept.path.display()), error);
+        let whole = kept.file.metadata().map_err(reading)?.len();
+        let Some(length) = whole.checked_sub(seal::LENGTH as u64) else {
+            return Ok(None);
+        };
+        let mut sealing = seal.begin(&sealed_name(part, name));
+        let mut stated = [0; seal::LENGTH];
+        let read = io::copy(&mut (&mut kept.file).take(length), &mut sealing)
+            .and_then(|_| kept.file.read_exact(&mut stated))
+            .and_then(|()| kept.file.seek(SeekFrom::Start(0)));
+        read.map_err(reading)?;
+        if !sealing.holds(&stated) {
+            return Ok(None);
+        }
+        // Where it can't be set, it is removed a little earlier.
+        let _ = rustix::fs::futimens(&kept.file, &NOW);
+        Ok(Some((kept, length)))
+    }
+
+    /// Keeps what can quickly be made again, without waiting for the disk: what `write` writes, with
+    /// its seal.
+    pub fn keep_quickly(
+        &self,
+        part: CacheDirectory,
+        name: &str,
+        write: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let Some(seal) = &self.seal else {
+            return Ok(());
+        };
+        let mut draft = self.draft(part, name)?;
+        draft.clear()?;
+        let mut sealing = seal.begin(&sealed_name(part, name));
+        let mut output = io::BufWriter::new(&mut draft.file);
+        let written = write(&mut Both(&mut output, &mut sealing))
+            .and_then(|()| output.write_all(&sealing.finish()))
+            .and_then(|()| output.flush());
+        drop(output);
+        let path = draft.partial.path().join(name);
+        if let Err(error) = written {
+            // A full disk gets its room back.
+            let _ = draft.clear();
+            let _ = draft.partial.remove(name);
+            return Err(writing(&path, error));
+        }
+        (draft.partial.rename_to(name, &draft.target, name)).map_err(failure)
+    }
+
+    /// Removes files of a part, those first that were used last the longest ago, until the others
+    /// have at most `limit` bytes.
+    pub fn shrink(&self, part: CacheDirectory, limit: u64) -> Result<()> {
+        let Some(directory) = self.part(part)? else {
+            return Ok(());
+        };
+        let mut files = Vec::new();
+        let mut all = 0;
+        for name in directory.names().map_err(failure)? {
+            if let Some(stat) = directory.stat(&name).map_err(failure)? {
+                let size = u64::try_from(stat.st_size).unwrap_or_default();
+                all += size;
+                files.push(((stat.st_mtime, stat.st_mtime_nsec), name, size));
+            }
+        }
+        files.sort();
+        for (_, name, size) in files {
+            if all <= limit {
+                break;
+            }
+            directory.remove(&name).map_err(failure)?;
+            all -= size;
+        }
+        Ok(())
+    }
+
     /// Removes a file that turned out to be damaged.
     pub fn forget(&self, part: CacheDirectory, name: &str) -> Result<()> {
         match self.part(part)? {
@@ -194,6 +285,33 @@ impl Cache {
             return Ok(None);
         };
         root.private_directory(part.directory()).map_err(failure)
+    }
+}
+
+/// Sets both times of a file to now.
+const NOW: Timestamps = {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    Timestamps {
+        last_access: now,
+        last_modification: now,
+    }
+};
+
+/// Writes the same to two.
+struct Both<'a>(&'a mut dyn io::Write, &'a mut Sealing);
+
+impl io::Write for Both<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.0.write(bytes)?;
+        self.1.write_all(&bytes[..length])?;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -9,6 +9,7 @@
 //! holds, so that all is made and fetched again.
 
 use std::convert::Infallible;
+use std::io;
 use std::path::Path;
 
 use files::{Directory, Error};
@@ -82,12 +83,26 @@ impl Seal {
         code.is_some_and(|code| code.verify_slice(seal).is_ok())
     }
 
-    fn code(&self, name: &str, bytes: &[u8]) -> Option<Hmac<Sha256>> {
+    /// Begins the seal of a file of that name, to which its bytes are written.
+    pub fn begin(&self, name: &str) -> Sealing {
+        Sealing {
+            code: self.named(name),
+            piece: Sha256::new(),
+            length: 0,
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<Hmac<Sha256>> {
         // It takes keys of any length, and says so by a type that it has for others.
         let mut code = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         // No name has a zero in it.
         code.update(name.as_bytes());
         code.update(&[0]);
+        Some(code)
+    }
+
+    fn code(&self, name: &str, bytes: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut code = self.named(name)?;
         // A catalog of 20 MB is a large part of what a run on a warm cache reads.
         let pieces: Vec<_> = bytes.chunks(PIECE).collect();
         let digest = |piece: &&[u8]| Ok::<_, Infallible>(Sha256::digest(piece));
@@ -95,6 +110,59 @@ impl Seal {
             code.update(&digest);
         }
         Some(code)
+    }
+}
+
+/// A seal that is made while the bytes pass.
+pub struct Sealing {
+    code: Option<Hmac<Sha256>>,
+    piece: Sha256,
+    /// Bytes in the piece.
+    length: usize,
+}
+
+impl Sealing {
+    /// Returns the seal of what was written.
+    pub fn finish(self) -> [u8; LENGTH] {
+        let code = self.whole();
+        code.map_or([0; LENGTH], |code| code.finalize().into_bytes().into())
+    }
+
+    /// Says whether this is the seal of what was written.
+    pub fn holds(self, seal: &[u8]) -> bool {
+        let code = self.whole();
+        code.is_some_and(|code| code.verify_slice(seal).is_ok())
+    }
+
+    fn whole(mut self) -> Option<Hmac<Sha256>> {
+        if self.length > 0 {
+            self.end_piece();
+        }
+        self.code
+    }
+
+    fn end_piece(&mut self) {
+        let digest = std::mem::take(&mut self.piece).finalize();
+        if let Some(code) = &mut self.code {
+            code.update(&digest);
+        }
+        self.length = 0;
+    }
+}
+
+impl io::Write for Sealing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len().min(PIECE - self.length);
+        self.piece.update(&bytes[..length]);
+        self.length += length;
+        if self.length == PIECE {
+            self.end_piece();
+        }
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -115,6 +183,7 @@ fn failure(error: Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write as _;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
@@ -150,6 +219,15 @@ mod tests {
             long[place] = 0;
         }
         assert!(seal.holds("a", &long, &made_of_long));
+        // It is the same made while the bytes pass, however they come.
+        for step in [PIECE - 1, PIECE + 1, long.len()] {
+            let mut sealing = seal.begin("a");
+            for some in long.chunks(step) {
+                sealing.write_all(some).unwrap();
+            }
+            assert_eq!(sealing.finish(), made_of_long, "{step}");
+        }
+        assert!(seal.begin("a").holds(&seal.of("a", b"")));
         assert!(!seal.holds("a", &long[1..], &made_of_long));
         long[0] = 1;
         let first = seal.of("a", &long);

@@ -107,6 +107,10 @@ pub struct BuildArguments {
     /// Number of compression threads; any number makes the same image [default: one per core]
     #[arg(short, long, value_name = "N", help_heading = "Packing")]
     pub jobs: Option<usize>,
+    /// Keep compressed blocks in the cache for other images and the next run, up to SIZE (K, M, G
+    /// and T are powers of 1024); 0 keeps none [default: 4G for recipes without --obs, else 0]
+    #[arg(long, value_name = "SIZE", help_heading = "Packing")]
+    pub block_cache: Option<String>,
 
     /// Build in spite of a finding that would stop the build; with WHAT only where the finding
     /// speaks of that, as in file-conflict:/usr/bin/vi (`*` and `?` stand for anything)

@@ -17,7 +17,7 @@ use crate::cli::{
     SigningArguments, Whether, nearest_verb,
 };
 use crate::findings::Waivers;
-use crate::pack::Packing;
+use crate::pack::{Packing, kept};
 use crate::packages::lock::Locking;
 use crate::packages::repository::rpm_files;
 use crate::packages::trust;
@@ -325,6 +325,7 @@ fn packing(arguments: &BuildArguments) -> Result<Packing> {
             .map_err(|error| Failure::usage(format!("--compression: {error}")))?,
         block_size: block_size(block.unwrap_or(DEFAULT_BLOCK_SIZE))?,
         workers: workers(arguments.jobs)?,
+        kept: kept_blocks(arguments)?,
     })
 }
 
@@ -603,21 +604,41 @@ fn scope(text: &str) -> Result<String> {
 }
 
 fn block_size(text: &str) -> Result<u32> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 1024),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 1024 * 1024),
-        _ => (text, 1),
-    };
-    digits
-        .parse::<u32>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit))
+    size(text)
+        .and_then(|size| u32::try_from(size).ok())
         .filter(|size| size.is_power_of_two() && (4096..=1024 * 1024).contains(size))
         .ok_or_else(|| {
             Failure::usage(format!(
                 "--block-size {text:?} is not a power of two from 4K to 1M"
             ))
         })
+}
+
+/// Reads a number of bytes: digits, and a letter for a power of 1024.
+fn size(text: &str) -> Option<u64> {
+    let (digits, power) = match text.as_bytes().last()? {
+        b'K' | b'k' => (&text[..text.len() - 1], 1),
+        b'M' | b'm' => (&text[..text.len() - 1], 2),
+        b'G' | b'g' => (&text[..text.len() - 1], 3),
+        b'T' | b't' => (&text[..text.len() - 1], 4),
+        _ => (text, 0),
+    };
+    let number = digits.parse::<u64>().ok()?;
+    number.checked_mul(1024_u64.pow(power))
+}
+
+/// Says where compressed blocks are kept, if they are.
+fn kept_blocks(arguments: &BuildArguments) -> Result<Option<kept::Settings>> {
+    let text = arguments.block_cache.as_deref().unwrap_or("0");
+    let Some(limit) = size(text) else {
+        let wrong = format!("--block-cache {text:?} is not a size such as 4G");
+        return Err(Failure::usage(wrong));
+    };
+    let state = state_directory(&arguments.signing);
+    let settings = (repositories::cache_directory(&arguments.network)).zip(state);
+    Ok(settings
+        .filter(|_| limit > 0)
+        .map(|(root, state)| kept::Settings { root, state, limit }))
 }
 
 /// Returns the number of threads: what the user wants, else one a core.

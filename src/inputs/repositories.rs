@@ -60,6 +60,11 @@ pub fn variables(image: &ImageArguments) -> Result<BTreeMap<String, String>> {
     Ok(variables)
 }
 
+/// Returns where the cache is, unless there is no place for it.
+pub fn cache_directory(arguments: &NetworkArguments) -> Option<PathBuf> {
+    (arguments.cache_dir.clone()).or_else(|| own_directory("XDG_CACHE_HOME", ".cache"))
+}
+
 /// Reads how files are fetched, from the options and from the variables that every program knows.
 #[expect(
     clippy::disallowed_methods,
@@ -91,7 +96,7 @@ pub fn downloads(
     // variables such as HTTP_PROXY of what a client sends.
     let any = ["all_proxy", "ALL_PROXY"];
     Ok(repository::Settings {
-        cache: (arguments.cache_dir.clone()).or_else(|| own_directory("XDG_CACHE_HOME", ".cache")),
+        cache: cache_directory(arguments),
         state: state_directory(signing),
         offline: arguments.offline,
         refresh: arguments.refresh,

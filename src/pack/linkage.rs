@@ -10,6 +10,7 @@ use std::io::{self, Cursor, Read, Seek};
 use image::squashfs::Image;
 use image::{Content, ContentId, LeafId, Stored, Tree, Visit};
 use linkage::{Linkage, Object, Script};
+use serde::{Deserialize, Serialize};
 
 use crate::words::failure::{Failure, Result};
 
@@ -19,9 +20,11 @@ const KEPT: u64 = 8 * 1024 * 1024;
 const HEAD: usize = 256;
 
 /// What one content is.
-#[derive(Clone, Debug)]
-enum Fact {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// An ELF file.
     Object(Object),
+    /// A script.
     Script(Script),
     /// An ELF file with this wrong.
     Unread(String),
@@ -65,6 +68,16 @@ impl Facts {
             self.known.insert(id.clone(), fact);
         }
         Ok(())
+    }
+
+    /// Returns what a content is.
+    pub fn get(&self, id: &ContentId) -> Option<&Fact> {
+        self.known.get(id)
+    }
+
+    /// Notes what a content is that did not pass.
+    pub fn insert(&mut self, id: &ContentId, fact: Option<Fact>) {
+        self.known.extend(fact.map(|fact| (id.clone(), fact)));
     }
 
     /// Reads what was too long to be kept, and says of each path of the tree what it is.

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use files::PathBytes;
 use image::ContentId;
+use serde::{Deserialize, Serialize};
 
 /// Since which of its numbers CPython writes a size, and flags (3.7); no text starts with one of
 /// Python 2. PyPy counts from 0 and writes what the CPython of its time does.
@@ -24,7 +24,7 @@ const PYTHON_3: RangeInclusive<u16> = 3000..=8000;
 const FONT_CACHES: [u32; 2] = [0xfc02_fc04, 0xfc02_fc05];
 
 /// What a content records of what it was made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stamp {
     /// Bytecode: the time of its source, and the size since there is one.
     Source { time: u32, size: Option<u32> },
@@ -35,10 +35,10 @@ pub enum Stamp {
 }
 
 /// What a cache of fonts records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fonts {
     /// The directory, without its leading slash.
-    pub directory: PathBytes,
+    pub directory: Vec<u8>,
     /// The directory's time.
     pub time: u32,
     /// The part of it below a second, which no SquashFS has.
@@ -55,6 +55,11 @@ impl Stamps {
         if let Some(stamp) = bytecode(head).or_else(|| fonts(head)) {
             self.0.insert(id.clone(), stamp);
         }
+    }
+
+    /// Notes what a content records that did not pass.
+    pub fn insert(&mut self, id: &ContentId, stamp: Option<Stamp>) {
+        self.0.extend(stamp.map(|stamp| (id.clone(), stamp)));
     }
 
     /// Returns what a content records.
@@ -120,7 +125,7 @@ fn fonts(head: &[u8]) -> Option<Stamp> {
     let path = head.get(path..)?;
     let end = path.iter().position(|byte| *byte == 0)?;
     Some(Stamp::Fonts(Box::new(Fonts {
-        directory: path.get(..end)?.strip_prefix(b"/")?.into(),
+        directory: path.get(..end)?.strip_prefix(b"/")?.to_owned(),
         time: u32::try_from(number(time, 4)?).ok()?,
         nanoseconds: number(fraction, 8)?,
     })))
@@ -183,7 +188,7 @@ mod tests {
         let wide_big = [0xfc02_fc04, 9, 0, 90, 0, 64, 0, 80, 1, 0, 0, 88, 7, 0, 0, 5];
         let narrow_big = [0xfc02_fc04, 9, 90, 40, 80, 1, 88, 7, 0, 5];
         let expected = Stamp::Fonts(Box::new(Fonts {
-            directory: "usr/f".into(),
+            directory: b"usr/f".to_vec(),
             time: 7,
             nanoseconds: 5,
         }));

@@ -236,19 +236,20 @@ impl<'a> Survey<'a> {
             }
         }
         for (path, cache, fonts) in std::mem::take(&mut self.fonts) {
-            let Some(Visit::Directory(directory)) = self.plan.tree.get(&fonts.directory) else {
+            let place = PathBytes::from(fonts.directory);
+            let Some(Visit::Directory(directory)) = self.plan.tree.get(&place) else {
                 continue;
             };
-            let is_given = self.plan.described.contains(&fonts.directory)
+            let is_given = self.plan.described.contains(&place)
                 && (self.origin(cache)).is_some_and(|origin| origin.package != OVERLAY);
-            let own = match self.plan.late.get(&fonts.directory) {
+            let own = match self.plan.late.get(&place) {
                 _ if !is_given => fonts.time,
                 Some(late) => *late,
                 None => directory.stat.mtime,
             };
-            let is_whole = self.is_alone(&fonts.directory, cache, false);
+            let is_whole = self.is_alone(&place, cache, false);
             if is_whole && own == fonts.time && fonts.nanoseconds == 0 {
-                self.directories.insert(fonts.directory, own);
+                self.directories.insert(place, own);
             } else {
                 self.stale.fonts.add(&path);
             }

@@ -14,14 +14,10 @@ use rpm_input::{DigestAlgorithm, FileKind, Package};
 use sha2::{Digest as _, Sha256};
 use store::Definition;
 
-use crate::pack::Packing;
+use crate::pack::{FORMAT, Packing};
 use crate::packages::Selection;
 use crate::plan::identity::VERSION_KEY;
 use crate::plan::{self, Planned};
-
-/// The version of what this program makes of its inputs: one more whenever the same inputs give
-/// other bytes than before, so that stores get new images.
-const FORMAT: u32 = 1;
 
 /// The parts of what an image is built from, by name.
 mod part {

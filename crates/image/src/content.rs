@@ -94,6 +94,17 @@ impl ContentId {
         }
     }
 
+    /// Returns a byte that is as good as random among digests, and the same in every run.
+    pub(crate) fn spread(&self) -> u8 {
+        let (_, _, bytes) = self.key();
+        bytes.first().copied().unwrap_or(1)
+    }
+
+    /// Says whether equal ids mean equal contents in every image: a digest is the name.
+    pub fn is_digest(&self) -> bool {
+        matches!(self.0, Name::Digest(..))
+    }
+
     /// Returns what it is told from others by.
     fn key(&self) -> (u8, u64, &[u8]) {
         match &self.0 {

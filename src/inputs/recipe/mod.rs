@@ -93,6 +93,9 @@ pub fn inputs(path: &Path, typed: &BuildArguments) -> Result<Inputs> {
     Inputs::new(&merged(recipe, typed)).map_err(|failure| failure.at(path.display()))
 }
 
+/// As much of compressed blocks is kept where nothing else was typed.
+const DEFAULT_BLOCK_CACHE: &str = "4G";
+
 /// Adds what was typed to what a recipe says.
 fn merged(recipe: BuildArguments, typed: &BuildArguments) -> BuildArguments {
     let typed = typed.clone();
@@ -102,6 +105,11 @@ fn merged(recipe: BuildArguments, typed: &BuildArguments) -> BuildArguments {
     if !typed.obs && !typed.replace {
         image.build_number.get_or_insert(Numbering::Auto);
     }
+    // Of a service's build nothing outlives it.
+    let block_cache = match typed.obs {
+        true => typed.block_cache.clone(),
+        false => (typed.block_cache.clone()).or_else(|| Some(DEFAULT_BLOCK_CACHE.to_owned())),
+    };
     BuildArguments {
         inputs: recipe.inputs,
         names: recipe.names,
@@ -109,6 +117,7 @@ fn merged(recipe: BuildArguments, typed: &BuildArguments) -> BuildArguments {
         image,
         repo: added(recipe.repo, typed.repo),
         allow: added(recipe.allow, typed.allow),
+        block_cache,
         ..typed
     }
 }

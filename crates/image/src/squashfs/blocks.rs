@@ -51,11 +51,13 @@ struct Threads<W> {
     writer: Option<JoinHandle<Result<Output<W>, Error>>>,
 }
 
-/// A block to be compressed.
+/// A block on its way.
 struct Job {
     number: usize,
     begins: bool,
     bytes: Vec<u8>,
+    /// Of one that is compressed already: [`Block::word`].
+    stored: Option<u32>,
 }
 
 /// What became of a job, under its number.
@@ -97,20 +99,41 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
     /// Hands in the next block and returns its number; an empty one is a hole. `begins` is
     /// [`Block::begins`].
     pub(super) fn put(&mut self, bytes: Vec<u8>, begins: bool) -> Result<usize, Error> {
+        self.hand_in(bytes, begins, None)
+    }
+
+    /// Hands in the next block, which is compressed already, and returns its number. `word` is
+    /// [`Block::word`].
+    pub(super) fn put_stored(
+        &mut self,
+        bytes: Vec<u8>,
+        word: u32,
+        begins: bool,
+    ) -> Result<usize, Error> {
+        self.hand_in(bytes, begins, Some(word))
+    }
+
+    fn hand_in(
+        &mut self,
+        bytes: Vec<u8>,
+        begins: bool,
+        stored: Option<u32>,
+    ) -> Result<usize, Error> {
         let number = self.count;
         self.count += 1;
+        let job = Job {
+            number,
+            begins,
+            bytes,
+            stored,
+        };
         match &mut self.way {
             Way::Serial(serial) => {
-                let block = seal(&mut serial.encoder, bytes, &mut serial.scratch, begins)?;
+                let block = seal(&mut serial.encoder, job, &mut serial.scratch)?;
                 serial.output.put(&block)?;
                 serial.buffers.push(emptied(block.bytes));
             }
             Way::Threads(threads) => {
-                let job = Job {
-                    number,
-                    begins,
-                    bytes,
-                };
                 let taken = threads.jobs.as_ref().map(|jobs| jobs.send(job));
                 if !matches!(taken, Some(Ok(()))) {
                     return Err(threads.failure());
@@ -238,8 +261,9 @@ fn compress_jobs(mut encoder: Encoder, jobs: &Mutex<Receiver<Job>>, done: &SyncS
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        let block = seal(&mut encoder, job.bytes, &mut scratch, job.begins);
-        if done.send((job.number, block)).is_err() {
+        let number = job.number;
+        let block = seal(&mut encoder, job, &mut scratch);
+        if done.send((number, block)).is_err() {
             return;
         }
     }
@@ -266,13 +290,17 @@ fn write_in_order<W: Write + Seek>(
     Ok(output)
 }
 
-/// Compresses `bytes`. `scratch` becomes what was `bytes`, so that buffers go round.
-fn seal(
-    encoder: &mut Encoder,
-    bytes: Vec<u8>,
-    scratch: &mut Vec<u8>,
-    begins: bool,
-) -> Result<Block, Error> {
+/// Compresses what is not compressed yet. `scratch` becomes what were the job's bytes, so that
+/// buffers go round.
+fn seal(encoder: &mut Encoder, job: Job, scratch: &mut Vec<u8>) -> Result<Block, Error> {
+    let Job { begins, bytes, .. } = job;
+    if let Some(word) = job.stored {
+        return Ok(Block {
+            begins,
+            word,
+            bytes,
+        });
+    }
     let (bytes, mark) = if bytes.is_empty() {
         (bytes, 0)
     } else if encoder.compress(&bytes, scratch)? {

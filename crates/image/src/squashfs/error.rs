@@ -28,6 +28,9 @@ pub enum Error {
     /// A content was added a second time.
     #[error("content {0} is already in the image")]
     ContentKnown(ContentId),
+    /// What was put is not the blocks of its contents.
+    #[error("blocks that were packed before are not those of their contents")]
+    Unit,
     /// A file of the tree names a content that was never added.
     #[error("{path:?}: content {id} was never added")]
     ContentMissing {

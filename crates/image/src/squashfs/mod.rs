@@ -18,6 +18,8 @@
 //! | `probes` | marks of other file systems that must not appear in an image |
 //! | `compressors`, `lzo` | the four compressors, both ways, and a fifth that is only read |
 //! | `contents` | which contents are packed, and where |
+//! | `filling` | where small contents are cut into fragment blocks |
+//! | `unit` | what can go from one image into another as it is |
 //! | `metadata` | metadata blocks and the lookup tables made of them |
 //! | `inodes`, `directory` | the inode table and the directory table |
 //! | `xattr` | the xattr table |
@@ -31,6 +33,7 @@ mod compressors;
 mod contents;
 mod directory;
 mod error;
+mod filling;
 mod format;
 mod inodes;
 mod lzo;
@@ -39,9 +42,12 @@ mod pack;
 mod place;
 mod probes;
 mod read;
+mod unit;
 mod xattr;
 
 pub use compressors::Compressor;
 pub use error::Error;
+pub use filling::Filling;
 pub use pack::{Options, Packer, Summary};
 pub use read::{Contents, Facts, Image, Outline, ReadError};
+pub use unit::{Unit, Units};
