@@ -82,6 +82,8 @@ seeds() {
         printf '[a]\nname=A\nbaseurl=https://a/$releasever/${basearch:-x}/\n https://b/\nexclude=gcc-* *.i686\n' > "$2/repo"
         printf '<metalink><files><file name="repomd.xml"><verification><hash type="md5">d41d8cd98f00b204e9800998ecf8427e</hash></verification><resources><url preference="1">https://a/repodata/repomd.xml</url></resources></file></files></metalink>' > "$2/metalink"
         printf '[{"url":"https://a/"}]' > "$2/json" ;;
+    selinux)
+        printf '/.* a\n/usr/(s)?bin/[^/]+ -- b\n/usr/bin/env c\n/a{2,3}(b|c)*\\.d$ d\n\0/bin /usr/bin\n\0/bin/env' > "$2/contexts" ;;
     store)
         printf '\0%064d  a-1.x86-64.raw\n%064d  BEST-BEFORE-2030-01-01\n' 0 0 > "$2/list"
         printf '\0[Transfer]\nVerify=no\n[Source]\nType=url-file\nPath=https://a/\nMatchPattern=a-@v.raw\n[Target]\nType=regular-file\nPath=/var/lib/extensions\n' > "$2/definition" ;;
