@@ -4,6 +4,7 @@
     clippy::disallowed_methods,
     reason = "a test reads what it made itself"
 )]
+#![expect(clippy::too_many_lines, reason = "a test is a table")]
 #![expect(
     clippy::unwrap_used,
     reason = "a test may fail by a panic, in its functions too"
