@@ -17,6 +17,7 @@ mod check;
 mod cli;
 mod commands;
 mod findings;
+mod import;
 mod inputs;
 mod inspected;
 mod pack;
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
         Some(Verb::Check(arguments)) => arguments.verbosity,
         Some(Verb::Diff(arguments)) => arguments.verbosity,
         Some(Verb::Gate(arguments)) => arguments.verbosity,
+        Some(Verb::Plan(arguments)) => arguments.verbosity,
+        Some(Verb::Import(arguments)) => arguments.from.result().verbosity,
         Some(Verb::Explain(arguments)) => arguments.verbosity,
         Some(Verb::Rules(arguments)) => arguments.verbosity,
         Some(Verb::Completions { .. } | Verb::Man { .. }) => Verbosity::default(),
@@ -72,6 +75,8 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Check(arguments)) => commands::check::run(arguments, report),
         Some(Verb::Diff(arguments)) => commands::diff::run(arguments, report),
         Some(Verb::Gate(arguments)) => commands::gate::run(arguments, report),
+        Some(Verb::Plan(arguments)) => commands::plan::run(arguments, report),
+        Some(Verb::Import(arguments)) => commands::import::run(arguments, report),
         Some(Verb::Explain(arguments)) => commands::explain::run(arguments, report),
         Some(Verb::Rules(_)) => rules::run(report),
         Some(Verb::Completions { shell }) => generate::completions(*shell, report),

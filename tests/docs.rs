@@ -115,10 +115,13 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 17] = [
     "",
     "check",
     "gate",
+    "import just",
+    "import mkosi",
+    "plan",
     "store add",
     "store gate",
     "store list",

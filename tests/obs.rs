@@ -174,3 +174,49 @@ fn an_image_that_fails_fails_the_build() {
     assert!(said.contains("error: empty-image: "), "{said}");
     assert_eq!(names(&build.0.join("other")), [""; 0]);
 }
+
+/// The example project: its package has a flavor for each recipe, and the hook builds that one.
+#[test(root(), programs!("unshare", "sh", "mount", "chroot", "su", "find", "rpmspec"))]
+fn the_example_project() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci/obs");
+    let build = Build::of(&[OUTSIDE]);
+    let sources = build.top().join("SOURCES");
+    fs::copy(
+        example.join("hello.sysext.toml"),
+        sources.join("hello.sysext.toml"),
+    )
+    .unwrap();
+    fs::write(sources.join("other.sysext.toml"), "name = \"other\"\n").unwrap();
+    fs::write(sources.join("system.packages"), "outside-1-1.noarch\n").unwrap();
+    let binaries = build.over(".build.binaries");
+    fs::create_dir(&binaries).unwrap();
+    for package in [HELLO, OUTSIDE] {
+        fs::copy(fixture(package), binaries.join(package)).unwrap();
+    }
+    // What the service puts in for a flavor.
+    let spec = fs::read_to_string(example.join("extensions.spec")).unwrap();
+    let multibuild = fs::read_to_string(example.join("_multibuild")).unwrap();
+    assert!(multibuild.contains("<flavor>hello</flavor>"));
+    let spec_file = build.0.join("extensions.spec");
+    for (flavor, name) in [("", "extensions-"), ("hello", "extensions-hello")] {
+        fs::write(&spec_file, spec.replace("@BUILD_FLAVOR@", flavor)).unwrap();
+        let shown = Command::new("rpmspec")
+            .args(["-P", "-D"])
+            .arg(format!("_sourcedir {}", sources.display()))
+            .arg(&spec_file)
+            .output()
+            .unwrap();
+        let shown = text(&shown.stdout);
+        assert!(shown.contains(&format!("Name: {name}\n")), "{shown}");
+        assert_eq!(shown.contains("do_not_build"), flavor.is_empty());
+        if let Some(command) = shown
+            .lines()
+            .find(|line| line.starts_with("find ") && !flavor.is_empty())
+        {
+            let outcome = Command::new("sh").args(["-euc", command]).output().unwrap();
+            assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        }
+    }
+    assert_eq!(names(&sources), ["hello.sysext.toml", "system.packages"]);
+    assert_eq!(build.publishes(), published("hello-1.160.29.1.x86-64"));
+}

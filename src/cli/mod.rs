@@ -4,8 +4,10 @@ mod build;
 mod check;
 pub mod delivery;
 mod gate;
+pub mod import;
 mod init;
 mod network;
+pub mod plan;
 mod signing;
 pub mod store;
 mod why;
@@ -23,8 +25,10 @@ use crate::words::text::escaped;
 pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use gate::GateArguments;
+pub use import::ImportArguments;
 pub use init::InitArguments;
 pub use network::{LookupArguments, NetworkArguments};
+pub use plan::PlanArguments;
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
 pub use why::WhyArguments;
@@ -129,6 +133,10 @@ pub enum Verb {
     Check(CheckArguments),
     /// Say before an OS update whether a store's extensions stay: for a hook on the host
     Gate(GateArguments),
+    /// Split recipes into jobs for a CI
+    Plan(PlanArguments),
+    /// Make recipes of the configuration of another builder
+    Import(ImportArguments),
     /// Show what differs between two images
     Diff(DiffArguments),
     /// Explain a finding: what it means, why it matters, what to do

@@ -241,7 +241,10 @@ impl<'a> Transfer<'a> {
                     }),
                     None if is_there => drop(load.unchanged.insert(image.file.clone())),
                     None if load.coming.contains_key(&image.file) => {}
-                    None => drop(load.coming.insert(image.file.clone(), (at, image.clone()))),
+                    None => {
+                        check_manifest(source, image)?;
+                        load.coming.insert(image.file.clone(), (at, image.clone()));
+                    }
                 }
             }
         }
@@ -423,8 +426,8 @@ fn allow_open_files(images: usize) -> Result<()> {
         .map_err(|error| Failure::io("raising the limit of open files", error))
 }
 
-/// Fails unless an image has a manifest, and every other list that has an image of its name has both
-/// of the same bytes.
+/// Fails unless every other list that has an image of this name has the same bytes, and those of the
+/// manifest.
 fn check_others<'a>(
     target: &Path,
     source: &Source,
@@ -433,13 +436,6 @@ fn check_others<'a>(
     image: &ListedImage,
 ) -> Result<()> {
     let files = [image.file.clone(), manifest::file_name(&image.file)];
-    if image.manifest.is_none() {
-        let path = source.path.join(&files[1]);
-        let text = anyhow!("{} is missing, not listed or can't be read", path.display());
-        return Err(
-            Failure::refused(text).hint("an image can be taken only together with its manifest")
-        );
-    }
     let here = loads.get(&source.below).and_then(|load| load.list.as_ref());
     let lists = (here
         .into_iter()
@@ -459,6 +455,17 @@ fn check_others<'a>(
         }
     }
     Ok(())
+}
+
+/// Fails unless the manifest of an image that comes can be read. What is there already may have been
+/// left where it came from.
+fn check_manifest(source: &Source, image: &ListedImage) -> Result<()> {
+    if image.manifest.is_some() {
+        return Ok(());
+    }
+    let path = source.path.join(manifest::file_name(&image.file));
+    let text = anyhow!("{} is missing, not listed or can't be read", path.display());
+    Err(Failure::refused(text).hint("an image can be taken only together with its manifest"))
 }
 
 impl Load {

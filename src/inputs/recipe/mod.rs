@@ -86,10 +86,15 @@ pub fn named(arguments: &BuildArguments) -> Result<Vec<PathBuf>> {
     Ok(recipes)
 }
 
+/// Returns what a recipe says, alone and unchecked.
+pub fn said(path: &Path, architecture: Option<&str>) -> Result<BuildArguments> {
+    layers::of(path)?.flattened(path, architecture)
+}
+
 /// Returns what a recipe says together with what was typed beside it, checked.
 pub fn inputs(path: &Path, typed: &BuildArguments) -> Result<Inputs> {
     let architecture = typed.image.arch.as_deref();
-    let recipe = layers::of(path)?.flattened(path, architecture)?;
+    let recipe = said(path, architecture)?;
     Inputs::new(&merged(recipe, typed)).map_err(|failure| failure.at(path.display()))
 }
 
