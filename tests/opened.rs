@@ -61,6 +61,21 @@ const ROWS: &[Row] = &[
         None,
     ),
     row("a.toml", "a.toml -o new", Followed, NoDirectory, Some(MIB)),
+    row(
+        "conf/mkosi.conf",
+        "import mkosi conf -o new --replace",
+        Followed,
+        NoDirectory,
+        Some(MIB),
+    ),
+    row(
+        "conf/justfile",
+        "import just conf -o new --replace",
+        Followed,
+        NoDirectory,
+        Some(MIB),
+    ),
+    row("a.toml", "plan a.toml", Followed, NoDirectory, Some(MIB)),
     row("common", "b.toml -o new", Followed, NoDirectory, Some(MIB)),
     row(
         "os-release",
@@ -349,6 +364,10 @@ impl Scene {
         fs::write(scratch.join("b.toml"), include).unwrap();
         fs::write(scratch.join("common"), "match = \"any\"\n").unwrap();
         fs::write(scratch.join("base"), "outside-1-1.noarch\n").unwrap();
+        fs::create_dir(scratch.join("conf")).unwrap();
+        let conf = "[Output]\nFormat=sysext\nImageId=a\n";
+        fs::write(scratch.join("conf/mkosi.conf"), conf).unwrap();
+        fs::write(scratch.join("conf/justfile"), "name := 'b'\n").unwrap();
         fixture_repository::write(&scratch.join("repo"), &usual());
         let scene = Scene(scratch);
         let url = format!("[a]\nbaseurl=file://{}\n", scene.at("repo").display());

@@ -427,7 +427,7 @@ impl Writer<'_> {
                 false => self.row(
                     &name,
                     Fate::LeftOut,
-                    "it is for commands, which are not run",
+                    "it is for commands, which are not run, or a part of other values",
                 ),
             }
         }
