@@ -76,6 +76,13 @@ const ROWS: &[Row] = &[
         Some(MIB),
     ),
     row("a.toml", "plan a.toml", Followed, NoDirectory, Some(MIB)),
+    row(
+        "contexts",
+        "a.rpm --match any --allow unchecked-base --selinux contexts -o new",
+        Followed,
+        NoDirectory,
+        Some(4 * MIB),
+    ),
     row("common", "b.toml -o new", Followed, NoDirectory, Some(MIB)),
     row(
         "os-release",
@@ -362,6 +369,7 @@ impl Scene {
         .unwrap();
         let include = "include = [\"common\"]\npackages = [\"a.rpm\"]\n";
         fs::write(scratch.join("b.toml"), include).unwrap();
+        fs::write(scratch.join("contexts"), "/.* a:b:c:s0\n").unwrap();
         fs::write(scratch.join("common"), "match = \"any\"\n").unwrap();
         fs::write(scratch.join("base"), "outside-1-1.noarch\n").unwrap();
         fs::create_dir(scratch.join("conf")).unwrap();

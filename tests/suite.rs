@@ -45,6 +45,7 @@ mod guide;
 mod hostile;
 mod import;
 mod interruption;
+mod labels;
 mod ledger;
 mod loader;
 mod lock;

@@ -157,6 +157,10 @@ pub struct ImageArguments {
     /// Where the image may be merged: one or more of system, portable, initrd [default: system]
     #[arg(long, value_name = "SCOPE", help_heading = "Image")]
     pub scope: Option<String>,
+    /// SELinux labels of the image's files: `auto` takes the base's own file contexts, if it has SELinux
+    /// switched on, a path those of another file; `none` leaves labels out [default: auto]
+    #[arg(long, value_name = "auto|none|FILE_CONTEXTS", help_heading = "Image")]
+    pub selinux: Option<PathBuf>,
     /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
     /// .packages) or mkosi's manifest; its packages must provide what the image requires
     #[arg(long, value_name = "BASE", help_heading = "Base")]

@@ -232,6 +232,13 @@ kinds! {
         repair "Add the links with --overlay, in usr/lib/modules/RELEASE/weak-updates, and run depmod \
                 after each merge; or use the package that was built for the base's kernel.";
 
+    UNLABELLED: Note "unlabelled",
+        "the base enforces SELinux, and the image's files have no labels",
+        why "systemd labels nothing when it merges an image. A file without a label has the type \
+             unlabeled_t, which most services may neither read nor execute.",
+        repair "Leave --selinux auto, which is the default, with a base whose /etc/selinux has the file \
+                contexts of its policy, or name them: --selinux FILE_CONTEXTS.";
+
     NEEDS_DEPMOD: Note "needs-depmod",
         "kernel modules are found only after depmod has run",
         why "modprobe finds modules through modules.dep, an index of all modules of a kernel. An \

@@ -26,6 +26,7 @@ use crate::plan;
 use crate::plan::build_number::Numbering;
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{self, Naming};
+use crate::plan::labels::Labelling;
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
 use crate::publish::signing::{self, KeySource, Memory, Notes, Passphrase, PassphraseSource};
@@ -198,6 +199,11 @@ impl Inputs {
                 naming,
                 matching: image.matching.unwrap_or_default(),
                 updates: updates(arguments, layout)?,
+                labelling: match image.selinux.as_deref().map(Path::to_str) {
+                    None | Some(Some("auto")) => Labelling::Auto,
+                    Some(Some("none")) => Labelling::None,
+                    Some(_) => Labelling::File(image.selinux.clone().unwrap_or_default()),
+                },
             },
             with: image.with.clone(),
             waivers: Waivers::new(&arguments.allow, arguments.strict)?

@@ -9,6 +9,7 @@ pub mod build_number;
 pub mod compose;
 pub mod filter;
 pub mod identity;
+pub mod labels;
 pub mod matching;
 pub mod overlay;
 
@@ -26,6 +27,7 @@ use crate::packages::choose;
 use crate::plan::compose::{Plan, Times};
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{Identity, Naming};
+use crate::plan::labels::{Labelling, Labels};
 use crate::plan::matching::Matching;
 use crate::words::failure::Result;
 
@@ -44,6 +46,8 @@ pub struct Settings {
     pub matching: Matching,
     /// How an installed image is updated, if it is to know it.
     pub updates: Option<Delivery>,
+    /// Where SELinux's labels come from.
+    pub labelling: Labelling,
 }
 
 /// What an image holds, and what it is called.
@@ -60,6 +64,8 @@ pub struct Planned {
     pub matched: Option<String>,
     /// What it is built from, once that is known.
     pub built_from: Option<BuiltFrom>,
+    /// What labels its files.
+    labels: Labels,
 }
 
 /// Plans an image of packages, in the order of their precedence, for a base with these files.
@@ -77,6 +83,9 @@ pub fn plan(
     if let Some(files) = files {
         plan.adopt_access(&|path| files.directory_access(path))?;
     }
+    let (mut labels, found) = Labels::of(&settings.labelling, files)?;
+    labels.put_on(&mut plan.tree)?;
+    plan.findings.extend(found);
     let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);
     let has_units = plan.has_units();
@@ -87,6 +96,7 @@ pub fn plan(
         evidence: Evidence::default(),
         matched,
         built_from: None,
+        labels,
     })
 }
 
@@ -103,7 +113,8 @@ impl Planned {
 
     /// Puts into the tree what tells clients what the image is and where newer ones are.
     pub fn describe(&mut self, settings: &Settings) -> Result<()> {
-        identity::describe(&mut self.plan, &self.identity, settings.updates.as_ref())
+        identity::describe(&mut self.plan, &self.identity, settings.updates.as_ref())?;
+        self.labels.put_on(&mut self.plan.tree)
     }
 
     /// Says whether the image is called one for every system because its packages require nothing.
@@ -145,6 +156,7 @@ mod tests {
             naming: Naming::default(),
             matching: Matching::Any,
             updates: None,
+            labelling: Labelling::Auto,
         };
         let package = package("x", &[("/usr/sbin/x", FileKind::Regular, 0o711)]);
         let files = BaseFiles::of(base);
@@ -196,6 +208,7 @@ mod tests {
                 naming: Naming::default(),
                 matching,
                 updates: None,
+                labelling: Labelling::Auto,
             };
             let mut package = package("x", &[("/usr/bin/x", FileKind::Regular, 0o755)]);
             package.requires = (requires.iter())

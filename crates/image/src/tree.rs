@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use files::PathBytes;
 
@@ -53,18 +54,15 @@ impl Stat {
     }
 }
 
-/// Extended attributes by full name, such as `security.capability`. Most files have none.
+/// Extended attributes by full name, such as `security.capability`. Most files have none, and where
+/// all have a label, most have the same ones: those are there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(
-    clippy::box_collection,
-    reason = "an empty map takes three words in every inode"
-)]
-pub struct Attributes(Option<Box<BTreeMap<String, Vec<u8>>>>);
+pub struct Attributes(Option<Arc<BTreeMap<String, Vec<u8>>>>);
 
 impl Attributes {
     /// Gives an attribute its value.
     pub fn insert(&mut self, name: String, value: Vec<u8>) {
-        self.0.get_or_insert_default().insert(name, value);
+        Arc::make_mut(self.0.get_or_insert_default()).insert(name, value);
     }
 }
 
@@ -79,7 +77,7 @@ impl Deref for Attributes {
 
 impl From<BTreeMap<String, Vec<u8>>> for Attributes {
     fn from(attributes: BTreeMap<String, Vec<u8>>) -> Self {
-        Self((!attributes.is_empty()).then(|| Box::new(attributes)))
+        Self((!attributes.is_empty()).then(|| Arc::new(attributes)))
     }
 }
 
@@ -167,6 +165,19 @@ enum Slot<'a> {
 }
 
 impl Directory {
+    /// Gives it and those below these attributes, in the order of a walk.
+    fn set_attributes(&mut self, attributes: &mut dyn Iterator<Item = Option<Attributes>>) {
+        if let Some(attributes) = attributes.next().flatten() {
+            self.stat.xattrs = attributes;
+        }
+        let directories = self.entries.iter().filter(|entry| entry.is_directory);
+        for entry in directories {
+            if let Some(below) = self.below.get_mut(entry.number as usize) {
+                below.set_attributes(attributes);
+            }
+        }
+    }
+
     /// Returns an empty directory.
     fn new(stat: Stat) -> Self {
         Self {
@@ -293,6 +304,9 @@ impl Visit<'_> {
         }
     }
 }
+
+/// The value of an attribute, where there is one.
+pub type Value<E> = Result<Option<Vec<u8>>, E>;
 
 /// A whole file system tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -440,6 +454,60 @@ impl Tree {
     /// Gives a leaf another time.
     pub fn set_time(&mut self, id: LeafId, mtime: u32) {
         self.leaves[Self::leaf_index(id)].stat.mtime = mtime;
+    }
+
+    /// Gives every directory and every leaf an attribute, where `value_of` has a value for it. A leaf is
+    /// asked for by the first of its names.
+    ///
+    /// # Errors
+    /// The first one of `value_of`; the tree is as before then.
+    pub fn set_attribute<E>(
+        &mut self,
+        name: &str,
+        value_of: &mut dyn FnMut(&PathBytes, Visit<'_>) -> Value<E>,
+    ) -> Result<(), E> {
+        let mut shared: BTreeMap<Vec<u8>, Attributes> = BTreeMap::new();
+        let mut directories = Vec::new();
+        let mut leaves: Vec<Option<Option<Attributes>>> = vec![None; self.leaves.len()];
+        let mut failed = None;
+        self.walk(&mut |path, visit| {
+            let place = match visit {
+                Visit::Leaf(id, _) => leaves.get_mut(Self::leaf_index(id)),
+                Visit::Directory(_) => None,
+            };
+            if failed.is_some() || place.as_ref().is_some_and(|place| place.is_some()) {
+                return;
+            }
+            let value = value_of(path, visit).unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            });
+            let attributes = value.map(|value| {
+                if visit.stat().xattrs.is_empty() {
+                    let alike = shared.entry(value).or_insert_with_key(|value| {
+                        BTreeMap::from([(name.to_owned(), value.clone())]).into()
+                    });
+                    return alike.clone();
+                }
+                let mut attributes = visit.stat().xattrs.clone();
+                attributes.insert(name.to_owned(), value);
+                attributes
+            });
+            match place {
+                Some(place) => *place = Some(attributes),
+                None => directories.push(attributes),
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for (leaf, attributes) in self.leaves.iter_mut().zip(leaves) {
+            leaf.stat.xattrs = attributes
+                .flatten()
+                .unwrap_or_else(|| leaf.stat.xattrs.clone());
+        }
+        self.root.set_attributes(&mut directories.into_iter());
+        Ok(())
     }
 
     /// Calls `visit` for every name, directories before what is in them, in byte order of names.
@@ -645,6 +713,47 @@ mod tests {
                 id: ContentId::new(text),
             },
         }
+    }
+
+    #[test]
+    fn an_attribute_of_every_inode() {
+        let implicit = Stat::implicit_directory(0);
+        let mut tree = Tree::new(implicit.clone());
+        let mut capable = file("b");
+        (capable.stat.xattrs).insert("security.capability".to_owned(), vec![1]);
+        let id = tree.insert_leaf("z/b", capable, &implicit).unwrap();
+        tree.insert_leaf("a/c", file("c"), &implicit).unwrap();
+        tree.link("a/d", id, &implicit).unwrap();
+        let before = tree.clone();
+        let failed = tree.set_attribute("x", &mut |path, _| match path.bytes() {
+            b"z" => Err("no"),
+            _ => Ok(Some(vec![])),
+        });
+        assert_eq!((failed, &tree), (Err("no"), &before));
+        let mut value = |path: &PathBytes, _: Visit<'_>| {
+            let is_none = path.bytes() == b"a";
+            Ok::<_, ()>((!is_none).then(|| path.bytes().to_vec()))
+        };
+        tree.set_attribute("x", &mut value).unwrap();
+        let mut found = Vec::new();
+        tree.walk(&mut |path, visit| {
+            let attributes = visit.stat().xattrs.iter();
+            let attributes: Vec<_> = attributes
+                .map(|(name, value)| format!("{name}={value:?}"))
+                .collect();
+            found.push(format!("{} {}", path.text(), attributes.join(" ")));
+        });
+        // A leaf of several names has that of the first, and keeps what it had.
+        let linked = "security.capability=[1] x=[97, 47, 100]";
+        let expected = [
+            " x=[]".to_owned(),
+            "a ".to_owned(),
+            "a/c x=[97, 47, 99]".to_owned(),
+            format!("a/d {linked}"),
+            "z x=[122]".to_owned(),
+            format!("z/b {linked}"),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

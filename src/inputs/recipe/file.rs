@@ -15,6 +15,11 @@ use crate::packages::repository;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};
 
+/// Says whether what is said of labels is a word, and not the path of file contexts.
+pub fn is_labelling(path: &Path) -> bool {
+    [Path::new("auto"), Path::new("none")].contains(&path)
+}
+
 /// What a file says.
 #[derive(Debug)]
 pub struct File {
@@ -169,7 +174,9 @@ impl Origin<'_> {
             &mut image.lock,
             &mut image.os_release,
         ];
-        for path in paths.into_iter().flatten().chain(&mut image.with) {
+        let contexts = image.selinux.as_mut().filter(|path| !is_labelling(path));
+        let paths = paths.into_iter().flatten().chain(contexts);
+        for path in paths.chain(&mut image.with) {
             *path = directory.join(&*path);
         }
         if image.base.is_some() && !image.base_install.is_empty() {

@@ -142,6 +142,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         build_number: above.build_number.or(below.build_number),
         arch: above.arch.or(below.arch),
         scope: above.scope.or(below.scope),
+        selinux: above.selinux.or(below.selinux),
         base,
         base_install,
         assume_next_build: above.assume_next_build.or(below.assume_next_build),

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::{Parser as _, ValueEnum as _};
 
-use super::file::{self, Origin};
+use super::file::{self, Origin, is_labelling};
 use super::keys::{Key, keys};
 use super::layers::{Layers, is_name};
 use super::merged;
@@ -150,6 +150,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         build_number,
         arch,
         scope,
+        selinux,
         base,
         base_install,
         assume_next_build,
@@ -173,9 +174,14 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         ("base", base),
         ("lock", lock),
         ("os-release", os_release),
+        ("selinux", selinux),
     ] {
         if let Some(path) = path {
-            said.push((name, Value::Text(as_text(&place.seen(path))?)));
+            let path = match name == "selinux" && is_labelling(path) {
+                true => path.clone(),
+                false => place.seen(path),
+            };
+            said.push((name, Value::Text(as_text(&path)?)));
         }
     }
     let number = build_number.as_ref().map(|number| match number {
