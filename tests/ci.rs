@@ -338,7 +338,7 @@ fn the_nightly_script() {
     three_nights(&engine, &night);
 }
 
-#[test]
+#[test(program("cp"))]
 fn a_plan_has_a_job_for_each_recipe_or_as_many_as_were_asked_for() {
     let engine = Engine::new();
     let directory = engine.checkout("plan");
