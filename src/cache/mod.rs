@@ -584,4 +584,63 @@ mod tests {
             assert!(failure.hints.iter().any(|one| one == hint));
         }
     }
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let scratch = Scratch::new();
+        let cache = cache(&scratch);
+        let part = CacheDirectory::Blocks;
+        let path = |name: &str| scratch.path().join("cache/blocks").join(name);
+        let left = || {
+            let is_there = |name: &&str| path(name).exists();
+            ["a", "b", "c", "d"]
+                .into_iter()
+                .filter(is_there)
+                .collect::<Vec<_>>()
+        };
+        cache.shrink(part, 0).unwrap();
+        for (name, seconds) in [("a", 40), ("b", 10), ("c", 20), ("d", 30)] {
+            let keep = cache.keep_quickly(part, name, &mut |output| output.write_all(&[1; 68]));
+            keep.unwrap();
+            let file = fs::File::options().write(true).open(path(name)).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            file.set_modified(time).unwrap();
+        }
+        // Each has 100 bytes with its seal.
+        cache.shrink(part, 400).unwrap();
+        assert_eq!(left(), ["a", "b", "c", "d"]);
+        assert_eq!(cache.open_sealed(part, "b").unwrap().unwrap().1, 68);
+        for (limit, expected) in [
+            (399, &["a", "b", "d"][..]),
+            (200, &["a", "b"]),
+            (199, &["b"]),
+            (0, &[]),
+        ] {
+            cache.shrink(part, limit).unwrap();
+            assert_eq!(left(), expected, "{limit}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_sealed_is_opened() {
+        let scratch = Scratch::new();
+        let cache = cache(&scratch);
+        let part = CacheDirectory::Blocks;
+        assert!(cache.open_sealed(part, "a").unwrap().is_none());
+        (cache.keep_quickly(part, "a", &mut |output| output.write_all(b"bytes"))).unwrap();
+        let (mut kept, length) = cache.open_sealed(part, "a").unwrap().unwrap();
+        let mut bytes = Vec::new();
+        kept.file.read_to_end(&mut bytes).unwrap();
+        assert_eq!((&bytes[..5], length), (&b"bytes"[..], 5));
+        let path = scratch.path().join("cache/blocks/a");
+        for cut in [0, 31, 32, 36] {
+            fs::write(&path, &bytes[..cut]).unwrap();
+            assert!(cache.open_sealed(part, "a").unwrap().is_none(), "{cut}");
+        }
+        fs::write(path.with_file_name("b"), &bytes).unwrap();
+        assert!(
+            cache.open_sealed(part, "b").unwrap().is_none(),
+            "under another name"
+        );
+    }
 }

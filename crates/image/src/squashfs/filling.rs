@@ -67,3 +67,47 @@ impl Filling {
         self.length >= self.block_size / WORTH_A_BLOCK
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_blocks_end() {
+        let id = |first: u8| {
+            let mut digest = [7; 32];
+            digest[0] = first;
+            ContentId::sha256(&digest)
+        };
+        // Of 4096 bytes: what is in the block, the next content, its digest's first byte; whether
+        // it goes before the content, behind it, and with the package then.
+        for (length, size, first, before, behind, package) in [
+            (0, 511, 8, false, false, false),
+            (0, 512, 8, false, false, true),
+            (0, 4095, 1, false, false, true),
+            (0, 4095, 8, false, true, true),
+            (3000, 71, 8, false, false, true),
+            (3000, 72, 8, false, true, true),
+            (3000, 72, 0, false, true, true),
+            (3000, 72, 12, false, false, true),
+            (3000, 72, 16, false, true, true),
+            (3000, 1096, 1, false, false, true),
+            (3000, 1097, 1, true, false, true),
+        ] {
+            let mut filling = Filling::new(4096);
+            assert!(filling.is_empty());
+            filling.add(&id(1), length);
+            let row = format!("{length} {size} {first}");
+            assert_eq!(filling.is_full_for(size), before, "{row}");
+            if before {
+                filling = filling.emptied();
+                continue;
+            }
+            assert_eq!(filling.add(&id(first), size), behind, "{row}");
+            assert_eq!(filling.end_package(), package, "{row}");
+            assert_eq!(u64::from(filling.length()), length + size, "{row}");
+        }
+        let filling = Filling::new(4096);
+        assert!(filling.is_small(4095) && !filling.is_small(4096));
+    }
+}
