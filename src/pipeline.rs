@@ -203,12 +203,17 @@ fn foresee(
     }
 }
 
-/// Fails where the store is signed and no key is given, which a dry run would not notice: it opens
-/// none.
+/// Fails in a dry run, which opens no key to sign with, for what the signature would: a signed store
+/// and no key, or a list that somebody else has changed. A key that wants a passphrase is not opened
+/// for that.
 fn foresee_signature(inputs: &Inputs, planned: &Planned) -> Result<()> {
-    if inputs.dry_run && inputs.signing.key.is_none() {
-        let directory = inputs.destination.directory_of(&planned.identity.name);
-        signing::extends(&inputs.signing, None, &directory)?;
+    if inputs.dry_run {
+        let settings = &inputs.signing;
+        let signer = Signer::open_unasked(settings)?;
+        if signer.is_some() || settings.key.is_none() {
+            let directory = inputs.destination.directory_of(&planned.identity.name);
+            signing::extends(settings, signer.as_ref(), &directory)?;
+        }
     }
     Ok(())
 }

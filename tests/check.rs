@@ -51,9 +51,9 @@ fn a_table_of_images_and_hosts() {
              {:width$}  opensuse-tumbleweed 20260304  fedora 42\n\
              {path}  merges (os-release)           breaks (ignored)\n\
              \n\
-             1 of 1 image would not work\n\
-             1 of 1 image would be merged, and whether all that is needed is there was not looked \
-             up\n\
+             on opensuse-tumbleweed 20260304: 1 of 1 image would be merged, and whether all that \
+             is needed is there was not looked up: only the os-release of the base is known\n\
+             on fedora 42: 1 of 1 image would not work\n\
              assumed: the hosts are x86-64 (--arch ARCH says another architecture)\n",
             "image"
         );
@@ -328,6 +328,22 @@ fn names_that_a_pattern_confuses() {
                  version 32bit-14-1";
     assert!(said.contains(words), "{said}");
     assert!(said.contains("1 of 2 images would not work"), "{said}");
+}
+
+#[test]
+fn a_directory_stands_for_its_images() {
+    let scratch = Scratch::new();
+    let image = image(&scratch);
+    let host = os_release("tumbleweed").display().to_string();
+    let asked = ["--os-release", &*host];
+    let [all, one] = [scratch.path(), &image].map(|subject| check(&asked, &[subject]));
+    assert_eq!(all.status.code(), Some(0), "{}", text(&all.stderr));
+    assert_eq!(text(&all.stdout), text(&one.stdout));
+    fs::create_dir(scratch.join("empty")).unwrap();
+    let none = check(&asked, &[&scratch.join("empty")]);
+    assert_eq!(none.status.code(), Some(1));
+    let said = text(&none.stderr);
+    assert!(said.contains("empty has no *.raw"), "{said}");
 }
 
 #[test]

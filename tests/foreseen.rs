@@ -280,6 +280,44 @@ fn a_dry_run_ends_as_the_build_would() {
 }
 
 #[test]
+fn a_list_that_somebody_changed_is_seen_in_a_dry_run() {
+    let scratch = Scratch::new();
+    let key = fixture("keys/test.secret.asc").display().to_string();
+    for (name, change, code, words) in [
+        ("as-it-was", None, 0, ""),
+        (
+            "changed",
+            Some("EMPTY  another-1.x86-64.raw\n"),
+            1,
+            "does not show that key",
+        ),
+        ("commented", Some("# mine\n"), 1, "does not show that key"),
+    ] {
+        let store = scratch.join(name);
+        add_gcc(&store, &["--sign-key", &key]);
+        if let Some(line) = change {
+            let list = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+            let line = line.replace("EMPTY", EMPTY);
+            fs::write(store.join("SHA256SUMS"), list + &line).unwrap();
+        }
+        for mode in ["--dry-run", "-v"] {
+            let outcome = program()
+                .args("--match any --allow unchecked-base --os-release".split(' '))
+                .arg(os_release("tumbleweed"))
+                .args(["--name", "gcc", "--image-version", "3", mode, "-o"])
+                .arg(&store)
+                .args(["--sign-key", &key])
+                .arg(fixture(HELLO))
+                .output()
+                .unwrap();
+            let said = text(&outcome.stderr);
+            assert_eq!(outcome.status.code(), Some(code), "{name} {mode}: {said}");
+            assert!(said.contains(words), "{name} {mode}: {said}");
+        }
+    }
+}
+
+#[test]
 fn what_only_its_bytes_tell_is_said_in_a_dry_run() {
     let scratch = Scratch::new();
     let store = scratch.join("store");

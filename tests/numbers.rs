@@ -106,7 +106,7 @@ fn an_image_gets_a_number_when_it_is_built_from_something_else() {
     // Each change of one image gives it the next number, and says what is another.
     type Change<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a [&'a str], &'a str);
     let nothing = || Box::new(|| ());
-    let changes: [Change<'_>; 7] = [
+    let changes: [Change<'_>; 8] = [
         (
             "a-1.1.x86-64.raw",
             Box::new(|| fs::write(kitchen.0.join("tree/usr/share/note"), "two").unwrap()),
@@ -157,6 +157,15 @@ fn an_image_gets_a_number_when_it_is_built_from_something_else() {
             ],
             "number    1.7: the definition of its updates\n",
         ),
+        (
+            "a-1.8.x86-64.raw",
+            Box::new(|| {
+                let note = kitchen.0.join("tree/usr/share/note");
+                fs::set_permissions(note, fs::Permissions::from_mode(0o755)).unwrap();
+            }),
+            &[],
+            "number    1.8: modes of the overlay\n",
+        ),
     ];
     for (image, change, arguments, expected) in changes {
         change();
@@ -176,7 +185,7 @@ fn an_image_gets_a_number_when_it_is_built_from_something_else() {
     }
     let said = kitchen.build(&["b.toml"]);
     assert!(said.contains("store/b-1.x86-64.raw  unchanged"), "{said}");
-    assert_eq!(kitchen.images().len(), 9);
+    assert_eq!(kitchen.images().len(), 10);
     for (name, (bytes, ..)) in before.iter().filter(|(name, _)| name.ends_with(".raw")) {
         assert!(kitchen.store()[name].0 == *bytes, "{name}");
     }

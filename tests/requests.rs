@@ -78,8 +78,13 @@ fn what_is_neither_a_file_nor_a_verb_says_what_to_type() {
     for (words, code, expected) in [
         (
             &["inspct", "a.raw"][..],
-            3,
+            2,
             "hint: did you mean sysext-build inspect?\n",
+        ),
+        (
+            &["-q", "inpsect", "x.raw"],
+            2,
+            "\"inpsect\" is neither a file nor a verb\nhint: did you mean sysext-build inspect?\n",
         ),
         (
             &["strace"],

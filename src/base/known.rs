@@ -28,6 +28,16 @@ pub enum Known {
 }
 
 impl Known {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 5] = [
+        Self::OsRelease,
+        Self::Names,
+        Self::Assumed,
+        Self::Provides,
+        Self::Files,
+    ];
+
     /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -116,7 +126,9 @@ impl Evidence {
         self.finding().unwrap_or_else(|| {
             let lacking = self.known.lacking();
             let text = match self.known {
-                Known::Assumed => format!("{lacking}: {}", self.assumed.join(", ")),
+                Known::Assumed => {
+                    format!("{lacking}: {}", first_of(&self.assumed, "; --json has all"))
+                }
                 _ => format!("nothing of the image is looked up: {lacking}"),
             };
             Finding::new(&kinds::UNCHECKED_BASE, text)
@@ -126,20 +138,25 @@ impl Evidence {
     /// Says that needs were not looked up, how many, and why; nothing where there are none.
     pub fn finding(&self) -> Option<Finding> {
         let first = self.unchecked.first()?;
-        let mut named: Vec<_> = self.unchecked.iter().take(SHOWN).cloned().collect();
-        if let Some(more @ 1..) = self.unchecked.len().checked_sub(SHOWN) {
-            named.push(format!("{more} more"));
-        }
         let text = match self.unchecked.len() {
             1 => format!("1 need of the image is not looked up ({first})"),
             count => format!(
                 "{count} needs of the image are not looked up ({})",
-                named.join(", ")
+                first_of(&self.unchecked, "")
             ),
         };
         let text = format!("{text}: {}", self.known.lacking());
         Some(Finding::new(&kinds::UNCHECKED_BASE, text))
     }
+}
+
+/// Returns the first of some names and how many others there are, and where those are.
+fn first_of(names: &[String], rest: &str) -> String {
+    let mut named: Vec<_> = names.iter().take(SHOWN).cloned().collect();
+    if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
+        named.push(format!("{more} more{rest}"));
+    }
+    named.join(", ")
 }
 
 #[cfg(test)]
@@ -236,6 +253,24 @@ mod tests {
             assert_eq!(evidence.short(), short, "{evidence:?}");
             let finding = evidence.finding();
             assert_eq!(finding.as_ref().map(|one| one.text.as_str()), text);
+        }
+    }
+
+    #[test]
+    fn so_many_assumed_packages_are_named() {
+        for (count, named) in [
+            (1, "p0"),
+            (3, "p0, p1, p2"),
+            (301, "p0, p1, p2, 298 more; --json has all"),
+        ] {
+            let mut evidence = Evidence {
+                known: Known::Files,
+                ..Evidence::default()
+            };
+            let assumed: Vec<_> = (0..count).map(|number| format!("p{number}")).collect();
+            evidence.assume(&assumed);
+            let lacking = Known::Assumed.lacking();
+            assert_eq!(evidence.limit().text, format!("{lacking}: {named}"));
         }
     }
 }

@@ -23,6 +23,17 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 6] = [
+        Self::Kept,
+        Self::Replaced,
+        Self::Offered,
+        Self::Unused,
+        Self::Broken,
+        Self::Lost,
+    ];
+
     /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {

@@ -26,7 +26,8 @@ Exit codes: 1 an image would not work on a host, 3 an image could not be read.";
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArguments {
-    /// Images, or their manifests (NAME.manifest.gz) if the images are elsewhere
+    /// Images, or their manifests (NAME.manifest.gz) if the images are elsewhere; a directory stands
+    /// for its *.raw
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<PathBuf>,
     /// Read only the manifests next to the images

@@ -9,11 +9,120 @@ use crate::report::Report;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
 
+/// Words of `check`, `store gate` and `gate`, each with its meaning and with what to do about it.
+const WORDS: [(&str, &str, &str); 19] = [
+    (
+        "works",
+        "the image is merged, and all that it needs was looked up in the base and is there",
+        "",
+    ),
+    (
+        "merges",
+        "the image is merged, and what was looked up is there, but not all that it needs was looked \
+         up: too little is known of the base",
+        "give a --base with packages and files: a root directory, or a list of packages with the \
+         repositories that have them",
+    ),
+    (
+        "breaks",
+        "the image is not merged, or something in it does not run, or it harms the base; the reasons \
+         are named next to the word",
+        "ask for each reason: sysext-build explain REASON",
+    ),
+    (
+        "unread",
+        "this program can't read the image, so nothing is said of it",
+        "put its manifest next to it, or say in which form it is",
+    ),
+    (
+        "refused",
+        "a client refuses the image, and with it all others: nothing is merged as long as it is \
+         there",
+        "the line above the table says by which clients, and for what; keep such an image from hosts \
+         with these clients",
+    ),
+    (
+        "ignored",
+        "a client passes over the image, since its extension-release does not match the os-release \
+         of the host; the others are merged",
+        "build it for that host, or with --match for more hosts",
+    ),
+    (
+        "stale",
+        "the image is ignored only because the host was updated: VERSION_ID or SYSEXT_LEVEL differ, \
+         and all else matches",
+        "build it again for the new version; if its findings are none but this one, --match level \
+         or --match any spares you that",
+    ),
+    (
+        "kept",
+        "clients keep the image that they run: it is good on the new system, too",
+        "",
+    ),
+    (
+        "replaced",
+        "another image of the store takes the place of the one that clients run",
+        "",
+    ),
+    (
+        "offered",
+        "the store has an image for the system; without --from nothing is known of the one before",
+        "",
+    ),
+    (
+        "unused",
+        "clients of the system before the update run no image of this extension",
+        "",
+    ),
+    (
+        "broken",
+        "the image that clients run was not good before the update either, so the update takes \
+         nothing away",
+        "build one that is good on the new system",
+    ),
+    (
+        "lost",
+        "clients lose the extension by the update: no image of the store is good there",
+        "build it for the new system, and put it into the store before clients update",
+    ),
+    (
+        "stays",
+        "the store has an image of the extension that is good on the system",
+        "",
+    ),
+    (
+        "os-release",
+        "of the base no more is known than its os-release, if that",
+        "give its packages or its root directory with --base",
+    ),
+    (
+        "names",
+        "of the base the names of its packages are known, and not what they provide",
+        "give its repositories, its RPM database or its root directory",
+    ),
+    (
+        "assumed",
+        "what some packages of the base provide is assumed from other builds of them",
+        "give its RPM database or its root directory with --base",
+    ),
+    (
+        "provides",
+        "what the packages of the base provide is known, and which files they list",
+        "",
+    ),
+    (
+        "files",
+        "the files of the base are known, so that its libraries and programs can be looked at",
+        "",
+    ),
+];
+
 /// What there is to say of a name.
 #[derive(Serialize)]
 struct Answer {
     id: &'static str,
-    /// `note`, `fatal` or `always fatal`; of a store's findings `note` or `error`; or `rule`.
+    /// `note`, `fatal` or `always fatal`; of a store's findings `note` or `error`; `rule` or
+    /// `word`.
     severity: &'static str,
     about: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -28,7 +137,7 @@ pub fn run(arguments: &ExplainArguments, report: &Report) -> Result<()> {
     let answers = answers(&arguments.id);
     if answers.is_empty() {
         let failure = Failure::usage(format!(
-            "{:?} is neither a finding nor a rule",
+            "{:?} is neither a finding nor a rule, nor a word of check or gate",
             arguments.id
         ));
         return Err(match nearest(&arguments.id, names()) {
@@ -77,7 +186,16 @@ fn answers(id: &str) -> Vec<Answer> {
             why: "",
             repair: "",
         });
-    of_build.chain(of_store).chain(of_rules).collect()
+    let of_words =
+        (WORDS.into_iter().filter(|(word, ..)| *word == id)).map(|(id, about, repair)| Answer {
+            id,
+            severity: "word",
+            about,
+            why: "",
+            repair,
+        });
+    let of_all = of_build.chain(of_store).chain(of_rules);
+    of_all.chain(of_words).collect()
 }
 
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -86,6 +204,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     of_build
         .chain(of_store)
         .chain(RULES.iter().map(|rule| rule.name))
+        .chain(WORDS.into_iter().map(|(word, ..)| word))
 }
 
 impl Answer {
@@ -137,7 +256,12 @@ fn wrapped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clients::Outcome;
+
     use super::*;
+    use crate::base::Known;
+    use crate::check::gate::Fate;
+    use crate::check::verdict::Word;
 
     #[test]
     fn every_name_is_explained() {
@@ -145,6 +269,19 @@ mod tests {
             let answers = answers(name);
             let longest = answers.iter().map(|answer| answer.text().len()).max();
             assert!(longest.is_some_and(|length| length > 40), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_a_verdict_is_explained() {
+        let words = Word::ALL.map(Word::text).into_iter();
+        let fates = Fate::ALL.map(Fate::word);
+        let known = Known::ALL.map(Known::word);
+        let outcomes = [Outcome::Ignored, Outcome::Refused, Outcome::Unread].map(Outcome::word);
+        let more = ["stale", "stays"];
+        let all = words.chain(fates).chain(known).chain(outcomes).chain(more);
+        for word in all {
+            assert!(!answers(word).is_empty(), "{word}");
         }
     }
 

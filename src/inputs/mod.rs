@@ -529,16 +529,20 @@ fn own_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     Some(base.join("sysext-build"))
 }
 
+/// Says that the first word is neither a file nor a verb, if there is a verb like it.
+fn mistyped_verb(input: &Path, error: &std::io::Error) -> Option<Failure> {
+    let name = (input.to_str()).filter(|_| error.kind() == std::io::ErrorKind::NotFound)?;
+    let verb = nearest_verb(name)?;
+    let failure = Failure::usage(format!("{name:?} is neither a file nor a verb"));
+    Some(failure.hint(format!("did you mean sysext-build {verb}?")))
+}
+
 /// Says why an input can't be read; what looks like a package's name may be meant as one.
 fn unreadable(input: &Path, error: std::io::Error) -> Failure {
     let is_missing = error.kind() == std::io::ErrorKind::NotFound;
     let failure = Failure::io(format!("reading {}", input.display()), error);
     let Some(name) = input.to_str().filter(|_| is_missing) else {
         return failure;
-    };
-    let failure = match nearest_verb(name) {
-        Some(verb) => failure.hint(format!("did you mean sysext-build {verb}?")),
-        None => failure,
     };
     match choose::is_request(name, input) {
         true => {
@@ -562,8 +566,11 @@ fn unreadable(input: &Path, error: std::io::Error) -> Failure {
 fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut packages = Vec::new();
     let mut seen = BTreeSet::new();
-    for input in inputs {
-        let metadata = std::fs::metadata(input).map_err(|error| unreadable(input, error))?;
+    for (position, input) in inputs.iter().enumerate() {
+        let metadata = std::fs::metadata(input).map_err(|error| match position {
+            0 => mistyped_verb(input, &error).unwrap_or_else(|| unreadable(input, error)),
+            _ => unreadable(input, error),
+        })?;
         let found = if metadata.is_dir() {
             rpm_files(input)?
         } else {

@@ -22,6 +22,9 @@ use crate::packages::trust::Trust;
 use crate::report::Report;
 use crate::words::failure::Result;
 
+/// So many packages that were added are named in the log of a build.
+const SHOWN: usize = 8;
+
 /// What there is to choose from.
 pub struct Offer<'a> {
     named: Vec<(PathBuf, Package)>,
@@ -123,6 +126,19 @@ impl<'a> Offer<'a> {
         lock::follow(path, &request, base, &files, offered, downloads)
     }
 
+    /// Says what was added to what was asked for: all of it where that is the question, and else the
+    /// first of it.
+    fn say_added(&self, mut lines: Vec<String>, all: bool) {
+        let more = lines.len().saturating_sub(SHOWN);
+        if !all && !self.report.is_verbose() && more > 1 {
+            lines.truncate(SHOWN);
+            lines.push(format!("and {more} more packages; -v shows all"));
+        }
+        for line in lines {
+            self.report.stage("resolve", &line);
+        }
+    }
+
     /// Returns the files and headers of chosen packages, checked: fetched where they are remote,
     /// and read to their ends if they are to be used `fully`. Beside them comes what is to be said
     /// of the repositories and of signatures.
@@ -141,6 +157,7 @@ impl<'a> Offer<'a> {
             .flat_map(|one| one.findings.clone())
             .collect();
         let mut taken = Vec::new();
+        let mut lines = Vec::new();
         for (number, reason) in chosen {
             let listed = of_repository(*number);
             let one = match listed {
@@ -157,8 +174,7 @@ impl<'a> Offer<'a> {
                 Some(one) => self.trust.check(&package, &file, one.keyring.as_ref())?,
             });
             if let Some(words) = reason.words() {
-                let line = format!("{}  ({words})", package.nevra);
-                self.report.stage("resolve", &line);
+                lines.push(format!("{}  ({words})", package.nevra));
             }
             taken.push(Chosen {
                 file,
@@ -170,6 +186,7 @@ impl<'a> Offer<'a> {
                 },
             });
         }
+        self.say_added(lines, !fully);
         Ok((taken, findings))
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 
 use image::dump;
 use manifest::{BuiltFrom, Summary};
@@ -30,12 +31,13 @@ mod part {
     pub const TREE: &str = "tree";
     pub const UPDATES: &str = "updates";
     pub const OVERLAY: &str = "overlay";
+    pub const OVERLAY_MODES: &str = "overlay-modes";
     pub const RULES: &str = "rules";
     pub const EPOCH: &str = "source-date-epoch";
 }
 
 /// Parts that only explain another: they decide nothing themselves.
-const EXPLAIN: [&str; 3] = [part::OVERLAY, part::RULES, part::EPOCH];
+const EXPLAIN: [&str; 4] = [part::OVERLAY, part::OVERLAY_MODES, part::RULES, part::EPOCH];
 /// So many changed packages are named; the others are counted.
 const SHOWN: usize = 8;
 
@@ -81,14 +83,17 @@ pub fn of(
         put(part::UPDATES, hashed(texts));
     }
     if let Some(directory) = &settings.overlay {
-        let files = planned.plan.overlay.iter();
-        let mut lines: Vec<_> = files
-            .map(|(id, _, path)| {
-                let path = path.strip_prefix(directory).unwrap_or(path);
-                format!("{} {id}", path.display())
-            })
-            .collect();
+        let (mut lines, mut modes) = (Vec::new(), Vec::new());
+        for (id, _, path) in &planned.plan.overlay {
+            let path = path.strip_prefix(directory).unwrap_or(path);
+            lines.push(format!("{} {id}", path.display()));
+            let entry = planned.plan.tree.get(path.as_os_str().as_bytes());
+            let mode = entry.map_or(0, |entry| entry.stat().mode);
+            modes.push(format!("{} {mode:o}", path.display()));
+        }
         lines.sort();
+        modes.sort();
+        put(part::OVERLAY_MODES, hashed(modes));
         put(part::OVERLAY, hashed(lines));
     }
     put(
@@ -168,6 +173,10 @@ pub fn changes(
         let mut why = Vec::new();
         if differs(part::OVERLAY) {
             why.push("the overlay".to_owned());
+        }
+        // An image of before may say nothing of modes.
+        if then.parts.contains_key(part::OVERLAY_MODES) && differs(part::OVERLAY_MODES) {
+            why.push("modes of the overlay".to_owned());
         }
         if differs(part::RULES) {
             why.push(rules(now, then));

@@ -243,6 +243,23 @@ pub fn own_failure(what: &str, error: files::Error) -> Failure {
     }
 }
 
+/// Says what to type where a release of the packages sorts among the build numbers of the release
+/// before: 5.fc42.1 is a rebuild of 5.fc42, and so was the image that is called 5.fc42.2.
+fn between_builds(version: &str, newest: &str) -> Option<String> {
+    let is_number = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let (release, number) = newest.rsplit_once('.')?;
+    let rebuild = version.strip_prefix(release)?.strip_prefix('.')?;
+    (is_number(number) && is_number(rebuild)).then(|| {
+        format!(
+            "if {number} is the build number of an image of {release}, and {version} are new \
+             packages, give a version that comes after both: --image-version {newest}.1"
+        )
+    })
+}
+
 /// Sorts a package's error by whether the package or the system is at fault.
 pub fn package_failure(error: rpm_input::Error) -> Failure {
     match error {
@@ -262,8 +279,19 @@ pub fn store_failure(error: store::Error) -> Failure {
         store::Error::Exists { .. } | store::Error::Withdrawn { .. } => Failure::refused(error)
             .hint("clients may have it already; tell the two apart with --build-number auto or N")
             .hint("or replace it with --replace"),
-        store::Error::Older { .. } => Failure::refused(error)
-            .hint("clients would keep using the newer one; to add it anyway: --allow-older"),
+        store::Error::Older {
+            ref version,
+            ref newest,
+            ..
+        } => {
+            let hint = between_builds(version, newest);
+            let failure = Failure::refused(error)
+                .hint("clients would keep using the newer one; to add it anyway: --allow-older");
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
         store::Error::Unsigned { .. } => {
             Failure::refused(error).hint("give the key with --sign-key FILE or --gpg-key KEY")
         }
@@ -301,6 +329,26 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    #[test]
+    fn a_rebuild_that_sorts_among_build_numbers_has_a_version_to_type() {
+        for (version, newest, typed) in [
+            ("1-5.fc42.1", "1-5.fc42.2", Some("1-5.fc42.2.1")),
+            ("1-5.fc42.1.1", "1-5.fc42.2", Some("1-5.fc42.2.1")),
+            ("1-5.fc42", "1-5.fc42.2", None),
+            ("1-4.fc42", "1-5.fc42", None),
+            ("1-5.fc41.1", "1-5.fc42.2", None),
+            ("1-5.fc42.1", "1-5.fc42.x", None),
+        ] {
+            let hint = between_builds(version, newest);
+            let found = hint
+                .as_deref()
+                .and_then(|hint| hint.split_once("--image-version "));
+            assert_eq!(found.map(|(_, typed)| typed), typed, "{version} {newest}");
+            let sorts = |typed| store::order::systemd(typed, newest).is_gt();
+            assert!(typed.is_none_or(sorts));
+        }
+    }
 
     #[test]
     fn no_cause_is_said_twice() {

@@ -95,7 +95,7 @@ pub(crate) fn check(
     blesses: bool,
 ) -> Result<Checked, Error> {
     let (list, signature) = publish::upcoming(directory)?;
-    // What can't be parsed has no number; it is refused for what it is when it is to be changed.
+    // What can't be parsed has no number.
     let listed = Sums::parse(&list).ok().and_then(|sums| serial::of(&sums));
     let last = (signing.last)(listed.as_ref());
     let keys = read_keys(directory)?;
@@ -114,6 +114,8 @@ pub(crate) fn check(
         if basis == Basis::Unsigned && list.is_empty() && has_no_image(directory)? {
             basis = Basis::Gone(last.serial.clone());
         } else if !signing.restored {
+            // A line that can't be read is the reason, and not the number that is missing for it.
+            directory.parse_list(&list)?;
             let is_vouched_for = blesses && matches!(basis, Basis::Unverified(_));
             Serial::check(listed.as_ref(), &list, last, is_vouched_for).map_err(|problem| {
                 Error::Setback {

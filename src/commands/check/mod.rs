@@ -3,7 +3,7 @@
 mod answer;
 pub mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clients::{Client, Policy, Systemd};
@@ -19,6 +19,7 @@ use crate::cli::CheckArguments;
 use crate::commands::hosts;
 use crate::findings::Waivers;
 use crate::inputs;
+use crate::packages::repository::files_of;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
@@ -31,7 +32,8 @@ const MAX_DEFINITION: u64 = 1 << 20;
 pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     let survey = survey(arguments, report)?;
     let workers = inputs::workers(arguments.jobs)?;
-    let (rows, together) = survey.rows(&arguments.images, workers)?;
+    let images = images(&arguments.images)?;
+    let (rows, together) = survey.rows(&images, workers)?;
     let level = survey.needs.then(|| level(&rows)).transpose()?;
     let mut answer = Answer::new(&survey, &rows, &together, arguments.verbosity.verbose);
     answer.level = level.as_ref();
@@ -61,6 +63,23 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
         false => Failure::unread(anyhow!("not every image could be read")),
     }
     .answered())
+}
+
+/// Returns the images that were named; a directory stands for its `*.raw`, unless it is called as
+/// an image or a manifest is, which it is refused for.
+fn images(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let is_file = |path: &Path| {
+        let ending = path.extension();
+        ending.is_some_and(|ending| ending == "raw" || ending == "gz")
+    };
+    let mut images = Vec::new();
+    for path in named {
+        match path.is_dir() && !is_file(path) {
+            true => images.extend(files_of(path, "raw")?),
+            false => images.push(path.clone()),
+        }
+    }
+    Ok(images)
 }
 
 /// Derives the level of all images.

@@ -69,39 +69,10 @@ fn on_host(set: &Together, host: &str, survey: &Survey, report: &Report) -> Vec<
 
 /// Returns lines that count what does not work, and what was not looked up.
 fn summary(survey: &Survey, rows: &[Row], together: &[Option<Together>]) -> Vec<String> {
-    let count = |counts: &dyn Fn(&Row, usize) -> bool| {
-        let anywhere = |row: &&Row| (0..survey.targets.len()).any(|target| counts(row, target));
-        rows.iter().filter(anywhere).count()
-    };
-    let of = counted(rows.len(), "image");
     let waivers = &survey.waivers;
-    let is = |word: Word| move |row: &Row, target: usize| row.word(target, waivers) == word;
-    let fails =
-        |row: &Row, target: usize| is(Word::Breaks)(row, target) && !row.passes(target, waivers);
-    let mut lines = Vec::new();
-    let broken = count(&fails);
-    if broken > 0 {
-        let change = match survey.from {
-            Some(_) => "would no longer work",
-            None => "would not work",
-        };
-        lines.push(format!("{broken} of {of} {change}"));
-    }
-    let unread = count(&is(Word::Unread));
-    if unread > 0 {
-        lines.push(format!("{unread} of {of} could not be read"));
-    }
-    let merged = count(&is(Word::Merges));
-    if merged > 0 {
-        let why = match &survey.targets[..] {
-            [target] if !target.known().has_provides() => format!(": {}", target.known().lacking()),
-            _ => String::new(),
-        };
-        lines.push(format!(
-            "{merged} of {of} would be merged, and whether all that is needed is there was not \
-             looked up{why}"
-        ));
-    }
+    let mut lines: Vec<String> = (0..survey.targets.len())
+        .flat_map(|target| counts(survey, rows, target))
+        .collect();
     let clash = |set: &&Together| !set.passes(waivers);
     let clashing = together.iter().flatten().filter(clash).count();
     if clashing > 0 {
@@ -132,6 +103,43 @@ fn summary(survey: &Survey, rows: &[Row], together: &[Option<Together>]) -> Vec<
         ));
     }
     lines
+}
+
+/// Returns lines that count images on one host; which one it is, if there are more.
+fn counts(survey: &Survey, rows: &[Row], target: usize) -> Vec<String> {
+    let of = counted(rows.len(), "image");
+    let waivers = &survey.waivers;
+    let count = |word: Word, counts: &dyn Fn(&Row) -> bool| {
+        let is = |row: &&Row| row.word(target, waivers) == word && counts(row);
+        rows.iter().filter(is).count()
+    };
+    let change = match survey.from {
+        Some(_) => "would no longer work",
+        None => "would not work",
+    };
+    let known = survey.targets[target].known();
+    let why = match known.has_provides() {
+        true => String::new(),
+        false => format!(": {}", known.lacking()),
+    };
+    let unseen =
+        format!("would be merged, and whether all that is needed is there was not looked up{why}");
+    let all = [
+        (
+            count(Word::Breaks, &|row| !row.passes(target, waivers)),
+            change,
+        ),
+        (count(Word::Unread, &|_| true), "could not be read"),
+        (count(Word::Merges, &|_| true), &*unseen),
+    ];
+    let host = match survey.targets.len() {
+        1 => String::new(),
+        _ => format!("on {}: ", survey.targets[target].label),
+    };
+    let counted = all.into_iter().filter(|(count, _)| *count > 0);
+    counted
+        .map(|(count, what)| format!("{host}{count} of {of} {what}"))
+        .collect()
 }
 
 /// Returns lines that say what was assumed, and of how many images.

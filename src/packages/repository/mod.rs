@@ -36,7 +36,7 @@ use rpm_input::repodata::Modules;
 pub use download::{Downloads, Settings};
 pub use memory::Seen;
 pub use option::{below, moved, named};
-pub use plain::{header as read_header, rpm_files};
+pub use plain::{files_of, header as read_header, rpm_files};
 pub use retrieve::retrieve;
 #[cfg(test)]
 pub use source::Place;

@@ -41,22 +41,29 @@ pub fn header(path: &Path) -> std::result::Result<Package, rpm_input::Error> {
     Package::read(&mut input, &origin)
 }
 
-/// Returns the RPM files of a directory, in byte order of their names.
+/// Returns the RPM files in a directory, in byte order of their names; at least one.
 pub fn rpm_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    files_of(directory, "rpm")
+}
+
+/// Returns the files in a directory whose names have this ending, in byte order; at least one.
+pub fn files_of(directory: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let doing = || format!("reading the directory {}", directory.display());
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(|error| Failure::io(doing(), error))? {
         let path = entry.map_err(|error| Failure::io(doing(), error))?.path();
-        if path.extension().is_some_and(|extension| extension == "rpm") && path.is_file() {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == ending)
+            && path.is_file()
+        {
             files.push(path);
         }
     }
     files.sort();
     if files.is_empty() {
-        return Err(Failure::refused(anyhow!(
-            "{} has no *.rpm",
-            directory.display()
-        )));
+        let directory = directory.display();
+        return Err(Failure::refused(anyhow!("{directory} has no *.{ending}")));
     }
     Ok(files)
 }

@@ -99,6 +99,19 @@ impl Signer {
         }))
     }
 
+    /// Opens it as [`open`](Self::open) does, unless the user would be asked for a passphrase: for
+    /// who only looks.
+    pub fn open_unasked(settings: &Settings) -> Result<Option<Self>> {
+        match &settings.key {
+            Some(KeySource::File(path, PassphraseSource::Terminal))
+                if is_protected(path, settings)? =>
+            {
+                Ok(None)
+            }
+            _ => Self::open(settings),
+        }
+    }
+
     /// Returns what the store in `directory` calls to sign a list.
     pub fn signing<'a>(&'a self, directory: &'a Path) -> Signing<'a> {
         Signing {
@@ -305,6 +318,14 @@ fn forbid_core_dumps() -> rustix::io::Result<()> {
     let limit = getrlimit(Resource::Core);
     let current = Some(limit.maximum.map_or(1, |maximum| maximum.min(1)));
     setrlimit(Resource::Core, Rlimit { current, ..limit })
+}
+
+/// Says whether a key can't be used without a passphrase.
+fn is_protected(path: &Path, settings: &Settings) -> Result<bool> {
+    forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
+    let bytes = SecretFile::open(path)?.read_whole(MAX_SECRET_KEY)?;
+    let key = SigningKey::parse(&bytes, &path.display().to_string(), None, settings.time);
+    Ok(matches!(key, Err(Error::PassphraseNeeded { .. })))
 }
 
 /// Reads a secret key, and says what is wrong with its file.

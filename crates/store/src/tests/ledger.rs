@@ -588,6 +588,22 @@ fn a_list_never_goes_back() {
     }
 }
 
+/// A line that can't be read is named, and not that the number, which is behind it, was not found.
+#[test]
+fn a_list_that_can_not_be_read_is_refused_for_that() {
+    let scratch = Scratch::new();
+    let store = store(&scratch);
+    let owner = Owner::remembering(&store);
+    store.sign(owner.signed(false)).unwrap();
+    let lines = [b"# mine\n".to_vec(), read(&scratch, "SHA256SUMS")].concat();
+    scratch.write("SHA256SUMS", &lines);
+    let error = store.sign(owner.signed(false)).unwrap_err().to_string();
+    assert!(error.contains("line 1: comments are not part"), "{error}");
+    // Without the line it is the last list again.
+    scratch.write("SHA256SUMS", &lines["# mine\n".len()..]);
+    store.sign(owner.signed(false)).unwrap();
+}
+
 /// The number grows with each list that is signed, and with nothing else.
 #[test]
 fn numbers() {
