@@ -200,7 +200,7 @@ pub fn broken(below: Below<'_>, subject: Subject<'_>, problem: Problem) -> Break
             elsewhere,
             ..
         } => {
-            let looked = format!("looked in {}", looked.join(", "));
+            let looked = format!("looked in {looked}");
             let (kind, missing, where_looked) = if elsewhere.is_empty() {
                 let missing = format!("{name}: cannot open shared object file");
                 (&kinds::SONAME_MISSING, missing, looked)

@@ -44,10 +44,12 @@ pub enum Problem {
         by: String,
         /// The library's name.
         name: String,
-        /// The versions that it should define.
+        /// The versions that it should define; only where there is no base, for then it is asked
+        /// what the image needs of any.
         versions: Vec<String>,
-        /// The directories that were looked into, and `ld.so.cache`.
-        looked: Vec<String>,
+        /// The directories that were looked into, and `ld.so.cache`: a list for a message. An object
+        /// can miss many libraries, and all of them in the same places.
+        looked: Arc<str>,
         /// Where else in image and base there is a library of that name.
         elsewhere: Vec<String>,
     },
@@ -184,7 +186,7 @@ pub struct Loader<'a> {
     processor: Processor,
     built_in: RefCell<BTreeMap<LoaderKey, Rc<BuiltIn<'a>>>>,
     /// Where there are libraries of names that no search led to.
-    elsewhere: RefCell<BTreeMap<(String, Abi), Vec<String>>>,
+    elsewhere: RefCell<BTreeMap<Abi, BTreeMap<String, Vec<String>>>>,
     /// Libraries of the image that were loaded for a program.
     reached: RefCell<BTreeSet<String>>,
 }
@@ -362,12 +364,18 @@ impl<'a> Loader<'a> {
         for (index, one) in loaded.iter().enumerate() {
             let object = &one.candidate.object;
             let missing = |name: &&String| matches!(names.get(*name), Some(Found::Missing));
+            let mut looked: Option<Arc<str>> = None;
             for name in object.needed.iter().filter(missing) {
+                let look = || self.looked(&loaded, index, &built_in).join(", ").into();
+                let versions = match self.view.base() {
+                    Base::Nothing => object.versions.get(name).cloned(),
+                    Base::Files(_) | Base::Packages(_) => None,
+                };
                 problems.push(Problem::Missing {
                     by: one.candidate.path.clone(),
                     name: name.clone(),
-                    versions: object.versions.get(name).cloned().unwrap_or_default(),
-                    looked: self.looked(&loaded, index, &built_in),
+                    versions: versions.unwrap_or_default(),
+                    looked: looked.get_or_insert_with(look).clone(),
                     elsewhere: self.elsewhere(name, object.abi),
                 });
             }
@@ -496,12 +504,15 @@ impl<'a> Loader<'a> {
 
     /// Returns where there is a library of this name that no search leads to.
     fn elsewhere(&self, name: &str, abi: Abi) -> Vec<String> {
-        let key = (name.to_owned(), abi);
-        if let Some(known) = self.elsewhere.borrow().get(&key) {
+        let known = self.elsewhere.borrow();
+        if let Some(known) = known.get(&abi).and_then(|known| known.get(name)) {
             return known.clone();
         }
+        drop(known);
         let paths = self.look_elsewhere(name, abi);
-        self.elsewhere.borrow_mut().insert(key, paths.clone());
+        let mut known = self.elsewhere.borrow_mut();
+        let known = known.entry(abi).or_default();
+        known.insert(name.to_owned(), paths.clone());
         paths
     }
 
