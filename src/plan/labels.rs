@@ -16,7 +16,7 @@ use crate::findings::{Finding, kinds};
 use crate::words::failure::{Failure, Result};
 
 /// The attribute that has the label.
-const ATTRIBUTE: &str = "security.selinux";
+pub const ATTRIBUTE: &str = "security.selinux";
 /// Where a base says whether it enforces a policy, and which.
 const CONFIG: &str = "etc/selinux/config";
 /// Longest such file.
@@ -137,7 +137,10 @@ impl Labels {
 }
 
 fn failure(error: selinux::Error, what: impl std::fmt::Display) -> Failure {
-    Failure::refused(anyhow!(error).context(what.to_string()))
+    match error {
+        selinux::Error::File(error) => error.into(),
+        error => Failure::refused(anyhow!(error).context(what.to_string())),
+    }
 }
 
 fn absolute(path: &PathBytes) -> Vec<u8> {

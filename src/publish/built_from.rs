@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
-use image::dump;
+use image::{Tree, dump};
 use manifest::{BuiltFrom, Summary};
 use rpm_input::{DigestAlgorithm, FileKind, Package};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,7 @@ use store::Definition;
 use crate::pack::{FORMAT, Packing};
 use crate::packages::Selection;
 use crate::plan::identity::VERSION_KEY;
+use crate::plan::labels::ATTRIBUTE;
 use crate::plan::{self, Planned};
 
 /// The parts of what an image is built from, by name.
@@ -33,11 +34,18 @@ mod part {
     pub const OVERLAY: &str = "overlay";
     pub const OVERLAY_MODES: &str = "overlay-modes";
     pub const RULES: &str = "rules";
+    pub const LABELS: &str = "labels";
     pub const EPOCH: &str = "source-date-epoch";
 }
 
 /// Parts that only explain another: they decide nothing themselves.
-const EXPLAIN: [&str; 4] = [part::OVERLAY, part::OVERLAY_MODES, part::RULES, part::EPOCH];
+const EXPLAIN: [&str; 5] = [
+    part::OVERLAY,
+    part::OVERLAY_MODES,
+    part::RULES,
+    part::LABELS,
+    part::EPOCH,
+];
 /// So many changed packages are named; the others are counted.
 const SHOWN: usize = 8;
 
@@ -100,12 +108,26 @@ pub fn of(
         part::RULES,
         settings.rules.for_base(merged_sbin).names().join(" "),
     );
+    if let Some(labels) = labels(&planned.plan.tree) {
+        put(part::LABELS, labels);
+    }
     if let Some(epoch) = settings.epoch {
         put(part::EPOCH, epoch.to_string());
     }
     let deciding = (parts.iter()).filter(|(name, _)| !EXPLAIN.contains(&name.as_str()));
     let digest = hashed(deciding.map(|(name, value)| format!("{name}={value}")));
     BuiltFrom { digest, parts }
+}
+
+/// Returns what stands for SELinux's labels, if there are any.
+fn labels(tree: &Tree) -> Option<String> {
+    let mut lines = Vec::new();
+    tree.walk(&mut |path, visit| {
+        if let Some(label) = visit.stat().xattrs.get(ATTRIBUTE) {
+            lines.push(format!("{path} {}", hex::encode(label)));
+        }
+    });
+    (!lines.is_empty()).then(|| hashed(lines))
 }
 
 /// Returns what stands for a package: its NEVRA, and more where its header does not say for sure
@@ -180,6 +202,9 @@ pub fn changes(
         }
         if differs(part::RULES) {
             why.push(rules(now, then));
+        }
+        if differs(part::LABELS) {
+            why.push("SELinux's labels".to_owned());
         }
         if differs(part::EPOCH) {
             let epoch = |of: &'_ BuiltFrom| of.parts.get(part::EPOCH).cloned();
