@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::workshop::{CORPUS, Scratch, fixture, names, program, text};
@@ -216,7 +216,8 @@ fn killed_builds_and_builds_at_once() {
             let _ = fs::remove_dir_all(kitchen.0.join("cache"));
         }
         let _ = fs::remove_dir_all(kitchen.0.join("store"));
-        let mut child = kitchen.command("store", &[KEEP]).spawn().unwrap();
+        let mut build = kitchen.command("store", &[KEEP]);
+        let mut child = build.stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(round * 7919 % 150));
         let _ = child.kill();
         killed += u32::from(!child.wait().unwrap().success());
@@ -227,7 +228,10 @@ fn killed_builds_and_builds_at_once() {
     assert!(killed > 0);
     let _ = fs::remove_dir_all(kitchen.0.join("cache"));
     let stores = ["one", "two", "three"];
-    let children = stores.map(|store| kitchen.command(store, &[KEEP]).spawn().unwrap());
+    let children = stores.map(|store| {
+        let mut build = kitchen.command(store, &[KEEP]);
+        build.stderr(Stdio::null()).spawn().unwrap()
+    });
     for (store, mut child) in stores.into_iter().zip(children) {
         assert!(child.wait().unwrap().success());
         assert!(files(&kitchen.0.join(store)) == expected, "{store}");
@@ -265,6 +269,31 @@ fn a_full_disk_under_the_cache() {
         assert!(said.contains(note), "{kib} KiB: {said}");
         assert!(files(&kitchen.0.join("store")) == expected, "{kib} KiB");
     }
+}
+
+/// A cache that others can write to is not used, and the image is made without it.
+#[test]
+fn a_cache_that_is_not_this_users_alone() {
+    let kitchen = Kitchen::new();
+    let (expected, _) = kitchen.made(&[KEEP]);
+    let open = |path: &str, mode| {
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(kitchen.0.join(path), mode).unwrap();
+    };
+    for (path, own) in [
+        ("cache", 0o700),
+        ("cache/blocks", 0o700),
+        ("state/sysext-build/cache.key", 0o600),
+    ] {
+        open(path, own | 0o022);
+        let (files, said) = kitchen.made(&[KEEP]);
+        assert!(files == expected, "{path}");
+        assert!(taken(&said).is_none(), "{path}: {said}");
+        let note = "note      not all blocks are kept for other images: the cache can't be trusted";
+        assert!(said.contains(note), "{path}: {said}");
+        open(path, own);
+    }
+    assert!(taken(&kitchen.made(&[KEEP]).1).is_some());
 }
 
 /// The same of packages by others, whose payloads go otherwise than their headers.

@@ -267,6 +267,17 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
         }
         self.packer.end_package().map_err(packer_failure)?;
         let order = reader.finish()?;
+        if let Some(before) = self.orders[package].as_ref()
+            && !order.files.is_empty()
+            && order.files != before.files
+        {
+            // Only a digest that two payloads share leads here.
+            let file = self.sources[package].file.display();
+            let what = anyhow!("{file}: the payload goes otherwise than its header was seen with");
+            return Err(
+                Failure::refused(what).hint("to build without what is kept: --block-cache 0")
+            );
+        }
         if let Some(kept) = self.kept.filter(|_| !is_known && self.unkept.is_none()) {
             let stored = kept.keep_order(self.sources[package].package, &order);
             self.unkept = stored.err();

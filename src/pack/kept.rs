@@ -197,8 +197,12 @@ impl KeptBlocks {
         kept.and(bounded).and(orders).err()
     }
 
-    /// Returns how the payload of a package goes, if that was seen before.
+    /// Returns how the payload of a package goes, if that was seen before and its header says
+    /// which payload it is.
     pub fn order(&self, package: &Package) -> Option<Order> {
+        if package.payload.digests.is_empty() {
+            return None;
+        }
         let name = hex::encode(package.fingerprint());
         let limit = MAX_FILES * 4 + 32;
         let sealed = (self.cache).sealed(CacheDirectory::Payloads, &name, limit);
@@ -214,7 +218,7 @@ impl KeptBlocks {
     /// Keeps how the payload of a package went.
     pub fn keep_order(&self, package: &Package, order: &Order) -> Result<()> {
         let name = hex::encode(package.fingerprint());
-        if order.files.len() as u64 > MAX_FILES {
+        if order.files.len() as u64 > MAX_FILES || package.payload.digests.is_empty() {
             return Ok(());
         }
         self.cache
@@ -224,5 +228,55 @@ impl KeptBlocks {
                 let bytes: Vec<u8> = files.flat_map(|file| file.to_le_bytes()).collect();
                 output.write_all(&bytes)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_input::{DigestAlgorithm, DigestScope, Nevra, PayloadDigest};
+
+    use super::*;
+    use crate::words::scratch::Scratch;
+
+    /// Two payloads may follow a header that does not say which is its own.
+    #[test]
+    fn only_a_payload_that_the_header_names_has_an_order() {
+        let scratch = Scratch::new();
+        let settings = Settings {
+            root: scratch.path().join("cache"),
+            state: scratch.path().join("state"),
+            limit: 1 << 20,
+        };
+        let packing = Packing {
+            compressor: "zstd:3".parse().unwrap(),
+            block_size: 4096,
+            workers: 1,
+            kept: Some(settings.clone()),
+        };
+        let kept = KeptBlocks::open(&settings, &packing).unwrap().unwrap();
+        let order = Order {
+            sha256: [7; 32],
+            files: vec![2, 0, 1],
+        };
+        let nevra = Nevra {
+            name: "a".to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "noarch".to_owned(),
+        };
+        let mut package = Package::named(nevra);
+        kept.keep_order(&package, &order).unwrap();
+        assert_eq!(kept.order(&package), None);
+        package.payload.digests.push(PayloadDigest {
+            algorithm: DigestAlgorithm::Sha256,
+            scope: DigestScope::Compressed,
+            hex: String::new(),
+        });
+        assert_eq!(kept.order(&package), None, "nothing was kept");
+        kept.keep_order(&package, &order).unwrap();
+        assert_eq!(kept.order(&package), Some(order));
+        package.payload.digests.clear();
+        assert_eq!(kept.order(&package), None);
     }
 }

@@ -92,9 +92,15 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
             file: &one.file,
         })
         .collect();
-    let kept = match &packing.kept {
-        Some(settings) => KeptBlocks::open(settings, packing)?,
-        None => None,
+    // Whatever is wrong with what is kept, the image can be made without it.
+    let opened = packing
+        .kept
+        .as_ref()
+        .map(|settings| KeptBlocks::open(settings, packing));
+    let (kept, unopened) = match opened {
+        Some(Ok(kept)) => (kept, None),
+        Some(Err(failure)) => (None, Some(failure)),
+        None => (None, None),
     };
     let bar = report.bar("pack", plan.size);
     let mut progress = |bytes| bar.inc(bytes);
@@ -116,7 +122,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
         ..packed
     };
     bar.finish_and_clear();
-    if let Some(failure) = unkept {
+    if let Some(failure) = unkept.or(unopened) {
         let text = format!(
             "not all blocks are kept for other images: {:#}",
             failure.source
