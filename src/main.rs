@@ -10,6 +10,7 @@
     )
 )]
 
+mod alive;
 mod answer;
 mod base;
 mod cache;

@@ -20,6 +20,7 @@
 #[macro_use]
 extern crate judges;
 
+mod accounts;
 mod base;
 mod blocks;
 mod bounds;

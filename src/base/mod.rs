@@ -14,6 +14,7 @@ mod os_release;
 mod owners;
 mod processor;
 pub mod settings;
+pub mod sysusers;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -11,13 +11,14 @@
 //! u  chrony  -      a number that is given on each machine: not fixed
 //! ```
 //!
-//! `/etc/passwd` is not looked at: it belongs to the machine.
+//! `/etc/passwd` belongs to the machine: it says who is there, and fixes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use files::Links;
 
+use super::sysusers;
 use crate::words::failure::{Failure, Result};
 
 /// A longer file is none of these.
@@ -34,12 +35,41 @@ pub struct Owners {
     /// A name that two sources give different numbers has none.
     users: Numbers,
     groups: Numbers,
+    /// Those that the system itself brings, with fixed numbers or without.
+    brought: Names,
+    /// Those that were made on the machine.
+    there: Names,
+    has_root: bool,
+}
+
+/// Names of users and of groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Names {
+    users: BTreeSet<String>,
+    groups: BTreeSet<String>,
+}
+
+impl Names {
+    /// Takes the lines of passwd(5) or group(5).
+    fn of_tables(passwd: &str, group: &str) -> Self {
+        let names = |table: &str| {
+            let names = table.lines().filter_map(|line| line.split_once(':'));
+            names.map(|(name, _)| name.to_owned()).collect()
+        };
+        Self {
+            users: names(passwd),
+            groups: names(group),
+        }
+    }
 }
 
 impl Owners {
     /// Takes those of the texts of passwd(5) and group(5).
     pub fn of_tables(passwd: &str, group: &str) -> Self {
-        let mut owners = Self::default();
+        let mut owners = Self {
+            brought: Names::of_tables(passwd, group),
+            ..Self::default()
+        };
         owners.add_table(passwd, true);
         owners.add_table(group, false);
         owners
@@ -48,8 +78,11 @@ impl Owners {
     /// Reads those of a root directory. Links are not followed: they could lead out of it.
     pub fn of_root(root: &Path) -> Result<Self> {
         let lib = root.join("usr/lib");
-        let table = |name| Ok::<_, Failure>(read(&lib.join(name))?.unwrap_or_default());
-        let mut owners = Self::of_tables(&table("passwd")?, &table("group")?);
+        let table = |path: &Path| Ok::<_, Failure>(read(path)?.unwrap_or_default());
+        let mut owners = Self::of_tables(&table(&lib.join("passwd"))?, &table(&lib.join("group"))?);
+        let etc = root.join("etc");
+        owners.there = Names::of_tables(&table(&etc.join("passwd"))?, &table(&etc.join("group"))?);
+        owners.has_root = true;
         let mut snippets: Vec<_> = std::fs::read_dir(lib.join("sysusers.d"))
             .into_iter()
             .flatten()
@@ -78,6 +111,53 @@ impl Owners {
         number(&self.groups, name)
     }
 
+    /// Says whether everything is known that a root directory says of accounts.
+    pub fn has_root(&self) -> bool {
+        self.has_root
+    }
+
+    /// Says whether the system makes this user on each of its machines.
+    pub fn makes_user(&self, name: &str) -> bool {
+        name == "root" || self.brought.users.contains(name)
+    }
+
+    /// Says whether the system makes this group on each of its machines.
+    pub fn makes_group(&self, name: &str) -> bool {
+        name == "root" || self.brought.groups.contains(name)
+    }
+
+    /// Says whether this is the name of an account of the base, whoever made it.
+    pub fn has_account(&self, name: &str, is_user: bool) -> bool {
+        match is_user {
+            true => self.makes_user(name) || self.there.users.contains(name),
+            false => self.makes_group(name) || self.there.groups.contains(name),
+        }
+    }
+
+    /// Says whether a number is fixed as that of another user.
+    pub fn is_user_of_another(&self, name: &str, number: u32) -> bool {
+        is_of_another(&self.users, name, number)
+    }
+
+    /// Says whether a number is fixed as that of another group.
+    pub fn is_group_of_another(&self, name: &str, number: u32) -> bool {
+        is_of_another(&self.groups, name, number)
+    }
+
+    /// Adds users and groups with numbers that an image fixes.
+    pub fn fix<'a>(
+        &mut self,
+        users: impl Iterator<Item = (&'a str, u32)>,
+        groups: impl Iterator<Item = (&'a str, u32)>,
+    ) {
+        for (name, number) in users {
+            add(&mut self.users, name, number);
+        }
+        for (name, number) in groups {
+            add(&mut self.groups, name, number);
+        }
+    }
+
     /// Says whether these are numbers of a user and a group that are the same on every machine.
     pub fn are_fixed(&self, user: u32, group: u32) -> bool {
         let is_fixed = |numbers: &Numbers, id: u32| {
@@ -104,28 +184,23 @@ impl Owners {
         }
     }
 
-    /// Takes the lines of sysusers.d(5) that state a number. A user has a group of its name, or
-    /// another one after a colon.
+    /// Takes the lines of sysusers.d(5).
     fn add_sysusers(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            let (Some(kind), Some(name), Some(id)) = (words.next(), words.next(), words.next())
-            else {
-                continue;
+        for account in sysusers::accounts(text) {
+            let (names, numbers) = match account.is_user {
+                true => (&mut self.brought.users, &mut self.users),
+                false => (&mut self.brought.groups, &mut self.groups),
             };
-            let (user, group) = match id.split_once(':') {
-                Some((user, _)) => (user, None),
-                None => (id, Some(id)),
-            };
-            let is_user = matches!(kind, "u" | "u!");
-            if let (true, Ok(id)) = (is_user, user.parse()) {
-                add(&mut self.users, name, id);
+            if let Some(number) = account.number {
+                add(numbers, &account.name, number);
             }
-            if let (true, Some(Ok(id))) = (is_user || kind == "g", group.map(str::parse)) {
-                add(&mut self.groups, name, id);
-            }
+            names.insert(account.name);
         }
     }
+}
+
+fn is_of_another(numbers: &Numbers, name: &str, number: u32) -> bool {
+    number == 0 || (numbers.iter()).any(|(known, fixed)| known != name && *fixed == Some(number))
 }
 
 fn number(numbers: &Numbers, name: &str) -> Option<u32> {

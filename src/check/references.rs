@@ -6,7 +6,7 @@
 //! ```text
 //! EnvironmentFile=/etc/default/daemon     a file that must be there; with a "-" before it, it may be missing
 //! ExecStart=!/usr/sbin/daemon --run       flags, a program, its arguments
-//! User=daemon                             a user that sysusers.d(5) makes, or a scriptlet
+//! User=daemon                             a user that sysusers.d(5) makes, or the base has
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use linkage::PROGRAM_DIRECTORIES;
 use rpm_input::{Nevra, Package};
 
-use crate::base::Owners;
 use crate::base::files::{BaseEntry, BaseFiles};
+use crate::base::{Owners, sysusers};
 use crate::findings::{Finding, kinds};
 use crate::plan::compose::{LeftOut, Plan};
 
@@ -23,8 +23,16 @@ use crate::plan::compose::{LeftOut, Plan};
 const FILES: [&str; 2] = ["EnvironmentFile", "WorkingDirectory"];
 /// Settings that start a program; the unit fails where it can't be started.
 pub(super) const PROGRAMS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecCondition"];
-/// Settings whose value is an account.
-const ACCOUNTS: [&str; 4] = ["User", "Group", "SocketUser", "SocketGroup"];
+/// Settings whose value is an account, or several, and whether it is a user.
+const ACCOUNTS: [(&str, bool); 5] = [
+    ("User", true),
+    ("Group", false),
+    ("SocketUser", true),
+    ("SocketGroup", false),
+    ("SupplementaryGroups", false),
+];
+/// Accounts that every system has: systemd itself knows them.
+const EVERYWHERE: [&str; 2] = ["root", "nobody"];
 /// Programs that make an account.
 const MAKERS: [&str; 4] = ["useradd", "groupadd", "adduser", "addgroup"];
 
@@ -64,7 +72,8 @@ pub fn units(
 ) -> Vec<Finding> {
     let made: BTreeSet<_> = (texts.iter())
         .filter(|(path, _)| path.starts_with("usr/lib/sysusers.d/"))
-        .flat_map(|(_, text)| text.lines().filter_map(snippet_account))
+        .flat_map(|(_, text)| sysusers::accounts(text))
+        .map(|account| (account.name, account.is_user))
         .collect();
     let all = plan.left_out.iter();
     let gone: BTreeMap<_, _> = all.rev().map(|left| (left.path.as_str(), left)).collect();
@@ -88,16 +97,26 @@ pub fn units(
         let is_dynamic = (settings.iter()).any(|(key, value)| {
             *key == "DynamicUser" && ["yes", "true", "1", "on"].contains(value)
         });
-        for (key, name) in settings.iter().filter(|(key, _)| ACCOUNTS.contains(key)) {
-            let is_fixed = owners.user(name).or(owners.group(name)).is_some();
-            if is_dynamic || is_fixed || made.contains(name) {
-                continue;
-            }
-            if let Some(maker) = maker(packages, name) {
-                let text = format!(
-                    "/{path} can't start: {key}={name}, which a scriptlet of {maker} makes, and none \
-                     is run"
-                );
+        let accounts = (settings.iter()).filter_map(|(key, value)| {
+            let (_, is_user) = ACCOUNTS.iter().find(|(known, _)| known == key)?;
+            Some((key, *value, *is_user))
+        });
+        for (key, value, is_user) in accounts {
+            for name in value.split_whitespace() {
+                let is_there = made.contains(&(name.to_owned(), is_user))
+                    || owners.has_account(name, is_user)
+                    || EVERYWHERE.contains(&name);
+                if is_there || (is_dynamic && *key != "SupplementaryGroups") || !is_name(name) {
+                    continue;
+                }
+                let who = match maker(packages, name) {
+                    Some(maker) => format!("which a scriptlet of {maker} makes, and none is run"),
+                    None if owners.has_root() => {
+                        "which neither the base nor a snippet of the image makes".to_owned()
+                    }
+                    None => continue,
+                };
+                let text = format!("/{path} can't start: {key}={value}, {who}");
                 findings.push(Finding::new(&kinds::ACCOUNT_MISSING, text));
             }
         }
@@ -150,11 +169,10 @@ fn path(value: &str) -> Option<&str> {
     (path.starts_with('/') && !path.contains('%')).then_some(path)
 }
 
-/// The name that a line of sysusers.d(5) makes an account of.
-fn snippet_account(line: &str) -> Option<&str> {
-    let mut words = line.split_whitespace();
-    let kind = words.next()?;
-    (kind.starts_with(['u', 'g'])).then(|| words.next())?
+/// Says whether a value is the name of an account. A number needs none, and what has specifiers is
+/// known on the host alone.
+fn is_name(value: &str) -> bool {
+    !value.contains('%') && value.parse::<u32>().is_err()
 }
 
 /// Returns the package of which a scriptlet makes this account.

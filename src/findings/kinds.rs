@@ -378,11 +378,25 @@ kinds! {
         repair "Set the mode in the package, or add the file with the right mode with --overlay.";
 
     ACCOUNT_MISSING: Note "account-missing",
-        "a unit runs as a user or group that only a scriptlet makes, so it can't start",
-        why "The account is made when the package is installed, and no scriptlet is run for an \
-         image. systemd does not start a service whose user is not there.",
+        "a unit runs as a user or group that nobody makes, so it can't start",
+        why "Neither a sysusers.d snippet of the image nor the base has the account. systemd does not \
+             start a service whose user is not there.",
         repair "Add a sysusers.d snippet that makes the account with --overlay, and run \
          systemd-sysusers on the host after the merge; or make the account on the host.";
+
+    ACCOUNTS_MADE: Note "accounts-made",
+        "the image has a sysusers.d snippet with the accounts that scriptlets would have made",
+        why "Installing the packages would have made these users and groups. No scriptlet is run for an \
+             image, so what useradd, groupadd and usermod were to do is written down for \
+             systemd-sysusers. That runs at boot, and no merge starts it.",
+        repair "Run systemd-sysusers on the host after the merge, and then start the services.";
+
+    ACCOUNT_UNREAD: Note "account-unread",
+        "a scriptlet makes or changes an account in a way that only running it would tell",
+        why "The name or number comes from a variable or a program, or the command is one that has no \
+             counterpart in sysusers.d. Nothing is run for an image, so it is not done.",
+        repair "Look at the script with rpm -qp --scripts. If the image needs the account, add a \
+         sysusers.d snippet with --overlay.";
 
     MOVED: Note "moved",
         "a rule moved files",
@@ -394,7 +408,9 @@ kinds! {
     OWNER: Note "owner",
         "files of another user or group were given to root",
         why "User and group numbers differ from system to system, so these files could end up \
-         with a stranger. They belong to root now, without set-uid and set-gid bits.",
+         with a stranger. They belong to root now, without set-uid and set-gid bits. A number is \
+         kept if the base's root directory fixes it, or a scriptlet does and nobody else on the \
+         base has it; all others systemd-sysusers gives on the host, after the image was made.",
         repair "If a service needs to own them, have it create them at run time with tmpfiles.d.";
 
     SET_UID: Note "set-uid",

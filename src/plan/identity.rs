@@ -320,7 +320,7 @@ pub fn describe(plan: &mut Plan, identity: &Identity, updates: Option<&Delivery>
 }
 
 /// Puts a file into the tree that is in no package.
-fn insert_text(
+pub fn insert_text(
     plan: &mut Plan,
     path: &str,
     text: String,

@@ -1,7 +1,7 @@
 //! The plan of an image: one tree, decided from the packages' headers before a payload is read.
 //!
 //! ```text
-//! packages, overlay ─▶ compose ─▶ Plan ─▶ identity ─▶ Planned
+//! packages, overlay ─▶ compose ─▶ Plan ─▶ identity ─▶ accounts ─▶ Planned
 //!                      filter             name, version, extension-release
 //! ```
 
@@ -13,12 +13,14 @@ pub mod labels;
 pub mod matching;
 pub mod overlay;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use manifest::BuiltFrom;
 use rpm_input::Package;
 use store::Delivery;
 
+use crate::alive::accounts::Accounts;
 use crate::base::Base;
 use crate::base::Evidence;
 use crate::base::files::BaseFiles;
@@ -79,7 +81,9 @@ pub fn plan(
     let rules = settings.rules.for_base(base.merged_sbin);
     let times = Times::new(settings.epoch, packages);
     let overlay = overlay.unwrap_or_default();
-    let mut plan = compose::compose(packages, &overlay, &rules, &base.owners, times)?;
+    let accounts = Accounts::of(packages, &base.owners);
+    let owners = accounts.fix(&base.owners);
+    let mut plan = compose::compose(packages, &overlay, &rules, &owners, times)?;
     if let Some(files) = files {
         plan.adopt_access(&|path| files.directory_access(path))?;
     }
@@ -89,8 +93,10 @@ pub fn plan(
     let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);
     let has_units = plan.has_units();
+    let identity = Identity::new(&settings.naming, packages, base, matching, has_units)?;
+    make(&accounts, &identity, &mut plan)?;
     Ok(Planned {
-        identity: Identity::new(&settings.naming, packages, base, matching, has_units)?,
+        identity,
         plan,
         requires,
         evidence: Evidence::default(),
@@ -98,6 +104,17 @@ pub fn plan(
         built_from: None,
         labels,
     })
+}
+
+/// Adds a snippet of sysusers.d(5) with the accounts that scriptlets would have made, if there are any.
+fn make(accounts: &Accounts, identity: &Identity, plan: &mut Plan) -> Result<()> {
+    // Whichever snippet says it first decides, so packages' own come before.
+    let path = format!("usr/lib/sysusers.d/sysext-{}.conf", identity.name);
+    plan.findings.extend(accounts.findings(&path));
+    match accounts.are_none() {
+        true => Ok(()),
+        false => identity::insert_text(plan, &path, accounts.snippet(), BTreeMap::new()),
+    }
 }
 
 impl Planned {

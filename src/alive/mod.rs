@@ -1,0 +1,5 @@
+//! What an image needs to be alive on its host besides its files: what an installation would have
+//! made, read from headers and scriptlets, and made as data. Nothing of a package is run.
+
+pub mod accounts;
+mod shell;
