@@ -54,6 +54,7 @@ mod network;
 mod numbers;
 mod obs;
 mod opened;
+mod packaging;
 mod readme;
 mod real;
 mod recipe;

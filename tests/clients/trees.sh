@@ -2,8 +2,9 @@
 # trees.sh [TREE...]   (as root, on Debian 12 with debootstrap)
 #   Makes what is missing in ~/.cache/sysext-clients: `roots/trixie` and `roots/sid`, Debian with
 #   systemd 257 and the newest; `roots/mkosi`, Debian with mkosi 25, which builds extensions itself;
-#   and `over`, systemd 254 unpacked, to be laid over this machine's own root. Each gets a file `.ok`
-#   when it is whole. All at once: a minute or two, 250 MB each, that of mkosi 600 MB.
+#   `roots/bookworm`, Debian 12 with nothing more than it must have; and `over`, systemd 254 unpacked,
+#   to be laid over this machine's own root. Each gets a file `.ok` when it is whole. All at once: a
+#   minute or two, 250 MB each, that of mkosi 600 MB.
 set -euo pipefail
 cache=~/.cache/sysext-clients
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
@@ -12,10 +13,11 @@ cd "$cache"
 
 # A system with what its clients run: importd's bus, gpg, and the library that the newest loads for downloads.
 root() {
-    local tree=roots/$1 suite=$1
+    local tree=roots/$1 suite=$1 clients=--include=systemd,systemd-container,dbus,gpg,gpgv,libcurl4t64
+    [ "$1" != bookworm ] || clients=''
     [ "$1" != mkosi ] || suite=trixie
     rm -rf "$tree"
-    debootstrap --variant=minbase --include=systemd,systemd-container,dbus,gpg,gpgv,libcurl4t64 \
+    debootstrap --variant=minbase ${clients:+"$clients"} \
         "$suite" "$tree" "$mirror" > "$tree.log" 2>&1 || { tail -n 20 "$tree.log" >&2; return 1; }
     # debootstrap can't configure programs in Python.
     if [ "$1" = mkosi ]; then
