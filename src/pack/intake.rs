@@ -272,11 +272,9 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
             && order.files != before.files
         {
             // Only a digest that two payloads share leads here.
-            let file = self.sources[package].file.display();
-            let what = anyhow!("{file}: the payload goes otherwise than its header was seen with");
-            return Err(
-                Failure::refused(what).hint("to build without what is kept: --block-cache 0")
-            );
+            let what = anyhow!("its contents come in another order than before");
+            let failure = Failure::refused(what).at(self.sources[package].file.display());
+            return Err(failure.hint("to take nothing from the cache: --block-cache 0"));
         }
         if let Some(kept) = self.kept.filter(|_| !is_known && self.unkept.is_none()) {
             let stored = kept.keep_order(self.sources[package].package, &order);
