@@ -69,17 +69,19 @@ sources() {
     archive "$1/crates" .cargo Cargo.lock vendor | zstd -q -12 -T1 > "$1/vendor.tar.zst"
 }
 
-# Builds the RPMs of $1 into $1/RPMS and $1/SRPMS. Only root may leave the network without a user namespace.
+# Builds the RPMs of $1 into $1/RPMS and $1/SRPMS, at a path that is always the same, since rpm notes it.
 rpms() {
-    local alone=(unshare --net)
-    [ "$(id -u)" = 0 ] || alone=(unshare --map-root-user --net)
+    local alone=(unshare --mount --net)
+    # Only root may leave the network without a user namespace.
+    [ "$(id -u)" = 0 ] || alone+=(--map-root-user)
     # A static program has no loader that would have to read its table of symbols.
     local static=(--define '__requires_exclude ^rtld')
     [ "${target%-musl}" != "$target" ] || static=()
     # No crate but those of the archive: cargo knows of no other. And rpm knows nothing of what Debian or
     # rustup installed; its notes would name this machine and hour.
-    CARGO_HOME=$1/cargo "${alone[@]}" rpmbuild -ba --nodeps --quiet \
-        --define "_topdir $1" --define "_sourcedir $1" --define "cargo_profile $profile" \
+    "${alone[@]}" sh -ec 'mount --bind "$1" /mnt; shift; exec "$@"' sh "$1" \
+        env CARGO_HOME=/mnt/cargo rpmbuild -ba --nodeps --quiet \
+        --define '_topdir /mnt' --define '_sourcedir /mnt' --define "cargo_profile $profile" \
         --define "cargo_target $target" --define '_buildhost localhost' \
         --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' \
         --define '_binary_payload w19.zstdio' --define '_source_payload w3.zstdio' \
