@@ -291,15 +291,9 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
         size: u64,
         content: &mut dyn Read,
     ) -> Result<()> {
-        let source = &self.sources[package];
-        let Some(id) = wanted_of(self.plan, source, package, file) else {
+        // Where nothing is known, places are those of the header.
+        let Some(one) = self.content(package, file) else {
             return Ok(());
-        };
-        let one = Coming {
-            id,
-            size,
-            package,
-            file: Some(file),
         };
         match self.packer.contains(&one.id) || self.take_kept(package, file, &one)? {
             true => Ok(()),
@@ -400,9 +394,6 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
 
     /// Reads one file of an overlay, and makes sure that it is still the one that was planned.
     fn take_overlay(&mut self, id: &ContentId, size: u64, path: &PathBuf) -> Result<()> {
-        if self.packer.contains(id) {
-            return Ok(());
-        }
         let doing = || format!("reading {}", path.display());
         // The plan has a file there, and no link.
         let file = files::open(path, Links::Refuse)?;
