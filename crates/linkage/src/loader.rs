@@ -44,8 +44,8 @@ pub enum Problem {
         by: String,
         /// The library's name.
         name: String,
-        /// The versions that it should define; only where there is no base, for then it is asked
-        /// what the image needs of any.
+        /// The versions that it should define. Set only if no base is known, where the question
+        /// is what the image needs of any base.
         versions: Vec<String>,
         /// The directories that were looked into, and `ld.so.cache`: a list for a message. An object
         /// can miss many libraries, and all of them in the same places.

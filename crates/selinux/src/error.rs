@@ -1,4 +1,4 @@
-//! Why there is no answer.
+//! Why no label can be computed.
 
 /// Contexts that can't be used.
 #[derive(Debug, thiserror::Error)]

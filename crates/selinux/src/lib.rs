@@ -7,7 +7,7 @@
 //!
 //! The rules of libselinux. Its versions 3.4, 3.8 and 3.11 agree on every label of real contexts;
 //! where they differ on others, it is said, or 3.8 counts: an escape such as `\d` is an operator, and a
-//! first component with an escape is no stem.
+//! first component that has an escape is not taken for a stem.
 //!
 //! - Slashes in a row are one. Then `.subs` replaces a leading path by another, then `.subs_dist`
 //!   does, each by its last line that fits.

@@ -35,7 +35,7 @@ pub struct Layout {
     most: usize,
 }
 
-/// There is no room for all states.
+/// The states take more memory than they may.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 

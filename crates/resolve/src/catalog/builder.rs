@@ -168,7 +168,7 @@ impl CatalogBuilder {
         self.packages.extend(packages);
         let dependencies = other.dependencies.iter().map(|&[name, evr, what]| {
             let [_, comparison, ..] = what.to_le_bytes();
-            // Without a comparison there is no word.
+            // A dependency that compares nothing has no EVR to look up.
             let evr = if comparison == 0 { 0 } else { word(evr) };
             [word(name), evr, what]
         });
