@@ -211,15 +211,7 @@ fn what_takes_memory_or_time_is_refused() {
     let mut seed = 1_u32;
     let mut looked_up = 0;
     let said = loop {
-        let letters = std::iter::repeat_with(|| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if seed >> 31 == 0 { b'a' } else { b'b' }
-        });
-        let path = b"/x/"
-            .iter()
-            .copied()
-            .chain(letters.take(950))
-            .collect::<Vec<_>>();
+        let path = path_of_letters(&mut seed, 950);
         match contexts.label(&path, FileType::Regular) {
             Ok(_) => looked_up += 1,
             Err(error) => break error.to_string(),
@@ -237,6 +229,15 @@ fn what_takes_memory_or_time_is_refused() {
     );
 }
 
+/// Returns a path with `count` letters, each `a` or `b`.
+fn path_of_letters(seed: &mut u32, count: usize) -> Vec<u8> {
+    let letters = std::iter::repeat_with(|| {
+        *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if *seed >> 31 == 0 { b'a' } else { b'b' }
+    });
+    b"/x/".iter().copied().chain(letters.take(count)).collect()
+}
+
 /// However often the table is begun again, the answers are the same.
 #[test]
 fn a_full_table_is_begun_again() {
@@ -244,15 +245,7 @@ fn a_full_table_is_begun_again() {
     let mut again = 0;
     let mut seed = 7_u32;
     for _ in 0..60 {
-        let letters = std::iter::repeat_with(|| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if seed >> 31 == 0 { b'a' } else { b'b' }
-        });
-        let path = b"/x/"
-            .iter()
-            .copied()
-            .chain(letters.take(400))
-            .collect::<Vec<_>>();
+        let path = path_of_letters(&mut seed, 400);
         let expected = "z";
         let before = contexts.tables;
         let found = contexts.label(&path, FileType::Directory).unwrap();
