@@ -3,3 +3,4 @@
 
 pub mod accounts;
 mod shell;
+pub mod unit_file;

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use linkage::PROGRAM_DIRECTORIES;
 use rpm_input::{Nevra, Package};
 
+use crate::alive::unit_file::{self, Command, Setting, UnitFile};
 use crate::base::files::{BaseEntry, BaseFiles};
 use crate::base::{Owners, sysusers};
 use crate::findings::{Finding, kinds};
@@ -23,6 +24,8 @@ use crate::plan::compose::{LeftOut, Plan};
 const FILES: [&str; 2] = ["EnvironmentFile", "WorkingDirectory"];
 /// Settings that start a program; the unit fails where it can't be started.
 pub(super) const PROGRAMS: [&str; 3] = ["ExecStart", "ExecStartPre", "ExecCondition"];
+/// Settings whose value is a path without which the unit is skipped.
+const CONDITIONS: [&str; 2] = ["ConditionPathExists", "AssertPathExists"];
 /// Settings whose value is an account, or several, and whether it is a user.
 const ACCOUNTS: [(&str, bool); 5] = [
     ("User", true),
@@ -84,9 +87,10 @@ pub fn units(
     };
     let mut findings = Vec::new();
     for (path, text) in texts.iter().filter(|(path, _)| path.contains("/systemd/")) {
-        let settings = settings(text);
-        for (key, value) in &settings {
-            if let Some(left) = referred(key, value).and_then(left_out) {
+        let unit = UnitFile::parse(text);
+        for setting in unit.settings() {
+            let Setting { key, value, .. } = setting;
+            for left in (referred(setting).iter()).filter_map(|path| left_out(path)) {
                 let text = format!(
                     "/{path} can't start: {key}={value}, and {} was left out ({})",
                     left.path, left.rule.name
@@ -94,12 +98,10 @@ pub fn units(
                 findings.push(Finding::new(&kinds::LINK_INTO_LEFT_OUT, text));
             }
         }
-        let is_dynamic = (settings.iter()).any(|(key, value)| {
-            *key == "DynamicUser" && ["yes", "true", "1", "on"].contains(value)
-        });
-        let accounts = (settings.iter()).filter_map(|(key, value)| {
-            let (_, is_user) = ACCOUNTS.iter().find(|(known, _)| known == key)?;
-            Some((key, *value, *is_user))
+        let is_dynamic = unit.is_on("Service", "DynamicUser");
+        let accounts = unit.settings().iter().filter_map(|setting| {
+            let (_, is_user) = ACCOUNTS.iter().find(|(known, _)| known == &setting.key)?;
+            Some((&setting.key, setting.value.as_str(), *is_user))
         });
         for (key, value, is_user) in accounts {
             for name in value.split_whitespace() {
@@ -124,49 +126,23 @@ pub fn units(
     findings
 }
 
-/// Splits a unit into its settings. A line may go on after a backslash.
-pub(super) fn settings(text: &str) -> Vec<(&str, &str)> {
-    let mut settings = Vec::new();
-    let (mut goes_on, mut is_foreign) = (false, false);
-    for line in text.lines() {
-        let line = line.trim();
-        let is_more = std::mem::replace(&mut goes_on, line.ends_with('\\'));
-        // Sections that begin so are for other programs.
-        if line.starts_with('[') && !is_more {
-            is_foreign = line.starts_with("[X-");
-        }
-        if is_foreign {
-            continue;
-        }
-        if is_more || line.starts_with(['#', ';', '[']) {
-            continue;
-        }
-        if let Some((key, value)) = line.split_once('=') {
-            settings.push((key.trim(), value.trim().trim_end_matches('\\').trim_end()));
-        }
+/// Returns the paths that must be there for a setting to work.
+fn referred(setting: &Setting) -> Vec<String> {
+    let Setting { key, value, .. } = setting;
+    let must_be = |(path, may_be_missing): (&str, bool)| (!may_be_missing).then(|| path.to_owned());
+    if FILES.contains(&key.as_str()) {
+        Vec::from_iter(unit_file::optional_path(value).and_then(must_be))
+    } else if PROGRAMS.contains(&key.as_str()) {
+        let commands = Command::of(value);
+        let commands = commands.iter().filter(|command| !command.may_fail);
+        let paths = commands.filter_map(|command| Some(command.path()?.to_owned()));
+        paths.collect()
+    } else if CONDITIONS.contains(&key.as_str()) {
+        let path = unit_file::condition_path(value);
+        path.map(str::to_owned).into_iter().collect()
+    } else {
+        Vec::new()
     }
-    settings
-}
-
-/// Returns the path that must be there for a setting to work, if it is one.
-fn referred<'a>(key: &str, value: &'a str) -> Option<&'a str> {
-    match key {
-        _ if FILES.contains(&key) => path(value),
-        _ if PROGRAMS.contains(&key) => program(value),
-        _ => None,
-    }
-}
-
-/// Returns the path of the program that a command line starts, which must be there.
-pub(super) fn program(value: &str) -> Option<&str> {
-    path(value.trim_start_matches(['@', ':', '+', '!', '|']))
-}
-
-/// Returns the path that a value begins with. With "-" it may be missing; what has specifiers is
-/// known on the host alone.
-fn path(value: &str) -> Option<&str> {
-    let path = value.split_whitespace().next()?.trim_matches(['"', '\'']);
-    (path.starts_with('/') && !path.contains('%')).then_some(path)
 }
 
 /// Says whether a value is the name of an account. A number needs none, and what has specifiers is
@@ -269,6 +245,16 @@ mod tests {
             ),
             ("EnvironmentFile=-/etc/d", None),
             ("EnvironmentFile=/etc/other", None),
+            (
+                "ConditionPathExists=/etc/d",
+                Some("/etc/d was left out (hierarchy-only)"),
+            ),
+            ("ConditionPathExists=!/etc/d", None),
+            ("ConditionPathExists=|/etc/d", None),
+            (
+                "ExecStartPre=/usr/bin/other ; \"/srv/d/run\" x",
+                Some("/srv/d/run was left out"),
+            ),
             ("EnvironmentFile=/etc/%n", None),
             ("# EnvironmentFile=/etc/d", None),
             ("Environment=A=b \\\nEnvironmentFile=/etc/d", None),

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use image::{Content, Tree, Visit};
 use linkage::{Linkage, PROGRAM_DIRECTORIES};
 
-use super::references::{PROGRAMS, program, settings};
+use super::references::PROGRAMS;
 use super::shadow::{self, End};
+use crate::alive::unit_file::{Command, UnitFile};
 use crate::base::files::BaseFiles;
 use crate::findings::{Finding, kinds};
 
@@ -64,35 +65,24 @@ pub fn units(
 /// Returns the programs that a unit must start, each with its setting. None of a unit that has a
 /// condition or a root of its own.
 fn started(text: &str) -> Vec<(String, String)> {
-    let settings = settings(text);
+    let unit = UnitFile::parse(text);
     let is_guard = |key: &str| key.starts_with("Condition") || ROOTS.contains(&key);
-    if settings.iter().any(|(key, _)| is_guard(key)) {
+    if unit.settings().iter().any(|it| is_guard(&it.key)) {
         return Vec::new();
     }
-    let mut started: Vec<(&str, String, String)> = Vec::new();
-    for (key, value) in settings {
-        if !PROGRAMS.contains(&key) {
-            continue;
-        }
-        // An empty value takes back what was said before.
-        if value.is_empty() {
-            started.retain(|(known, ..)| *known != key);
-        }
-        // Quotes and escapes would have to be taken as systemd takes them.
-        let is_plain = !value
-            .split_whitespace()
-            .next()
-            .is_some_and(|word| word.contains(['"', '\'', '\\', '$']));
-        let program = program(value)
-            .filter(|program| is_plain && INSTALLED.iter().any(|above| program.starts_with(above)));
-        if let Some(program) = program {
-            started.push((key, format!("{key}={value}"), program.to_owned()));
+    let mut started = Vec::new();
+    for key in PROGRAMS {
+        for value in unit.values("Service", key) {
+            for command in Command::of(value).iter().filter(|it| !it.may_fail) {
+                let is_installed =
+                    |path: &&str| INSTALLED.iter().any(|above| path.starts_with(above));
+                if let Some(program) = command.path().filter(is_installed) {
+                    started.push((format!("{key}={value}"), program.to_owned()));
+                }
+            }
         }
     }
-    let started = started.into_iter();
     started
-        .map(|(_, setting, program)| (setting, program))
-        .collect()
 }
 
 /// Finds files in the directories of commands that nobody may execute. What is a program, and what
@@ -202,10 +192,16 @@ mod tests {
                      executed by nobody"
                 )),
             ),
+            (
+                "ExecStart=/bin/own ; \"/opt/my app\" a",
+                Some(nobody(
+                    "ExecStart=/bin/own ; \"/opt/my app\" a",
+                    "/opt/my app",
+                )),
+            ),
             // It may fail; it may be another one; it may not start at all.
             ("ExecStart=-/usr/bin/x", None),
-            ("ExecStart=\"/usr/lib/my app/x\"", None),
-            ("ExecStart=/usr/lib/my\\x20app", None),
+            ("ExecStart=\"/my app/x\"", None),
             ("ExtensionImages=/x.raw\nExecStart=/usr/bin/x", None),
             ("BindReadOnlyPaths=/a:/usr/x\nExecStart=/usr/bin/x", None),
             ("[X-Other]\nExecStart=/usr/bin/x", None),
@@ -270,7 +266,7 @@ mod tests {
         };
         for base in [&listed, &rooted] {
             let files = BaseFiles::of(base);
-            let text = "ExecStartPre=/usr/bin/own\nExecStart=/usr/bin/x\n".to_owned();
+            let text = "[Service]\nExecStartPre=/usr/bin/own\nExecStart=/usr/bin/x\n".to_owned();
             let texts = BTreeMap::from([(UNIT.to_owned(), text)]);
             let found = units(&texts, &tree(&[]), files.as_ref());
             assert_eq!(found.len(), 1);
