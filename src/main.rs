@@ -28,6 +28,7 @@ mod pipeline;
 mod plan;
 mod publish;
 mod report;
+mod timings;
 mod words;
 
 use std::process::ExitCode;

@@ -23,7 +23,8 @@ use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
 use crate::publish::{ImageDirectory, Stored};
 use crate::report::Report;
-use crate::words::failure::Result;
+use crate::timings::Stage;
+use crate::words::failure::{Failure, Result};
 use crate::{check, pack, packages, plan, publish};
 
 /// Opens what signs the list, if anything does: once for all images of a run, since it may ask for a
@@ -39,12 +40,14 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
 
 /// Builds an image and adds it to its store; with `--dry-run`, plans it.
 pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
-    let base = Base::open(&inputs.base)?;
+    let base = report.timed(Stage::Base, || Base::open(&inputs.base))?;
     report.stage("base", &base.title);
     let mut selection = packages::select(&inputs.packages, &base, report)?;
     report.stage("packages", &answer::listed(&selection, &inputs.plan));
     let files = BaseFiles::of(&base);
-    let mut planned = plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())?;
+    let mut planned = report.timed(Stage::Plan, || {
+        plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())
+    })?;
     answer::say_match(&planned, report);
     let built_from = publish::built_from::of(
         &planned,
@@ -63,16 +66,19 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         &built_from,
     )?;
     let libraries = BaseLibraries::of(&base, selection.provided.take())?;
-    let found = check::plan(&planned, &selection.packages(), &base, files.as_ref())?;
-    planned.note(found);
-    let found = check::needs(
-        &mut planned,
-        &base,
-        files.as_ref(),
-        &libraries,
-        selection.looked_up,
-    );
-    planned.note(found);
+    report.timed(Stage::Judge, || {
+        let found = check::plan(&planned, &selection.packages(), &base, files.as_ref())?;
+        planned.note(found);
+        let found = check::needs(
+            &mut planned,
+            &base,
+            files.as_ref(),
+            &libraries,
+            selection.looked_up,
+        );
+        planned.note(found);
+        Ok::<_, Failure>(())
+    })?;
     planned.evidence.assume(&selection.assumed);
     planned.note(selection.findings.clone());
     planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
@@ -148,7 +154,9 @@ fn judge_kept(
         texts: &texts::read(&planned.plan.tree, &mut image)?,
         findings: &kept.findings,
     };
-    let mut found = under.judge(planned, selection, &contents, &mut image)?;
+    let mut found = report.timed(Stage::Judge, || {
+        under.judge(planned, selection, &contents, &mut image)
+    })?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {
@@ -346,7 +354,9 @@ fn make(
         texts: &packed.texts,
         findings: &packed.findings,
     };
-    let mut found = under.judge(planned, selection, &contents, &mut packed.output)?;
+    let mut found = report.timed(Stage::Judge, || {
+        under.judge(planned, selection, &contents, &mut packed.output)
+    })?;
     report.findings(&mut found, &inputs.waivers)?;
     planned.note(found);
     if let Some(directory) = &inputs.tree {
@@ -354,12 +364,8 @@ fn make(
     }
     let identity = &planned.identity;
     let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
-    publish::publish(
-        directory,
-        identity,
-        packed.output,
-        &manifest,
-        signer,
-        report,
-    )
+    report.timed(Stage::Publish, || {
+        let image = packed.output;
+        publish::publish(directory, identity, image, &manifest, signer, report)
+    })
 }

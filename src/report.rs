@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::styling::{AnsiColor, Style};
@@ -17,6 +18,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 
 use crate::findings::{Finding, Severity, Waivers};
+use crate::timings::{Stage, Timings};
 use crate::words::failure::{Failure, Kind, Result, Said};
 use crate::words::json::Tame;
 use crate::words::text::{Text, Tone, escaped};
@@ -45,13 +47,14 @@ pub struct Verbosity {
 }
 
 /// What speaks to the user: standard output, standard error and a bar.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Report {
     verbosity: Verbosity,
     /// A bar may move.
     lively: bool,
     /// Where words may have colours.
     colours: Colours,
+    timings: Arc<Timings>,
 }
 
 /// Which streams show colours.
@@ -105,7 +108,18 @@ impl Report {
             verbosity,
             lively,
             colours,
+            timings: Arc::default(),
         }
+    }
+
+    /// Returns what the stages of the run took so far.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Does the work of a stage, and notes what it takes.
+    pub fn timed<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        self.timings.measure(stage, work)
     }
 
     /// Says whether every single file is worth a line.

@@ -614,3 +614,80 @@ fn what_is_not_looked_up_is_said() {
         );
     }
 }
+
+#[test]
+fn timings_are_said_and_change_nothing() {
+    let scratch = Scratch::new();
+    let run = |store: &str, arguments: &[&str]| {
+        let mut command = program();
+        command.arg("--os-release").arg(os_release("tumbleweed"));
+        command
+            .args(["-o", store])
+            .args(arguments)
+            .arg(fixture(HELLO));
+        let outcome = command.current_dir(scratch.path()).output().unwrap();
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        outcome
+    };
+    let one = [
+        "base", "packages", "plan", "gather", "compress", "write", "finish", "judge", "publish",
+    ];
+    for (jobs, readers, compressors) in [("1", 0, 1), ("3", 2, 3)] {
+        let asked = run(&format!("asked-{jobs}"), &["--jobs", jobs, "--timings"]);
+        let said = text(&asked.stderr);
+        let table: Vec<Vec<&str>> = (said.lines())
+            .skip_while(|line| !line.starts_with("stage "))
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            table[0].join(" "),
+            "stage times threads seconds busy busiest"
+        );
+        let stages = table[1..].iter().map(|line| line[0]);
+        let expected = one.iter().copied().filter(|name| *name != "packages");
+        let expected: Vec<_> = match readers {
+            0 => expected.collect(),
+            _ => expected
+                .flat_map(|name| match name {
+                    "gather" => vec!["read", name],
+                    name => vec![name],
+                })
+                .collect(),
+        };
+        assert_eq!(
+            stages.collect::<Vec<_>>(),
+            [&expected[..], &["all"]].concat(),
+            "{said}"
+        );
+
+        let answer = json(&run(
+            &format!("json-{jobs}"),
+            &["--jobs", jobs, "--timings", "--json"],
+        ));
+        let threads = |name: &str| {
+            let stages = answer["timings"]["stages"].as_array().unwrap();
+            let stage = stages.iter().find(|stage| stage["stage"] == name);
+            stage.map_or(0, |stage| stage["threads"].as_u64().unwrap())
+        };
+        assert_eq!(
+            (threads("read"), threads("compress")),
+            (readers, compressors)
+        );
+        assert!(answer["timings"]["seconds"].as_f64().unwrap() > 0.0);
+
+        let plain = run(&format!("plain-{jobs}"), &["--jobs", jobs]);
+        assert!(!text(&plain.stderr).contains("busiest"));
+        let plain = scratch.join(&format!("plain-{jobs}"));
+        for name in names(&plain) {
+            let of = |store: &str| {
+                fs::read(scratch.join(&format!("{store}-{jobs}")).join(&name)).unwrap()
+            };
+            assert!(
+                of("plain") == of("asked") && of("plain") == of("json"),
+                "{name}"
+            );
+        }
+    }
+    let answer = json(&run("without", &["--json"]));
+    assert_eq!(answer["timings"], Value::Null);
+}

@@ -124,6 +124,11 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
+    /// Print at the end where the time went: for each stage its seconds, and the processor time of its
+    /// threads
+    #[arg(long, help_heading = "Output")]
+    pub timings: bool,
+
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::packages::lock::Locking;
 use crate::pipeline;
 use crate::publish::signing::Signer;
 use crate::report::{FailureText, Report};
+use crate::timings::{Clocks, Line, Summary, Took};
 use crate::words::failure::{Failure, Kind, Result};
 use crate::words::quantity::bytes;
 use crate::words::text::Tone;
@@ -23,10 +24,22 @@ use crate::words::text::Tone;
 /// What the table at the end of several recipes says of each.
 const COLUMNS: [&str; 5] = ["recipe", "image", "state", "size", "seconds"];
 
+/// The header of the table of `--timings`.
+const TIMES: [&str; 6] = ["stage", "times", "threads", "seconds", "busy", "busiest"];
+
 /// What became of several recipes, in their order.
 #[derive(Serialize)]
 struct Answers<'a> {
     recipes: Vec<Answer<'a>>,
+}
+
+/// An answer, and where the time went, if that was asked.
+#[derive(Serialize)]
+struct Timed<T> {
+    #[serde(flatten)]
+    answer: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<Summary>,
 }
 
 /// What became of a recipe.
@@ -57,10 +70,47 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
     };
     let signer = pipeline::signer(&inputs)?;
     let built = one(&inputs, signer.as_ref(), report)?;
-    if report.is_json() {
-        report.json(&built)?;
+    answer(&built, arguments, report)
+}
+
+/// Prints the answer as JSON, if that is wanted, and at the end of everything where the time went.
+fn answer(answer: &impl Serialize, arguments: &BuildArguments, report: &Report) -> Result<()> {
+    let timings = arguments.timings.then(|| report.timings().summary());
+    match report.is_json() {
+        true => report.json(&Timed { answer, timings }),
+        false => {
+            if let Some(timings) = timings {
+                report.summary(&table::aligned(&times(&timings)));
+            }
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+/// Returns the table of what stages took.
+fn times(timings: &Summary) -> Vec<[Cell; 6]> {
+    let seconds = |time: Duration| format!("{:.2}", time.as_secs_f64());
+    let header = TIMES.map(|name| Cell::from(name.to_owned()));
+    let lines = timings.stages.iter().map(|Line { stage, took }| {
+        let Took {
+            times,
+            threads,
+            wall,
+            busy,
+            busiest,
+        } = *took;
+        let numbers = [times, threads].map(|number| number.to_string());
+        let [times, threads] = numbers;
+        let [wall, busy, busiest] = [wall, busy, busiest].map(seconds);
+        [stage.name().to_owned(), times, threads, wall, busy, busiest].map(Cell::from)
+    });
+    let busy = timings.stages.iter().map(|line| line.took.busy).sum();
+    let whole = ["all", "1", "", &seconds(timings.wall), &seconds(busy), ""];
+    let whole = whole.map(|text| Cell::from(text.to_owned()));
+    std::iter::once(header)
+        .chain(lines)
+        .chain([whole])
+        .collect()
 }
 
 /// Builds an image for each recipe. One that fails does not stop the others, but the run fails.
@@ -85,7 +135,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     let mut failed: Vec<(&Path, Kind)> = Vec::new();
     let mut table = vec![COLUMNS.map(|name| Cell::from(name.to_owned()))];
     for (recipe, inputs) in recipes.iter().zip(prepared) {
-        let start = Instant::now();
+        let start = Clocks::start();
         report.stage("recipe", &recipe.display().to_string());
         let built = inputs.and_then(|inputs| {
             one(&inputs, signer.as_ref(), report).map_err(|failure| failure.at(recipe.display()))
@@ -108,10 +158,8 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
             answers.push(Answer { recipe, outcome });
         }
     }
-    if report.is_json() {
-        report.json(&Answers { recipes: answers })?;
-    }
     report.summary(&table::aligned(&table));
+    answer(&Answers { recipes: answers }, arguments, report)?;
     let Some(kind) = failed.iter().map(|(_, kind)| *kind).max() else {
         return Ok(());
     };
@@ -131,12 +179,8 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
 }
 
 /// Returns the line of the last table on a recipe: what became of it, and what it took.
-fn line(
-    recipe: &Path,
-    outcome: std::result::Result<&Built, &Failure>,
-    start: Instant,
-) -> [Cell; 5] {
-    let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
+fn line(recipe: &Path, outcome: std::result::Result<&Built, &Failure>, start: Clocks) -> [Cell; 5] {
+    let seconds = format!("{:.1}", start.passed().0.as_secs_f64());
     let (image, state, tone, size) = match outcome {
         Ok(built) => {
             let (state, size) = built.became();

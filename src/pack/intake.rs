@@ -9,11 +9,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use files::Links;
 use image::ContentId;
-use image::squashfs::{self, Packer};
+use image::squashfs::{self, Busy, Packer};
 use sha2::{Digest as _, Sha256};
 
 use crate::pack::kept::{KeptBlocks, Known, Order};
@@ -38,6 +39,8 @@ pub struct Intake<'a, W: io::Write + io::Seek + Send + 'static> {
     pub reused: u64,
     /// Why what was seen can't be kept.
     pub unkept: Option<Failure>,
+    /// What threads took that read packages ahead.
+    pub read: Busy,
     plan: &'a Plan,
     sources: &'a [Source<'a>],
     kept: Option<&'a KeptBlocks>,
@@ -65,6 +68,7 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
             taken: BTreeSet::new(),
             reused: 0,
             unkept: None,
+            read: Busy::default(),
             plan,
             sources,
             kept,
@@ -90,14 +94,16 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
             }
         } else {
             let sources = self.sources;
+            let read = Mutex::default();
             std::thread::scope(|scope| {
-                let mut ahead = Ahead::start(scope, sources, &wanted);
+                let mut ahead = Ahead::start(scope, sources, &wanted, &read);
                 for (index, source) in sources.iter().enumerate() {
                     let reader = ahead.next(*source)?;
                     digests.push(self.take_package(index, &wanted[index], reader)?);
                 }
                 Ok::<_, Failure>(())
             })?;
+            self.read = read.into_inner().unwrap_or_else(PoisonError::into_inner);
         }
         let overlay = self.sources.len();
         for (at, (id, size, path)) in self.plan.overlay.iter().enumerate() {

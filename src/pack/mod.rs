@@ -20,9 +20,10 @@ pub mod unpack;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, SeekFrom};
 use std::path::Path;
+use std::time::Duration;
 
 use ::linkage::Linkage;
-use image::squashfs::{Compressor, Image, Options, Packer, Summary};
+use image::squashfs::{Busy, Compressor, Finished, Image, Options, Packer, Spent, Summary};
 use image::{Content, ContentId, Tree, Visit};
 use rpm_input::Files;
 
@@ -36,6 +37,7 @@ use crate::pack::stamps::Stamps;
 use crate::packages::Chosen;
 use crate::plan::compose::Plan;
 use crate::report::Report;
+use crate::timings::{Clocks, Stage, Timings, thread_time};
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::{bytes, counted};
@@ -104,6 +106,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     };
     let bar = report.bar("pack", plan.size);
     let mut progress = |bytes| bar.inc(bytes);
+    let start = Clocks::start();
     let taken = take(
         plan,
         &sources,
@@ -116,7 +119,11 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     }
     let settled = times::settle(plan, &taken.stamps)?;
     let reused = taken.reused;
-    let (packed, unkept) = taken.finish(plan, kept.as_ref())?;
+    let (read, took) = (taken.read, start.passed());
+    let start = Clocks::start();
+    let finished = taken.finish(plan, kept.as_ref())?;
+    let (packed, spent, unkept) = finished;
+    note(report.timings(), (took, start.passed()), read, spent);
     let packed = Packed {
         findings: settled.findings,
         ..packed
@@ -226,6 +233,29 @@ struct Taken<W: io::Write + io::Seek + Send + 'static> {
     reused: u64,
     /// Why something can't be kept.
     unkept: Option<Failure>,
+    /// What threads took that read packages ahead.
+    read: Busy,
+}
+
+/// Notes what taking the contents and finishing the image took.
+fn note(
+    timings: &Timings,
+    (taken, finished): ((Duration, Duration), (Duration, Duration)),
+    read: Busy,
+    spent: Spent,
+) {
+    let (wall, mut gathered) = taken;
+    // With one worker all is done on one thread.
+    if spent.compress.threads <= 1 {
+        gathered = gathered.saturating_sub(spent.compress.all + spent.write.all);
+    }
+    if read.threads > 0 {
+        timings.add(Stage::Read, wall, read);
+    }
+    timings.add(Stage::Gather, wall, Busy::of_thread(gathered));
+    timings.add(Stage::Compress, wall, spent.compress);
+    timings.add(Stage::Write, wall, spent.write);
+    timings.add(Stage::Finish, finished.0, Busy::of_thread(finished.1));
 }
 
 impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
@@ -234,9 +264,14 @@ impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
         mut self,
         plan: &Plan,
         kept: Option<&KeptBlocks>,
-    ) -> Result<(Packed<W>, Option<Failure>)> {
+    ) -> Result<(Packed<W>, Spent, Option<Failure>)> {
         let finished = self.packer.finish_with_units(&plan.tree);
-        let (mut output, summary, units) = finished.map_err(packer_failure)?;
+        let Finished {
+            out: mut output,
+            summary,
+            units,
+            spent,
+        } = finished.map_err(packer_failure)?;
         if let Some(kept) = kept.filter(|_| self.unkept.is_none()) {
             // It is in no other image.
             self.taken
@@ -257,7 +292,7 @@ impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
             modules,
             findings: Vec::new(),
         };
-        Ok((packed, self.unkept))
+        Ok((packed, spent, self.unkept))
     }
 }
 
@@ -275,7 +310,7 @@ fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
         workers: packing.workers,
         mkfs_time: plan.time,
     };
-    let packer = Packer::new(output, &options).map_err(packer_failure)?;
+    let packer = Packer::timed(output, &options, thread_time).map_err(packer_failure)?;
     let mut intake = Intake::new(packer, plan, sources, kept, progress);
     let digests = intake.take(packing.workers)?;
     Ok(Taken {
@@ -286,5 +321,6 @@ fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
         taken: intake.taken,
         reused: intake.reused,
         unkept: intake.unkept,
+        read: intake.read,
     })
 }

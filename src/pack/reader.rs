@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
 use anyhow::anyhow;
+use image::squashfs::Busy;
 use rpm_input::{Package, Payload};
 
 use crate::pack::kept::Order;
+use crate::timings::thread_time;
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 
@@ -64,17 +66,22 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Starts the threads. They end when this is dropped.
+    /// Starts the threads. They end when this is dropped, and add to `took` what they took.
     pub fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         sources: &'env [Source<'env>],
         wanted: &'env [Wanted],
+        took: &'env Mutex<Busy>,
     ) -> Self {
         let (jobs, waiting) = sync_channel(PACKAGES_AHEAD);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..READERS {
             let waiting = Arc::clone(&waiting);
-            scope.spawn(move || read_ahead(&waiting, sources, wanted));
+            scope.spawn(move || {
+                read_ahead(&waiting, sources, wanted);
+                let mut took = took.lock().unwrap_or_else(PoisonError::into_inner);
+                took.add_thread(thread_time());
+            });
         }
         Self {
             jobs,

@@ -39,6 +39,7 @@ use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
 use crate::packages::trust::Trust;
 use crate::report::Report;
+use crate::timings::Stage;
 use crate::words::failure::{Result, package_failure};
 
 /// The packages of an image, and how they were chosen.
@@ -209,7 +210,7 @@ fn as_chosen(
     offer: &Offer<'_>,
     report: &Report,
 ) -> Result<Selection> {
-    let choice = choose(Question {
+    let question = Question {
         base,
         wanted: offer.named(),
         repositories: offer.for_solver()?,
@@ -218,7 +219,8 @@ fn as_chosen(
         recommends: settings.recommends,
         assume_next_build: settings.assume_next_build,
         architecture: settings.architecture_for(base)?,
-    })?;
+    };
+    let choice = report.timed(Stage::Resolve, || choose(question))?;
     let (chosen, mut findings) = offer.take(&choice.chosen, !settings.dry_run)?;
     if !choice.not_added.is_empty() {
         let wishes = choice.not_added.join(", ");

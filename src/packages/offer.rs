@@ -20,6 +20,7 @@ use crate::packages::repository::{self, Downloads, Repository, Seen, Variables};
 use crate::packages::settings::Settings;
 use crate::packages::trust::Trust;
 use crate::report::Report;
+use crate::timings::Stage;
 use crate::words::failure::Result;
 
 /// So many packages that were added are named in the log of a build.
@@ -47,8 +48,9 @@ impl<'a> Offer<'a> {
         let downloads = Downloads::new(&settings.downloads)?;
         let seen = settings.locking.seen()?;
         let sources = &settings.repositories;
-        let mut repositories =
-            repository::open(sources, &seen, &variables, &trust, &downloads, report)?;
+        let mut repositories = report.timed(Stage::Repositories, || {
+            repository::open(sources, &seen, &variables, &trust, &downloads, report)
+        })?;
         if let Some(line) = modules::apply(&mut repositories, &settings.modules, base)? {
             report.stage("modules", &line);
         }
@@ -151,7 +153,9 @@ impl<'a> Offer<'a> {
             .filter_map(|(package, _)| of_repository(*package))
             .collect();
         let (repositories, downloads) = (&self.repositories, &self.downloads);
-        let retrieved = repository::retrieve(repositories, &listed, fully, downloads, self.report)?;
+        let retrieved = self.report.timed(Stage::Packages, || {
+            repository::retrieve(repositories, &listed, fully, downloads, self.report)
+        })?;
         let mut retrieved = retrieved.into_iter();
         let mut findings: Vec<Finding> = (repositories.iter())
             .flat_map(|one| one.findings.clone())

@@ -102,7 +102,8 @@ fn pack(packages: &Packages, workers: usize, kept: &Kept) -> (Vec<u8>, Kept, usi
         }
         packer.end_package().unwrap();
     }
-    let (out, _, units) = packer.finish_with_units(&tree(packages)).unwrap();
+    let finished = packer.finish_with_units(&tree(packages)).unwrap();
+    let (out, units) = (finished.out, finished.units);
     let image = out.into_inner();
     let mut found = BTreeMap::new();
     let collected = units.each(&mut |start, unit| {

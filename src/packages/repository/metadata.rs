@@ -19,6 +19,7 @@ use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
 use crate::packages::repository::site::{Site, Web};
 use crate::packages::repository::{parallel, url, verify};
+use crate::timings::{Stage, Timings};
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Where a repository has its list.
@@ -138,7 +139,7 @@ impl Metadata {
 
     /// Returns the packages on offer: from the cache, if this state of the repository was read
     /// before.
-    pub fn catalog(&self, downloads: &Downloads<'_>) -> Result<Catalog> {
+    pub fn catalog(&self, downloads: &Downloads<'_>, timings: &Timings) -> Result<Catalog> {
         let listed = self.repomd.file(&Kind::Primary).ok_or_else(|| {
             Failure::refused(anyhow!(
                 "repomd.xml of {} lists no primary metadata",
@@ -155,7 +156,7 @@ impl Metadata {
         // Without a seal nothing tells a catalog of our making from another.
         let cache = downloads.cache().filter(|cache| cache.has_seal());
         let Some(cache) = cache else {
-            return self.parse(listed, downloads);
+            return self.parse(listed, downloads, timings);
         };
         // One that can't be read is of another version of this program, and is made again.
         let kept = cache.sealed(CacheDirectory::Catalogs, &key, longest_catalog(listed))?;
@@ -163,12 +164,17 @@ impl Metadata {
         if let Some(catalog) = kept.and_then(|kept| Catalog::decode(kept.bytes).ok()) {
             return Ok(catalog);
         }
-        let catalog = self.parse(listed, downloads)?;
+        let catalog = self.parse(listed, downloads, timings)?;
         cache.keep(CacheDirectory::Catalogs, &key, catalog.encode())?;
         Ok(catalog)
     }
 
-    fn parse(&self, listed: &MetadataFile, downloads: &Downloads<'_>) -> Result<Catalog> {
+    fn parse(
+        &self,
+        listed: &MetadataFile,
+        downloads: &Downloads<'_>,
+        timings: &Timings,
+    ) -> Result<Catalog> {
         let (file, origin) = self.metadata_file(listed, downloads)?;
         let mut primary =
             Primary::open(Box::new(file), &origin, listed).map_err(package_failure)?;
@@ -182,7 +188,12 @@ impl Metadata {
         };
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let bounds = (threads.min(MAX_THREADS), MAX_AT_WORK);
-        parallel::stream(bounds, next, catalogued, |made| {
+        let read = |batch| match bounds.0 {
+            // They are read on this thread, whose time counts already.
+            1 => catalogued(batch),
+            threads => timings.help(Stage::Repositories, threads, || catalogued(batch)),
+        };
+        parallel::stream(bounds, next, read, |made| {
             let (mut part, stored) = made?;
             builder.append(&mut part);
             let limit = CATALOG_FLOOR + MAX_CATALOG_RATIO * stored;

@@ -48,6 +48,7 @@ use crate::packages::choose::solvable;
 use crate::packages::trust::Trust;
 use crate::parallel;
 use crate::report::Report;
+use crate::timings::{Stage, Timings};
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 use crate::words::quantity::counted;
@@ -201,7 +202,11 @@ pub fn open(
 ) -> Result<Vec<Repository>> {
     let repositories = parallel::map(sources, CONNECTIONS, |source| {
         let seen = seen.get(&source.name).cloned().unwrap_or_default();
-        open_one(source, seen, variables, trust, downloads)
+        report
+            .timings()
+            .help(Stage::Repositories, CONNECTIONS.min(sources.len()), || {
+                open_one(source, seen, variables, trust, downloads, report.timings())
+            })
     })?;
     for repository in &repositories {
         for line in &repository.imported {
@@ -219,6 +224,7 @@ fn open_one(
     variables: &Variables,
     trust: &Trust,
     downloads: &Downloads<'_>,
+    timings: &Timings,
 ) -> Result<Repository> {
     let site = Site::of(source, variables, downloads)?;
     let (kept, id) = match &site {
@@ -235,7 +241,7 @@ fn open_one(
                 let text = "it has no repomd.xml, so there is no signed one";
                 return Err(Failure::refused(anyhow!("{}: {text}", source.name)));
             }
-            let (catalog, files) = plain::read(&path)?;
+            let (catalog, files) = plain::read(&path, timings)?;
             (catalog, BTreeMap::new(), Holding::Files(files))
         }
         site => {
@@ -247,7 +253,7 @@ fn open_one(
             findings.extend(metadata.findings());
             findings.extend(seen.check_revision(&source.name, metadata.revision()));
             seen.revision = seen.revision.max(metadata.revision());
-            let catalog = metadata.catalog(downloads)?;
+            let catalog = metadata.catalog(downloads, timings)?;
             let withheld = metadata.withheld(&catalog, downloads)?;
             modules = metadata.modules(downloads)?;
             (catalog, withheld, Holding::Listed(metadata))

@@ -9,6 +9,7 @@ use rpm_input::Package;
 
 use crate::packages::choose::solvable;
 use crate::parallel;
+use crate::timings::{Stage, Timings};
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Headers that are read at once.
@@ -16,14 +17,17 @@ const THREADS: usize = 4;
 
 /// Reads the headers of the RPM files in a directory, in byte order of their names. Source and
 /// delta packages are passed over, since nothing could choose them.
-pub fn read(directory: &Path) -> Result<(Catalog, Vec<PathBuf>)> {
+pub fn read(directory: &Path, timings: &Timings) -> Result<(Catalog, Vec<PathBuf>)> {
     let files = rpm_files(directory)?;
-    let packages = parallel::map(&files, THREADS, |path| match header(path) {
+    let read = |path: &PathBuf| match header(path) {
         Ok(package) => Ok(Some(solvable(&package))),
         Err(rpm_input::Error::SourcePackage { .. } | rpm_input::Error::DeltaPackage { .. }) => {
             Ok(None)
         }
         Err(error) => Err(package_failure(error)),
+    };
+    let packages = parallel::map(&files, THREADS, |path| {
+        timings.help(Stage::Repositories, THREADS, || read(path))
     })?;
     let (solvables, files): (Vec<_>, Vec<_>) = (packages.into_iter().zip(files))
         .filter_map(|(package, file)| Some((package?, file)))
@@ -95,7 +99,7 @@ mod tests {
             names(rpm_files(scratch.path()).unwrap()),
             ["a.rpm", "b.rpm", "source.rpm"]
         );
-        let (catalog, files) = read(scratch.path()).unwrap();
+        let (catalog, files) = read(scratch.path(), &Timings::default()).unwrap();
         assert_eq!(names(files), ["a.rpm", "b.rpm"]);
         assert_eq!(catalog.len(), 2);
         assert_eq!(
@@ -103,9 +107,13 @@ mod tests {
             "clash-one-1-1.noarch"
         );
         scratch.write("c.rpm", b"no package");
-        assert!(read(scratch.path()).is_err());
+        assert!(read(scratch.path(), &Timings::default()).is_err());
         let empty = Scratch::new();
-        let reason = read(empty.path()).err().unwrap().source.to_string();
+        let reason = read(empty.path(), &Timings::default())
+            .err()
+            .unwrap()
+            .source
+            .to_string();
         assert_eq!(reason, format!("{} has no *.rpm", empty.path().display()));
     }
 }

@@ -12,6 +12,7 @@ use crate::packages::repository::listing::{self, PackageFile};
 use crate::packages::repository::{CONNECTIONS, Holding, Repository, plain};
 use crate::parallel;
 use crate::report::Report;
+use crate::timings::Stage;
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Returns file and header of each chosen package: fetched where it is remote, and checked against
@@ -35,7 +36,7 @@ pub fn retrieve(
         .sum();
     let bar = report.bar("fetch", total);
     let items: Vec<_> = chosen.iter().zip(&listed).collect();
-    let result = parallel::map(&items, CONNECTIONS, |(one, (repository, file))| {
+    let retrieve = |one: Available, repository: &Repository, file: &Option<PackageFile>| {
         let before = Cell::new(0);
         let progress = |length: u64| {
             bar.inc(length.saturating_sub(before.get()));
@@ -52,6 +53,13 @@ pub fn retrieve(
         let package = plain::header(&path).map_err(package_failure)?;
         check_identity(repository, one.index, &package)?;
         Ok((path, package))
+    };
+    let result = parallel::map(&items, CONNECTIONS, |(one, (repository, file))| {
+        let threads = CONNECTIONS.min(items.len());
+        let timings = report.timings();
+        timings.help(Stage::Packages, threads, || {
+            retrieve(**one, repository, file)
+        })
     });
     bar.finish_and_clear();
     result

@@ -18,11 +18,13 @@ use std::io::{Seek, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::compressors::{Compressor, Encoder};
 use super::error::Error;
 use super::format::BLOCK_RAW;
 use super::place::{Block, Output};
+use super::spent::{Busy, Clock, Spent};
 
 /// Takes full buffers in order and writes them as blocks.
 pub(super) struct Blocks<W: Write + Seek> {
@@ -30,6 +32,9 @@ pub(super) struct Blocks<W: Write + Seek> {
     /// Blocks handed in so far.
     count: usize,
 }
+
+/// The output with all blocks, and what they took.
+type Written<W> = (Output<W>, Spent);
 
 enum Way<W: Write + Seek> {
     Serial(Box<Serial<W>>),
@@ -41,14 +46,16 @@ struct Serial<W> {
     scratch: Vec<u8>,
     buffers: Vec<Vec<u8>>,
     output: Output<W>,
+    clock: Clock,
+    spent: Spent,
 }
 
 struct Threads<W> {
     /// `None` once the workers were told to end.
     jobs: Option<SyncSender<Job>>,
     buffers: Receiver<Vec<u8>>,
-    workers: Vec<JoinHandle<()>>,
-    writer: Option<JoinHandle<Result<Output<W>, Error>>>,
+    workers: Vec<JoinHandle<Duration>>,
+    writer: Option<JoinHandle<Result<(Output<W>, Duration), Error>>>,
 }
 
 /// A block on its way.
@@ -70,16 +77,19 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
         compressor: Compressor,
         block_size: u32,
         workers: usize,
+        clock: Clock,
     ) -> Result<Self, Error> {
         let way = if workers > 1 {
             let encoders = (0..workers).map(|_| Encoder::new(compressor, block_size));
-            Way::Threads(Threads::start(output, encoders)?)
+            Way::Threads(Threads::start(output, encoders, clock)?)
         } else {
             Way::Serial(Box::new(Serial {
                 encoder: Encoder::new(compressor, block_size)?,
                 scratch: Vec::new(),
                 buffers: Vec::new(),
                 output,
+                clock,
+                spent: Spent::default(),
             }))
         };
         Ok(Self { way, count: 0 })
@@ -129,8 +139,13 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
         };
         match &mut self.way {
             Way::Serial(serial) => {
+                let start = (serial.clock)();
                 let block = seal(&mut serial.encoder, job, &mut serial.scratch)?;
+                let sealed = (serial.clock)();
                 serial.output.put(&block)?;
+                let spent = &mut serial.spent;
+                spent.compress.of_one_thread(sealed - start);
+                spent.write.of_one_thread((serial.clock)() - sealed);
                 serial.buffers.push(emptied(block.bytes));
             }
             Way::Threads(threads) => {
@@ -144,9 +159,9 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
     }
 
     /// Waits for all blocks, ends the threads and returns the output.
-    pub(super) fn finish(self) -> Result<Output<W>, Error> {
+    pub(super) fn finish(self) -> Result<Written<W>, Error> {
         match self.way {
-            Way::Serial(serial) => Ok(serial.output),
+            Way::Serial(serial) => Ok((serial.output, serial.spent)),
             Way::Threads(mut threads) => threads.stop().unwrap_or(Err(Error::Abandoned)),
         }
     }
@@ -157,6 +172,7 @@ impl<W: Write + Seek + Send + 'static> Threads<W> {
     fn start(
         output: Output<W>,
         encoders: impl ExactSizeIterator<Item = Result<Encoder, Error>>,
+        clock: Clock,
     ) -> Result<Self, Error> {
         // Two for each worker, so that one waits while the other is compressed, and the two that
         // the caller fills; the rest lets the writer wait for a slow block.
@@ -180,7 +196,8 @@ impl<W: Write + Seek + Send + 'static> Threads<W> {
         // is, declared after it.
         let (done_sender, done) = sync_channel(buffers);
         threads.writer = Some(spawn("squashfs-writer", move || {
-            write_in_order(output, &done, &buffer_sender)
+            let output = write_in_order(output, &done, &buffer_sender)?;
+            Ok((output, clock()))
         })?);
         let jobs = Arc::new(Mutex::new(jobs));
         for encoder in encoders {
@@ -188,6 +205,7 @@ impl<W: Write + Seek + Send + 'static> Threads<W> {
             let (jobs, done) = (Arc::clone(&jobs), done_sender.clone());
             threads.workers.push(spawn("squashfs-worker", move || {
                 compress_jobs(encoder, &jobs, &done);
+                clock()
             })?);
         }
         Ok(threads)
@@ -196,14 +214,21 @@ impl<W: Write + Seek + Send + 'static> Threads<W> {
 
 impl<W> Threads<W> {
     /// Ends the threads and returns what the writer made; `None` if that was taken before.
-    fn stop(&mut self) -> Option<Result<Output<W>, Error>> {
+    fn stop(&mut self) -> Option<Result<Written<W>, Error>> {
         self.jobs = None;
         let mut panic = None;
+        let mut compress = Busy::default();
         for worker in self.workers.drain(..) {
-            panic = worker.join().err().or(panic);
+            match worker.join() {
+                Ok(busy) => compress.add_thread(busy),
+                Err(payload) => panic = Some(payload),
+            }
         }
         let result = match self.writer.take()?.join() {
-            Ok(result) => Some(result),
+            Ok(result) => Some(result.map(|(output, busy)| {
+                let write = Busy::of_thread(busy);
+                (output, Spent { compress, write })
+            })),
             Err(payload) => {
                 panic = Some(payload);
                 None
@@ -324,8 +349,8 @@ fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
-    use std::time::Duration;
 
+    use super::super::spent::no_clock;
     use super::*;
 
     #[test]
@@ -344,7 +369,7 @@ mod tests {
                         }
                     })
                     .collect();
-                let error = Threads::start(output, encoders.into_iter()).err();
+                let error = Threads::start(output, encoders.into_iter(), no_clock).err();
                 told.send(error.map(|error| error.to_string())).unwrap();
             });
             assert_eq!(

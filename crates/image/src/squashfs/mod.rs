@@ -20,6 +20,7 @@
 //! | `contents` | which contents are packed, and where |
 //! | `filling` | where small contents are cut into fragment blocks |
 //! | `unit` | what can go from one image into another as it is |
+//! | `spent` | what it all took, for people |
 //! | `metadata` | metadata blocks and the lookup tables made of them |
 //! | `inodes`, `directory` | the inode table and the directory table |
 //! | `xattr` | the xattr table |
@@ -42,12 +43,14 @@ mod pack;
 mod place;
 mod probes;
 mod read;
+mod spent;
 mod unit;
 mod xattr;
 
 pub use compressors::Compressor;
 pub use error::Error;
 pub use filling::Filling;
-pub use pack::{Options, Packer, Summary};
+pub use pack::{Finished, Options, Packer, Summary};
 pub use read::{Contents, Facts, Image, Outline, ReadError};
+pub use spent::{Busy, Clock, Spent};
 pub use unit::{Unit, Units};

@@ -21,6 +21,7 @@ use super::format::{
 use super::inodes::Tables;
 use super::metadata::{Lookup, raw_block};
 use super::place::{Output, Placed};
+use super::spent::{Clock, Spent, no_clock};
 use super::unit::{Unit, Units};
 use crate::content::ContentId;
 use crate::tree::Tree;
@@ -59,6 +60,18 @@ pub struct Summary {
     pub raw_blocks: u64,
 }
 
+/// A complete image.
+pub struct Finished<W> {
+    /// The output.
+    pub out: W,
+    /// What was written.
+    pub summary: Summary,
+    /// Where what could be [`put`](Packer::put) into another image is.
+    pub units: Units,
+    /// What it took.
+    pub spent: Spent,
+}
+
 /// Writes one image: contents first, then the tree that they are of.
 ///
 /// The output is to be empty and at its start. Until [`finish`](Self::finish) has returned, its
@@ -86,6 +99,11 @@ pub struct Packer<W: Write + Seek + Send + 'static> {
 impl<W: Write + Seek + Send + 'static> Packer<W> {
     /// Starts an image at the start of `out`.
     pub fn new(out: W, options: &Options) -> Result<Self, Error> {
+        Self::timed(out, options, no_clock)
+    }
+
+    /// Does what [`new`](Self::new) does; `clock` says what threads took.
+    pub fn timed(out: W, options: &Options, clock: Clock) -> Result<Self, Error> {
         let Options {
             compressor,
             block_size,
@@ -108,7 +126,7 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         let output = Output::new(out, &compressor_options)?;
         Ok(Self {
             options: options.clone(),
-            blocks: Blocks::new(output, compressor, block_size, workers)?,
+            blocks: Blocks::new(output, compressor, block_size, workers, clock)?,
             contents: Contents {
                 block_size,
                 ..Contents::default()
@@ -253,18 +271,17 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
     /// Every file of the tree must have been added with its size. Contents that no file names
     /// stay in the image.
     pub fn finish(self, tree: &Tree) -> Result<(W, Summary), Error> {
-        let (out, summary, _) = self.finish_with_units(tree)?;
-        Ok((out, summary))
+        let finished = self.finish_with_units(tree)?;
+        Ok((finished.out, finished.summary))
     }
 
-    /// Does what [`finish`](Self::finish) does, and says where what could be [`put`](Self::put)
-    /// into another image is.
-    pub fn finish_with_units(mut self, tree: &Tree) -> Result<(W, Summary, Units), Error> {
+    /// Does what [`finish`](Self::finish) does, and says more of it.
+    pub fn finish_with_units(mut self, tree: &Tree) -> Result<Finished<W>, Error> {
         if self.failed {
             return Err(Error::Abandoned);
         }
         self.close_fragment()?;
-        let mut output = self.blocks.finish()?;
+        let (mut output, spent) = self.blocks.finish()?;
         self.contents.placed = output.finish_blocks()?;
         let fragments: Vec<Placed> = self
             .fragments
@@ -293,7 +310,12 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
             contents: self.contents,
             fragments,
         };
-        Ok((out, summary, units))
+        Ok(Finished {
+            out,
+            summary,
+            units,
+            spent,
+        })
     }
 
     fn pack(&mut self, id: &ContentId, size: u64, content: &mut dyn Read) -> Result<Place, Error> {
