@@ -13,6 +13,9 @@ use memchr::{memchr, memchr2, memmem};
 use super::{MAX_DEPTH, MAX_VALUE};
 use crate::error::Error;
 
+#[cfg(test)]
+mod judged;
+
 /// Elements of a piece of XML that is in memory.
 pub(super) struct Xml<'a> {
     text: &'a str,
@@ -155,7 +158,12 @@ impl<'a> Xml<'a> {
                 }
                 [b'<', b'!', ..] => return Err(self.error("it has a document type")),
                 [b'<', b'?', ..] => {
-                    self.enclosed(rest, "<?", "?>")?;
+                    let instruction = self.enclosed(rest, "<?", "?>")?;
+                    if instruction.starts_with([' ', '\t', '\r', '\n', '>', '?'])
+                        || instruction.is_empty()
+                    {
+                        return Err(self.error("an instruction has no name"));
+                    }
                 }
                 [b'<', ..] => return self.start_tag(rest).map(Token::Start),
                 bytes => {
@@ -476,11 +484,14 @@ fn trim_start(text: &str) -> &str {
 /// Returns the character that an entity or a number stands for.
 fn entity(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix('x') {
-            Some(hex) => u32::from_str_radix(hex, 16),
-            None => number.parse(),
+        let (digits, radix) = match number.strip_prefix('x') {
+            Some(hex) => (hex, 16),
+            None => (number, 10),
         };
-        return char::from_u32(code.ok()?).filter(|character| *character != '\0');
+        // What parses numbers takes a sign, too.
+        let digits = Some(digits).filter(|digits| !digits.starts_with('+'))?;
+        let code = u32::from_str_radix(digits, radix).ok()?;
+        return char::from_u32(code).filter(|character| *character != '\0');
     }
     Some(match name {
         "amp" => '&',
