@@ -15,8 +15,8 @@
 //! ```
 //!
 //! A file gets its name when it is complete and has been checked: it is written in `partial/` under
-//! a lock of its own, synced and renamed. (Blocks are many and quickly made: they are not synced, and
-//! one that a crash cut off is known by its seal.) So nothing that is named can be half of something, two
+//! a lock of its own, synced and renamed. (What has a seal can be made again quickly. It is not synced,
+//! and if a crash cut it off, its seal does not hold.) So nothing that is named can be half of something, two
 //! processes that want the same file make it once, and a process that dies leaves what the next
 //! one continues. Names are made of checksums; what has one never changes. Everything in here may
 //! be deleted at any time.
@@ -192,14 +192,7 @@ impl Cache {
             .and_then(|()| output.write_all(&sealing.finish()))
             .and_then(|()| output.flush());
         drop(output);
-        let path = draft.partial.path().join(name);
-        if let Err(error) = written {
-            // A full disk gets its room back.
-            let _ = draft.clear();
-            let _ = draft.partial.remove(name);
-            return Err(writing(&path, error));
-        }
-        (draft.partial.rename_to(name, &draft.target, name)).map_err(failure)
+        draft.publish(written)
     }
 
     /// Removes files of a part, those first that were used last the longest ago, until the others
@@ -273,11 +266,9 @@ impl Cache {
         let seal = (self.seal.as_ref()).map_or([0; seal::LENGTH], |seal| seal.of(&place, bytes));
         let mut draft = self.draft(part, name)?;
         draft.clear()?;
-        for piece in [bytes, &seal] {
-            let written = draft.file.write_all(piece);
-            written.map_err(|error| writing(&draft.partial.path().join(name), error))?;
-        }
-        draft.persist().map(drop)
+        let written = draft.file.write_all(bytes);
+        let written = written.and_then(|()| draft.file.write_all(&seal));
+        draft.publish(written)
     }
 
     fn part(&self, part: CacheDirectory) -> Result<Option<Directory>> {
@@ -339,6 +330,18 @@ impl Draft {
             file: self.file,
             path,
         })
+    }
+
+    /// Gives its name to a file that a seal protects, if it was written, and does not wait for the
+    /// disk to have it.
+    fn publish(mut self, written: io::Result<()>) -> Result<()> {
+        if let Err(error) = written {
+            // A full disk gets its room back.
+            let _ = self.clear();
+            let _ = self.partial.remove(&self.name);
+            return Err(writing(&self.partial.path().join(&self.name), error));
+        }
+        self.rename()
     }
 
     fn rename(&self) -> Result<()> {
