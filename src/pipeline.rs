@@ -49,6 +49,9 @@ pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Resul
         plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())
     })?;
     answer::say_match(&planned, report);
+    if let Some(summary) = &planned.scriptlets {
+        report.stage("scripts", summary);
+    }
     let built_from = publish::built_from::of(
         &planned,
         &inputs.plan,

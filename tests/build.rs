@@ -306,7 +306,7 @@ fn rules_leave_out_and_move_with_a_word() {
         .iter()
         .map(|finding| finding["id"].as_str().unwrap())
         .collect();
-    for id in ["left-out", "moved", "owner", "set-uid", "scriptlet"] {
+    for id in ["left-out", "moved", "owner", "set-uid"] {
         assert!(ids.contains(&id), "{id} is not in {ids:?}");
     }
     let rules: Vec<_> = built["left_out"]

@@ -145,7 +145,7 @@ fn each_reason_has_its_exit_code_and_words() {
             &["--strict"],
             &["hello-tools-1.1~rc1-2.x86_64.rpm"],
             1,
-            &["scriptlet: ", "moved: ", "--allow "],
+            &["set-uid: ", "moved: ", "--allow "],
         ),
     ] {
         let (exit, said) = refused(arguments, rpms);

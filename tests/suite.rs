@@ -63,6 +63,7 @@ mod repo_files;
 mod repository;
 mod requests;
 mod rpm_oracle;
+mod scriptlets;
 mod server;
 mod set;
 mod signing;

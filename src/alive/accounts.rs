@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rpm_input::{Package, Scriptlet};
 
-use super::shell::{self, Word};
+use super::shell::{self, Reach, Word};
 use crate::base::Owners;
 use crate::findings::{Finding, kinds};
 
@@ -250,11 +250,11 @@ impl Accounts {
         if !is_shell || !MOMENTS.contains(&scriptlet.kind) {
             return;
         }
-        for command in shell::commands(&scriptlet.script) {
-            let Some(Some(program)) = command.words.first() else {
+        let arguments = [Some("1".to_owned())];
+        for command in shell::commands(&scriptlet.script, Some(&arguments)) {
+            let Some(program) = command.program().filter(|_| command.reach != Reach::Never) else {
                 continue;
             };
-            let program = program.rsplit('/').next().unwrap_or_default();
             let arguments = &command.words[1..];
             let read = match program {
                 _ if USERADD.names.contains(&program) => self.useradd(arguments),
@@ -269,11 +269,7 @@ impl Accounts {
                     self.makers.insert(package.nevra.to_string());
                 }
                 None => {
-                    let text = command
-                        .text
-                        .split_whitespace()
-                        .collect::<Vec<_>>()
-                        .join(" ");
+                    let text = command.one_line();
                     let text = format!(
                         "{}: {}: what `{text}` makes is known only when it runs",
                         package.nevra, scriptlet.kind

@@ -2,5 +2,7 @@
 //! made, read from headers and scriptlets, and made as data. Nothing of a package is run.
 
 pub mod accounts;
+pub mod installation;
+mod scriptlets;
 mod shell;
 pub mod unit_file;

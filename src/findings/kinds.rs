@@ -420,11 +420,13 @@ kinds! {
         repair "Make sure that this is intended. With --strict it stops the build.";
 
     SCRIPTLET: Note "scriptlet",
-        "a package has scriptlets that an installation would run; here none is ever run",
-        why "Installing the package would run this script, to create users, directories, caches \
-         or configuration. Nothing is run for an image, so what the script would do is missing.",
-        repair "Look at the script with rpm -qp --scripts. Often sysusers.d, tmpfiles.d or \
-         --overlay can do the same.";
+        "a command of a scriptlet or trigger is neither done as data nor known to be harmless",
+        why "Installing the package would run this command. Nothing is run for an image, so what it would \
+             do is missing, and whether that matters only the command can tell. Commands that are \
+             understood are not named: those that only ask or say something, that are for updates and \
+             removals, and whose effect the image has as data.",
+        repair "Look at the script with rpm -qp --scripts. What the image needs of it can be added with \
+                --overlay; what it does not need can be allowed: --allow scriptlet:PACKAGE.";
 
     OVERLAY_REPLACES: Note "overlay-replaces",
         "the overlay replaces a package's file",

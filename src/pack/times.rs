@@ -61,7 +61,7 @@ pub fn settle(plan: &mut Plan, stamps: &Stamps) -> Result<Settled> {
     let mut late = 0;
     for (leaf, time) in times {
         late += usize::from(time > plan.tree.leaf(leaf).stat.mtime && time > plan.time);
-        plan.tree.set_time(leaf, time);
+        plan.tree.leaf_mut(leaf).stat.mtime = time;
     }
     let implicit = Stat::implicit_directory(plan.time);
     for (path, time) in directories {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use files::PathBytes;
 use image::{Algorithm, Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError, is_of_overlayfs};
-use rpm_input::{DigestAlgorithm, File, FileKind, Files, Package, Scriptlet};
+use rpm_input::{DigestAlgorithm, File, FileKind, Files, Package};
 use serde::Serialize;
 
 use crate::base::{Access, Owners};
@@ -632,16 +632,6 @@ impl Composer<'_> {
         for rule in RULES {
             findings.extend(self.rule_findings(rule));
         }
-        for package in self.packages {
-            let kinds: Vec<_> = (package.scriptlets.iter())
-                .filter(|script| is_missed(script))
-                .map(|script| script.kind)
-                .collect();
-            if !kinds.is_empty() {
-                let text = format!("{}: not run: {}", package.nevra, kinds.join(", "));
-                findings.push(Finding::new(&kinds::SCRIPTLET, text));
-            }
-        }
         if let Some(first) = self.layered.first() {
             let text = format!(
                 "{} of the overlay hid or redirected what was below it, which is not in it: \
@@ -768,25 +758,6 @@ enum OwnPath<'a> {
 enum Contest {
     First(Option<Finding>),
     Second(Option<Finding>),
-}
-
-/// Says whether an image may lack what a scriptlet would have done. One that runs when a package
-/// goes never would have; and the loader finds its default directories without `ldconfig`.
-fn is_missed(script: &Scriptlet) -> bool {
-    let goes = ["un", "verify"]
-        .iter()
-        .any(|end| script.kind.ends_with(end))
-        || script.kind.ends_with("postuntrans")
-        || script.kind.ends_with("preuntrans");
-    let is_ldconfig = |program: &str| program.rsplit('/').next() == Some("ldconfig");
-    let only_ldconfig = script.script.trim().is_empty()
-        && script
-            .program
-            .first()
-            .is_some_and(|program| is_ldconfig(program))
-        || !script.script.trim().is_empty()
-            && script.script.lines().all(|line| is_ldconfig(line.trim()));
-    !goes && !only_ldconfig
 }
 
 /// Returns what files must have in common to be the same, whatever is in them.

@@ -21,6 +21,7 @@ use rpm_input::Package;
 use store::Delivery;
 
 use crate::alive::accounts::Accounts;
+use crate::alive::installation::Installation;
 use crate::base::Base;
 use crate::base::Evidence;
 use crate::base::files::BaseFiles;
@@ -64,6 +65,8 @@ pub struct Planned {
     pub evidence: Evidence,
     /// Why it states what it does of the systems that it fits, where that was chosen.
     pub matched: Option<String>,
+    /// What scriptlets come to, in one line.
+    pub scriptlets: Option<String>,
     /// What it is built from, once that is known.
     pub built_from: Option<BuiltFrom>,
     /// What labels its files.
@@ -90,6 +93,8 @@ pub fn plan(
     let (mut labels, found) = Labels::of(&settings.labelling, files)?;
     labels.put_on(&mut plan.tree)?;
     plan.findings.extend(found);
+    let installation = Installation::of(packages);
+    plan.findings.extend(installation.findings());
     let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);
     let has_units = plan.has_units();
@@ -101,6 +106,7 @@ pub fn plan(
         requires,
         evidence: Evidence::default(),
         matched,
+        scriptlets: installation.summary(),
         built_from: None,
         labels,
     })

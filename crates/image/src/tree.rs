@@ -451,9 +451,9 @@ impl Tree {
         }
     }
 
-    /// Gives a leaf another time.
-    pub fn set_time(&mut self, id: LeafId, mtime: u32) {
-        self.leaves[Self::leaf_index(id)].stat.mtime = mtime;
+    /// Returns a leaf, to change it under all of its names.
+    pub fn leaf_mut(&mut self, id: LeafId) -> &mut Leaf {
+        &mut self.leaves[Self::leaf_index(id)]
     }
 
     /// Gives every directory and every leaf an attribute, where `value_of` has a value for it. A leaf is

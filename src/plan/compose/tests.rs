@@ -947,38 +947,3 @@ fn counts_take_a_content_once() {
     let plan = plan(&[package("one", &lines)], &[], None);
     assert_eq!((plan.files, plan.size), (3, 9));
 }
-
-#[test]
-fn scriptlets_that_are_missed() {
-    for (kind, program, script, is_told) in [
-        ("post", "/bin/sh", "useradd x", true),
-        ("posttrans", "/bin/sh", "x", true),
-        ("post", "/sbin/ldconfig", "", false),
-        ("post", "/bin/sh", "/sbin/ldconfig\n", false),
-        ("post", "/bin/sh", "/sbin/ldconfig\nuseradd x", true),
-        ("post", "/bin/sh", "", true),
-        ("post", "/bin/sh", "  ldconfig  ", false),
-        ("post", "/sbin/ldconfig", "x", true),
-        ("pre", "/bin/sh", "x", true),
-        ("pretrans", "/bin/sh", "x", true),
-        ("preuntrans", "/bin/sh", "x", false),
-        ("preun", "/bin/sh", "x", false),
-        ("postun", "/bin/sh", "x", false),
-        ("postuntrans", "/bin/sh", "x", false),
-        ("verify", "/bin/sh", "x", false),
-    ] {
-        let mut one = package("one", &["/usr/a f 0644 root:root sha256:one"]);
-        one.scriptlets.push(Scriptlet {
-            kind,
-            program: vec![program.to_owned()],
-            script: script.to_owned(),
-        });
-        let told = told(&plan(&[one], &[], None));
-        let expected = format!("scriptlet: one-1-1.x86_64: not run: {kind}");
-        assert_eq!(
-            told.contains(&expected),
-            is_told,
-            "{kind} {program} {script}: {told:?}"
-        );
-    }
-}
