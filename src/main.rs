@@ -21,6 +21,7 @@ mod findings;
 mod import;
 mod inputs;
 mod inspected;
+mod once;
 mod pack;
 mod packages;
 mod parallel;
@@ -29,6 +30,7 @@ mod plan;
 mod publish;
 mod report;
 mod timings;
+mod turns;
 mod words;
 
 use std::process::ExitCode;

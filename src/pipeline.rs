@@ -4,26 +4,30 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::slice;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use files::Links;
 use linkage::Linkage;
 
 use crate::answer::{self, Built, With};
-use crate::base::Base;
 use crate::base::files::BaseFiles;
+use crate::base::{Base, BaseSource};
 use crate::check::closure::BaseLibraries;
 use crate::check::set::others::{self, Others};
 use crate::findings::Finding;
 use crate::inputs::Inputs;
+use crate::once::Once;
 use crate::pack::modules::{self, Modules};
 use crate::pack::texts;
 use crate::packages::Selection;
+use crate::packages::repository::Opened;
 use crate::plan::Planned;
 use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
 use crate::publish::{ImageDirectory, Stored};
 use crate::report::Report;
 use crate::timings::Stage;
+use crate::turns::{Claim, Turn};
 use crate::words::failure::{Failure, Result};
 use crate::{check, pack, packages, plan, publish};
 
@@ -38,179 +42,289 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
     }
 }
 
+/// What the images of a run have in common.
+#[derive(Default)]
+pub struct Run {
+    /// What signs the list, if anything does. It is held during a change of the store.
+    signer: Mutex<Option<Signer>>,
+    bases: Once<BaseSource, Base>,
+    repositories: Opened,
+}
+
+impl Run {
+    /// Begins a run.
+    pub fn new(signer: Option<Signer>) -> Self {
+        Self {
+            signer: Mutex::new(signer),
+            ..Self::default()
+        }
+    }
+}
+
+/// An image of a run that is being made.
+#[derive(Clone, Copy)]
+struct Making<'a> {
+    inputs: &'a Inputs,
+    run: &'a Run,
+    turn: &'a Turn<'a>,
+}
+
 /// Builds an image and adds it to its store; with `--dry-run`, plans it.
-pub fn build(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
-    let base = report.timed(Stage::Base, || Base::open(&inputs.base))?;
-    report.stage("base", &base.title);
-    let mut selection = packages::select(&inputs.packages, &base, report)?;
-    report.stage("packages", &answer::listed(&selection, &inputs.plan));
-    let files = BaseFiles::of(&base);
-    let mut planned = report.timed(Stage::Plan, || {
-        plan::plan(&inputs.plan, &selection.packages(), &base, files.as_ref())
-    })?;
-    answer::say_match(&planned, report);
-    if let Some(summary) = &planned.scriptlets {
-        report.stage("scripts", summary);
+pub fn build(inputs: &Inputs, run: &Run, turn: &Turn<'_>) -> Result<Built> {
+    let making = Making { inputs, run, turn };
+    making.build()
+}
+
+impl<'a> Making<'a> {
+    fn report(self) -> &'a Report {
+        self.turn.report()
     }
-    let built_from = publish::built_from::of(
-        &planned,
-        &inputs.plan,
-        base.merged_sbin,
-        &inputs.packing,
-        &selection,
-    );
-    let destination = &inputs.destination;
-    let numbering = &inputs.plan.naming.numbering;
-    let step = number::decide(
-        destination,
-        numbering,
-        &mut planned,
-        &selection,
-        &built_from,
-    )?;
-    let libraries = BaseLibraries::of(&base, selection.provided.take())?;
-    report.timed(Stage::Judge, || {
-        let found = check::plan(&planned, &selection.packages(), &base, files.as_ref())?;
-        planned.note(found);
-        let found = check::needs(
-            &mut planned,
-            &base,
-            files.as_ref(),
-            &libraries,
-            selection.looked_up,
+
+    fn signer(self) -> MutexGuard<'a, Option<Signer>> {
+        (self.run.signer.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn build(self) -> Result<Built> {
+        let Self { inputs, run, turn } = self;
+        let report = self.report();
+        let open = || report.timed(Stage::Base, || Base::open(&inputs.base));
+        let base = &*run.bases.get(inputs.base.clone(), open)?;
+        report.stage("base", &base.title);
+        let mut selection = packages::select(&inputs.packages, base, &run.repositories, report)?;
+        report.stage("packages", &answer::listed(&selection, &inputs.plan));
+        let files = BaseFiles::of(base);
+        let mut planned = report.timed(Stage::Plan, || {
+            plan::plan(&inputs.plan, &selection.packages(), base, files.as_ref())
+        })?;
+        answer::say_match(&planned, report);
+        if let Some(summary) = &planned.scriptlets {
+            report.stage("scripts", summary);
+        }
+        turn.claim(self.claim(&planned, &selection));
+        let built_from = publish::built_from::of(
+            &planned,
+            &inputs.plan,
+            base.merged_sbin,
+            &inputs.packing,
+            &selection,
         );
-        planned.note(found);
-        Ok::<_, Failure>(())
-    })?;
-    planned.evidence.assume(&selection.assumed);
-    planned.note(selection.findings.clone());
-    planned.note(signer.map_or_else(Vec::new, |signer| signer.findings.clone()));
-    let (others, with) =
-        others(inputs, &planned, &base, files.as_ref(), &libraries, report)?.unzip();
-    if let Some(others) = &others {
-        let found = others.on_plan(&planned)?;
-        planned.note(found);
-    }
-    let under = Under {
-        base: &base,
-        files: files.as_ref(),
-        libraries: &libraries,
-        others: others.as_ref(),
-    };
-    planned.note(
-        publish::offered::findings(destination, &planned.identity)
-            .into_iter()
-            .collect(),
-    );
-    if destination.layout.is_per_name() && !inputs.dry_run {
-        let directory = destination.directory_of(&planned.identity.name);
-        let found = signing::extends(&inputs.signing, signer, &directory)?;
-        planned.note(found.into_iter().collect());
-    }
-    report.findings(planned.findings(), &inputs.waivers)?;
-    planned.describe(&inputs.plan)?;
-    let (stored, changes) = match step {
-        Step::Keep(kept) => {
-            judge_kept(inputs, &kept, under, &selection, &mut planned, report)?;
-            let stored = keep(inputs, &kept, &planned, signer, report)?;
-            (Some(stored), Vec::new())
+        let numbering = &inputs.plan.naming.numbering;
+        let step = number::decide(
+            &inputs.destination,
+            numbering,
+            &mut planned,
+            &selection,
+            &built_from,
+        )?;
+        let libraries = BaseLibraries::of(base, selection.provided.take())?;
+        let mut under = Under {
+            base,
+            files: files.as_ref(),
+            libraries: &libraries,
+            others: None,
+        };
+        let (others, with) = self.judge_plan(&mut planned, &selection, under)?.unzip();
+        under.others = others.as_ref();
+        // What --strict alone stops is said together with what is found in the files.
+        let waits = !inputs.dry_run && inputs.waivers.stop_by_strictness(planned.findings());
+        let mut said = 0;
+        if !waits {
+            report.findings(planned.findings(), &inputs.waivers)?;
+            said = planned.findings().len();
         }
-        Step::Build { changes } => {
-            answer::say_number(&planned, &changes, report);
-            planned.built_from = Some(built_from);
-            foresee(inputs, &planned, &base, &selection, report)?;
-            answer::list_changes(&planned.plan, report);
-            let stored = match inputs.dry_run {
-                true => None,
-                false => Some(make(
-                    inputs,
-                    signer,
-                    under,
-                    &mut selection,
-                    &mut planned,
-                    report,
-                )?),
-            };
-            (stored, changes)
-        }
-    };
-    selection.keep_lock(&inputs.packages, report)?;
-    Ok(Built::new(
-        inputs, selection, planned, with, stored, changes,
-    ))
-}
-
-/// Looks up what the files of an image need that is there already: the base may be another than when
-/// it was built.
-fn judge_kept(
-    inputs: &Inputs,
-    kept: &Kept,
-    under: Under<'_>,
-    selection: &Selection,
-    planned: &mut Planned,
-    report: &Report,
-) -> Result<()> {
-    let mut image = files::open(&kept.path, Links::Refuse)?;
-    let contents = Contents {
-        linkage: &kept.linkage,
-        modules: &modules::read(&planned.plan.tree, &mut image)?,
-        texts: &texts::read(&planned.plan.tree, &mut image)?,
-        findings: &kept.findings,
-    };
-    let mut found = report.timed(Stage::Judge, || {
-        under.judge(planned, selection, &contents, &mut image)
-    })?;
-    report.findings(&mut found, &inputs.waivers)?;
-    planned.note(found);
-    if let Some(directory) = &inputs.tree {
-        pack::unpack(&mut image, directory, report)?;
+        planned.describe(&inputs.plan)?;
+        let (stored, changes) = match step {
+            Step::Keep(kept) => {
+                self.judge_kept(&kept, under, &selection, &mut planned, said)?;
+                (Some(self.keep(&kept, &planned)?), Vec::new())
+            }
+            Step::Build { changes } => {
+                answer::say_number(&planned, &changes, report);
+                planned.built_from = Some(built_from);
+                self.foresee(&planned, base, &selection)?;
+                answer::list_changes(&planned.plan, report);
+                let stored = match inputs.dry_run {
+                    true => None,
+                    false => Some(self.make(under, &mut selection, &mut planned, said)?),
+                };
+                (stored, changes)
+            }
+        };
+        selection.keep_lock(&inputs.packages, report)?;
+        Ok(Built::new(
+            inputs, selection, planned, with, stored, changes,
+        ))
     }
-    Ok(())
-}
 
-/// Leaves an image as it is that is there already.
-fn keep(
-    inputs: &Inputs,
-    kept: &Kept,
-    planned: &Planned,
-    signer: Option<&Signer>,
-    report: &Report,
-) -> Result<Stored> {
-    let destination = &inputs.destination;
-    if inputs.dry_run {
+    /// Says what the image has to do with others of the run.
+    fn claim(self, planned: &Planned, selection: &Selection) -> Claim {
+        let names = selection.chosen.iter();
+        let names = names.map(|one| one.package.nevra.name.clone());
+        Claim {
+            name: planned.identity.name.clone(),
+            packages: names.collect(),
+            looks_at_all: !self.inputs.dry_run || !self.inputs.with.is_empty(),
+        }
+    }
+
+    /// Notes what there is to find in a plan and in its place in the store; returns the images that
+    /// clients may merge with this one.
+    fn judge_plan(
+        self,
+        planned: &mut Planned,
+        selection: &Selection,
+        under: Under<'_>,
+    ) -> Result<Option<(Others, With)>> {
+        let Under {
+            base,
+            files,
+            libraries,
+            ..
+        } = under;
+        let (inputs, report) = (self.inputs, self.report());
+        let destination = &inputs.destination;
+        report.timed(Stage::Judge, || {
+            let found = check::plan(planned, &selection.packages(), base, files)?;
+            planned.note(found);
+            let found = check::needs(planned, base, files, libraries, selection.looked_up);
+            planned.note(found);
+            Ok::<_, Failure>(())
+        })?;
+        planned.evidence.assume(&selection.assumed);
+        planned.note(selection.findings.clone());
+        let of_key = (self.signer().as_ref()).map(|signer| signer.findings.clone());
+        planned.note(of_key.unwrap_or_default());
+        let others = others(inputs, planned, under, report)?;
+        if let Some((others, _)) = &others {
+            let found = others.on_plan(planned)?;
+            planned.note(found);
+        }
+        let offered = publish::offered::findings(destination, &planned.identity);
+        planned.note(offered.into_iter().collect());
+        if destination.layout.is_per_name() && !inputs.dry_run {
+            let directory = destination.directory_of(&planned.identity.name);
+            let signer = self.signer();
+            let found = signing::extends(&inputs.signing, signer.as_ref(), &directory)?;
+            planned.note(found.into_iter().collect());
+        }
+        Ok(others)
+    }
+
+    /// Looks up what the files of an image need that is there already: the base may be another than
+    /// when it was built. So many findings of the plan were `said`.
+    fn judge_kept(
+        self,
+        kept: &Kept,
+        under: Under<'_>,
+        selection: &Selection,
+        planned: &mut Planned,
+        said: usize,
+    ) -> Result<()> {
+        let mut image = files::open(&kept.path, Links::Refuse)?;
+        let contents = Contents {
+            linkage: &kept.linkage,
+            modules: &modules::read(&planned.plan.tree, &mut image)?,
+            texts: &texts::read(&planned.plan.tree, &mut image)?,
+            findings: &kept.findings,
+        };
+        self.judge_files((planned, said), selection, &contents, under, &mut image)?;
+        if let Some(directory) = &self.inputs.tree {
+            pack::unpack(&mut image, directory, self.report())?;
+        }
+        Ok(())
+    }
+
+    /// Judges the files of a finished image, and stops for what is fatal of all that was not said yet.
+    fn judge_files(
+        self,
+        (planned, said): (&mut Planned, usize),
+        selection: &Selection,
+        contents: &Contents<'_>,
+        under: Under<'_>,
+        image: &mut (impl io::Read + io::Seek),
+    ) -> Result<()> {
+        let report = self.report();
+        let found = report.timed(Stage::Judge, || {
+            under.judge(planned, selection, contents, image)
+        })?;
+        planned.note(found);
+        let unsaid = planned.findings().get_mut(said..).unwrap_or_default();
+        report.findings(unsaid, &self.inputs.waivers)
+    }
+
+    /// Leaves an image as it is that is there already.
+    fn keep(self, kept: &Kept, planned: &Planned) -> Result<Stored> {
+        let destination = &self.inputs.destination;
+        let report = self.report();
+        if self.inputs.dry_run {
+            foresee_signature(self.inputs, planned)?;
+            publish::foreseen::keep(destination, &planned.identity)?;
+            publish::say_kept(kept, report);
+            return Ok(Stored::kept(kept, None));
+        }
+        self.turn.come_first();
+        let signer = self.signer();
+        let identity = &planned.identity;
+        publish::keep(destination, identity, kept, signer.as_ref(), report)
+    }
+
+    /// Fails for what the end of the run is known to fail for: the store's own refusal, and an answer
+    /// that can't be written.
+    fn foresee(self, planned: &Planned, base: &Base, selection: &Selection) -> Result<()> {
+        let (inputs, report) = (self.inputs, self.report());
+        let destination = &inputs.destination;
         foresee_signature(inputs, planned)?;
-        publish::foreseen::keep(destination, &planned.identity)?;
-        publish::say_kept(kept, report);
-        return Ok(Stored::kept(kept, None));
-    }
-    publish::keep(destination, &planned.identity, kept, signer, report)
-}
-
-/// Fails for what the end of the run is known to fail for: the store's own refusal, and an answer
-/// that can't be written.
-fn foresee(
-    inputs: &Inputs,
-    planned: &Planned,
-    base: &Base,
-    selection: &Selection,
-    report: &Report,
-) -> Result<()> {
-    let destination = &inputs.destination;
-    foresee_signature(inputs, planned)?;
-    let manifest = publish::manifest::of_plan(planned, base, selection, &[]);
-    let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
-    if inputs.dry_run && !destination.replace {
-        for path in taken {
-            let text = format!(
-                "{}  is there: a build that makes the same changes nothing, any other needs --replace",
-                path.display()
-            );
-            report.stage("store", &text);
+        let manifest = publish::manifest::of_plan(planned, base, selection, &[]);
+        let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
+        if inputs.dry_run && !destination.replace {
+            for path in taken {
+                let text = format!(
+                    "{}  is there: a build that makes the same changes nothing, any other needs --replace",
+                    path.display()
+                );
+                report.stage("store", &text);
+            }
+        }
+        match report.is_json() {
+            true => report.check_output(),
+            false => Ok(()),
         }
     }
-    match report.is_json() {
-        true => report.check_output(),
-        false => Ok(()),
+
+    /// Packs what was planned and adds the image to the store: all or nothing. What is found on the
+    /// way in the files themselves is noted. So many findings of the plan were `said`.
+    fn make(
+        self,
+        under: Under<'_>,
+        selection: &mut Selection,
+        planned: &mut Planned,
+        said: usize,
+    ) -> Result<Stored> {
+        let (inputs, report) = (self.inputs, self.report());
+        let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
+        let output = directory.temporary()?;
+        let chosen = &mut selection.chosen;
+        let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
+        let contents = Contents {
+            linkage: &packed.linkage,
+            modules: &packed.modules,
+            texts: &packed.texts,
+            findings: &packed.findings,
+        };
+        let image = &mut packed.output;
+        self.judge_files((planned, said), selection, &contents, under, image)?;
+        if let Some(directory) = &inputs.tree {
+            pack::unpack(&mut packed.output, directory, report)?;
+        }
+        let identity = &planned.identity;
+        let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
+        let image = packed.output;
+        self.turn.come_first();
+        let signer = self.signer();
+        report.timed(Stage::Publish, || {
+            let signer = signer.as_ref();
+            publish::publish(directory, identity, image, &manifest, signer, report)
+        })
     }
 }
 
@@ -234,9 +348,7 @@ fn foresee_signature(inputs: &Inputs, planned: &Planned) -> Result<()> {
 fn others(
     inputs: &Inputs,
     planned: &Planned,
-    base: &Base,
-    files: Option<&BaseFiles<'_>>,
-    libraries: &BaseLibraries,
+    under: Under<'_>,
     report: &Report,
 ) -> Result<Option<(Others, With)>> {
     if inputs.with.is_empty() {
@@ -248,9 +360,9 @@ fn others(
         |path: &&PathBuf| !path.is_file() && !store::has_list(path) && is_one_place(path, output);
     let with = inputs.with.iter().filter(|path| !is_to_come(path));
     let with: Vec<_> = with.cloned().collect();
-    let others = Others::open(&with, &planned.identity, base, files)?;
+    let others = Others::open(&with, &planned.identity, under.base, under.files)?;
     let images = others.names();
-    let unknown = match (libraries.are_known(), inputs.dry_run) {
+    let unknown = match (under.libraries.are_known(), inputs.dry_run) {
         (false, _) => "; what programs load is not judged: the base's libraries are not known",
         (true, true) => "; what programs load is judged once the image is packed",
         (true, false) => "",
@@ -335,40 +447,4 @@ impl Under<'_> {
         };
         others.on_packed(planned, &packed)
     }
-}
-
-/// Packs what was planned and adds the image to the store: all or nothing. What is found on the way
-/// in the files themselves is noted.
-fn make(
-    inputs: &Inputs,
-    signer: Option<&Signer>,
-    under: Under<'_>,
-    selection: &mut Selection,
-    planned: &mut Planned,
-    report: &Report,
-) -> Result<Stored> {
-    let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
-    let output = directory.temporary()?;
-    let chosen = &mut selection.chosen;
-    let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
-    let contents = Contents {
-        linkage: &packed.linkage,
-        modules: &packed.modules,
-        texts: &packed.texts,
-        findings: &packed.findings,
-    };
-    let mut found = report.timed(Stage::Judge, || {
-        under.judge(planned, selection, &contents, &mut packed.output)
-    })?;
-    report.findings(&mut found, &inputs.waivers)?;
-    planned.note(found);
-    if let Some(directory) = &inputs.tree {
-        pack::unpack(&mut packed.output, directory, report)?;
-    }
-    let identity = &planned.identity;
-    let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
-    report.timed(Stage::Publish, || {
-        let image = packed.output;
-        publish::publish(directory, identity, image, &manifest, signer, report)
-    })
 }

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 use clap::builder::styling::{AnsiColor, Style};
@@ -55,6 +55,16 @@ pub struct Report {
     /// Where words may have colours.
     colours: Colours,
     timings: Arc<Timings>,
+    /// What is said waits until others have spoken.
+    kept: Option<Arc<Mutex<Kept>>>,
+}
+
+/// What is said of one of several images.
+#[derive(Debug, Default)]
+struct Kept {
+    said: Vec<u8>,
+    /// Nothing is kept any more.
+    is_released: bool,
 }
 
 /// Which streams show colours.
@@ -109,6 +119,42 @@ impl Report {
             lively,
             colours,
             timings: Arc::default(),
+            kept: None,
+        }
+    }
+
+    /// Returns a report whose words are kept until they are [released](Self::release).
+    pub fn kept(&self) -> Self {
+        Self {
+            kept: Some(Arc::default()),
+            ..self.clone()
+        }
+    }
+
+    /// Says all that was kept; what follows is said at once.
+    pub fn release(&self) {
+        if let Some(mut kept) = self.waiting() {
+            let _ = io::stderr()
+                .lock()
+                .write_all(&std::mem::take(&mut kept.said));
+            kept.is_released = true;
+        }
+    }
+
+    /// Returns what is kept, if the words wait.
+    fn waiting(&self) -> Option<MutexGuard<'_, Kept>> {
+        let kept = self.kept.as_ref()?;
+        let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(kept).filter(|kept| !kept.is_released)
+    }
+
+    /// Writes to standard error, as far as anyone listens, or keeps it for then.
+    fn write(&self, text: &str) {
+        match self.waiting() {
+            Some(mut kept) => kept.said.extend_from_slice(text.as_bytes()),
+            None => {
+                let _ = io::stderr().lock().write_all(text.as_bytes());
+            }
         }
     }
 
@@ -261,7 +307,7 @@ impl Report {
                 true => coloured(text),
                 false => text.as_str().to_owned(),
             };
-            let _ = io::stderr().lock().write_all(text.as_bytes());
+            self.write(&text);
         }
     }
 
@@ -315,7 +361,7 @@ impl Report {
 
     /// Returns a bar over `total` bytes of a stage; it is hidden where nobody watches.
     pub fn bar(&self, stage: &str, total: u64) -> ProgressBar {
-        if !self.lively {
+        if !self.lively || self.waiting().is_some() {
             return ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         }
         let bar = ProgressBar::new(total);
@@ -337,14 +383,14 @@ impl Report {
         }
     }
 
-    /// Writes a line to standard error, as far as anyone listens.
+    /// Says a line.
     fn say(&self, label: &str, tone: Option<Tone>, text: &str) {
         let text = bounded(text);
         let label = match tone.filter(|_| self.colours.err) {
             Some(tone) => painted(label, tone),
             None => label.to_owned(),
         };
-        let _ = writeln!(io::stderr().lock(), "{label} {text}");
+        self.write(&format!("{label} {text}\n"));
     }
 }
 
@@ -470,7 +516,7 @@ mod tests {
             (Failure::refused(reasons.clone()), "one\\nnote\ntwo\n"),
             (
                 Failure::refused(reasons).at("x\ny").at("z"),
-                "z: x\\ny: one\\nnote\ntwo\n",
+                "z: x\\ny: one\\nnote\nz: x\\ny: two\n",
             ),
         ] {
             assert_eq!(failure.lines().as_str(), expected);

@@ -92,6 +92,56 @@ fn the_second_run_asks_whether_anything_has_changed() {
     assert_eq!(site.server.requests(), Vec::<String>::new());
 }
 
+/// Each recipe names the repository and the base for itself.
+#[test]
+fn recipes_share_what_is_read_of_a_repository() {
+    let site = Site::new();
+    for (name, package) in [
+        ("a", "hello-noarch"),
+        ("b", "payload-zstd"),
+        ("c", "hello-noarch"),
+    ] {
+        let text = format!("name = \"{name}\"\nversion = \"1\"\npackages = [\"{package}\"]\n");
+        fs::write(site.desk.scratch.join(&format!("{name}.toml")), text).unwrap();
+    }
+    let recipes = ["a.toml", "b.toml", "c.toml"].map(|name| {
+        let path = site.desk.scratch.join(name);
+        path.display().to_string()
+    });
+    let recipes: Vec<_> = recipes.iter().map(String::as_str).collect();
+    for (jobs, again) in [("1", false), ("4", false), ("4", true)] {
+        let typed = [&recipes[..], &["--jobs", jobs, "--timings", "--replace"]].concat();
+        if !again {
+            fs::remove_dir_all(site.desk.scratch.join("cache")).ok();
+        }
+        let outcome = site
+            .desk
+            .command(site.server.url(), &typed)
+            .output()
+            .unwrap();
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{said}");
+        let requests = site.server.requests();
+        let count = |path: &str| requests.iter().filter(|one| one.starts_with(path)).count();
+        assert_eq!(count(LIST), 1, "{requests:?}");
+        assert_eq!(count(PRIMARY), usize::from(!again), "{requests:?}");
+        let line = |stage: &str| {
+            let mut table = said.lines().skip_while(|line| !line.starts_with("stage "));
+            let line = table.find(|line| line.starts_with(stage));
+            line.unwrap_or_default()
+                .split_whitespace()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        assert_eq!(
+            (line("base "), line("plan ")),
+            ("1".to_owned(), "3".to_owned()),
+            "{said}"
+        );
+    }
+}
+
 /// Metadata that name a place of their own, on a host that the user did not name.
 #[test]
 fn metadata_lead_to_no_other_host() {

@@ -158,10 +158,10 @@ fn several_recipes_make_an_image_each() {
         .map(|line| line.rsplit_once(' ').unwrap().0.trim_end())
         .collect();
     let expected = [
-        "recipe              image                     state                 size ",
-        "recipes/a.toml      clash-one-1-1.x86-64.raw  unchanged             4 KiB",
-        "recipes/bad.toml    -                         failed (empty-image)  -",
-        "recipes/usage.toml  -                         failed (usage)        -",
+        "recipe              image                     state                          size ",
+        "recipes/a.toml      clash-one-1-1.x86-64.raw  unchanged                      4 KiB",
+        "recipes/bad.toml    -                         failed (empty-image)           -",
+        "recipes/usage.toml  -                         failed: unknown key \"pakages\"  -",
     ];
     assert_eq!(table, expected.map(str::trim_end), "{said}");
 
@@ -176,6 +176,170 @@ fn several_recipes_make_an_image_each() {
     let outcome = kitchen.run(&["-o", "worst", "recipes/none.toml", "recipes/usage.toml", c]);
     assert_eq!(outcome.status.code(), Some(3), "{}", text(&outcome.stderr));
     assert_eq!(kitchen.images("worst"), [images[1]]);
+}
+
+/// What `--jobs` must not change: all that is said and made, but for the numbers of threads and seconds.
+fn told(outcome: &Output) -> (String, String, Option<i32>) {
+    let mut said = String::new();
+    let mut is_table = false;
+    for line in text(&outcome.stderr).lines() {
+        is_table |= line.starts_with("recipe ") && line.ends_with(" seconds");
+        let is_row = is_table && !line.starts_with("error:");
+        let line = match is_row {
+            true => line.trim_end_matches(|letter: char| ".0123456789".contains(letter)),
+            false => line,
+        };
+        said += line.replace("8 workers", "1 worker").trim_end();
+        said += "\n";
+    }
+    (said, text(&outcome.stdout), outcome.status.code())
+}
+
+#[test]
+fn side_by_side_is_as_one_after_the_other() {
+    let kitchen = Kitchen::new();
+    let (one, two) = (
+        "\"rpms/clash-one-1-1.noarch.rpm\"",
+        "\"rpms/clash-two-1-1.noarch.rpm\"",
+    );
+    let outside = "\"rpms/outside-1-1.noarch.rpm\"";
+    let noarch = format!("\"rpms/{NOARCH}\"");
+    fs::create_dir_all(kitchen.0.join("recipes/tree/usr/share")).unwrap();
+    fs::write(kitchen.0.join("recipes/tree/usr/share/note"), "x").unwrap();
+    for (name, said) in [
+        ("a.toml", format!("packages = [{one}]")),
+        // The same name: it sees what the one before has left.
+        (
+            "b.toml",
+            format!("name = \"clash-one\"\npackages = [{one}, {outside}]\noverlay = \"tree\""),
+        ),
+        ("c.toml", format!("packages = [{outside}]")),
+        ("d.toml", format!("packages = [{one}]")),
+        ("e.toml", "pakages = []".to_owned()),
+        (
+            "f.toml",
+            format!("packages = [{two}]\nwith = [\"../store\"]"),
+        ),
+        (
+            "g.toml",
+            format!("name = \"clash-one-more\"\nversion = \"1\"\npackages = [{two}]"),
+        ),
+        (
+            "h.toml",
+            format!("packages = [{noarch}]\n[[allow]]\nfinding = \"left-out\"\nreason = \"r\""),
+        ),
+        (
+            "i.toml",
+            format!("name = \"pair\"\nversion = \"1\"\npackages = [{one}, {two}]"),
+        ),
+        (
+            "j.toml",
+            format!("name = \"clash-one\"\nversion = \"0\"\npackages = [{two}]"),
+        ),
+    ] {
+        kitchen.recipe(name, &said);
+    }
+    let recipes: Vec<_> = "abcdefghij"
+        .chars()
+        .map(|name| format!("recipes/{name}.toml"))
+        .collect();
+    let run = |jobs: &str, more: &[&str]| {
+        let typed = ["--jobs", jobs, "-o", "store", "--cache-dir", "cache"];
+        let recipes: Vec<_> = recipes.iter().map(String::as_str).collect();
+        kitchen.run(&[&typed[..], more, &recipes].concat())
+    };
+    let made = || -> Vec<(String, Vec<u8>)> {
+        let store = kitchen.0.join("store");
+        let names = if store.is_dir() {
+            names(&store)
+        } else {
+            Vec::new()
+        };
+        let bytes = |name: String| (name.clone(), fs::read(store.join(name)).unwrap());
+        names.into_iter().map(bytes).collect()
+    };
+    let rounds: [&[&str]; 5] = [
+        &["--dry-run"],
+        &[],
+        &[],
+        &["--json", "--dry-run"],
+        &["--json"],
+    ];
+    let story = |jobs: &str| {
+        for directory in ["store", "cache"] {
+            let _ = fs::remove_dir_all(kitchen.0.join(directory));
+        }
+        rounds.map(|more| (told(&run(jobs, more)), made()))
+    };
+    let expected = story("1");
+    let ((said, _, code), _) = &expected[1];
+    assert_eq!(*code, Some(2), "{said}");
+    let words = [
+        "number    1-1.2: outside.noarch 1-1 is gone\n",
+        "with      clash-one-1-1.2.x86-64.raw; ",
+        "failed: pattern-collision: ",
+        "would not be the newest",
+    ];
+    for words in words {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    for _ in 0..5 {
+        let found = story("8");
+        for (round, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let lines = |told: &(String, String, Option<i32>)| -> Vec<String> {
+                let said = told.0.lines().chain(told.1.lines());
+                said.map(str::to_owned).collect()
+            };
+            for (found, expected) in lines(&found.0).iter().zip(&lines(&expected.0)) {
+                assert_eq!(found, expected, "round {round}");
+            }
+            assert!(found.0 == expected.0, "round {round}");
+            assert!(found.1 == expected.1, "round {round}");
+        }
+    }
+}
+
+/// Every line of an error says which recipe it is about, and with `--strict` there is one round: what
+/// the plan shows and what the files show.
+#[test]
+fn all_that_stops_a_recipe_is_said_at_once() {
+    let kitchen = Kitchen::new();
+    fs::create_dir_all(kitchen.0.join("recipes/tree/usr/bin")).unwrap();
+    fs::write(
+        kitchen.0.join("recipes/tree/usr/bin/broken"),
+        b"\x7fELF and no more",
+    )
+    .unwrap();
+    kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");
+    kitchen.recipe(
+        "odd.toml",
+        "name = \"odd\"\nversion = \"1\"\noverlay = \"tree\"\n\
+         packages = [\"rpms/clash-two-1-1.noarch.rpm\", \"rpms/outside-1-1.noarch.rpm\"]",
+    );
+    let typed = ["-o", "store", "recipes/odd.toml", "recipes/a.toml"];
+    let ids = |said: &str| -> Vec<String> {
+        let errors = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("error: recipes/odd.toml: "));
+        errors
+            .map(|line| line.split(':').next().unwrap().to_owned())
+            .collect()
+    };
+    for (more, found) in [
+        (&["--strict"][..], &["left-out", "elf-unread"][..]),
+        (&[], &[]),
+    ] {
+        let outcome = kitchen.run(&[more, &typed].concat());
+        let said = text(&outcome.stderr);
+        assert_eq!(ids(&said), found, "{said}");
+        let errors = said.lines().filter(|line| line.starts_with("error: "));
+        let last = usize::from(!found.is_empty());
+        assert_eq!(errors.count(), found.len() + last, "{said}");
+    }
+    assert_eq!(kitchen.images("store").len(), 2);
+    // It is there now, and is not packed: it is judged all the same.
+    let said = text(&kitchen.run(&[&["--strict"][..], &typed].concat()).stderr);
+    assert_eq!(ids(&said), ["left-out", "elf-unread"], "{said}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ const KINDS: &str = "a base is a root directory, an RPM database (rpmdb.sqlite, 
 const OS_RELEASE_ALONE: &str = "to use only its os-release file: --os-release FILE";
 
 /// Where the base is described.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BaseSource {
     /// What says which packages it has.
     pub packages: PackageSource,
@@ -58,7 +58,7 @@ pub struct BaseSource {
 }
 
 /// What says which packages a base has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PackageSource {
     /// The RPM database of the machine that this program runs on, if it has one.
     Host,

@@ -1,7 +1,9 @@
 //! `build`, the default verb.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,19 +12,25 @@ use serde::Serialize;
 use crate::answer::Built;
 use crate::cli::BuildArguments;
 use crate::commands::check::table::{self, Cell};
-use crate::inputs::Inputs;
-use crate::inputs::recipe;
+use crate::inputs::{self, Inputs, recipe};
 use crate::packages::lock::Locking;
-use crate::pipeline;
-use crate::publish::signing::Signer;
+use crate::parallel;
+use crate::pipeline::{self, Run};
 use crate::report::{FailureText, Report};
 use crate::timings::{Clocks, Line, Summary, Took};
+use crate::turns::{Turn, Turns};
 use crate::words::failure::{Failure, Kind, Result};
 use crate::words::quantity::bytes;
 use crate::words::text::Tone;
 
 /// What the table at the end of several recipes says of each.
 const COLUMNS: [&str; 5] = ["recipe", "image", "state", "size", "seconds"];
+
+/// Images that are made at once: what was planned of each is in memory.
+const AT_ONCE: usize = 4;
+
+/// Letters of a reason that the table has.
+const LONGEST_REASON: usize = 60;
 
 /// The header of the table of `--timings`.
 const TIMES: [&str; 6] = ["stage", "times", "threads", "seconds", "busy", "busiest"];
@@ -68,8 +76,9 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
         }
         recipes => return each(recipes, arguments, report),
     };
-    let signer = pipeline::signer(&inputs)?;
-    let built = one(&inputs, signer.as_ref(), report)?;
+    let run = Run::new(pipeline::signer(&inputs)?);
+    let turns = Turns::new(1, report);
+    let built = one(&inputs, &run, &turns.begin(0))?;
     answer(&built, arguments, report)
 }
 
@@ -113,50 +122,50 @@ fn times(timings: &Summary) -> Vec<[Cell; 6]> {
         .collect()
 }
 
-/// Builds an image for each recipe. One that fails does not stop the others, but the run fails.
+/// A recipe of several, and what it says, until that is taken.
+struct Prepared<'a> {
+    number: usize,
+    recipe: &'a Path,
+    inputs: Mutex<Option<Result<Inputs>>>,
+}
+
+/// What became of it.
+struct Made<'a> {
+    recipe: &'a Path,
+    line: [Cell; 5],
+    failed: Option<Kind>,
+    /// For JSON.
+    outcome: Option<Outcome>,
+}
+
+/// Builds an image for each recipe, several at once. One that fails does not stop the others, but the
+/// run fails.
 fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Result<()> {
-    let mut locks = BTreeSet::new();
-    let prepare = |recipe: &PathBuf| {
-        let inputs = recipe::inputs(recipe, arguments)?;
-        match &inputs.packages.locking {
-            Locking::Write(path) if !locks.insert(path.clone()) => {
-                let text = format!("{} is already the lock of another recipe", path.display());
-                Err(Failure::usage(text).at(recipe.display()))
-            }
-            _ => Ok(inputs),
-        }
-    };
-    let prepared: Vec<_> = recipes.iter().map(prepare).collect();
-    let signer = match prepared.iter().find_map(|inputs| inputs.as_ref().ok()) {
-        Some(inputs) => pipeline::signer(inputs)?,
-        None => None,
-    };
+    let prepared = prepare(recipes, arguments);
+    let first = prepared.iter().find_map(|inputs| inputs.as_ref().ok());
+    let signer = first.map_or(Ok(None), pipeline::signer)?;
+    let run = Run::new(signer);
+    let turns = Turns::new(recipes.len(), report);
+    let items = recipes.iter().zip(prepared).enumerate();
+    let items: Vec<_> = items
+        .map(|(number, (recipe, inputs))| Prepared {
+            number,
+            recipe,
+            inputs: Mutex::new(Some(inputs)),
+        })
+        .collect();
+    let workers = inputs::workers(arguments.jobs).unwrap_or(1);
+    let Ok(made) = parallel::map(&items, workers.min(AT_ONCE), |item| {
+        Ok::<_, Infallible>(item.make(&run, turns.begin(item.number)))
+    });
+    let mut table = vec![COLUMNS.map(|name| Cell::from(name.to_owned()))];
     let mut answers = Vec::new();
     let mut failed: Vec<(&Path, Kind)> = Vec::new();
-    let mut table = vec![COLUMNS.map(|name| Cell::from(name.to_owned()))];
-    for (recipe, inputs) in recipes.iter().zip(prepared) {
-        let start = Clocks::start();
-        report.stage("recipe", &recipe.display().to_string());
-        let built = inputs.and_then(|inputs| {
-            one(&inputs, signer.as_ref(), report).map_err(|failure| failure.at(recipe.display()))
-        });
-        let outcome = match built {
-            Ok(built) => {
-                table.push(line(recipe, Ok(&built), start));
-                Outcome::Built(Box::new(built))
-            }
-            Err(failure) => {
-                table.push(line(recipe, Err(&failure), start));
-                failed.push((recipe, failure.kind));
-                if !report.is_json() {
-                    report.failure(&failure);
-                }
-                Outcome::Failed(FailureText::from(&failure))
-            }
-        };
-        if report.is_json() {
-            answers.push(Answer { recipe, outcome });
-        }
+    for one in made {
+        let recipe = one.recipe;
+        table.push(one.line);
+        failed.extend(one.failed.map(|kind| (recipe, kind)));
+        answers.extend(one.outcome.map(|outcome| Answer { recipe, outcome }));
     }
     report.summary(&table::aligned(&table));
     answer(&Answers { recipes: answers }, arguments, report)?;
@@ -178,16 +187,69 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     })
 }
 
+/// Reads the recipes. Two can't write the same lock.
+fn prepare(recipes: &[PathBuf], arguments: &BuildArguments) -> Vec<Result<Inputs>> {
+    let mut locks = BTreeSet::new();
+    let prepare = |recipe: &PathBuf| {
+        let inputs = recipe::inputs(recipe, arguments)?;
+        match &inputs.packages.locking {
+            Locking::Write(path) if !locks.insert(path.clone()) => {
+                let text = format!("{} is already the lock of another recipe", path.display());
+                Err(Failure::usage(text).at(recipe.display()))
+            }
+            _ => Ok(inputs),
+        }
+    };
+    recipes.iter().map(prepare).collect()
+}
+
+impl<'a> Prepared<'a> {
+    /// Builds the image, and says what becomes of it.
+    fn make(&self, run: &Run, turn: Turn<'_>) -> Made<'a> {
+        let (recipe, report) = (self.recipe, turn.report());
+        let start = Clocks::start();
+        report.stage("recipe", &recipe.display().to_string());
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = || Failure::io("building", anyhow!("the recipe was built before"));
+        let inputs = inputs.take().unwrap_or_else(|| Err(taken()));
+        let built = inputs.and_then(|inputs| {
+            one(&inputs, run, &turn).map_err(|failure| failure.at(recipe.display()))
+        });
+        let time = start.passed().0.saturating_sub(turn.waited());
+        let line = line(recipe, built.as_ref(), time);
+        let failed = built.as_ref().err().map(|failure| failure.kind);
+        let outcome = match (built, report.is_json()) {
+            (Ok(built), true) => Some(Outcome::Built(Box::new(built))),
+            (Err(failure), true) => Some(Outcome::Failed(FailureText::from(&failure))),
+            (Ok(_), false) => None,
+            (Err(failure), false) => {
+                report.failure(&failure);
+                None
+            }
+        };
+        Made {
+            recipe,
+            line,
+            failed,
+            outcome,
+        }
+    }
+}
+
 /// Returns the line of the last table on a recipe: what became of it, and what it took.
-fn line(recipe: &Path, outcome: std::result::Result<&Built, &Failure>, start: Clocks) -> [Cell; 5] {
-    let seconds = format!("{:.1}", start.passed().0.as_secs_f64());
+fn line(
+    recipe: &Path,
+    outcome: std::result::Result<&Built, &Failure>,
+    time: Duration,
+) -> [Cell; 5] {
+    let seconds = format!("{:.1}", time.as_secs_f64());
     let (image, state, tone, size) = match outcome {
         Ok(built) => {
             let (state, size) = built.became();
             (built.image_file(), state.to_owned(), Tone::Good, size)
         }
         Err(failure) => {
-            let state = format!("failed ({})", failure.reasons().join(", "));
+            let state = failed(&recipe.display().to_string(), failure);
             ("-".to_owned(), state, Tone::Bad, None)
         }
     };
@@ -200,11 +262,67 @@ fn line(recipe: &Path, outcome: std::result::Result<&Built, &Failure>, start: Cl
     ]
 }
 
+/// Says in a few words why a recipe failed: by its findings, if they are the reason, else by the
+/// beginning of the error.
+fn failed(recipe: &str, failure: &Failure) -> String {
+    if !failure.findings.is_empty() {
+        return format!("failed ({})", failure.reasons().join(", "));
+    }
+    let lines = failure.lines();
+    let error = lines.as_str().lines().next().unwrap_or_default();
+    // The recipe is in the first column; its line is not the reason.
+    let rest = error.strip_prefix(recipe).unwrap_or(error);
+    let rest = rest.trim_start_matches(|letter: char| letter == ':' || letter.is_ascii_digit());
+    let reason = rest.trim_start();
+    match reason.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("failed: {}...", reason[..end].trim_end()),
+        None => format!("failed: {reason}"),
+    }
+}
+
 /// Builds one image, or shows its plan.
-fn one(inputs: &Inputs, signer: Option<&Signer>, report: &Report) -> Result<Built> {
-    let built = pipeline::build(inputs, signer, report)?;
+fn one(inputs: &Inputs, run: &Run, turn: &Turn<'_>) -> Result<Built> {
+    let report = turn.report();
+    let built = pipeline::build(inputs, run, turn)?;
     if inputs.dry_run && !report.is_json() {
+        turn.come_first();
         built.print_plan(report)?;
     }
     Ok(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_recipe_failed_in_a_few_words() {
+        let long = "x".repeat(200);
+        let long_reason = format!("failed: {}...", "x".repeat(60));
+        for (failure, expected) in [
+            (
+                Failure::usage("unknown key").at("a.toml:3"),
+                "failed: unknown key",
+            ),
+            (Failure::refused(anyhow!("no")).at("a.toml"), "failed: no"),
+            (
+                Failure::usage("3 is no name").at("a.toml"),
+                "failed: 3 is no name",
+            ),
+            (
+                Failure::io("reading b", anyhow!("gone")),
+                "failed: reading b: gone",
+            ),
+            (Failure::usage(long), &*long_reason),
+            (
+                Failure {
+                    findings: vec!["empty-image"],
+                    ..Failure::usage("x")
+                },
+                "failed (empty-image)",
+            ),
+        ] {
+            assert_eq!(failed("a.toml", &failure), expected);
+        }
+    }
 }

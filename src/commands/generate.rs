@@ -37,8 +37,8 @@ const ABOUT_RECIPES: [&str; 5] = [
      in a table such as [for.arm64]. Both are laid over each other as what is typed is laid over the \
      recipe: lists are added, first those of included files, then the recipe's, then those for the \
      architecture; of single values the last one counts. A file that is included twice counts once.",
-    "Several recipes make an image each, one after the other. One that fails does not stop the others; \
-     the exit code is the highest of theirs.",
+    "Several recipes make an image each, side by side, as if one had been made after the other. One that \
+     fails does not stop the others; the exit code is the highest of theirs.",
 ];
 
 /// Files that are read or written without being named: each with the option that it stands in for.

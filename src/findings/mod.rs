@@ -180,12 +180,23 @@ impl Waivers {
 
     /// Says whether this finding stops the build.
     pub fn stops(&self, finding: &Finding) -> bool {
+        self.stops_if(self.strict, finding)
+    }
+
+    fn stops_if(&self, strict: bool, finding: &Finding) -> bool {
         let is_allowed = self.allows(finding);
         match finding.kind.severity {
             Severity::Always => true,
             Severity::Fatal => !is_allowed,
-            Severity::Note => (self.strict || finding.fatal) && !is_allowed,
+            Severity::Note => (strict || finding.fatal) && !is_allowed,
         }
+    }
+
+    /// Says whether findings stop the build, and each of them for nothing but `--strict`: then what else
+    /// there is to find may be found first.
+    pub fn stop_by_strictness(&self, findings: &[Finding]) -> bool {
+        let any = |strict| findings.iter().any(|one| self.stops_if(strict, one));
+        any(self.strict) && !any(false)
     }
 
     /// Says whether the user allowed this finding, and so knows of it.

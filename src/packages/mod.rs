@@ -37,6 +37,7 @@ use crate::findings::{Finding, kinds};
 use crate::packages::choose::{Provided, Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
+use crate::packages::repository::Opened;
 use crate::packages::trust::Trust;
 use crate::report::Report;
 use crate::timings::Stage;
@@ -80,8 +81,14 @@ impl Selection {
 }
 
 /// Returns the packages of the image: those that were named, and with repositories what they
-/// require. What was asked for and is in the base comes back as findings.
-pub fn select(settings: &Settings, base: &Base, report: &Report) -> Result<Selection> {
+/// require. What was asked for and is in the base comes back as findings. Repositories that were
+/// `opened` before are not read again.
+pub fn select(
+    settings: &Settings,
+    base: &Base,
+    opened: &Opened,
+    report: &Report,
+) -> Result<Selection> {
     let mut named: Vec<_> = (settings.files.iter())
         .map(|path| {
             let package = repository::read_header(path).map_err(package_failure)?;
@@ -102,7 +109,7 @@ pub fn select(settings: &Settings, base: &Base, report: &Report) -> Result<Selec
     let selection = if settings.repositories.is_empty() {
         as_named(named, &trust, base)?
     } else {
-        let offer = Offer::open(settings, base, named, trust, report)?;
+        let offer = Offer::open(settings, base, named, trust, opened, report)?;
         match &settings.locking {
             Locking::Follow(lock) => as_locked(lock, settings, base, offer)?,
             Locking::None | Locking::Write(_) => as_chosen(settings, base, &offer, report)?,
@@ -126,7 +133,8 @@ pub fn provided(
         return Ok((None, Vec::new()));
     }
     let trust = Trust::open(&settings.trust)?;
-    let offer = Offer::open(settings, base, Vec::new(), trust, report)?;
+    let opened = Opened::default();
+    let offer = Offer::open(settings, base, Vec::new(), trust, &opened, report)?;
     let assume = settings.assume_next_build;
     let (provided, unknown) = choose::provided_by_list(base, &offer.for_solver()?, assume);
     Ok((provided, unknown.into_iter().collect()))

@@ -16,7 +16,7 @@ use crate::packages::choose::{self, Owners};
 use crate::packages::chosen::{Chosen, Origin};
 use crate::packages::lock::{self, Followed};
 use crate::packages::modules;
-use crate::packages::repository::{self, Downloads, Repository, Seen, Variables};
+use crate::packages::repository::{self, Downloads, Opened, Reading, Repository, Seen, Variables};
 use crate::packages::settings::Settings;
 use crate::packages::trust::Trust;
 use crate::report::Report;
@@ -42,6 +42,7 @@ impl<'a> Offer<'a> {
         base: &Base,
         named: Vec<(PathBuf, Package)>,
         trust: Trust,
+        opened: &Opened,
         report: &'a Report,
     ) -> Result<Self> {
         let variables = Variables::of(base, &settings.variables, settings.architecture_for(base)?)?;
@@ -49,7 +50,12 @@ impl<'a> Offer<'a> {
         let seen = settings.locking.seen()?;
         let sources = &settings.repositories;
         let mut repositories = report.timed(Stage::Repositories, || {
-            repository::open(sources, &seen, &variables, &trust, &downloads, report)
+            let reading = Reading {
+                variables: &variables,
+                trust: &trust,
+                downloads: &downloads,
+            };
+            repository::open(sources, &seen, reading, opened, report)
         })?;
         if let Some(line) = modules::apply(&mut repositories, &settings.modules, base)? {
             report.stage("modules", &line);

@@ -179,7 +179,7 @@ fn files_names_and_repositories() {
         ),
     ] {
         let settings = settings(files, names, repositories);
-        let selection = select(&settings, &base(), &report()).unwrap();
+        let selection = select(&settings, &base(), &Opened::default(), &report()).unwrap();
         assert_eq!(said(&selection), expected);
         assert_eq!(selection.packages().len(), selection.chosen.len());
         // This base was not looked up.
@@ -215,7 +215,7 @@ fn only_the_main_package_has_a_position() {
             main: main.map(str::to_owned),
             ..settings(&files, &[], &[])
         };
-        let selection = select(&settings, &base(), &report()).unwrap();
+        let selection = select(&settings, &base(), &Opened::default(), &report()).unwrap();
         let packages = selection.packages();
         let found: Vec<_> = (packages.iter())
             .map(|package| package.nevra.to_string())
@@ -232,7 +232,7 @@ fn the_repository_of_the_lower_priority_wins() {
         for (source, priority) in settings.repositories.iter_mut().zip(priorities) {
             source.priority = priority;
         }
-        let selection = select(&settings, &base(), &report()).unwrap();
+        let selection = select(&settings, &base(), &Opened::default(), &report()).unwrap();
         let from = selection.chosen[1].origin.repository.as_deref();
         assert_eq!(from, Some(expected), "{priorities:?}");
     }
@@ -257,7 +257,7 @@ fn whose_keys_count() {
         if given {
             settings.trust.keyrings = vec![PUBLIC.into()];
         }
-        let selection = select(&settings, &base(), &report()).unwrap();
+        let selection = select(&settings, &base(), &Opened::default(), &report()).unwrap();
         let found: Vec<_> = selection.findings.iter().map(|one| one.kind.id).collect();
         assert_eq!(found, expected, "{files:?} {given}");
     }
@@ -266,7 +266,15 @@ fn whose_keys_count() {
     let report = report();
     let named = vec![(fixture(TOOLS), read_header(&fixture(TOOLS)).unwrap())];
     let trust = Trust::open(&settings.trust).unwrap();
-    let mut offer = Offer::open(&settings, &base(), named, trust, &report).unwrap();
+    let mut offer = Offer::open(
+        &settings,
+        &base(),
+        named,
+        trust,
+        &Opened::default(),
+        &report,
+    )
+    .unwrap();
     let keys = Keyring::parse(&std::fs::read(PUBLIC).unwrap(), "").unwrap();
     offer.trust_repositories(&keys);
     let selection = as_chosen(&settings, &base(), &offer, &report).unwrap();
@@ -297,14 +305,14 @@ fn a_lock_is_followed_or_refused() {
     ] {
         settings.locking = locking;
         settings.dry_run = dry_run;
-        let selection = select(&settings, &listed(old), &report());
+        let selection = select(&settings, &listed(old), &Opened::default(), &report());
         let selection = selection.map_err(|failure| failure.source).unwrap();
         assert!(selection.provided.is_none());
         selection.keep_lock(&settings, &report()).unwrap();
         assert_eq!(path.exists(), expected, "{:?} {dry_run}", settings.locking);
     }
     settings.locking = Locking::Follow(path.clone());
-    let again = select(&settings, &listed(old), &report()).unwrap();
+    let again = select(&settings, &listed(old), &Opened::default(), &report()).unwrap();
     assert_eq!(
         said(&again)[0],
         "clash-one-1-1.noarch from a file: asked for"
@@ -312,7 +320,9 @@ fn a_lock_is_followed_or_refused() {
     // The base's package is not in the repository, so that what it provides is not known.
     assert_eq!(said(&again)[1..], ["unknown-in-base"]);
     assert!(again.provided.is_none());
-    let refused = select(&settings, &listed(new), &report()).err().unwrap();
+    let refused = select(&settings, &listed(new), &Opened::default(), &report())
+        .err()
+        .unwrap();
     let text = refused.source.to_string();
     assert_eq!(
         text,
@@ -326,11 +336,11 @@ fn a_lock_is_followed_or_refused() {
     let more = directory(&["clash-two-1-1.noarch"]);
     settings.repositories[0].place = Place::Directory(more.path().to_owned());
     settings.locking = Locking::Write(path.clone());
-    let first = select(&settings, &base, &report()).unwrap();
+    let first = select(&settings, &base, &Opened::default(), &report()).unwrap();
     assert!(first.provided.is_some());
     first.keep_lock(&settings, &report()).unwrap();
     settings.locking = Locking::Follow(path);
-    let again = select(&settings, &base, &report()).unwrap();
+    let again = select(&settings, &base, &Opened::default(), &report()).unwrap();
     assert!(again.provided.is_some());
     assert_eq!(
         said(&again),

@@ -159,7 +159,8 @@ impl Failure {
         self
     }
 
-    /// Returns the reason as lines, the outermost first: one, unless a [`Text`] is the reason.
+    /// Returns the reason as lines, the outermost first: one, unless a [`Text`] is the reason. Each has
+    /// before it where it lies.
     pub fn lines(&self) -> Text {
         let mut text = Text::default();
         let mut line = String::new();
@@ -175,10 +176,8 @@ impl Failure {
             match cause.downcast_ref::<Text>() {
                 None => line += &said,
                 Some(reason) => {
-                    let mut lines = reason.as_str().lines();
-                    line += lines.next().unwrap_or_default();
-                    text.line(std::mem::take(&mut line));
-                    text.extend(lines);
+                    let place = std::mem::take(&mut line);
+                    text.extend(reason.as_str().lines().map(|said| format!("{place}{said}")));
                 }
             }
         }
@@ -370,6 +369,6 @@ mod tests {
             "reading a.rpm: unknown frame\n"
         );
         let text: Text = ["one", "two"].into_iter().collect();
-        assert_eq!(lines(Failure::refused(text).at("a")), "a: one\ntwo\n");
+        assert_eq!(lines(Failure::refused(text).at("a")), "a: one\na: two\n");
     }
 }

@@ -30,8 +30,9 @@
 //! say what the base is, so either replaces what the recipe says of it. Packages can't be typed
 //! beside recipes, nor can what several images can't share: name, lock and tree.
 //!
-//! Recipes make their images one after the other, each with inputs of its own, into one store. One
-//! that fails does not stop the others; the exit code is the highest of theirs. What signs is
+//! Recipes make their images side by side, each with inputs of its own, into one store, as if one had
+//! been made after the other: see [`turns`](crate::turns). A base or a repository that several of them
+//! name is read once. One that fails does not stop the others; the exit code is the highest of theirs. What signs is
 //! opened once, so a passphrase is asked for once. Two recipes can't write the same lock.
 //!
 //! A recipe may [include](layers) files with what several have in common, and have parts for one

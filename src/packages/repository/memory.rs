@@ -14,7 +14,7 @@ use crate::findings::{Finding, kinds};
 use crate::words::failure::{Failure, Result};
 
 /// What was seen of a repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
     /// The highest revision of its list, mostly seconds since 1970.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder, Withheld};
@@ -52,6 +53,15 @@ pub struct Metadata {
     site: Site,
     repomd: Repomd,
     is_fetched: bool,
+    looked_up: Mutex<LookedUp>,
+}
+
+/// Paths that were looked up in the file lists.
+#[derive(Default)]
+struct LookedUp {
+    paths: BTreeSet<String>,
+    /// The packages that have them, by their index.
+    owners: BTreeMap<String, BTreeSet<usize>>,
 }
 
 impl Metadata {
@@ -114,6 +124,7 @@ impl Metadata {
             site,
             repomd,
             is_fetched,
+            looked_up: Mutex::default(),
         })
     }
 
@@ -249,15 +260,41 @@ impl Metadata {
         Modules::read(Box::new(file), &origin, listed).map_err(package_failure)
     }
 
-    /// Returns which packages have which of these paths.
+    /// Returns which packages have which of these paths. The lists are read for those that were not
+    /// looked up before.
     pub fn owners(
         &self,
         catalog: &Catalog,
         paths: &BTreeSet<String>,
         downloads: &Downloads<'_>,
     ) -> Result<Vec<(usize, String)>> {
+        let mut known = (self.looked_up.lock()).unwrap_or_else(PoisonError::into_inner);
+        let new: BTreeSet<_> = paths.difference(&known.paths).cloned().collect();
+        if !new.is_empty() {
+            for (index, path) in self.listed_owners(catalog, &new, downloads)? {
+                known.owners.entry(path).or_default().insert(index);
+            }
+            known.paths.extend(new);
+        }
+        let of = |path: &String| {
+            let owners = known.owners.get(path).into_iter().flatten();
+            owners
+                .map(|index| (*index, path.clone()))
+                .collect::<Vec<_>>()
+        };
+        let owners: BTreeSet<_> = paths.iter().flat_map(of).collect();
+        Ok(owners.into_iter().collect())
+    }
+
+    /// Looks up in the file lists which packages have which of these paths.
+    fn listed_owners(
+        &self,
+        catalog: &Catalog,
+        paths: &BTreeSet<String>,
+        downloads: &Downloads<'_>,
+    ) -> Result<BTreeSet<(usize, String)>> {
         let Some(listed) = self.repomd.file(&Kind::Filelists) else {
-            return Ok(Vec::new());
+            return Ok(BTreeSet::new());
         };
         let (file, origin) = self.metadata_file(listed, downloads)?;
         let mut lists = Filelists::open(Box::new(file), &origin, listed, paths.clone())
@@ -276,7 +313,7 @@ impl Metadata {
                 owners.extend(list.files.into_iter().map(|path| (*index, path)));
             }
         }
-        Ok(owners.into_iter().collect())
+        Ok(owners)
     }
 
     /// Opens a metadata file; its checksum is left to the reader.
@@ -456,6 +493,7 @@ mod tests {
             site,
             repomd: Repomd::default(),
             is_fetched: true,
+            looked_up: Mutex::default(),
         }
     }
 

@@ -27,6 +27,7 @@ mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use openpgp::Keyring;
@@ -44,6 +45,7 @@ pub use source::RepositorySource;
 pub use variables::Variables;
 
 use crate::findings::{Finding, kinds};
+use crate::once::Once;
 use crate::packages::choose::solvable;
 use crate::packages::trust::Trust;
 use crate::parallel;
@@ -64,6 +66,7 @@ const UNCHECKED: &str = "no signature of its metadata or its packages is checked
                          with --keyring FILE";
 
 /// Packages on offer from one place.
+#[derive(Clone)]
 pub struct Repository {
     /// How messages call it.
     pub name: String,
@@ -84,7 +87,7 @@ pub struct Repository {
     /// What is to be remembered of it.
     pub seen: Seen,
     imported: Vec<String>,
-    holding: Holding,
+    holding: Arc<Holding>,
 }
 
 /// Where the file of a package is, and what it is.
@@ -103,7 +106,7 @@ enum Holding {
     /// The RPM file of each package of the catalog.
     Files(Vec<PathBuf>),
     /// Files that metadata speak of.
-    Listed(Metadata),
+    Listed(Box<Metadata>),
 }
 
 impl Repository {
@@ -137,7 +140,7 @@ impl Repository {
     /// Says where the file of the package of that index is. A file that no metadata speak of is
     /// hashed.
     pub fn located(&self, index: usize) -> Result<Option<Located>> {
-        match &self.holding {
+        match &*self.holding {
             Holding::Files(files) => files.get(index).map(|path| located(path)).transpose(),
             Holding::Listed(_) => Ok(self.listed(index)),
         }
@@ -150,7 +153,7 @@ impl Repository {
         paths: &BTreeSet<String>,
         downloads: &Downloads<'_>,
     ) -> Result<Vec<(usize, String)>> {
-        match &self.holding {
+        match &*self.holding {
             // Headers have all paths.
             Holding::Files(_) => Ok(Vec::new()),
             Holding::Listed(metadata) => metadata.owners(&self.catalog, paths, downloads),
@@ -187,26 +190,44 @@ pub fn of_files(files: Vec<PathBuf>, like: &Repository) -> Result<Repository> {
         findings: Vec::new(),
         seen: Seen::default(),
         imported: Vec::new(),
-        holding: Holding::Files(files),
+        holding: Arc::new(Holding::Files(files)),
     })
 }
 
-/// Reads what repositories have on offer. `seen` is what a lock remembers of them, by name.
+/// Repositories that were read, with the same trust and by the same downloads: by how they were named,
+/// what stands for their variables, and what a lock remembers of them.
+pub type Opened = Once<(RepositorySource, Variables, Seen), Repository>;
+
+/// How repositories are read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// What their `.repo` files may leave open.
+    pub variables: &'a Variables,
+    /// Whom the user trusts.
+    pub trust: &'a Trust,
+    /// What fetches from them.
+    pub downloads: &'a Downloads<'a>,
+}
+
+/// Reads what repositories have on offer, but for those that were `opened` before. `seen` is what a
+/// lock remembers of them, by name.
 pub fn open(
     sources: &[RepositorySource],
     seen: &BTreeMap<String, Seen>,
-    variables: &Variables,
-    trust: &Trust,
-    downloads: &Downloads<'_>,
+    reading: Reading<'_>,
+    opened: &Opened,
     report: &Report,
 ) -> Result<Vec<Repository>> {
+    let timings = report.timings();
+    let threads = CONNECTIONS.min(sources.len());
     let repositories = parallel::map(sources, CONNECTIONS, |source| {
         let seen = seen.get(&source.name).cloned().unwrap_or_default();
-        report
-            .timings()
-            .help(Stage::Repositories, CONNECTIONS.min(sources.len()), || {
-                open_one(source, seen, variables, trust, downloads, report.timings())
-            })
+        let key = (source.clone(), reading.variables.clone(), seen.clone());
+        let repository = opened.get(key, || {
+            let open = || open_one(source, seen, reading, timings);
+            timings.help(Stage::Repositories, threads, open)
+        })?;
+        Ok::<_, Failure>(Repository::clone(&repository))
     })?;
     for repository in &repositories {
         for line in &repository.imported {
@@ -221,11 +242,14 @@ pub fn open(
 fn open_one(
     source: &RepositorySource,
     locked: Seen,
-    variables: &Variables,
-    trust: &Trust,
-    downloads: &Downloads<'_>,
+    reading: Reading<'_>,
     timings: &Timings,
 ) -> Result<Repository> {
+    let Reading {
+        variables,
+        trust,
+        downloads,
+    } = reading;
     let site = Site::of(source, variables, downloads)?;
     let (kept, id) = match &site {
         Site::Web(web) => (downloads.seen(&web.id)?, Some(web.id.clone())),
@@ -256,7 +280,7 @@ fn open_one(
             let catalog = metadata.catalog(downloads, timings)?;
             let withheld = metadata.withheld(&catalog, downloads)?;
             modules = metadata.modules(downloads)?;
-            (catalog, withheld, Holding::Listed(metadata))
+            (catalog, withheld, Holding::Listed(Box::new(metadata)))
         }
     };
     withheld.extend(source.admitted.left_out(&catalog));
@@ -277,7 +301,7 @@ fn open_one(
         findings,
         seen,
         imported: keys.imported,
-        holding,
+        holding: Arc::new(holding),
     })
 }
 
@@ -296,7 +320,7 @@ impl Repository {
             findings: Vec::new(),
             seen: Seen::default(),
             imported: Vec::new(),
-            holding: Holding::Files(files),
+            holding: Arc::new(Holding::Files(files)),
         }
     }
 }

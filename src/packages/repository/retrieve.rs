@@ -42,7 +42,7 @@ pub fn retrieve(
             bar.inc(length.saturating_sub(before.get()));
             before.set(length.max(before.get()));
         };
-        let path = match (&repository.holding, file) {
+        let path = match (&*repository.holding, file) {
             (Holding::Files(files), _) => files.get(one.index).cloned(),
             (Holding::Listed(metadata), Some(file)) => {
                 Some(metadata.package(file, fully, downloads, &progress)?)
@@ -72,7 +72,7 @@ fn listed(
     let repository = repositories
         .get(one.repository)
         .ok_or_else(|| Failure::refused(anyhow!("a package of no repository was chosen")))?;
-    let file = match &repository.holding {
+    let file = match &*repository.holding {
         Holding::Files(_) => None,
         Holding::Listed(_) => {
             let file = listing::package_file(&repository.catalog, one.index);

@@ -13,7 +13,7 @@ use crate::words::failure::{Failure, Result};
 pub const DEFAULT_PRIORITY: i32 = 99;
 
 /// A repository as it was named.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RepositorySource {
     /// How messages call it.
     pub name: String,
@@ -34,7 +34,7 @@ pub struct RepositorySource {
 }
 
 /// Where a repository is. Variables such as `$releasever` may be in URLs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A directory with `repodata/`, or one of RPM files.
     Directory(PathBuf),
@@ -51,7 +51,7 @@ impl Default for Place {
 }
 
 /// What a `.repo` file says of signatures; nothing where it is silent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trust {
     /// `gpgcheck`, `pkg_gpgcheck`: packages must be signed.
     pub packages: Option<bool>,
@@ -62,7 +62,7 @@ pub struct Trust {
 }
 
 /// Which packages of a repository are on offer, by what dnf calls package specifications.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Admitted {
     /// `includepkgs`: if there are any, these alone.
     pub included: Vec<String>,

@@ -105,7 +105,12 @@ fn opened(
         ..Variables::default()
     };
     let seen = BTreeMap::new();
-    let mut repositories = open(&[source], &seen, &variables, trust, downloads, &report())?;
+    let reading = Reading {
+        variables: &variables,
+        trust,
+        downloads,
+    };
+    let mut repositories = open(&[source], &seen, reading, &Opened::default(), &report())?;
     assert_eq!(repositories.len(), 1);
     Ok(repositories.remove(0))
 }
@@ -534,7 +539,12 @@ fn keys_and_revisions_are_remembered() {
         let locked = [(name.to_owned(), before)].into();
         let variables = Variables::default();
         let sources = std::slice::from_ref(&source);
-        let opened = open(sources, &locked, &variables, &trust, &downloads, &report());
+        let reading = Reading {
+            variables: &variables,
+            trust: &trust,
+            downloads: &downloads,
+        };
+        let opened = open(sources, &locked, reading, &Opened::default(), &report());
         assert_eq!(opened.is_ok(), after.is_some(), "{row}");
         let Ok(opened) = opened else {
             continue;

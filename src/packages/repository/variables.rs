@@ -28,7 +28,7 @@ const RELEASES: [&str; 6] = [
 ];
 
 /// What `.repo` files may leave open.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variables {
     /// What the user or the system gives a value of its own.
     pub given: BTreeMap<String, String>,

@@ -33,6 +33,9 @@ pub(super) struct Blocks<W: Write + Seek> {
     count: usize,
 }
 
+/// The output, and what its writer took.
+type Timed<W> = (Output<W>, Duration);
+
 /// The output with all blocks, and what they took.
 type Written<W> = (Output<W>, Spent);
 
@@ -55,7 +58,7 @@ struct Threads<W> {
     jobs: Option<SyncSender<Job>>,
     buffers: Receiver<Vec<u8>>,
     workers: Vec<JoinHandle<Duration>>,
-    writer: Option<JoinHandle<Result<(Output<W>, Duration), Error>>>,
+    writer: Option<JoinHandle<Result<Timed<W>, Error>>>,
 }
 
 /// A block on its way.
