@@ -5,6 +5,7 @@
 //! extension-release file are in it, and an image of ours has the file under both of its names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,13 @@ impl Inside {
     pub fn modules(&mut self) -> Result<Modules> {
         modules::read_back(&mut *self.reader, &self.tree)
             .map_err(|error| image_failure(&self.path, error))
+    }
+
+    /// Writes a content into a file.
+    pub fn copy(&mut self, id: &ContentId, into: &mut File) -> Result<()> {
+        let copied = (self.reader.open_content(id))
+            .and_then(|mut content| io::copy(&mut content, into).map(drop));
+        copied.map_err(|error| image_failure(&self.path, error))
     }
 
     /// Returns the tree, and a function that gives a content of it an id that means the same

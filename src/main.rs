@@ -30,6 +30,7 @@ mod plan;
 mod publish;
 mod report;
 mod timings;
+mod trial;
 mod turns;
 mod words;
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Some(Verb::Diff(arguments)) => arguments.verbosity,
         Some(Verb::Gate(arguments)) => arguments.verbosity,
         Some(Verb::Plan(arguments)) => arguments.verbosity,
+        Some(Verb::Try(arguments)) => arguments.verbosity(),
         Some(Verb::Import(arguments)) => arguments.from.result().verbosity,
         Some(Verb::Explain(arguments)) => arguments.verbosity,
         Some(Verb::Rules(arguments)) => arguments.verbosity,
@@ -80,6 +82,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Diff(arguments)) => commands::diff::run(arguments, report),
         Some(Verb::Gate(arguments)) => commands::gate::run(arguments, report),
         Some(Verb::Plan(arguments)) => commands::plan::run(arguments, report),
+        Some(Verb::Try(arguments)) => commands::trial::run(arguments, report),
         Some(Verb::Import(arguments)) => commands::import::run(arguments, report),
         Some(Verb::Explain(arguments)) => commands::explain::run(arguments, report),
         Some(Verb::Rules(_)) => rules::run(report),

@@ -73,6 +73,7 @@ mod sysupdate;
 mod takeover;
 mod times;
 mod transfer;
+mod trial;
 mod verdicts;
 mod why;
 mod with;

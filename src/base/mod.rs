@@ -66,6 +66,8 @@ pub enum PackageSource {
     At(PathBuf),
     /// Packages that are installed, for the purpose, from the repositories.
     Install(Vec<String>),
+    /// Nothing: of the root directory at this path, only the files count.
+    NoneOf(PathBuf),
     /// Nothing.
     Unknown,
 }
@@ -138,6 +140,10 @@ impl Base {
                     ..Found::default()
                 };
                 (format!("an installation of {}", first_of(names)), found)
+            }
+            PackageSource::NoneOf(path) => {
+                let found = root(path, own_os_release(path)?, None)?;
+                (path.display().to_string(), found)
             }
             PackageSource::Unknown => {
                 let named = source.os_release.as_deref();

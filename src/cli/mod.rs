@@ -10,6 +10,7 @@ mod network;
 pub mod plan;
 mod signing;
 pub mod store;
+mod trial;
 mod why;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub use network::{LookupArguments, NetworkArguments};
 pub use plan::PlanArguments;
 pub use signing::SigningArguments;
 pub use store::StoreArguments;
+pub use trial::TryArguments;
 pub use why::WhyArguments;
 
 const EXAMPLES: &str = "\
@@ -133,6 +135,8 @@ pub enum Verb {
     Check(CheckArguments),
     /// Say before an OS update whether a store's extensions stay: for a hook on the host
     Gate(GateArguments),
+    /// Run a command in a base with images merged, before they are on any host
+    Try(TryArguments),
     /// Split recipes into jobs for a CI
     Plan(PlanArguments),
     /// Make recipes of the configuration of another builder

@@ -14,4 +14,5 @@ pub mod inspect;
 pub mod plan;
 pub mod rules;
 pub mod store;
+pub mod trial;
 pub mod why;

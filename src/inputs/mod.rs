@@ -7,6 +7,7 @@ pub mod recipe;
 mod repositories;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use architecture::Architecture;
@@ -394,6 +395,15 @@ fn output(path: &Path) -> Result<PathBuf> {
 pub fn plain_terminal() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Returns the kind of terminal that a command is started on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+pub fn terminal() -> Option<OsString> {
+    std::env::var_os("TERM")
 }
 
 /// Returns what signs, if anything was named, and at what time.

@@ -13,6 +13,7 @@ fn shown(kind: &str, program: &str, script: &str) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_commands_come_to() {
     for (script, expected) in [
         (

@@ -1,0 +1,61 @@
+//! `try`: runs a command in a base with images merged over it.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use architecture::Architecture;
+use clients::{Client, Host, Outcome, Systemd};
+
+use crate::base::{Base, PackageSource};
+use crate::cli::TryArguments;
+use crate::commands::hosts;
+use crate::inputs;
+use crate::inspected::InspectedImage;
+use crate::report::Report;
+use crate::trial::{self, Trial};
+use crate::words::failure::{Failure, Result};
+
+/// Becomes the command; returns only if that does not begin.
+pub fn run(arguments: &TryArguments, report: &Report) -> Result<()> {
+    // First of all: a process with threads can't.
+    trial::enter(arguments.network)?;
+    let path = (arguments.base.as_deref()).unwrap_or(Path::new("/"));
+    let images = merged(path, arguments)?;
+    let trial = Trial::begin(path, images, arguments.network)?;
+    for note in &trial.notes {
+        report.stage("note", note);
+    }
+    Err(trial.run(&arguments.command, inputs::terminal()))
+}
+
+/// Opens the images, each of which the newest client would merge on the base.
+fn merged(path: &Path, arguments: &TryArguments) -> Result<Vec<InspectedImage>> {
+    if !path.join("usr/bin").is_dir() {
+        let text = format!("{} is not a root directory with programs", path.display());
+        return Err(Failure::usage(text));
+    }
+    let source = hosts::of(
+        PackageSource::NoneOf(path.to_owned()),
+        arguments.os_release.clone(),
+    );
+    let base = Base::open(&source)?;
+    let architecture = base.architecture.map(Architecture::systemd);
+    let newest = Client::Sysext(Systemd::V262);
+    let host = Host {
+        os_release: &base.os_release,
+        architecture,
+        is_initrd: false,
+    };
+    let mut images = Vec::new();
+    for path in &arguments.images {
+        let image = InspectedImage::open(path, false, arguments.link.as_deref(), architecture)?;
+        let verdict = clients::judge(newest, &image.facts, host);
+        if verdict.outcome != Outcome::Accepted {
+            let (outcome, words) = (verdict.outcome.word(), verdict.words);
+            let text = anyhow!("{}: {outcome} by {newest}: {words}", path.display());
+            return Err(Failure::refused(text));
+        }
+        images.push(image);
+    }
+    Ok(images)
+}

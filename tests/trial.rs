@@ -1,0 +1,237 @@
+//! `try`: what a command sees, and that nothing of it stays. The base is a system of its own, which
+//! no test changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::client::TRIXIE;
+use crate::workshop::{Scratch, fixture, program, text};
+
+/// Makes an image of a prepared tree for the base.
+fn image(scratch: &Scratch, name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let tree = scratch.join(&format!("{name}.tree"));
+    for (path, contents) in files {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+    build(scratch, name, &["--overlay", tree.to_str().unwrap()])
+}
+
+fn build(scratch: &Scratch, name: &str, arguments: &[&str]) -> PathBuf {
+    let os_release = TRIXIE.path().join("usr/lib/os-release");
+    let outcome = program()
+        .args([
+            "-q",
+            "--name",
+            name,
+            "--image-version",
+            "1",
+            "--arch",
+            "x86-64",
+        ])
+        .args(["--allow", "unchecked-base", "--layout", "flat", "-o"])
+        .arg(scratch.path())
+        .arg("--os-release")
+        .arg(os_release)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    scratch.join(&format!("{name}-1.x86-64.raw"))
+}
+
+fn try_it(images: &[&Path], command: &str) -> Output {
+    program()
+        .arg("try")
+        .args(images)
+        .arg("--base")
+        .arg(TRIXIE.path())
+        .args(["--", "sh", "-c", command])
+        .output()
+        .unwrap()
+}
+
+#[test(TRIXIE)]
+fn a_command_sees_what_a_host_would_have() {
+    let scratch = Scratch::new();
+    // systemd orders names by their versions: 10 is above 9.
+    let low = image(
+        &scratch,
+        "tool-9",
+        &[("usr/share/one", "low"), ("usr/share/two", "low")],
+    );
+    let high = image(
+        &scratch,
+        "tool-10",
+        &[("usr/share/one", "high"), ("opt/tool/three", "high")],
+    );
+    for images in [[&*low, &*high], [&*high, &*low]] {
+        let outcome = try_it(
+            &images,
+            "cat /usr/share/one /usr/share/two /opt/tool/three; . /etc/os-release; echo \" $ID\"; exit 7",
+        );
+        assert_eq!(text(&outcome.stdout), "highlowhigh debian\n", "{outcome:?}");
+        assert_eq!(outcome.status.code(), Some(7));
+    }
+    let answers = [
+        // What is written is thrown away, and /usr can't be written.
+        ("touch /usr/share/new", false),
+        ("touch /opt/new", false),
+        (
+            "touch /etc/sysext-build-trial /var/sysext-build-trial /run/new /tmp/new",
+            true,
+        ),
+        ("echo x > /proc/sys/kernel/domainname", false),
+        // Nothing of this machine is there.
+        (
+            "test -e /dev/null && test -z \"$(ls -A /tmp)$(ls -A /run)\"",
+            true,
+        ),
+        (
+            "test -e /dev/kmsg || test -e /dev/vda || test -e /dev/sda",
+            false,
+        ),
+        (
+            "test \"$HOME\" = /root && test -z \"$SYSEXT_BUILD_TRIAL\"",
+            true,
+        ),
+        // No way out, but a way to oneself.
+        (
+            "test \"$(grep -c : /proc/net/dev)\" = 1 && grep -q 'lo:' /proc/net/dev",
+            true,
+        ),
+        (
+            "test \"$(cat /sys/class/net/lo/operstate 2>&1)\" != down",
+            true,
+        ),
+    ];
+    for (command, expected) in answers {
+        let outcome = try_it(&[&low], command);
+        assert_eq!(outcome.status.success(), expected, "{command}: {outcome:?}");
+    }
+    for path in ["etc/sysext-build-trial", "var/sysext-build-trial"] {
+        assert!(!TRIXIE.path().join(path).exists(), "{path}");
+    }
+}
+
+#[test(TRIXIE, programs!("unsquashfs"))]
+fn what_is_unpacked_is_as_it_was() {
+    let scratch = Scratch::new();
+    let package = fixture("hello-tools-1.1~rc1-2.x86_64.rpm");
+    let image = build(
+        &scratch,
+        "hello",
+        &["--allow", "set-uid", package.to_str().unwrap()],
+    );
+    let list =
+        "cd /usr/bin; stat -c '%n %f %h %s' hello-*; sha256sum hello-tool; readlink hello-link";
+    let outcome = try_it(&[&image], list);
+    let unpacked = scratch.join("unpacked");
+    let there = Command::new("unsquashfs")
+        .args(["-q", "-n", "-no-xattrs", "-d"])
+        .arg(&unpacked)
+        .arg(&image)
+        .output()
+        .unwrap();
+    assert!(there.status.success());
+    let expected = Command::new("sh")
+        .args(["-c", &list.replace("cd ", "cd .")])
+        .current_dir(&unpacked)
+        .output()
+        .unwrap();
+    assert_eq!(text(&outcome.stdout), text(&expected.stdout), "{outcome:?}");
+}
+
+#[test(TRIXIE)]
+fn what_can_not_be_tried_is_refused() {
+    let scratch = Scratch::new();
+    let image = image(&scratch, "tool", &[("usr/share/one", "1")]);
+    let fedora = fixture("os-release/fedora-42.os-release");
+    let base = TRIXIE.path();
+    let nothing = Path::new("/usr/share");
+    let cases: [(&[&std::ffi::OsStr], i32, &str); 4] = [
+        (
+            &[
+                "--os-release".as_ref(),
+                fedora.as_ref(),
+                "--base".as_ref(),
+                base.as_ref(),
+            ],
+            1,
+            "ignored by systemd-262",
+        ),
+        (
+            &["--base".as_ref(), nothing.as_ref()],
+            2,
+            "not a root directory",
+        ),
+        (
+            &["--base".as_ref(), image.as_ref()],
+            2,
+            "not a root directory",
+        ),
+        (
+            &[
+                "--base".as_ref(),
+                base.as_ref(),
+                "--".as_ref(),
+                "no-such-command".as_ref(),
+            ],
+            1,
+            "have the command no-such-command",
+        ),
+    ];
+    for (arguments, code, said) in cases {
+        let outcome = program()
+            .arg("try")
+            .arg(&image)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let error = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{error}");
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+/// A user without any privilege, of whom the machine knows nothing.
+#[test(TRIXIE, root(), programs!("setpriv", "cp", "chmod"))]
+fn nobody_can_try_images() {
+    let scratch = Scratch::new();
+    let image = image(&scratch, "tool", &[("usr/share/one", "1")]);
+    // The cache of the tests is in the home directory of root, which nobody else may enter.
+    let base = scratch.join("base");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(TRIXIE.path())
+        .arg(&base)
+        .status();
+    assert!(copied.unwrap().success());
+    let there = scratch.join("program");
+    fs::copy(env!("CARGO_BIN_EXE_sysext-build"), &there).unwrap();
+    let open = Command::new("chmod")
+        .args(["-R", "a+rX"])
+        .arg(scratch.path())
+        .status();
+    assert!(open.unwrap().success());
+    let outcome = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&there)
+        .arg("try")
+        .arg(&image)
+        .arg("--base")
+        .arg(&base)
+        .args([
+            "--",
+            "sh",
+            "-c",
+            "id -u; cat /usr/share/one; touch /etc/x && touch /var/y && ! touch /usr/z",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(text(&outcome.stdout), "0\n1", "{outcome:?}");
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert!(!base.join("etc/x").exists());
+}
