@@ -223,6 +223,7 @@ mod tests {
             "-why",
             "-check",
             "-gate",
+            "-try",
             "-plan",
             "-import",
             "-import-mkosi",
