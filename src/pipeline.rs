@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use crate::base::files::BaseFiles;
 use crate::base::{Base, BaseSource};
 use crate::check::closure::BaseLibraries;
 use crate::check::set::others::{self, Others};
-use crate::findings::Finding;
+use crate::findings::{Finding, kinds};
 use crate::inputs::Inputs;
 use crate::once::Once;
 use crate::pack::modules::{self, Modules};
@@ -27,8 +28,10 @@ use crate::publish::signing::{self, Signer};
 use crate::publish::{ImageDirectory, Stored};
 use crate::report::Report;
 use crate::timings::Stage;
+use crate::trial::test::{self, Tested};
 use crate::turns::{Claim, Turn};
 use crate::words::failure::{Failure, Result};
+use crate::words::quantity::counted;
 use crate::{check, pack, packages, plan, publish};
 
 /// Opens what signs the list, if anything does: once for all images of a run, since it may ask for a
@@ -241,15 +244,49 @@ impl<'a> Making<'a> {
         selection: &Selection,
         contents: &Contents<'_>,
         under: Under<'_>,
-        image: &mut (impl io::Read + io::Seek),
+        image: &mut (impl io::Read + io::Seek + AsFd),
     ) -> Result<()> {
         let report = self.report();
         let found = report.timed(Stage::Judge, || {
             under.judge(planned, selection, contents, image)
         })?;
         planned.note(found);
+        let found = self.test(planned, under.base, image)?;
+        planned.note(found);
         let unsaid = planned.findings().get_mut(said..).unwrap_or_default();
         report.findings(unsaid, &self.inputs.waivers)
+    }
+
+    /// Tries out what the recipe says that has to hold, if that is asked.
+    fn test(self, planned: &Planned, base: &Base, image: &impl AsFd) -> Result<Vec<Finding>> {
+        let Some(tests) = &self.inputs.tests else {
+            return Ok(Vec::new());
+        };
+        let report = self.report();
+        if tests.is_empty() {
+            report.stage("test", "the recipe has no [[test]], so nothing is tried");
+            return Ok(Vec::new());
+        }
+        let Some(root) = base.files_root() else {
+            let failure = Failure::usage("--test: nothing can run on a base without files");
+            return Err(failure.hint("name its root directory: --base ROOT"));
+        };
+        let tested = Tested {
+            image: image.as_fd(),
+            name: &planned.identity.name,
+            base: root,
+            os_release: self.inputs.base.os_release.as_deref(),
+        };
+        let failures = report.timed(Stage::Judge, || test::failures(tests, tested))?;
+        let all = counted(tests.len(), "test");
+        report.stage(
+            "test",
+            &format!("{all} of the recipe, {} failed", failures.len()),
+        );
+        let found = failures.into_iter();
+        Ok(found
+            .map(|failure| Finding::new(&kinds::TEST_FAILED, failure))
+            .collect())
     }
 
     /// Leaves an image as it is that is there already.

@@ -235,3 +235,63 @@ fn nobody_can_try_images() {
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(!base.join("etc/x").exists());
 }
+
+/// Builds a recipe with tests for this machine; returns the exit code and what is said.
+fn tested(scratch: &Scratch, tests: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let tree = scratch.join("tree/usr/share/tested");
+    fs::create_dir_all(&tree).unwrap();
+    fs::write(tree.join("file"), "yes").unwrap();
+    let recipe = scratch.join("tested.toml");
+    let head = "name = \"tested\"\nversion = \"1\"\noverlay = \"tree\"\n";
+    fs::write(&recipe, format!("{head}{tests}")).unwrap();
+    let outcome = program()
+        .args(["--allow", "unchecked-base", "-o"])
+        .arg(scratch.join("store"))
+        .args(arguments)
+        .arg(&recipe)
+        .output()
+        .unwrap();
+    (outcome.status.code(), text(&outcome.stderr))
+}
+
+#[test(programs!("sh", "cat", "test"))]
+fn a_recipe_says_what_has_to_hold() {
+    let scratch = Scratch::new();
+    let good = "[[test]]\nrun = \"cat /usr/share/tested/file\"\n[[test]]\nexists = [\"/usr/share/tested\"]\n";
+    let bad = "[[test]]\nexists = [\"/usr/share/other\"]\nrun = \"echo a; echo b >&2; exit 4\"\n";
+    let store = scratch.join("store/tested-1.x86-64.raw");
+    // A test that fails keeps the image out of the store; without --test nothing is tried.
+    let (code, said) = tested(&scratch, bad, &["--test"]);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        "test      1 test of the recipe, 2 failed",
+        "test-failed: exists /usr/share/other: exit status: 1, it is not there",
+        "test-failed: run echo a; echo b >&2; exit 4: exit status: 4, b",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!store.exists());
+    let (code, said) = tested(&scratch, good, &["--test"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("2 tests of the recipe, 0 failed"), "{said}");
+    let built = fs::read_dir(scratch.join("store")).unwrap().count();
+    assert!(built > 1, "{said}");
+    // An image that is there is tried again: the base may be another one.
+    let (code, said) = tested(&scratch, bad, &["--test"]);
+    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = tested(&scratch, bad, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("test "), "{said}");
+    for (wrong, message) in [
+        ("[[test]]\n", "test has neither run nor exists nor units"),
+        (
+            "[[test]]\nexists = [\"usr\"]\n",
+            "exists: usr does not begin with /",
+        ),
+        ("[[test]]\nruns = \"a\"\n", "did you mean run?"),
+    ] {
+        let (code, said) = tested(&scratch, wrong, &[]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+}

@@ -12,6 +12,7 @@ use super::{NetworkArguments, SigningArguments};
 use crate::plan::build_number::Numbering;
 use crate::plan::matching::Matching;
 use crate::report::Verbosity;
+use crate::trial::test::Test;
 
 /// The arguments of `build`.
 #[derive(Clone, Debug, Default, Args)]
@@ -26,6 +27,9 @@ pub struct BuildArguments {
     /// Why a recipe allows findings, each by its id; those are in `allow`, too.
     #[arg(skip)]
     pub reasons: BTreeMap<String, String>,
+    /// What has to hold where a recipe's image is merged.
+    #[arg(skip)]
+    pub tests: Vec<Test>,
     /// What a recipe can say of its image, too.
     #[command(flatten)]
     pub image: ImageArguments,
@@ -116,6 +120,10 @@ pub struct BuildArguments {
     /// speaks of that, as in file-conflict:/usr/bin/vi (`*` and `?` stand for anything)
     #[arg(long, value_name = "FINDING[:WHAT]", help_heading = "Rules")]
     pub allow: Vec<String>,
+    /// Try out what the recipe's [[test]] tables say, on the base's files and without root, before
+    /// the image is in the store
+    #[arg(long, help_heading = "Rules", conflicts_with = "dry_run")]
+    pub test: bool,
     /// Stop the build for notes, too
     #[arg(long, help_heading = "Rules")]
     pub strict: bool,

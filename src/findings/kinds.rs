@@ -100,6 +100,12 @@ kinds! {
         repair "Add the package that contains it. Programs for another C library or architecture \
          need their own loader.";
 
+    TEST_FAILED: Fatal "test-failed",
+        "a test of the recipe does not hold on the base with the image merged",
+        why "The recipe says that it has to hold, so the image is not what it is meant to be.",
+        repair "Run the command by hand: sysext-build try IMAGE --base ROOT. An image that was built without \
+         --test is there to be looked at.";
+
     SONAME_MISSING: Fatal "soname-missing",
         "a library that a program or library needs is in neither the image nor the base",
         why "A program does not start if the loader can't find one of its libraries. This is \

@@ -31,6 +31,7 @@ use crate::plan::labels::Labelling;
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
 use crate::publish::signing::{self, KeySource, Memory, Notes, Passphrase, PassphraseSource};
+use crate::trial::test::Test;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
@@ -133,6 +134,8 @@ pub struct Inputs {
     pub signing: signing::Settings,
     /// Nothing is to be written.
     pub dry_run: bool,
+    /// What has to hold where the image is merged, if that is to be tried.
+    pub tests: Option<Vec<Test>>,
     /// Where a copy of the tree goes.
     pub tree: Option<PathBuf>,
 }
@@ -221,6 +224,7 @@ impl Inputs {
             },
             signing: signing(&arguments.signing)?,
             dry_run: arguments.dry_run,
+            tests: arguments.test.then(|| arguments.tests.clone()),
             tree: arguments.tree.clone(),
         })
     }

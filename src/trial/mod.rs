@@ -17,6 +17,7 @@
 
 mod namespaces;
 mod root;
+pub mod test;
 mod unpack;
 
 use std::ffi::OsString;

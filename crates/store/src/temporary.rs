@@ -232,6 +232,12 @@ impl Write for Temporary {
     }
 }
 
+impl AsFd for Temporary {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl Seek for Temporary {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.file.seek(position)

@@ -12,6 +12,7 @@ use crate::cli::ImageArguments;
 use crate::findings::{FINDINGS, waiver};
 use crate::inputs::unknown_architecture;
 use crate::packages::repository;
+use crate::trial::test::Test;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::{check_known, nearest};
 
@@ -42,6 +43,8 @@ pub struct Layer {
     pub repo: Vec<String>,
     /// Findings that are allowed, each with its reason.
     pub allow: Vec<(String, String)>,
+    /// What has to hold where the image is merged.
+    pub tests: Vec<Test>,
 }
 
 /// Reads a file's text.
@@ -140,9 +143,19 @@ impl Origin<'_> {
                     let text = format!("{name}: the string is empty");
                     return Err(self.wrong(element.span().start, text));
                 }
-                let allowed = element.get_ref().as_table().filter(|_| name == "allow");
-                for (inner, _) in allowed.into_iter().flat_map(in_order) {
-                    self.check_key(inner, keys_of::<Allow>())?;
+                let inner = match name {
+                    "allow" => keys_of::<Allow>(),
+                    "test" => keys_of::<Test>(),
+                    _ => continue,
+                };
+                let table = element.get_ref().as_table();
+                // The fields of a struct could come as a list, too.
+                if element.get_ref().is_array() {
+                    let text = format!("{name} takes tables, but this is of type array");
+                    return Err(self.wrong(element.span().start, text));
+                }
+                for (key, _) in table.into_iter().flat_map(in_order) {
+                    self.check_key(key, inner)?;
                 }
             }
         }
@@ -199,6 +212,9 @@ impl Origin<'_> {
         for one in std::mem::take(&mut own.allow) {
             self.allow(&mut layer, one)?;
         }
+        for one in std::mem::take(&mut own.test) {
+            layer.tests.push(self.test(one)?);
+        }
         Ok((own, layer))
     }
 
@@ -224,6 +240,37 @@ impl Origin<'_> {
                 _ => failure,
             }
         })
+    }
+
+    /// Takes what has to hold, which is to be something.
+    fn test(self, one: Spanned<Test>) -> Result<Test> {
+        let offset = one.span().start;
+        let test = one.into_inner();
+        let lists = [("exists", &test.exists), ("units", &test.units)];
+        let mut texts = Vec::new();
+        for (name, list) in lists {
+            match list {
+                None => {}
+                Some(list) if list.is_empty() => {
+                    return Err(self.wrong(offset, format!("{name}: the list is empty")));
+                }
+                Some(list) => texts.extend(list.iter().map(|text| (name, text))),
+            }
+        }
+        texts.extend(test.run.iter().map(|text| ("run", text)));
+        if texts.is_empty() {
+            return Err(self.wrong(offset, "test has neither run nor exists nor units"));
+        }
+        for (name, text) in texts {
+            if text.is_empty() {
+                return Err(self.wrong(offset, format!("{name}: the string is empty")));
+            }
+            if name == "exists" && !text.starts_with('/') {
+                let wrong = format!("exists: {text} does not begin with /");
+                return Err(self.wrong(offset, wrong));
+            }
+        }
+        Ok(test)
     }
 
     /// Takes a finding that is allowed, and why.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use toml::Spanned;
 
 use crate::cli::ImageArguments;
+use crate::trial::test::Test;
 
 /// What a recipe says differently from the command line. Its other keys are those of
 /// [`ImageArguments`].
@@ -21,6 +22,7 @@ pub struct Own {
     pub packages: Vec<String>,
     pub repositories: Vec<Spanned<String>>,
     pub allow: Vec<Spanned<Allow>>,
+    pub test: Vec<Spanned<Test>>,
     pub include: Vec<Spanned<String>>,
     /// The parts for an architecture, which are read as tables of their own.
     #[serde(rename = "for")]
@@ -28,7 +30,7 @@ pub struct Own {
 }
 
 /// What the manual says of the keys of [`Own`], in their order.
-pub const OWN: [(Kind, &str); 5] = [
+pub const OWN: [(Kind, &str); 6] = [
     (
         Kind::Strings,
         "RPM files, directories of RPM files, and names of packages in the repositories, also with * \
@@ -44,6 +46,12 @@ pub const OWN: [(Kind, &str); 5] = [
         Kind::Findings,
         "Findings that do not stop the build, each with the keys finding (its id, or id:what as after --allow) and reason (why \
          it is acceptable)",
+    ),
+    (
+        Kind::Tests,
+        "What has to hold where the image is merged: run (a line for the shell that has to succeed), exists (paths that have \
+         to be there) and units (units that systemd has to be able to load). Only a build with --test looks; a test \
+         that fails stops it before the image is in the store",
     ),
     (
         Kind::Strings,
@@ -83,6 +91,8 @@ pub enum Kind {
     Number,
     /// Tables of a finding and a reason.
     Findings,
+    /// Tables of what has to hold.
+    Tests,
     /// A table of tables, each under the name of an architecture.
     Parts,
 }
@@ -95,7 +105,7 @@ impl Kind {
             Self::Strings => "list of strings",
             Self::Flag => "true or false",
             Self::Number => "number or string",
-            Self::Findings => "list of tables",
+            Self::Findings | Self::Tests => "list of tables",
             Self::Parts => "tables",
         }
     }

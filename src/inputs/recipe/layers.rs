@@ -126,6 +126,7 @@ impl Layers {
             recipe.image = over(recipe.image, layer.image);
             recipe.repo.extend(layer.repo);
             packages.extend(layer.packages);
+            recipe.tests.extend(layer.tests);
             for (finding, reason) in layer.allow {
                 if recipe.reasons.insert(finding.clone(), reason).is_none() {
                     recipe.allow.push(finding);

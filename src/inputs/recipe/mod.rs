@@ -120,6 +120,7 @@ fn merged(recipe: BuildArguments, typed: &BuildArguments) -> BuildArguments {
         inputs: recipe.inputs,
         names: recipe.names,
         reasons: recipe.reasons,
+        tests: recipe.tests,
         image,
         repo: added(recipe.repo, typed.repo),
         allow: added(recipe.allow, typed.allow),

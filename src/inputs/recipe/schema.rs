@@ -96,6 +96,18 @@ fn of(key: &Key) -> Value {
             });
             json!({"type": "array", "items": table})
         }
+        (Kind::Tests, _) => {
+            let one = ["run", "exists", "units"].map(|key| json!({"required": [key]}));
+            let path = json!({"type": "string", "pattern": "^/"});
+            let several = |item| json!({"type": "array", "items": item, "minItems": 1});
+            let table = json!({
+                "type": "object",
+                "properties": {"run": text(), "exists": several(path), "units": several(text())},
+                "anyOf": one,
+                "additionalProperties": false,
+            });
+            json!({"type": "array", "items": table})
+        }
         (Kind::Parts, _) => json!({
             "type": "object",
             "propertyNames": {"enum": architectures()},

@@ -154,6 +154,7 @@ fn every_key_is_known_and_explained() {
             ("packages", "list of strings"),
             ("repositories", "list of strings"),
             ("allow", "list of tables"),
+            ("test", "list of tables"),
             ("include", "list of strings"),
             ("for", "tables"),
             ("overlay", "string"),
@@ -280,7 +281,7 @@ fn what_makes_no_sense() {
         (
             "sign-key = \"x\"",
             "dir/x.toml:1: unknown key \"sign-key\"",
-            "the keys are packages, repositories, allow, include, for, overlay, name, version, build-number, \
+            "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
              arch, scope, selinux, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
              with, compression, block-size, keep, drop",
         ),

@@ -34,6 +34,7 @@ fn is_valid(schema: &Value, root: &Value, value: &Value) -> bool {
         "propertyNames",
         "required",
         "anyOf",
+        "minItems",
         "minLength",
         "minimum",
         "pattern",
@@ -83,15 +84,17 @@ fn is_valid(schema: &Value, root: &Value, value: &Value) -> bool {
                 let mut keys = rule.as_array().unwrap().iter();
                 keys.all(|key| value.get(key.as_str().unwrap()).is_some())
             }
+            "minItems" => value.as_array().is_none_or(|items| !items.is_empty()),
             "minLength" => value.as_str().is_none_or(|text| !text.is_empty()),
             "minimum" => value
                 .as_i64()
                 .is_none_or(|number| number >= rule.as_i64().unwrap()),
-            // The three that there are, in the words of their meaning.
+            // The four that there are, in the words of their meaning.
             "pattern" => value
                 .as_str()
                 .is_none_or(|text| match rule.as_str().unwrap() {
                     r"\S" => !text.trim().is_empty(),
+                    "^/" => text.starts_with('/'),
                     finding if finding.starts_with("^(") && finding.ends_with("):.") => {
                         let (id, what) = text.split_once(':').unwrap_or_default();
                         finding[2..finding.len() - 3]
@@ -144,6 +147,13 @@ fn the_schema_is_what_is_read() {
         "[{ finding = \"mooved\", reason = \"r\" }]",
         "[{ finding = \"moved\" }]",
         "[{ finding = \"moved\", reason = \"r\", x = 1 }]",
+        "[{ run = \"x\" }]",
+        "[{ run = \"\" }]",
+        "[{ run = \"x\", x = 1 }]",
+        "[{ exists = [\"/x\"], units = [\"x.service\"] }]",
+        "[{ exists = [\"x\"] }]",
+        "[{ run = \"x\", exists = [] }]",
+        "[{ units = [\"\"] }]",
         "2000-01-01",
     ];
     let names: Vec<_> = keys().iter().map(|key| key.name).chain(["nmae"]).collect();

@@ -1,0 +1,150 @@
+//! What has to hold where an image is merged, tried out.
+//!
+//! A test runs in a process of its own, since only one with a single thread can get namespaces: this
+//! program with `try`.
+
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use files::Links;
+use serde::Deserialize;
+
+use crate::words::failure::{Failure, Result};
+
+/// What has to hold where an image is merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(
+    default,
+    expecting = "tables with run, exists or units, as in [[test]]"
+)]
+pub struct Test {
+    /// A line for the shell that has to succeed.
+    pub run: Option<String>,
+    /// Absolute paths that have to be there.
+    pub exists: Option<Vec<String>>,
+    /// Names of units that systemd has to be able to load.
+    pub units: Option<Vec<String>>,
+}
+
+/// Letters that are shown of what a failing test said.
+const SHOWN: usize = 200;
+
+/// What tests of an image are about.
+#[derive(Clone, Copy)]
+pub struct Tested<'a> {
+    /// The image.
+    pub image: BorrowedFd<'a>,
+    /// The name under which it is merged.
+    pub name: &'a str,
+    /// The root directory of the base.
+    pub base: &'a Path,
+    /// An os-release file in place of the base's own.
+    pub os_release: Option<&'a Path>,
+}
+
+/// Tries out what has to hold; returns what does not, in words.
+pub fn failures(tests: &[Test], tested: Tested<'_>) -> Result<Vec<String>> {
+    let mut failures = Vec::new();
+    for (what, script) in tests.iter().flat_map(scripts) {
+        if let Some(said) = tested.run(&script)? {
+            failures.push(format!("{what}: {said}"));
+        }
+    }
+    Ok(failures)
+}
+
+/// Returns what a test asks for: its words, and a script that fails if it does not hold.
+fn scripts(test: &Test) -> Vec<(String, String)> {
+    let mut scripts = Vec::new();
+    let exists = test.exists.iter().flatten();
+    scripts.extend(exists.map(|path| {
+        let script = format!(
+            "test -e {} || {{ echo it is not there; exit 1; }}",
+            quoted(path)
+        );
+        (format!("exists {path}"), script)
+    }));
+    let units = test.units.iter().flatten();
+    scripts.extend(units.map(|unit| {
+        let verify = format!("systemd-analyze verify --man=no {}", quoted(unit));
+        let script = format!(
+            "command -v systemd-analyze > /dev/null || {{ echo the base has no systemd-analyze; exit 1; }}\n{verify}"
+        );
+        (format!("units {unit}"), script)
+    }));
+    scripts.extend(
+        test.run
+            .iter()
+            .map(|run| (format!("run {run}"), run.clone())),
+    );
+    scripts
+}
+
+/// Returns a word as the shell takes it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+impl Tested<'_> {
+    /// Runs a script; returns how it failed, if it did.
+    fn run(self, script: &str) -> Result<Option<String>> {
+        let failed = |error| Failure::io("running a test", error);
+        // It may have no name yet, so it is handed over, and not to be written.
+        let image = format!("/proc/self/fd/{}", self.image.as_raw_fd());
+        let image = files::open(image, Links::Follow)?;
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .args(["try", "--quiet", "--as", self.name, "--base"])
+            .arg(self.base);
+        if let Some(path) = self.os_release {
+            command.arg("--os-release").arg(path);
+        }
+        command
+            .args(["/proc/self/fd/0", "--", "/bin/sh", "-c"])
+            .arg(format!("exec < /dev/null\n{script}"))
+            .stdin(Stdio::from(image));
+        let outcome = command.output().map_err(failed)?;
+        if outcome.status.success() {
+            return Ok(None);
+        }
+        let said = [outcome.stdout, outcome.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+        let last = lines.next_back().unwrap_or("it said nothing");
+        let last: String = last.chars().take(SHOWN).collect();
+        Ok(Some(format!("{}, {last}", outcome.status)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked() {
+        let test = Test {
+            run: Some("a --version".to_owned()),
+            exists: Some(vec!["/usr/share/it's".to_owned()]),
+            units: Some(vec!["b.service".to_owned()]),
+        };
+        let asked = scripts(&test);
+        let what: Vec<_> = asked.iter().map(|(what, _)| what.as_str()).collect();
+        assert_eq!(
+            what,
+            [
+                "exists /usr/share/it's",
+                "units b.service",
+                "run a --version"
+            ]
+        );
+        assert!(
+            asked[0].1.starts_with(r"test -e '/usr/share/it'\''s' "),
+            "{asked:?}"
+        );
+        assert!(
+            asked[1].1.ends_with("verify --man=no 'b.service'"),
+            "{asked:?}"
+        );
+    }
+}
