@@ -183,6 +183,17 @@ fn what_can_not_be_tried_is_refused() {
             "have the command no-such-command",
         ),
     ];
+    let twice = program()
+        .arg("try")
+        .args([&image, &image])
+        .arg("--base")
+        .arg(&base)
+        .output();
+    let error = text(&twice.unwrap().stderr);
+    assert!(
+        error.contains("another image is merged as tool, too"),
+        "{error}"
+    );
     for (arguments, code, said) in cases {
         let outcome = program()
             .arg("try")

@@ -46,7 +46,7 @@ fn merged(path: &Path, arguments: &TryArguments) -> Result<Vec<InspectedImage>> 
         architecture,
         is_initrd: false,
     };
-    let mut images = Vec::new();
+    let mut images: Vec<InspectedImage> = Vec::new();
     for path in &arguments.images {
         let image = InspectedImage::open(path, false, arguments.link.as_deref(), architecture)?;
         let verdict = clients::judge(newest, &image.facts, host);
@@ -54,6 +54,11 @@ fn merged(path: &Path, arguments: &TryArguments) -> Result<Vec<InspectedImage>> 
             let (outcome, words) = (verdict.outcome.word(), verdict.words);
             let text = anyhow!("{}: {outcome} by {newest}: {words}", path.display());
             return Err(Failure::refused(text));
+        }
+        let link = &image.facts.link;
+        if images.iter().any(|other| other.facts.link == *link) {
+            let text = format!("{}: another image is merged as {link}, too", path.display());
+            return Err(Failure::usage(text));
         }
         images.push(image);
     }

@@ -8,9 +8,12 @@ use rustix::thread::UnshareFlags;
 use crate::words::failure::{Failure, Result};
 
 /// What a host may have switched off, and how it is switched on.
-const SWITCHES: &str = "the host may forbid user namespaces: sysctl user.max_user_namespaces is to be above 0, and where \
-     there are such keys kernel.unprivileged_userns_clone 1 (Debian) and \
-     kernel.apparmor_restrict_unprivileged_userns 0 (Ubuntu); or try the images in a virtual machine";
+const SWITCHES: [&str; 2] = [
+    "in a chroot there are no user namespaces; else the host may forbid them: sysctl user.max_user_namespaces \
+     is to be above 0, and where there are such keys kernel.unprivileged_userns_clone 1 (Debian) and \
+     kernel.apparmor_restrict_unprivileged_userns 0 (Ubuntu)",
+    "or try the images in a virtual machine",
+];
 
 /// Moves this process, which must have one thread, into namespaces of its own: of users, mounts and
 /// IPC, and unless it may use the `network`, of that.
@@ -46,7 +49,8 @@ pub fn enter(network: bool) -> Result<()> {
 }
 
 fn refused(error: io::Error) -> Failure {
-    Failure::io("making a user namespace", error).hint(SWITCHES)
+    let failure = Failure::io("making a user namespace", error);
+    SWITCHES.into_iter().fold(failure, Failure::hint)
 }
 
 /// Sets up the loopback device of a new network namespace, by rtnetlink(7).
