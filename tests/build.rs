@@ -632,7 +632,7 @@ fn timings_are_said_and_change_nothing() {
     let one = [
         "base", "packages", "plan", "gather", "compress", "write", "finish", "judge", "publish",
     ];
-    for (jobs, readers, compressors) in [("1", 0, 1), ("3", 2, 3)] {
+    for (jobs, readers, compressors) in [("1", 0, 1), ("3", 2, 3), ("16", 8, 16)] {
         let asked = run(&format!("asked-{jobs}"), &["--jobs", jobs, "--timings"]);
         let said = text(&asked.stderr);
         let table: Vec<Vec<&str>> = (said.lines())

@@ -25,6 +25,7 @@ fn surroundings_are_not_in_the_bytes() {
         ("true", 2),
         ("true", 3),
         ("true", 8),
+        ("true", 16),
         ("umask 077", 2),
         ("umask 000", 1),
         ("export LC_ALL=tr_TR.UTF-8 LANG=de_DE.UTF-8", 2),
@@ -49,7 +50,7 @@ fn surroundings_are_not_in_the_bytes() {
 fn workers_are_not_in_the_bytes_of_small_blocks() {
     let reference = Scratch::new();
     build(&reference, "true", 1, "4K");
-    for jobs in [2, 8] {
+    for jobs in [2, 8, 16] {
         let scratch = Scratch::new();
         build(&scratch, "true", jobs, "4K");
         assert!(contents(&scratch) == contents(&reference), "{jobs} workers");

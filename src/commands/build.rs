@@ -78,21 +78,30 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
     };
     let run = Run::new(pipeline::signer(&inputs)?);
     let turns = Turns::new(1, report);
-    let built = one(&inputs, &run, &turns.begin(0))?;
-    answer(&built, arguments, report)
+    match one(&inputs, &run, &turns.begin(0)) {
+        Ok(built) => answer(&built, arguments, report),
+        Err(failure) => {
+            say_times(arguments, report);
+            Err(failure)
+        }
+    }
 }
 
 /// Prints the answer as JSON, if that is wanted, and at the end of everything where the time went.
 fn answer(answer: &impl Serialize, arguments: &BuildArguments, report: &Report) -> Result<()> {
     let timings = arguments.timings.then(|| report.timings().summary());
     match report.is_json() {
-        true => report.json(&Timed { answer, timings }),
-        false => {
-            if let Some(timings) = timings {
-                report.summary(&table::aligned(&times(&timings)));
-            }
-            Ok(())
-        }
+        true => report.json(&Timed { answer, timings })?,
+        false => say_times(arguments, report),
+    }
+    Ok(())
+}
+
+/// Says where the time went, if that was asked.
+fn say_times(arguments: &BuildArguments, report: &Report) {
+    if arguments.timings {
+        let timings = report.timings().summary();
+        report.summary(&table::aligned(&times(&timings)));
     }
 }
 

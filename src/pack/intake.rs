@@ -96,7 +96,7 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
             let sources = self.sources;
             let read = Mutex::default();
             std::thread::scope(|scope| {
-                let mut ahead = Ahead::start(scope, sources, &wanted, &read);
+                let mut ahead = Ahead::start(scope, workers, sources, &wanted, &read);
                 for (index, source) in sources.iter().enumerate() {
                     let reader = ahead.next(*source)?;
                     digests.push(self.take_package(index, &wanted[index], reader)?);

@@ -12,6 +12,7 @@ pub mod kept;
 pub mod linkage;
 pub mod modules;
 mod reader;
+mod room;
 mod stamps;
 pub mod texts;
 mod times;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
@@ -13,18 +13,15 @@ use image::squashfs::Busy;
 use rpm_input::{Package, Payload};
 
 use crate::pack::kept::Order;
+use crate::pack::room::{Room, Taken};
 use crate::timings::thread_time;
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
 
 /// Length of a piece that a decompressing thread hands over, in bytes.
 const PIECE: usize = 128 * 1024;
-/// Pieces that may wait in the queue of one package: 2 MiB.
-const PIECES_AHEAD: usize = 16;
-/// Threads that decompress packages.
-const READERS: usize = 2;
-/// Packages that are being read or wait to be, the one in use included.
-const PACKAGES_AHEAD: usize = READERS + 1;
+/// Threads that decompress packages, at most.
+const READERS: usize = 8;
 
 /// A package and the file it is read from.
 #[derive(Clone, Copy)]
@@ -47,15 +44,15 @@ pub enum Wanted {
 /// What a decompressing thread hands over.
 enum Piece {
     /// A content begins.
-    Content { file: usize, size: u64 },
+    Content { file: usize, size: u64, room: Taken },
     /// More of it.
-    Bytes(Vec<u8>),
+    Bytes(Vec<u8>, Taken),
     /// The package is at its end, whole and verified, or it is not.
     End(Result<Order>),
 }
 
 /// A package that is to be read, by its number, and where to.
-type Job = (usize, SyncSender<Piece>);
+type Job = (usize, Sender<Piece>);
 
 /// Packages that are read ahead on threads.
 pub struct Ahead {
@@ -63,22 +60,35 @@ pub struct Ahead {
     queues: VecDeque<Receiver<Piece>>,
     next: usize,
     count: usize,
+    /// Packages that are being read or wait to be, the one in use included.
+    most: usize,
+}
+
+/// Returns how many threads read packages for so many workers. Two keep up with a few of them; xz and
+/// gzip are unpacked more slowly than many workers compress.
+fn readers(workers: usize) -> usize {
+    (workers / 2).clamp(2, READERS)
 }
 
 impl Ahead {
-    /// Starts the threads. They end when this is dropped, and add to `took` what they took.
+    /// Starts the threads, for so many workers. They end when this is dropped, and add to `took` what
+    /// they took.
     pub fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
+        workers: usize,
         sources: &'env [Source<'env>],
         wanted: &'env [Wanted],
         took: &'env Mutex<Busy>,
     ) -> Self {
-        let (jobs, waiting) = sync_channel(PACKAGES_AHEAD);
+        let readers = readers(workers);
+        let most = 2 * readers - 1;
+        let (jobs, waiting) = sync_channel(most);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..READERS {
-            let waiting = Arc::clone(&waiting);
+        let room = Room::new(sources.len(), readers);
+        for _ in 0..readers {
+            let (waiting, room) = (Arc::clone(&waiting), Arc::clone(&room));
             scope.spawn(move || {
-                read_ahead(&waiting, sources, wanted);
+                read_ahead(&waiting, sources, wanted, &room);
                 let mut took = took.lock().unwrap_or_else(PoisonError::into_inner);
                 took.add_thread(thread_time());
             });
@@ -88,13 +98,14 @@ impl Ahead {
             queues: VecDeque::new(),
             next: 0,
             count: sources.len(),
+            most,
         }
     }
 
     /// Returns the reader of the next package, whose source this is.
     pub fn next<'s>(&mut self, source: Source<'s>) -> Result<Reader<'s>> {
-        while self.next < self.count && self.queues.len() < PACKAGES_AHEAD {
-            let (sender, queue) = sync_channel(PIECES_AHEAD);
+        while self.next < self.count && self.queues.len() < self.most {
+            let (sender, queue) = channel();
             if self.jobs.send((self.next, sender)).is_err() {
                 return Err(reader_lost());
             }
@@ -163,7 +174,8 @@ impl<'s> Reader<'s> {
             Way::Queue(_, Some(_)) => Ok(false),
             Way::Queue(queue, end) => loop {
                 match queue.recv().map_err(|_| reader_lost())? {
-                    Piece::Content { file, size } => {
+                    Piece::Content { file, size, room } => {
+                        drop(room);
                         let mut content = Queued {
                             queue,
                             piece: Vec::new(),
@@ -177,7 +189,7 @@ impl<'s> Reader<'s> {
                         return seen.map(|()| true);
                     }
                     // The rest of a content that was not wanted after all.
-                    Piece::Bytes(_) => {}
+                    Piece::Bytes(..) => {}
                     Piece::End(order) => {
                         *end = Some(order?);
                         return Ok(false);
@@ -237,7 +249,12 @@ fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, File>> {
 }
 
 /// Works off packages until there are no more, or nobody wants them.
-fn read_ahead(waiting: &Mutex<Receiver<Job>>, sources: &[Source<'_>], wanted: &[Wanted]) {
+fn read_ahead(
+    waiting: &Mutex<Receiver<Job>>,
+    sources: &[Source<'_>],
+    wanted: &[Wanted],
+    room: &Arc<Room>,
+) {
     loop {
         let job = match waiting.lock() {
             Ok(waiting) => waiting.recv(),
@@ -246,7 +263,12 @@ fn read_ahead(waiting: &Mutex<Receiver<Job>>, sources: &[Source<'_>], wanted: &[
         let Ok((index, queue)) = job else { return };
         let end = match &wanted[index] {
             Wanted::Digest => hash(&sources[index]),
-            Wanted::Files(wanted) => match stream(&sources[index], wanted, &queue) {
+            Wanted::Files(wanted) => match stream(
+                &sources[index],
+                wanted,
+                &|bytes| room.take(index, bytes),
+                &queue,
+            ) {
                 // Nobody wants it any more.
                 Ok(None) => continue,
                 Ok(Some(order)) => Ok(order),
@@ -262,7 +284,8 @@ fn read_ahead(waiting: &Mutex<Receiver<Job>>, sources: &[Source<'_>], wanted: &[
 fn stream(
     source: &Source<'_>,
     wanted: &[bool],
-    queue: &SyncSender<Piece>,
+    room: &dyn Fn(usize) -> Taken,
+    queue: &Sender<Piece>,
 ) -> Result<Option<Order>> {
     let mut payload = open(source)?;
     let mut files = Vec::new();
@@ -272,14 +295,21 @@ fn stream(
         if !wanted.get(file).copied().unwrap_or_default() {
             continue;
         }
-        if queue.send(Piece::Content { file, size: left }).is_err() {
+        let size = left;
+        let piece = Piece::Content {
+            file,
+            size,
+            room: room(0),
+        };
+        if queue.send(piece).is_err() {
             return Ok(None);
         }
         while left > 0 {
             let mut piece = vec![0; left.min(PIECE as u64) as usize];
             content.read_exact(&mut piece).map_err(content_failure)?;
             left -= piece.len() as u64;
-            if queue.send(Piece::Bytes(piece)).is_err() {
+            let room = room(piece.len());
+            if queue.send(Piece::Bytes(piece, room)).is_err() {
                 return Ok(None);
             }
         }
@@ -300,7 +330,10 @@ impl Read for Queued<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.position == self.piece.len() {
             match self.queue.recv() {
-                Ok(Piece::Bytes(piece)) => (self.piece, self.position) = (piece, 0),
+                Ok(Piece::Bytes(piece, room)) => {
+                    drop(room);
+                    (self.piece, self.position) = (piece, 0);
+                }
                 Ok(Piece::End(Err(failure))) => {
                     self.failure = Some(failure);
                     return Err(io::Error::other("the package can't be read"));
