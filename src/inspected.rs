@@ -450,7 +450,7 @@ fn is_refusal(error: &io::Error) -> bool {
 mod tests {
     use std::io::Cursor;
 
-    use image::squashfs::{Image, Options, Packer};
+    use image::squashfs::{Image, Options, Packer, Workers};
     use image::{Leaf, Stat};
 
     use super::*;
@@ -488,7 +488,7 @@ mod tests {
         let options = Options {
             compressor: "lz4".parse().unwrap(),
             block_size: 4096,
-            workers: 1,
+            workers: Workers::new(1),
             mkfs_time: 0,
         };
         // Those of other names don't count.

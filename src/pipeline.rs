@@ -1,6 +1,6 @@
 //! The stages of a build, in their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ use crate::findings::{Finding, kinds};
 use crate::inputs::Inputs;
 use crate::once::Once;
 use crate::pack::modules::{self, Modules};
-use crate::pack::texts;
+use crate::pack::{Hands, texts};
 use crate::packages::Selection;
 use crate::packages::repository::Opened;
-use crate::plan::Planned;
+use crate::plan::{Planned, compose};
 use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
-use crate::publish::{ImageDirectory, Stored};
+use crate::publish::{ImageDirectory, NewDirectory, Stored};
 use crate::report::Report;
 use crate::timings::Stage;
 use crate::trial::test::{self, Tested};
@@ -46,22 +46,43 @@ pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
 }
 
 /// What the images of a run have in common.
-#[derive(Default)]
 pub struct Run {
     /// What signs the list, if anything does. It is held during a change of the store.
     signer: Mutex<Option<Signer>>,
     bases: Once<BaseSource, Base>,
     repositories: Opened,
+    hands: Hands,
+    /// Held while a store is looked into or changed, so that no image sees half a change of another.
+    store: Mutex<()>,
+    /// The directory of the store. If it was made for an image, it stays for the others.
+    directory: Mutex<Option<NewDirectory>>,
 }
 
 impl Run {
-    /// Begins a run.
-    pub fn new(signer: Option<Signer>) -> Self {
+    /// Begins a run of images that these threads pack.
+    pub fn new(signer: Option<Signer>, hands: Hands) -> Self {
         Self {
             signer: Mutex::new(signer),
-            ..Self::default()
+            bases: Once::default(),
+            repositories: Opened::default(),
+            hands,
+            store: Mutex::default(),
+            directory: Mutex::default(),
         }
     }
+
+    /// Makes the directory of the store, which is gone again at the end of the run if it is empty.
+    fn make_directory(&self, path: &Path) -> Result<()> {
+        let mut made = locked(&self.directory);
+        if made.is_none() {
+            *made = Some(NewDirectory::make(path)?);
+        }
+        Ok(())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An image of a run that is being made.
@@ -84,7 +105,7 @@ impl<'a> Making<'a> {
     }
 
     fn signer(self) -> MutexGuard<'a, Option<Signer>> {
-        (self.run.signer.lock()).unwrap_or_else(PoisonError::into_inner)
+        locked(&self.run.signer)
     }
 
     fn build(self) -> Result<Built> {
@@ -111,14 +132,16 @@ impl<'a> Making<'a> {
             &inputs.packing,
             &selection,
         );
-        let numbering = &inputs.plan.naming.numbering;
+        let store = locked(&run.store);
+        let (destination, numbering) = (&inputs.destination, &inputs.plan.naming.numbering);
         let step = number::decide(
-            &inputs.destination,
+            destination,
             numbering,
             &mut planned,
             &selection,
             &built_from,
         )?;
+        drop(store);
         let libraries = BaseLibraries::of(base, selection.provided.take())?;
         let mut under = Under {
             base,
@@ -161,12 +184,16 @@ impl<'a> Making<'a> {
 
     /// Says what the image has to do with others of the run.
     fn claim(self, planned: &Planned, selection: &Selection) -> Claim {
-        let names = selection.chosen.iter();
-        let names = names.map(|one| one.package.nevra.name.clone());
+        let inputs = self.inputs;
+        // What one has compressed is there for the next.
+        let shares = inputs.packing.kept.is_some() && !inputs.dry_run;
         Claim {
             name: planned.identity.name.clone(),
-            packages: names.collect(),
-            looks_at_all: !self.inputs.dry_run || !self.inputs.with.is_empty(),
+            contents: match shares {
+                true => contents(planned, selection, inputs.packing.block_size),
+                false => BTreeSet::new(),
+            },
+            looks_at_all: !inputs.with.is_empty(),
         }
     }
 
@@ -202,6 +229,7 @@ impl<'a> Making<'a> {
             let found = others.on_plan(planned)?;
             planned.note(found);
         }
+        let _store = locked(&self.run.store);
         let offered = publish::offered::findings(destination, &planned.identity);
         planned.note(offered.into_iter().collect());
         if destination.layout.is_per_name() && !inputs.dry_run {
@@ -294,12 +322,14 @@ impl<'a> Making<'a> {
         let destination = &self.inputs.destination;
         let report = self.report();
         if self.inputs.dry_run {
+            let _store = locked(&self.run.store);
             foresee_signature(self.inputs, planned)?;
             publish::foreseen::keep(destination, &planned.identity)?;
             publish::say_kept(kept, report);
             return Ok(Stored::kept(kept, None));
         }
         self.turn.come_first();
+        let _store = locked(&self.run.store);
         let signer = self.signer();
         let identity = &planned.identity;
         publish::keep(destination, identity, kept, signer.as_ref(), report)
@@ -310,9 +340,11 @@ impl<'a> Making<'a> {
     fn foresee(self, planned: &Planned, base: &Base, selection: &Selection) -> Result<()> {
         let (inputs, report) = (self.inputs, self.report());
         let destination = &inputs.destination;
-        foresee_signature(inputs, planned)?;
         let manifest = publish::manifest::of_plan(planned, base, selection, &[]);
+        let store = locked(&self.run.store);
+        foresee_signature(inputs, planned)?;
         let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
+        drop(store);
         if inputs.dry_run && !destination.replace {
             for path in taken {
                 let text = format!(
@@ -338,8 +370,9 @@ impl<'a> Making<'a> {
         said: usize,
     ) -> Result<Stored> {
         let (inputs, report) = (self.inputs, self.report());
+        self.run.make_directory(&inputs.destination.output)?;
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
-        let output = directory.temporary()?;
+        let output = (directory.temporary()?, &self.run.hands);
         let chosen = &mut selection.chosen;
         let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
         let contents = Contents {
@@ -357,12 +390,31 @@ impl<'a> Making<'a> {
         let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
         let image = packed.output;
         self.turn.come_first();
+        let _store = locked(&self.run.store);
         let signer = self.signer();
         report.timed(Stage::Publish, || {
             let signer = signer.as_ref();
             publish::publish(directory, identity, image, &manifest, signer, report)
         })
     }
+}
+
+/// Returns what an image may have in common with others, by which one has compressed it and the other
+/// takes it: its packages, long contents, and what is in its overlay.
+fn contents(planned: &Planned, selection: &Selection, block_size: u32) -> BTreeSet<String> {
+    let plan = &planned.plan;
+    let chosen = selection.chosen.iter().zip(&plan.contents).enumerate();
+    let mut shared: BTreeSet<_> = (plan.overlay.iter().map(|(id, ..)| id.to_string())).collect();
+    for (package, (one, wanted)) in chosen {
+        shared.insert(one.package.nevra.name.clone());
+        for (file, described) in one.package.files.iter().enumerate() {
+            let is_wanted = wanted.get(file).copied().unwrap_or_default();
+            if is_wanted && described.size >= u64::from(block_size) {
+                shared.insert(compose::content_id(package, file, &described).to_string());
+            }
+        }
+    }
+    shared
 }
 
 /// Fails in a dry run, which opens no key to sign with, for what the signature would: a signed store

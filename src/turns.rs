@@ -40,8 +40,8 @@ struct Image {
 pub struct Claim {
     /// The name of the extension.
     pub name: String,
-    /// What it takes from others and leaves for them: the names of its packages.
-    pub packages: BTreeSet<String>,
+    /// What it takes from others and leaves for them: packages and contents.
+    pub contents: BTreeSet<String>,
     /// It looks at all that others have made.
     pub looks_at_all: bool,
 }
@@ -57,7 +57,7 @@ impl Claim {
         self.looks_at_all
             || begins(&self.name, &before.name)
             || begins(&before.name, &self.name)
-            || !self.packages.is_disjoint(&before.packages)
+            || !self.contents.is_disjoint(&before.contents)
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
     fn which_images_matter_to_others() {
         let claim = |name: &str, packages: &[&str], looks_at_all| Claim {
             name: name.to_owned(),
-            packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+            contents: packages.iter().map(|name| (*name).to_owned()).collect(),
             looks_at_all,
         };
         let gdb = claim("gdb", &["gdb", "python3"], false);

@@ -406,7 +406,7 @@ impl Survey {
 
 #[cfg(test)]
 mod tests {
-    use image::squashfs::{Options, Packer};
+    use image::squashfs::{Options, Packer, Workers};
     use image::{Content, ContentId, Leaf, Stat, Tree};
     use rpm_input::{File, FileKind, Package};
 
@@ -433,7 +433,7 @@ mod tests {
         let options = Options {
             compressor: "zstd:1".parse().unwrap(),
             block_size: 128 * 1024,
-            workers: 1,
+            workers: Workers::new(1),
             mkfs_time: 1,
         };
         let output = std::fs::File::options()

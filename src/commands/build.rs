@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::answer::Built;
 use crate::cli::BuildArguments;
 use crate::commands::check::table::{self, Cell};
-use crate::inputs::{self, Inputs, recipe};
+use crate::inputs::{Inputs, recipe};
+use crate::pack::Hands;
 use crate::packages::lock::Locking;
 use crate::parallel;
 use crate::pipeline::{self, Run};
@@ -76,7 +77,8 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
         }
         recipes => return each(recipes, arguments, report),
     };
-    let run = Run::new(pipeline::signer(&inputs)?);
+    let signer = pipeline::signer(&inputs)?;
+    let run = Run::new(signer, Hands::new(inputs.packing.workers, 1));
     let turns = Turns::new(1, report);
     match one(&inputs, &run, &turns.begin(0)) {
         Ok(built) => answer(&built, arguments, report),
@@ -151,9 +153,12 @@ struct Made<'a> {
 /// run fails.
 fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Result<()> {
     let prepared = prepare(recipes, arguments);
+    // What is typed holds for all of them, so that the first that can be read has it.
     let first = prepared.iter().find_map(|inputs| inputs.as_ref().ok());
     let signer = first.map_or(Ok(None), pipeline::signer)?;
-    let run = Run::new(signer);
+    let workers = first.map_or(1, |inputs| inputs.packing.workers);
+    let at_once = workers.min(AT_ONCE);
+    let run = Run::new(signer, Hands::new(workers, at_once));
     let turns = Turns::new(recipes.len(), report);
     let items = recipes.iter().zip(prepared).enumerate();
     let items: Vec<_> = items
@@ -163,8 +168,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
             inputs: Mutex::new(Some(inputs)),
         })
         .collect();
-    let workers = inputs::workers(arguments.jobs).unwrap_or(1);
-    let Ok(made) = parallel::map(&items, workers.min(AT_ONCE), |item| {
+    let Ok(made) = parallel::map(&items, at_once, |item| {
         Ok::<_, Infallible>(item.make(&run, turns.begin(item.number)))
     });
     let mut table = vec![COLUMNS.map(|name| Cell::from(name.to_owned()))];

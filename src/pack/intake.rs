@@ -17,6 +17,7 @@ use image::ContentId;
 use image::squashfs::{self, Busy, Packer};
 use sha2::{Digest as _, Sha256};
 
+use crate::pack::hands::Hands;
 use crate::pack::kept::{KeptBlocks, Known, Order};
 use crate::pack::linkage::Facts;
 use crate::pack::reader::{Ahead, Reader, Source, Wanted, content_failure};
@@ -79,7 +80,7 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
     }
 
     /// Takes all contents; returns the SHA-256 of each package's file.
-    pub fn take(&mut self, workers: usize) -> Result<Vec<[u8; 32]>> {
+    pub fn take(&mut self, hands: &Hands) -> Result<Vec<[u8; 32]>> {
         for (id, bytes) in &self.plan.inline {
             self.add(id, bytes.len() as u64, &mut bytes.as_slice())?;
         }
@@ -87,16 +88,17 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
         self.packer.end_block().map_err(packer_failure)?;
         let wanted = self.wanted();
         let mut digests = Vec::new();
-        if workers == 1 || self.sources.is_empty() {
+        if hands.workers.count() == 1 || self.sources.is_empty() {
             for (index, source) in self.sources.iter().enumerate() {
                 let reader = Reader::new(*source);
                 digests.push(self.take_package(index, &wanted[index], reader)?);
             }
         } else {
             let sources = self.sources;
+            let readers = hands.readers();
             let read = Mutex::default();
             std::thread::scope(|scope| {
-                let mut ahead = Ahead::start(scope, workers, sources, &wanted, &read);
+                let mut ahead = Ahead::start(scope, readers.count, sources, &wanted, &read);
                 for (index, source) in sources.iter().enumerate() {
                     let reader = ahead.next(*source)?;
                     digests.push(self.take_package(index, &wanted[index], reader)?);

@@ -7,6 +7,7 @@
 //!
 //! What was compressed for another image is taken as it is, see [`kept`].
 
+mod hands;
 mod intake;
 pub mod kept;
 pub mod linkage;
@@ -29,6 +30,7 @@ use image::{Content, ContentId, Tree, Visit};
 use rpm_input::Files;
 
 use crate::findings::Finding;
+pub use crate::pack::hands::Hands;
 use crate::pack::intake::{Intake, packer_failure};
 use crate::pack::kept::KeptBlocks;
 use crate::pack::linkage::Facts;
@@ -38,7 +40,7 @@ use crate::pack::stamps::Stamps;
 use crate::packages::Chosen;
 use crate::plan::compose::Plan;
 use crate::report::Report;
-use crate::timings::{Clocks, Stage, Timings, thread_time};
+use crate::timings::{Clocks, Stage, Timings};
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::{bytes, counted};
@@ -55,7 +57,7 @@ pub struct Packing {
     pub compressor: Compressor,
     /// Block size in bytes.
     pub block_size: u32,
-    /// Compressing threads.
+    /// How many threads compress.
     pub workers: usize,
     /// Where compressed blocks are kept for other images.
     pub kept: Option<kept::Settings>,
@@ -86,7 +88,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     plan: &mut Plan,
     chosen: &mut [Chosen],
     packing: &Packing,
-    output: W,
+    (output, hands): (W, &Hands),
     report: &Report,
 ) -> Result<Packed<W>> {
     let sources: Vec<_> = (chosen.iter())
@@ -111,7 +113,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     let taken = take(
         plan,
         &sources,
-        packing,
+        (packing, hands),
         (output, kept.as_ref()),
         &mut progress,
     )?;
@@ -153,7 +155,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
             bytes(packed.summary.bytes),
             packing.compressor,
             bytes(packing.block_size.into()),
-            counted(packing.workers, "worker"),
+            counted(hands.workers.count(), "worker"),
             match reused {
                 0 => String::new(),
                 _ => format!(", {} taken from the cache", bytes(reused)),
@@ -301,19 +303,19 @@ impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
 fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
     plan: &Plan,
     sources: &[Source<'_>],
-    packing: &Packing,
+    (packing, hands): (&Packing, &Hands),
     (output, kept): (W, Option<&KeptBlocks>),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Taken<W>> {
     let options = Options {
         compressor: packing.compressor,
         block_size: packing.block_size,
-        workers: packing.workers,
+        workers: hands.workers.clone(),
         mkfs_time: plan.time,
     };
-    let packer = Packer::timed(output, &options, thread_time).map_err(packer_failure)?;
+    let packer = Packer::new(output, &options).map_err(packer_failure)?;
     let mut intake = Intake::new(packer, plan, sources, kept, progress);
-    let digests = intake.take(packing.workers)?;
+    let digests = intake.take(hands)?;
     Ok(Taken {
         packer: intake.packer,
         facts: intake.facts,

@@ -263,7 +263,7 @@ impl Read for Shared<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use image::squashfs::{Options, Packer};
+    use image::squashfs::{Options, Packer, Workers};
     use image::{ContentId, Leaf, Stat};
 
     use super::*;
@@ -368,7 +368,7 @@ pub(crate) mod tests {
         let options = Options {
             compressor: "zstd:1".parse().unwrap(),
             block_size: 1 << 17,
-            workers: 1,
+            workers: Workers::new(1),
             mkfs_time: 0,
         };
         let mut packer = Packer::new(Cursor::new(Vec::new()), &options).unwrap();

@@ -20,8 +20,6 @@ use crate::words::failure::{Failure, Result, package_failure};
 
 /// Length of a piece that a decompressing thread hands over, in bytes.
 const PIECE: usize = 128 * 1024;
-/// Threads that decompress packages, at most.
-const READERS: usize = 8;
 
 /// A package and the file it is read from.
 #[derive(Clone, Copy)]
@@ -64,23 +62,15 @@ pub struct Ahead {
     most: usize,
 }
 
-/// Returns how many threads read packages for so many workers. Two keep up with a few of them; xz and
-/// gzip are unpacked more slowly than many workers compress.
-fn readers(workers: usize) -> usize {
-    (workers / 2).clamp(2, READERS)
-}
-
 impl Ahead {
-    /// Starts the threads, for so many workers. They end when this is dropped, and add to `took` what
-    /// they took.
+    /// Starts so many threads. They end when this is dropped, and add to `took` what they took.
     pub fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
-        workers: usize,
+        readers: usize,
         sources: &'env [Source<'env>],
         wanted: &'env [Wanted],
         took: &'env Mutex<Busy>,
     ) -> Self {
-        let readers = readers(workers);
         let most = 2 * readers - 1;
         let (jobs, waiting) = sync_channel(most);
         let waiting = Arc::new(Mutex::new(waiting));

@@ -134,7 +134,7 @@ mod tests {
     use std::io::Cursor;
     use std::os::unix::fs::MetadataExt as _;
 
-    use image::squashfs::{Options, Packer};
+    use image::squashfs::{Options, Packer, Workers};
     use image::{ContentId, Leaf, Tree};
     use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -180,7 +180,7 @@ mod tests {
         let options = Options {
             compressor: "zstd:1".parse().unwrap(),
             block_size: 128 * 1024,
-            workers: 1,
+            workers: Workers::new(1),
             mkfs_time: 1,
         };
         let mut packer = Packer::new(Cursor::new(Vec::new()), &options).unwrap();

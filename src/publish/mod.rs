@@ -250,10 +250,11 @@ fn say_signed(directory: &Path, key: Option<&str>, report: &Report) {
 }
 
 /// A directory that is gone again if it is empty, where it was not there before.
-struct NewDirectory(Option<PathBuf>);
+pub struct NewDirectory(Option<PathBuf>);
 
 impl NewDirectory {
-    fn make(path: &Path) -> Result<Self> {
+    /// Makes a directory, if it is missing.
+    pub fn make(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Ok(Self(None));
         }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::dump::dump;
-use image::squashfs::{Compressor, Error, Image, Options, Packer, Summary};
+use image::squashfs::{Compressor, Error, Image, Options, Packer, Summary, Workers};
 use image::{Content, ContentId, Leaf, Special, Stat, Tree, Visit};
 use sha2::{Digest, Sha256};
 
@@ -64,8 +64,11 @@ impl Sample {
     }
 
     fn pack(&self, compressor: &str, block_size: u32, workers: usize) -> (Vec<u8>, Summary) {
-        let options = options(compressor, block_size, workers);
-        let mut packer = Packer::new(Cursor::new(Vec::new()), &options).unwrap();
+        self.pack_as(&options(compressor, block_size, workers))
+    }
+
+    fn pack_as(&self, options: &Options) -> (Vec<u8>, Summary) {
+        let mut packer = Packer::new(Cursor::new(Vec::new()), options).unwrap();
         for (id, bytes) in &self.contents {
             assert!(!packer.contains(id));
             packer
@@ -98,7 +101,7 @@ fn options(compressor: &str, block_size: u32, workers: usize) -> Options {
     Options {
         compressor: compressor.parse().unwrap(),
         block_size,
-        workers,
+        workers: Workers::new(workers),
         mkfs_time: 1_700_000_000,
     }
 }
@@ -232,6 +235,46 @@ fn the_number_of_workers_is_not_in_the_bytes() {
             }
         }
     }
+}
+
+/// Packers that use the same threads at the same time, each in its own way, while others are dropped.
+#[test]
+fn packers_share_workers() {
+    let sample = torture(4096);
+    let ways = [
+        ("gzip:1", 4096),
+        ("lz4", 65536),
+        ("zstd:3", 4096),
+        ("lz4", 131_072),
+    ];
+    let expected = ways.map(|(compressor, block_size)| sample.pack(compressor, block_size, 1));
+    let workers = Workers::new(3).shared_by(ways.len() + 1);
+    let of = |compressor: &str, block_size| Options {
+        workers: workers.clone(),
+        ..options(compressor, block_size, 1)
+    };
+    std::thread::scope(|scope| {
+        for ((compressor, block_size), expected) in ways.iter().zip(&expected) {
+            let (options, sample) = (of(compressor, *block_size), &sample);
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    assert!(
+                        sample.pack_as(&options) == *expected,
+                        "{compressor} {block_size}"
+                    );
+                }
+            });
+        }
+        for _ in 0..5 {
+            let out = Cursor::new(Vec::new());
+            let mut packer = Packer::new(out, &of("gzip:9", 4096)).unwrap();
+            for (id, bytes) in sample.contents.iter().take(10) {
+                packer
+                    .add(id, bytes.len() as u64, &mut bytes.as_slice())
+                    .unwrap();
+            }
+        }
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use image::squashfs::{Error, Options, Packer, Unit};
+use image::squashfs::{Error, Options, Packer, Unit, Workers};
 use image::{Content, ContentId, Leaf, Stat, Tree};
 use sha2::{Digest as _, Sha256};
 
@@ -20,7 +20,7 @@ fn options(workers: usize) -> Options {
     Options {
         compressor: "zstd:3".parse().unwrap(),
         block_size: BLOCK,
-        workers,
+        workers: Workers::new(workers),
         mkfs_time: 1,
     }
 }

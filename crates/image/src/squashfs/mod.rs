@@ -13,7 +13,8 @@
 //! |---|---|
 //! | `format` | constants and the superblock |
 //! | `pack` | [`Packer`]: contents to blocks and fragment blocks |
-//! | `blocks` | the threads that compress blocks, and their order |
+//! | `workers` | the threads that compress blocks |
+//! | `blocks` | the blocks of one image, and their order |
 //! | `place` | the output: where a block goes |
 //! | `probes` | marks of other file systems that must not appear in an image |
 //! | `compressors`, `lzo` | the four compressors, both ways, and a fifth that is only read |
@@ -45,6 +46,7 @@ mod probes;
 mod read;
 mod spent;
 mod unit;
+mod workers;
 mod xattr;
 
 pub use compressors::Compressor;
@@ -54,3 +56,4 @@ pub use pack::{Finished, Options, Packer, Summary};
 pub use read::{Contents, Facts, Image, Outline, ReadError};
 pub use spent::{Busy, Clock, Spent};
 pub use unit::{Unit, Units};
+pub use workers::Workers;

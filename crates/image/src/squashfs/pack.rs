@@ -21,20 +21,21 @@ use super::format::{
 use super::inodes::Tables;
 use super::metadata::{Lookup, raw_block};
 use super::place::{Output, Placed};
-use super::spent::{Clock, Spent, no_clock};
+use super::spent::Spent;
 use super::unit::{Unit, Units};
+use super::workers::{Buffer, Workers};
 use crate::content::ContentId;
 use crate::tree::Tree;
 
 /// How an image is written. Only `workers` leaves its bytes as they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// What compresses blocks and tables.
     pub compressor: Compressor,
     /// Length of a block before it is compressed, in bytes: a power of two from 4096 to 1048576.
     pub block_size: u32,
-    /// How many threads compress, at least 1. With 1 the calling thread does it.
-    pub workers: usize,
+    /// Who compresses.
+    pub workers: Workers,
     /// Time in the superblock, in seconds since 1970.
     pub mkfs_time: u32,
 }
@@ -82,7 +83,7 @@ pub struct Packer<W: Write + Seek + Send + 'static> {
     blocks: Blocks<W>,
     contents: Contents,
     /// Small contents for the next fragment block.
-    fragment: Vec<u8>,
+    fragment: Option<Buffer>,
     /// How full that is.
     filling: Filling,
     /// Of one that was packed before: what is in it and has not passed yet.
@@ -99,15 +100,9 @@ pub struct Packer<W: Write + Seek + Send + 'static> {
 impl<W: Write + Seek + Send + 'static> Packer<W> {
     /// Starts an image at the start of `out`.
     pub fn new(out: W, options: &Options) -> Result<Self, Error> {
-        Self::timed(out, options, no_clock)
-    }
-
-    /// Does what [`new`](Self::new) does; `clock` says what threads took.
-    pub fn timed(out: W, options: &Options, clock: Clock) -> Result<Self, Error> {
         let Options {
             compressor,
             block_size,
-            workers,
             ..
         } = *options;
         if !block_size.is_power_of_two() || !BLOCK_SIZES.contains(&block_size) {
@@ -116,9 +111,6 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         if !compressor.is_valid() {
             return Err(Error::Compressor(compressor.to_string()));
         }
-        if workers == 0 {
-            return Err(Error::NoWorkers);
-        }
         let compressor_options = match compressor.options() {
             Some(bytes) => raw_block(&bytes)?,
             None => Vec::new(),
@@ -126,12 +118,12 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         let output = Output::new(out, &compressor_options)?;
         Ok(Self {
             options: options.clone(),
-            blocks: Blocks::new(output, compressor, block_size, workers, clock)?,
+            blocks: Blocks::new(output, compressor, block_size, &options.workers)?,
             contents: Contents {
                 block_size,
                 ..Contents::default()
             },
-            fragment: Vec::new(),
+            fragment: None,
             filling: Filling::new(block_size),
             to_pass: VecDeque::new(),
             stored: None,
@@ -205,16 +197,17 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         }
         if unit.is_fragment(self.options.block_size) {
             self.close_fragment()?;
-            self.fragment = self.blocks.buffer()?;
             let length = usize::try_from(unit.stored()).map_err(|_| Error::Unit)?;
-            read_onto(&mut self.fragment, length, bytes, |_| Error::Unit)?;
+            let mut fragment = self.blocks.buffer();
+            read_onto(&mut fragment, length, bytes, |_| Error::Unit)?;
+            self.fragment = Some(fragment);
             self.to_pass = unit.contents.iter().cloned().collect();
             self.stored = unit.words.first().copied();
             return Ok(());
         }
         let mut last = 0;
         for (index, word) in unit.words.iter().enumerate() {
-            let mut block = self.blocks.buffer()?;
+            let mut block = self.blocks.buffer();
             let length = (word & !BLOCK_RAW) as usize;
             read_onto(&mut block, length, bytes, |_| Error::Unit)?;
             last = self.blocks.put_stored(block, *word, index == 0)?;
@@ -337,16 +330,14 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
                 read: size - left + read as u64,
             };
             if small {
-                if self.fragment.is_empty() {
-                    self.fragment = self.blocks.buffer()?;
-                }
                 place = Place::Fragment(self.next_fragment()?, self.filling.length());
-                read_onto(&mut self.fragment, length, content, short)?;
+                let fragment = self.fragment.get_or_insert_with(|| self.blocks.buffer());
+                read_onto(fragment, length, content, short)?;
                 if self.filling.add(id, size) {
                     self.close_fragment()?;
                 }
             } else {
-                let mut block = self.blocks.buffer()?;
+                let mut block = self.blocks.buffer();
                 read_onto(&mut block, length, content, short)?;
                 if length == block_size && block.iter().all(|byte| *byte == 0) {
                     block.clear();
@@ -366,8 +357,7 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         if !self.to_pass.is_empty() {
             return Err(Error::Unit);
         }
-        if !self.fragment.is_empty() {
-            let bytes = std::mem::take(&mut self.fragment);
+        if let Some(bytes) = self.fragment.take() {
             let number = match self.stored.take() {
                 Some(word) => self.blocks.put_stored(bytes, word, true)?,
                 None => self.blocks.put(bytes, true)?,

@@ -11,6 +11,7 @@ use std::io::{Seek, SeekFrom, Write};
 use super::error::Error;
 use super::format::{BLOCK_RAW, PADDING, SUPERBLOCK_SIZE};
 use super::probes::{PROBED_END, shows_mark};
+use super::workers::Buffer;
 
 /// How far a run is moved byte by byte before it is put behind all marks.
 const LONGEST_GAP: u64 = 512;
@@ -23,7 +24,7 @@ pub(super) struct Block {
     /// Stored length with [`BLOCK_RAW`], as inodes and the fragment table have it. 0 is a hole.
     pub(super) word: u32,
     /// The stored bytes.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Buffer,
 }
 
 /// Where a block went.
@@ -181,13 +182,16 @@ impl<W: Write + Seek> Output<W> {
 mod tests {
     use std::io::Cursor;
 
+    use super::super::workers::Buffers;
     use super::*;
 
     fn block(begins: bool, bytes: &[u8]) -> Block {
+        let mut buffer = Buffers::new(1).take();
+        buffer.extend_from_slice(bytes);
         Block {
             begins,
             word: bytes.len() as u32 | BLOCK_RAW,
-            bytes: bytes.to_vec(),
+            bytes: buffer,
         }
     }
 
@@ -211,9 +215,8 @@ mod tests {
         let (starts, bytes) = place(&[
             block(true, b"abc"),
             Block {
-                begins: false,
                 word: 0,
-                bytes: Vec::new(),
+                ..block(false, b"")
             },
             block(false, b"d"),
             block(true, b"ef"),

@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom};
 
 use super::*;
 use image::dump::dump;
-use image::squashfs::{Options, Packer};
+use image::squashfs::{Options, Packer, Workers};
 use image::{Content, Leaf, Stat, Visit};
 
 /// Makes a tree of files, links and attributes, and the contents of its files by id.
@@ -82,7 +82,7 @@ fn reads_what_the_packer_writes() {
         let options = Options {
             compressor: compressor.parse().unwrap(),
             block_size,
-            workers: 1,
+            workers: Workers::new(1),
             mkfs_time: 12,
         };
         let mut packer = Packer::new(Bytes::new(Vec::new()), &options).unwrap();
@@ -117,7 +117,7 @@ fn seeks_inside_of_contents() {
         &Options {
             compressor: "zstd:1".parse().unwrap(),
             block_size: 4096,
-            workers: 1,
+            workers: Workers::new(1),
             mkfs_time: 0,
         },
     )
@@ -193,7 +193,7 @@ fn attributes_have_a_largest_length() {
     let options = Options {
         compressor: "lz4".parse().unwrap(),
         block_size: 4096,
-        workers: 1,
+        workers: Workers::new(1),
         mkfs_time: 0,
     };
     let mut stat = Stat::implicit_directory(0);
@@ -236,7 +236,7 @@ fn targets_have_a_largest_length() {
     let options = Options {
         compressor: "lz4".parse().unwrap(),
         block_size: 4096,
-        workers: 1,
+        workers: Workers::new(1),
         mkfs_time: 0,
     };
     let mut noise = Noise(5);
