@@ -216,6 +216,20 @@ pub fn say_match(planned: &Planned, report: &Report) {
     }
 }
 
+/// Says what scriptlets come to, what is started, and what is done on the host after a merge.
+pub fn say_alive(planned: &Planned, report: &Report) {
+    if let Some(summary) = &planned.scriptlets {
+        report.stage("scripts", summary);
+    }
+    if !planned.started.are_none() {
+        report.stage("start", &planned.started.described());
+    }
+    if let Some(unit) = &planned.merge_unit {
+        let commands = unit.commands().join("; ");
+        report.stage("merge", &format!("then, on the host: {commands}"));
+    }
+}
+
 /// Names the first packages of an image, counts the others, and names its overlay.
 pub fn listed(selection: &Selection, settings: &plan::Settings) -> String {
     const SHOWN: usize = 4;

@@ -121,9 +121,7 @@ impl<'a> Making<'a> {
             plan::plan(&inputs.plan, &selection.packages(), base, files.as_ref())
         })?;
         answer::say_match(&planned, report);
-        if let Some(summary) = &planned.scriptlets {
-            report.stage("scripts", summary);
-        }
+        answer::say_alive(&planned, report);
         turn.claim(self.claim(&planned, &selection));
         let built_from = publish::built_from::of(
             &planned,
@@ -513,6 +511,7 @@ impl Under<'_> {
             &selection.packages(),
             &self.base.owners,
         ));
+        check::upheld::made_fatal(&mut found, texts);
         found.extend(self.together(planned, contents.linkage, image)?);
         Ok(found)
     }

@@ -418,6 +418,9 @@ install-manual:
     touch usr/x
 == tool/usr/share/tool/file
 tool
+== tool/usr/lib/systemd/system/tool.service
+[Service]
+ExecStart=/usr/bin/true
 ";
 
 #[test]
@@ -444,6 +447,7 @@ fn a_justfile_becomes_a_recipe_that_builds() {
         recommends = false
         overlay = "../tool"
         match = "any"
+        start = ["tool.service"]
     "#
     .parse()
     .unwrap();
@@ -463,7 +467,7 @@ fn a_justfile_becomes_a_recipe_that_builds() {
         ("dnf_arch", "left-out", "NAME.i686"),
         ("files", "taken", "overlay"),
         ("cleanup_files", "left-out", "no key removes"),
-        ("upholds", "left-out", "Upholds="),
+        ("upholds", "taken", "start"),
         ("copr_repos", "left-out", ".repo"),
         ("pre_commands", "left-out", "nothing is run"),
         ("base_images", "left-out", "container images"),

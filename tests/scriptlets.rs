@@ -3,9 +3,10 @@
 use crate::workshop::{CORPUS, REPOSITORY, Scratch, program, rpms_below, text};
 
 /// Of so many lines of real packages at least it is known what they come to, in percent.
-const KNOWN: usize = 85;
+const KNOWN: usize = 90;
 
 #[test(CORPUS, REPOSITORY)]
+#[expect(clippy::print_stderr, reason = "the share is of interest")]
 fn most_lines_of_real_packages_are_understood() {
     let scratch = Scratch::new();
     let mut packages = rpms_below(&REPOSITORY.path());
@@ -36,6 +37,7 @@ fn most_lines_of_real_packages_are_understood() {
         unhandled += number("unhandled");
     }
     let share = 100 - 100 * unhandled / lines;
+    eprintln!("{share} % of {lines} lines are understood, {unhandled} are not");
     assert!(lines > 200, "{lines}");
     assert!(share >= KNOWN, "{share} % of {lines}, {unhandled} are not");
 }

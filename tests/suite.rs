@@ -65,6 +65,7 @@ mod requests;
 mod rpm_oracle;
 mod scriptlets;
 mod server;
+mod services;
 mod set;
 mod signing;
 mod spoken;

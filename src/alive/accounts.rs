@@ -196,7 +196,7 @@ impl Accounts {
     }
 
     /// Says what is made, and what could not be read.
-    pub fn findings(&self, path: &str) -> Vec<Finding> {
+    pub fn findings(&self, path: &str, is_run: bool) -> Vec<Finding> {
         let mut findings = self.unread.clone();
         if !self.are_none() {
             let users = self.users.keys().map(|name| format!("user {name}"));
@@ -207,9 +207,12 @@ impl Accounts {
                 (self.members.iter()).map(|(user, group)| format!("{user} in group {group}"));
             let all: Vec<_> = users.chain(groups).chain(members).collect();
             let makers: Vec<_> = self.makers.iter().map(String::as_str).collect();
+            let run = match is_run {
+                true => "systemd-sysusers runs on the host once the image is merged",
+                false => "systemd-sysusers has to run on the host after the merge",
+            };
             let text = format!(
-                "/{path} makes what scriptlets of {} would have made: {}; systemd-sysusers has to run \
-                 on the host after the merge",
+                "/{path} makes what scriptlets of {} would have made: {}; {run}",
                 makers.join(", "),
                 all.join(", ")
             );
@@ -458,6 +461,7 @@ mod tests {
             kind: "pre",
             program: vec!["/bin/sh".to_owned()],
             script: script.to_owned(),
+            waits_for: Vec::new(),
         });
         package
     }
@@ -542,7 +546,7 @@ mod tests {
             ("id x", None),
         ] {
             let package = package("d", script);
-            let found = Accounts::of(&[&package], &Owners::default()).findings("p");
+            let found = Accounts::of(&[&package], &Owners::default()).findings("p", false);
             let unread = found.iter().filter(|one| one.kind.id == "account-unread");
             let unread: Vec<_> = unread.map(|one| one.text.clone()).collect();
             let expected = expected.map(|command| {

@@ -2,7 +2,10 @@
 //! made, read from headers and scriptlets, and made as data. Nothing of a package is run.
 
 pub mod accounts;
+pub mod effects;
 pub mod installation;
+pub mod merge_unit;
 mod scriptlets;
+pub mod services;
 mod shell;
 pub mod unit_file;

@@ -14,6 +14,7 @@ pub mod set;
 pub mod shadow;
 pub mod startable;
 pub mod survey;
+pub mod upheld;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -153,6 +154,7 @@ pub fn startable(
     let files = (!texts.is_empty()).then(|| BaseFiles::of(base)).flatten();
     let mut findings = startable::units(texts, &plan.tree, files.as_ref());
     findings.extend(startable::commands(&plan.tree, Some(linkage)));
+    findings.extend(upheld::ignored(texts, &plan.tree, files.as_ref()));
     findings
 }
 

@@ -236,6 +236,7 @@ mod tests {
             program: Vec::new(),
             script: "getent passwd d || /usr/sbin/useradd -r \\\n  -g d 'd'\necho other\n"
                 .to_owned(),
+            waits_for: Vec::new(),
         });
         let owners = Owners::of_tables("fixed:x:5:5::/:/bin/sh", "");
         for (line, expected) in [

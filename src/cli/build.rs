@@ -174,6 +174,18 @@ pub struct ImageArguments {
     /// switched on, a path those of another file; `none` leaves labels out [default: auto]
     #[arg(long, value_name = "auto|none|FILE_CONTEXTS", help_heading = "Image")]
     pub selinux: Option<PathBuf>,
+    /// Start this unit with the system once the image is merged, as in docker.socket
+    #[arg(long, value_name = "UNIT", help_heading = "Image")]
+    pub start: Vec<String>,
+    /// Leave out the unit that does on the host what the image's files need after a merge, such as
+    /// making their users
+    #[arg(
+        long,
+        help_heading = "Image",
+        num_args = 0,
+        default_missing_value = "true"
+    )]
+    pub no_merge_unit: Option<bool>,
     /// The base: a root directory, an RPM database, a list of packages (rpm -qa, KIWI's
     /// .packages) or mkosi's manifest; its packages must provide what the image requires
     #[arg(long, value_name = "BASE", help_heading = "Base")]

@@ -394,8 +394,9 @@ kinds! {
         "the image has a sysusers.d snippet with the accounts that scriptlets would have made",
         why "Installing the packages would have made these users and groups. No scriptlet is run for an \
              image, so what useradd, groupadd and usermod were to do is written down for \
-             systemd-sysusers. That runs at boot, and no merge starts it.",
-        repair "Run systemd-sysusers on the host after the merge, and then start the services.";
+             systemd-sysusers. The image's own unit runs that after a merge, before its services.",
+        repair "Nothing to do. With --no-merge-unit: run systemd-sysusers on the host after the merge, and \
+                then start the services.";
 
     ACCOUNT_UNREAD: Note "account-unread",
         "a scriptlet makes or changes an account in a way that only running it would tell",
@@ -433,6 +434,29 @@ kinds! {
              removals, and whose effect the image has as data.",
         repair "Look at the script with rpm -qp --scripts. What the image needs of it can be added with \
                 --overlay; what it does not need can be allowed: --allow scriptlet:PACKAGE.";
+
+    NOT_STARTED: Note "not-started",
+        "a service of a package is in the image, and nothing starts it",
+        why "Installing the package would have started it, or left that to the system's presets. An image \
+             starts a unit only where it says so, since what systemctl enable makes is outside of it.",
+        repair "If it is to run: start = [\"UNIT\"] in the recipe, or --start UNIT. If an administrator is to \
+                start it: --allow not-started.";
+
+    UNIT_IGNORED: Fatal "unit-ignored",
+        "systemd ignores a drop-in or a dependency that the image brings, so what it asks for never happens",
+        why "Of a directory UNIT.d systemd reads files that end in .conf alone, and it knows a unit by its \
+             full name alone. Anything else it passes over, and says so at most in its log: the service never \
+             starts.",
+        repair "Give the drop-in a name that ends in .conf, and units their full names, such as a.service. \
+                --start UNIT writes such a drop-in.";
+
+    INDEX_NOT_MADE: Note "index-not-made",
+        "an index below /usr does not list what the image brings, and can't be made on the host",
+        why "Schemas of settings, types of files and loaders of pictures are looked up in an index that an \
+             installation makes again. The image can't bring it, since it would hide the base's entries, and \
+             a merged /usr is read-only.",
+        repair "Have the base's own index list them: put the packages into the base. If the programs of the \
+                image do without: --allow index-not-made.";
 
     OVERLAY_REPLACES: Note "overlay-replaces",
         "the overlay replaces a package's file",

@@ -208,6 +208,8 @@ impl Inputs {
                     Some(Some("none")) => Labelling::None,
                     Some(_) => Labelling::File(image.selinux.clone().unwrap_or_default()),
                 },
+                start: image.start.clone(),
+                merge_unit: !image.no_merge_unit.unwrap_or(false),
             },
             with: image.with.clone(),
             waivers: Waivers::new(&arguments.allow, arguments.strict)?

@@ -126,6 +126,13 @@ impl Plan {
         Ok(())
     }
 
+    /// Looks again for programs that give somebody else's rights, since modes have changed.
+    pub fn note_privileges(&mut self) {
+        self.findings
+            .retain(|finding| finding.kind != &kinds::SET_UID);
+        self.findings.extend(privileges(&self.tree));
+    }
+
     /// Says whether something is inside that the system's manager reads when it is reloaded, so that
     /// it must be after a merge.
     pub fn has_units(&self) -> bool {
@@ -651,32 +658,17 @@ impl Composer<'_> {
         }
         let mut sizes: Vec<(&ContentId, u64)> = Vec::new();
         let mut seen = vec![false; self.plan.tree.leaf_count()];
-        self.plan.tree.walk(&mut |path, visit| {
-            let stat = visit.stat();
-            match visit {
-                image::Visit::Directory(_) => {}
-                image::Visit::Leaf(id, leaf) => {
-                    let is_first = !std::mem::replace(&mut seen[Tree::leaf_index(id)], true);
-                    match &leaf.content {
-                        Content::File { size, id } if is_first => sizes.push((id, *size)),
-                        _ => {}
-                    }
-                    let capable = stat.xattrs.contains_key("security.capability");
-                    if matches!(leaf.content, Content::File { .. })
-                        && (stat.mode & SET_ID != 0 || capable)
-                    {
-                        let what = match (stat.mode & 0o4000 != 0, stat.mode & 0o2000 != 0) {
-                            (true, true) => "set-uid and set-gid",
-                            (true, false) => "set-uid",
-                            (false, true) => "set-gid",
-                            (false, false) => "run with file capabilities",
-                        };
-                        let text = format!("/{path} is {what} ({:04o})", stat.mode);
-                        findings.push(Finding::new(&kinds::SET_UID, text));
-                    }
+        self.plan.tree.walk(&mut |_, visit| match visit {
+            image::Visit::Directory(_) => {}
+            image::Visit::Leaf(id, leaf) => {
+                let is_first = !std::mem::replace(&mut seen[Tree::leaf_index(id)], true);
+                match &leaf.content {
+                    Content::File { size, id } if is_first => sizes.push((id, *size)),
+                    _ => {}
                 }
             }
         });
+        findings.extend(privileges(&self.plan.tree));
         self.plan.files = sizes.len();
         sizes.sort();
         sizes.dedup();
@@ -728,6 +720,28 @@ impl Composer<'_> {
         }
         findings
     }
+}
+
+/// Names the programs that give somebody else's rights.
+fn privileges(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    tree.walk(&mut |path, visit| {
+        let stat = visit.stat();
+        let is_file = matches!(visit, image::Visit::Leaf(_, leaf)
+            if matches!(leaf.content, Content::File { .. }));
+        let capable = stat.xattrs.contains_key("security.capability");
+        if is_file && (stat.mode & SET_ID != 0 || capable) {
+            let what = match (stat.mode & 0o4000 != 0, stat.mode & 0o2000 != 0) {
+                (true, true) => "set-uid and set-gid",
+                (true, false) => "set-uid",
+                (false, true) => "set-gid",
+                (false, false) => "run with file capabilities",
+            };
+            let text = format!("/{path} is {what} ({:04o})", stat.mode);
+            findings.push(Finding::new(&kinds::SET_UID, text));
+        }
+    });
+    findings
 }
 
 /// Says that there are more than the one that is named.

@@ -39,6 +39,13 @@ pub struct Naming {
     pub scope: String,
 }
 
+impl Naming {
+    /// Says whether the image may be merged over a running system.
+    pub fn is_for_systems(&self) -> bool {
+        self.scope.is_empty() || self.scope.split_whitespace().any(|scope| scope == "system")
+    }
+}
+
 /// What an image is called and for whom it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {

@@ -21,7 +21,10 @@ use rpm_input::Package;
 use store::Delivery;
 
 use crate::alive::accounts::Accounts;
+use crate::alive::effects::Ground;
 use crate::alive::installation::Installation;
+use crate::alive::merge_unit::{self, MergeUnit};
+use crate::alive::services::{self, Started};
 use crate::base::Base;
 use crate::base::Evidence;
 use crate::base::files::BaseFiles;
@@ -51,6 +54,10 @@ pub struct Settings {
     pub updates: Option<Delivery>,
     /// Where SELinux's labels come from.
     pub labelling: Labelling,
+    /// Units to start with the system.
+    pub start: Vec<String>,
+    /// Whether a unit does on the host what has to be done after a merge.
+    pub merge_unit: bool,
 }
 
 /// What an image holds, and what it is called.
@@ -65,6 +72,10 @@ pub struct Planned {
     pub evidence: Evidence,
     /// Why it states what it does of the systems that it fits, where that was chosen.
     pub matched: Option<String>,
+    /// The units that are started with the system.
+    pub started: Started,
+    /// What is done on the host after a merge.
+    pub merge_unit: Option<MergeUnit>,
     /// What scriptlets come to, in one line.
     pub scriptlets: Option<String>,
     /// What it is built from, once that is known.
@@ -87,20 +98,50 @@ pub fn plan(
     let accounts = Accounts::of(packages, &base.owners);
     let owners = accounts.fix(&base.owners);
     let mut plan = compose::compose(packages, &overlay, &rules, &owners, times)?;
+    let mut installation = Installation::of(packages);
+    installation.add_triggers(base.packages.as_deref().unwrap_or_default(), &plan.tree);
+    let ground = Ground {
+        rules: &rules,
+        files,
+        owners: &owners,
+    };
+    let done = installation.perform(&mut plan, ground);
     if let Some(files) = files {
         plan.adopt_access(&|path| files.directory_access(path))?;
     }
     let (mut labels, found) = Labels::of(&settings.labelling, files)?;
     labels.put_on(&mut plan.tree)?;
     plan.findings.extend(found);
-    let installation = Installation::of(packages);
-    plan.findings.extend(installation.findings());
+    plan.findings.extend(installation.findings(&plan.tree));
     let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);
-    let has_units = plan.has_units();
+    let (started, found) = done.started(&settings.start, &plan.tree, files)?;
+    plan.findings.extend(found);
+    let is_merged = settings.naming.is_for_systems();
+    let has_snippets = !accounts.are_none() || done.snippet.is_some();
+    let has_merge_unit = settings.merge_unit
+        && is_merged
+        && (has_snippets || !MergeUnit::of(&plan.tree, &done.steps).is_needless());
+    let has_units = plan.has_units() || !started.are_none() || has_merge_unit;
     let identity = Identity::new(&settings.naming, packages, base, matching, has_units)?;
-    make(&accounts, &identity, &mut plan)?;
+    make(&accounts, &identity, has_merge_unit, &mut plan)?;
+    let name = &identity.name;
+    if let Some(snippet) = &done.snippet {
+        let path = format!("usr/lib/tmpfiles.d/sysext-{name}-scriptlets.conf");
+        identity::insert_text(&mut plan, &path, snippet.clone(), BTreeMap::new())?;
+    }
+    if !started.are_none() {
+        let path = services::drop_in_path(name);
+        identity::insert_text(&mut plan, &path, started.drop_in(), BTreeMap::new())?;
+    }
+    let merge_unit = has_merge_unit.then(|| MergeUnit::of(&plan.tree, &done.steps));
+    if let Some(unit) = &merge_unit {
+        let (path, text) = (merge_unit::path(name), unit.text(name, &started.units()));
+        identity::insert_text(&mut plan, &path, text, BTreeMap::new())?;
+    }
     Ok(Planned {
+        started,
+        merge_unit,
         identity,
         plan,
         requires,
@@ -113,10 +154,16 @@ pub fn plan(
 }
 
 /// Adds a snippet of sysusers.d(5) with the accounts that scriptlets would have made, if there are any.
-fn make(accounts: &Accounts, identity: &Identity, plan: &mut Plan) -> Result<()> {
+fn make(
+    accounts: &Accounts,
+    identity: &Identity,
+    has_merge_unit: bool,
+    plan: &mut Plan,
+) -> Result<()> {
     // Whichever snippet says it first decides, so packages' own come before.
     let path = format!("usr/lib/sysusers.d/sysext-{}.conf", identity.name);
-    plan.findings.extend(accounts.findings(&path));
+    plan.findings
+        .extend(accounts.findings(&path, has_merge_unit));
     match accounts.are_none() {
         true => Ok(()),
         false => identity::insert_text(plan, &path, accounts.snippet(), BTreeMap::new()),
@@ -136,6 +183,14 @@ impl Planned {
 
     /// Puts into the tree what tells clients what the image is and where newer ones are.
     pub fn describe(&mut self, settings: &Settings) -> Result<()> {
+        let Identity { name, version, .. } = &self.identity;
+        if self.merge_unit.is_some() {
+            let (path, text) = (
+                merge_unit::drop_in_path(name),
+                merge_unit::drop_in(name, version),
+            );
+            identity::insert_text(&mut self.plan, &path, text, BTreeMap::new())?;
+        }
         identity::describe(&mut self.plan, &self.identity, settings.updates.as_ref())?;
         self.labels.put_on(&mut self.plan.tree)
     }
@@ -180,6 +235,8 @@ mod tests {
             matching: Matching::Any,
             updates: None,
             labelling: Labelling::Auto,
+            start: Vec::new(),
+            merge_unit: true,
         };
         let package = package("x", &[("/usr/sbin/x", FileKind::Regular, 0o711)]);
         let files = BaseFiles::of(base);
@@ -232,6 +289,8 @@ mod tests {
                 matching,
                 updates: None,
                 labelling: Labelling::Auto,
+                start: Vec::new(),
+                merge_unit: true,
             };
             let mut package = package("x", &[("/usr/bin/x", FileKind::Regular, 0o755)]);
             package.requires = (requires.iter())

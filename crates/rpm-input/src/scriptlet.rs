@@ -2,6 +2,7 @@
 //! have happened at installation; nothing here runs them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::error::Error;
 use crate::tags::{Tag, Tags};
@@ -14,8 +15,10 @@ pub struct Scriptlet {
     /// Interpreter and its arguments, `/bin/sh` if the header names none. `<lua>` is the
     /// interpreter inside of RPM.
     pub program: Vec<String>,
-    /// Its text; of triggers, the texts of all of one kind after each other.
+    /// Its text.
     pub script: String,
+    /// Of a trigger: the packages that it waits for, or the beginnings of paths.
+    pub waits_for: Vec<String>,
 }
 
 /// Tags of the plain scriptlets: the moment, the text, the interpreter.
@@ -37,6 +40,7 @@ struct TriggerTags {
     prefix: &'static str,
     scripts: Tag,
     programs: Tag,
+    names: Tag,
     flags: Tag,
     indexes: Tag,
     /// Names of the kinds: prein, in, un, postun.
@@ -48,6 +52,7 @@ const TRIGGERS: [TriggerTags; 3] = [
         prefix: "trigger",
         scripts: Tag::TRIGGERSCRIPTS,
         programs: Tag::TRIGGERSCRIPTPROG,
+        names: Tag::TRIGGERNAME,
         flags: Tag::TRIGGERFLAGS,
         indexes: Tag::TRIGGERINDEX,
         kinds: ["triggerprein", "triggerin", "triggerun", "triggerpostun"],
@@ -56,6 +61,7 @@ const TRIGGERS: [TriggerTags; 3] = [
         prefix: "filetrigger",
         scripts: Tag::FILETRIGGERSCRIPTS,
         programs: Tag::FILETRIGGERSCRIPTPROG,
+        names: Tag::FILETRIGGERNAME,
         flags: Tag::FILETRIGGERFLAGS,
         indexes: Tag::FILETRIGGERINDEX,
         kinds: [
@@ -69,6 +75,7 @@ const TRIGGERS: [TriggerTags; 3] = [
         prefix: "transfiletrigger",
         scripts: Tag::TRANSFILETRIGGERSCRIPTS,
         programs: Tag::TRANSFILETRIGGERSCRIPTPROG,
+        names: Tag::TRANSFILETRIGGERNAME,
         flags: Tag::TRANSFILETRIGGERFLAGS,
         indexes: Tag::TRANSFILETRIGGERINDEX,
         kinds: [
@@ -83,7 +90,7 @@ const TRIGGERS: [TriggerTags; 3] = [
 /// The bits of a condition's flags that tell its kind, in the order of `TriggerTags::kinds`.
 const TRIGGER_KINDS: [u32; 4] = [1 << 25, 1 << 16, 1 << 17, 1 << 18];
 
-/// Returns all scriptlets, then one entry for each kind of trigger.
+/// Returns all scriptlets, then triggers, one entry for each of their texts, by their kinds.
 pub(crate) fn read(header: &Tags<'_>) -> Result<Vec<Scriptlet>, Error> {
     let owned = |texts: Vec<Cow<'_, str>>| texts.into_iter().map(Cow::into_owned).collect();
     let mut found = Vec::new();
@@ -94,6 +101,7 @@ pub(crate) fn read(header: &Tags<'_>) -> Result<Vec<Scriptlet>, Error> {
                 kind,
                 program: program.map_or_else(|| vec!["/bin/sh".to_owned()], owned),
                 script: script.unwrap_or_default(),
+                waits_for: Vec::new(),
             });
         }
     }
@@ -117,33 +125,28 @@ fn triggers(header: &Tags<'_>, tags: &TriggerTags) -> Result<Vec<Scriptlet>, Err
     };
     let flags = of_conditions(tags.flags)?;
     let indexes = of_conditions(tags.indexes)?;
+    let names = header.texts(tags.names)?.unwrap_or_default();
     let mut found = Vec::new();
     for (kind, bit) in tags.kinds.into_iter().zip(TRIGGER_KINDS) {
-        let of_kind = flags
-            .iter()
-            .zip(&indexes)
-            .filter(|(flags, _)| **flags & bit != 0);
-        let mut positions: Vec<usize> = of_kind
-            .filter_map(|(_, index)| usize::try_from(*index).ok())
-            .collect();
-        positions.sort_unstable();
-        positions.dedup();
-        let texts: Vec<&str> = positions
-            .iter()
-            .filter_map(|position| Some(scripts.get(*position)?.as_ref()))
-            .collect();
-        let program = positions
-            .first()
-            .and_then(|position| programs.get(*position));
-        if texts.len() != positions.len() {
-            let reason = format!("a {} has no script of its index", tags.prefix);
-            return Err(header.wrong(tags.indexes, reason));
+        let mut of_kind: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (condition, (flags, index)) in flags.iter().zip(&indexes).enumerate() {
+            let Some(position) = usize::try_from(*index).ok().filter(|_| flags & bit != 0) else {
+                continue;
+            };
+            let waits_for = of_kind.entry(position).or_default();
+            waits_for.extend(names.get(condition).map(|name| name.to_string()));
         }
-        if !texts.is_empty() {
+        for (position, waits_for) in of_kind {
+            let Some(script) = scripts.get(position) else {
+                let reason = format!("a {} has no script of its index", tags.prefix);
+                return Err(header.wrong(tags.indexes, reason));
+            };
+            let program = programs.get(position);
             found.push(Scriptlet {
                 kind,
                 program: vec![program.map_or("/bin/sh", |program| program).to_owned()],
-                script: texts.join("\n"),
+                script: script.to_string(),
+                waits_for,
             });
         }
     }

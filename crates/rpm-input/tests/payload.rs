@@ -591,14 +591,28 @@ fn scriptlets_and_triggers_are_listed() {
     let found: Vec<_> = package
         .scriptlets
         .iter()
-        .map(|found| (found.kind, found.program.join(" "), found.script.as_str()))
+        .map(|found| {
+            let waits_for = found.waits_for.join(" ");
+            (
+                found.kind,
+                found.program.join(" "),
+                found.script.as_str(),
+                waits_for,
+            )
+        })
         .collect();
+    let none = String::new;
     let sh = || "/bin/sh".to_owned();
     let expected = [
-        ("pre", sh(), "true"),
-        ("post", "/sbin/ldconfig".to_owned(), "ldconfig"),
-        ("triggerin", sh(), "first"),
-        ("triggerpostun", "<lua>".to_owned(), "second"),
+        ("pre", sh(), "true", none()),
+        ("post", "/sbin/ldconfig".to_owned(), "ldconfig", none()),
+        ("triggerin", sh(), "first", "a c".to_owned()),
+        (
+            "triggerpostun",
+            "<lua>".to_owned(),
+            "second",
+            "b".to_owned(),
+        ),
     ];
     assert_eq!(found, expected);
     let outside = Value::Number(vec![0, 7, 0]);

@@ -7,7 +7,7 @@ use super::reading::{Effect, Reading, Step, known};
 use super::{alternatives, services};
 
 /// Commands that only say, ask or compute, whatever they are given.
-const ASKING: [&str; 78] = [
+const ASKING: [&str; 80] = [
     "[",
     "[[",
     "((",
@@ -33,7 +33,6 @@ const ASKING: [&str; 78] = [
     "expr",
     "false",
     "fgrep",
-    "file",
     "findmnt",
     "getconf",
     "getent",
@@ -82,18 +81,13 @@ const ASKING: [&str; 78] = [
     "true",
     "type",
     "typeset",
-    "umask",
     "uname",
     "unset",
-    "wc",
-];
-const ASKING_MORE: [&str; 6] = [
-    "uniq",
     "users",
     "wait",
+    "wc",
     "which",
     "whoami",
-    "rpm-ostree-host",
 ];
 /// Commands whose product is an index below `/usr`, made again by everything that has a part in it.
 const INDEXES: [(&str, &str); 14] = [
@@ -196,7 +190,7 @@ pub fn is_word_place(path: &str) -> bool {
 }
 
 fn of_program(program: &str, arguments: &[Word]) -> Reading {
-    if ASKING.contains(&program) || ASKING_MORE.contains(&program) {
+    if ASKING.contains(&program) {
         return Reading::Harmless("it only asks or says something");
     }
     if ACCOUNTS.contains(&program) {
@@ -210,18 +204,11 @@ fn of_program(program: &str, arguments: &[Word]) -> Reading {
         words.any(|word| word.as_deref().is_none_or(|word| options.contains(&word)))
     };
     match program {
-        "command" | "hostname" | "date" | "env" if arguments.is_empty() => {
-            Reading::Harmless("it only asks or says something")
-        }
-        "command" => Reading::Harmless("it only asks or says something"),
-        "date" if !is_any(&["-s", "--set"]) && !starts(arguments, "--set=") => {
-            Reading::Harmless("it only asks or says something")
-        }
-        "rpm" if starts(arguments, "-q") || is_any(&["--eval", "-E"]) => {
-            Reading::Harmless("it only asks or says something")
-        }
-        "sort" if !starts(arguments, "-o") && !starts(arguments, "--output") => {
-            Reading::Harmless("it only asks or says something")
+        "command" | "date" | "env" | "hostname" | "rpm" | "sort" | "umask" | "uniq" => {
+            match only_asks(program, arguments) {
+                Some(true) => Reading::Harmless("it only asks or says something"),
+                _ => Reading::Unhandled,
+            }
         }
         "sed" | "awk" | "gawk" | "mawk" => filter(program, arguments),
         "find" => find(arguments),
@@ -237,12 +224,8 @@ fn of_program(program: &str, arguments: &[Word]) -> Reading {
         "systemctl" => services::systemctl(arguments),
         "systemd-update-helper" => services::update_helper(arguments),
         "chkconfig" | "service" | "insserv" | "update-rc.d" | "rcctl" => Reading::Unhandled,
-        "systemd-sysusers" | "sysusers2shadow" | "systemd-sysusers.standalone" => {
-            Reading::Host(Step::Sysusers)
-        }
-        "systemd-tmpfiles" if !is_any(&["--remove", "--clean", "--purge"]) => {
-            Reading::Host(Step::Tmpfiles)
-        }
+        "systemd-sysusers" | "sysusers2shadow" => snippets(arguments, "sysusers.d", Step::Sysusers),
+        "systemd-tmpfiles" => snippets(arguments, "tmpfiles.d", Step::Tmpfiles),
         "systemd-hwdb" if is_any(&["update"]) => Reading::Host(Step::Hwdb),
         "udevadm" => udevadm(arguments),
         "update-alternatives" | "alternatives" => alternatives::read(arguments),
@@ -256,6 +239,58 @@ fn of_program(program: &str, arguments: &[Word]) -> Reading {
         "journalctl" if is_any(&["--update-catalog"]) => run(program, arguments),
         "busctl" | "dbus-send" if contains(arguments, "ReloadConfig") => Reading::Host(Step::Bus),
         _ => Reading::Unhandled,
+    }
+}
+
+/// Says whether a command that may change something only asks here.
+fn only_asks(program: &str, arguments: &[Word]) -> Option<bool> {
+    let words = known(arguments)?;
+    let is_option = |word: &&str| word.starts_with('-') && word.len() > 1;
+    let operands = words.iter().filter(|word| !is_option(word)).count();
+    Some(match program {
+        "command" => matches!(words.first(), Some(&("-v" | "-V"))),
+        "date" => words.iter().all(|word| {
+            word.starts_with(['+', '-']) && !word.starts_with("-s") && !word.starts_with("--s")
+        }),
+        "rpm" => match words.first() {
+            Some(&("--eval" | "-E")) => !words
+                .iter()
+                .any(|word| word.contains("%(") || word.contains("lua")),
+            Some(first) => first.starts_with("-q") || *first == "--query",
+            None => true,
+        },
+        "sort" => !words.iter().any(|word| {
+            let is_short = is_option(word) && !word.starts_with("--");
+            (is_short && word.contains('o')) || word.starts_with("--o") || word.starts_with("--com")
+        }),
+        "umask" => matches!(words[..], [] | ["022" | "0022" | "-S"]),
+        // The second one is where it writes.
+        "uniq" => operands < 2,
+        _ => words.is_empty(),
+    })
+}
+
+/// A program that makes what the image's own snippets say.
+fn snippets(arguments: &[Word], directory: &str, step: Step) -> Reading {
+    let Some(words) = known(arguments) else {
+        return Reading::Unhandled;
+    };
+    let replaces = words.iter().any(|word| word.starts_with("--replace="));
+    let is_own = |word: &&str| {
+        let name = word
+            .strip_prefix(&format!("/usr/lib/{directory}/"))
+            .unwrap_or(word);
+        let is_name = name.ends_with(".conf") && !name.contains('/');
+        let is_option = ["--create", "--boot", "--exclude-prefix=/dev"].contains(word);
+        is_name
+            || is_option
+            || word.starts_with("--replace=")
+            || (*word == "-" && replaces)
+            || word.starts_with("--prefix=")
+    };
+    match words.iter().all(is_own) {
+        true => Reading::Host(step),
+        false => Reading::Unhandled,
     }
 }
 
@@ -286,28 +321,55 @@ fn filter(program: &str, arguments: &[Word]) -> Reading {
         return Reading::Unhandled;
     };
     let writes = match program {
-        "sed" => words.iter().any(|word| {
-            let is_in_place = word.starts_with('-')
-                && !word.starts_with("--e")
-                && (word.starts_with("--in") || (!word.starts_with("--") && word.contains('i')));
-            let is_file = ["-f", "--file"].iter().any(|one| word.starts_with(one));
-            // The commands `w` and `e`, and the flags of `s` of the same names.
-            let ends =
-                |word: &str| word.ends_with('e') || word.contains("w ") || word.contains("w/");
-            is_in_place || is_file || (!word.starts_with(['/', '-']) && ends(word))
-        }),
+        "sed" => sed_writes(&words),
         _ => words.iter().any(|word| {
+            let word = word.replace(">=", "").replace("||", "");
             word.contains(['>', '|'])
                 || word.contains("system")
-                || word.starts_with("-f")
-                || word.starts_with("-i")
-                || word.starts_with("--")
+                || ["-f", "-i", "-l", "--", "@"]
+                    .iter()
+                    .any(|one| word.starts_with(one))
         }),
     };
     match writes {
         true => Reading::Unhandled,
         false => Reading::Harmless("it only asks or says something"),
     }
+}
+
+/// Says whether sed(1) may change a file or run a command.
+fn sed_writes(words: &[&str]) -> bool {
+    let mut scripts = Vec::new();
+    let mut operands = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if let Some(script) = word.strip_prefix("--expression=") {
+            scripts.push(script);
+        } else if *word == "--expression" {
+            scripts.extend(words.next().copied());
+        } else if word.starts_with("--") {
+            if !["--quiet", "--silent", "--regexp-extended"].contains(word) {
+                return true;
+            }
+        } else if let Some(letters) = word.strip_prefix('-') {
+            let plain = letters.trim_start_matches(['n', 'r', 'E', 'u', 'z', 's']);
+            match plain.strip_prefix('e') {
+                Some("") => scripts.extend(words.next().copied()),
+                Some(script) => scripts.push(script),
+                None if plain.is_empty() => {}
+                None => return true,
+            }
+        } else {
+            operands.push(*word);
+        }
+    }
+    if scripts.is_empty() {
+        scripts.extend(operands.first().copied());
+    }
+    // The commands `w`, `W` and `e`, and the flags of `s` of the same names.
+    let acts = ["w ", "W ", "e ", "w/", "W/", "w\t", "e\n", "e;", "e}"];
+    (scripts.iter())
+        .any(|script| script.ends_with(['e', 'w']) || acts.iter().any(|act| script.contains(act)))
 }
 
 fn find(arguments: &[Word]) -> Reading {

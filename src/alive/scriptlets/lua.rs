@@ -109,6 +109,13 @@ const KEYWORDS: [&str; 22] = [
     "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
 ];
 
+/// Functions of `posix` that decide what follows.
+const GUARDS: [(&str, Guard); 3] = [
+    ("stat", Guard::There),
+    ("access", Guard::There),
+    ("fork", Guard::Forked),
+];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Name(String),
@@ -124,9 +131,9 @@ pub fn calls(script: &str, is_first: bool) -> Vec<Call> {
     let tokens = tokens(script);
     let known = Known::of(&tokens);
     let mut calls = Vec::new();
-    // Of the blocks that are open: whether what is there already decides if one is reached.
-    let mut blocks: Vec<bool> = Vec::new();
-    let mut asks = false;
+    // What decides whether the blocks that are open are reached.
+    let mut blocks: Vec<Guard> = Vec::new();
+    let mut guard = Guard::Other;
     let mut at = 0;
     while let Some((token, line)) = tokens.get(at) {
         let start = at;
@@ -159,12 +166,12 @@ pub fn calls(script: &str, is_first: bool) -> Vec<Call> {
             }
             Token::Name(name) if KEYWORDS.contains(&name.as_str()) => {
                 match name.as_str() {
-                    "if" => asks = known.asks(&tokens[at..]),
-                    "then" => blocks.push(asks),
-                    "do" | "function" | "repeat" => blocks.push(false),
+                    "if" => guard = known.guard(&tokens[at..]),
+                    "then" => blocks.push(guard),
+                    "do" | "function" | "repeat" => blocks.push(Guard::Other),
                     "elseif" => {
                         blocks.pop();
-                        asks = known.asks(&tokens[at..]);
+                        guard = known.guard(&tokens[at..]);
                     }
                     "end" | "until" => drop(blocks.pop()),
                     _ => {}
@@ -194,8 +201,8 @@ pub fn calls(script: &str, is_first: bool) -> Vec<Call> {
             true => Outcome::Read(Reading::Unhandled),
             false => {
                 let place = Place {
-                    is_inner: !blocks.is_empty(),
-                    makes_room: is_first && blocks.contains(&true),
+                    is_inner: blocks.contains(&Guard::Other),
+                    makes_room: is_first && blocks.contains(&Guard::There),
                 };
                 call(&name, arguments.as_deref(), &known, place)
             }
@@ -208,10 +215,21 @@ pub fn calls(script: &str, is_first: bool) -> Vec<Call> {
     calls
 }
 
+/// What decides whether a block is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// What is at a path.
+    There,
+    /// Whether this is the process that was forked.
+    Forked,
+    /// Anything else.
+    Other,
+}
+
 /// Where a call is.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Something decides whether it is reached.
+    /// Something that is not known decides whether it is reached.
     is_inner: bool,
     /// What decides is whether something is there, before anything is installed.
     makes_room: bool,
@@ -298,8 +316,8 @@ struct Known {
     functions: BTreeSet<String>,
     /// Variables that are given one literal text alone.
     texts: BTreeMap<String, Option<String>>,
-    /// Variables that say what is at a path.
-    stats: BTreeSet<String>,
+    /// Variables that say what is at a path, and which process this is.
+    guards: BTreeMap<String, Guard>,
 }
 
 impl Known {
@@ -339,8 +357,12 @@ impl Known {
                 }
             } else if is_set && !is_field {
                 others.insert(name.clone());
-                if is_name(tokens, at + 2, "posix") && is_name(tokens, at + 4, "stat") {
-                    known.stats.insert(name.clone());
+                if is_name(tokens, at + 2, "posix") {
+                    for (function, guard) in GUARDS {
+                        if is_name(tokens, at + 4, function) {
+                            known.guards.insert(name.clone(), guard);
+                        }
+                    }
                 }
                 let text = match (after(2), after(3)) {
                     (Some(Token::Text(_)), Some(Token::Sign('.' | ':'))) => None,
@@ -359,13 +381,19 @@ impl Known {
         known
     }
 
-    /// Says whether a condition asks what is at a path.
-    fn asks(&self, condition: &[(Token, usize)]) -> bool {
+    /// Returns what a condition asks for.
+    fn guard(&self, condition: &[(Token, usize)]) -> Guard {
         let condition = condition.iter().map(|(token, _)| token);
-        let mut condition = condition.take_while(|token| **token != Token::Name("then".into()));
-        condition.any(|token| {
-            matches!(token, Token::Name(name) if name == "stat" || self.stats.contains(name))
-        })
+        let condition = condition.take_while(|token| **token != Token::Name("then".into()));
+        let mut guards = condition.filter_map(|token| match token {
+            Token::Name(name) => {
+                let mut functions = GUARDS.iter();
+                let asked = functions.find(|(function, _)| function == name);
+                (self.guards.get(name).copied()).or(asked.map(|(_, guard)| *guard))
+            }
+            _ => None,
+        });
+        guards.next().unwrap_or(Guard::Other)
     }
 
     /// Returns the arguments of a call whose parenthesis is at a place. None where they end nowhere.

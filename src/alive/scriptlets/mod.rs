@@ -17,7 +17,10 @@ mod mode;
 mod reading;
 mod services;
 
-pub use reading::{Effect, Reading, Step};
+pub use capabilities::attribute as capability;
+pub use mode::changed as changed_mode;
+pub use reading::{Alternative, Effect, Reading, Step};
+pub use services::is_suffix;
 
 use super::shell::{self, Reach};
 

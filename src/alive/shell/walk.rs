@@ -14,6 +14,15 @@ const MAX_STEPS: usize = 20_000;
 const MAX_CALLS: usize = 12;
 /// Shells, which read a script that they are given.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "ksh"];
+/// Directories of the system's commands.
+const STANDARD: [&str; 6] = [
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+];
 /// Commands that run the one after them.
 const PREFIXES: [&str; 6] = ["command", "builtin", "nohup", "env", "time", "exec"];
 /// Commands whose arguments are assignments.
@@ -30,6 +39,7 @@ pub fn commands(script: &str, arguments: Option<&[Word]>) -> Vec<Command> {
         commands: Vec::new(),
         calls: 0,
         is_failure: false,
+        is_led_astray: false,
         is_silent: false,
         steps: 0,
     };
@@ -52,6 +62,8 @@ struct Walker {
     calls: usize,
     /// What is being followed is for when a command fails.
     is_failure: bool,
+    /// Names of commands may mean others than they say.
+    is_led_astray: bool,
     /// What is being followed is followed once more, and listed then.
     is_silent: bool,
     steps: usize,
@@ -310,10 +322,9 @@ impl Walker {
         if !simple.words.is_empty() {
             assigned.iter_mut().for_each(|(_, value)| *value = None);
         }
-        let is_led_astray = !words.is_empty()
-            && assigned
-                .iter()
-                .any(|(name, _)| name == "PATH" || name.starts_with("LD_"));
+        // How the command itself is split into words does not change.
+        let leads_astray = (simple.assignments.iter())
+            .any(|(name, value)| misleads(name, value) && (name != "IFS" || words.is_empty()));
         if is_declaring(&words) {
             let declared = simple.words.iter().skip(1);
             assigned.extend(declared.filter_map(|word| declared_value(word, &value)));
@@ -339,8 +350,15 @@ impl Walker {
             text: simple.text.clone(),
             line: simple.line,
             reach: self.now(),
-            is_read: !is_led_astray,
+            is_read: !(self.is_led_astray || leads_astray && !words.is_empty()),
         });
+        let declared = simple.words.iter().any(|word| match &word[..] {
+            [Piece::Literal(begin), ..] => begin
+                .split_once('=')
+                .is_some_and(|(name, _)| misleads(name, word)),
+            _ => false,
+        });
+        self.is_led_astray |= leads_astray && words.is_empty() || declared && is_declaring(&words);
         if let Some(body) = called {
             return self.call(&body, words.split_off(1));
         }
@@ -373,6 +391,8 @@ impl Walker {
                 self.variables.forget();
                 self.functions.clear();
             }
+            Some("alias" | "enable" | "shopt") => self.is_led_astray = true,
+            Some("hash") if !rest.is_empty() => self.is_led_astray = true,
             Some("set") => match rest {
                 [Some(option)] if option.starts_with(['-', '+']) && option != "--" => {}
                 _ => self.arguments = None,
@@ -425,6 +445,20 @@ impl Walker {
 fn is_declaring(words: &[Word]) -> bool {
     let program = words.first().and_then(Option::as_deref);
     program.is_some_and(|program| DECLARING.contains(&program))
+}
+
+/// Says whether a variable makes other programs of the same names run.
+fn misleads(name: &str, value: &Spelled) -> bool {
+    if name.starts_with("LD_") || ["BASH_ENV", "ENV", "IFS"].contains(&name) {
+        return true;
+    }
+    let literals = value.iter().filter_map(|piece| match piece {
+        Piece::Literal(text) => Some(text.strip_prefix("PATH=").unwrap_or(text)),
+        _ => None,
+    });
+    let mut directories = literals.flat_map(|text| text.split(':'));
+    name == "PATH"
+        && directories.any(|directory| !directory.is_empty() && !STANDARD.contains(&directory))
 }
 
 /// Returns the variable that an argument such as `NAME=VALUE` sets.

@@ -198,7 +198,7 @@ impl Writer<'_> {
         self.packages(name);
         self.repositories();
         self.base(name);
-        self.files(name);
+        self.files();
         self.recipe.text("match", "any");
         self.rest();
     }
@@ -351,7 +351,7 @@ impl Writer<'_> {
         );
     }
 
-    fn files(&mut self, name: &str) {
+    fn files(&mut self) {
         let files = self.words("files");
         let is_tree = |file: &String| {
             matches!(
@@ -379,11 +379,9 @@ impl Writer<'_> {
             Fate::LeftOut,
             "no key removes a path; see sysext-build rules, or exclude the package that has it",
         );
-        let text = format!(
-            "write a line Upholds= for each into [Unit] of usr/lib/systemd/system/multi-user.target.d/10-{name}-sysext.conf \
-             in the overlay"
-        );
-        self.row("upholds", Fate::LeftOut, text);
+        let units = self.words("upholds");
+        self.recipe.list("start", &units);
+        self.row("upholds", Fate::Taken, "start");
         self.row(
             "compression",
             Fate::Unneeded,

@@ -145,6 +145,8 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         arch: above.arch.or(below.arch),
         scope: above.scope.or(below.scope),
         selinux: above.selinux.or(below.selinux),
+        start: added(below.start, above.start),
+        no_merge_unit: above.no_merge_unit.or(below.no_merge_unit),
         base,
         base_install,
         assume_next_build: above.assume_next_build.or(below.assume_next_build),

@@ -151,6 +151,8 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         arch,
         scope,
         selinux,
+        start,
+        no_merge_unit,
         base,
         base_install,
         assume_next_build,
@@ -204,6 +206,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         said.extend(value.clone().map(|value| (key, Value::Text(value))));
     }
     for (key, flag) in [
+        ("no-merge-unit", no_merge_unit),
         ("assume-next-build", assume_next_build),
         ("recommends", recommends),
     ] {
@@ -214,6 +217,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         .map(|path| as_text(&place.seen(path)))
         .collect::<Result<_>>()?;
     for (key, list) in [
+        ("start", start),
         ("base-install", base_install),
         ("set", set),
         ("exclude", exclude),

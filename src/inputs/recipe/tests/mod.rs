@@ -59,6 +59,8 @@ fn every_key() {
         arch = "x86-64"
         scope = "system portable"
         selinux = "file_contexts"
+        start = ["a.socket"]
+        no-merge-unit = true
         match = "sysext-level"
         with = ["../store", "/abs/x.raw"]
         packages = ["strace", "gdb-13.x86_64", "extra.rpm", "sub/dir", "/abs/x.rpm"]
@@ -114,6 +116,8 @@ fn every_key() {
             arch: Some("x86-64".into()),
             scope: Some("system portable".into()),
             selinux: Some("dir/file_contexts".into()),
+            start: vec!["a.socket".into()],
+            no_merge_unit: Some(true),
             matching: Some(Matching::SysextLevel),
             with: ["dir/../store", "/abs/x.raw"].map(PathBuf::from).into(),
             overlay: Some("dir/tree".into()),
@@ -164,6 +168,8 @@ fn every_key_is_known_and_explained() {
             ("arch", "string"),
             ("scope", "string"),
             ("selinux", "string"),
+            ("start", "list of strings"),
+            ("no-merge-unit", "true or false"),
             ("base", "string"),
             ("base-install", "list of strings"),
             ("assume-next-build", "true or false"),
@@ -282,7 +288,7 @@ fn what_makes_no_sense() {
             "sign-key = \"x\"",
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
-             arch, scope, selinux, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
+             arch, scope, selinux, start, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
              with, compression, block-size, keep, drop",
         ),
         (
@@ -488,7 +494,7 @@ fn what_is_written_is_read() {
     let path = scratch.path().join("x.toml");
     let all = typed(
         "init a>=1 /b.rpm /c/ d --repo one=/ --repo https://example.org/x --name n --image-version 1 \
-         --build-number 29.10 --arch aarch64 --scope initrd --selinux none --overlay /o --base /b --lock /l \
+         --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
          --module m:1 --recommends --match auto --with /w --compression xz --block-size 64K \
          --keep usr-merge --drop drop-docs",

@@ -1,0 +1,258 @@
+//! Units that are started with the system once the image is merged: by a drop-in of multi-user.target
+//! with `Upholds=`, which systemd follows when it is reloaded after a merge. What `systemctl enable`
+//! makes, a link in a directory `.wants`, is looked at only when the target itself is started.
+//!
+//! ```text
+//! /usr/lib/systemd/system/multi-user.target.d/10-NAME.conf
+//!     [Unit]
+//!     Upholds=docker.socket
+//! ```
+
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use image::Tree;
+
+use super::scriptlets::is_suffix;
+use crate::base::files::{BaseEntry, BaseFiles};
+use crate::findings::{Finding, kinds};
+use crate::words::failure::{Failure, Result};
+
+/// Where units are that an image or a base brings.
+const UNITS: [&str; 2] = ["usr/lib/systemd/system", "usr/local/lib/systemd/system"];
+/// Where a host has its own.
+const OF_HOST: &str = "etc/systemd/system";
+/// Directories of presets; a file of the same name in an earlier one counts.
+const PRESETS: [&str; 4] = [
+    "etc/systemd/system-preset",
+    "run/systemd/system-preset",
+    "usr/local/lib/systemd/system-preset",
+    "usr/lib/systemd/system-preset",
+];
+/// A longer file of presets is not read, in bytes.
+const MAX_PRESET: u64 = 1 << 20;
+/// Longest name of a unit that systemd takes.
+const MAX_NAME: usize = 255;
+
+/// Units that are started, each with why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Started(BTreeMap<String, String>);
+
+impl Started {
+    /// Adds a unit; the first reason stays.
+    pub fn add(&mut self, unit: &str, why: &str) {
+        let entry = self.0.entry(unit.to_owned());
+        entry.or_insert_with(|| why.to_owned());
+    }
+
+    /// Says whether a unit is started.
+    pub fn has(&self, unit: &str) -> bool {
+        self.0.contains_key(unit)
+    }
+
+    /// Says whether none is.
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the units, sockets first: a service that is started on demand finds its socket.
+    pub fn units(&self) -> Vec<&str> {
+        let (sockets, others): (Vec<_>, Vec<_>) =
+            (self.0.keys().map(String::as_str)).partition(|unit| unit.ends_with(".socket"));
+        [sockets, others].concat()
+    }
+
+    /// Says what is started, and why.
+    pub fn described(&self) -> String {
+        let units = self.units().into_iter();
+        let described = units.map(|unit| format!("{unit} ({})", self.0[unit]));
+        described.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns the text of the drop-in.
+    pub fn drop_in(&self) -> String {
+        let units = self.units().into_iter();
+        let lines: Vec<_> = units.map(|unit| format!("Upholds={unit}\n")).collect();
+        format!("[Unit]\n{}", lines.concat())
+    }
+}
+
+/// Returns where the drop-in of an extension is.
+pub fn drop_in_path(name: &str) -> String {
+    format!("{}/multi-user.target.d/10-{name}.conf", UNITS[0])
+}
+
+/// Says whether an image or a base has a unit, a template in its stead, or a link to one.
+pub fn has_unit(tree: &Tree, files: Option<&BaseFiles<'_>>, unit: &str) -> bool {
+    let template = unit.split_once('@').and_then(|(before, rest)| {
+        let (_, suffix) = rest.rsplit_once('.')?;
+        Some(format!("{before}@.{suffix}"))
+    });
+    [Some(unit.to_owned()), template]
+        .into_iter()
+        .flatten()
+        .any(|name| {
+            let of_image = UNITS.map(|directory| format!("{directory}/{name}"));
+            let is_there = |path: &String| {
+                tree.get(path).is_some()
+                    || files.is_some_and(|files| files.entry(path) != BaseEntry::Missing)
+            };
+            let of_host = format!("{OF_HOST}/{name}");
+            of_image.iter().any(is_there)
+                || files.is_some_and(|files| files.entry(&of_host) != BaseEntry::Missing)
+        })
+}
+
+/// Says what is wrong with the name of a unit. The error completes the sentence "NAME ...".
+pub fn check_name(unit: &str) -> std::result::Result<(), String> {
+    let is_one = |one: char| one.is_ascii_alphanumeric() || ":-_.\\@".contains(one);
+    if unit.len() > MAX_NAME || !unit.chars().all(is_one) {
+        return Err("is not the name of a unit".to_owned());
+    }
+    match unit.rsplit_once('.') {
+        Some((before, suffix)) if is_suffix(suffix) && !before.is_empty() => {
+            match before.ends_with('@') {
+                true => Err("is a template; name an instance of it".to_owned()),
+                false => Ok(()),
+            }
+        }
+        _ => Err(
+            "has no suffix that units have, such as .service or .socket; systemd would \
+                  ignore it"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Checks units that are to be started: their names, and that they are there.
+pub fn check(asked: &[String], tree: &Tree, files: Option<&BaseFiles<'_>>) -> Result<()> {
+    for unit in asked {
+        let failed = |problem: &str| Failure::usage(format!("--start {unit}: {problem}"));
+        if let Err(problem) = check_name(unit) {
+            let service = format!("{unit}.service");
+            let failure = failed(&format!("the name {problem}"));
+            return Err(match check_name(&service) {
+                Ok(()) if has_unit(tree, files, &service) => {
+                    failure.hint(format!("did you mean {service}?"))
+                }
+                _ => failure,
+            });
+        }
+        if !has_unit(tree, files, unit) {
+            return Err(Failure::refused(anyhow!(
+                "--start {unit}: neither the image nor the base has this unit"
+            ))
+            .hint(
+                "units in /etc are not in an image; the base's are known with --base DIRECTORY",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The rules of a base about which units are enabled.
+pub struct Presets {
+    /// Whether a unit that fits is enabled, in their order.
+    rules: Vec<(bool, String)>,
+}
+
+impl Presets {
+    /// Reads the presets of a base; none where its files are not at hand.
+    pub fn of(files: Option<&BaseFiles<'_>>) -> Result<Option<Self>> {
+        let Some(files) = files.filter(|files| files.has_root()) else {
+            return Ok(None);
+        };
+        let mut texts: BTreeMap<String, String> = BTreeMap::new();
+        for directory in PRESETS {
+            for name in files.names_in(directory) {
+                let path = format!("{directory}/{name}");
+                if name.ends_with(".preset") && !texts.contains_key(&name) {
+                    let text = files.text(&path, MAX_PRESET)?.unwrap_or_default();
+                    texts.insert(name, text);
+                }
+            }
+        }
+        let rules = texts.values().flat_map(|text| text.lines());
+        let rules = rules.filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let is_enabled = match words.next()? {
+                "enable" => true,
+                "disable" => false,
+                _ => return None,
+            };
+            Some((is_enabled, words.next()?.to_owned()))
+        });
+        Ok(Some(Self {
+            rules: rules.collect(),
+        }))
+    }
+
+    /// Says whether a unit is enabled: the first rule that fits counts, and without one it is.
+    pub fn enable(&self, unit: &str) -> bool {
+        let mut rules = self.rules.iter();
+        let found = rules.find(|(_, pattern)| pattern == unit || resolve::matches(pattern, unit));
+        found.is_none_or(|(is_enabled, _)| *is_enabled)
+    }
+}
+
+/// Says that a unit is not started.
+pub fn not_started(unit: &str, why: &str) -> Finding {
+    let text = format!("{unit} is not started: {why}; to start it: start = [{unit:?}]");
+    Finding::new(&kinds::NOT_STARTED, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_come_first() {
+        let mut started = Started::default();
+        assert!(started.are_none());
+        for unit in ["a.service", "b.socket", "a.service", "c.timer"] {
+            started.add(unit, &format!("why {unit}"));
+        }
+        started.add("a.service", "another");
+        assert_eq!(started.units(), ["b.socket", "a.service", "c.timer"]);
+        assert_eq!(
+            started.drop_in(),
+            "[Unit]\nUpholds=b.socket\nUpholds=a.service\nUpholds=c.timer\n"
+        );
+        assert!(started.described().starts_with("b.socket (why b.socket), "));
+    }
+
+    #[test]
+    fn names_of_units() {
+        for (name, is_good) in [
+            ("a.service", true),
+            ("a@b.service", true),
+            ("a@.service", false),
+            ("littlesnitch", false),
+            ("a.conf", false),
+            (".service", false),
+            ("a b.service", false),
+            ("a/b.service", false),
+            ("a.socket", true),
+        ] {
+            assert_eq!(check_name(name).is_ok(), is_good, "{name}");
+        }
+        assert!(check_name(&format!("{}.service", "a".repeat(255))).is_err());
+    }
+
+    #[test]
+    fn the_first_preset_that_fits_counts() {
+        let rule = |(is_enabled, pattern): &(bool, &str)| (*is_enabled, (*pattern).to_owned());
+        for (rules, expected) in [
+            (&[][..], true),
+            (&[(false, "*")], false),
+            (&[(true, "a.*"), (false, "*")], true),
+            (&[(false, "a.service"), (true, "*")], false),
+            (&[(true, "b.service")], true),
+        ] {
+            let presets = Presets {
+                rules: rules.iter().map(rule).collect(),
+            };
+            assert_eq!(presets.enable("a.service"), expected, "{rules:?}");
+        }
+    }
+}

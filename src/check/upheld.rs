@@ -1,0 +1,243 @@
+//! Units that an image starts, and what keeps them from it: a drop-in that systemd does not read, a
+//! name that is none, and whatever else is found of a unit that is started.
+//!
+//! ```text
+//! multi-user.target.d/bird.service      systemd reads *.conf alone
+//! Upholds=littlesnitch                  no unit: it has no suffix
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use image::{Tree, Visit};
+
+use crate::alive::services::{check_name, has_unit, not_started};
+use crate::alive::unit_file::UnitFile;
+use crate::base::files::BaseFiles;
+use crate::findings::{Finding, kinds};
+
+/// Where an image's units are.
+const UNITS: [&str; 2] = ["usr/lib/systemd/system/", "usr/local/lib/systemd/system/"];
+/// Settings that name units which are to be started, too.
+const STARTING: [&str; 4] = ["Upholds", "Wants", "Requires", "BindsTo"];
+/// Findings of a unit that can't start.
+const HINDERING: [&str; 3] = ["link-into-left-out", "program-missing", "account-missing"];
+
+/// Finds what keeps units from being started that the image means to start. `texts` has its units
+/// and drop-ins.
+pub fn ignored(
+    texts: &BTreeMap<String, String>,
+    tree: &Tree,
+    files: Option<&BaseFiles<'_>>,
+) -> Vec<Finding> {
+    let mut findings = drop_ins(tree);
+    for (path, text) in texts.iter().filter(|(path, _)| unit_of(path).is_some()) {
+        let unit = UnitFile::parse(text);
+        for key in STARTING {
+            for name in names(&unit, key) {
+                let problem = match check_name(name) {
+                    Err(problem) => problem,
+                    Ok(())
+                        if key == "Upholds"
+                            && files.is_some_and(BaseFiles::has_root)
+                            && !has_unit(tree, files, name) =>
+                    {
+                        "is a unit that neither the image nor the base has".to_owned()
+                    }
+                    Ok(()) => continue,
+                };
+                let text = format!("/{path}: {key}={name}: the name {problem}");
+                findings.push(Finding::new(&kinds::UNIT_IGNORED, text));
+            }
+        }
+    }
+    findings.extend(left_behind(texts, tree));
+    findings
+}
+
+/// Makes findings fatal that keep a unit from running which the image starts.
+pub fn made_fatal(findings: &mut [Finding], texts: &BTreeMap<String, String>) {
+    let upheld = upheld(texts);
+    for finding in findings.iter_mut() {
+        let unit = finding
+            .text
+            .split_once(" can't start")
+            .map(|(path, _)| path);
+        let unit = unit.and_then(|path| path.rsplit('/').next());
+        if HINDERING.contains(&finding.kind.id) && unit.is_some_and(|unit| upheld.contains(unit)) {
+            finding.fatal = true;
+        }
+    }
+}
+
+/// Returns the unit that a file of an image is of.
+fn unit_of(path: &str) -> Option<&str> {
+    let rest = UNITS.iter().find_map(|above| path.strip_prefix(above))?;
+    let unit = match rest.split_once('/') {
+        Some((directory, name)) if name.ends_with(".conf") => directory.strip_suffix(".d")?,
+        Some(_) => return None,
+        None => rest,
+    };
+    Some(unit)
+}
+
+/// Returns the names of a setting. Those with specifiers are known on the host alone.
+fn names<'a>(unit: &'a UnitFile, key: &str) -> Vec<&'a str> {
+    let values = unit.values("Unit", key).into_iter();
+    let names = values.flat_map(str::split_whitespace);
+    names
+        .filter(|name| !name.contains(['%', '"', '\'']))
+        .collect()
+}
+
+/// Returns the units that an image starts with the system.
+fn upheld(texts: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let files = texts.iter().filter(|(path, _)| unit_of(path).is_some());
+    let upheld = files.flat_map(|(_, text)| {
+        let unit = UnitFile::parse(text);
+        let names = names(&unit, "Upholds").into_iter().map(str::to_owned);
+        names.collect::<Vec<_>>()
+    });
+    upheld.collect()
+}
+
+/// Finds files in directories of drop-ins that are meant as such, and that nobody reads.
+fn drop_ins(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    tree.walk(&mut |path, visit| {
+        let Visit::Leaf(..) = visit else { return };
+        let path = path.text();
+        let rest = UNITS.iter().find_map(|above| path.strip_prefix(above));
+        let Some((directory, name)) = rest.and_then(|rest| rest.split_once('/')) else {
+            return;
+        };
+        if directory.ends_with(".d") && check_name(name).is_ok() {
+            let text = format!("/{path} is read by nobody: the name of a drop-in ends in .conf");
+            findings.push(Finding::new(&kinds::UNIT_IGNORED, text));
+        }
+    });
+    findings
+}
+
+/// Finds units that go with one which is started, and are not started themselves: those that its
+/// `Also=` names, and the socket that it wants from systemd.
+fn left_behind(texts: &BTreeMap<String, String>, tree: &Tree) -> Vec<Finding> {
+    let upheld = upheld(texts);
+    let mut findings = Vec::new();
+    for name in &upheld {
+        let text = UNITS
+            .iter()
+            .find_map(|above| texts.get(&format!("{above}{name}")));
+        let Some(text) = text else { continue };
+        let unit = UnitFile::parse(text);
+        let mut wanted = BTreeSet::new();
+        let also = unit.values("Install", "Also").into_iter();
+        wanted.extend(also.flat_map(str::split_whitespace).map(str::to_owned));
+        let mut programs = unit.values("Service", "ExecStart").into_iter();
+        if programs.any(|command| command.contains("fd://"))
+            && let Some(stem) = name.strip_suffix(".service")
+        {
+            wanted.insert(format!("{stem}.socket"));
+        }
+        for other in wanted {
+            if !upheld.contains(&other) && has_unit(tree, None, &other) {
+                findings.push(not_started(&other, &format!("{name} goes with it")));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Content, ContentId, Leaf, Stat};
+
+    use super::*;
+
+    const DIRECTORY: &str = "usr/lib/systemd/system";
+
+    fn tree(names: &[&str]) -> Tree {
+        let mut tree = Tree::default();
+        let stat = Stat::implicit_directory(0);
+        for name in names {
+            let content = Content::File {
+                id: ContentId::new("x"),
+                size: 1,
+            };
+            let leaf = Leaf {
+                stat: stat.clone(),
+                content,
+            };
+            tree.insert_leaf(format!("{DIRECTORY}/{name}"), leaf, &stat)
+                .unwrap();
+        }
+        tree
+    }
+
+    #[test]
+    fn what_systemd_ignores_is_named() {
+        for (files, expected) in [
+            (&[("a.service", "[Unit]\nWants=b.service\n")][..], &[][..]),
+            (
+                &[(
+                    "multi-user.target.d/bird.service",
+                    "[Unit]\nUpholds=bird.service\n",
+                )],
+                &["bird.service is read by nobody"],
+            ),
+            (&[("multi-user.target.d/README", "")], &[]),
+            (
+                &[(
+                    "multi-user.target.d/10-a.conf",
+                    "[Unit]\nUpholds=littlesnitch\n",
+                )],
+                &["Upholds=littlesnitch: the name has no suffix"],
+            ),
+            (
+                &[(
+                    "multi-user.target.d/10-a.conf",
+                    "[Unit]\nUpholds=\nUpholds=%i b.socket\n",
+                )],
+                &[],
+            ),
+            (
+                &[
+                    (
+                        "multi-user.target.d/10-a.conf",
+                        "[Unit]\nUpholds=a.service\n",
+                    ),
+                    (
+                        "a.service",
+                        "[Service]\nExecStart=/usr/bin/a -H fd://\n[Install]\nAlso=b.socket\n",
+                    ),
+                    ("a.socket", "[Socket]\n"),
+                    ("b.socket", "[Socket]\n"),
+                ],
+                &["a.socket is not started", "b.socket is not started"],
+            ),
+        ] {
+            let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+            let texts = files
+                .iter()
+                .map(|(name, text)| (format!("{DIRECTORY}/{name}"), (*text).to_owned()));
+            let found = ignored(&texts.collect(), &tree(&names), None);
+            assert_eq!(found.len(), expected.len(), "{files:?}: {found:?}");
+            for (finding, expected) in found.iter().zip(expected) {
+                assert!(finding.text.contains(expected), "{finding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_started_unit_from_running_is_fatal() {
+        let texts = BTreeMap::from([(
+            format!("{DIRECTORY}/multi-user.target.d/10-a.conf"),
+            "[Unit]\nUpholds=a.service\n".to_owned(),
+        )]);
+        let text =
+            |unit: &str| format!("/{DIRECTORY}/{unit} can't start: User=x, which nobody makes");
+        let mut findings = ["a.service", "b.service"]
+            .map(|unit| Finding::new(&kinds::ACCOUNT_MISSING, text(unit)));
+        made_fatal(&mut findings, &texts);
+        assert_eq!(findings.map(|finding| finding.fatal), [true, false]);
+    }
+}
