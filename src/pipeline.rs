@@ -14,6 +14,7 @@ use crate::answer::{self, Built, With};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, BaseSource};
 use crate::check::closure::BaseLibraries;
+use crate::check::references::Gone;
 use crate::check::set::others::{self, Others};
 use crate::findings::{Finding, kinds};
 use crate::inputs::Inputs;
@@ -505,7 +506,10 @@ impl Under<'_> {
         found.extend_from_slice(contents.findings);
         let texts = contents.texts;
         found.extend(check::startable(plan, texts, contents.linkage, self.base));
-        found.extend(check::references::units(
+        let gone = Gone::of(plan, self.files);
+        found.extend(gone.units(texts));
+        found.extend(gone.launchers(texts, contents.linkage));
+        found.extend(check::references::accounts(
             texts,
             plan,
             &selection.packages(),

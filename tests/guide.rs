@@ -261,6 +261,11 @@ fn repositories_and_bases() {
 }
 
 #[test(SHELL)]
+fn files_outside_of_usr() {
+    Reader::new().read("docs/guide/outside.md");
+}
+
+#[test(SHELL)]
 fn recipes() {
     Reader::new().read("docs/guide/recipes.md");
 }

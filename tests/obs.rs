@@ -12,6 +12,7 @@ const XZ: &str = "payload-xz-1-1.noarch.rpm";
 const HELLO: &str = "hello-noarch-0.5^git3-1.noarch.rpm";
 /// A package without anything for /usr.
 const OUTSIDE: &str = "outside-1-1.noarch.rpm";
+const NOWHERE: &str = "nowhere-1-1.noarch.rpm";
 
 /// Lays a build root over this system, and runs the hook in it. `$1` has what is laid over.
 const BUILD: &str = r#"
@@ -99,7 +100,7 @@ fn published(stem: &str) -> Vec<String> {
 #[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
 fn each_package_that_was_built_becomes_an_image() {
     // Of one nothing belongs into an image; one is for developers.
-    let build = Build::of(&[ZSTD, XZ, OUTSIDE]);
+    let build = Build::of(&[ZSTD, XZ, NOWHERE]);
     let devel = build
         .top()
         .join("RPMS/noarch/payload-zstd-devel-1-1.noarch.rpm");
@@ -164,9 +165,9 @@ fn what_a_recipe_includes_decides_as_if_it_were_in_it() {
 
 #[test(root(), programs!("unshare", "sh", "mount", "chroot", "su"))]
 fn an_image_that_fails_fails_the_build() {
-    let build = Build::of(&[ZSTD, OUTSIDE]);
+    let build = Build::of(&[ZSTD, NOWHERE]);
     let recipe =
-        "name = \"kit\"\nversion = \"2\"\npackages = [\"../RPMS/noarch/outside-1-1.noarch.rpm\"]\n";
+        "name = \"kit\"\nversion = \"2\"\npackages = [\"../RPMS/noarch/nowhere-1-1.noarch.rpm\"]\n";
     fs::write(build.top().join("SOURCES/kit.sysext.toml"), recipe).unwrap();
     let outcome = build.run();
     let said = text(&outcome.stderr);

@@ -127,7 +127,7 @@ fn several_recipes_make_an_image_each() {
     kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");
     kitchen.recipe(
         "bad.toml",
-        "name = \"bad\"\npackages = [\"rpms/outside-1-1.noarch.rpm\"]",
+        "name = \"bad\"\netc = \"drop\"\npackages = [\"rpms/outside-1-1.noarch.rpm\"]",
     );
     kitchen.recipe("c.toml", "packages = [\"rpms/clash-two-1-1.noarch.rpm\"]");
     let (a, bad, c) = ("recipes/a.toml", "recipes/bad.toml", "recipes/c.toml");
@@ -213,7 +213,7 @@ fn side_by_side_is_as_one_after_the_other() {
             "b.toml",
             format!("name = \"clash-one\"\npackages = [{one}, {outside}]\noverlay = \"tree\""),
         ),
-        ("c.toml", format!("packages = [{outside}]")),
+        ("c.toml", format!("packages = [{outside}]\netc = \"drop\"")),
         ("d.toml", format!("packages = [{one}]")),
         ("e.toml", "pakages = []".to_owned()),
         (
@@ -326,7 +326,7 @@ fn all_that_stops_a_recipe_is_said_at_once() {
             .collect()
     };
     for (more, found) in [
-        (&["--strict"][..], &["left-out", "elf-unread"][..]),
+        (&["--strict"][..], &["state-made", "elf-unread"][..]),
         (&[], &[]),
     ] {
         let outcome = kitchen.run(&[more, &typed].concat());
@@ -339,7 +339,7 @@ fn all_that_stops_a_recipe_is_said_at_once() {
     assert_eq!(kitchen.images("store").len(), 2);
     // It is there now, and is not packed: it is judged all the same.
     let said = text(&kitchen.run(&[&["--strict"][..], &typed].concat()).stderr);
-    assert_eq!(ids(&said), ["left-out", "elf-unread"], "{said}");
+    assert_eq!(ids(&said), ["state-made", "elf-unread"], "{said}");
 }
 
 #[test]
@@ -394,7 +394,10 @@ fn what_is_included_counts_as_if_written_there() {
 fn json_of_one_recipe_and_of_several() {
     let kitchen = Kitchen::new();
     kitchen.recipe("a.toml", "packages = [\"rpms/clash-one-1-1.noarch.rpm\"]");
-    kitchen.recipe("bad.toml", "packages = [\"rpms/outside-1-1.noarch.rpm\"]");
+    kitchen.recipe(
+        "bad.toml",
+        "etc = \"drop\"\npackages = [\"rpms/outside-1-1.noarch.rpm\"]",
+    );
     let (a, bad) = ("recipes/a.toml", "recipes/bad.toml");
     let one = json(&kitchen.run(&["--json", "-o", "one", a]));
     assert_eq!(one["name"], "clash-one");

@@ -117,7 +117,7 @@ fn each_reason_has_its_exit_code_and_words() {
                 "--allow file-conflict",
             ],
         ),
-        (&noarch, &["outside-1-1.noarch.rpm"], 1, &["empty-image"]),
+        (&noarch, &["nowhere-1-1.noarch.rpm"], 1, &["empty-image"]),
         (
             &noarch,
             &[
@@ -201,6 +201,8 @@ fn json_failures_are_json() {
             "unchecked-base",
             "--arch",
             "x86-64",
+            "--etc",
+            "drop",
         ])
         .arg(fixture("outside-1-1.noarch.rpm"))
         .output()

@@ -69,6 +69,7 @@ mod services;
 mod set;
 mod signing;
 mod spoken;
+mod state;
 mod store;
 mod sysupdate;
 mod takeover;

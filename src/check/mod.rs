@@ -28,6 +28,7 @@ use rpm_input::Package;
 
 use self::closure::BaseLibraries;
 use self::modules::Kernels;
+use self::references::Gone;
 use self::requirements::{Loaded, LookedUp, Lookup};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
@@ -62,7 +63,11 @@ pub fn plan(
         let kernels = Kernels::of(files, installed.as_ref(), &planned.requires);
         shadows.extend(kernels.judge_tree(tree));
     }
+    let links = Gone::of(&planned.plan, files).links();
+    // What was left out says more than that the link dangles.
+    shadows.retain(|it| it.kind != &kinds::DANGLING_LINK || !links.contains_key(&it.path));
     findings.extend(shadow::findings(&shadows));
+    findings.extend(links.into_values());
     findings.extend(references::commands(&planned.plan, files));
     Ok(findings)
 }

@@ -8,10 +8,13 @@
 //! ExecStart=!/usr/sbin/daemon --run       flags, a program, its arguments
 //! User=daemon                             a user that sysusers.d(5) makes, or the base has
 //! ```
+//!
+//! So do desktop entries and D-Bus services (`Exec=`), scripts (`#!`) and links.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkage::PROGRAM_DIRECTORIES;
+use image::{Content, Visit};
+use linkage::{Linkage, PROGRAM_DIRECTORIES};
 use rpm_input::{Nevra, Package};
 
 use crate::alive::unit_file::{self, Command, Setting, UnitFile};
@@ -19,6 +22,7 @@ use crate::base::files::{BaseEntry, BaseFiles};
 use crate::base::{Owners, sysusers};
 use crate::findings::{Finding, kinds};
 use crate::plan::compose::{LeftOut, Plan};
+use crate::plan::filter;
 
 /// Settings whose value is a file that must be there.
 const FILES: [&str; 2] = ["EnvironmentFile", "WorkingDirectory"];
@@ -65,9 +69,158 @@ pub fn commands(plan: &Plan, files: Option<&BaseFiles<'_>>) -> Vec<Finding> {
         .collect()
 }
 
-/// Finds the units that can't start, since what they need was left out. `texts` has the units and
-/// sysusers.d snippets of the image.
-pub fn units(
+/// What this build left out, by its path without links in the directories that are merged.
+pub struct Gone<'a> {
+    left_out: BTreeMap<String, &'a LeftOut>,
+    plan: &'a Plan,
+    base: Option<&'a BaseFiles<'a>>,
+}
+
+impl<'a> Gone<'a> {
+    /// Looks at what a plan for this base left out.
+    pub fn of(plan: &'a Plan, base: Option<&'a BaseFiles<'a>>) -> Self {
+        let all = plan.left_out.iter().rev();
+        Self {
+            left_out: all.map(|left| (merged(&left.path), left)).collect(),
+            plan,
+            base,
+        }
+    }
+
+    /// Returns what was left out at a path and is nowhere else.
+    fn at(&self, path: &str) -> Option<&'a LeftOut> {
+        let path = merged(path);
+        let left = *self.left_out.get(&path)?;
+        (!self.is_there(&path)).then_some(left)
+    }
+
+    /// Says whether something is at a path without links in the directories that are merged.
+    fn is_there(&self, path: &str) -> bool {
+        let is_of_base = |base: &BaseFiles<'_>| base.entry(path) != BaseEntry::Missing;
+        // A link that leads nowhere is there, and has a finding of its own.
+        self.plan.tree.get(path).is_some()
+            || self.plan.tree.resolve(path).is_some()
+            || self.plan.tmpfiles.make(path)
+            || self.base.is_some_and(is_of_base)
+    }
+
+    /// Returns the command of this name that was left out and that no directory of commands has.
+    fn command(&self, name: &str) -> Option<&'a LeftOut> {
+        let paths = || {
+            PROGRAM_DIRECTORIES
+                .iter()
+                .map(|above| format!("{above}/{name}"))
+        };
+        match paths().any(|path| self.is_there(&merged(&path))) {
+            true => None,
+            false => paths().find_map(|path| self.at(&path)),
+        }
+    }
+
+    /// Says that something at a path of the image refers to what was left out. `how` completes the
+    /// sentence "PATH ...", and nothing runs without it if `is_vital`.
+    fn finding(path: &str, how: &str, left: &LeftOut, is_vital: bool) -> Finding {
+        // A scriptlet would have made what the package only owns, and a host may have it.
+        let is_ghost = *left.rule == filter::NO_GHOSTS;
+        let kind = match is_vital && !is_ghost {
+            true => &kinds::LINK_INTO_LEFT_OUT,
+            false => &kinds::REFERS_TO_LEFT_OUT,
+        };
+        let text = format!(
+            "/{path} {how}, and {} of {} was left out ({})",
+            left.path, left.owner, left.rule.name
+        );
+        Finding::new(kind, text)
+    }
+
+    /// Finds the links of the image that lead to what was left out, each with what is to be said of it.
+    pub fn links(&self) -> BTreeMap<String, Finding> {
+        let mut found = BTreeMap::new();
+        self.plan.tree.walk(&mut |path, visit| {
+            let Visit::Leaf(_, leaf) = visit else { return };
+            let Content::Symlink(target) = &leaf.content else {
+                return;
+            };
+            let Some(to) = filter::resolved(path.bytes(), target.bytes()) else {
+                return;
+            };
+            let to = format!("/{}", files::shown(&to));
+            if let Some(left) = self.at(&to) {
+                let path = path.text();
+                let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+                let is_command = PROGRAM_DIRECTORIES.iter().any(|one| one[1..] == *above);
+                let how = format!("is a link to {target}");
+                let finding = Self::finding(&path, &how, left, is_command);
+                found.insert(format!("/{path}"), finding);
+            }
+        });
+        found
+    }
+
+    /// Finds what starts a program that was left out: desktop entries and D-Bus services among
+    /// `texts`, and scripts.
+    pub fn launchers(&self, texts: &BTreeMap<String, String>, linkage: &Linkage) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (path, text) in texts {
+            let section = match path.rsplit_once('.').unwrap_or_default() {
+                (_, "desktop") => "Desktop Entry",
+                (above, "service") if above.starts_with("usr/share/dbus-1/") => "D-BUS Service",
+                _ => continue,
+            };
+            let entry = UnitFile::parse(text);
+            let Some(value) = entry.value(section, "Exec") else {
+                continue;
+            };
+            let commands = Command::of(value);
+            let program = commands.first().map(|command| command.program.as_str());
+            let left = program.and_then(|program| match program.starts_with('/') {
+                true => self.at(program),
+                false => self.command(program),
+            });
+            let how = format!("can't start: Exec={value}");
+            findings.extend(left.map(|left| Self::finding(path, &how, left, true)));
+        }
+        for (path, script) in &linkage.scripts {
+            let how = format!("is run by {}", script.interpreter);
+            let left = self.at(&script.interpreter);
+            findings.extend(left.map(|left| Self::finding(path, &how, left, false)));
+        }
+        findings
+    }
+
+    /// Finds the units that can't start, since what they need was left out.
+    pub fn units(&self, texts: &BTreeMap<String, String>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (path, text) in units_among(texts) {
+            for setting in UnitFile::parse(text).settings() {
+                let how = format!("can't start: {}={}", setting.key, setting.value);
+                let left = referred(setting).into_iter();
+                let left = left.filter_map(|path| self.at(&path));
+                findings.extend(left.map(|left| Self::finding(path, &how, left, true)));
+            }
+        }
+        findings
+    }
+}
+
+/// Returns a path as the base has it, without its slash: programs are named by either.
+fn merged(path: &str) -> String {
+    let path = path.trim_start_matches('/');
+    let top = path.split('/').next().unwrap_or_default();
+    match ["bin", "sbin", "lib", "lib64"].contains(&top) {
+        true => format!("usr/{path}"),
+        false => path.to_owned(),
+    }
+}
+
+/// Returns the units and drop-ins among texts.
+fn units_among(texts: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    texts.iter().filter(|(path, _)| path.contains("/systemd/"))
+}
+
+/// Finds the accounts that nobody makes, of units and of what a host is to make. `texts` has the units
+/// and sysusers.d snippets of the image.
+pub fn accounts(
     texts: &BTreeMap<String, String>,
     plan: &Plan,
     packages: &[&Package],
@@ -78,49 +231,45 @@ pub fn units(
         .flat_map(|(_, text)| sysusers::accounts(text))
         .map(|account| (account.name, account.is_user))
         .collect();
-    let all = plan.left_out.iter();
-    let gone: BTreeMap<_, _> = all.rev().map(|left| (left.path.as_str(), left)).collect();
-    let left_out = |path: &str| {
-        let left = *gone.get(path)?;
-        let is_there = plan.tree.resolve(path.trim_start_matches('/')).is_some();
-        (!is_there).then_some(left)
+    let missing = |name: &str, is_user: bool| {
+        let is_there = made.contains(&(name.to_owned(), is_user))
+            || owners.has_account(name, is_user)
+            || EVERYWHERE.contains(&name)
+            || !is_name(name);
+        match (is_there, maker(packages, name)) {
+            (true, _) => None,
+            (_, Some(maker)) => Some(format!(
+                "which a scriptlet of {maker} makes, and none is run"
+            )),
+            _ if owners.has_root() => {
+                Some("which neither the base nor a snippet of the image makes".to_owned())
+            }
+            _ => None,
+        }
     };
     let mut findings = Vec::new();
-    for (path, text) in texts.iter().filter(|(path, _)| path.contains("/systemd/")) {
+    for (path, text) in units_among(texts) {
         let unit = UnitFile::parse(text);
-        for setting in unit.settings() {
-            let Setting { key, value, .. } = setting;
-            for left in (referred(setting).iter()).filter_map(|path| left_out(path)) {
-                let text = format!(
-                    "/{path} can't start: {key}={value}, and {} was left out ({})",
-                    left.path, left.rule.name
-                );
-                findings.push(Finding::new(&kinds::LINK_INTO_LEFT_OUT, text));
-            }
-        }
         let is_dynamic = unit.is_on("Service", "DynamicUser");
-        let accounts = unit.settings().iter().filter_map(|setting| {
-            let (_, is_user) = ACCOUNTS.iter().find(|(known, _)| known == &setting.key)?;
-            Some((&setting.key, setting.value.as_str(), *is_user))
-        });
-        for (key, value, is_user) in accounts {
-            for name in value.split_whitespace() {
-                let is_there = made.contains(&(name.to_owned(), is_user))
-                    || owners.has_account(name, is_user)
-                    || EVERYWHERE.contains(&name);
-                if is_there || (is_dynamic && *key != "SupplementaryGroups") || !is_name(name) {
-                    continue;
-                }
-                let who = match maker(packages, name) {
-                    Some(maker) => format!("which a scriptlet of {maker} makes, and none is run"),
-                    None if owners.has_root() => {
-                        "which neither the base nor a snippet of the image makes".to_owned()
-                    }
-                    None => continue,
-                };
+        for Setting { key, value, .. } in unit.settings() {
+            let Some((_, is_user)) = ACCOUNTS.iter().find(|(known, _)| known == key) else {
+                continue;
+            };
+            if is_dynamic && key != "SupplementaryGroups" {
+                continue;
+            }
+            for who in (value.split_whitespace()).filter_map(|name| missing(name, *is_user)) {
                 let text = format!("/{path} can't start: {key}={value}, {who}");
                 findings.push(Finding::new(&kinds::ACCOUNT_MISSING, text));
             }
+        }
+    }
+    for (path, line) in plan.tmpfiles.iter() {
+        for (name, (what, is_user)) in line.owners.iter().zip([("user", true), ("group", false)]) {
+            findings.extend(missing(name, is_user).map(|who| {
+                let text = format!("/{path} can't be made on the host: {what} {name}, {who}");
+                Finding::new(&kinds::ACCOUNT_MISSING, text)
+            }));
         }
     }
     findings
@@ -242,26 +391,26 @@ mod tests {
         for (line, expected) in [
             (
                 "EnvironmentFile=/etc/d",
-                Some("/etc/d was left out (hierarchy-only)"),
+                Some("/etc/d of d-1-1.noarch was left out (hierarchy-only)"),
             ),
             ("EnvironmentFile=-/etc/d", None),
             ("EnvironmentFile=/etc/other", None),
             (
                 "ConditionPathExists=/etc/d",
-                Some("/etc/d was left out (hierarchy-only)"),
+                Some("/etc/d of d-1-1.noarch was left out (hierarchy-only)"),
             ),
             ("ConditionPathExists=!/etc/d", None),
             ("ConditionPathExists=|/etc/d", None),
             (
                 "ExecStartPre=/usr/bin/other ; \"/srv/d/run\" x",
-                Some("/srv/d/run was left out"),
+                Some("/srv/d/run of d-1-1.noarch was left out"),
             ),
             ("EnvironmentFile=/etc/%n", None),
             ("# EnvironmentFile=/etc/d", None),
             ("Environment=A=b \\\nEnvironmentFile=/etc/d", None),
             (
                 "ExecStart=@!/srv/d/run arg0",
-                Some("/srv/d/run was left out"),
+                Some("/srv/d/run of d-1-1.noarch was left out"),
             ),
             ("ExecStart=-/srv/d/run", None),
             ("ExecStop=/srv/d/run", None),
@@ -287,7 +436,8 @@ mod tests {
                 ]
                 .map(|(path, text)| (path.to_owned(), text)),
             );
-            let found = units(&texts, &plan, &[&package], &owners);
+            let mut found = Gone::of(&plan, None).units(&texts);
+            found.extend(accounts(&texts, &plan, &[&package], &owners));
             let found: Vec<_> = found.into_iter().map(|one| one.text).collect();
             match expected {
                 None => assert_eq!(found, [""; 0], "{line}"),

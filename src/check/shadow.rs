@@ -22,6 +22,7 @@ use image::{
 use serde::Serialize;
 
 use super::caches::cache_at;
+use crate::alive::places;
 use crate::base::files::{BaseEntry, BaseFiles, HIERARCHIES};
 use crate::base::{Access, harm};
 use crate::findings::{self, Finding, FindingKind, kinds};
@@ -415,6 +416,14 @@ impl Gate<'_, '_> {
         }
     }
 
+    /// Returns what the image's factory has for a path of the host.
+    fn factory(&self, path: &PathBytes) -> Option<Step> {
+        match self.tree.get(places::factory(path))? {
+            Visit::Directory(_) => Some(Step::Directory),
+            Visit::Leaf(..) => Some(Step::Leaf),
+        }
+    }
+
     /// Returns what is at a path of the merged system.
     fn step(&self, path: &PathBytes) -> Step {
         let own = match self.base {
@@ -441,6 +450,10 @@ impl Gate<'_, '_> {
             return Step::Nothing;
         }
         match self.of_base(path.bytes()) {
+            // What a host has to have outside of them, systemd-tmpfiles copies from the image.
+            BaseEntry::Missing if self.factory(path).is_some() => {
+                self.factory(path).unwrap_or(Step::Nothing)
+            }
             // Rules move files of packages that have them beside these links. Where no root shows
             // it, the links are there: without them, no program would start.
             BaseEntry::Missing if self.base.is_none_or(|base| !base.has_root()) => {

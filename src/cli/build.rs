@@ -1,14 +1,16 @@
 //! What can be typed after `build`, the default verb.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde::de::Error as _;
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use store::BestBefore;
 
 use super::{NetworkArguments, SigningArguments};
+use crate::alive::places::Etc;
 use crate::plan::build_number::Numbering;
 use crate::plan::matching::Matching;
 use crate::report::Verbosity;
@@ -259,6 +261,17 @@ pub struct ImageArguments {
     /// Switch on a rule that is off by default, such as drop-docs
     #[arg(long, value_name = "RULE", help_heading = "Rules")]
     pub drop: Vec<String>,
+    /// What becomes of files that packages have below /etc: `factory` puts them where the base reads
+    /// them below /usr, or has systemd-tmpfiles copy them to hosts that have none; `drop` leaves them
+    /// out; with PATH only of this file or what is below this directory [default: factory]
+    #[arg(
+        long,
+        value_name = "[PATH=]factory|drop",
+        help_heading = "Rules",
+        value_parser = str::parse::<Etc>
+    )]
+    #[serde(deserialize_with = "settings")]
+    pub etc: Vec<Etc>,
 }
 
 /// Reads a value that clap knows by name.
@@ -270,6 +283,50 @@ fn by_name<'de, D: Deserializer<'de>, T: ValueEnum>(value: D) -> Result<Option<T
         let known = known.collect::<Vec<_>>().join(", ");
         D::Error::custom(format_args!("{text:?} is not one of {known}"))
     })
+}
+
+/// Reads what is said of files of `/etc`: of all, or a table for each path.
+fn settings<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Etc>, D::Error> {
+    value.deserialize_any(Said)
+}
+
+/// What is said of one path of `/etc`, or without one, of all.
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "tables with path and as, as in [[etc]]"
+)]
+struct OfPath {
+    path: Option<String>,
+    r#as: String,
+}
+
+struct Said;
+
+impl<'de> Visitor<'de> for Said {
+    type Value = Vec<Etc>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a string, or tables with path and as, as in [[etc]]")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<Etc>, E> {
+        let treatment = text.parse().map_err(E::custom)?;
+        Ok(vec![Etc {
+            path: None,
+            treatment,
+        }])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut tables: A) -> Result<Vec<Etc>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(OfPath { path, r#as }) = tables.next_element()? {
+            let path = path.map_or_else(String::new, |path| path + "=");
+            let said = path + &r#as;
+            all.push(said.parse().map_err(A::Error::custom)?);
+        }
+        Ok(all)
+    }
 }
 
 /// The layout of a store.

@@ -363,12 +363,21 @@ kinds! {
          it, most often as a link by update-alternatives, and no scriptlet is run for an image.",
         repair "Call the program by the name that is in the image, or add the link with --overlay.";
 
-    LINK_INTO_LEFT_OUT: Note "link-into-left-out",
-        "a unit needs a file that a rule left out, so it can't start",
+    LINK_INTO_LEFT_OUT: Fatal "link-into-left-out",
+        "a unit, a command or a launcher needs a file that was left out, so it can't start",
         why "systemd does not start a service whose EnvironmentFile=, program or directory is \
-         missing. Files outside /usr and /opt are never merged.",
-        repair "Put the file on the host, or a unit of your own that needs none into the image \
-         with --overlay. If nobody starts the unit, nothing is lost.";
+         missing, or for which a condition does not hold. A command that is a link, a desktop \
+         entry and a D-Bus service need the program that they lead to. A rule or --etc left it out.",
+        repair "Have the file in the image: leave out --etc drop or name its path with --etc \
+         PATH=factory, or put what does without it into the image with --overlay. If the host has \
+         the file, or nobody starts the program: --allow link-into-left-out.";
+
+    REFERS_TO_LEFT_OUT: Note "refers-to-left-out",
+        "a link or a script refers to a file that was left out",
+        why "The link leads to nothing, or the script has no interpreter. What is behind it may be \
+         made by a scriptlet, as links into /etc/alternatives are, and no scriptlet is run for an \
+         image.",
+        repair "Add the file, or a link of your own, with --overlay. Nothing to do if the host has it.";
 
     PROGRAM_MISSING: Note "program-missing",
         "a unit starts a program that is in neither the image nor the base, or is not executable",
@@ -404,6 +413,29 @@ kinds! {
              counterpart in sysusers.d. Nothing is run for an image, so it is not done.",
         repair "Look at the script with rpm -qp --scripts. If the image needs the account, add a \
          sysusers.d snippet with --overlay.";
+
+    STATE_MADE: Note "state-made",
+        "the image has a tmpfiles.d snippet that makes files of /etc and directories of /var",
+        why "Packages have files outside of /usr and /opt, which no merge reaches. Those of /etc and \
+             /var/lib are copied from /usr/share/factory to a host that has none, and directories \
+             are made. The image's own unit has systemd-tmpfiles do that after a merge, before its \
+             services. What was made stays when the image is gone.",
+        repair "Nothing to do. With --no-merge-unit: run systemd-tmpfiles --create on the host after the \
+                merge, and then start the services. To leave files of /etc out: --etc drop, or \
+                --etc PATH=drop.";
+
+    STATE_REFUSED: Note "state-refused",
+        "a package has something of one user in a directory of another, which no tmpfiles.d line makes",
+        why "Who owns a directory could put a link in the place of a file there. So systemd-tmpfiles \
+             makes nothing in it for anybody else (unsafe path transition), not even for root.",
+        repair "Have the service make it when it starts. If it needs it before, make it on the host.";
+
+    LOADER_CONFIGURATION: Note "loader-configuration",
+        "a package says where libraries are, and only ldconfig on the host would read it",
+        why "Files of /etc/ld.so.conf.d name directories for ldconfig, which writes the loader's cache. \
+             No merge runs it, so programs do not find libraries in these directories.",
+        repair "Run ldconfig on the host once systemd-tmpfiles has made the file, or start \
+                ldconfig.service after it at boot.";
 
     MOVED: Note "moved",
         "a rule moved files",

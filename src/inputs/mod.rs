@@ -203,6 +203,7 @@ impl Inputs {
                 naming,
                 matching: image.matching.unwrap_or_default(),
                 updates: updates(arguments, layout)?,
+                etc: image.etc.clone(),
                 labelling: match image.selinux.as_deref().map(Path::to_str) {
                     None | Some(Some("auto")) => Labelling::Auto,
                     Some(Some("none")) => Labelling::None,

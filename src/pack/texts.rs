@@ -1,4 +1,5 @@
-//! The short texts of an image that say what else must be there: units, and who they run as.
+//! The short texts of an image that say what else must be there: units, who they run as, and what
+//! starts programs for desktops and D-Bus.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
@@ -9,10 +10,13 @@ use image::{Content, Stored, Tree, Visit};
 use crate::words::failure::{Failure, Result};
 
 /// Directories whose files are kept, with what is below them.
-const DIRECTORIES: [&str; 3] = [
+const DIRECTORIES: [&str; 6] = [
     "usr/lib/systemd/system",
     "usr/local/lib/systemd/system",
     "usr/lib/sysusers.d",
+    "usr/share/applications",
+    "usr/share/dbus-1/services",
+    "usr/share/dbus-1/system-services",
 ];
 /// A longer file is not looked at, in bytes: systemd's own longest unit has a tenth of it.
 const MAX_TEXT: u64 = 64 * 1024;

@@ -5,6 +5,8 @@
 //! same way, else it is a file conflict. What comes out is a [`Plan`]: the tree, where each content is to be read from, and a word on all
 //! that was left out, moved or changed.
 
+mod outside;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,8 +16,11 @@ use image::{Algorithm, Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError, 
 use rpm_input::{DigestAlgorithm, File, FileKind, Files, Package};
 use serde::Serialize;
 
+use crate::alive::places::Places;
+use crate::alive::tmpfiles::Tmpfiles;
 use crate::base::{Access, Owners};
 use crate::findings::{Finding, kinds};
+use crate::plan::compose::outside::Outside;
 use crate::plan::filter::{self, Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
 use crate::plan::overlay::OverlayFile;
 use crate::words::failure::{Failure, Result};
@@ -84,6 +89,8 @@ pub struct Plan {
     pub overlay: Vec<(ContentId, u64, PathBuf)>,
     /// Contents that are made here.
     pub inline: Vec<(ContentId, Vec<u8>)>,
+    /// What there is to be outside of `/usr` and `/opt`.
+    pub tmpfiles: Tmpfiles,
     /// What rules left out, in the order of packages and their files.
     pub left_out: Vec<LeftOut>,
     /// What rules moved or changed, in the same order.
@@ -209,7 +216,7 @@ pub fn compose(
     packages: &[&Package],
     overlay: &[OverlayFile],
     rules: &RuleSet,
-    owners: &Owners,
+    (owners, places): (&Owners, Places<'_>),
     times: Times,
 ) -> Result<Plan> {
     let mut composer = Composer {
@@ -217,8 +224,10 @@ pub fn compose(
         overlay,
         rules,
         owners,
+        places,
         times,
         placed: Vec::new(),
+        moved: BTreeMap::new(),
         bereft: Vec::new(),
         layered: Vec::new(),
         plan: Plan {
@@ -248,9 +257,12 @@ struct Composer<'a> {
     overlay: &'a [OverlayFile],
     rules: &'a RuleSet,
     owners: &'a Owners,
+    places: Places<'a>,
     times: Times,
     /// In the order of their coming, then in that of their paths.
     placed: Vec<Placed>,
+    /// Files of `/etc` that are read from below `/usr`: where they are.
+    moved: BTreeMap<PathBytes, PathBytes>,
     /// Paths of the overlay with attributes that are not taken.
     bereft: Vec<String>,
     /// Paths of the overlay with attributes that say that it was a layer of another.
@@ -322,10 +334,22 @@ impl Composer<'_> {
         let (mut candidate, size) = self.candidate(source);
         let path = candidate.path.clone();
         let mut moves = Vec::new();
-        match self
+        let verdict = self
             .rules
-            .judge(&mut candidate, &mut |rule| moves.push(rule))
-        {
+            .judge(&mut candidate, &mut |rule| moves.push(rule));
+        let verdict = match verdict {
+            Verdict::Dropped(rule) if *rule == filter::HIERARCHY_ONLY => {
+                match self.outside(&mut candidate, source) {
+                    Outside::Moved(rule) => {
+                        moves.push(rule);
+                        Verdict::Kept
+                    }
+                    Outside::Dropped(rule) => Verdict::Dropped(rule),
+                }
+            }
+            verdict => verdict,
+        };
+        match verdict {
             Verdict::Dropped(rule) => {
                 let owner = self.owner(source);
                 self.plan.left_out.push(LeftOut {
@@ -341,6 +365,9 @@ impl Composer<'_> {
         let is_moved = !moves.is_empty();
         for rule in moves {
             let became = match &candidate.kind {
+                _ if *rule == filter::ETC_TO_FACTORY || *rule == filter::STATE_TO_TMPFILES => {
+                    outside::made(&candidate)
+                }
                 CandidateKind::Symlink(target) => format!("/{} -> {target}", candidate.path),
                 _ => format!("/{}", candidate.path),
             };
@@ -399,6 +426,9 @@ impl Composer<'_> {
             let finding = || Finding::new(&kinds::OVERLAY_REPLACES, text);
             return Contest::Second((!both_directories).then(finding));
         };
+        if let Some(contest) = self.contest_of_settings(first, second) {
+            return contest;
+        }
         // Rules may make one directory of two that a package has; it does not conflict with itself.
         if both_directories && first.source.package == second.source.package
             || one.kind == two.kind && is_same(own, other)
@@ -460,10 +490,16 @@ impl Composer<'_> {
                     let last = set.and_then(|set| last_links.get(&set));
                     let last = last.and_then(|last| self.packages[package].files.get(*last));
                     let file = last.as_ref().unwrap_or(file);
-                    (self.package_stat(&path, package, file), file.mtime)
+                    // A line of tmpfiles.d(5) gives what a host makes to its owner.
+                    let told = Some(&path).filter(|_| !outside::is_of_host(&placed));
+                    (self.package_stat(told, package, file), file.mtime)
                 }
                 _ => (self.overlay_stat(&path, placed.source), self.times.image),
             };
+            let kind = self.redirected(&placed, &path, kind);
+            if self.is_made_on_host(&placed, &path, &kind, file.as_ref()) {
+                continue;
+            }
             let added = if kind == CandidateKind::Directory {
                 self.plan.described.insert(path.clone());
                 if time > stat.mtime {
@@ -502,6 +538,8 @@ impl Composer<'_> {
             }
         }
         self.plan.tree = tree;
+        let refused = self.plan.tmpfiles.refused();
+        self.plan.findings.extend(refused);
         self.take_once();
         Ok(())
     }
@@ -596,14 +634,15 @@ impl Composer<'_> {
         }
     }
 
-    /// Returns the attributes of a path, as a package describes one of its files.
-    fn package_stat(&mut self, path: &PathBytes, package: usize, file: &File) -> Stat {
+    /// Returns the attributes of a path, as a package describes one of its files. `told` is the path
+    /// at which it is worth a word that it becomes root's.
+    fn package_stat(&mut self, told: Option<&PathBytes>, package: usize, file: &File) -> Stat {
         let package = self.packages[package];
         let uid = self.owners.user(&file.owner);
         let gid = self.owners.group(&file.group);
         let is_directory = file.kind == FileKind::Directory;
         let mode = without_set_id(file.mode, is_directory, uid.is_none(), gid.is_none());
-        if uid.is_none() || gid.is_none() {
+        if let Some(path) = told.filter(|_| uid.is_none() || gid.is_none()) {
             let or_root = |name, id: Option<u32>| id.map_or("root", |_| name);
             self.plan.changed.push(Changed {
                 rule: &filter::OWNER_TO_ROOT,
@@ -673,7 +712,7 @@ impl Composer<'_> {
         sizes.sort();
         sizes.dedup();
         self.plan.size = sizes.iter().map(|(_, size)| size).sum();
-        if self.plan.tree.root().entries().len() == 0 {
+        if self.plan.tree.root().entries().len() == 0 && self.plan.tmpfiles.are_none() {
             let text = "no file is left in /usr or /opt, so systemd would merge nothing";
             findings.push(Finding::new(&kinds::EMPTY_IMAGE, text));
         }
@@ -699,8 +738,9 @@ impl Composer<'_> {
             );
             findings.push(Finding::new(&kinds::LEFT_OUT, text));
         }
+        let is_said = *rule == filter::ETC_TO_FACTORY || *rule == filter::STATE_TO_TMPFILES;
         let changed: Vec<_> = (self.plan.changed.iter())
-            .filter(|change| change.rule == rule)
+            .filter(|change| change.rule == rule && !is_said)
             .collect();
         if let Some(first) = changed.first() {
             let kind = if *rule == filter::OWNER_TO_ROOT {

@@ -68,9 +68,8 @@ enum Step {
     Drop(fn(&Candidate) -> bool),
     /// Moves what is below the first path of a pair to below the second.
     Move(&'static [(&'static str, &'static str)]),
-    /// Gives to root what belongs to a user or group that the base need not have. The composer
-    /// does it, since it alone knows owners.
-    Owner,
+    /// What the composer does, since it alone knows the base: its owners, and what it reads where.
+    Composer,
 }
 
 /// Whether a rule is on where nobody says anything.
@@ -177,10 +176,71 @@ rules! {
         quiet: true,
         step: Step::Move(&[("usr/sbin", "usr/bin")]),
     };
+    DROP_HOST_JOBS = Rule {
+        name: "drop-host-jobs",
+        default: Default::On,
+        about: "leave out what a host does at times of its own: repositories of packages, cron \
+                jobs, init scripts, and the rotation of logs",
+        quiet: false,
+        step: Step::Drop(|file| {
+            let place = [
+                "etc/yum.repos.d",
+                "etc/zypp/repos.d",
+                "etc/cron.d",
+                "etc/cron.hourly",
+                "etc/cron.daily",
+                "etc/cron.weekly",
+                "etc/cron.monthly",
+                "etc/init.d",
+                "etc/rc.d",
+                "etc/logrotate.d",
+            ];
+            place.iter().any(|path| is_below(&file.path, path))
+        }),
+    };
+    KEPT_BY_BASE = Rule {
+        name: "kept-by-base",
+        default: Default::Always,
+        about: "leave out files of /etc and /var that the base has: the host's own stay",
+        quiet: false,
+        step: Step::Composer,
+    };
+    HOST_DIRECTORIES = Rule {
+        name: "host-directories",
+        default: Default::Always,
+        about: "leave out directories of /etc, /var, /run and /srv that every host has, and those of \
+                /run that the package's own tmpfiles.d makes",
+        quiet: true,
+        step: Step::Composer,
+    };
+    ETC_TO_USR = Rule {
+        name: "etc-to-usr",
+        default: Default::On,
+        about: "move files of /etc to where the base reads the same below /usr: units, udev rules, \
+                D-Bus policies and the like",
+        quiet: false,
+        step: Step::Composer,
+    };
+    ETC_TO_FACTORY = Rule {
+        name: "etc-to-factory",
+        default: Default::On,
+        about: "move other files of /etc to /usr/share/factory, and have systemd-tmpfiles copy \
+                them to hosts that have none",
+        quiet: true,
+        step: Step::Composer,
+    };
+    STATE_TO_TMPFILES = Rule {
+        name: "state-to-tmpfiles",
+        default: Default::On,
+        about: "have systemd-tmpfiles make directories and links of /var, /run and /srv, and files \
+                of /var/lib",
+        quiet: true,
+        step: Step::Composer,
+    };
     HIERARCHY_ONLY = Rule {
         name: "hierarchy-only",
         default: Default::Always,
-        about: "leave out what is outside /usr and /opt: systemd-sysext merges nothing else",
+        about: "leave out what else is outside /usr and /opt: systemd-sysext merges nothing there",
         quiet: false,
         step: Step::Drop(|file| !is_below(&file.path, "usr") && !is_below(&file.path, "opt")),
     };
@@ -254,7 +314,7 @@ rules! {
         about: "give files of other users or groups to root, without set-uid and set-gid, as rpm \
                 does for unknown names, unless the base gives them a fixed number",
         quiet: false,
-        step: Step::Owner,
+        step: Step::Composer,
     };
 }
 
@@ -353,7 +413,7 @@ impl RuleSet {
                     Relocation::Moved => moved(rule),
                     Relocation::Vanishes => return Verdict::Dropped(rule),
                 },
-                Step::Drop(_) | Step::Owner => {}
+                Step::Drop(_) | Step::Composer => {}
             }
         }
         Verdict::Kept
@@ -412,7 +472,7 @@ fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 
 /// Returns where a link at `path` points to, by its text alone: no other link is followed. `None`
 /// where the text leaves the root.
-fn resolved(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+pub fn resolved(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     let mut place: Vec<&[u8]> = parts(path).collect();
     place.pop();
     if target.starts_with(b"/") {
@@ -431,7 +491,7 @@ fn resolved(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Returns the relative target that leads from a link at `path` to `to`.
-fn relative(path: &[u8], to: &[u8]) -> Vec<u8> {
+pub(super) fn relative(path: &[u8], to: &[u8]) -> Vec<u8> {
     let from: Vec<&[u8]> = parts(path).collect();
     let from = from.get(..from.len().saturating_sub(1)).unwrap_or_default();
     let to: Vec<&[u8]> = parts(to).collect();
@@ -717,6 +777,9 @@ mod tests {
                 "no-whiteouts",
                 "no-devices",
                 "no-sockets",
+                "drop-host-jobs",
+                "kept-by-base",
+                "etc-to-usr",
                 "hierarchy-only",
                 "no-rpmdb",
                 "no-os-release",

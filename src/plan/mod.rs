@@ -24,6 +24,7 @@ use crate::alive::accounts::Accounts;
 use crate::alive::effects::Ground;
 use crate::alive::installation::Installation;
 use crate::alive::merge_unit::{self, MergeUnit};
+use crate::alive::places::{Etc, Places};
 use crate::alive::services::{self, Started};
 use crate::base::Base;
 use crate::base::Evidence;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub start: Vec<String>,
     /// Whether a unit does on the host what has to be done after a merge.
     pub merge_unit: bool,
+    /// What is done with files of `/etc`.
+    pub etc: Vec<Etc>,
 }
 
 /// What an image holds, and what it is called.
@@ -97,7 +100,11 @@ pub fn plan(
     let overlay = overlay.unwrap_or_default();
     let accounts = Accounts::of(packages, &base.owners);
     let owners = accounts.fix(&base.owners);
-    let mut plan = compose::compose(packages, &overlay, &rules, &owners, times)?;
+    let places = Places {
+        etc: &settings.etc,
+        base: files,
+    };
+    let mut plan = compose::compose(packages, &overlay, &rules, (&owners, places), times)?;
     let mut installation = Installation::of(packages);
     installation.add_triggers(base.packages.as_deref().unwrap_or_default(), &plan.tree);
     let ground = Ground {
@@ -118,7 +125,7 @@ pub fn plan(
     let (started, found) = done.started(&settings.start, &plan.tree, files)?;
     plan.findings.extend(found);
     let is_merged = settings.naming.is_for_systems();
-    let has_snippets = !accounts.are_none() || done.snippet.is_some();
+    let has_snippets = !accounts.are_none() || !plan.tmpfiles.are_none() || done.snippet.is_some();
     let has_merge_unit = settings.merge_unit
         && is_merged
         && (has_snippets || !MergeUnit::of(&plan.tree, &done.steps).is_needless());
@@ -153,7 +160,8 @@ pub fn plan(
     })
 }
 
-/// Adds a snippet of sysusers.d(5) with the accounts that scriptlets would have made, if there are any.
+/// Adds the snippets of sysusers.d(5) and tmpfiles.d(5) that make what an installation would have, if
+/// there is anything to make.
 fn make(
     accounts: &Accounts,
     identity: &Identity,
@@ -161,13 +169,21 @@ fn make(
     plan: &mut Plan,
 ) -> Result<()> {
     // Whichever snippet says it first decides, so packages' own come before.
-    let path = format!("usr/lib/sysusers.d/sysext-{}.conf", identity.name);
+    let snippet = |kind| format!("usr/lib/{kind}.d/sysext-{}.conf", identity.name);
+    let (path, none) = (snippet("sysusers"), BTreeMap::new);
     plan.findings
         .extend(accounts.findings(&path, has_merge_unit));
-    match accounts.are_none() {
-        true => Ok(()),
-        false => identity::insert_text(plan, &path, accounts.snippet(), BTreeMap::new()),
+    if !accounts.are_none() {
+        identity::insert_text(plan, &path, accounts.snippet(), none())?;
     }
+    let path = snippet("tmpfiles");
+    plan.findings
+        .extend(plan.tmpfiles.findings(&path, has_merge_unit));
+    if !plan.tmpfiles.are_none() {
+        let text = plan.tmpfiles.snippet();
+        identity::insert_text(plan, &path, text, none())?;
+    }
+    Ok(())
 }
 
 impl Planned {
@@ -237,6 +253,7 @@ mod tests {
             labelling: Labelling::Auto,
             start: Vec::new(),
             merge_unit: true,
+            etc: Vec::new(),
         };
         let package = package("x", &[("/usr/sbin/x", FileKind::Regular, 0o711)]);
         let files = BaseFiles::of(base);
@@ -291,6 +308,7 @@ mod tests {
                 labelling: Labelling::Auto,
                 start: Vec::new(),
                 merge_unit: true,
+                etc: Vec::new(),
             };
             let mut package = package("x", &[("/usr/bin/x", FileKind::Regular, 0o755)]);
             package.requires = (requires.iter())

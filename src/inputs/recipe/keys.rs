@@ -95,6 +95,8 @@ pub enum Kind {
     Tests,
     /// A table of tables, each under the name of an architecture.
     Parts,
+    /// What becomes of all files of `/etc`, or tables of a path and what becomes of it.
+    Settings,
 }
 
 impl Kind {
@@ -107,6 +109,7 @@ impl Kind {
             Self::Number => "number or string",
             Self::Findings | Self::Tests => "list of tables",
             Self::Parts => "tables",
+            Self::Settings => "string or list of tables",
         }
     }
 }
@@ -138,6 +141,7 @@ pub fn keys() -> Vec<Key> {
     keys.extend(shared.zip(command.get_arguments()).map(|(name, option)| {
         let kind = match *name {
             "build-number" => Kind::Number,
+            "etc" => Kind::Settings,
             _ if option.get_num_args() == Some(ValueRange::EMPTY) => Kind::Flag,
             _ if matches!(option.get_action(), clap::ArgAction::Append) => Kind::Strings,
             _ => Kind::Text,

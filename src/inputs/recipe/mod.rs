@@ -163,6 +163,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         block_size: above.block_size.or(below.block_size),
         keep: added(below.keep, above.keep),
         drop: added(below.drop, above.drop),
+        etc: added(below.etc, above.etc),
     }
 }
 

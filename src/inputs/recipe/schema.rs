@@ -4,6 +4,7 @@ use clap::ValueEnum as _;
 use serde_json::{Map, Value, json};
 
 use super::keys::{Key, Kind, OF_THE_WHOLE, keys};
+use crate::alive::places::Treatment;
 use crate::findings::{FINDINGS, Severity};
 use crate::plan::filter::{Default as State, RULES};
 use crate::plan::matching::Matching;
@@ -107,6 +108,26 @@ fn of(key: &Key) -> Value {
                 "additionalProperties": false,
             });
             json!({"type": "array", "items": table})
+        }
+        (Kind::Settings, _) => {
+            let names = Treatment::ALL.map(|(_, name)| name);
+            json!({"anyOf": [
+                {"type": "string", "enum": names},
+                {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "path": {
+                            "description": "A file, or a directory and what is below it; without \
+                                            it, all.",
+                            "type": "string",
+                            "pattern": "^/etc/.",
+                        },
+                        "as": {"description": "What becomes of it.", "enum": names},
+                    },
+                    "required": ["as"],
+                    "additionalProperties": false,
+                }},
+            ]})
         }
         (Kind::Parts, _) => json!({
             "type": "object",

@@ -8,6 +8,7 @@ use super::file::{self, Origin, is_labelling};
 use super::keys::{Key, keys};
 use super::layers::{Layers, is_name};
 use super::merged;
+use crate::alive::places::Etc;
 use crate::cli::{BuildArguments, Cli, ImageArguments, InitArguments};
 use crate::inputs::Inputs;
 use crate::packages::repository;
@@ -47,6 +48,7 @@ enum Value {
     Text(String),
     List(Vec<String>),
     Flag(bool),
+    Settings(Vec<Etc>),
 }
 
 /// Says whether a recipe of what was typed can be built as it is: names need a repository.
@@ -169,6 +171,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         block_size,
         keep,
         drop,
+        etc,
     } = image;
     let mut said = Vec::new();
     for (name, path) in [
@@ -228,6 +231,9 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
     ] {
         said.push((key, Value::List(list.clone())));
     }
+    if !etc.is_empty() {
+        said.push(("etc", Value::Settings(etc.clone())));
+    }
     Ok(said)
 }
 
@@ -259,6 +265,24 @@ fn shown(value: &Value) -> String {
             format!("[{}]", list.join(", "))
         }
         Value::Flag(flag) => flag.to_string(),
+        Value::Settings(said) => match &said[..] {
+            [
+                Etc {
+                    path: None,
+                    treatment,
+                },
+            ] => quoted(treatment.name()),
+            _ => {
+                let tables = said.iter().map(|Etc { path, treatment }| {
+                    let path = path
+                        .as_deref()
+                        .map(|path| format!("path = {}, ", quoted(path)));
+                    let treatment = quoted(treatment.name());
+                    format!("{{ {}as = {treatment} }}", path.unwrap_or_default())
+                });
+                format!("[{}]", tables.collect::<Vec<_>>().join(", "))
+            }
+        },
     }
 }
 

@@ -11,7 +11,7 @@ const GHOST: u32 = 1 << 6;
 /// Makes a package `NAME` of version 1-1 of lines `PATH KIND MODE OWNER:GROUP [WORD...]`. The kinds
 /// are those of `dump`. A word is `sha256:TEXT` or `md5:TEXT` (a content), `->TARGET`, `color=N`,
 /// `set=N` (a hard link set), `size=N`, `mtime=N`, `caps` or `ghost`.
-fn package(name: &str, lines: &[&str]) -> Package {
+pub(super) fn package(name: &str, lines: &[&str]) -> Package {
     let mut package = Package::named(Nevra {
         name: name.to_owned(),
         epoch: None,
@@ -136,17 +136,24 @@ fn overlaid(line: &str) -> OverlayFile {
 }
 
 /// Composes for a base that gives the user `man` the number 6 and the group `tty` the number 5.
-fn plan(packages: &[Package], overlay: &[&str], epoch: Option<u32>) -> Plan {
+pub(super) fn plan(packages: &[Package], overlay: &[&str], epoch: Option<u32>) -> Plan {
     let overlay: Vec<_> = overlay.iter().map(|line| overlaid(line)).collect();
     let rules = RuleSet::new(&[], &[]).unwrap();
     let owners = Owners::of_tables("man:x:6:6::/:/bin/false", "tty:x:5:");
     let packages: Vec<_> = packages.iter().collect();
     let times = Times::new(epoch, &packages);
-    compose(&packages, &overlay, &rules, &owners, times).unwrap()
+    compose(
+        &packages,
+        &overlay,
+        &rules,
+        (&owners, Places::default()),
+        times,
+    )
+    .unwrap()
 }
 
 /// Returns the tree without directories that nobody describes, then the findings as `id: text`.
-fn told(plan: &Plan) -> Vec<String> {
+pub(super) fn told(plan: &Plan) -> Vec<String> {
     let tree = dump(&plan.tree);
     let paths = tree.lines().filter(|line| {
         let path = line.split(' ').next().unwrap().trim_start_matches('/');
@@ -272,7 +279,7 @@ fn what_becomes_of_paths() {
                 "/usr/c f 0600 root:root sha256:one set=2 caps",
                 "/usr/d f 0755 root:root sha256:one set=2",
                 "/usr/e f 0644 root:root sha256:one set=4",
-                "/etc/e f 0640 root:tty sha256:one set=4",
+                "/boot/e f 0640 root:tty sha256:one set=4",
             ],
             &[],
             &[
@@ -281,7 +288,7 @@ fn what_becomes_of_paths() {
                 "/usr/c f 0755 0:0 100 3 sha256:one",
                 "/usr/d h /usr/c",
                 "/usr/e f 0640 0:5 100 3 sha256:one",
-                "left-out: hierarchy-only left out 1 path, 3 bytes: /etc/e",
+                "left-out: hierarchy-only left out 1 path, 3 bytes: /boot/e",
                 "set-uid: /usr/a is set-uid (4755)",
                 "set-uid: /usr/b is set-uid (4755)",
             ],
@@ -418,15 +425,15 @@ fn what_becomes_of_paths() {
             "what rules leave out and move is said, but for what nobody misses",
             &[
                 "/bin/a f 0755 root:root sha256:one",
-                "/etc/a f 0644 root:root sha256:four",
-                "/etc/b f 0644 root:root sha256:five",
+                "/boot/a f 0644 root:root sha256:four",
+                "/boot/b f 0644 root:root sha256:five",
                 "/usr/ghost f 0644 root:root ghost",
             ],
             &[],
             &[
                 "/usr/bin/a f 0755 0:0 100 3 sha256:one",
                 "moved: usr-merge changed 1 path: /bin/a is now /usr/bin/a",
-                "left-out: hierarchy-only left out 2 paths, 8 bytes: /etc/a ...",
+                "left-out: hierarchy-only left out 2 paths, 8 bytes: /boot/a ...",
             ],
         ),
         (
@@ -485,13 +492,13 @@ fn what_becomes_of_paths() {
             "a moved link, and what of links counts",
             &[
                 "/bin/a l 4777 root:root ->../usr/bin/b",
-                "/etc/a l 0777 root:root ->1234 size=4",
+                "/boot/a l 0777 root:root ->1234 size=4",
             ],
             &[],
             &[
                 "/usr/bin/a l 4777 0:0 100 b",
                 "moved: usr-merge changed 1 path: /bin/a is now /usr/bin/a -> b",
-                "left-out: hierarchy-only left out 1 path, 0 bytes: /etc/a",
+                "left-out: hierarchy-only left out 1 path, 0 bytes: /boot/a",
             ],
         ),
         (
@@ -520,10 +527,10 @@ fn what_becomes_of_paths() {
         ),
         (
             "nothing for /usr or /opt",
-            &["/etc/a f 0644 root:root sha256:four"],
+            &["/boot/a f 0644 root:root sha256:four"],
             &[],
             &[
-                "left-out: hierarchy-only left out 1 path, 4 bytes: /etc/a",
+                "left-out: hierarchy-only left out 1 path, 4 bytes: /boot/a",
                 "empty-image: no file is left in /usr or /opt, so systemd would merge nothing",
             ],
         ),
@@ -593,9 +600,9 @@ fn an_overlay_changes_what_a_path_is() {
 fn what_rules_did_is_recorded() {
     let lines = [
         "/bin/a f 0755 daemon:root sha256:one",
-        "/etc/a f 0644 root:root sha256:four",
+        "/boot/a f 0644 root:root sha256:four",
     ];
-    let plan = plan(&[package("one", &lines)], &["etc/b f 0644 b"], None);
+    let plan = plan(&[package("one", &lines)], &["boot/b f 0644 b"], None);
     let left_out = |owner: &str, path: &str, size| LeftOut {
         rule: &filter::HIERARCHY_ONLY,
         owner: owner.to_owned(),
@@ -605,8 +612,8 @@ fn what_rules_did_is_recorded() {
     assert_eq!(
         plan.left_out,
         [
-            left_out("one-1-1.x86_64", "/etc/a", 4),
-            left_out("overlay", "/etc/b", 1)
+            left_out("one-1-1.x86_64", "/boot/a", 4),
+            left_out("overlay", "/boot/b", 1)
         ]
     );
     let changed = |rule, path: &str, became: &str| Changed {
@@ -636,7 +643,7 @@ fn where_contents_are_read() {
         "/usr/z f 0644 root:root sha256:one set=1",
         "/usr/a f 0644 root:root sha256:one set=1",
         "/usr/b f 0644 root:root sha256:two",
-        "/etc/c f 0644 root:root sha256:three",
+        "/boot/c f 0644 root:root sha256:three",
         "/usr/l l 0777 root:root ->a",
     ];
     // Of two packages with one content, and of two files of a package, the first gives it.
@@ -660,7 +667,7 @@ fn where_contents_are_read() {
 #[test]
 fn names_and_targets_are_any_bytes() {
     let files = [
-        (&b"/etc/\xe9"[..], FileKind::Regular),
+        (&b"/boot/\xe9"[..], FileKind::Regular),
         (b"/bin/\xe9", FileKind::Symlink(b"\xff"[..].into())),
         (b"/usr/lib/\xe9/a", FileKind::Regular),
         (b"/usr/lib/\\xe9/a", FileKind::Regular),
@@ -671,7 +678,7 @@ fn names_and_targets_are_any_bytes() {
     let plan = plan(&[package], &[], None);
     let left_out = plan.left_out.iter();
     let left_out: Vec<_> = (left_out).map(|one| (one.rule.name, &*one.path)).collect();
-    assert_eq!(left_out, [("hierarchy-only", r"/etc/\xe9")]);
+    assert_eq!(left_out, [("hierarchy-only", r"/boot/\xe9")]);
     let changed: Vec<_> = (plan.changed.iter()).map(|one| &*one.became).collect();
     assert_eq!(changed, [r"/usr/bin/\xe9 -> \xff"]);
     let mut placed = Vec::new();
@@ -858,7 +865,14 @@ fn who_may_be_set_uid_in_an_overlay() {
     };
     let (rules, owners) = (RuleSet::new(&[], &[]).unwrap(), Owners::of_tables("", ""));
     let times = Times::new(None, &[]);
-    let plan = compose(&[], &[inherited], &rules, &owners, times).unwrap();
+    let plan = compose(
+        &[],
+        &[inherited],
+        &rules,
+        (&owners, Places::default()),
+        times,
+    )
+    .unwrap();
     assert_eq!(told(&plan), ["/usr/a d 2755 0:0 0"]);
 }
 
@@ -868,7 +882,7 @@ fn attributes_of_an_overlay() {
         "usr/a f 0755 x security.capability user.x",
         "usr/b f 0644 x -system.posix_acl_access -trusted.x",
         "usr/c f 0644 x user.x -trusted.x",
-        "etc/d f 0644 x -trusted.x",
+        "boot/d f 0644 x -trusted.x",
         "usr/e f 0644 x -trusted.overlay.metacopy -trusted.y",
     ];
     assert_eq!(
@@ -878,7 +892,7 @@ fn attributes_of_an_overlay() {
             "/usr/b f 0644 0:0 0 1 sha256:x",
             "/usr/c f 0644 0:0 0 1 sha256:x user.x=0x01",
             "/usr/e f 0644 0:0 0 1 sha256:x",
-            "left-out: hierarchy-only left out 1 path, 1 bytes: /etc/d",
+            "left-out: hierarchy-only left out 1 path, 1 bytes: /boot/d",
             "overlayfs-attribute: 1 path of the overlay hid or redirected what was below it, which is not in it: /usr/e has trusted.overlay.metacopy",
             "overlay-attribute: attributes of 3 paths of the overlay are not in the image: /usr/b has system.posix_acl_access, trusted.x ...",
             "set-uid: /usr/a is run with file capabilities (0755)",

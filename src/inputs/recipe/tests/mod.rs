@@ -78,6 +78,7 @@ fn every_key() {
         block-size = "64K"
         keep = ["usr-merge"]
         drop = ["drop-docs", "drop-man"]
+        etc = [{ as = "drop" }, { path = "/etc/x=y", as = "factory" }]
         lock = "../x.lock"
         [[allow]]
         finding = "shadows-base"
@@ -134,6 +135,9 @@ fn every_key() {
             block_size: Some("64K".into()),
             keep: vec!["usr-merge".into()],
             drop: ["drop-docs", "drop-man"].map(String::from).into(),
+            etc: ["drop", "/etc/x=y=factory"]
+                .map(|said| said.parse().unwrap())
+                .into(),
             lock: Some("dir/../x.lock".into()),
         },
         ..BuildArguments::default()
@@ -186,6 +190,7 @@ fn every_key_is_known_and_explained() {
             ("block-size", "string"),
             ("keep", "list of strings"),
             ("drop", "list of strings"),
+            ("etc", "string or list of tables"),
         ]
     );
     // The option that a key is explained by is its own.
@@ -289,7 +294,7 @@ fn what_makes_no_sense() {
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
              arch, scope, selinux, start, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
-             with, compression, block-size, keep, drop",
+             with, compression, block-size, keep, drop, etc",
         ),
         (
             "packages = \"strace\"",
@@ -497,7 +502,7 @@ fn what_is_written_is_read() {
          --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
          --module m:1 --recommends --match auto --with /w --compression xz --block-size 64K \
-         --keep usr-merge --drop drop-docs",
+         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop",
     );
     let text = written::text(&all, &path, "").unwrap();
     let read = recipe(&text).unwrap();
@@ -505,7 +510,7 @@ fn what_is_written_is_read() {
     assert_eq!(read.inputs, ["/b.rpm", "/c/"].map(PathBuf::from));
     assert_eq!(read.repo, all.repo);
     assert_eq!(format!("{:#?}", read.image), format!("{:#?}", all.image));
-    let one = typed("init a --base-install x,y");
+    let one = typed("init a --base-install x,y --etc drop");
     let text = written::text(&one, &path, "").unwrap();
     let read = recipe(&text).unwrap();
     assert_eq!(format!("{:#?}", read.image), format!("{:#?}", one.image));

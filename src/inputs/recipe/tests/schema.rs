@@ -89,12 +89,13 @@ fn is_valid(schema: &Value, root: &Value, value: &Value) -> bool {
             "minimum" => value
                 .as_i64()
                 .is_none_or(|number| number >= rule.as_i64().unwrap()),
-            // The four that there are, in the words of their meaning.
+            // Those that there are, in the words of their meaning.
             "pattern" => value
                 .as_str()
                 .is_none_or(|text| match rule.as_str().unwrap() {
                     r"\S" => !text.trim().is_empty(),
                     "^/" => text.starts_with('/'),
+                    "^/etc/." => text.starts_with("/etc/") && text.len() > 5,
                     finding if finding.starts_with("^(") && finding.ends_with("):.") => {
                         let (id, what) = text.split_once(':').unwrap_or_default();
                         finding[2..finding.len() - 3]
@@ -154,6 +155,13 @@ fn the_schema_is_what_is_read() {
         "[{ exists = [\"x\"] }]",
         "[{ run = \"x\", exists = [] }]",
         "[{ units = [\"\"] }]",
+        "\"drop\"",
+        "[{ as = \"drop\" }]",
+        "[{ path = \"/etc/x\", as = \"factory\" }]",
+        "[{ path = \"/x\", as = \"drop\" }]",
+        "[{ path = \"/etc/x\", as = \"confext\" }]",
+        "[{ path = \"/etc/x\" }]",
+        "[{ as = \"drop\", x = 1 }]",
         "2000-01-01",
     ];
     let names: Vec<_> = keys().iter().map(|key| key.name).chain(["nmae"]).collect();
@@ -210,6 +218,7 @@ fn names_in_the_schema() {
             &schema["$defs"]["for"]["propertyNames"],
             "arch = \"arm64\"\n[for.@]",
         ),
+        (&schema["$defs"]["etc"]["anyOf"][0], "etc = \"@\""),
         (finding, "[[allow]]\nfinding = \"@\"\nreason = \"r\""),
     ] {
         let names = names["enum"].as_array().unwrap();
