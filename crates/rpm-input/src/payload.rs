@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::Archive;
 use crate::cpio::{self, Format, Numbers};
-use crate::decompress::{Decoder, Source};
+use crate::decompress::{Checks, Decoder, Source};
 use crate::digest::Hasher;
 use crate::error::Error;
 use crate::file::{File, FileKind};
@@ -112,7 +112,8 @@ impl<'p, R: Read> Payload<'p, R> {
         let compressed = compressed.into_iter().map(|(_, hasher)| hasher).collect();
         let uncompressed = hashers(false).map(|(_, hasher)| hasher).collect();
         let source = Source::new(input, whole, compressed);
-        let decoder = Decoder::open(source, ARCHIVES, package.payload.compressor.as_deref());
+        let stated = package.payload.compressor.as_deref();
+        let decoder = Decoder::open(source, ARCHIVES, stated, Checks::Callers);
         let decoder = decoder.map_err(|source| match source.kind() {
             io::ErrorKind::Unsupported => Error::Unsupported {
                 origin: package.origin.clone(),

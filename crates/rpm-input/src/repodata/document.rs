@@ -15,7 +15,7 @@ use super::checksum::{Checksum, ChecksumHasher};
 use super::repomd::MetadataFile;
 use super::xml::{Xml, malformed};
 use super::{MAX_ELEMENT, MAX_OPEN_RATIO, MAX_OPEN_SIZE, MAX_PACKAGES, OPEN_FLOOR};
-use crate::decompress::{Decoder, Source};
+use crate::decompress::{Checks, Decoder, Source};
 use crate::digest::Hasher;
 use crate::error::Error;
 use crate::file::DigestAlgorithm;
@@ -114,14 +114,18 @@ impl<'r> Document<'r> {
             other => vec![Hasher::new(other)],
         };
         let source = Source::new(input, Sha256::new(), hashers);
-        let decoder = Decoder::open(source, STORED, None).map_err(|error| match error.kind() {
-            io::ErrorKind::Unsupported => malformed(
-                origin,
-                0,
-                format!("it is neither XML nor compressed by gzip, zstd, xz or bzip2: it {error}"),
-            ),
-            _ => failed(origin, "", 0, error),
-        })?;
+        let decoder = Decoder::open(source, STORED, None, Checks::Own).map_err(
+            |error| match error.kind() {
+                io::ErrorKind::Unsupported => malformed(
+                    origin,
+                    0,
+                    format!(
+                        "it is neither XML nor compressed by gzip, zstd, xz or bzip2: it {error}"
+                    ),
+                ),
+                _ => failed(origin, "", 0, error),
+            },
+        )?;
         // The checksum of the file says all that is needed, unless it is one that can be forged.
         let open = (listed.open_checksum.clone().filter(|_| checksum.is_weak()))
             .map(|promised| (promised.clone(), ChecksumHasher::like(&promised)));
@@ -357,8 +361,8 @@ pub(super) fn whole(
     let hasher = Hasher::new(listed.checksum.algorithm());
     let source = Source::new(input, Sha256::new(), vec![hasher]);
     let stored = [b"-", b"#", b"d", b"\n", b"."].map(|start| &start[..]);
-    let mut decoder =
-        Decoder::open(source, &stored, None).map_err(|error| failed(origin, "", 0, error))?;
+    let mut decoder = Decoder::open(source, &stored, None, Checks::Own)
+        .map_err(|error| failed(origin, "", 0, error))?;
     let mut bytes = Vec::new();
     let read = (&mut decoder).take(most + 1).read_to_end(&mut bytes);
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
