@@ -164,11 +164,24 @@ pub fn publish(
     signer: Option<&Signer>,
     report: &Report,
 ) -> Result<Stored> {
-    let (bytes, digest) = image
-        .seek(SeekFrom::Start(0))
-        .and_then(|_| sha256(&mut image))
-        .map_err(|error| Failure::io("reading the image back", error))?;
-    let list = manifest.to_gzip().map_err(|problem| {
+    let failed = |error| Failure::io("writing the image", error);
+    let file = image.file().try_clone().map_err(failed)?;
+    let (hashed, list) = std::thread::scope(|scope| {
+        // An image is long, and the disk can take it while it is hashed.
+        let synced = scope.spawn(move || file.sync_data());
+        let hashed = image
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| sha256(&mut image));
+        let list = manifest.to_gzip();
+        // The kernel tells of an error once: the store would not hear of it any more.
+        match synced.join() {
+            Ok(synced) => synced.map_err(failed)?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        Ok::<_, Failure>((hashed, list))
+    })?;
+    let (bytes, digest) = hashed.map_err(|error| Failure::io("reading the image back", error))?;
+    let list = list.map_err(|problem| {
         Failure::refused(anyhow!("the manifest of {} {problem}", identity.name))
     })?;
     let (_, list_digest) =
