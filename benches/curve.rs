@@ -1,14 +1,14 @@
 //! The curve from which the defaults were chosen: for each compressor, level and block size the
-//! time to build, the size, and the time to a program's first run from the mounted image with
-//! cold caches.
+//! time to build, the processors' time, the size, and the time to a program's first run from the
+//! mounted image with cold caches.
 //!
 //! ```text
-//! cargo bench --bench curve -- [--only zstd:6,zstd:9] DIRECTORY-OF-RPMS LIBRARY-DIRECTORY COMMAND...
+//! cargo bench --bench curve -- [--only zstd:6,zstd:9] DIRECTORY-OF-RPMS [LIBRARY-DIRECTORY COMMAND...]
 //! ```
 //!
 //! Each COMMAND, such as `usr/bin/gdb --version`, is run from the mounted tree with
-//! LIBRARY-DIRECTORY of the tree as `LD_LIBRARY_PATH`. Needs root, loop devices, and a machine on
-//! which the programs run.
+//! LIBRARY-DIRECTORY of the tree as `LD_LIBRARY_PATH`. Needs GNU time, and for commands root, loop
+//! devices, and a machine on which the programs run.
 
 #![allow(
     clippy::disallowed_methods,
@@ -43,40 +43,49 @@ fn main() {
         compressors = arguments[1].split(',').map(str::to_owned).collect();
         arguments.drain(..2);
     }
-    let [rpms, libraries, programs @ ..] = arguments.as_slice() else {
-        println!("usage: cargo bench --bench curve -- RPMS LIBRARY-DIRECTORY COMMAND...");
-        return;
+    let (rpms, libraries, programs) = match arguments.as_slice() {
+        [rpms] => (rpms, "", &[][..]),
+        [rpms, libraries, programs @ ..] => (rpms, libraries.as_str(), programs),
+        [] => {
+            println!("usage: cargo bench --bench curve -- RPMS [LIBRARY-DIRECTORY COMMAND...]");
+            return;
+        }
     };
     let work = std::env::temp_dir().join(format!("sysext-build-curve-{}", std::process::id()));
     fs::create_dir_all(work.join("mount")).unwrap();
     println!(
-        "| compressor | block | build s | size MB | first run ms: {} |",
+        "| compressor | block | build s | processors s | size MB | first run ms: {} |",
         programs.join(", ")
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|");
     for compression in &compressors {
         for block in ["128K", "256K", "512K", "1M"] {
-            let (seconds, size) = build(&work, rpms, compression, block);
+            let (seconds, processors, size) = build(&work, rpms, compression, block);
             let runs: Vec<_> = programs
                 .iter()
                 .map(|program| format!("{:.0}", first_run(&work, libraries, program) * 1000.0))
                 .collect();
             println!(
-                "| {compression} | {block} | {seconds:.2} | {:.2} | {} |",
+                "| {compression} | {block} | {seconds:.2} | {processors:.2} | {:.2} | {} |",
                 size as f64 / 1e6,
                 runs.join(", ")
             );
         }
     }
+    fs::remove_file(work.with_extension("time")).unwrap();
     fs::remove_dir_all(&work).unwrap();
 }
 
-/// Builds twice and returns the better wall time in seconds, and the size in bytes.
-fn build(work: &Path, rpms: &str, compression: &str, block: &str) -> (f64, u64) {
-    let mut best = f64::MAX;
+/// Builds twice and returns the better wall and processor time in seconds, and the size in bytes.
+fn build(work: &Path, rpms: &str, compression: &str, block: &str) -> (f64, f64, u64) {
+    let (mut best, mut processors) = (f64::MAX, f64::MAX);
+    let figures = work.with_extension("time");
     for _ in 0..2 {
         let started = Instant::now();
-        let status = Command::new(env!("CARGO_BIN_EXE_sysext-build"))
+        let status = Command::new("/usr/bin/time")
+            .args(["-f", "%U %S", "-o"])
+            .arg(&figures)
+            .arg(env!("CARGO_BIN_EXE_sysext-build"))
             .args([
                 "--match",
                 "any",
@@ -94,6 +103,8 @@ fn build(work: &Path, rpms: &str, compression: &str, block: &str) -> (f64, u64) 
                 "file-conflict",
                 "--allow",
                 "link-over-directory",
+                "--allow",
+                "unchecked-base",
             ])
             .args(["--compression", compression, "--block-size", block, "-o"])
             .arg(work)
@@ -102,9 +113,13 @@ fn build(work: &Path, rpms: &str, compression: &str, block: &str) -> (f64, u64) 
             .unwrap();
         assert!(status.success());
         best = best.min(started.elapsed().as_secs_f64());
+        let text = fs::read_to_string(&figures).unwrap();
+        let words = text.split_whitespace();
+        processors = processors.min(words.map(|word| word.parse::<f64>().unwrap()).sum());
     }
     (
         best,
+        processors,
         fs::metadata(work.join("curve-1.x86-64.raw")).unwrap().len(),
     )
 }

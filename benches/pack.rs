@@ -200,6 +200,8 @@ fn ours(rpms: &Path, work: &Path, options: &[&str]) -> Run {
     command.extend([
         "--allow",
         "link-over-directory",
+        "--allow",
+        "unchecked-base",
         "-o",
         store.to_str().unwrap(),
     ]);
