@@ -110,7 +110,7 @@ fn main() {
 }
 
 /// The program's default level, for peer (b).
-const DEFAULT_LEVEL: i32 = 7;
+const DEFAULT_LEVEL: i32 = 6;
 /// The program's default block size in bytes, for peer (b).
 const DEFAULT_BLOCK: usize = 1024 * 1024;
 

@@ -249,7 +249,7 @@ pub struct ImageArguments {
     #[arg(long, value_name = "STORE|IMAGE", help_heading = "Base")]
     pub with: Vec<PathBuf>,
     /// Compressor, with its level after a colon: zstd[:1-22], xz[:0-9], gzip[:1-9], lz4
-    /// [default: zstd:7]
+    /// [default: zstd:6]
     #[arg(long, value_name = "TYPE", help_heading = "Packing")]
     pub compression: Option<String>,
     /// Block size, a power of two from 4K to 1M [default: 1M]

@@ -37,7 +37,7 @@ use crate::words::suggest::nearest;
 use store::{DEFAULT_INSTANCES, Delivery, Layout, StoreUrl};
 
 /// The compressor that is used where none is named. docs/benchmarks.md has the measured curve.
-const DEFAULT_COMPRESSION: &str = "zstd:7";
+const DEFAULT_COMPRESSION: &str = "zstd:6";
 /// The block size that is used where none is named.
 const DEFAULT_BLOCK_SIZE: &str = "1M";
 /// Where an image may be merged if nothing is said of it.

@@ -48,7 +48,7 @@ use crate::words::quantity::{bytes, counted};
 /// The version of what this program makes of its inputs: one more whenever the same inputs give
 /// other bytes than before, so that stores get new images and nothing is taken that was packed
 /// otherwise.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// How an image is packed.
 #[derive(Clone, Debug)]

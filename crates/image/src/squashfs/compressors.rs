@@ -11,10 +11,11 @@ use std::str::FromStr;
 
 use flate2::{Decompress, FlushDecompress};
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
-use zstd_safe::{CCtx, CParameter, DCtx};
+use zstd_safe::DCtx;
 
 use super::error::Error;
 use super::lzo;
+use super::zstd::Frames;
 
 /// Numbers of compressors in the superblock (`squashfs_fs.h` of Linux). One of them is only named.
 const GZIP: u16 = 1;
@@ -29,14 +30,6 @@ const GZIP_LEVEL: u32 = 9;
 const XZ_LEVEL: u32 = 6;
 /// Level that stands for plain `zstd`; mksquashfs's default too.
 const ZSTD_LEVEL: i32 = 15;
-/// Levels at which zstd looks for matches of 5 bytes and more, if the input is longer than
-/// [`ZSTD_LONG_MATCHES_ABOVE`]. Programs are full of repeated 32-bit words, and those of 4 bytes make an
-/// image 1% smaller for 5% more time.
-const ZSTD_LAZY_LEVELS: std::ops::RangeInclusive<i32> = 6..=12;
-/// Input length in bytes above which zstd's tables ask for longer matches.
-const ZSTD_LONG_MATCHES_ABOVE: u32 = 256 * 1024;
-/// Shortest match at those levels, in bytes.
-const ZSTD_SHORTEST_MATCH: u32 = 4;
 /// Window of gzip blocks as the base 2 logarithm of its size: the largest.
 const GZIP_WINDOW: u16 = 15;
 /// Memory for xz beside its dictionary, in bytes; its decoder takes some ten thousand.
@@ -178,7 +171,7 @@ enum State {
         dictionary: u32,
     },
     Lz4,
-    Zstd(CCtx<'static>),
+    Zstd(Box<Frames>),
 }
 
 impl Encoder {
@@ -194,35 +187,18 @@ impl Encoder {
                 dictionary: block_size,
             },
             Compressor::Lz4 => State::Lz4,
-            Compressor::Zstd { level } => {
-                let mut context =
-                    CCtx::try_create().ok_or_else(|| failed("zstd", "out of memory"))?;
-                for parameter in [
-                    // Compressing in one call, zstd makes the window no larger than the block,
-                    // which is the most that the kernel takes.
-                    CParameter::CompressionLevel(level),
-                    CParameter::ContentSizeFlag(true),
-                    CParameter::ChecksumFlag(false),
-                    CParameter::DictIdFlag(false),
-                ] {
-                    context.set_parameter(parameter).map_err(zstd_failed)?;
-                }
-                if ZSTD_LAZY_LEVELS.contains(&level) && block_size > ZSTD_LONG_MATCHES_ABOVE {
-                    context
-                        .set_parameter(CParameter::MinMatch(ZSTD_SHORTEST_MATCH))
-                        .map_err(zstd_failed)?;
-                }
-                State::Zstd(context)
-            }
+            Compressor::Zstd { level } => State::Zstd(Box::new(
+                Frames::new(level, block_size).map_err(|problem| failed("zstd", problem))?,
+            )),
         }))
     }
 
     /// Compresses `input` into `output`, whose former content is lost. Returns whether that made
     /// it shorter; if not, `output` is of no use and the block is to be stored as it is.
     pub(super) fn compress(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<bool, Error> {
-        output.clear();
         match &mut self.0 {
             State::Gzip(state) => {
+                output.clear();
                 output.reserve_exact(input.len());
                 state.reset();
                 let status = state
@@ -232,6 +208,7 @@ impl Encoder {
                 Ok(status == flate2::Status::StreamEnd && output.len() < input.len())
             }
             State::Xz { level, dictionary } => {
+                output.clear();
                 output.reserve_exact(input.len());
                 let mut options = LzmaOptions::new_preset(*level).map_err(xz_failed)?;
                 options.dict_size(*dictionary);
@@ -246,6 +223,7 @@ impl Encoder {
                 Ok(status == Status::StreamEnd && output.len() < input.len())
             }
             State::Lz4 => {
+                output.clear();
                 let bound = lz4_flex::block::get_maximum_output_size(input.len());
                 output.reserve_exact(bound);
                 output.resize(bound, 0);
@@ -254,15 +232,11 @@ impl Encoder {
                 output.truncate(length);
                 Ok(length < input.len())
             }
-            State::Zstd(context) => {
-                let bound = zstd_safe::compress_bound(input.len());
-                output.reserve_exact(bound);
-                output.resize(bound, 0);
-                let length = context
-                    .compress2(output.as_mut_slice(), input)
-                    .map_err(zstd_failed)?;
-                output.truncate(length);
-                Ok(length < input.len())
+            State::Zstd(frames) => {
+                frames
+                    .compress(input, output)
+                    .map_err(|problem| failed("zstd", problem))?;
+                Ok(output.len() < input.len())
             }
         }
     }
@@ -375,10 +349,6 @@ fn failed(compressor: &'static str, problem: impl fmt::Display) -> Error {
 
 fn xz_failed(error: liblzma::stream::Error) -> Error {
     failed("xz", error)
-}
-
-fn zstd_failed(code: usize) -> Error {
-    failed("zstd", zstd_safe::get_error_name(code))
 }
 
 #[cfg(test)]

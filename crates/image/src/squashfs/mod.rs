@@ -18,6 +18,7 @@
 //! | `place` | the output: where a block goes |
 //! | `probes` | marks of other file systems that must not appear in an image |
 //! | `compressors`, `lzo` | the four compressors, both ways, and a fifth that is only read |
+//! | `zstd`, `survey` | blocks as Zstandard frames; what a block's bytes say about how to make one |
 //! | `contents` | which contents are packed, and where |
 //! | `filling` | where small contents are cut into fragment blocks |
 //! | `unit` | what can go from one image into another as it is |
@@ -44,10 +45,14 @@ mod pack;
 mod place;
 mod probes;
 mod read;
+#[cfg(test)]
+mod samples;
 mod spent;
+mod survey;
 mod unit;
 mod workers;
 mod xattr;
+mod zstd;
 
 pub use compressors::Compressor;
 pub use error::Error;
