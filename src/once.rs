@@ -1,7 +1,9 @@
 //! Values that several images of a run need, each made once.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::parallel::locked;
 
 /// Values by what they are made of. Threads that want the same one wait until one of them has made it.
 #[derive(Debug)]
@@ -29,10 +31,6 @@ impl<K: Ord, V> Once<K, V> {
         *value = Some(Arc::clone(&made));
         Ok(made)
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

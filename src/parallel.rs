@@ -1,9 +1,9 @@
 //! Work on several items at once, with the results in the order of the items.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Calls `work` for each item on up to `threads` threads. After the first error no further item is
 /// begun; the error is that of the first item that has one.
@@ -22,7 +22,7 @@ pub fn map<T: Sync, R: Send, E: Send>(
                     if result.is_err() {
                         next.store(items.len(), Ordering::Relaxed);
                     }
-                    let mut results = results.lock().unwrap_or_else(|held| held.into_inner());
+                    let mut results = locked(&results);
                     results.push((number, result));
                 }
             });
@@ -33,6 +33,11 @@ pub fn map<T: Sync, R: Send, E: Send>(
         .unwrap_or_else(|held| held.into_inner());
     results.sort_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Locks what threads share. What a thread held that panicked is as it left it: the panic ends the run.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives each item that `next` returns to `work`, on up to `threads` threads, and its result to
@@ -94,7 +99,7 @@ pub fn stream<T: Send, R: Send, E>(
 /// Works until there are no more jobs.
 fn serve<T, R>(waiting: &Mutex<Receiver<(T, SyncSender<R>)>>, work: &impl Fn(T) -> R) {
     loop {
-        let waiting = waiting.lock().unwrap_or_else(|held| held.into_inner());
+        let waiting = locked(waiting);
         let job = waiting.recv();
         drop(waiting);
         let Ok((item, result)) = job else {

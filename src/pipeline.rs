@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::slice;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use files::Links;
 use linkage::Linkage;
@@ -23,6 +23,7 @@ use crate::pack::modules::{self, Modules};
 use crate::pack::{Hands, texts};
 use crate::packages::Selection;
 use crate::packages::repository::Opened;
+use crate::parallel::locked;
 use crate::plan::{Planned, compose};
 use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
@@ -80,10 +81,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An image of a run that is being made.

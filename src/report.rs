@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use clap::Args;
 use clap::builder::styling::{AnsiColor, Style};
@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 
 use crate::findings::{Finding, Severity, Waivers};
+use crate::parallel::locked;
 use crate::timings::{Stage, Timings};
 use crate::words::failure::{Failure, Kind, Result, Said};
 use crate::words::json::Tame;
@@ -144,8 +145,7 @@ impl Report {
     /// Returns what is kept, if the words wait.
     fn waiting(&self) -> Option<MutexGuard<'_, Kept>> {
         let kept = self.kept.as_ref()?;
-        let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(kept).filter(|kept| !kept.is_released)
+        Some(locked(kept)).filter(|kept| !kept.is_released)
     }
 
     /// Writes to standard error, as far as anyone listens, or keeps it for then.

@@ -13,6 +13,8 @@ use image::squashfs::Busy;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 
+use crate::parallel::locked;
+
 /// A part of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -194,13 +196,13 @@ impl Timings {
     }
 
     fn note(&self, stage: Stage, note: impl FnOnce(&mut Taking)) {
-        let mut stages = self.stages.lock().unwrap_or_else(|held| held.into_inner());
+        let mut stages = locked(&self.stages);
         note(stages.entry(stage).or_default());
     }
 
     /// Returns what all stages took so far.
     pub fn summary(&self) -> Summary {
-        let stages = self.stages.lock().unwrap_or_else(|held| held.into_inner());
+        let stages = locked(&self.stages);
         let lines = stages.iter().map(|(stage, taking)| {
             let helped = taking.helpers.iter().map(|(_, busy)| *busy).max();
             let busiest = taking.took.busiest + helped.unwrap_or_default();

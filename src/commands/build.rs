@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -222,7 +222,7 @@ impl<'a> Prepared<'a> {
         let (recipe, report) = (self.recipe, turn.report());
         let start = Clocks::start();
         report.stage("recipe", &recipe.display().to_string());
-        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inputs = parallel::locked(&self.inputs);
         let taken = || Failure::io("building", anyhow!("the recipe was built before"));
         let inputs = inputs.take().unwrap_or_else(|| Err(taken()));
         let built = inputs.and_then(|inputs| {

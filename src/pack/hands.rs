@@ -1,10 +1,11 @@
 //! The threads that pack: those that compress, which all images of a run share, and those that read
 //! packages for one image.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use image::squashfs::Workers;
 
+use crate::parallel::locked;
 use crate::timings::thread_time;
 
 /// Threads that decompress packages, at most, and two for each image beyond the first.
@@ -53,10 +54,6 @@ impl Drop for Readers {
     fn drop(&mut self) {
         *locked(&self.reading) -= self.count;
     }
-}
-
-fn locked(number: &Mutex<usize>) -> MutexGuard<'_, usize> {
-    number.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 
 use anyhow::anyhow;
@@ -14,6 +14,7 @@ use rpm_input::{Package, Payload};
 
 use crate::pack::kept::Order;
 use crate::pack::room::{Room, Taken};
+use crate::parallel::locked;
 use crate::timings::thread_time;
 use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure};
@@ -79,8 +80,7 @@ impl Ahead {
             let (waiting, room) = (Arc::clone(&waiting), Arc::clone(&room));
             scope.spawn(move || {
                 read_ahead(&waiting, sources, wanted, &room);
-                let mut took = took.lock().unwrap_or_else(PoisonError::into_inner);
-                took.add_thread(thread_time());
+                locked(took).add_thread(thread_time());
             });
         }
         Self {

@@ -8,6 +8,8 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::parallel::locked;
+
 /// Bytes that may wait of each package.
 const OWN: usize = 2 << 20;
 /// Bytes that each reader more than two adds to what may wait of any package.
@@ -74,7 +76,7 @@ impl Room {
     }
 
     fn filled(&self) -> MutexGuard<'_, Filled> {
-        self.filled.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.filled)
     }
 }
 

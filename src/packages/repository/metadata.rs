@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::anyhow;
 use resolve::{Catalog, CatalogBuilder, Withheld};
@@ -268,7 +268,7 @@ impl Metadata {
         paths: &BTreeSet<String>,
         downloads: &Downloads<'_>,
     ) -> Result<Vec<(usize, String)>> {
-        let mut known = (self.looked_up.lock()).unwrap_or_else(PoisonError::into_inner);
+        let mut known = parallel::locked(&self.looked_up);
         let new: BTreeSet<_> = paths.difference(&known.paths).cloned().collect();
         if !new.is_empty() {
             for (index, path) in self.listed_owners(catalog, &new, downloads)? {
