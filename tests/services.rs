@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::base::{base, system_package};
-use crate::workshop::{Scratch, names, output_of, program, text};
+use crate::client::{SID, TRIXIE};
+use crate::workshop::{Scratch, fixture, names, os_release, output_of, program, text};
 
 /// A daemon with a socket, whose scriptlets make what it needs.
 const POST: &str = "systemctl daemon-reload >/dev/null 2>&1 || :\n\
@@ -298,6 +299,69 @@ fn systemd_reads_what_is_started() {
     // The judge would say so if it read something that is wrong.
     fs::write(root.join(drop_in), "[Unit]\nUpholds=lamp\n").unwrap();
     assert_eq!(verify().len(), 1, "{:?}", verify());
+}
+
+/// Lets the systemd of another root read the units of an image that is merged over it.
+const VERIFY: &str = "mount -t overlay -o lowerdir=$1/usr:$2/usr none $2/usr && \
+    mount --bind /proc $2/proc && \
+    chroot $2 systemd-analyze verify --man=no --recursive-errors=yes multi-user.target \
+    sysext-lamp@1-1.service";
+
+#[test(root(), programs!("rpm", "rpmbuild", "unshare", "mount", "chroot", "sh"), TRIXIE, SID)]
+fn newer_versions_of_systemd_find_nothing_wrong() {
+    let scratch = Scratch::new();
+    let package = package(&scratch, POST);
+    let base = base(&scratch, &[&system_package(&scratch)]);
+    let (tree, _) = build(&scratch, &package, &base, &["--start", "lamp.service"]);
+    for root in [TRIXIE.path(), SID.path()] {
+        let verify = || {
+            let mut command = Command::new("unshare");
+            command
+                .args(["-m", "sh", "-c", VERIFY, "sh"])
+                .args([&tree, &root]);
+            command.output().unwrap()
+        };
+        let outcome = verify();
+        assert_eq!(text(&outcome.stderr), "", "{}", root.display());
+        assert!(outcome.status.success(), "{}", root.display());
+        // The judge says so where it reads something that is wrong.
+        let drop_in = tree.join("usr/lib/systemd/system/multi-user.target.d/10-lamp.conf");
+        let good = fs::read(&drop_in).unwrap();
+        fs::write(&drop_in, "[Unit]\nUpholds=lamp\n").unwrap();
+        let said = text(&verify().stderr);
+        assert!(said.contains("Failed to add"), "{}: {said}", root.display());
+        fs::write(&drop_in, good).unwrap();
+    }
+}
+
+#[test]
+fn a_package_without_services_brings_nothing_else() {
+    let scratch = Scratch::new();
+    let outcome = program()
+        .args(["--os-release"])
+        .arg(os_release("tumbleweed"))
+        .args(["--arch", "x86_64", "--tree"])
+        .arg(scratch.join("tree"))
+        .arg("-o")
+        .args([scratch.join("out"), fixture("payload-zstd-1-1.noarch.rpm")])
+        .output()
+        .unwrap();
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    for stage in ["scripts ", "start ", "merge "] {
+        assert!(!said.contains(&format!("\n{stage}")), "{said}");
+    }
+    let release = fs::read_to_string(
+        scratch.join("tree/usr/lib/extension-release.d/extension-release.payload-zstd"),
+    );
+    assert!(!release.unwrap().contains("EXTENSION_RELOAD_MANAGER"));
+    for made in [
+        "usr/lib/systemd",
+        "usr/lib/sysusers.d",
+        "usr/lib/tmpfiles.d",
+    ] {
+        assert!(!scratch.join("tree").join(made).exists(), "{made}");
+    }
 }
 
 #[test(root(), programs!("rpm", "rpmbuild", "systemctl"))]

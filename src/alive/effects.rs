@@ -402,44 +402,42 @@ impl<'a, 'p> Doer<'a, 'p> {
         Some(())
     }
 
-    /// Makes the links of those alternatives that have the highest priority. A link that the base has
-    /// stays: only its own table could tell which priority that has.
+    /// Makes the links of those alternatives that have the highest priority; returns those that are not
+    /// made. A link that the base has stays: only its own table tells which priority that has.
     pub fn choose(&mut self) -> Vec<String> {
-        let mut chosen = Vec::new();
-        for (_, offers) in std::mem::take(&mut self.alternatives) {
+        let mut kept = Vec::new();
+        for (name, offers) in std::mem::take(&mut self.alternatives) {
             // Of equals, the first one stays.
-            let Some(best) =
-                (offers.into_iter()).reduce(|one, other| match other.priority > one.priority {
-                    true => other,
-                    false => one,
-                })
-            else {
-                continue;
-            };
-            for (number, (link, path)) in best.links.iter().enumerate() {
+            let best =
+                offers
+                    .into_iter()
+                    .reduce(|one, other| match other.priority > one.priority {
+                        true => other,
+                        false => one,
+                    });
+            for (number, (link, path)) in best.iter().flat_map(|best| &best.links).enumerate() {
                 let (Place::Image(link), Place::Image(path)) = (self.place(link), self.place(path))
                 else {
                     continue;
                 };
                 let is_there = self.plan.tree.resolve(&path).is_some()
                     || !matches!(self.of_base(&path), BaseEntry::Missing);
-                let of_base = self.of_base(&link);
-                let is_bases = !matches!(of_base, BaseEntry::Missing)
+                let is_bases = !matches!(self.of_base(&link), BaseEntry::Missing)
                     && !matches!(self.plan.tree.get(&link), Some(Visit::Leaf(..)));
-                if !is_there || is_bases {
-                    // Without its own link, those that go with it mean something else.
-                    if number == 0 {
-                        break;
-                    }
+                let target = relative(&link, &path);
+                if is_there && !is_bases && self.put_link(&link, &target).is_some() {
                     continue;
                 }
-                let target = relative(&link, &path);
-                if self.put_link(&link, &target).is_some() {
-                    chosen.push(format!("/{link} -> {target}"));
+                // Without its own link, those that go with it mean something else.
+                if number == 0 {
+                    kept.push(format!(
+                        "the alternative {name}: /{link} is there, and stays"
+                    ));
+                    break;
                 }
             }
         }
-        chosen
+        kept
     }
 
     /// Returns the snippet of tmpfiles.d(5) for what is outside of the image, if there is anything.

@@ -52,6 +52,8 @@ pub struct Done {
     pub snippet: Option<String>,
     /// What scriptlets want to be done on the host.
     pub steps: BTreeSet<Step>,
+    /// Links of alternatives that are not made, each with why.
+    kept: Vec<String>,
     /// Programs that make an index below `/usr`, each with who asks.
     indexes: BTreeMap<&'static str, String>,
 }
@@ -121,7 +123,7 @@ impl Installation {
                 }
             }
         }
-        doer.choose();
+        done.kept = doer.choose();
         done.snippet = doer.snippet();
         if doer.has_changed() {
             plan.note_privileges();

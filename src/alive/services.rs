@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
-use image::Tree;
+use image::{Content, Tree, Visit};
 
 use super::scriptlets::is_suffix;
 use crate::base::files::{BaseEntry, BaseFiles};
@@ -138,6 +138,14 @@ pub fn check(asked: &[String], tree: &Tree, files: Option<&BaseFiles<'_>>) -> Re
                 _ => failure,
             });
         }
+        let path = format!("{}/{unit}", UNITS[0]);
+        let is_masked = matches!(tree.get(&path), Some(Visit::Leaf(_, leaf))
+            if matches!(&leaf.content, Content::Symlink(target) if *target == "/dev/null"));
+        if is_masked {
+            return Err(Failure::refused(anyhow!(
+                "--start {unit}: in the image it is a link to /dev/null, so that nothing can start it"
+            )));
+        }
         if !has_unit(tree, files, unit) {
             return Err(Failure::refused(anyhow!(
                 "--start {unit}: neither the image nor the base has this unit"
@@ -237,6 +245,20 @@ mod tests {
             assert_eq!(check_name(name).is_ok(), is_good, "{name}");
         }
         assert!(check_name(&format!("{}.service", "a".repeat(255))).is_err());
+    }
+
+    #[test]
+    fn what_is_masked_is_not_started() {
+        let mut tree = Tree::default();
+        let stat = image::Stat::implicit_directory(0);
+        let leaf = image::Leaf {
+            stat: stat.clone(),
+            content: Content::Symlink("/dev/null".into()),
+        };
+        let path = format!("{}/a.service", UNITS[0]);
+        tree.insert_leaf(&path, leaf, &stat).unwrap();
+        let failure = check(&["a.service".to_owned()], &tree, None).unwrap_err();
+        assert!(failure.source.to_string().contains("/dev/null"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::demands::{Demands, goes_to_initrd};
 use super::modules::{self, Kernels};
 use super::requirements::{self, Loaded, LookedUp, Lookup};
 use super::shadow::{self, Shadow};
-use super::startable;
+use super::{startable, upheld};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, Waivers, kinds};
@@ -146,7 +146,10 @@ impl<'a> Ground<'a> {
         if let Some(inside) = &image.inside {
             let units = startable::units(&image.texts, &inside.tree, self.files.as_ref());
             let commands = startable::commands(&inside.tree, image.linkage.as_ref());
-            found.findings.extend(units.into_iter().chain(commands));
+            let ignored = upheld::ignored(&image.texts, &inside.tree, self.files.as_ref());
+            let hindered = units.into_iter().chain(commands).chain(ignored);
+            found.findings.extend(hindered);
+            upheld::made_fatal(&mut found.findings, &image.texts);
         }
         let modules = self.modules(image);
         found.findings.extend(shadow::findings(&modules));
