@@ -13,6 +13,7 @@ use crate::workshop::{Scratch, fixture, names, os_release, output_of, program, t
 /// A daemon with a socket, whose scriptlets make what it needs.
 const POST: &str = "systemctl daemon-reload >/dev/null 2>&1 || :\n\
     if [ $1 -eq 1 ]; then\n  systemctl --no-reload enable lamp.socket >/dev/null 2>&1 || :\nfi\n\
+    mkdir -p /var/lib/lamp-own\nchown daemon:daemon /var/lib/lamp-own\n\
     LOG=/var/log/lamp\ninstall -d -m 0750 -o root -g daemon $LOG\nmkdir -p /var/lib/lamp/cache\n\
     chmod u+s /usr/bin/lampctl\nchmod 4711 /usr/lib/lamp/sandbox\n\
     setcap cap_net_raw,cap_net_admin+ep /usr/bin/lampd\n\
@@ -31,20 +32,23 @@ const HARMLESS: &str = "echo x; printf y >&2; : ${X:-y}\nX=$(cat /etc/passwd | g
     systemctl daemon-reload || :\nudevadm settle --timeout=0 || :\n\
     rm -f /run/rpm-lamp /etc/lamp.conf.rpmsave\nexit 0\nrm /etc/passwd\n";
 
+/// Parts of paths that are in no package.
+const MADE: [&str; 3] = ["extension-release", "sysext-lamp", "multi-user.target.d"];
+
 /// Makes a package; returns its path.
 fn package(scratch: &Scratch, post: &str) -> PathBuf {
     let units = "%{buildroot}/usr/lib/systemd/system";
     let spec = format!(
         "Name: lamp\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
          AutoReqProv: no\n%description\nx\n%install\n\
-         mkdir -p {units} %{{buildroot}}/usr/bin %{{buildroot}}/usr/lib/lamp\n\
+         mkdir -p {units} %{{buildroot}}/usr/bin %{{buildroot}}/usr/lib/lamp %{{buildroot}}/var/lib/lamp-own\n\
          for i in bin/lampd bin/lampctl lib/lamp/sandbox; do\n\
          printf '#!/bin/sh\\n# %s\\n' $i > %{{buildroot}}/usr/$i; done\n\
          printf '[Unit]\\nDescription=Lamp\\n[Socket]\\nListenStream=/run/lamp\\n' > {units}/lamp.socket\n\
          printf '[Unit]\\nDescription=Lamp\\n[Service]\\nExecStart=/usr/bin/lampd\\n\
          [Install]\\nWantedBy=multi-user.target\\n' > {units}/lamp.service\n\
          %post\n{}\n%files\n%attr(755,root,root) /usr/bin/lampd\n%attr(755,root,root) /usr/bin/lampctl\n\
-         %attr(755,root,root) /usr/lib/lamp/sandbox\n%dir /usr/lib/lamp\n/usr/lib/systemd/system/*\n",
+         %attr(755,root,root) /usr/lib/lamp/sandbox\n%dir /usr/lib/lamp\n%dir %attr(700,root,root) /var/lib/lamp-own\n/usr/lib/systemd/system/*\n",
         post.replace('%', "%%")
     );
     fs::write(scratch.join("lamp.spec"), spec).unwrap();
@@ -94,7 +98,11 @@ fn install(scratch: &Scratch, package: &Path) -> (PathBuf, PathBuf) {
     for link in ["bin", "sbin", "lib", "lib64"] {
         std::os::unix::fs::symlink(format!("usr/{link}"), root.join(link)).unwrap();
     }
-    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+    fs::write(
+        root.join("etc/passwd"),
+        "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n",
+    )
+    .unwrap();
     fs::write(root.join("etc/group"), "root:x:0:\ndaemon:x:1:\n").unwrap();
     fs::write(root.join("dev/null"), "").unwrap();
     let script = "mount -t overlay -o lowerdir=/usr,upperdir=$1,workdir=$2/work none $2/usr \
@@ -169,14 +177,8 @@ fn the_image_has_what_an_installation_leaves() {
     );
     let (layer, root) = install(&scratch, &package);
 
-    let made = [
-        "extension-release",
-        "sysext-lamp",
-        "multi-user.target.d",
-        "tmpfiles.d",
-    ];
     let mut ours = listed(&tree.join("usr"));
-    ours.retain(|line| !made.iter().any(|made| line.contains(made)));
+    ours.retain(|line| !MADE.iter().any(|made| line.contains(made)));
     let mut theirs = listed(&layer);
     // Its link leads through /etc, to the one that has the highest priority.
     for line in &mut theirs {
@@ -204,14 +206,19 @@ fn the_image_has_what_an_installation_leaves() {
     for table in ["etc/passwd", "etc/group"] {
         fs::copy(root.join(table), host.join(table)).unwrap();
     }
-    let snippet = tree.join("usr/lib/tmpfiles.d/sysext-lamp-scriptlets.conf");
+    let snippets = ["sysext-lamp-scriptlets.conf", "sysext-lamp.conf"];
     output_of(
         Command::new("systemd-tmpfiles")
             .arg(format!("--root={}", host.display()))
             .arg("--create")
-            .arg(snippet),
+            .args(snippets.map(|name| tree.join("usr/lib/tmpfiles.d").join(name))),
     );
-    for path in ["var/log/lamp", "var/lib/lamp", "var/lib/lamp/cache"] {
+    for path in [
+        "var/log/lamp",
+        "var/lib/lamp",
+        "var/lib/lamp/cache",
+        "var/lib/lamp-own",
+    ] {
         let [one, other] = [&host, &root].map(|root| fs::metadata(root.join(path)).unwrap());
         assert_eq!(
             (one.mode(), one.uid(), one.gid()),
@@ -238,7 +245,7 @@ fn what_is_called_harmless_changes_nothing() {
     );
     let (layer, root) = install(&scratch, &package);
     let mut ours = listed(&tree.join("usr"));
-    ours.retain(|line| !line.contains("extension-release"));
+    ours.retain(|line| !MADE.iter().any(|made| line.contains(made)));
     assert_eq!(ours, listed(&layer));
     let mut rest = listed(&root.join("etc"));
     rest.extend(listed(&root.join("var")));

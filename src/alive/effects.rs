@@ -13,6 +13,7 @@ use files::PathBytes;
 use image::{Content, Leaf, Stat, Tree, Visit};
 
 use super::scriptlets::{Alternative, Effect, capability, changed_mode};
+use super::tmpfiles;
 use crate::base::Owners;
 use crate::base::files::{BaseEntry, BaseFiles};
 use crate::plan::compose::Plan;
@@ -128,6 +129,11 @@ impl<'a, 'p> Doer<'a, 'p> {
         }
     }
 
+    /// Returns what packages themselves have at a path outside of the image.
+    fn own(&mut self, path: &str) -> Option<&mut tmpfiles::Line> {
+        self.plan.tmpfiles.get_mut(path.trim_start_matches('/'))
+    }
+
     fn stat(&self, mode: u16) -> Stat {
         Stat {
             mode,
@@ -191,6 +197,11 @@ impl<'a, 'p> Doer<'a, 'p> {
                 Some(())
             }
             Place::Host => {
+                if let Some(line) = self.own(path).filter(|_| !is_deep) {
+                    let is_directory = line.made == tmpfiles::Made::Directory;
+                    line.mode = changed_mode(mode, line.mode, is_directory)?;
+                    return Some(());
+                }
                 let made = self.directories.get_mut(path);
                 let octal = u16::from_str_radix(mode, 8).ok();
                 match (made, octal) {
@@ -248,6 +259,13 @@ impl<'a, 'p> Doer<'a, 'p> {
                 Some(())
             }
             Place::Host => {
+                if let Some(line) = self.own(path).filter(|_| !is_deep) {
+                    let names = line.owners.iter_mut().zip([user, group]);
+                    for (own, name) in names {
+                        *own = name.unwrap_or(own).to_owned();
+                    }
+                    return Some(());
+                }
                 if let Some(made) = self.directories.get_mut(path) {
                     if let Some(user) = user {
                         user.clone_into(&mut made.user);
@@ -288,6 +306,7 @@ impl<'a, 'p> Doer<'a, 'p> {
         }
         match self.place(path) {
             Place::Image(path) => self.put_link(&path, target),
+            Place::Host if self.own(path).is_some() => None,
             Place::Host => self.other(path, 'L', &format!("- - - - {}", escaped(target))),
             Place::Nowhere => None,
         }
@@ -338,6 +357,11 @@ impl<'a, 'p> Doer<'a, 'p> {
                     .ok()
             }
             Place::Host => {
+                // What a package has is there when its scriptlet runs.
+                if let Some(line) = self.own(path) {
+                    line.mode = mode.unwrap_or(line.mode);
+                    return Some(());
+                }
                 let made = self.directories.entry(path.to_owned());
                 made.or_insert_with(|| Made {
                     mode: mode.unwrap_or(0o755),
@@ -358,7 +382,8 @@ impl<'a, 'p> Doer<'a, 'p> {
             },
             Place::Host => {
                 // A copy has more to say.
-                match self.others.contains_key(&(path.to_owned(), 'C')) {
+                let is_copy = self.others.contains_key(&(path.to_owned(), 'C'));
+                match is_copy || self.own(path).is_some() {
                     true => Some(()),
                     false => self.other(path, 'f', "0644 root root -"),
                 }
@@ -375,6 +400,9 @@ impl<'a, 'p> Doer<'a, 'p> {
             || matches!(self.of_base(&source), BaseEntry::File(_));
         if !is_there {
             return None;
+        }
+        if self.own(path).is_some() {
+            return Some(());
         }
         self.others.remove(&(path.to_owned(), 'f'));
         self.other(path, 'C', &format!("- - - - {}", escaped(from)))

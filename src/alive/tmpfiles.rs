@@ -96,6 +96,11 @@ impl Tmpfiles {
         self.0.contains_key(&PathBytes::from(path))
     }
 
+    /// Returns what is made at a path, which has no leading slash, to change it.
+    pub fn get_mut(&mut self, path: &str) -> Option<&mut Line> {
+        self.0.get_mut(&PathBytes::from(path))
+    }
+
     /// Returns what is made, in the order of paths.
     pub fn iter(&self) -> impl Iterator<Item = (&PathBytes, &Line)> {
         self.0.iter()
