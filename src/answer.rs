@@ -49,6 +49,9 @@ pub struct Built {
     files: usize,
     content_bytes: u64,
     findings: Vec<Finding>,
+    /// Lines of tmpfiles.d(5) for what is outside of `/usr` and `/opt`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tmpfiles: Vec<String>,
     left_out: Vec<compose::LeftOut>,
     changed: Vec<compose::Changed>,
     tree: TreeLines,
@@ -133,6 +136,7 @@ impl Built {
             content_bytes: plan.size,
             tree: TreeLines(plan.tree),
             findings: plan.findings,
+            tmpfiles: plan.tmpfiles.lines().collect(),
             left_out: plan.left_out,
             changed: plan.changed,
         }

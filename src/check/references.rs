@@ -322,6 +322,7 @@ mod tests {
     use rpm_input::Scriptlet;
 
     use super::*;
+    use crate::alive::tmpfiles::{Line, Made};
     use crate::plan::filter::RULES;
 
     fn plan(left_out: &[(&str, &str)], present: &[&str]) -> Plan {
@@ -364,6 +365,162 @@ mod tests {
             assert_eq!(found.len(), usize::from(expected), "{path}");
             assert!(found.iter().all(|one| one.text.contains(path)));
         }
+    }
+
+    /// Links of the image, and what they lead to.
+    #[test]
+    fn links_into_what_was_left_out() {
+        for (path, target, left, expected) in [
+            (
+                "usr/bin/d",
+                "/srv/d/run",
+                ("hierarchy-only", "/srv/d/run"),
+                Some(
+                    "link-into-left-out: /usr/bin/d is a link to /srv/d/run, and /srv/d/run of d-1-1.noarch was left out (hierarchy-only)",
+                ),
+            ),
+            (
+                "usr/bin/d",
+                "../lib/d",
+                ("drop-docs", "/lib/d"),
+                Some(
+                    "link-into-left-out: /usr/bin/d is a link to ../lib/d, and /lib/d of d-1-1.noarch was left out (drop-docs)",
+                ),
+            ),
+            (
+                "usr/share/d",
+                "/srv/d",
+                ("hierarchy-only", "/srv/d"),
+                Some(
+                    "refers-to-left-out: /usr/share/d is a link to /srv/d, and /srv/d of d-1-1.noarch was left out (hierarchy-only)",
+                ),
+            ),
+            (
+                "usr/bin/d",
+                "/etc/alternatives/d",
+                ("no-ghosts", "/etc/alternatives/d"),
+                Some(
+                    "refers-to-left-out: /usr/bin/d is a link to /etc/alternatives/d, and /etc/alternatives/d of d-1-1.noarch was left out (no-ghosts)",
+                ),
+            ),
+            (
+                "usr/bin/d",
+                "/srv/other",
+                ("hierarchy-only", "/srv/d"),
+                None,
+            ),
+            // Another package has it, or a host is to make it.
+            ("usr/bin/d", "own", ("usr-merge", "/bin/own"), None),
+            (
+                "usr/bin/d",
+                "/etc/made",
+                ("kept-by-base", "/etc/made"),
+                None,
+            ),
+        ] {
+            let mut plan = plan(&[left], &["usr/bin/own"]);
+            let stat = Stat::implicit_directory(0);
+            let content = image::Content::Symlink(target.into());
+            let leaf = Leaf {
+                stat: stat.clone(),
+                content,
+            };
+            plan.tree.insert_leaf(path, leaf, &stat).unwrap();
+            plan.tmpfiles.add(
+                "etc/made".into(),
+                Line {
+                    made: Made::File,
+                    mode: 0o644,
+                    owners: ["root", "root"].map(str::to_owned),
+                },
+            );
+            let found = Gone::of(&plan, None).links();
+            let found: Vec<_> = (found.values())
+                .map(|one| format!("{}: {}", one.kind.id, one.text))
+                .collect();
+            assert_eq!(
+                found,
+                Vec::from_iter(expected.map(str::to_owned)),
+                "{target}"
+            );
+        }
+    }
+
+    /// What starts programs for desktops and D-Bus, and scripts.
+    #[test]
+    fn launchers_of_what_was_left_out() {
+        let plan = plan(
+            &[
+                ("hierarchy-only", "/srv/d/run"),
+                ("drop-man", "/usr/bin/gone"),
+            ],
+            &["usr/bin/d"],
+        );
+        let entry = "usr/share/applications/d.desktop";
+        let service = "usr/share/dbus-1/system-services/d.service";
+        for (path, text, expected) in [
+            (
+                entry,
+                "[Desktop Entry]\nExec=\"/srv/d/run\" %U\n",
+                Some("link-into-left-out"),
+            ),
+            (
+                entry,
+                "[Desktop Entry]\nExec=gone %U\n",
+                Some("link-into-left-out"),
+            ),
+            (entry, "[Desktop Entry]\nExec=d\n", None),
+            (entry, "[Desktop Entry]\nExec=other\n", None),
+            (entry, "[Other]\nExec=/srv/d/run\n", None),
+            (
+                service,
+                "[D-BUS Service]\nExec=/srv/d/run x\n",
+                Some("link-into-left-out"),
+            ),
+            (service, "[D-BUS Service]\nExec=/bin/d\n", None),
+            (
+                "usr/lib/systemd/system/d.service",
+                "[D-BUS Service]\nExec=/srv/d/run\n",
+                None,
+            ),
+        ] {
+            let texts = BTreeMap::from([(path.to_owned(), text.to_owned())]);
+            let found = Gone::of(&plan, None).launchers(&texts, &Linkage::default());
+            let found: Vec<_> = found.iter().map(|one| one.kind.id).collect();
+            assert_eq!(found, Vec::from_iter(expected), "{text}");
+        }
+        let mut linkage = Linkage::default();
+        for (path, head) in [("usr/share/d", "#!/srv/d/run"), ("usr/bin/d", "#!/bin/sh")] {
+            let script = linkage::Script::parse(head.as_bytes()).unwrap();
+            linkage.scripts.insert(path.to_owned(), script);
+        }
+        let found = Gone::of(&plan, None).launchers(&BTreeMap::new(), &linkage);
+        let found: Vec<_> = found.into_iter().map(|one| one.text).collect();
+        let expected = "/usr/share/d is run by /srv/d/run, and /srv/d/run of d-1-1.noarch was left \
+                        out (hierarchy-only)";
+        assert_eq!(found, [expected]);
+    }
+
+    /// A host can't give files to whom nobody makes.
+    #[test]
+    fn owners_of_what_a_host_is_to_make() {
+        let mut plan = plan(&[], &[]);
+        plan.tmpfiles.add(
+            "var/lib/d".into(),
+            Line {
+                made: Made::Directory,
+                mode: 0o755,
+                owners: ["fixed", "nobodys"].map(str::to_owned),
+            },
+        );
+        let scratch = crate::words::scratch::Scratch::new();
+        scratch.write("usr/lib/passwd", b"fixed:x:5:5::/:/bin/sh\n");
+        let owners = Owners::of_root(scratch.path()).unwrap();
+        let found = accounts(&BTreeMap::new(), &plan, &[], &owners);
+        let found: Vec<_> = found.into_iter().map(|one| one.text).collect();
+        let expected = "/var/lib/d can't be made on the host: group nobodys, which neither the base nor a \
+                        snippet of the image makes";
+        assert_eq!(found, [expected]);
     }
 
     #[test]

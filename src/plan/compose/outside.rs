@@ -313,6 +313,23 @@ mod tests {
         }
     }
 
+    /// Most packages have nothing there, and their images get nothing for it.
+    #[test]
+    fn a_package_below_usr_alone_is_as_it_was() {
+        let files = [
+            "/usr/bin/a f 0755 root:root sha256:one",
+            "/opt/b d 0755 root:root",
+        ];
+        let plan = plan(&[package("one", &files)], &[], None);
+        assert!(plan.tmpfiles.are_none());
+        assert_eq!(plan.tmpfiles.findings("t.conf", true).len(), 0);
+        let expected = [
+            "/opt/b d 0755 0:0 100",
+            "/usr/bin/a f 0755 0:0 100 3 sha256:one",
+        ];
+        assert_eq!(told(&plan), expected);
+    }
+
     #[test]
     fn packages_conflict_in_etc_as_elsewhere() {
         for (two, expected) in [
