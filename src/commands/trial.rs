@@ -30,6 +30,8 @@ pub fn run(arguments: &TryArguments, report: &Report) -> Result<()> {
 
 /// Opens the images, each of which the newest client would merge on the base.
 fn merged(path: &Path, arguments: &TryArguments) -> Result<Vec<InspectedImage>> {
+    let there = std::fs::metadata(path);
+    there.map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
     if !path.join("usr/bin").is_dir() {
         let text = format!("{} is not a root directory with programs", path.display());
         return Err(Failure::usage(text));

@@ -189,6 +189,9 @@ impl<'a> Root<'a> {
         if self.is_directory_of_base(hierarchy) {
             layers.push(self.of_base(OsStr::new(hierarchy)));
         }
+        if layers.is_empty() {
+            return Ok(None);
+        }
         layers.push("empty".into());
         let layers: Vec<_> = layers.iter().map(|layer| layer.to_string_lossy()).collect();
         let options = format!("lowerdir={}", layers.join(":"));
