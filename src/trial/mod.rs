@@ -40,11 +40,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// What of an image a host acts upon once it is merged, and with which program.
 const ACTIVATORS: [(&str, &[&str]); 2] = [
-    ("usr/lib/sysusers.d", &["/usr/bin/systemd-sysusers"]),
-    (
-        "usr/lib/tmpfiles.d",
-        &["/usr/bin/systemd-tmpfiles", "--create"],
-    ),
+    ("usr/lib/sysusers.d", &["systemd-sysusers"]),
+    ("usr/lib/tmpfiles.d", &["systemd-tmpfiles", "--create"]),
 ];
 
 /// A root with images merged, in which this process is.

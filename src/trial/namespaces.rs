@@ -3,6 +3,7 @@
 use std::io;
 
 use rustix::net::{AddressFamily, SendFlags, SocketType};
+use rustix::process::Signal;
 use rustix::thread::UnshareFlags;
 
 use crate::words::failure::{Failure, Result};
@@ -21,6 +22,9 @@ const SWITCHES: [&str; 2] = [
 /// Its user becomes root in there. That is no more than before: outside, files are still opened with
 /// the rights of the user.
 pub fn enter(network: bool) -> Result<()> {
+    // A build that is killed takes its tests with it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Failure::io("tying the process to its parent", error))?;
     let user = rustix::process::getuid().as_raw();
     let group = rustix::process::getgid().as_raw();
     let mut flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWIPC;

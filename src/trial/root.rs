@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use anyhow::anyhow;
 use files::{Directory, Links};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
@@ -178,6 +179,10 @@ impl<'a> Root<'a> {
     fn merge(&self, hierarchy: &str, images: &[usize]) -> Result<Option<String>> {
         let there = self.root.stat(hierarchy).map_err(failed)?;
         let is_link = there.is_some_and(|stat| stat.st_mode & 0o170_000 == 0o120_000);
+        if is_link && hierarchy == HIERARCHIES[0] {
+            let text = "/usr of the base is a link, over which nothing can be merged";
+            return Err(Failure::refused(anyhow!(text)));
+        }
         if is_link {
             let text =
                 format!("/{hierarchy} of the base is a link, so that of the images is not merged");

@@ -7,7 +7,7 @@ use super::reading::{Effect, Reading, Step, known};
 use super::{alternatives, services};
 
 /// Commands that only say, ask or compute, whatever they are given.
-const ASKING: [&str; 80] = [
+const ASKING: [&str; 79] = [
     "[",
     "[[",
     "((",
@@ -66,7 +66,6 @@ const ASKING: [&str; 80] = [
     "readonly",
     "realpath",
     "return",
-    "rpmquery",
     "selinuxenabled",
     "seq",
     "set",
@@ -204,12 +203,11 @@ fn of_program(program: &str, arguments: &[Word]) -> Reading {
         words.any(|word| word.as_deref().is_none_or(|word| options.contains(&word)))
     };
     match program {
-        "command" | "date" | "env" | "hostname" | "rpm" | "sort" | "umask" | "uniq" => {
-            match only_asks(program, arguments) {
-                Some(true) => Reading::Harmless("it only asks or says something"),
-                _ => Reading::Unhandled,
-            }
-        }
+        "command" | "date" | "env" | "hostname" | "rpm" | "rpmquery" | "sort" | "umask"
+        | "uniq" => match only_asks(program, arguments) {
+            Some(true) => Reading::Harmless("it only asks or says something"),
+            _ => Reading::Unhandled,
+        },
         "sed" | "awk" | "gawk" | "mawk" => filter(program, arguments),
         "find" => find(arguments),
         "." | "source" => settings(arguments),
@@ -250,12 +248,15 @@ fn only_asks(program: &str, arguments: &[Word]) -> Option<bool> {
     Some(match program {
         "command" => matches!(words.first(), Some(&("-v" | "-V"))),
         "date" => words.iter().all(|word| {
-            word.starts_with(['+', '-']) && !word.starts_with("-s") && !word.starts_with("--s")
+            let is_short = word.starts_with('-') && !word.starts_with("--");
+            word.starts_with(['+', '-'])
+                && !(is_short && word.contains('s'))
+                && !word.starts_with("--s")
         }),
+        "rpm" | "rpmquery" if words.iter().any(|word| runs_something(word)) => false,
+        "rpmquery" => true,
         "rpm" => match words.first() {
-            Some(&("--eval" | "-E")) => !words
-                .iter()
-                .any(|word| word.contains("%(") || word.contains("lua")),
+            Some(&("--eval" | "-E")) => true,
             Some(first) => first.starts_with("-q") || *first == "--query",
             None => true,
         },
@@ -268,6 +269,14 @@ fn only_asks(program: &str, arguments: &[Word]) -> Option<bool> {
         "uniq" => operands < 2,
         _ => words.is_empty(),
     })
+}
+
+/// Says whether a word makes rpm run something: a macro, or a program that reads what it says.
+fn runs_something(word: &str) -> bool {
+    word.contains("%(")
+        || word.contains("lua")
+        || word.starts_with("--pi")
+        || word.starts_with("--load")
 }
 
 /// A program that makes what the image's own snippets say.
@@ -326,9 +335,8 @@ fn filter(program: &str, arguments: &[Word]) -> Reading {
             let word = word.replace(">=", "").replace("||", "");
             word.contains(['>', '|'])
                 || word.contains("system")
-                || ["-f", "-i", "-l", "--", "@"]
-                    .iter()
-                    .any(|one| word.starts_with(one))
+                || word.starts_with('@')
+                || (word.starts_with('-') && !word.starts_with("-F") && !word.starts_with("-v"))
         }),
     };
     match writes {
@@ -366,10 +374,40 @@ fn sed_writes(words: &[&str]) -> bool {
     if scripts.is_empty() {
         scripts.extend(operands.first().copied());
     }
-    // The commands `w`, `W` and `e`, and the flags of `s` of the same names.
-    let acts = ["w ", "W ", "e ", "w/", "W/", "w\t", "e\n", "e;", "e}"];
-    (scripts.iter())
-        .any(|script| script.ends_with(['e', 'w']) || acts.iter().any(|act| script.contains(act)))
+    !scripts.iter().all(|script| is_plain_sed(script))
+}
+
+/// Says whether a script of sed is one of those that are certain to write only what they are given: a
+/// substitution with harmless flags, or printing and deleting lines, each with a plain address.
+fn is_plain_sed(script: &str) -> bool {
+    let rest = script.trim_start_matches(|one: char| one.is_ascii_digit() || ",$!^ ".contains(one));
+    let rest = match rest.strip_prefix('/') {
+        None => rest,
+        Some(address) => match address.split_once('/') {
+            Some((pattern, rest)) if !pattern.contains('\\') => rest.trim_start(),
+            _ => return false,
+        },
+    };
+    if matches!(rest, "p" | "d" | "q" | "D" | "P" | "=" | "N;p") {
+        return true;
+    }
+    let Some(substitution) = rest.strip_prefix('s') else {
+        return false;
+    };
+    let Some(delimiter) = substitution
+        .chars()
+        .next()
+        .filter(char::is_ascii_punctuation)
+    else {
+        return false;
+    };
+    // An escaped delimiter would make a part look shorter than it is.
+    let escaped = format!("\\{delimiter}");
+    let parts: Vec<_> = substitution.split(delimiter).collect();
+    let is_harmless = |flag: char| "gIipmM".contains(flag) || flag.is_ascii_digit();
+    !substitution.contains(&escaped)
+        && delimiter != '\\'
+        && matches!(parts[..], [_, _, _, flags] if flags.chars().all(is_harmless))
 }
 
 fn find(arguments: &[Word]) -> Reading {

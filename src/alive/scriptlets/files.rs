@@ -72,7 +72,7 @@ pub fn read(program: &str, arguments: &[Word]) -> Reading {
     let Some(words) = known(arguments) else {
         return Reading::Unhandled;
     };
-    let paths = words.iter().filter(|word| word.contains('/'));
+    let paths = words.iter().filter(|word| !word.starts_with('-'));
     if ["rm", "touch", "mkdir"].contains(&program)
         && paths.clone().count() > 0
         && paths

@@ -317,3 +317,59 @@ fn what_lua_comes_to() {
         ["unhandled"]
     );
 }
+
+/// What a script does that is hard to follow is not taken for nothing.
+#[test]
+fn what_can_not_be_followed_is_not_harmless() {
+    for script in [
+        "exit 0 | cat\nrm -rf /etc/x",
+        "{ exit 0; } &\nrm -rf /etc/x",
+        "(rm() { :; }); rm -rf /etc/x",
+        "rm() { :; } | cat; rm -rf /etc/x",
+        "rm() { :; }; unset -f rm; rm -rf /etc/x",
+        "f() { local A; A=/dev/null; }; A=/etc/x; f; echo a > $A",
+        "A=1; ((A=2)); [ $A = 1 ] || rm -rf /etc/x",
+        "A=1; : $((A=2)); [ $A = 1 ] || rm -rf /etc/x",
+        "A=1; let A=2; [ $A = 1 ] || rm -rf /etc/x",
+        "A=1; getopts a A -a; [ $A = 1 ] || rm -rf /etc/x",
+        "A=1; ls & wait -p A; [ $A = 1 ] || rm -rf /etc/x",
+        "A=1; { A=2; } & wait; [ $A = 1 ] && rm -rf /etc/x",
+        "A=/dev/null; printf -v A /etc/x; echo a > $A",
+        "A=/dev/null; X=A=/etc/x; export $X; echo a > $A",
+        "A=/dev/null; export A+=/x; echo a > $A",
+        "A=/dev/null; declare -n B=A; B=/etc/x; echo a > $A",
+        "A=/dev/null B=/dev/null C=/dev/null\nwhile read q; do echo x > $A; A=$B; B=$C; C=/etc/x; done",
+        "cat <<EOF\n\tEOF\nexit 0\nEOF\nrm -rf /etc/x",
+        "cd /etc; rm -f passwd /run/rpm-a",
+        "cd /etc; touch passwd /run/rpm-a",
+        "sed '1etouch /etc/x' /y",
+        "sed 's/a/touch x/eg' /y",
+        "sed 's/a/b/wmotd' /y",
+        "sed wmotd /y",
+        "rpm -q --eval '%(touch /etc/x)'",
+        "rpmquery --pipe 'touch /etc/x' a",
+        "date -us 12:00",
+        "awk -E f",
+        "awk -bf f",
+        "[[ 010 -eq 8 ]] && rm -rf /etc/x",
+    ] {
+        let shown = shown("post", "/bin/bash", script);
+        let is_harmless = shown.iter().all(|line| line == "harmless");
+        assert!(!is_harmless, "{script}: {shown:?}");
+    }
+    // A long chain is not followed to its end.
+    let chain = format!("{}ls", "ls && ".repeat(10_000));
+    assert_eq!(shown("post", "/bin/sh", &chain), ["unhandled"]);
+    for script in [
+        "sed -n 's/^a=//p' /x; sed -e '/^#/d' -e 's|/a|/b|g' /x; sed 2q /x",
+        "awk -F: '{print $1}' /x",
+        "date -u +%s; rpm -q --qf '%{VERSION}' x",
+        "rm -f /run/rpm-a; touch /var/lib/rpm-state/b",
+    ] {
+        let shown = shown("post", "/bin/sh", script);
+        assert!(
+            shown.iter().all(|line| line == "harmless"),
+            "{script}: {shown:?}"
+        );
+    }
+}

@@ -187,12 +187,12 @@ fn binary(one: Option<&str>, operator: Option<&str>, other: Option<&str>) -> Out
     let (Some(one), Some(operator), Some(other)) = (one, operator, other) else {
         return Outcome::Unknown;
     };
-    let numbers = || {
-        Some((
-            one.trim().parse::<i64>().ok()?,
-            other.trim().parse::<i64>().ok()?,
-        ))
+    // With a leading zero it may be octal.
+    let number = |text: &str| {
+        let number: i64 = text.trim().parse().ok()?;
+        (number.to_string() == text.trim()).then_some(number)
     };
+    let numbers = || Some((number(one)?, number(other)?));
     let compared = |compare: fn(&i64, &i64) -> bool| match numbers() {
         Some((one, other)) => truth(compare(&one, &other)),
         None => Outcome::Unknown,

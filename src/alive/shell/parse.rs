@@ -55,6 +55,8 @@ pub(super) type Parsed<T> = Result<T, Lost>;
 struct Document {
     end: String,
     is_quoted: bool,
+    /// Its end may be indented by tabs.
+    is_indented: bool,
 }
 
 pub(super) struct Parser<'a> {
@@ -207,7 +209,10 @@ impl Parser<'_> {
                 let rest = self.rest();
                 let line = rest.split('\n').next().unwrap_or_default();
                 let (is_end, is_last) = (
-                    line.trim_start_matches('\t') == document.end,
+                    match document.is_indented {
+                        true => line.trim_start_matches('\t') == document.end,
+                        false => line == document.end,
+                    },
                     line.len() == rest.len(),
                 );
                 let length = line.len();
@@ -258,11 +263,17 @@ impl Parser<'_> {
 
     fn and_or(&mut self) -> Parsed<Node> {
         let mut left = self.pipeline()?;
-        loop {
+        // Each link goes around all before it, so a chain is as deep as it is long.
+        for _ in 0..MAX_DEPTH {
             self.skip_blank();
             let is_and = self.take("&&");
             if !is_and && !self.take("||") {
-                return Ok(left);
+                // In the background, it is a shell of its own.
+                let is_background = self.rest().starts_with('&');
+                return Ok(match is_background {
+                    true => Node::Subshell(vec![left]),
+                    false => left,
+                });
             }
             self.skip_newlines();
             let right = Box::new(self.pipeline()?);
@@ -271,6 +282,7 @@ impl Parser<'_> {
                 false => Node::Or(Box::new(left), right),
             };
         }
+        Err(Lost)
     }
 
     fn pipeline(&mut self) -> Parsed<Node> {
@@ -614,7 +626,7 @@ impl Parser<'_> {
             return self.word().map(drop);
         }
         if self.take("<<") {
-            self.take("-");
+            let is_indented = self.take("-");
             self.skip_blank();
             let start = self.at;
             let word = self.word()?;
@@ -624,7 +636,11 @@ impl Parser<'_> {
                 _ => None,
             });
             let end = pieces.by_ref().collect::<Option<String>>().ok_or(Lost)?;
-            self.documents.push(Document { end, is_quoted });
+            self.documents.push(Document {
+                end,
+                is_quoted,
+                is_indented,
+            });
             return Ok(());
         }
         let is_read = self.rest().starts_with('<') && !self.rest().starts_with("<>");

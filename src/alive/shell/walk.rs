@@ -25,6 +25,21 @@ const STANDARD: [&str; 6] = [
 ];
 /// Commands that run the one after them.
 const PREFIXES: [&str; 6] = ["command", "builtin", "nohup", "env", "time", "exec"];
+/// What sets variables, or takes them or functions away, in ways that are not followed.
+const UNFOLLOWED: [&str; 10] = [
+    "((",
+    "let ",
+    "getopts",
+    "printf -v",
+    "wait -p",
+    "unset",
+    "typeset",
+    "declare",
+    "+=",
+    "export $",
+];
+/// How often a loop is followed until nothing that it sets changes any more.
+const ROUNDS: usize = 8;
 /// Commands whose arguments are assignments.
 const DECLARING: [&str; 5] = ["local", "export", "readonly", "declare", "typeset"];
 
@@ -43,6 +58,10 @@ pub fn commands(script: &str, arguments: Option<&[Word]>) -> Vec<Command> {
         is_silent: false,
         steps: 0,
     };
+    if UNFOLLOWED.iter().any(|one| script.contains(one)) {
+        walker.variables.lose();
+    }
+    walker.is_led_astray = script.contains("unset") && script.contains("()");
     walker.list(&parse::script(script, 1, 0));
     if walker.steps >= MAX_STEPS {
         walker.is_silent = false;
@@ -93,6 +112,16 @@ impl Walker {
         self.reach.max(self.floor)
     }
 
+    /// Follows what runs in a shell of its own, whose end and whose functions are not those of this one.
+    fn apart(&mut self, follow: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        let floor = self.floor;
+        let functions = self.functions.clone();
+        let outcome = follow(self);
+        self.floor = floor;
+        self.functions = functions;
+        outcome
+    }
+
     /// Follows commands that are reached only so.
     fn under(&mut self, reach: Reach, list: &[Node]) -> Outcome {
         let outer = self.reach;
@@ -138,7 +167,7 @@ impl Walker {
             Node::Pipe(commands) => {
                 let before = self.variables.clone();
                 for command in commands {
-                    self.node(command);
+                    self.apart(|walker| walker.node(command));
                 }
                 self.variables.join(&before);
                 Outcome::Unknown
@@ -156,10 +185,8 @@ impl Walker {
             Node::Group(list) => self.list(list),
             Node::Subshell(list) => {
                 let before = self.variables.clone();
-                let floor = self.floor;
-                let outcome = self.list(list);
+                let outcome = self.apart(|walker| walker.list(list));
                 self.variables = before;
-                self.floor = floor;
                 outcome
             }
             Node::Function(name, body) => {
@@ -250,14 +277,21 @@ impl Walker {
         Outcome::Unknown
     }
 
-    /// Follows what is done again and again twice, since what is set at its end holds at its
-    /// beginning.
+    /// Follows what is done again and again until what is set at its end, and holds at its beginning,
+    /// does not change any more.
     fn again(&mut self, once: &mut dyn FnMut(&mut Self)) {
         let before = self.variables.clone();
         let is_silent = std::mem::replace(&mut self.is_silent, true);
-        once(self);
+        let is_settled = (0..ROUNDS).any(|_| {
+            let begun = self.variables.clone();
+            once(self);
+            self.variables.join(&before);
+            self.variables == begun
+        });
+        if !is_settled {
+            self.variables.forget();
+        }
         self.is_silent = is_silent;
-        self.variables.join(&before);
         once(self);
         self.variables.join(&before);
     }
@@ -419,8 +453,11 @@ impl Walker {
         self.calls += 1;
         let arguments = self.arguments.replace(arguments);
         let floor = self.floor;
+        let before = self.variables.clone();
         let outcome = self.list(body);
         self.floor = floor;
+        // What it sets may be its own alone.
+        self.variables.join(&before);
         self.arguments = arguments;
         self.calls -= 1;
         outcome

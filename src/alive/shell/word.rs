@@ -43,15 +43,18 @@ const INHERITED: [&str; 22] = [
 const INHERITED_PREFIXES: [&str; 5] = ["RPM_", "LC_", "SUDO_", "BASH", "SYSTEMD_"];
 
 /// The values of variables.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Variables {
     values: BTreeMap<String, Word>,
     /// Another script may have set any of them.
     are_unknown: bool,
+    /// None is ever known: something sets them that is not followed.
+    are_lost: bool,
 }
 
 impl Variables {
     pub fn set(&mut self, name: &str, value: Word) {
+        let value = value.filter(|_| !self.are_lost);
         self.values.insert(name.to_owned(), value);
     }
 
@@ -59,6 +62,12 @@ impl Variables {
     pub fn forget(&mut self) {
         self.values.clear();
         self.are_unknown = true;
+    }
+
+    /// Gives all of them up for good.
+    pub fn lose(&mut self) {
+        self.forget();
+        self.are_lost = true;
     }
 
     pub fn get(&self, name: &str) -> Word {
