@@ -170,7 +170,11 @@ impl Places<'_> {
     pub fn of(&self, path: &PathBytes, kind: Kind) -> Place {
         let path = path.bytes();
         if !path.contains(&b'/') {
-            return Place::Nowhere;
+            let is_known = path == b"etc" || STATE.iter().any(|top| path == top.as_bytes());
+            return match kind {
+                Kind::Directory if is_known => Place::There,
+                _ => Place::Nowhere,
+            };
         }
         if is_below(path, "etc") {
             return self.setting(path, kind);
@@ -308,7 +312,7 @@ mod tests {
             ("etc/d.conf", File, "host etc/d.conf"),
             ("etc/d", Directory, "host etc/d"),
             ("etc/d/link", Link, "host etc/d/link"),
-            ("etc", Directory, "nowhere"),
+            ("etc", Directory, "there"),
             ("etc/own.conf", File, "of base"),
             ("etc/vendor.conf", File, "of base"),
             ("etc/not/a", File, "nowhere"),
