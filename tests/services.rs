@@ -497,3 +497,50 @@ fn without_the_merge_unit_the_image_has_none() {
         ]
     );
 }
+
+/// What was true where an image was built need not be on another base: the account of a unit that is
+/// started is looked up there, too.
+#[test(root(), programs!("rpm", "rpmbuild"))]
+fn an_account_that_another_base_lacks_breaks_what_is_started() {
+    let scratch = Scratch::new();
+    let package = package(&scratch, ":\n");
+    let base = base(&scratch, &[&system_package(&scratch)]);
+    for path in ["usr/bin", "etc"] {
+        fs::create_dir_all(base.join(path)).unwrap();
+    }
+    fs::copy("/bin/true", base.join("usr/bin/sh")).unwrap();
+    std::os::unix::fs::symlink("usr/bin", base.join("bin")).unwrap();
+    fs::write(base.join("etc/passwd"), "glow:x:500:500::/:/bin/sh\n").unwrap();
+    fs::write(base.join("etc/group"), "glow:x:500:\n").unwrap();
+    let units = scratch.join("overlay/usr/lib/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    let unit = "[Service]\nExecStart=/usr/bin/lampd\nUser=glow\n";
+    fs::write(units.join("glow.service"), unit).unwrap();
+    let overlay = scratch.join("overlay");
+    let overlay = overlay.to_str().unwrap();
+    for (start, expected) in [(&["--start", "glow.service"][..], false), (&[], true)] {
+        let more = [&["--overlay", overlay][..], start].concat();
+        build(&scratch, &package, &base, &more);
+        fs::remove_dir_all(scratch.join("tree")).unwrap();
+        let check = || {
+            let outcome = program()
+                .args(["check", "--base"])
+                .arg(&base)
+                .arg(scratch.join("out/lamp-1-1.x86-64.raw"))
+                .output();
+            outcome.unwrap()
+        };
+        assert!(check().status.success(), "{:?}", check());
+        let passwd = fs::read(base.join("etc/passwd")).unwrap();
+        fs::write(base.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
+        let outcome = check();
+        assert_eq!(outcome.status.success(), expected, "{outcome:?}");
+        let said = text(&outcome.stdout);
+        assert_eq!(
+            said.contains("glow.service can't start: User=glow"),
+            !expected,
+            "{said}"
+        );
+        fs::write(base.join("etc/passwd"), passwd).unwrap();
+    }
+}

@@ -13,7 +13,7 @@ use super::demands::{Demands, goes_to_initrd};
 use super::modules::{self, Kernels};
 use super::requirements::{self, Loaded, LookedUp, Lookup};
 use super::shadow::{self, Shadow};
-use super::{startable, upheld};
+use super::{references, startable, upheld};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, Waivers, kinds};
@@ -149,6 +149,9 @@ impl<'a> Ground<'a> {
             let ignored = upheld::ignored(&image.texts, &inside.tree, self.files.as_ref());
             let hindered = units.into_iter().chain(commands).chain(ignored);
             found.findings.extend(hindered);
+            let owners = &self.target.base.owners;
+            let accounts = references::accounts_of_units(&image.texts, &[], owners);
+            found.findings.extend(accounts);
             upheld::made_fatal(&mut found.findings, &image.texts);
         }
         let modules = self.modules(image);

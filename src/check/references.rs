@@ -218,35 +218,58 @@ fn units_among(texts: &BTreeMap<String, String>) -> impl Iterator<Item = (&Strin
     texts.iter().filter(|(path, _)| path.contains("/systemd/"))
 }
 
-/// Finds the accounts that nobody makes, of units and of what a host is to make. `texts` has the units
-/// and sysusers.d snippets of the image.
-pub fn accounts(
-    texts: &BTreeMap<String, String>,
-    plan: &Plan,
-    packages: &[&Package],
-    owners: &Owners,
-) -> Vec<Finding> {
-    let made: BTreeSet<_> = (texts.iter())
-        .filter(|(path, _)| path.starts_with("usr/lib/sysusers.d/"))
-        .flat_map(|(_, text)| sysusers::accounts(text))
-        .map(|account| (account.name, account.is_user))
-        .collect();
-    let missing = |name: &str, is_user: bool| {
-        let is_there = made.contains(&(name.to_owned(), is_user))
-            || owners.has_account(name, is_user)
+/// Who makes accounts that an image relies on.
+struct Makers<'a> {
+    /// Those that the image's sysusers.d snippets make: their names, and whether they are users.
+    made: BTreeSet<(String, bool)>,
+    packages: &'a [&'a Package],
+    owners: &'a Owners,
+}
+
+impl<'a> Makers<'a> {
+    fn of(
+        texts: &BTreeMap<String, String>,
+        packages: &'a [&'a Package],
+        owners: &'a Owners,
+    ) -> Self {
+        let made = (texts.iter())
+            .filter(|(path, _)| path.starts_with("usr/lib/sysusers.d/"))
+            .flat_map(|(_, text)| sysusers::accounts(text))
+            .map(|account| (account.name, account.is_user));
+        Self {
+            made: made.collect(),
+            packages,
+            owners,
+        }
+    }
+
+    /// Says in words that nobody makes an account, if so.
+    fn missing(&self, name: &str, is_user: bool) -> Option<String> {
+        let is_there = self.made.contains(&(name.to_owned(), is_user))
+            || self.owners.has_account(name, is_user)
             || EVERYWHERE.contains(&name)
             || !is_name(name);
-        match (is_there, maker(packages, name)) {
+        match (is_there, maker(self.packages, name)) {
             (true, _) => None,
             (_, Some(maker)) => Some(format!(
                 "which a scriptlet of {maker} makes, and none is run"
             )),
-            _ if owners.has_root() => {
+            _ if self.owners.has_root() => {
                 Some("which neither the base nor a snippet of the image makes".to_owned())
             }
             _ => None,
         }
-    };
+    }
+}
+
+/// Finds the accounts of units that nobody makes. `texts` has the units and sysusers.d snippets of the
+/// image.
+pub fn accounts_of_units(
+    texts: &BTreeMap<String, String>,
+    packages: &[&Package],
+    owners: &Owners,
+) -> Vec<Finding> {
+    let makers = Makers::of(texts, packages, owners);
     let mut findings = Vec::new();
     for (path, text) in units_among(texts) {
         let unit = UnitFile::parse(text);
@@ -258,15 +281,29 @@ pub fn accounts(
             if is_dynamic && key != "SupplementaryGroups" {
                 continue;
             }
-            for who in (value.split_whitespace()).filter_map(|name| missing(name, *is_user)) {
+            for who in (value.split_whitespace()).filter_map(|name| makers.missing(name, *is_user))
+            {
                 let text = format!("/{path} can't start: {key}={value}, {who}");
                 findings.push(Finding::new(&kinds::ACCOUNT_MISSING, text));
             }
         }
     }
+    findings
+}
+
+/// Finds the accounts that nobody makes, of units and of what a host is to make. `texts` has the units
+/// and sysusers.d snippets of the image.
+pub fn accounts(
+    texts: &BTreeMap<String, String>,
+    plan: &Plan,
+    packages: &[&Package],
+    owners: &Owners,
+) -> Vec<Finding> {
+    let makers = Makers::of(texts, packages, owners);
+    let mut findings = accounts_of_units(texts, packages, owners);
     for (path, line) in plan.tmpfiles.iter() {
         for (name, (what, is_user)) in line.owners.iter().zip([("user", true), ("group", false)]) {
-            findings.extend(missing(name, is_user).map(|who| {
+            findings.extend(makers.missing(name, is_user).map(|who| {
                 let text = format!("/{path} can't be made on the host: {what} {name}, {who}");
                 Finding::new(&kinds::ACCOUNT_MISSING, text)
             }));
