@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::base::{base, system_package};
-use crate::workshop::{Scratch, names, output_of, program, text};
+use crate::workshop::{Scratch, names, output_of, packaged, program, text};
 
 /// What a daemon's package runs before it is installed.
 const PRE: &str = "getent group lamp >/dev/null || groupadd -r -g 348 lamp\n\
@@ -26,15 +26,7 @@ fn package(scratch: &Scratch, pre: &str) -> PathBuf {
          %pre\n{}\n%files\n%attr(2750,root,lamp) /usr/bin/lampd\n/usr/lib/systemd/system/lamp.service\n",
         pre.replace('%', "%%")
     );
-    fs::write(scratch.join("lamp.spec"), spec).unwrap();
-    let top = scratch.join("rpmbuild");
-    output_of(
-        Command::new("rpmbuild")
-            .args(["-bb", "--define"])
-            .arg(format!("_topdir {}", top.display()))
-            .arg(scratch.join("lamp.spec")),
-    );
-    top.join("RPMS/noarch/lamp-1-1.noarch.rpm")
+    packaged(scratch, "lamp", &spec)
 }
 
 /// Writes the tables of a system on which there is nobody but root.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::workshop::{PACKAGERS, Scratch, fixture, json, os_release, output_of, program, text};
+use crate::workshop::{
+    PACKAGERS, Scratch, fixture, json, os_release, output_of, packaged, program, text,
+};
 
 /// Makes the root directory of a base with these packages in the database of the real `rpm`.
 pub fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
@@ -36,7 +38,6 @@ pub fn base(scratch: &Scratch, packages: &[&str]) -> PathBuf {
 
 /// Makes a package that provides what every system has.
 pub fn system_package(scratch: &Scratch) -> String {
-    let spec = scratch.join("system.spec");
     let provides = ["libc.so.6()(64bit)", "libc.so.6(GLIBC_2.2.5)(64bit)"]
         .into_iter()
         .chain(["libc.so.6(GLIBC_2.34)(64bit)", "rtld(GNU_HASH)", "/bin/sh"])
@@ -46,17 +47,7 @@ pub fn system_package(scratch: &Scratch) -> String {
         "Name: system\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
          {provides}%description\nx\n%files\n"
     );
-    fs::write(&spec, text).unwrap();
-    output_of(
-        Command::new("rpmbuild")
-            .args(["-bb", "--define"])
-            .arg(format!("_topdir {}", scratch.join("build").display()))
-            .arg(&spec),
-    );
-    scratch
-        .join("build/RPMS/noarch/system-1-1.noarch.rpm")
-        .display()
-        .to_string()
+    packaged(scratch, "system", &text).display().to_string()
 }
 
 #[test(PACKAGERS)]

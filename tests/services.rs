@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::base::{base, system_package};
 use crate::client::{SID, TRIXIE};
-use crate::workshop::{Scratch, fixture, names, os_release, output_of, program, text};
+use crate::workshop::{Scratch, fixture, names, os_release, output_of, packaged, program, text};
 
 /// A daemon with a socket, whose scriptlets make what it needs.
 const POST: &str = "systemctl daemon-reload >/dev/null 2>&1 || :\n\
@@ -51,15 +51,7 @@ fn package(scratch: &Scratch, post: &str) -> PathBuf {
          %attr(755,root,root) /usr/lib/lamp/sandbox\n%dir /usr/lib/lamp\n%dir %attr(700,root,root) /var/lib/lamp-own\n/usr/lib/systemd/system/*\n",
         post.replace('%', "%%")
     );
-    fs::write(scratch.join("lamp.spec"), spec).unwrap();
-    let top = scratch.join("rpmbuild");
-    output_of(
-        Command::new("rpmbuild")
-            .args(["-bb", "--define"])
-            .arg(format!("_topdir {}", top.display()))
-            .arg(scratch.join("lamp.spec")),
-    );
-    top.join("RPMS/noarch/lamp-1-1.noarch.rpm")
+    packaged(scratch, "lamp", &spec)
 }
 
 /// Builds an image; returns its tree, and what was said.

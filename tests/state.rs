@@ -11,7 +11,7 @@ use judges::{Need, all, corpus, programs, root};
 
 use crate::base::{base, system_package};
 use crate::client::{SID, TRIXIE};
-use crate::workshop::{Scratch, names, output_of, program, text};
+use crate::workshop::{Scratch, names, output_of, packaged, program, text};
 
 /// Packages of services by other hands.
 const SERVICES: Need = corpus("services");
@@ -69,15 +69,7 @@ fn package(scratch: &Scratch) -> PathBuf {
          %dir %attr(0700,lamp,lamp) /var/lib/lamp\n%attr(-,lamp,lamp) /var/lib/lamp/sub\n\
          /var/lib/lamp/roots\n\
          %dir %attr(2770,root,oil) /var/cache/lamp\n/var/log/lamp\n/srv/lamp\n";
-    fs::write(scratch.join("lamp.spec"), spec).unwrap();
-    let top = scratch.join("rpmbuild");
-    output_of(
-        Command::new("rpmbuild")
-            .args(["-bb", "--define"])
-            .arg(format!("_topdir {}", top.display()))
-            .arg(scratch.join("lamp.spec")),
-    );
-    top.join("RPMS/noarch/lamp-1-1.noarch.rpm")
+    packaged(scratch, "lamp", spec)
 }
 
 /// Makes the root directory of a base whose files are known.

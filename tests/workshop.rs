@@ -51,6 +51,20 @@ pub fn os_release(name: &str) -> PathBuf {
     fixture(&format!("os-release/{name}.os-release"))
 }
 
+/// Builds the package NAME-1-1.noarch of a spec; returns its path.
+pub fn packaged(scratch: &Scratch, name: &str, spec: &str) -> PathBuf {
+    let path = scratch.join(&format!("{name}.spec"));
+    fs::write(&path, spec).unwrap();
+    let top = scratch.join("rpmbuild");
+    output_of(
+        Command::new("rpmbuild")
+            .args(["-bb", "--define"])
+            .arg(format!("_topdir {}", top.display()))
+            .arg(path),
+    );
+    top.join(format!("RPMS/noarch/{name}-1-1.noarch.rpm"))
+}
+
 /// A directory that is gone when the test is over.
 pub struct Scratch(PathBuf);
 

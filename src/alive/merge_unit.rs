@@ -55,7 +55,7 @@ impl MergeUnit {
             let names = found
                 .entries()
                 .map(|(name, _)| String::from_utf8_lossy(name));
-            // What would have to be quoted in a unit is no name of such a file.
+            // A name that a unit would have to quote is passed over.
             let is_plain = |one: char| one.is_ascii_alphanumeric() || "._-+:@".contains(one);
             let mut names: Vec<_> = names
                 .filter(|name| name.ends_with(end) && name.chars().all(is_plain))
@@ -207,26 +207,8 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use image::{Content, ContentId, Leaf, Stat};
-
     use super::*;
-
-    fn tree(paths: &[&str]) -> Tree {
-        let mut tree = Tree::default();
-        let stat = Stat::implicit_directory(0);
-        for path in paths {
-            let content = Content::File {
-                id: ContentId::new("x"),
-                size: 1,
-            };
-            let leaf = Leaf {
-                stat: stat.clone(),
-                content,
-            };
-            tree.insert_leaf(path, leaf, &stat).unwrap();
-        }
-        tree
-    }
+    use crate::words::scratch::tree;
 
     #[test]
     fn what_files_need_and_nothing_else() {
@@ -288,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_unit_runs_before_what_is_started() {
-        let unit = MergeUnit::of(&tree(&["usr/lib/sysusers.d/a.conf"]), &BTreeSet::new());
+        let unit = MergeUnit::of(&tree(["usr/lib/sysusers.d/a.conf"]), &BTreeSet::new());
         let text = unit.text("a", &["a.socket", "a.service"]);
         assert!(
             text.contains("\nBefore=a.socket\nBefore=a.service\n"),

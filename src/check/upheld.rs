@@ -149,28 +149,14 @@ fn left_behind(texts: &BTreeMap<String, String>, tree: &Tree) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use image::{Content, ContentId, Leaf, Stat};
-
     use super::*;
+    use crate::words::scratch;
 
     const DIRECTORY: &str = "usr/lib/systemd/system";
 
     fn tree(names: &[&str]) -> Tree {
-        let mut tree = Tree::default();
-        let stat = Stat::implicit_directory(0);
-        for name in names {
-            let content = Content::File {
-                id: ContentId::new("x"),
-                size: 1,
-            };
-            let leaf = Leaf {
-                stat: stat.clone(),
-                content,
-            };
-            tree.insert_leaf(format!("{DIRECTORY}/{name}"), leaf, &stat)
-                .unwrap();
-        }
-        tree
+        let paths = names.iter().map(|name| format!("{DIRECTORY}/{name}"));
+        scratch::tree(paths)
     }
 
     #[test]

@@ -76,13 +76,10 @@ impl<'a> Root<'a> {
         for name in ["images", "upper", "work", "empty"] {
             place.make_directory(name, 0o755).map_err(failed)?;
         }
-        let root = place.make_directory("root", 0o755).map_err(failed)?;
+        place.make_directory("root", 0o755).map_err(failed)?;
         // A root has to be a mount of its own.
         rustix::mount::mount_bind("root", "root").map_err(|error| mounting("root", error))?;
-        let root = match Directory::open("root", Links::Refuse) {
-            Ok(mounted) => mounted,
-            Err(_) => root,
-        };
+        let root = Directory::open("root", Links::Refuse).map_err(failed)?;
         Ok(Self {
             base,
             place,

@@ -3,6 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use image::{Content, ContentId, Leaf, Stat, Tree};
+
+/// Returns a tree with files of one byte at these paths.
+pub fn tree<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Tree {
+    let mut tree = Tree::default();
+    let stat = Stat::implicit_directory(0);
+    for path in paths {
+        let content = Content::File {
+            id: ContentId::new("x"),
+            size: 1,
+        };
+        let leaf = Leaf {
+            stat: stat.clone(),
+            content,
+        };
+        tree.insert_leaf(path.as_ref(), leaf, &stat).unwrap();
+    }
+    tree
+}
+
 /// A new directory that is removed when the test is over.
 pub struct Scratch(PathBuf);
 

@@ -108,7 +108,7 @@ pub(super) struct Done {
     pub(super) busy: Duration,
 }
 
-/// Why there is no block.
+/// Why a job ended without a block.
 pub(super) enum Stopped {
     Error(Error),
     /// A bug, which is to be shown where the packer is.
@@ -362,7 +362,7 @@ mod tests {
             let mut bytes = crew.buffers.take();
             bytes.extend_from_slice(&[7; 100]);
             let way = match number {
-                // There is no such level.
+                // xz has no level 99.
                 1 => (Compressor::Xz { level: 99 }, 4096),
                 _ => (compressor.parse().unwrap(), 4096),
             };
