@@ -68,16 +68,16 @@ impl Trial {
                 return Err(Failure::unread(anyhow!("{path} can't be unpacked here")));
             };
             root.add(number, inside)?;
-            for (directory, command) in ACTIVATORS {
-                activated.extend(settings(&inside.tree, directory).map(|file| (file, command)));
+            for (directory, _) in ACTIVATORS {
+                activated.extend(settings(&inside.tree, directory));
             }
         }
         let mut notes = root.finish(network)?;
         activated.sort();
         for (directory, command) in ACTIVATORS {
             let files: Vec<_> = (activated.iter())
-                .filter(|(file, _)| file.starts_with(directory))
-                .map(|(file, _)| Path::new("/").join(file))
+                .filter(|file| file.starts_with(directory))
+                .map(|file| Path::new("/").join(file))
                 .collect();
             notes.extend(activate(command, &files));
         }
