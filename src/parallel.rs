@@ -40,6 +40,11 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Returns what a thread did that was waited for; a panic of it goes on here.
+pub fn finished<T>(thread: std::thread::Result<T>) -> T {
+    thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// Gives each item that `next` returns to `work`, on up to `threads` threads, and its result to
 /// `take`, in the order of the items. `next` and `take` run on this thread, and the first error of
 /// either is the same as on one thread: what was begun is taken before an error of `next` counts.

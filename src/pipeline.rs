@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use files::Links;
 use linkage::Linkage;
+use sha2::{Digest as _, Sha256};
 
 use crate::answer::{self, Built, With};
 use crate::base::files::BaseFiles;
@@ -120,7 +121,7 @@ impl<'a> Making<'a> {
         })?;
         answer::say_match(&planned, report);
         answer::say_alive(&planned, report);
-        turn.claim(self.claim(&planned, &selection));
+        turn.claim(&self.claim(&planned, &selection));
         let built_from = publish::built_from::of(
             &planned,
             &inputs.plan,
@@ -370,7 +371,9 @@ impl<'a> Making<'a> {
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
         let output = (directory.temporary()?, &self.run.hands);
         let chosen = &mut selection.chosen;
+        self.turn.pack();
         let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
+        self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,
             modules: &packed.modules,
@@ -384,7 +387,7 @@ impl<'a> Making<'a> {
         }
         let identity = &planned.identity;
         let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
-        let image = packed.output;
+        let image = (packed.output, packed.written);
         self.turn.come_first();
         let _store = locked(&self.run.store);
         let signer = self.signer();
@@ -396,13 +399,15 @@ impl<'a> Making<'a> {
 }
 
 /// Returns what an image may have in common with others, by which one has compressed it and the other
-/// takes it: its packages, long contents, and what is in its overlay.
+/// takes it: its packages with what it wants of them, long contents, and what is in its overlay.
 fn contents(planned: &Planned, selection: &Selection, block_size: u32) -> BTreeSet<String> {
     let plan = &planned.plan;
     let chosen = selection.chosen.iter().zip(&plan.contents).enumerate();
     let mut shared: BTreeSet<_> = (plan.overlay.iter().map(|(id, ..)| id.to_string())).collect();
     for (package, (one, wanted)) in chosen {
-        shared.insert(one.package.nevra.name.clone());
+        let wants: Vec<u8> = wanted.iter().map(|wanted| u8::from(*wanted)).collect();
+        let wants = hex::encode(Sha256::digest(&wants));
+        shared.insert(format!("{} {wants}", one.package.nevra.name));
         for (file, described) in one.package.files.iter().enumerate() {
             let is_wanted = wanted.get(file).copied().unwrap_or_default();
             if is_wanted && described.size >= u64::from(block_size) {

@@ -159,7 +159,7 @@ impl Report {
     }
 
     /// Returns what the stages of the run took so far.
-    pub fn timings(&self) -> &Timings {
+    pub fn timings(&self) -> &Arc<Timings> {
         &self.timings
     }
 

@@ -27,7 +27,9 @@ use crate::words::text::Tone;
 /// What the table at the end of several recipes says of each.
 const COLUMNS: [&str; 5] = ["recipe", "image", "state", "size", "seconds"];
 
-/// Images that are made at once: what was planned of each is in memory.
+/// Images that are planned ahead: what was planned of each is in memory.
+const AHEAD: usize = 8;
+/// Images that are packed at once.
 const AT_ONCE: usize = 4;
 
 /// Letters of a reason that the table has.
@@ -79,7 +81,7 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
     };
     let signer = pipeline::signer(&inputs)?;
     let run = Run::new(signer, Hands::new(inputs.packing.workers, 1));
-    let turns = Turns::new(1, report);
+    let turns = Turns::new(1, 1, report);
     match one(&inputs, &run, &turns.begin(0)) {
         Ok(built) => answer(&built, arguments, report),
         Err(failure) => {
@@ -159,7 +161,7 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     let workers = first.map_or(1, |inputs| inputs.packing.workers);
     let at_once = workers.min(AT_ONCE);
     let run = Run::new(signer, Hands::new(workers, at_once));
-    let turns = Turns::new(recipes.len(), report);
+    let turns = Turns::new(recipes.len(), at_once, report);
     let items = recipes.iter().zip(prepared).enumerate();
     let items: Vec<_> = items
         .map(|(number, (recipe, inputs))| Prepared {
@@ -168,7 +170,11 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
             inputs: Mutex::new(Some(inputs)),
         })
         .collect();
-    let Ok(made) = parallel::map(&items, at_once, |item| {
+    let ahead = match workers {
+        1 => 1,
+        _ => AHEAD,
+    };
+    let Ok(made) = parallel::map(&items, ahead, |item| {
         Ok::<_, Infallible>(item.make(&run, turns.begin(item.number)))
     });
     let mut table = vec![COLUMNS.map(|name| Cell::from(name.to_owned()))];

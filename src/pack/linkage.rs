@@ -32,6 +32,10 @@ pub enum Fact {
     Later,
 }
 
+/// What contents are that were too long to be kept.
+#[derive(Debug, Default)]
+pub struct Later(Vec<(ContentId, Option<Fact>)>);
+
 /// What the contents of an image are, by their ids; what is neither ELF file nor script is not here.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -80,40 +84,42 @@ impl Facts {
         self.known.extend(fact.map(|fact| (id.clone(), fact)));
     }
 
-    /// Reads what was too long to be kept, and says of each path of the tree what it is.
-    pub fn linkage<R: Read + Seek>(mut self, tree: &Tree, packed: &mut R) -> Result<Linkage> {
-        self.buffer = Vec::new();
-        if self.known.values().any(|fact| matches!(fact, Fact::Later)) {
-            self.read_later(tree, packed)?;
-        }
-        Ok(self.by_path(tree))
-    }
-
-    fn read_later<R: Read + Seek>(&mut self, tree: &Tree, packed: &mut R) -> Result<()> {
-        let mut image = Image::open(packed).map_err(Failure::refused)?;
-        let stored = image.tree().map_err(Failure::refused)?;
-        let mut paths = Vec::new();
+    /// Reads what was too long to be kept.
+    pub fn read_later<R: Read + Seek>(&self, tree: &Tree, packed: &mut R) -> Result<Later> {
+        let mut later = Later::default();
+        let is_later = |id: &ContentId| matches!(self.known.get(id), Some(Fact::Later));
+        let mut paths = BTreeMap::new();
         tree.walk(&mut |path, visit| {
             if let Visit::Leaf(_, leaf) = visit
                 && let Content::File { id, .. } = &leaf.content
-                && matches!(self.known.get(id), Some(Fact::Later))
+                && is_later(id)
             {
-                paths.push((path.clone(), id.clone()));
+                paths.entry(id.clone()).or_insert_with(|| path.clone());
             }
         });
-        for (path, id) in paths {
+        if paths.is_empty() {
+            return Ok(later);
+        }
+        let mut image = Image::open(packed).map_err(Failure::refused)?;
+        let stored = image.tree().map_err(Failure::refused)?;
+        for (id, path) in paths {
             if let Some(Visit::Leaf(_, leaf)) = stored.get(&path)
                 && let Content::File { id: place, .. } = &leaf.content
-                && matches!(self.known.get(&id), Some(Fact::Later))
             {
                 let mut content = image.content(place).map_err(Failure::refused)?;
-                match fact(&mut content)? {
-                    Some(fact) => self.known.insert(id, fact),
-                    None => self.known.remove(&id),
-                };
+                later.0.push((id, fact(&mut content)?));
             }
         }
-        Ok(())
+        Ok(later)
+    }
+
+    /// Says of each path of the tree what it is.
+    pub fn linkage(mut self, tree: &Tree, later: Later) -> Linkage {
+        for (id, fact) in later.0 {
+            self.known.remove(&id);
+            self.insert(&id, fact);
+        }
+        self.by_path(tree)
     }
 
     fn by_path(&self, tree: &Tree) -> Linkage {

@@ -7,6 +7,7 @@
 //!
 //! What was compressed for another image is taken as it is, see [`kept`].
 
+mod finish;
 mod hands;
 mod intake;
 pub mod kept;
@@ -18,25 +19,27 @@ mod stamps;
 pub mod texts;
 mod times;
 pub mod unpack;
+pub mod written;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
 use ::linkage::Linkage;
-use image::squashfs::{Busy, Compressor, Finished, Image, Options, Packer, Spent, Summary};
+use image::squashfs::{Busy, Compressor, Image, Options, Packer, Spent, Summary};
 use image::{Content, ContentId, Tree, Visit};
 use rpm_input::Files;
+use store::Temporary;
 
 use crate::findings::Finding;
+use crate::pack::finish::Taken;
 pub use crate::pack::hands::Hands;
 use crate::pack::intake::{Intake, packer_failure};
 use crate::pack::kept::KeptBlocks;
-use crate::pack::linkage::Facts;
 use crate::pack::modules::Modules;
 use crate::pack::reader::Source;
-use crate::pack::stamps::Stamps;
+use crate::pack::written::Written;
 use crate::packages::Chosen;
 use crate::plan::compose::Plan;
 use crate::report::Report;
@@ -64,11 +67,13 @@ pub struct Packing {
 }
 
 /// A packed image.
-pub struct Packed<W> {
+pub struct Packed {
     /// The output, complete.
-    pub output: W,
+    pub output: Temporary,
     /// What went in, and what came out.
     pub summary: Summary,
+    /// Its bytes, which are being hashed.
+    pub written: Written,
     /// SHA-256 of each package's file, in order.
     pub digests: Vec<[u8; 32]>,
     /// What its programs, libraries and scripts need to run, and what they offer.
@@ -84,13 +89,13 @@ pub struct Packed<W> {
 /// Packs a plan of these packages; a bar moves meanwhile. Files of which a content records the time
 /// get that time in the plan, see [`times`]. The packages' file lists are dropped when
 /// the last content has been read: of large packages they take as much memory as the rest.
-pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
+pub fn image(
     plan: &mut Plan,
     chosen: &mut [Chosen],
     packing: &Packing,
-    (output, hands): (W, &Hands),
+    (output, hands): (Temporary, &Hands),
     report: &Report,
-) -> Result<Packed<W>> {
+) -> Result<Packed> {
     let sources: Vec<_> = (chosen.iter())
         .map(|one| Source {
             package: &one.package,
@@ -124,7 +129,7 @@ pub fn image<W: io::Read + io::Write + io::Seek + Send + 'static>(
     let reused = taken.reused;
     let (read, took) = (taken.read, start.passed());
     let start = Clocks::start();
-    let finished = taken.finish(plan, kept.as_ref())?;
+    let finished = taken.finish(plan, kept.as_ref(), report.timings())?;
     let (packed, spent, unkept) = finished;
     note(report.timings(), (took, start.passed()), read, spent);
     let packed = Packed {
@@ -224,22 +229,6 @@ pub fn unpack(
     Ok(())
 }
 
-/// An image that has all its contents.
-struct Taken<W: io::Write + io::Seek + Send + 'static> {
-    packer: Packer<W>,
-    facts: Facts,
-    stamps: Stamps,
-    digests: Vec<[u8; 32]>,
-    /// The first content of each unit that was packed before.
-    taken: BTreeSet<ContentId>,
-    /// Bytes of them.
-    reused: u64,
-    /// Why something can't be kept.
-    unkept: Option<Failure>,
-    /// What threads took that read packages ahead.
-    read: Busy,
-}
-
 /// Notes what taking the contents and finishing the image took.
 fn note(
     timings: &Timings,
@@ -261,52 +250,14 @@ fn note(
     timings.add(Stage::Finish, finished.0, Busy::of_thread(finished.1));
 }
 
-impl<W: io::Read + io::Write + io::Seek + Send + 'static> Taken<W> {
-    /// Adds the tree, and keeps what was compressed; says why not, if it is so.
-    fn finish(
-        mut self,
-        plan: &Plan,
-        kept: Option<&KeptBlocks>,
-    ) -> Result<(Packed<W>, Spent, Option<Failure>)> {
-        let finished = self.packer.finish_with_units(&plan.tree);
-        let Finished {
-            out: mut output,
-            summary,
-            units,
-            spent,
-        } = finished.map_err(packer_failure)?;
-        if let Some(kept) = kept.filter(|_| self.unkept.is_none()) {
-            // It is in no other image.
-            self.taken
-                .extend(plan.inline.iter().map(|(id, _)| id.clone()));
-            let found = (&self.facts, &self.stamps);
-            self.unkept = kept.keep(&units, &self.taken, found, &mut output);
-        }
-        drop(units);
-        let linkage = self.facts.linkage(&plan.tree, &mut output)?;
-        let texts = texts::read(&plan.tree, &mut output)?;
-        let modules = modules::read(&plan.tree, &mut output)?;
-        let packed = Packed {
-            output,
-            summary,
-            digests: self.digests,
-            linkage,
-            texts,
-            modules,
-            findings: Vec::new(),
-        };
-        Ok((packed, spent, self.unkept))
-    }
-}
-
 /// Packs the contents of a plan. `progress` is told of each number of bytes that went in.
-fn take<W: io::Read + io::Write + io::Seek + Send + 'static>(
+fn take(
     plan: &Plan,
     sources: &[Source<'_>],
     (packing, hands): (&Packing, &Hands),
-    (output, kept): (W, Option<&KeptBlocks>),
+    (output, kept): (Temporary, Option<&KeptBlocks>),
     progress: &mut dyn FnMut(u64),
-) -> Result<Taken<W>> {
+) -> Result<Taken> {
     let options = Options {
         compressor: packing.compressor,
         block_size: packing.block_size,

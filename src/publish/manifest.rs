@@ -23,12 +23,7 @@ const RECORDED: [&str; 4] = [
 /// Lists what went into an image, and why findings were allowed where a reason was given.
 ///
 /// What the files need is taken out of what was packed: it may be long.
-pub fn of<W>(
-    planned: &Planned,
-    base: &Base,
-    selection: &Selection,
-    packed: &mut Packed<W>,
-) -> Manifest {
+pub fn of(planned: &Planned, base: &Base, selection: &Selection, packed: &mut Packed) -> Manifest {
     let linkage = std::mem::take(&mut packed.linkage);
     Manifest {
         needs: Some(Needs::of(&linkage)),

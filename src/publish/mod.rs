@@ -13,7 +13,7 @@ pub mod offered;
 pub mod page;
 pub mod signing;
 
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ::manifest::Manifest;
@@ -21,6 +21,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
 
+use crate::pack::written::Written;
 use crate::plan::identity::Identity;
 use crate::publish::number::Kept;
 use crate::publish::signing::Signer;
@@ -159,28 +160,14 @@ pub fn check_own_directory(path: &Path) -> Result<()> {
 pub fn publish(
     directory: ImageDirectory<'_>,
     identity: &Identity,
-    mut image: Temporary,
+    (image, written): (Temporary, Written),
     manifest: &Manifest,
     signer: Option<&Signer>,
     report: &Report,
 ) -> Result<Stored> {
-    let failed = |error| Failure::io("writing the image", error);
-    let file = image.file().try_clone().map_err(failed)?;
-    let (hashed, list) = std::thread::scope(|scope| {
-        // An image is long, and the disk can take it while it is hashed.
-        let synced = scope.spawn(move || file.sync_data());
-        let hashed = image
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| sha256(&mut image));
-        let list = manifest.to_gzip();
-        // The kernel tells of an error once: the store would not hear of it any more.
-        match synced.join() {
-            Ok(synced) => synced.map_err(failed)?,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        Ok::<_, Failure>((hashed, list))
-    })?;
-    let (bytes, digest) = hashed.map_err(|error| Failure::io("reading the image back", error))?;
+    let list = manifest.to_gzip();
+    let hashed = written.wait();
+    let (bytes, digest) = hashed.map_err(|error| Failure::io("writing the image", error))?;
     let list = list.map_err(|problem| {
         Failure::refused(anyhow!("the manifest of {} {problem}", identity.name))
     })?;
@@ -413,6 +400,8 @@ mod tests {
         let directory = ImageDirectory::open(destination, "gdb")?;
         let mut image = directory.temporary()?;
         image.write_all(bytes).unwrap();
+        let written = Written::hash(&image, &std::sync::Arc::default()).unwrap();
+        let image = (image, written);
         publish(directory, &identity, image, &manifest, signer, &report)
     }
 

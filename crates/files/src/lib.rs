@@ -39,6 +39,7 @@ mod read;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -53,6 +54,7 @@ pub use kind::what_is;
 pub use path_bytes::{PathBytes, brief, directory_of, shown};
 pub use read::read_open;
 pub use secret::SecretFile;
+pub use view::View;
 
 /// What is done with a symbolic link in the place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Every kind of thing in a file's place.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -502,4 +502,22 @@ fn a_directory_is_of_this_user_alone() {
         assert_eq!(said(found, &scratch), expected);
         assert!(!at("new/other").exists());
     }
+}
+
+#[test]
+fn readers_of_one_file_have_positions_of_their_own() {
+    let zoo = Scratch::zoo();
+    let file = fs::File::open(zoo.0.join("file")).unwrap();
+    let (mut one, mut other) = (View::of(&file).unwrap(), View::of(&file).unwrap());
+    let mut text = String::new();
+    assert_eq!(one.seek(SeekFrom::End(-2)).unwrap(), 2);
+    other.read_to_string(&mut text).unwrap();
+    one.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "fourur");
+    assert_eq!(one.seek(SeekFrom::Current(-3)).unwrap(), 1);
+    assert_eq!(other.seek(SeekFrom::Start(9)).unwrap(), 9);
+    assert_eq!(other.read(&mut [0; 4]).unwrap(), 0);
+    assert!(one.seek(SeekFrom::Current(-2)).is_err());
+    one.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "fourur".to_owned() + "our");
 }

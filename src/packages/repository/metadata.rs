@@ -15,6 +15,7 @@ use rpm_input::repodata::{
 
 use crate::cache::CacheDirectory;
 use crate::findings::{Finding, kinds};
+use crate::once::Once;
 use crate::packages::repository::download::{Downloads, Item, Small};
 use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
@@ -54,6 +55,9 @@ pub struct Metadata {
     repomd: Repomd,
     is_fetched: bool,
     looked_up: Mutex<LookedUp>,
+    /// Files of packages by their index, and whether all of the file was checked: several images of a
+    /// run may hold the same package.
+    checked: Once<(usize, bool), PathBuf>,
 }
 
 /// Paths that were looked up in the file lists.
@@ -125,6 +129,7 @@ impl Metadata {
             repomd,
             is_fetched,
             looked_up: Mutex::default(),
+            checked: Once::default(),
         })
     }
 
@@ -344,6 +349,19 @@ impl Metadata {
     /// always, its checksum if `fully`, and in any case if it was fetched.
     pub fn package(
         &self,
+        (index, file): (usize, &PackageFile),
+        fully: bool,
+        downloads: &Downloads<'_>,
+        progress: &dyn Fn(u64),
+    ) -> Result<PathBuf> {
+        let find = || self.checked_file(file, fully, downloads, progress);
+        let path = self.checked.get((index, fully), find)?;
+        progress(file.size);
+        Ok(PathBuf::clone(&path))
+    }
+
+    fn checked_file(
+        &self,
         file: &PackageFile,
         fully: bool,
         downloads: &Downloads<'_>,
@@ -373,7 +391,6 @@ impl Metadata {
             true => verify::file(&path, &file.checksum, size),
             false => verify::length(&path, size),
         };
-        progress(file.size);
         match checked {
             Ok(()) => Ok(path),
             Err(reason) => Err(Failure::refused(anyhow!("{}: {reason}", path.display()))
@@ -494,6 +511,7 @@ mod tests {
             repomd: Repomd::default(),
             is_fetched: true,
             looked_up: Mutex::default(),
+            checked: Once::default(),
         }
     }
 
@@ -668,7 +686,9 @@ mod tests {
             let metadata = metadata(web(std::slice::from_ref(&url)));
             let downloads = Downloads::new(&settings).unwrap();
             let failure = match is_package {
-                true => metadata.package(&package, true, &downloads, &|_| {}).err(),
+                true => metadata
+                    .package((0, &package), true, &downloads, &|_| {})
+                    .err(),
                 false => metadata.metadata_file(&listed, &downloads).err(),
             };
             let said = format!("{:#}", failure.unwrap().source);

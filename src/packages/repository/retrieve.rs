@@ -45,7 +45,7 @@ pub fn retrieve(
         let path = match (&*repository.holding, file) {
             (Holding::Files(files), _) => files.get(one.index).cloned(),
             (Holding::Listed(metadata), Some(file)) => {
-                Some(metadata.package(file, fully, downloads, &progress)?)
+                Some(metadata.package((one.index, file), fully, downloads, &progress)?)
             }
             (Holding::Listed(_), None) => None,
         };
