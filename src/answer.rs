@@ -229,8 +229,7 @@ pub fn say_alive(planned: &Planned, report: &Report) {
         report.stage("start", &planned.started.described());
     }
     if let Some(unit) = &planned.merge_unit {
-        let commands = unit.commands().join("; ");
-        report.stage("merge", &format!("then, on the host: {commands}"));
+        report.stage("merge", &format!("then, on the host: {}", unit.described()));
     }
 }
 

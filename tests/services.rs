@@ -8,7 +8,9 @@ use std::process::Command;
 
 use crate::base::{base, system_package};
 use crate::client::{SID, TRIXIE};
-use crate::workshop::{Scratch, fixture, names, os_release, output_of, packaged, program, text};
+use crate::workshop::{
+    PACKAGERS, Scratch, fixture, names, os_release, output_of, packaged, program, text,
+};
 
 /// A daemon with a socket, whose scriptlets make what it needs.
 const POST: &str = "systemctl daemon-reload >/dev/null 2>&1 || :\n\
@@ -275,10 +277,8 @@ fn systemd_reads_what_is_started() {
     assert_eq!(text, "[Unit]\nUpholds=lamp.socket\nUpholds=lamp.service\n");
     let release = tree.join("usr/lib/extension-release.d/extension-release.lamp");
     let release = fs::read_to_string(release).unwrap();
-    assert!(
-        release.contains("EXTENSION_RELOAD_MANAGER=1\n"),
-        "{release}"
-    );
+    let asked = "EXTENSION_RELOAD_MANAGER=1\nEXTENSION_RESTART_UNITS=sysext-lamp-restart.service\n";
+    assert!(release.contains(asked), "{release}");
 
     let root = merged(&base, &tree);
     let verify = || {
@@ -304,7 +304,7 @@ fn systemd_reads_what_is_started() {
 const VERIFY: &str = "mount -t overlay -o lowerdir=$1/usr:$2/usr none $2/usr && \
     mount --bind /proc $2/proc && \
     chroot $2 systemd-analyze verify --man=no --recursive-errors=yes multi-user.target \
-    sysext-lamp@1-1.service";
+    sysext-lamp@1-1.service sysext-lamp-restart.service";
 
 #[test(root(), programs!("rpm", "rpmbuild", "unshare", "mount", "chroot", "sh"), TRIXIE, SID)]
 fn newer_versions_of_systemd_find_nothing_wrong() {
@@ -361,6 +361,40 @@ fn a_package_without_services_brings_nothing_else() {
     ] {
         assert!(!scratch.join("tree").join(made).exists(), "{made}");
     }
+}
+
+#[test(PACKAGERS)]
+fn preset_starts_what_the_base_enables_by_name() {
+    let scratch = Scratch::new();
+    let package = package(&scratch, ":\n");
+    let base = base(&scratch, &[&system_package(&scratch)]);
+    fs::create_dir_all(base.join("usr/bin")).unwrap();
+    let presets = base.join("usr/lib/systemd/system-preset");
+    fs::create_dir_all(&presets).unwrap();
+    let more = ["--allow", "interpreter-missing", "--preset"];
+    for (preset, expected) in [
+        ("enable lamp.socket\nenable *\n", Some("lamp.socket")),
+        ("disable lamp.*\nenable lamp.socket\n", None),
+        ("enable *\n", None),
+        ("", None),
+    ] {
+        fs::write(presets.join("90-x.preset"), preset).unwrap();
+        let (tree, _) = build(&scratch, &package, &base, &more);
+        let drop_in = tree.join("usr/lib/systemd/system/multi-user.target.d/10-lamp.conf");
+        let text = fs::read_to_string(drop_in).ok();
+        let expected = expected.map(|unit| format!("[Unit]\nUpholds={unit}\n"));
+        assert_eq!(text, expected, "{preset:?}");
+        fs::remove_dir_all(tree).unwrap();
+    }
+    let outcome = program()
+        .args(["--os-release"])
+        .arg(os_release("tumbleweed"))
+        .args(["--arch", "x86_64", "--preset", "-o"])
+        .args([scratch.join("none"), package])
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(text(&outcome.stderr).contains("hint: name its root directory: --base ROOT"));
 }
 
 #[test(root(), programs!("rpm", "rpmbuild", "systemctl"))]

@@ -243,7 +243,7 @@ impl Done {
     /// Decides which units are started, and says which are not.
     pub fn started(
         &self,
-        asked: &[String],
+        (asked, preset): (&[String], bool),
         tree: &Tree,
         files: Option<&BaseFiles<'_>>,
     ) -> Result<(Started, Vec<Finding>)> {
@@ -253,6 +253,12 @@ impl Done {
             started.add(unit, "--start");
         }
         let mut findings = Vec::new();
+        if preset {
+            for unit in services::preset(tree, files)? {
+                started.add(&unit, "--preset");
+            }
+            findings.extend(services::unread_presets(tree));
+        }
         for (unit, who) in &self.start {
             match services::has_unit(tree, None, unit) {
                 true => started.add(unit, who),

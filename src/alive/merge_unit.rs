@@ -4,6 +4,7 @@
 //! ```text
 //! /usr/lib/systemd/system/sysext-NAME@.service                    does it once for each version
 //! /usr/lib/systemd/system/multi-user.target.d/20-NAME.conf        Upholds=sysext-NAME@VERSION.service
+//! /usr/lib/systemd/system/sysext-NAME-restart.service             restarts services, where any are to be
 //! ```
 //!
 //! After a merge the system's manager is reloaded, and starts what is upheld and has not run yet. A
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 
 use image::{Tree, Visit};
 
+use super::restarts::Restarts;
 use super::scriptlets::Step;
 
 /// Files of an image that need a step.
@@ -39,13 +41,16 @@ pub struct MergeUnit {
     sysusers: Vec<String>,
     tmpfiles: Vec<String>,
     kernels: BTreeSet<String>,
+    restarts: Restarts,
 }
 
 impl MergeUnit {
-    /// Looks for what the files of an image need, and adds what scriptlets ask for.
-    pub fn of(tree: &Tree, asked: &BTreeSet<Step>) -> Self {
+    /// Looks for what the files of an image need, and adds what scriptlets ask for, and services that
+    /// are to be restarted.
+    pub fn of(tree: &Tree, asked: &BTreeSet<Step>, restarts: &Restarts) -> Self {
         let mut unit = Self {
             steps: asked.clone(),
+            restarts: restarts.clone(),
             ..Self::default()
         };
         for (directory, end, step) in NEEDING {
@@ -92,7 +97,7 @@ impl MergeUnit {
 
     /// Says whether nothing is to be done.
     pub fn is_needless(&self) -> bool {
-        self.commands().is_empty()
+        self.commands().is_empty() && self.restarts.are_none()
     }
 
     /// Returns the commands, in their order: who owns files before the files, files before those
@@ -132,6 +137,18 @@ impl MergeUnit {
         commands
     }
 
+    /// Returns all that is done on the host, in its order.
+    pub fn described(&self) -> String {
+        let mut commands = self.commands();
+        commands.extend(self.restarts.commands());
+        commands.join("; ")
+    }
+
+    /// Returns what restarts services, if there are any to restart.
+    pub fn restarts(&self) -> Option<&Restarts> {
+        Some(&self.restarts).filter(|restarts| !restarts.are_none())
+    }
+
     /// Returns the text of the unit, which runs before these units.
     pub fn text(&self, name: &str, started: &[&str]) -> String {
         let mut text = format!(
@@ -143,11 +160,17 @@ impl MergeUnit {
              After=sysinit.target\n\
              Before=shutdown.target\n"
         );
-        for unit in started {
+        let restarted = (self.restarts.units()).filter(|unit| !started.contains(unit));
+        for unit in started.iter().copied().chain(restarted) {
             let _ = writeln!(text, "Before={unit}");
         }
         text += "\n[Service]\nType=oneshot\nRemainAfterExit=yes\n";
-        for command in self.commands() {
+        let mut commands = self.commands();
+        if self.restarts().is_some() {
+            let unit = restart_unit(name);
+            commands.push(format!("systemctl --no-block restart {unit}"));
+        }
+        for command in commands {
             let _ = writeln!(text, "ExecStart=-{command}");
         }
         text
@@ -157,6 +180,19 @@ impl MergeUnit {
 /// Returns where the unit of an extension is.
 pub fn path(name: &str) -> String {
     format!("usr/lib/systemd/system/sysext-{}@.service", escaped(name))
+}
+
+/// Returns the name of the unit that restarts services. It is written where a backslash would be one
+/// too many.
+pub fn restart_unit(name: &str) -> String {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
+    let plain = name.replace(|one| !is_plain(one), "_");
+    format!("sysext-{plain}-restart.service")
+}
+
+/// Returns where that unit is.
+pub fn restart_path(name: &str) -> String {
+    format!("usr/lib/systemd/system/{}", restart_unit(name))
 }
 
 /// Returns where the drop-in is that starts it.
@@ -262,7 +298,11 @@ mod tests {
                 &["ldconfig", "depmod -a 6.1-x", "restorecon -R \"/var/x y\""],
             ),
         ] {
-            let unit = MergeUnit::of(&tree(paths), &asked.iter().cloned().collect());
+            let unit = MergeUnit::of(
+                &tree(paths),
+                &asked.iter().cloned().collect(),
+                &Restarts::default(),
+            );
             assert_eq!(unit.commands(), expected, "{paths:?}");
             assert_eq!(unit.is_needless(), expected.is_empty());
         }
@@ -270,7 +310,11 @@ mod tests {
 
     #[test]
     fn the_unit_runs_before_what_is_started() {
-        let unit = MergeUnit::of(&tree(["usr/lib/sysusers.d/a.conf"]), &BTreeSet::new());
+        let unit = MergeUnit::of(
+            &tree(["usr/lib/sysusers.d/a.conf"]),
+            &BTreeSet::new(),
+            &Restarts::default(),
+        );
         let text = unit.text("a", &["a.socket", "a.service"]);
         assert!(
             text.contains("\nBefore=a.socket\nBefore=a.service\n"),

@@ -6,6 +6,7 @@ pub mod effects;
 pub mod installation;
 pub mod merge_unit;
 pub mod places;
+pub mod restarts;
 mod scriptlets;
 pub mod services;
 mod shell;

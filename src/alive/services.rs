@@ -19,7 +19,7 @@ use crate::findings::{Finding, kinds};
 use crate::words::failure::{Failure, Result};
 
 /// Where units are that an image or a base brings.
-const UNITS: [&str; 2] = ["usr/lib/systemd/system", "usr/local/lib/systemd/system"];
+pub const UNITS: [&str; 2] = ["usr/lib/systemd/system", "usr/local/lib/systemd/system"];
 /// Where a host has its own.
 const OF_HOST: &str = "etc/systemd/system";
 /// Directories of presets; a file of the same name in an earlier one counts.
@@ -197,10 +197,68 @@ impl Presets {
 
     /// Says whether a unit is enabled: the first rule that fits counts, and without one it is.
     pub fn enable(&self, unit: &str) -> bool {
-        let mut rules = self.rules.iter();
-        let found = rules.find(|(_, pattern)| pattern == unit || resolve::matches(pattern, unit));
-        found.is_none_or(|(is_enabled, _)| *is_enabled)
+        self.rule(unit).is_none_or(|(is_enabled, _)| *is_enabled)
     }
+
+    /// Says whether a rule enables a unit that is there to enable units of its name. That all units
+    /// are enabled, systemd takes for those alone that say where they are to be started.
+    pub fn ask_for(&self, unit: &str) -> bool {
+        (self.rule(unit)).is_some_and(|(is_enabled, pattern)| *is_enabled && !is_for_all(pattern))
+    }
+
+    fn rule(&self, unit: &str) -> Option<&(bool, String)> {
+        let mut rules = self.rules.iter();
+        rules.find(|(_, pattern)| pattern == unit || resolve::matches(pattern, unit))
+    }
+}
+
+/// Says whether a pattern of presets is for all units, or for all of a kind.
+fn is_for_all(pattern: &str) -> bool {
+    let name = pattern.rsplit_once('.').map_or(pattern, |(name, _)| name);
+    name.chars().all(|one| one == '*')
+}
+
+/// Returns the units of an image that the base's presets ask for.
+pub fn preset(tree: &Tree, files: Option<&BaseFiles<'_>>) -> Result<Vec<String>> {
+    let Some(presets) = Presets::of(files)? else {
+        return Err(
+            Failure::usage("--preset: the presets of the base are not known")
+                .hint("name its root directory: --base ROOT"),
+        );
+    };
+    let mut units = Vec::new();
+    for directory in UNITS {
+        let Some(Visit::Directory(found)) = tree.get(directory) else {
+            continue;
+        };
+        let names = found
+            .entries()
+            .filter_map(|(name, _)| str::from_utf8(name).ok());
+        let asked = names.filter(|name| check_name(name).is_ok() && presets.ask_for(name));
+        units.extend(asked.map(str::to_owned));
+    }
+    Ok(units)
+}
+
+/// Names presets that an image brings itself: they are in payloads, which are read only when all is
+/// decided.
+pub fn unread_presets(tree: &Tree) -> Vec<Finding> {
+    let Some(Visit::Directory(found)) = tree.get(PRESETS[3]) else {
+        return Vec::new();
+    };
+    let names = found
+        .entries()
+        .map(|(name, _)| String::from_utf8_lossy(name));
+    let presets = names.filter(|name| name.ends_with(".preset"));
+    let said = presets.map(|name| {
+        let text = format!(
+            "--preset reads the presets of the base, and not /{}/{name} of the image: what that enables \
+             is not started by it",
+            PRESETS[3]
+        );
+        Finding::new(&kinds::NOT_STARTED, text)
+    });
+    said.collect()
 }
 
 /// Says that a unit is not started.
@@ -275,6 +333,19 @@ mod tests {
                 rules: rules.iter().map(rule).collect(),
             };
             assert_eq!(presets.enable("a.service"), expected, "{rules:?}");
+        }
+        for (rules, expected) in [
+            (&[][..], false),
+            (&[(true, "a.service")][..], true),
+            (&[(true, "a*")], true),
+            (&[(true, "*")], false),
+            (&[(true, "*.service")], false),
+            (&[(false, "a*"), (true, "a.service")], false),
+        ] {
+            let presets = Presets {
+                rules: rules.iter().map(rule).collect(),
+            };
+            assert_eq!(presets.ask_for("a.service"), expected, "{rules:?}");
         }
     }
 }

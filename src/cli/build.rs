@@ -179,6 +179,15 @@ pub struct ImageArguments {
     /// Start this unit with the system once the image is merged, as in docker.socket
     #[arg(long, value_name = "UNIT", help_heading = "Image")]
     pub start: Vec<String>,
+    /// Start the image's units, too, that the presets of the base enable by name; the base must be a
+    /// root directory
+    #[arg(
+        long,
+        help_heading = "Image",
+        num_args = 0,
+        default_missing_value = "true"
+    )]
+    pub preset: Option<bool>,
     /// Leave out the unit that does on the host what the image's files need after a merge, such as
     /// making their users
     #[arg(

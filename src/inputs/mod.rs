@@ -210,6 +210,7 @@ impl Inputs {
                     Some(_) => Labelling::File(image.selinux.clone().unwrap_or_default()),
                 },
                 start: image.start.clone(),
+                preset: image.preset.unwrap_or(false),
                 merge_unit: !image.no_merge_unit.unwrap_or(false),
             },
             with: image.with.clone(),

@@ -10,6 +10,7 @@ use rpm_input::Package;
 use store::Layout;
 use store::{Definition, Delivery};
 
+use crate::alive::merge_unit;
 use crate::base::Base;
 use crate::plan::build_number::{BuildNumber, Numbering};
 use crate::plan::compose::Plan;
@@ -46,6 +47,15 @@ impl Naming {
     }
 }
 
+/// What systemd is asked to do after a merge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloading {
+    /// The image brings something that the system's manager reads.
+    pub has_units: bool,
+    /// The image brings a unit that restarts services.
+    pub restarts: bool,
+}
+
 /// What an image is called and for whom it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -70,7 +80,7 @@ impl Identity {
         packages: &[&Package],
         base: &Base,
         matching: Matching,
-        has_units: bool,
+        reloading: Reloading,
     ) -> Result<Self> {
         let main = naming
             .name
@@ -123,7 +133,7 @@ impl Identity {
             assumed_architecture,
             release: Vec::new(),
         };
-        identity.release = release(&identity, &naming.scope, base, matching, has_units)?;
+        identity.release = release(&identity, &naming.scope, base, matching, reloading)?;
         identity.check_length()?;
         Ok(identity)
     }
@@ -244,7 +254,7 @@ fn release(
     scope: &str,
     base: &Base,
     matching: Matching,
-    has_units: bool,
+    reloading: Reloading,
 ) -> Result<Vec<(&'static str, String)>> {
     let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
     let mut keys = Vec::new();
@@ -274,8 +284,12 @@ fn release(
     keys.push((VERSION_KEY, identity.version.clone()));
     keys.push(("SYSEXT_SCOPE", scope.to_owned()));
     keys.push(("ARCHITECTURE", identity.architecture.to_string()));
-    if has_units {
+    if reloading.has_units {
         keys.push(("EXTENSION_RELOAD_MANAGER", "1".to_owned()));
+    }
+    if reloading.restarts {
+        let unit = merge_unit::restart_unit(&identity.name);
+        keys.push(("EXTENSION_RESTART_UNITS", unit));
     }
     if let Some((key, value)) = keys
         .iter()

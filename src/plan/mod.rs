@@ -25,6 +25,7 @@ use crate::alive::effects::Ground;
 use crate::alive::installation::Installation;
 use crate::alive::merge_unit::{self, MergeUnit};
 use crate::alive::places::{Etc, Places};
+use crate::alive::restarts::Restarts;
 use crate::alive::services::{self, Started};
 use crate::base::Base;
 use crate::base::Evidence;
@@ -33,7 +34,7 @@ use crate::findings::Finding;
 use crate::packages::choose;
 use crate::plan::compose::{Plan, Times};
 use crate::plan::filter::RuleSet;
-use crate::plan::identity::{Identity, Naming};
+use crate::plan::identity::{Identity, Naming, Reloading};
 use crate::plan::labels::{Labelling, Labels};
 use crate::plan::matching::Matching;
 use crate::words::failure::Result;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub labelling: Labelling,
     /// Units to start with the system.
     pub start: Vec<String>,
+    /// Whether units are started that the presets of the base enable.
+    pub preset: bool,
     /// Whether a unit does on the host what has to be done after a merge.
     pub merge_unit: bool,
     /// What is done with files of `/etc`.
@@ -122,15 +125,19 @@ pub fn plan(
     plan.findings.extend(installation.findings(&plan.tree));
     let requires = choose::requires(packages);
     let (matching, matched) = settings.matching.decided(&requires, &base.os_release);
-    let (started, found) = done.started(&settings.start, &plan.tree, files)?;
+    let (started, found) = done.started((&settings.start, settings.preset), &plan.tree, files)?;
     plan.findings.extend(found);
     let is_merged = settings.naming.is_for_systems();
+    let restarts = Restarts::of(&started, &plan.tree, files)?;
     let has_snippets = !accounts.are_none() || !plan.tmpfiles.are_none() || done.snippet.is_some();
     let has_merge_unit = settings.merge_unit
         && is_merged
-        && (has_snippets || !MergeUnit::of(&plan.tree, &done.steps).is_needless());
-    let has_units = plan.has_units() || !started.are_none() || has_merge_unit;
-    let identity = Identity::new(&settings.naming, packages, base, matching, has_units)?;
+        && (has_snippets || !MergeUnit::of(&plan.tree, &done.steps, &restarts).is_needless());
+    let reloading = Reloading {
+        has_units: plan.has_units() || !started.are_none() || has_merge_unit,
+        restarts: has_merge_unit && !restarts.are_none(),
+    };
+    let identity = Identity::new(&settings.naming, packages, base, matching, reloading)?;
     make(&accounts, &identity, has_merge_unit, &mut plan)?;
     let name = &identity.name;
     if let Some(snippet) = &done.snippet {
@@ -141,10 +148,14 @@ pub fn plan(
         let path = services::drop_in_path(name);
         identity::insert_text(&mut plan, &path, started.drop_in(), BTreeMap::new())?;
     }
-    let merge_unit = has_merge_unit.then(|| MergeUnit::of(&plan.tree, &done.steps));
+    let merge_unit = has_merge_unit.then(|| MergeUnit::of(&plan.tree, &done.steps, &restarts));
     if let Some(unit) = &merge_unit {
         let (path, text) = (merge_unit::path(name), unit.text(name, &started.units()));
         identity::insert_text(&mut plan, &path, text, BTreeMap::new())?;
+        if let Some(restarts) = unit.restarts() {
+            let path = merge_unit::restart_path(name);
+            identity::insert_text(&mut plan, &path, restarts.text(name), BTreeMap::new())?;
+        }
     }
     Ok(Planned {
         started,
@@ -252,6 +263,7 @@ mod tests {
             updates: None,
             labelling: Labelling::Auto,
             start: Vec::new(),
+            preset: false,
             merge_unit: true,
             etc: Vec::new(),
         };
@@ -307,6 +319,7 @@ mod tests {
                 updates: None,
                 labelling: Labelling::Auto,
                 start: Vec::new(),
+                preset: false,
                 merge_unit: true,
                 etc: Vec::new(),
             };

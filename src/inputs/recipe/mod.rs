@@ -146,6 +146,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         scope: above.scope.or(below.scope),
         selinux: above.selinux.or(below.selinux),
         start: added(below.start, above.start),
+        preset: above.preset.or(below.preset),
         no_merge_unit: above.no_merge_unit.or(below.no_merge_unit),
         base,
         base_install,

@@ -154,6 +154,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         scope,
         selinux,
         start,
+        preset,
         no_merge_unit,
         base,
         base_install,
@@ -209,6 +210,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         said.extend(value.clone().map(|value| (key, Value::Text(value))));
     }
     for (key, flag) in [
+        ("preset", preset),
         ("no-merge-unit", no_merge_unit),
         ("assume-next-build", assume_next_build),
         ("recommends", recommends),

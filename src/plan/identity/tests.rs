@@ -40,7 +40,13 @@ fn naming() -> Naming {
 fn called(naming: &Naming, packages: &[&str], base: &Base) -> String {
     let packages: Vec<_> = packages.iter().map(|text| package(text)).collect();
     let packages: Vec<_> = packages.iter().collect();
-    match Identity::new(naming, &packages, base, Matching::VersionId, false) {
+    match Identity::new(
+        naming,
+        &packages,
+        base,
+        Matching::VersionId,
+        Reloading::default(),
+    ) {
         Ok(identity) => match identity.assumed_architecture {
             true => format!("{} assumed", identity.stem()),
             false => identity.image_file(),
@@ -226,12 +232,16 @@ fn what_images_state() {
         (all, Matching::VersionId, true, "ID=os VERSION_ID=9.1"),
     ] {
         let (a, base) = (package("a 1 2 x86_64"), base(os_release));
-        let identity = Identity::new(&naming(), &[&a], &base, matching, units).unwrap();
+        let reloading = Reloading {
+            has_units: units,
+            restarts: units,
+        };
+        let identity = Identity::new(&naming(), &[&a], &base, matching, reloading).unwrap();
         let stated: Vec<_> = (identity.release.iter())
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         let reload = if units {
-            " EXTENSION_RELOAD_MANAGER=1"
+            " EXTENSION_RELOAD_MANAGER=1 EXTENSION_RESTART_UNITS=sysext-a-restart.service"
         } else {
             ""
         };
@@ -251,7 +261,8 @@ fn what_images_state() {
         ),
     ] {
         let (a, base) = (package("a 1 2 x86_64"), base(os_release));
-        let failure = Identity::new(&naming(), &[&a], &base, matching, false).unwrap_err();
+        let failure =
+            Identity::new(&naming(), &[&a], &base, matching, Reloading::default()).unwrap_err();
         let said = format!("{} {}", failure.source, failure.hints.join(" "));
         assert!(fragments.iter().all(|one| said.contains(one)), "{said}");
     }
@@ -260,7 +271,13 @@ fn what_images_state() {
 #[test]
 fn what_is_put_into_the_tree() {
     let a = package("a 1 2 x86_64");
-    let identity = Identity::new(&naming(), &[&a], &base("ID=os"), Matching::VersionId, false);
+    let identity = Identity::new(
+        &naming(),
+        &[&a],
+        &base("ID=os"),
+        Matching::VersionId,
+        Reloading::default(),
+    );
     let identity = identity.unwrap();
     let mut plan = Plan {
         time: 9,

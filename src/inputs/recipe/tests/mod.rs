@@ -60,6 +60,7 @@ fn every_key() {
         scope = "system portable"
         selinux = "file_contexts"
         start = ["a.socket"]
+        preset = true
         no-merge-unit = true
         match = "sysext-level"
         with = ["../store", "/abs/x.raw"]
@@ -118,6 +119,7 @@ fn every_key() {
             scope: Some("system portable".into()),
             selinux: Some("dir/file_contexts".into()),
             start: vec!["a.socket".into()],
+            preset: Some(true),
             no_merge_unit: Some(true),
             matching: Some(Matching::SysextLevel),
             with: ["dir/../store", "/abs/x.raw"].map(PathBuf::from).into(),
@@ -173,6 +175,7 @@ fn every_key_is_known_and_explained() {
             ("scope", "string"),
             ("selinux", "string"),
             ("start", "list of strings"),
+            ("preset", "true or false"),
             ("no-merge-unit", "true or false"),
             ("base", "string"),
             ("base-install", "list of strings"),
@@ -293,7 +296,7 @@ fn what_makes_no_sense() {
             "sign-key = \"x\"",
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
-             arch, scope, selinux, start, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
+             arch, scope, selinux, start, preset, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
              with, compression, block-size, keep, drop, etc",
         ),
         (
@@ -499,7 +502,7 @@ fn what_is_written_is_read() {
     let path = scratch.path().join("x.toml");
     let all = typed(
         "init a>=1 /b.rpm /c/ d --repo one=/ --repo https://example.org/x --name n --image-version 1 \
-         --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --no-merge-unit --overlay /o --base /b --lock /l \
+         --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --preset --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
          --module m:1 --recommends --match auto --with /w --compression xz --block-size 64K \
          --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop",
