@@ -6,7 +6,7 @@
 use std::io::Cursor;
 
 use clients::{Partition, mounted};
-use image::disk::Table;
+use image::disk::{Protected, Table};
 use image::{Kind, Section};
 use libfuzzer_sys::fuzz_target;
 
@@ -28,7 +28,16 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     for architecture in [None, Some("x86-64")] {
-        let _ = mounted(&partitions, architecture);
+        for found in mounted(&partitions, architecture).unwrap_or_default() {
+            if let Some(hashes) = found.hashes {
+                let protected = Protected {
+                    data: &table.partitions[found.index],
+                    hashes: &table.partitions[hashes],
+                    signature: found.signature.map(|index| &table.partitions[index]),
+                };
+                let _ = protected.prove(&mut Cursor::new(&bytes));
+            }
+        }
     }
 });
 

@@ -91,6 +91,7 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
         designator,
         protection,
         hashes,
+        ..
     } in mounted
     {
         let mut part = section(index)?;

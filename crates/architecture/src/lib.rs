@@ -6,6 +6,8 @@
 //! an ELF file says class, byte order and machine. A row of the [table](table) is an architecture
 //! in systemd's sense with all that the others say of it; a new architecture is a new row.
 //!
+//! Types of disk partitions are one table more: which architecture they are for is in them.
+//!
 //! An [`Architecture`] is RPM's, because that tells most: it decides which packages a system takes
 //! and which it prefers. systemd's name follows from it.
 
@@ -17,6 +19,7 @@
     )
 )]
 
+mod partitions;
 mod table;
 
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod tests;
 use std::cmp::Ordering;
 use std::fmt;
 
+pub use partitions::{Designator, Role, partition_purpose, partition_type};
 use table::{ROWS, Row, SYSTEMD_ALONE, Variant};
 
 /// An architecture that packages can be made for. As text it is systemd's name (`x86-64`), which

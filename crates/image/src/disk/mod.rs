@@ -3,11 +3,22 @@
 //! The table is a GUID partition table (UEFI specification, chapter 5) whose entries have the types
 //! of the Discoverable Partitions Specification. Which of the partitions a program mounts is not
 //! decided here.
+//!
+//! [`ProtectedDisk`] writes such an image around a file system, with hashes and a signature;
+//! [`Protected`] reads them back.
+
+mod protected;
+mod proved;
+mod write;
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use flate2::Crc;
+
+pub use protected::{Hashed, Kinds, Proof, ProtectedDisk};
+pub use proved::{Protected, Proved, ProvedBy, Unproved};
+pub use write::{FIRST, GRAIN, NewTable};
 
 /// Sizes of sectors for which a table is looked for, in bytes.
 const SECTOR_SIZES: [u64; 4] = [512, 1024, 2048, 4096];
@@ -33,11 +44,29 @@ const MAX_ENTRIES: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Guid(pub [u8; 16]);
 
+/// The order in which the bytes are written as text.
+const TEXT_ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+
+impl Guid {
+    /// Makes one of bytes in the order of its text.
+    #[must_use]
+    pub fn of_text_order(bytes: [u8; 16]) -> Self {
+        Self(TEXT_ORDER.map(|index| bytes[index]))
+    }
+
+    /// Reads the usual form of 36 characters.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.chars().filter(|character| *character != '-').collect();
+        let number = u128::from_str_radix(&digits, 16).ok()?;
+        let id = Self::of_text_order(number.to_be_bytes());
+        (id.to_string() == text).then_some(id)
+    }
+}
+
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The order in which the bytes are written.
-        const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-        for (number, index) in ORDER.into_iter().enumerate() {
+        for (number, index) in TEXT_ORDER.into_iter().enumerate() {
             if matches!(number, 4 | 6 | 8 | 10) {
                 f.write_str("-")?;
             }
@@ -267,6 +296,15 @@ mod tests {
             damaged[at] ^= 1;
             let expected = is_read.then(|| table.clone());
             assert_eq!(read(&damaged), expected, "{about}");
+        }
+    }
+
+    #[test]
+    fn identities_are_read_as_they_are_written() {
+        let text = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
+        assert_eq!(Guid::parse(text), Some(Guid(KIND)));
+        for text in ["", "4f68bce3", &text.to_uppercase(), &text.replace('-', "")] {
+            assert_eq!(Guid::parse(text), None, "{text}");
         }
     }
 

@@ -1,0 +1,116 @@
+//! Certificates: X.509, of which the issuer, the number and the key are needed. Whether a certificate is
+//! trusted, and until when, is for the host to say that has it.
+
+use std::fmt;
+
+use der::{Decode as _, Document, Encode as _};
+use rsa::pkcs1::DecodeRsaPublicKey as _;
+use rsa::traits::PublicKeyParts as _;
+use sha2::{Digest as _, Sha256};
+use x509_cert::certificate::CertificateInner;
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::ObjectIdentifier;
+
+use crate::{Digest, Error, pem};
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const LABEL: &str = "CERTIFICATE";
+/// Least and most bits of a key: less is not safe, more is not read by Linux.
+pub(crate) const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+/// Longest certificate in bytes.
+const MAX_CERTIFICATE: usize = 64 << 10;
+
+/// A certificate with an RSA key.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    der: Vec<u8>,
+    pub(crate) issuer: Name,
+    pub(crate) number: SerialNumber,
+    pub(crate) key: rsa::PublicKey,
+    subject: String,
+}
+
+impl Certificate {
+    /// Reads the certificates of a file: any number in PEM, or one in DER. `origin` is what errors
+    /// call it.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`]: there is none, or one that can't have signed an image.
+    pub fn parse_all(bytes: &[u8], origin: &str) -> Result<Vec<Self>, Error> {
+        let failed = |reason: String| Error::Certificate {
+            origin: origin.to_owned(),
+            reason,
+        };
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let blocks = pem::blocks(text, |label| label == LABEL);
+        if blocks.is_empty() {
+            if bytes.first() != Some(&0x30) {
+                return Err(failed("it has no certificate".to_owned()));
+            }
+            return Ok(vec![Self::of_der(bytes).map_err(failed)?]);
+        }
+        let certificates = blocks.into_iter().map(|(_, block)| {
+            let (_, document) = Document::from_pem(block)
+                .map_err(|error| failed(format!("its PEM is damaged: {error}")))?;
+            Self::of_der(document.as_bytes()).map_err(failed)
+        });
+        certificates.collect()
+    }
+
+    pub(crate) fn of_der(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_CERTIFICATE {
+            return Err(format!(
+                "a certificate has more than {MAX_CERTIFICATE} bytes"
+            ));
+        }
+        let damaged = |error: der::Error| format!("the certificate is damaged: {error}");
+        let certificate: CertificateInner = CertificateInner::from_der(bytes).map_err(damaged)?;
+        let about = certificate.tbs_certificate();
+        let key = about.subject_public_key_info();
+        if key.algorithm.oid != RSA {
+            return Err(format!(
+                "the certificate's key is of the kind {}; Linux checks images with RSA alone",
+                key.algorithm.oid
+            ));
+        }
+        let key = (key.subject_public_key.as_bytes())
+            .and_then(|bytes| rsa::PublicKey::from_pkcs1_der(bytes).ok())
+            .ok_or("the certificate's key is not one of RSA with up to 4096 bits")?;
+        let bits = key.n_bits_precision() as usize;
+        if !KEY_BITS.contains(&bits) {
+            return Err(format!(
+                "the certificate's key has {bits} bits, too few to be safe"
+            ));
+        }
+        Ok(Self {
+            der: bytes.to_vec(),
+            issuer: about.issuer().clone(),
+            number: about.serial_number().clone(),
+            subject: about.subject().to_string(),
+            key,
+        })
+    }
+
+    /// Returns the SHA-256 of its bytes, by which it is known.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        Sha256::digest(&self.der).into()
+    }
+
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Says whether a signature says that it is by the key of this certificate.
+    pub(crate) fn is_named_by(&self, issuer: &Name, number: &SerialNumber) -> bool {
+        let same = |one: der::Result<Vec<u8>>, other: der::Result<Vec<u8>>| matches!((one, other), (Ok(one), Ok(other)) if one == other);
+        same(self.issuer.to_der(), issuer.to_der()) && same(self.number.to_der(), number.to_der())
+    }
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.subject)
+    }
+}
