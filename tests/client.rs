@@ -70,7 +70,7 @@ pub fn over(tree: &Path) -> String {
 }
 
 /// The directory of the scripts that run clients.
-fn scripts() -> PathBuf {
+pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 

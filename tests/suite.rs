@@ -23,6 +23,7 @@ extern crate judges;
 mod accounts;
 mod base;
 mod blocks;
+mod boot;
 mod bounds;
 mod build;
 mod by_name;

@@ -2,9 +2,9 @@
 # trees.sh [TREE...]   (as root, on Debian 12 with debootstrap)
 #   Makes what is missing in ~/.cache/sysext-clients: `roots/trixie` and `roots/sid`, Debian with
 #   systemd 257 and the newest; `roots/mkosi`, Debian with mkosi 25, which builds extensions itself;
-#   `roots/bookworm`, Debian 12 with nothing more than it must have; and `over`, systemd 254 unpacked,
-#   to be laid over this machine's own root. Each gets a file `.ok` when it is whole. All at once: a
-#   minute or two, 250 MB each, that of mkosi 600 MB.
+#   `roots/bookworm`, Debian 12 with nothing more than it must have; `over`, systemd 254 unpacked,
+#   to be laid over this machine's own root; and `kernel`, Debian 12's with its modules. Each gets a
+#   file `.ok` when it is whole. All at once: a minute or two, 250 MB each, that of mkosi 600 MB.
 set -euo pipefail
 cache=~/.cache/sysext-clients
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
@@ -50,11 +50,25 @@ over() {
     touch over/.ok
 }
 
+# The kernel for machines of the cloud, which has the drivers of few.
+kernel() {
+    local package
+    rm -rf kernel
+    mkdir -p kernel/deb
+    package=$(apt-cache depends --important linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
+    (cd kernel/deb && apt-get -q download "$package" > ../log)
+    dpkg-deb --fsys-tarfile kernel/deb/*.deb | tar -xC kernel
+    depmod -b kernel "${package#linux-image-}"
+    rm -rf kernel/deb
+    touch kernel/.ok
+}
+
 jobs=()
 for tree in "${@:-trixie}"; do
-    path=roots/$tree; [ "$tree" != over ] || path=over
+    path=$tree
+    case $tree in over | kernel) ;; *) path=roots/$tree ;; esac
     [ ! -e "$path/.ok" ] || continue
-    if [ "$tree" = over ]; then over & else root "$tree" & fi
+    case $tree in over | kernel) "$tree" & ;; *) root "$tree" & ;; esac
     jobs+=($!)
 done
 for job in "${jobs[@]}"; do wait "$job"; done
