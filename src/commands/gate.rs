@@ -315,6 +315,7 @@ fn brought(fetcher: &Fetcher, url: String, limit: u64) -> Result<Option<Vec<u8>>
     let wanted = Wanted {
         urls: &urls,
         size: None,
+        start_of: None,
         limit,
         unless: None,
         direct: false,

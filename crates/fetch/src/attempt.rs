@@ -57,18 +57,23 @@ impl Attempt<'_> {
             304 if self.wanted.unless.is_some() => Ok(Outcome::Unchanged),
             200 => {
                 self.rewind(file)?;
-                self.check_length(response.headers(), 0)?;
+                self.check_whole(response.headers())?;
                 self.receive(response, file, 0, state)
             }
-            206 if self.before > 0 => {
+            206 if self.before > 0 || self.wanted.start_of.is_some() => {
+                let whole = self.wanted.start_of.or(self.wanted.size);
                 let start = content_range(response.headers());
                 let fits = start.is_some_and(|(start, total)| {
                     start == self.before
-                        && (self.wanted.size.zip(total)).is_none_or(|(size, total)| size == total)
+                        && (whole.zip(total)).is_none_or(|(whole, total)| whole == total)
                 });
                 if !fits {
+                    let reason = "the server sent a different part than requested";
+                    if self.before == 0 {
+                        return Err(self.refused(reason.to_owned()));
+                    }
                     self.rewind(file)?;
-                    return self.broken("the server sent a different part than requested");
+                    return self.broken(reason);
                 }
                 self.check_length(response.headers(), self.before)?;
                 self.receive(response, file, self.before, state)
@@ -120,8 +125,10 @@ impl Attempt<'_> {
         if let Some(credentials) = credentials {
             request = request.header(header::AUTHORIZATION, credentials);
         }
+        if let Some(range) = self.range() {
+            request = request.header(header::RANGE, range);
+        }
         if self.before > 0 {
-            request = request.header(header::RANGE, format!("bytes={}-", self.before));
             // A weak tag tells nothing of single bytes.
             let strong = self
                 .validators
@@ -153,6 +160,16 @@ impl Attempt<'_> {
             }
             other => self.unusable(self.words(&other)),
         })
+    }
+
+    /// Returns which bytes are asked for, if it is not all of them.
+    fn range(&self) -> Option<String> {
+        let before = self.before;
+        match self.wanted.size.filter(|_| self.wanted.start_of.is_some()) {
+            Some(size) => Some(format!("bytes={before}-{}", size.saturating_sub(1))),
+            None if before > 0 => Some(format!("bytes={before}-")),
+            None => None,
+        }
     }
 
     /// Says what happened, without the URLs that some of the library's errors show.
@@ -210,6 +227,19 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Checks the length that the server states of a whole file, before a byte is taken.
+    fn check_whole(&self, headers: &HeaderMap) -> Result<(), Failed> {
+        let Some(whole) = self.wanted.start_of else {
+            return self.check_length(headers, 0);
+        };
+        match number(headers.get(header::CONTENT_LENGTH)) {
+            Some(length) if length != whole => {
+                Err(self.refused(format!("the file has {length} bytes, not {whole}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the length that the server states, before a byte is taken.
     fn check_length(&self, headers: &HeaderMap, before: u64) -> Result<(), Failed> {
         let Some(length) = number(headers.get(header::CONTENT_LENGTH)) else {
@@ -239,8 +269,14 @@ impl Attempt<'_> {
         state: Validators,
     ) -> Result<Outcome, Failed> {
         let stated = number(response.headers().get(header::CONTENT_LENGTH));
+        let stated = stated.map(|stated| before.saturating_add(stated));
         let most = self.wanted.size.unwrap_or(self.wanted.limit);
-        let mut body = response.into_body().into_reader();
+        // Who was asked for the start and sends all is not listened to any longer than that.
+        let heard = match self.wanted.start_of {
+            Some(_) if response.status() == 200 => most,
+            _ => u64::MAX,
+        };
+        let mut body = response.into_body().into_reader().take(heard);
         let mut buffer = vec![0; PIECE];
         let mut length = before;
         let mut pace = Pace::new(self.fetcher.options.timeout);
@@ -264,11 +300,7 @@ impl Attempt<'_> {
                 return Err(Failed::Broken(reason, state));
             }
         }
-        let expected = self
-            .wanted
-            .size
-            .or(stated.map(|stated| before.saturating_add(stated)));
-        match expected {
+        match self.wanted.size.or(stated) {
             Some(expected) if length < expected => Err(Failed::Broken(
                 "the connection ended too early".to_owned(),
                 state,

@@ -11,6 +11,11 @@
 //! if the caller can tell a wrong result. A server that ignores the range is taken at its word:
 //! the file starts over.
 //!
+//! **The start alone.** With [`Wanted::start_of`] only the first bytes of a file are asked for, by a
+//! `Range`, too. Of a server that ignores it no more than these are read, and the connection is
+//! dropped. One that sends other bytes than were asked for, or those of a file of another length, is
+//! refused.
+//!
 //! **Giving up.** A connection that can't be made, breaks, is silent for [`Options::timeout`] or
 //! slower than [`MINIMUM_RATE`] over that time, and an answer of 429 or 5xx, are tried again after
 //! a pause that doubles, [`Options::attempts`] times without progress, which is what the least rate
@@ -86,6 +91,8 @@ pub struct Wanted<'a> {
     pub urls: &'a [String],
     /// Its length in bytes, if it is known.
     pub size: Option<u64>,
+    /// Only its start is wanted: `size` bytes of a file that has so many on the server.
+    pub start_of: Option<u64>,
     /// Most bytes to take, if its length is not known.
     pub limit: u64,
     /// Do not send it if it is still in this state.
@@ -338,8 +345,10 @@ fn proxy(url: Option<&str>, direct: &str) -> Result<Option<Proxy>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
 
@@ -422,7 +431,10 @@ mod tests {
     /// Makes a file to write to that goes with the value.
     #[expect(clippy::disallowed_methods, reason = "a test makes a file of its own")]
     fn nameless() -> File {
-        let path = std::env::temp_dir().join(format!("fetch-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("fetch-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         let mut options = File::options();
         let file = options.read(true).write(true).create_new(true).open(&path);
         let file = file.unwrap();
@@ -430,8 +442,7 @@ mod tests {
         file
     }
 
-    #[test]
-    fn attempts_and_redirects_are_counted() {
+    fn fetcher() -> Fetcher {
         let fetcher = Fetcher::new(Options {
             user_agent: "test".to_owned(),
             timeout: Duration::from_secs(1),
@@ -441,10 +452,158 @@ mod tests {
             no_proxy: String::new(),
             authorities: None,
         });
-        let (fetcher, server) = (fetcher.unwrap(), server());
+        fetcher.unwrap()
+    }
+
+    /// Starts a server that gives one of these answers to each connection, whatever it is asked for;
+    /// returns its URL, and what the requests ask for.
+    fn scripted(answers: &[&str]) -> (String, Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answers: Vec<_> = answers.iter().map(|&answer| answer.to_owned()).collect();
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            for (mut stream, answer) in listener.incoming().flatten().zip(answers) {
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let lines = lines.map_while(Result::ok);
+                let lines = lines.take_while(|line| !line.is_empty());
+                let ranges = lines.filter_map(|line| {
+                    let line = line.to_ascii_lowercase();
+                    line.strip_prefix("range: ").map(str::to_owned)
+                });
+                tell.send(ranges.collect()).unwrap();
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        (url, told)
+    }
+
+    /// Fetches the first 10 bytes of a file of 30 from a server with these answers; returns what goes
+    /// wrong, and which parts were asked for.
+    fn start_of(answers: &[String]) -> (Result<(), String>, Vec<String>) {
+        let answers: Vec<_> = answers.iter().map(String::as_str).collect();
+        let (url, told) = scripted(&answers);
+        let wanted = Wanted {
+            urls: std::slice::from_ref(&url),
+            size: Some(10),
+            start_of: Some(30),
+            limit: 0,
+            unless: None,
+            direct: false,
+            accept: &|file| {
+                let mut text = String::new();
+                file.read_to_string(&mut text).unwrap();
+                (text == "0123456789").then_some(()).ok_or(text)
+            },
+            progress: &|_| {},
+        };
+        let found = fetcher().fetch(&wanted, &mut nameless());
+        let shown = format!("{url}: ");
+        let found = found.map(drop).map_err(|error| error.to_string());
+        let found = found.map_err(|text| text.replace(&shown, ""));
+        (found, told.try_iter().collect())
+    }
+
+    #[test]
+    fn the_start_of_a_file() {
+        const PART: &str = "HTTP/1.1 206 Partial Content\r\n";
+        const RANGE: &str = "Content-Range: bytes 0-9/30\r\n";
+        const WHOLE: &str = "012345678901234567890123456789";
+        let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{WHOLE}");
+        let endless = format!("HTTP/1.1 200 OK\r\n\r\n{WHOLE}");
+        let part = |head: &str, body: &str| format!("{PART}{head}\r\n{body}");
+        let ten = "Content-Length: 10\r\n";
+        let cut = part(&format!("{RANGE}{ten}"), "0123");
+        let rest = "Content-Range: bytes 4-9/30\r\nContent-Length: 6\r\n";
+        let different = Err("the server sent a different part than requested");
+        for (what, answers, expected, ranges) in [
+            (
+                "the part",
+                vec![part(&format!("{RANGE}{ten}"), "0123456789")],
+                Ok(()),
+                &["bytes=0-9"][..],
+            ),
+            ("all", vec![whole.clone()], Ok(()), &["bytes=0-9"]),
+            (
+                "all, without a length",
+                vec![endless],
+                Ok(()),
+                &["bytes=0-9"],
+            ),
+            (
+                "the rest of it",
+                vec![cut.clone(), part(rest, "456789")],
+                Ok(()),
+                &["bytes=0-9", "bytes=4-9"],
+            ),
+            (
+                "all instead of the rest",
+                vec![cut.clone(), whole],
+                Ok(()),
+                &["bytes=0-9", "bytes=4-9"],
+            ),
+            (
+                "nothing more",
+                vec![cut.clone(), part(rest, "")],
+                Err("the connection ended too early (tried 2 times)"),
+                &["bytes=0-9", "bytes=4-9"],
+            ),
+            (
+                "another file",
+                vec!["HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n".to_owned()],
+                Err("the file has 29 bytes, not 30"),
+                &["bytes=0-9"],
+            ),
+            (
+                "a part of another file",
+                vec![part(&format!("Content-Range: bytes 0-9/29\r\n{ten}"), "")],
+                different,
+                &["bytes=0-9"],
+            ),
+            (
+                "another part",
+                vec![part(&format!("Content-Range: bytes 1-10/30\r\n{ten}"), "")],
+                different,
+                &["bytes=0-9"],
+            ),
+            (
+                "some part",
+                vec![part(ten, "0123456789")],
+                different,
+                &["bytes=0-9"],
+            ),
+            (
+                "less",
+                vec![part(&format!("{RANGE}Content-Length: 9\r\n"), "012345678")],
+                Err("the file has 9 bytes, not 10"),
+                &["bytes=0-9"],
+            ),
+            (
+                "more",
+                vec![part(RANGE, WHOLE)],
+                Err("the file is longer than 10 bytes"),
+                &["bytes=0-9"],
+            ),
+            (
+                "no such part",
+                vec!["HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n".to_owned()],
+                Err("the server answered 416 Range Not Satisfiable"),
+                &["bytes=0-9"],
+            ),
+        ] {
+            let (found, asked) = start_of(&answers);
+            assert_eq!(found, expected.map_err(str::to_owned), "{what}");
+            assert_eq!(asked, ranges, "{what}");
+        }
+    }
+
+    #[test]
+    fn attempts_and_redirects_are_counted() {
+        let (fetcher, server) = (fetcher(), server());
         let wanted = Wanted {
             urls: &[],
             size: None,
+            start_of: None,
             limit: 4000,
             unless: None,
             direct: false,

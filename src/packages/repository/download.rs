@@ -175,6 +175,7 @@ impl<'a> Downloads<'a> {
         let wanted = Wanted {
             urls: &item.urls,
             size: item.size,
+            start_of: None,
             limit: item.limit,
             unless: None,
             direct: item.direct,
@@ -206,6 +207,7 @@ impl<'a> Downloads<'a> {
         let wanted = Wanted {
             urls: small.urls,
             size: None,
+            start_of: None,
             limit: MAX_SMALL_FILE,
             unless: unless.map(|state| &state.validators),
             direct: small.direct,
