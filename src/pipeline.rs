@@ -367,6 +367,7 @@ impl<'a> Making<'a> {
         said: usize,
     ) -> Result<Stored> {
         let (inputs, report) = (self.inputs, self.report());
+        selection.complete(&inputs.packages, report)?;
         self.run.make_directory(&inputs.destination.output)?;
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
         let output = (directory.temporary()?, &self.run.hands);

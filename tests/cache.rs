@@ -140,7 +140,12 @@ fn a_file_that_was_changed_changes_no_image() {
     warm.reset();
     let names = files(&cache);
     let parts: Vec<_> = names.iter().map(|name| &name[..4]).collect();
-    assert_eq!(parts, ["cata", "meta", "pack", "pack", "repo", "repo"]);
+    assert_eq!(
+        parts,
+        [
+            "cata", "head", "head", "meta", "pack", "pack", "repo", "repo"
+        ]
+    );
     for (index, name) in names.iter().enumerate() {
         let file = cache.join(name);
         let part = name.split('/').next().unwrap();

@@ -53,6 +53,14 @@ fn identity(file: &str) -> (u32, &str, &str) {
     (if file == NOARCH { 2 } else { 0 }, name, version)
 }
 
+/// Returns where the header of a package ends, in bytes from the start of its file.
+pub fn header_end(package: &[u8]) -> usize {
+    let number = |at: usize| u32::from_be_bytes(package[at..at + 4].try_into().unwrap()) as usize;
+    let end_of = |start: usize| start + 16 + 16 * number(start + 8) + number(start + 12);
+    // The lead has 96 bytes, and the signature header is padded.
+    end_of(end_of(96).next_multiple_of(8))
+}
+
 /// Writes the repository with packages in `packages/` and returns its directory.
 pub fn write(directory: &Path, packages: &[Listed]) -> PathBuf {
     fs::create_dir_all(directory.join("packages")).unwrap();
@@ -76,9 +84,11 @@ pub fn write(directory: &Path, packages: &[Listed]) -> PathBuf {
              <size package=\"{}\" installed=\"1\" archive=\"1\"/>\
              <location href=\"packages/{}\"/><format><rpm:provides>\
              <rpm:entry name=\"{name}\" flags=\"EQ\" epoch=\"{epoch}\" ver=\"{version}\" rel=\"1\"/>\
-             </rpm:provides><rpm:requires>{requires}</rpm:requires></format></package>\n",
+             </rpm:provides><rpm:requires>{requires}</rpm:requires>\
+             <rpm:header-range start=\"112\" end=\"{}\"/></format></package>\n",
             bytes.len(),
             listed.file,
+            header_end(&bytes),
         );
         let paths: String = listed
             .paths
@@ -123,6 +133,8 @@ pub struct Desk {
     pub scratch: Scratch,
     /// How often a transfer is tried again.
     pub retries: u32,
+    /// How long a server may be silent, in seconds.
+    pub timeout: u32,
 }
 
 impl Desk {
@@ -132,6 +144,7 @@ impl Desk {
         Self {
             scratch,
             retries: 2,
+            timeout: 1,
         }
     }
 
@@ -154,8 +167,9 @@ impl Desk {
         }
         command
             .env("XDG_STATE_HOME", self.scratch.join("state"))
-            .args(["--arch", "x86_64", "--timeout", "1", "--repo", repo])
+            .args(["--arch", "x86_64", "--repo", repo])
             .args(["--retries", &self.retries.to_string()])
+            .args(["--timeout", &self.timeout.to_string()])
             .arg("--base")
             .arg(self.scratch.join("base"))
             .arg("--os-release")

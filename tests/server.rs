@@ -26,6 +26,10 @@ pub enum Fault {
     IgnoreRange,
     /// Another part than the one that was asked for.
     WrongRange,
+    /// So many bytes less than were asked for, and said to be no more.
+    Short(usize),
+    /// For a part, that part of these bytes; the whole file is as it should be.
+    Part(Vec<u8>),
     /// The stated length is larger by so much than the body.
     WrongLength(usize),
     /// The connection ends without a word.
@@ -45,6 +49,8 @@ struct State {
     always: BTreeMap<String, Fault>,
     /// `PATH` of each request, with ` RANGE` if there was one, and ` 304` if nothing was sent.
     log: Vec<String>,
+    /// Bytes of the bodies that were sent.
+    sent: usize,
     without_tags: bool,
 }
 
@@ -133,6 +139,11 @@ impl Server {
         std::mem::take(&mut self.state.lock().unwrap().log)
     }
 
+    /// Returns how many bytes bodies had since the last call.
+    pub fn sent(&self) -> usize {
+        std::mem::take(&mut self.state.lock().unwrap().sent)
+    }
+
     /// Answers the requests of a connection.
     fn serve(&self, stream: TcpStream) {
         stream
@@ -212,21 +223,29 @@ impl Server {
             .filter(|_| headers.get("if-range").is_none_or(|wanted| *wanted == tag))
             .filter(|_| !matches!(fault, Some(Fault::IgnoreRange)))
             .and_then(|range| {
-                range
-                    .strip_prefix("bytes=")?
-                    .strip_suffix('-')?
-                    .parse::<usize>()
-                    .ok()
+                let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
+                let last = whole.len().saturating_sub(1);
+                let end = end.parse().ok().map_or(last, |end: usize| end.min(last));
+                Some((start.parse::<usize>().ok()?, end))
             });
+        let other = match &fault {
+            Some(Fault::Part(bytes)) => bytes,
+            _ => &whole,
+        };
         let mut head = String::new();
         let part = match start {
-            Some(start) if start >= whole.len() => return send(&empty(416, "")),
-            Some(start) => {
-                let told = start - usize::from(matches!(fault, Some(Fault::WrongRange)));
-                let end = whole.len() - 1;
+            Some((start, _)) if start >= whole.len() => return send(&empty(416, "")),
+            Some((start, mut end)) => {
+                let told = match fault {
+                    Some(Fault::WrongRange) => start.checked_sub(1).unwrap_or(1),
+                    _ => start,
+                };
+                if let Some(Fault::Short(less)) = fault {
+                    end -= less;
+                }
                 head += "HTTP/1.1 206 Partial\r\n";
                 head += &format!("Content-Range: bytes {told}-{end}/{}\r\n", whole.len());
-                &whole[start..]
+                &other[start..=end]
             }
             None => {
                 head += "HTTP/1.1 200 OK\r\n";
@@ -242,6 +261,7 @@ impl Server {
             0
         };
         head += &format!("Content-Length: {}\r\n\r\n", part.len() + more);
+        self.state.lock().unwrap().sent += part.len();
         if !send(head.as_bytes()) {
             return false;
         }

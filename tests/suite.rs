@@ -44,6 +44,7 @@ mod foreseen;
 mod gate;
 mod gpgcheck;
 mod guide;
+mod headers;
 mod hostile;
 mod import;
 mod interruption;

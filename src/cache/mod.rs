@@ -8,6 +8,7 @@
 //! ├── metadata/TYPE-HEX     primary and filelists as fetched, by the checksum in repomd.xml
 //! ├── catalogs/TYPE-HEX-N   a primary file made ready for the solver; N is the form's version
 //! ├── packages/TYPE-HEX.rpm packages, by the checksum in primary
+//! ├── headers/TYPE-HEX.hdr  all that stands before the payload of a package, by the package's checksum
 //! ├── blocks/HEX            blocks of images, compressed; HEX is a hash of what is in them and how
 //! │                         they are compressed
 //! ├── payloads/HEX          in which order a package has its contents, by its header
@@ -51,6 +52,8 @@ pub enum CacheDirectory {
     Catalogs,
     /// RPM files.
     Packages,
+    /// What RPM files have before their payloads.
+    Headers,
     /// Compressed blocks of images.
     Blocks,
     /// Orders of contents.
@@ -64,6 +67,7 @@ impl CacheDirectory {
             Self::Metadata => "metadata",
             Self::Catalogs => "catalogs",
             Self::Packages => "packages",
+            Self::Headers => "headers",
             Self::Blocks => "blocks",
             Self::Payloads => "payloads",
         }
@@ -121,6 +125,11 @@ impl Cache {
         self.seal.is_some()
     }
 
+    /// Returns where a file is, if it is there.
+    pub fn path(&self, part: CacheDirectory, name: &str) -> PathBuf {
+        self.root.join(part.directory()).join(name)
+    }
+
     /// Opens a file, if it is there and nobody else has a hand in it.
     pub fn find(&self, part: CacheDirectory, name: &str) -> Result<Option<Kept>> {
         match self.part(part)? {
@@ -129,7 +138,8 @@ impl Cache {
         }
     }
 
-    /// Reads a file that ends with a seal; one that is longer than `limit` is none.
+    /// Reads a file that ends with a seal; one that is longer than `limit` is none. If the seal holds,
+    /// it is as good as used now: [`shrink`](Self::shrink) removes others first.
     pub fn sealed(&self, part: CacheDirectory, name: &str, limit: u64) -> Result<Option<Sealed>> {
         let Some(kept) = self.find(part, name)? else {
             return Ok(None);
@@ -145,6 +155,9 @@ impl Cache {
         let stated = bytes.split_off(length);
         let place = sealed_name(part, name);
         let holds = (self.seal.as_ref()).is_some_and(|seal| seal.holds(&place, &bytes, &stated));
+        if holds {
+            touch(&kept.file);
+        }
         Ok(Some(Sealed { bytes, holds }))
     }
 
@@ -168,8 +181,7 @@ impl Cache {
         if !sealing.holds(&stated) {
             return Ok(None);
         }
-        // Where it can't be set, it is removed a little earlier.
-        let _ = rustix::fs::futimens(&kept.file, &NOW);
+        touch(&kept.file);
         Ok(Some((kept, length)))
     }
 
@@ -262,9 +274,13 @@ impl Cache {
     /// Keeps what can be made again, all at once, with its seal. A catalog that a crash tears has
     /// no seal that holds and is made again, so nobody waits for the disk to have it.
     pub fn keep(&self, part: CacheDirectory, name: &str, bytes: &[u8]) -> Result<()> {
-        let place = sealed_name(part, name);
+        self.keep_as(self.draft(part, name)?, part, bytes)
+    }
+
+    /// Keeps the same as what a draft of that part was begun for.
+    pub fn keep_as(&self, mut draft: Draft, part: CacheDirectory, bytes: &[u8]) -> Result<()> {
+        let place = sealed_name(part, &draft.name);
         let seal = (self.seal.as_ref()).map_or([0; seal::LENGTH], |seal| seal.of(&place, bytes));
-        let mut draft = self.draft(part, name)?;
         draft.clear()?;
         let written = draft.file.write_all(bytes);
         let written = written.and_then(|()| draft.file.write_all(&seal));
@@ -290,6 +306,11 @@ const NOW: Timestamps = {
         last_modification: now,
     }
 };
+
+/// Notes that a file was used. Where that can't be, it is removed a little earlier.
+fn touch(file: &File) {
+    let _ = rustix::fs::futimens(file, &NOW);
+}
 
 /// Writes the same to two.
 struct Both<'a>(&'a mut dyn io::Write, &'a mut Sealing);
@@ -402,11 +423,12 @@ mod tests {
     use crate::words::failure;
     use crate::words::scratch::Scratch;
 
-    const PARTS: [(CacheDirectory, &str); 4] = [
+    const PARTS: [(CacheDirectory, &str); 5] = [
         (CacheDirectory::Repositories, "repositories"),
         (CacheDirectory::Metadata, "metadata"),
         (CacheDirectory::Catalogs, "catalogs"),
         (CacheDirectory::Packages, "packages"),
+        (CacheDirectory::Headers, "headers"),
     ];
 
     fn cache(scratch: &Scratch) -> Cache {

@@ -248,6 +248,7 @@ fn asked(
         ));
     }
     let has_repository = !arguments.repo.is_empty();
+    let is_numbered = arguments.image.build_number == Some(Numbering::Auto);
     let mut names = Vec::new();
     let mut files = Vec::new();
     for input in &arguments.inputs {
@@ -286,6 +287,8 @@ fn asked(
         assume_next_build: arguments.image.assume_next_build.unwrap_or(false),
         architecture,
         dry_run: arguments.dry_run,
+        // An image that is there may turn out to be made of the same.
+        plan_first: arguments.dry_run || is_numbered && arguments.output.is_dir(),
     })
 }
 
@@ -319,6 +322,7 @@ pub fn looking_up(
         assume_next_build: arguments.assume_next_build,
         architecture,
         dry_run: true,
+        plan_first: true,
     })
 }
 

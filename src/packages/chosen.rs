@@ -10,7 +10,7 @@ use crate::packages::repository::Located;
 /// A package that was chosen.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// Its RPM file.
+    /// Its RPM file, which is not here yet where the header alone was fetched.
     pub file: PathBuf,
     /// What its header says.
     pub package: Package,

@@ -19,7 +19,9 @@ mod offer;
     reason = "the cache still opens its own files"
 )]
 pub mod repository;
+mod rest;
 mod settings;
+mod start;
 mod streams;
 pub mod trust;
 
@@ -38,6 +40,7 @@ use crate::packages::choose::{Provided, Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
 use crate::packages::repository::Opened;
+use crate::packages::rest::Rest;
 use crate::packages::trust::Trust;
 use crate::report::Report;
 use crate::timings::Stage;
@@ -60,12 +63,22 @@ pub struct Selection {
     pub lock: Option<Lock>,
     /// What is to be said of them.
     pub findings: Vec<Finding>,
+    /// What of the packages was not needed so far.
+    rest: Option<Rest>,
 }
 
 impl Selection {
     /// Returns what the packages' headers say.
     pub fn packages(&self) -> Vec<&Package> {
         packages(&self.chosen)
+    }
+
+    /// Fetches what was not needed for a plan, and checks that the packages are those that were planned.
+    pub fn complete(&mut self, settings: &Settings, report: &Report) -> Result<()> {
+        match self.rest.take() {
+            Some(rest) => rest.fetch(&mut self.chosen, settings, report),
+            None => Ok(()),
+        }
     }
 
     /// Writes the lock that was asked for, so that the same can be chosen again.
@@ -187,7 +200,8 @@ fn as_locked(
     let (provided, assumed) = provided
         .map(|provided| (provided.capabilities, provided.assumed))
         .unzip();
-    let (chosen, mut findings) = offer.take(&locked.packages, !settings.dry_run)?;
+    let taken = offer.take(&locked.packages, settings.extent(), settings.dry_run)?;
+    let (chosen, mut findings) = (taken.chosen, taken.findings);
     findings.extend(unknown);
     // The lock says what each package must be, so that it does not matter who wrote the list.
     findings.retain(|finding| finding.kind != &kinds::FOREIGN_CACHE);
@@ -207,6 +221,7 @@ fn as_locked(
         assumed: assumed.unwrap_or_default(),
         looked_up: true,
         findings,
+        rest: taken.rest,
         ..Selection::default()
     })
 }
@@ -229,7 +244,8 @@ fn as_chosen(
         architecture: settings.architecture_for(base)?,
     };
     let choice = report.timed(Stage::Resolve, || choose(question))?;
-    let (chosen, mut findings) = offer.take(&choice.chosen, !settings.dry_run)?;
+    let taken = offer.take(&choice.chosen, settings.extent(), settings.dry_run)?;
+    let (chosen, mut findings) = (taken.chosen, taken.findings);
     if !choice.not_added.is_empty() {
         let wishes = choice.not_added.join(", ");
         report.stage(
@@ -261,6 +277,7 @@ fn as_chosen(
         looked_up: true,
         lock,
         findings,
+        rest: taken.rest,
     })
 }
 

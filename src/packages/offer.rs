@@ -16,7 +16,10 @@ use crate::packages::choose::{self, Owners};
 use crate::packages::chosen::{Chosen, Origin};
 use crate::packages::lock::{self, Followed};
 use crate::packages::modules;
-use crate::packages::repository::{self, Downloads, Opened, Reading, Repository, Seen, Variables};
+use crate::packages::repository::{
+    self, Downloads, Extent, Opened, Reading, Repository, Seen, Variables,
+};
+use crate::packages::rest::Rest;
 use crate::packages::settings::Settings;
 use crate::packages::trust::Trust;
 use crate::report::Report;
@@ -33,6 +36,16 @@ pub struct Offer<'a> {
     trust: Trust,
     downloads: Downloads<'a>,
     report: &'a Report,
+}
+
+/// Chosen packages that were taken.
+pub struct Taken {
+    /// The packages, in their order.
+    pub chosen: Vec<Chosen>,
+    /// What is to be said of the repositories and of signatures.
+    pub findings: Vec<Finding>,
+    /// What of them an image needs beyond a plan.
+    pub rest: Option<Rest>,
 }
 
 impl<'a> Offer<'a> {
@@ -147,42 +160,51 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Returns the files and headers of chosen packages, checked: fetched where they are remote,
-    /// and read to their ends if they are to be used `fully`. Beside them comes what is to be said
-    /// of the repositories and of signatures.
+    /// Returns chosen packages, checked: fetched where they are remote, as far as is needed for a plan
+    /// or for an image. Beside them comes what is to be said of the repositories and of signatures.
+    /// All that were added are named if `names_all`.
     pub fn take(
         &self,
         chosen: &[(Available, Reason)],
-        fully: bool,
-    ) -> Result<(Vec<Chosen>, Vec<Finding>)> {
+        extent: Extent,
+        names_all: bool,
+    ) -> Result<Taken> {
         let listed: Vec<_> = (chosen.iter())
             .filter_map(|(package, _)| of_repository(*package))
             .collect();
         let (repositories, downloads) = (&self.repositories, &self.downloads);
         let retrieved = self.report.timed(Stage::Packages, || {
-            repository::retrieve(repositories, &listed, fully, downloads, self.report)
+            let trust = Some(&self.trust);
+            repository::retrieve(repositories, &listed, extent, trust, downloads, self.report)
         })?;
         let mut retrieved = retrieved.into_iter();
         let mut findings: Vec<Finding> = (repositories.iter())
             .flat_map(|one| one.findings.clone())
             .collect();
         let mut taken = Vec::new();
+        let mut incomplete = Vec::new();
         let mut lines = Vec::new();
         for (number, reason) in chosen {
             let listed = of_repository(*number);
-            let one = match listed {
-                Some(_) => retrieved.next(),
-                None => self.named.get(number.index).cloned(),
-            };
-            let Some((file, package)) = one else {
-                continue;
-            };
             let repository = listed.and_then(|one| repositories.get(one.repository));
-            findings.extend(repository.and_then(|one| one.weakly_listed(number.index)));
-            findings.extend(match repository {
-                None => self.trust.check_named(&package, &file)?,
-                Some(one) => self.trust.check(&package, &file, one.keyring.as_ref())?,
-            });
+            let (file, package) = match listed {
+                None => {
+                    let Some((file, package)) = self.named.get(number.index).cloned() else {
+                        continue;
+                    };
+                    findings.extend(self.trust.check_named(&package, &file)?);
+                    (file, package)
+                }
+                Some(available) => {
+                    let Some(one) = retrieved.next() else {
+                        continue;
+                    };
+                    findings.extend(repository.and_then(|one| one.weakly_listed(number.index)));
+                    findings.extend(one.findings);
+                    incomplete.push((taken.len(), available));
+                    (one.start.path().to_owned(), one.package)
+                }
+            };
             if let Some(words) = reason.words() {
                 lines.push(format!("{}  ({words})", package.nevra));
             }
@@ -196,8 +218,16 @@ impl<'a> Offer<'a> {
                 },
             });
         }
-        self.say_added(lines, !fully);
-        Ok((taken, findings))
+        self.say_added(lines, names_all);
+        let rest = (extent == Extent::Headers && !incomplete.is_empty()).then(|| Rest {
+            repositories: repositories.clone(),
+            packages: incomplete,
+        });
+        Ok(Taken {
+            chosen: taken,
+            findings,
+            rest,
+        })
     }
 }
 

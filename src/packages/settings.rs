@@ -7,7 +7,7 @@ use architecture::Architecture;
 
 use crate::base::Base;
 use crate::packages::lock::Locking;
-use crate::packages::repository::{self, RepositorySource};
+use crate::packages::repository::{self, Extent, RepositorySource};
 use crate::packages::trust;
 use crate::words::failure::{Failure, Result};
 
@@ -42,8 +42,10 @@ pub struct Settings {
     pub architecture: Option<Architecture>,
     /// Whose signatures are asked for.
     pub trust: trust::Settings,
-    /// Nothing is to be written, so files need not be read to their ends.
+    /// Nothing is to be written.
     pub dry_run: bool,
+    /// Headers do at first: nothing may have to be packed.
+    pub plan_first: bool,
 }
 
 /// Puts what was asked for into the order that decides the image: the main one, then the others by
@@ -60,6 +62,14 @@ pub fn main_first<T, K: Ord>(asked: &mut [T], is_main: impl Fn(&T) -> bool, key:
 }
 
 impl Settings {
+    /// Returns how much of the packages is needed at first.
+    pub fn extent(&self) -> Extent {
+        match self.plan_first {
+            true => Extent::Headers,
+            false => Extent::Whole,
+        }
+    }
+
     /// Returns the architecture that packages are chosen for: the one that was named, else the
     /// base's, else that of this machine.
     pub fn architecture_for(&self, base: &Base) -> Result<Architecture> {

@@ -54,6 +54,7 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
             now: 1_700_000_001,
         },
         dry_run: false,
+        plan_first: false,
     }
 }
 

@@ -4,7 +4,6 @@
 //! signature is checked here, the contents are checked against the header while they are packed.
 //! One good signature is enough; which count, `openpgp` says.
 
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use files::Links;
@@ -12,7 +11,8 @@ use openpgp::{Error, Keyring, MAX_KEYRING};
 use rpm_input::{Package, SignedHeader};
 
 use crate::findings::{Finding, FindingKind, kinds};
-use crate::words::failure::{Failure, Result, package_failure};
+use crate::packages::start::Start;
+use crate::words::failure::{Failure, Result};
 
 /// What the user said about signatures.
 #[derive(Clone, Debug)]
@@ -53,37 +53,37 @@ impl Trust {
     /// Checks a package that the user named, by the keys that were given, if any were.
     pub fn check_named(&self, package: &Package, file: &Path) -> Result<Vec<Finding>> {
         let keyring = (!self.given.is_empty()).then_some(&self.given);
-        self.check(package, file, keyring)
+        self.check(package, &Start::File(file.to_owned()), keyring)
     }
 
-    /// Checks that something vouches for the package in `file`: a signature by a key of the
+    /// Checks that something vouches for the package that was read there: a signature by a key of the
     /// keyring, where there is one; else a digest of its header, by which at least an accident is
     /// seen.
     pub fn check(
         &self,
         package: &Package,
-        file: &Path,
+        start: &Start,
         keyring: Option<&Keyring>,
     ) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         if let Some(keyring) = keyring {
-            findings.extend(check_signature(package, file, keyring, self.now)?);
+            findings.extend(check_signature(package, start, keyring, self.now)?);
             if findings.is_empty() {
                 return Ok(findings);
             }
         }
-        findings.extend(uncovered(package, file));
+        findings.extend(uncovered(package, start));
         Ok(findings)
     }
 }
 
 /// Says that no digest covers a package's header, in RPM's words.
-fn uncovered(package: &Package, file: &Path) -> Option<Finding> {
+fn uncovered(package: &Package, start: &Start) -> Option<Finding> {
     (!package.is_header_covered()).then(|| {
         let text = format!(
             "package {} does not verify: no digest of its header ({})",
             package.nevra,
-            file.display()
+            start.path().display()
         );
         Finding::new(&kinds::NO_HEADER_DIGEST, text)
     })
@@ -126,20 +126,17 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Checks that the package in `file` is signed by a key of the keyring; `now`, in seconds since
+/// Checks that the package that was read there is signed by a key of the keyring; `now`, in seconds since
 /// 1970, is asked about signatures that expire.
 fn check_signature(
     package: &Package,
-    file: &Path,
+    start: &Start,
     keyring: &Keyring,
     now: u64,
 ) -> Result<Option<Finding>> {
-    let opened = rpm_input::open(file).map_err(package_failure)?;
-    let signed = package
-        .signed_header(&mut BufReader::new(opened))
-        .map_err(package_failure)?;
+    let signed = start.signed(package)?;
     Ok(judged(&signed, keyring, now).map(|(kind, reason)| {
-        let text = format!("{} ({}): {reason}", package.nevra, file.display());
+        let text = format!("{} ({}): {reason}", package.nevra, start.path().display());
         Finding::new(kind, text)
     }))
 }

@@ -151,6 +151,11 @@ impl Package {
         self.prefix.sha256
     }
 
+    /// Returns where the header ends and the payload begins, in bytes from the start of the file.
+    pub fn header_end(&self) -> u64 {
+        self.prefix.length
+    }
+
     /// Returns a package of which nothing but its identity is known: it has no files, and no bytes
     /// that could be read.
     pub fn named(nevra: Nevra) -> Self {

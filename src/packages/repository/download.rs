@@ -133,11 +133,16 @@ impl<'a> Downloads<'a> {
         let (Some(checksum), Some(cache)) = (checksum, &self.cache) else {
             return Ok(None);
         };
-        let name = format!("{}-{}.rpm", checksum.kind(), checksum.hex());
-        let kept = cache.find(CacheDirectory::Packages, &name)?;
+        let kept = cache.find(CacheDirectory::Packages, &package_name(&checksum))?;
         Ok(kept
             .and_then(|kept| verified(kept, &checksum, None))
             .map(|kept| kept.path))
+    }
+
+    /// Returns where the package of that checksum is once the cache has it.
+    pub fn package_path(&self, checksum: &Checksum) -> Result<PathBuf> {
+        let cache = self.needed_cache()?;
+        Ok(cache.path(CacheDirectory::Packages, &package_name(checksum)))
     }
 
     /// Opens a file in the cache that is the one that is meant; `progress` is told how much of it
@@ -149,12 +154,10 @@ impl<'a> Downloads<'a> {
         progress: &dyn Fn(u64),
     ) -> Result<Kept> {
         let cache = self.needed_cache()?;
-        let suffix = if part == CacheDirectory::Packages {
-            ".rpm"
-        } else {
-            ""
+        let name = match part {
+            CacheDirectory::Packages => package_name(item.checksum),
+            _ => format!("{}-{}", item.checksum.kind(), item.checksum.hex()),
         };
-        let name = format!("{}-{}{suffix}", item.checksum.kind(), item.checksum.hex());
         if let Some(kept) = cache.find(part, &name)? {
             if let Some(kept) = verified(kept, item.checksum, item.size) {
                 progress(item.size.unwrap_or_default());
@@ -284,14 +287,21 @@ impl<'a> Downloads<'a> {
         cache.keep(CacheDirectory::Repositories, &format!("{id}.seen"), &json)
     }
 
-    fn needed_cache(&self) -> Result<&Cache> {
+    /// Returns the cache, without which nothing is fetched.
+    pub fn needed_cache(&self) -> Result<&Cache> {
         self.cache.as_ref().ok_or_else(|| {
             Failure::usage("there is no directory for downloaded files")
                 .hint("give one with --cache-dir DIR, or set HOME or XDG_CACHE_HOME")
         })
     }
 
-    fn fetcher(&self) -> Result<&Fetcher> {
+    /// Says whether nothing may be fetched.
+    pub fn is_offline(&self) -> bool {
+        self.settings.offline
+    }
+
+    /// Returns what fetches.
+    pub fn fetcher(&self) -> Result<&Fetcher> {
         if let Some(fetcher) = self.fetcher.get() {
             return Ok(fetcher);
         }
@@ -349,8 +359,13 @@ fn offline(what: &str) -> Failure {
     .hint("run once without --offline")
 }
 
+/// Returns what a package is called in the cache.
+pub fn package_name(checksum: &Checksum) -> String {
+    format!("{}-{}.rpm", checksum.kind(), checksum.hex())
+}
+
 /// Sorts an error by whether the server's file or the way to it is at fault.
-fn failed(what: &str, error: fetch::Error) -> Failure {
+pub fn failed(what: &str, error: fetch::Error) -> Failure {
     match error {
         error @ fetch::Error::Content { .. } => {
             Failure::refused(anyhow!(error).context(format!("fetching {what}")))

@@ -4,7 +4,10 @@ use resolve::{Catalog, CatalogBuilder, Comparison, Kind};
 use rpm_input::repodata::{Checksum, Entry, Listing, Relation};
 
 /// The version of what [`add`] writes, for the names of catalogs in the cache.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// Longest start of a package that is fetched without the rest, in bytes: that of some hundred thousand
+/// files. There may be one in memory for each connection.
+pub const MAX_HEADER: u64 = 16 << 20;
 
 /// What a repository says of the file of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,9 @@ pub struct PackageFile {
     pub checksum: Checksum,
     /// Its length in bytes; 0 if the repository does not say it.
     pub size: u64,
+    /// Where its header ends, in bytes from the start; none if the repository does not say it, or
+    /// what can't be so.
+    pub header_end: Option<u64>,
 }
 
 /// Adds a package to a catalog. Source packages are none that can be installed.
@@ -50,6 +56,8 @@ pub fn add(builder: &mut CatalogBuilder, listing: &Listing<'_>, evr: &mut String
         "\n",
         &listing.size.to_string(),
         "\n",
+        &header_end(listing).unwrap_or(0).to_string(),
+        "\n",
         base,
         "\n",
         &listing.location,
@@ -61,15 +69,22 @@ pub fn add(builder: &mut CatalogBuilder, listing: &Listing<'_>, evr: &mut String
 /// Returns what the repository says of the file of the package of that index.
 pub fn package_file(catalog: &Catalog, index: usize) -> Option<PackageFile> {
     let text = std::str::from_utf8(catalog.attachment(index)?).ok()?;
-    let mut lines = text.splitn(5, '\n');
+    let mut lines = text.splitn(6, '\n');
     let mut line = || lines.next();
     let (kind, hex) = (line()?, line()?);
     Some(PackageFile {
         checksum: Checksum::parse(kind, hex).ok()?,
         size: line()?.parse().ok()?,
+        header_end: Some(line()?.parse().ok()?).filter(|end| *end > 0),
         base: Some(line()?.to_owned()).filter(|base| !base.is_empty()),
         location: line()?.to_owned(),
     })
+}
+
+/// Returns where the header of a package ends, if what is said of that can be so.
+fn header_end(listing: &Listing<'_>) -> Option<u64> {
+    let (_, end) = listing.header_range?;
+    (end <= MAX_HEADER && end < listing.size).then_some(end)
 }
 
 /// Returns the checksum in hex of the package of that index.

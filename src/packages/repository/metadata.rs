@@ -6,21 +6,23 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::anyhow;
-use resolve::{Catalog, CatalogBuilder, Withheld};
-use rpm_input::DigestAlgorithm;
+use resolve::{Catalog, CatalogBuilder, Nevra, Withheld};
 use rpm_input::repodata::{
     Batch, Checksum, ChecksumHasher, Filelists, Kind, MetadataFile, Modules, Primary, Repomd,
     Retracted,
 };
+use rpm_input::{DigestAlgorithm, Package};
 
 use crate::cache::CacheDirectory;
 use crate::findings::{Finding, kinds};
 use crate::once::Once;
 use crate::packages::repository::download::{Downloads, Item, Small};
+use crate::packages::repository::headers::Wish;
 use crate::packages::repository::keys::{self, Keys};
 use crate::packages::repository::listing::{self, PackageFile};
 use crate::packages::repository::site::{Site, Web};
 use crate::packages::repository::{parallel, url, verify};
+use crate::packages::start::Start;
 use crate::timings::{Stage, Timings};
 use crate::words::failure::{Failure, Result, package_failure};
 
@@ -48,6 +50,9 @@ const MAX_AT_WORK: usize = 4 << 20;
 /// Threads that read packages. More of them would wait for the one that unpacks the file.
 const MAX_THREADS: usize = 4;
 
+/// Compares a file with what is listed of it; says in words what is wrong.
+type Check<'a> = &'a dyn Fn(&Path, &Checksum, Option<u64>) -> std::result::Result<(), String>;
+
 /// A repository's list, and where the files that it names are.
 pub struct Metadata {
     name: String,
@@ -55,9 +60,9 @@ pub struct Metadata {
     repomd: Repomd,
     is_fetched: bool,
     looked_up: Mutex<LookedUp>,
-    /// Files of packages by their index, and whether all of the file was checked: several images of a
-    /// run may hold the same package.
-    checked: Once<(usize, bool), PathBuf>,
+    /// Files of packages that were checked to their ends, by their index: several images of a run may
+    /// hold the same package.
+    checked: Once<usize, PathBuf>,
 }
 
 /// Paths that were looked up in the file lists.
@@ -345,41 +350,78 @@ impl Metadata {
         Ok((file, path.display().to_string()))
     }
 
-    /// Returns the path of the file of a package, fetched if need be and checked: its length
-    /// always, its checksum if `fully`, and in any case if it was fetched.
+    /// Returns the path of the file of a package, fetched if need be and checked.
     pub fn package(
         &self,
         (index, file): (usize, &PackageFile),
-        fully: bool,
         downloads: &Downloads<'_>,
         progress: &dyn Fn(u64),
     ) -> Result<PathBuf> {
-        let find = || self.checked_file(file, fully, downloads, progress);
-        let path = self.checked.get((index, fully), find)?;
+        let find = || match self.item(file)? {
+            Some(item) => {
+                let kept = downloads.item(CacheDirectory::Packages, &item, progress)?;
+                Ok(kept.path)
+            }
+            None => self.local_package(file, &verify::file),
+        };
+        let path = self.checked.get(index, find)?;
         progress(file.size);
         Ok(PathBuf::clone(&path))
     }
 
-    fn checked_file(
+    /// Returns the start of the file of a package: of one in a directory, of which only the length is
+    /// checked, or as it comes without the rest. Where it can't be had so, the whole file is fetched.
+    pub fn start(
         &self,
-        file: &PackageFile,
-        fully: bool,
+        (index, file): (usize, &PackageFile),
+        listed: &Nevra,
         downloads: &Downloads<'_>,
         progress: &dyn Fn(u64),
-    ) -> Result<PathBuf> {
-        let size = Some(file.size).filter(|size| *size > 0);
-        if let Some(urls) = self.urls(&file.location, file.base.as_deref())? {
-            let item = Item {
-                what: format!("{} of {}", file.location, self.name),
-                urls,
-                direct: self.is_direct(),
-                checksum: &file.checksum,
-                size,
-                limit: MAX_PACKAGE,
-            };
-            let kept = downloads.item(CacheDirectory::Packages, &item, progress)?;
-            return Ok(kept.path);
+    ) -> Result<Start> {
+        let Some(item) = self.item(file)? else {
+            let check = |path: &Path, _: &Checksum, size| verify::length(path, size);
+            return self.local_package(file, &check).map(Start::File);
+        };
+        let wish = Wish {
+            item: &item,
+            listed,
+            end: file.header_end,
+        };
+        if let Some(bytes) = downloads.header(&wish, progress)? {
+            return Ok(Start::Bytes(downloads.package_path(&file.checksum)?, bytes));
         }
+        let path = self.package((index, file), downloads, progress)?;
+        Ok(Start::File(path))
+    }
+
+    /// Keeps the header of a package whose whole file was fetched to this path.
+    pub fn keep_header(
+        &self,
+        file: &PackageFile,
+        (package, path): (&Package, &Path),
+        downloads: &Downloads<'_>,
+    ) -> Result<()> {
+        match &self.site {
+            Site::Web(_) => downloads.keep_header(&file.checksum, package, path),
+            Site::Directory(_) => Ok(()),
+        }
+    }
+
+    /// Returns what is fetched of a package; nothing if it is in a directory.
+    fn item<'a>(&self, file: &'a PackageFile) -> Result<Option<Item<'a>>> {
+        let urls = self.urls(&file.location, file.base.as_deref())?;
+        Ok(urls.map(|urls| Item {
+            what: format!("{} of {}", file.location, self.name),
+            urls,
+            direct: self.is_direct(),
+            checksum: &file.checksum,
+            size: Some(file.size).filter(|size| *size > 0),
+            limit: MAX_PACKAGE,
+        }))
+    }
+
+    /// Returns the path of a package in a directory that passes a check.
+    fn local_package(&self, file: &PackageFile, check: Check<'_>) -> Result<PathBuf> {
         let path = self.local_path(&file.location)?;
         if files::if_there(files::open(&path, files::Links::Follow))?.is_none() {
             return Err(Failure::io(
@@ -387,11 +429,8 @@ impl Metadata {
                 anyhow!("{} lists it, but it is missing", self.name),
             ));
         }
-        let checked = match fully {
-            true => verify::file(&path, &file.checksum, size),
-            false => verify::length(&path, size),
-        };
-        match checked {
+        let size = Some(file.size).filter(|size| *size > 0);
+        match check(&path, &file.checksum, size) {
             Ok(()) => Ok(path),
             Err(reason) => Err(Failure::refused(anyhow!("{}: {reason}", path.display()))
                 .hint("the repository's metadata describe other packages: run createrepo_c again")),
@@ -680,15 +719,14 @@ mod tests {
             base: None,
             checksum,
             size: 0,
+            header_end: None,
         };
         let said = |length, is_package| {
             let url = promise(length);
             let metadata = metadata(web(std::slice::from_ref(&url)));
             let downloads = Downloads::new(&settings).unwrap();
             let failure = match is_package {
-                true => metadata
-                    .package((0, &package), true, &downloads, &|_| {})
-                    .err(),
+                true => metadata.package((0, &package), &downloads, &|_| {}).err(),
                 false => metadata.metadata_file(&listed, &downloads).err(),
             };
             let said = format!("{:#}", failure.unwrap().source);

@@ -6,11 +6,14 @@
 //!           URL, DIR  each time     once       the cache                size and checksum checked
 //! ```
 //!
+//! For a plan the header of a package does, which is fetched without the rest where that can be.
+//!
 //! A directory without `repodata/` is a repository of its RPM files, read header by header.
 //! Nothing is fetched but from URLs that the user named, and what comes from there is checked
 //! against `repomd.xml` before it is used. A repository in a directory is read where it lies.
 
 mod download;
+mod headers;
 mod keys;
 mod listing;
 mod memory;
@@ -38,7 +41,7 @@ pub use download::{Downloads, Settings};
 pub use memory::Seen;
 pub use option::{below, moved, named};
 pub use plain::{files_of, header as read_header, rpm_files};
-pub use retrieve::retrieve;
+pub use retrieve::{Extent, retrieve};
 #[cfg(test)]
 pub use source::Place;
 pub use source::RepositorySource;

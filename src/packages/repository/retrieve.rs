@@ -1,85 +1,164 @@
 //! The files of the packages that were chosen, and their headers.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::anyhow;
-use resolve::Available;
+use resolve::{Available, Nevra};
 use rpm_input::Package;
 
+use crate::findings::Finding;
 use crate::packages::repository::download::Downloads;
 use crate::packages::repository::listing::{self, PackageFile};
-use crate::packages::repository::{CONNECTIONS, Holding, Repository, plain};
+use crate::packages::repository::{CONNECTIONS, Holding, Repository, headers};
+use crate::packages::start::Start;
+use crate::packages::trust::Trust;
 use crate::parallel;
 use crate::report::Report;
 use crate::timings::Stage;
-use crate::words::failure::{Failure, Result, package_failure};
+use crate::words::failure::{Failure, Result};
 
-/// Returns file and header of each chosen package: fetched where it is remote, and checked against
-/// what the repository says of it. With `fully`, local files are hashed, too; they need not be for
-/// a plan.
+/// How much of packages is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Their headers, for a plan.
+    Headers,
+    /// All of them.
+    Whole,
+}
+
+/// A package that was retrieved.
+#[derive(Debug)]
+pub struct Retrieved {
+    /// Where its header was read.
+    pub start: Start,
+    /// What that says.
+    pub package: Package,
+    /// What is to be said of its signatures.
+    pub findings: Vec<Finding>,
+}
+
+/// Returns each chosen package: fetched where it is remote, and checked against what the repository
+/// says of it. Where `trust` is given, it judges the signatures.
 pub fn retrieve(
     repositories: &[Repository],
     chosen: &[Available],
-    fully: bool,
+    extent: Extent,
+    trust: Option<&Trust>,
     downloads: &Downloads<'_>,
     report: &Report,
-) -> Result<Vec<(PathBuf, Package)>> {
+) -> Result<Vec<Retrieved>> {
     let listed: Result<Vec<_>> = chosen
         .iter()
         .map(|one| listed(repositories, *one))
         .collect();
     let listed = listed?;
-    let total = listed
-        .iter()
-        .map(|(_, file)| file.as_ref().map_or(0, |file| file.size))
-        .sum();
+    let total = listed.iter().map(|one| one.length(extent)).sum();
     let bar = report.bar("fetch", total);
-    let items: Vec<_> = chosen.iter().zip(&listed).collect();
-    let retrieve = |one: Available, repository: &Repository, file: &Option<PackageFile>| {
+    let retrieve = |one: &Listed<'_>| {
         let before = Cell::new(0);
         let progress = |length: u64| {
             bar.inc(length.saturating_sub(before.get()));
             before.set(length.max(before.get()));
         };
-        let path = match (&*repository.holding, file) {
-            (Holding::Files(files), _) => files.get(one.index).cloned(),
-            (Holding::Listed(metadata), Some(file)) => {
-                Some(metadata.package((one.index, file), fully, downloads, &progress)?)
-            }
-            (Holding::Listed(_), None) => None,
+        let start = one.start(extent, downloads, &progress)?;
+        let package = start.package()?;
+        let (repository, nevra) = (one.repository, &one.nevra);
+        if !headers::is_same(nevra, &package.nevra) {
+            let found = &package.nevra;
+            return Err(Failure::refused(anyhow!(
+                "{} lists {nevra}, but the file is {found}",
+                repository.name
+            )));
+        }
+        if let Start::File(path) = &start {
+            one.keep_header(&package, path, downloads)?;
+        }
+        let findings = match trust {
+            Some(trust) => trust.check(&package, &start, repository.keyring.as_ref())?,
+            None => Vec::new(),
         };
-        let path = path.ok_or_else(|| lost(repository))?;
-        let package = plain::header(&path).map_err(package_failure)?;
-        check_identity(repository, one.index, &package)?;
-        Ok((path, package))
-    };
-    let result = parallel::map(&items, CONNECTIONS, |(one, (repository, file))| {
-        let threads = CONNECTIONS.min(items.len());
-        let timings = report.timings();
-        timings.help(Stage::Packages, threads, || {
-            retrieve(**one, repository, file)
+        Ok(Retrieved {
+            start,
+            package,
+            findings,
         })
+    };
+    let result = parallel::map(&listed, CONNECTIONS, |one| {
+        let threads = CONNECTIONS.min(listed.len());
+        let timings = report.timings();
+        timings.help(Stage::Packages, threads, || retrieve(one))
     });
     bar.finish_and_clear();
+    downloads.shrink_headers();
     result
 }
 
-fn listed(
-    repositories: &[Repository],
-    one: Available,
-) -> Result<(&Repository, Option<PackageFile>)> {
+/// A package as its repository lists it.
+struct Listed<'a> {
+    repository: &'a Repository,
+    index: usize,
+    nevra: Nevra,
+    /// What metadata say of its file; none where there are no metadata.
+    file: Option<PackageFile>,
+}
+
+impl Listed<'_> {
+    /// Returns how many bytes of it are needed, as far as that is known.
+    fn length(&self, extent: Extent) -> u64 {
+        match (&self.file, extent) {
+            (Some(file), Extent::Headers) => file.header_end.unwrap_or(file.size),
+            (Some(file), Extent::Whole) => file.size,
+            (None, _) => 0,
+        }
+    }
+
+    fn start(
+        &self,
+        extent: Extent,
+        downloads: &Downloads<'_>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Start> {
+        match (&*self.repository.holding, &self.file) {
+            (Holding::Files(files), _) => {
+                let path = files.get(self.index).cloned();
+                path.map(Start::File).ok_or_else(|| lost(self.repository))
+            }
+            (Holding::Listed(_), None) => Err(lost(self.repository)),
+            (Holding::Listed(metadata), Some(file)) => {
+                let listed = (self.index, file);
+                match extent {
+                    Extent::Headers => metadata.start(listed, &self.nevra, downloads, progress),
+                    Extent::Whole => {
+                        let path = metadata.package(listed, downloads, progress)?;
+                        Ok(Start::File(path))
+                    }
+                }
+            }
+        }
+    }
+
+    fn keep_header(&self, package: &Package, path: &Path, downloads: &Downloads<'_>) -> Result<()> {
+        match (&*self.repository.holding, &self.file) {
+            (Holding::Listed(metadata), Some(file)) => {
+                metadata.keep_header(file, (package, path), downloads)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn listed(repositories: &[Repository], one: Available) -> Result<Listed<'_>> {
     let repository = repositories
         .get(one.repository)
         .ok_or_else(|| Failure::refused(anyhow!("a package of no repository was chosen")))?;
-    let file = match &*repository.holding {
-        Holding::Files(_) => None,
-        Holding::Listed(_) => {
-            let file = listing::package_file(&repository.catalog, one.index);
-            Some(file.ok_or_else(|| lost(repository))?)
-        }
-    };
-    Ok((repository, file))
+    let nevra = repository.catalog.nevra(one.index);
+    Ok(Listed {
+        repository,
+        index: one.index,
+        nevra: nevra.ok_or_else(|| lost(repository))?,
+        file: listing::package_file(&repository.catalog, one.index),
+    })
 }
 
 fn lost(repository: &Repository) -> Failure {
@@ -88,58 +167,4 @@ fn lost(repository: &Repository) -> Failure {
         repository.name
     ))
     .hint("remove the directory catalogs in the cache")
-}
-
-/// Checks that a file holds the package that the repository lists there.
-fn check_identity(repository: &Repository, index: usize, package: &Package) -> Result<()> {
-    let Some(listed) = repository.catalog.nevra(index) else {
-        return Err(lost(repository));
-    };
-    let found = &package.nevra;
-    match is_same(&listed, found) {
-        true => Ok(()),
-        false => Err(Failure::refused(anyhow!(
-            "{} lists {listed}, but the file is {found}",
-            repository.name
-        ))),
-    }
-}
-
-/// Says whether a header has the identity that metadata state. No epoch is epoch 0.
-fn is_same(listed: &resolve::Nevra, found: &rpm_input::Nevra) -> bool {
-    listed.name == found.name
-        && listed.arch == found.arch
-        && listed.evr.epoch.unwrap_or(0) == found.epoch.unwrap_or(0)
-        && listed.evr.version == found.version
-        && listed.evr.release == found.release
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_has_the_identity_that_metadata_state() {
-        let found = |epoch| rpm_input::Nevra {
-            name: "a".to_owned(),
-            epoch,
-            version: "1".to_owned(),
-            release: "2".to_owned(),
-            arch: "x86_64".to_owned(),
-        };
-        for (listed, epoch, same) in [
-            ("a-1-2.x86_64", None, true),
-            ("a-1-2.x86_64", Some(0), true),
-            ("a-0:1-2.x86_64", None, true),
-            ("a-3:1-2.x86_64", Some(3), true),
-            ("a-1-2.x86_64", Some(3), false),
-            ("b-1-2.x86_64", None, false),
-            ("a-2-2.x86_64", None, false),
-            ("a-1-3.x86_64", None, false),
-            ("a-1-2.i686", None, false),
-        ] {
-            let listed = resolve::Nevra::parse(listed).unwrap();
-            assert_eq!(is_same(&listed, &found(epoch)), same, "{listed} {epoch:?}");
-        }
-    }
 }

@@ -216,23 +216,24 @@ fn what_metadata_offer() {
 
 #[test]
 fn the_files_of_what_was_chosen() {
+    use Extent::{Headers, Whole};
     let settings = Settings::without_network(None);
     let downloads = Downloads::new(&settings).unwrap();
     let long = [&fixture(TWO)[..], b"x"].concat();
     let mut other = fixture(TWO);
     *other.last_mut().unwrap() ^= 1;
-    for (bytes, fully, expected) in [
-        (Some(fixture(TWO)), true, Ok("clash-two-1-1.noarch")),
-        (Some(fixture(TWO)), false, Ok("clash-two-1-1.noarch")),
+    for (bytes, extent, expected) in [
+        (Some(fixture(TWO)), Whole, Ok("clash-two-1-1.noarch")),
+        (Some(fixture(TWO)), Headers, Ok("clash-two-1-1.noarch")),
         // A plan looks at lengths; a build at contents.
-        (Some(other.clone()), false, Ok("clash-two-1-1.noarch")),
-        (Some(other), true, Err("the file has SHA-256 ")),
+        (Some(other.clone()), Headers, Ok("clash-two-1-1.noarch")),
+        (Some(other), Whole, Err("the file has SHA-256 ")),
         (
             Some(long),
-            false,
+            Headers,
             Err("the file has 2333 bytes, but the repository says 2332"),
         ),
-        (None, false, Err("reading ")),
+        (None, Headers, Err("reading ")),
     ] {
         let scratch = Scratch::new();
         with_metadata(&scratch);
@@ -246,12 +247,12 @@ fn the_files_of_what_was_chosen() {
             repository: 0,
             index,
         });
-        let found = retrieve(&[repository], &chosen, fully, &downloads, &report());
+        let found = retrieve(&[repository], &chosen, extent, None, &downloads, &report());
         match (found, expected) {
             (Ok(found), Ok(expected)) => {
                 let found: Vec<_> = found
                     .into_iter()
-                    .map(|(path, package)| (path, package.nevra.to_string()))
+                    .map(|one| (one.start.path().to_owned(), one.package.nevra.to_string()))
                     .collect();
                 let one = scratch.path().join("p/the one.rpm");
                 assert_eq!(
@@ -274,6 +275,7 @@ fn the_files_of_what_was_chosen() {
 
 #[test]
 fn a_file_is_the_package_that_is_listed() {
+    use Extent::Whole;
     let settings = Settings::without_network(None);
     let downloads = Downloads::new(&settings).unwrap();
     let solvable = |file: &str| solvable(&read_header(file.as_ref()).unwrap());
@@ -294,8 +296,8 @@ fn a_file_is_the_package_that_is_listed() {
             repository: 0,
             index,
         }];
-        let found = retrieve(&[repository], &chosen, true, &downloads, &report());
-        let found = found.map(|found| found[0].1.nevra.to_string());
+        let found = retrieve(&[repository], &chosen, Whole, None, &downloads, &report());
+        let found = found.map(|found| found[0].package.nevra.to_string());
         let found = found.map_err(|failure| failure.source.to_string());
         assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned));
     }
@@ -592,10 +594,18 @@ fn a_repository_on_the_network_that_is_not_checked_is_a_finding() {
 #[test]
 fn what_a_catalog_keeps_of_a_file() {
     let checksum = Checksum::parse("sha256", &"0f".repeat(32)).unwrap();
-    for (base, size, location) in [
-        (None, 7, "a/b.rpm"),
-        (Some("http://a/"), 0, "b"),
-        (None, 1, "with\nline"),
+    const MAX: u64 = 16_777_216;
+    for (base, size, location, header_range, header_end) in [
+        (None, 7, "a/b.rpm", None, None),
+        (Some("http://a/"), 0, "b", None, None),
+        (None, 1, "with\nline", None, None),
+        (None, 9, "b", Some((5, 8)), Some(8)),
+        // What can't be so is not said: there is a payload, and a header is not that long.
+        (None, 9, "b", Some((5, 9)), None),
+        (None, 0, "b", Some((5, 8)), None),
+        (None, 1 << 40, "b", Some((5, MAX)), Some(MAX)),
+        (None, 1 << 40, "b", Some((5, MAX + 1)), None),
+        (None, 1 << 40, "b", Some((5, u64::MAX)), None),
     ] {
         let listing = rpm_input::repodata::Listing {
             name: "a".into(),
@@ -610,7 +620,7 @@ fn what_a_catalog_keeps_of_a_file() {
             entries: Vec::new(),
             files: Vec::new(),
             build_time: 0,
-            header_range: None,
+            header_range,
             installed_size: 0,
         };
         let mut builder = resolve::CatalogBuilder::new();
@@ -621,6 +631,7 @@ fn what_a_catalog_keeps_of_a_file() {
             base: base.map(str::to_owned),
             checksum: checksum.clone(),
             size,
+            header_end,
         };
         assert_eq!(listing::package_file(&catalog, 0), Some(expected));
         assert_eq!(listing::checksum_hex(&catalog, 0), Some(checksum.hex()));
