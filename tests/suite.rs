@@ -56,6 +56,7 @@ mod network;
 mod numbers;
 mod obs;
 mod opened;
+mod opt;
 mod packaging;
 mod readme;
 mod real;

@@ -304,6 +304,8 @@ impl<'a, 'p> Doer<'a, 'p> {
         if target.contains(['\n', '\0']) {
             return None;
         }
+        let relocated = self.ground.rules.relocated(target);
+        let target = relocated.as_deref().unwrap_or(target);
         match self.place(path) {
             Place::Image(path) => self.put_link(&path, target),
             Place::Host if self.own(path).is_some() => None,

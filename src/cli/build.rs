@@ -281,6 +281,27 @@ pub struct ImageArguments {
     )]
     #[serde(deserialize_with = "settings")]
     pub etc: Vec<Etc>,
+    /// Move what packages have in /opt: `usr` to /usr/lib/opt, with links, units, launchers and scripts
+    /// that name it
+    #[arg(long, value_name = "usr", help_heading = "Rules", value_enum)]
+    #[serde(deserialize_with = "by_name")]
+    pub opt: Option<OptPlace>,
+}
+
+/// Where what packages have in `/opt` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OptPlace {
+    /// Below /usr, which every base leaves to images
+    Usr,
+}
+
+impl OptPlace {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usr => "usr",
+        }
+    }
 }
 
 /// Reads a value that clap knows by name.

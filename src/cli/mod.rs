@@ -23,7 +23,7 @@ use crate::report::Verbosity;
 use crate::words::suggest::nearest;
 use crate::words::text::escaped;
 
-pub use build::{BuildArguments, ImageArguments, LayoutName, Whether};
+pub use build::{BuildArguments, ImageArguments, LayoutName, OptPlace, Whether};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use gate::GateArguments;
 pub use import::ImportArguments;

@@ -44,7 +44,7 @@ fn with_values(command: Command) -> Command {
             "keep" if command.get_name() != "prune" => {
                 rules(|default| matches!(default, Default::On | Default::Base))
             }
-            "drop" => rules(|default| default != Default::Always),
+            "drop" => rules(|default| !matches!(default, Default::Always | Default::Asked)),
             "id" => explain::names().collect(),
             // The parser keeps them for the rest of the run, which is short.
             "client" => (clients::Client::all().iter())

@@ -33,7 +33,7 @@ pub fn run(report: &Report) -> Result<()> {
                     Default::Always => "always",
                     Default::On => "on",
                     Default::Base => "as the base",
-                    Default::Off => "off",
+                    Default::Off | Default::Asked => "off",
                 },
             })
             .collect(),

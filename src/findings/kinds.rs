@@ -213,8 +213,17 @@ kinds! {
         why "systemd follows the link and merges over the directory that it leads to. That is often \
          below /var, where programs expect to write; while an image with files in /opt is merged, \
          they can't.",
-        repair "Nothing to do if nothing else is installed there at run time. If something is, move \
-         the image's files below /usr.";
+        repair "Nothing to do if nothing else is installed there at run time. If something is, build with \
+         --opt usr, which moves the image's files to /usr/lib/opt.";
+
+    NAMES_MOVED: Note "names-moved",
+        "a file names a directory of /opt that is in /usr/lib/opt in the image",
+        why "--opt usr moves /opt to /usr/lib/opt, and writes the new path into links, units, launchers and \
+             scripts of shells. In programs, and in texts that may mean something else, the old path is \
+             still there, and nothing is at it.",
+        repair "See whether the program finds its files by where it is itself, as most do: sysext-build try. \
+                What a library path or a setting names can be given with --overlay, or in a drop-in with \
+                Environment=.";
 
     NO_KERNEL: Fatal "no-kernel",
         "kernel modules are for a kernel that the base does not have",

@@ -198,7 +198,8 @@ impl Inputs {
             base: base(image),
             plan: plan::Settings {
                 overlay: image.overlay.clone(),
-                rules: RuleSet::new(&image.keep, &image.drop)?,
+                rules: RuleSet::new(&image.keep, &image.drop)?
+                    .with_opt_below_usr(image.opt.is_some()),
                 epoch: source_date_epoch()?,
                 naming,
                 matching: image.matching.unwrap_or_default(),

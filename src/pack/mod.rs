@@ -14,6 +14,7 @@ pub mod kept;
 pub mod linkage;
 pub mod modules;
 mod reader;
+mod relocated;
 mod room;
 mod stamps;
 pub mod texts;
@@ -112,6 +113,7 @@ pub fn image(
         Some(Err(failure)) => (None, Some(failure)),
         None => (None, None),
     };
+    let moved = relocated::rewrite(plan, &sources)?;
     let bar = report.bar("pack", plan.size);
     let mut progress = |bytes| bar.inc(bytes);
     let start = Clocks::start();
@@ -133,7 +135,7 @@ pub fn image(
     let (packed, spent, unkept) = finished;
     note(report.timings(), (took, start.passed()), read, spent);
     let packed = Packed {
-        findings: settled.findings,
+        findings: [moved, settled.findings].concat(),
         ..packed
     };
     bar.finish_and_clear();

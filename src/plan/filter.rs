@@ -66,8 +66,10 @@ pub enum CandidateKind {
 enum Step {
     /// Leaves out what the function says yes to.
     Drop(fn(&Candidate) -> bool),
-    /// Moves what is below the first path of a pair to below the second.
+    /// Moves what is below the first path of a pair to below the second, where the first still leads.
     Move(&'static [(&'static str, &'static str)]),
+    /// The same, and nothing leads there by the first path any more.
+    Relocate(&'static [(&'static str, &'static str)]),
     /// What the composer does, since it alone knows the base: its owners, and what it reads where.
     Composer,
 }
@@ -83,6 +85,8 @@ pub enum Default {
     Base,
     /// Off.
     Off,
+    /// Off, and an option of its own switches it on.
+    Asked,
 }
 
 /// One named rule.
@@ -175,6 +179,13 @@ rules! {
         about: "move /usr/sbin to /usr/bin, where the base has merged them",
         quiet: true,
         step: Step::Move(&[("usr/sbin", "usr/bin")]),
+    };
+    OPT_TO_USR = Rule {
+        name: "opt-to-usr",
+        default: Default::Asked,
+        about: "move /opt to /usr/lib/opt, with the links and texts that name it (--opt usr)",
+        quiet: true,
+        step: Step::Relocate(&[("opt", "usr/lib/opt")]),
     };
     DROP_HOST_JOBS = Rule {
         name: "drop-host-jobs",
@@ -345,8 +356,9 @@ impl RuleSet {
                 .map(|rule| rule.name)
                 .collect()
         };
-        check_known("--keep", keep, &names(|_| true))?;
-        check_known("--drop", drop, &names(|_| true))?;
+        let typed = |default| default != Default::Asked;
+        check_known("--keep", keep, &names(typed))?;
+        check_known("--drop", drop, &names(typed))?;
         if let Some(name) = keep
             .iter()
             .find(|name| names(|default| default == Default::Always).contains(&name.as_str()))
@@ -382,6 +394,30 @@ impl RuleSet {
         rules
     }
 
+    /// Switches on what moves `/opt` below `/usr`, if that is asked.
+    pub fn with_opt_below_usr(mut self, is_asked: bool) -> Self {
+        if is_asked {
+            self.on.insert(OPT_TO_USR.name);
+        }
+        self
+    }
+
+    /// Returns where an absolute path is after moves that leave nothing behind, if they move it.
+    pub fn relocated(&self, path: &str) -> Option<String> {
+        let path = path.strip_prefix('/')?;
+        let pairs = self.rules().find_map(|rule| match rule.step {
+            Step::Relocate(pairs) => Some(pairs),
+            _ => None,
+        })?;
+        let moved = merged(path.as_bytes(), pairs)?;
+        Some(format!("/{}", String::from_utf8(moved).ok()?))
+    }
+
+    /// Returns the rules that are on, in their order.
+    fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        RULES.iter().copied().filter(|rule| self.is_on(rule))
+    }
+
     /// Returns the names of the rules that are on, sorted.
     pub fn names(&self) -> Vec<&'static str> {
         self.on.iter().copied().collect()
@@ -395,8 +431,8 @@ impl RuleSet {
     /// Returns where a link at `path` leads by its text, after the moves of these rules.
     pub fn destination(&self, path: &PathBytes, target: &PathBytes) -> Option<Vec<u8>> {
         let mut place = resolved(path.bytes(), target.bytes())?;
-        for rule in RULES.iter().filter(|rule| self.is_on(rule)) {
-            if let Step::Move(pairs) = rule.step {
+        for rule in self.rules() {
+            if let Step::Move(pairs) | Step::Relocate(pairs) = rule.step {
                 place = merged(&place, pairs).unwrap_or(place);
             }
         }
@@ -405,15 +441,17 @@ impl RuleSet {
 
     /// Sends a candidate through the rules. `moved` is told of each move.
     pub fn judge(&self, file: &mut Candidate, moved: &mut dyn FnMut(&'static Rule)) -> Verdict {
-        for rule in RULES.iter().copied().filter(|rule| self.is_on(rule)) {
-            match rule.step {
+        for rule in self.rules() {
+            let relocation = match rule.step {
                 Step::Drop(says_yes) if says_yes(file) => return Verdict::Dropped(rule),
-                Step::Move(pairs) => match relocate(file, pairs) {
-                    Relocation::Stays => {}
-                    Relocation::Moved => moved(rule),
-                    Relocation::Vanishes => return Verdict::Dropped(rule),
-                },
-                Step::Drop(_) | Step::Composer => {}
+                Step::Move(pairs) => relocate(file, pairs, false),
+                Step::Relocate(pairs) => relocate(file, pairs, true),
+                Step::Drop(_) | Step::Composer => Relocation::Stays,
+            };
+            match relocation {
+                Relocation::Stays => {}
+                Relocation::Moved => moved(rule),
+                Relocation::Vanishes => return Verdict::Dropped(rule),
             }
         }
         Verdict::Kept
@@ -433,8 +471,9 @@ fn merged(path: &[u8], pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
     Some([to.as_bytes(), path.get(from.len()..)?].concat())
 }
 
-/// Moves a candidate by the first pair that fits, and mends a relative link that the move breaks.
-fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
+/// Moves a candidate by the first pair that fits, and mends a link that the move breaks: a relative
+/// one that is moved, and where nothing is left behind, every one that leads there.
+fn relocate(file: &mut Candidate, pairs: &[(&str, &str)], is_all: bool) -> Relocation {
     // The link that the merge itself put there: /bin -> usr/bin.
     if matches!(file.kind, CandidateKind::Symlink(_))
         && pairs.iter().any(|(from, _)| file.path == *from)
@@ -442,22 +481,31 @@ fn relocate(file: &mut Candidate, pairs: &[(&str, &str)]) -> Relocation {
         return Relocation::Vanishes;
     }
     let new_path = merged(file.path.bytes(), pairs);
+    let mut is_mended = false;
     if let CandidateKind::Symlink(target) = &mut file.kind {
         let place = new_path.as_deref().unwrap_or(file.path.bytes());
         if let Some(points_to) = resolved(file.path.bytes(), target.bytes()) {
-            let points_to = merged(&points_to, pairs).unwrap_or(points_to);
+            let there = merged(&points_to, pairs);
+            let is_gone = is_all && there.is_some();
+            let points_to = there.unwrap_or(points_to);
             if points_to == place {
                 return Relocation::Vanishes;
             }
-            if new_path.is_some()
-                && !target.bytes().starts_with(b"/")
+            let is_absolute = target.bytes().starts_with(b"/");
+            if is_absolute && is_gone {
+                *target = [b"/", &*points_to].concat().into();
+                is_mended = true;
+            } else if (new_path.is_some() || is_gone)
+                && !is_absolute
                 && resolved(place, target.bytes()).as_deref() != Some(&points_to)
             {
                 *target = relative(place, &points_to).into();
+                is_mended = true;
             }
         }
     }
     match new_path {
+        None if is_mended => Relocation::Moved,
         None => Relocation::Stays,
         Some(path) => {
             file.path = path.into();
@@ -649,6 +697,56 @@ mod tests {
         }
     }
 
+    /// Nothing is left in the place of what is moved, so every link that leads there is another.
+    #[test]
+    fn opt_is_moved_with_all_that_leads_to_it() {
+        let off = rules(&[], &[]);
+        let rules = off.clone().with_opt_below_usr(true);
+        for (candidate, expected) in [
+            (file("opt/x/run"), "usr/lib/opt/x/run opt-to-usr"),
+            (file("opt"), "usr/lib/opt opt-to-usr"),
+            (file("usr/opt/x"), "usr/opt/x"),
+            (
+                link("usr/bin/x", "/opt/x/run"),
+                "usr/bin/x -> /usr/lib/opt/x/run opt-to-usr",
+            ),
+            (
+                link("usr/bin/x", "../../opt/x/run"),
+                "usr/bin/x -> ../lib/opt/x/run opt-to-usr",
+            ),
+            (
+                link("bin/x", "/opt/x"),
+                "usr/bin/x -> /usr/lib/opt/x usr-merge opt-to-usr",
+            ),
+            (link("opt/x/a", "b"), "usr/lib/opt/x/a -> b opt-to-usr"),
+            (
+                link("opt/x/a", "/opt/x/b"),
+                "usr/lib/opt/x/a -> /usr/lib/opt/x/b opt-to-usr",
+            ),
+            (
+                link("opt/x/a", "../../usr/bin/b"),
+                "usr/lib/opt/x/a -> ../../../bin/b opt-to-usr",
+            ),
+            (
+                link("opt/x/a", "/usr/bin/b"),
+                "usr/lib/opt/x/a -> /usr/bin/b opt-to-usr",
+            ),
+            (link("usr/bin/x", "/option"), "usr/bin/x -> /option"),
+        ] {
+            assert_eq!(
+                outcome(&rules, candidate.clone()),
+                expected,
+                "{candidate:?}"
+            );
+        }
+        assert_eq!(rules.relocated("/opt/x").as_deref(), Some("/usr/lib/opt/x"));
+        assert_eq!(rules.relocated("opt/x"), None);
+        assert_eq!(off.relocated("/opt/x"), None);
+        // It has an option of its own, and no other spelling.
+        let name = ["opt-to-usr".to_owned()];
+        assert!(RuleSet::new(&[], &name).is_err() && RuleSet::new(&name, &[]).is_err());
+    }
+
     #[test]
     fn chosen_rules() {
         let doc = |path: &str| Candidate {
@@ -768,7 +866,14 @@ mod tests {
         let defaults = rules(&[], &[]);
         let off = RULES.iter().filter(|rule| !defaults.is_on(rule));
         let off: Vec<_> = off.map(|rule| rule.name).collect();
-        assert_eq!(off, ["sbin-merge", "drop-docs", "drop-man", "drop-locales"]);
+        let expected = [
+            "sbin-merge",
+            "opt-to-usr",
+            "drop-docs",
+            "drop-man",
+            "drop-locales",
+        ];
+        assert_eq!(off, expected);
         let said = RULES.iter().filter(|rule| !rule.quiet);
         let said: Vec<_> = said.map(|rule| rule.name).collect();
         assert_eq!(

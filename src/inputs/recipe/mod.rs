@@ -165,6 +165,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         keep: added(below.keep, above.keep),
         drop: added(below.drop, above.drop),
         etc: added(below.etc, above.etc),
+        opt: above.opt.or(below.opt),
     }
 }
 

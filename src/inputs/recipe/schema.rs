@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{Key, Kind, OF_THE_WHOLE, keys};
 use crate::alive::places::Treatment;
+use crate::cli::OptPlace;
 use crate::findings::{FINDINGS, Severity};
 use crate::plan::filter::{Default as State, RULES};
 use crate::plan::matching::Matching;
@@ -51,6 +52,10 @@ fn of(key: &Key) -> Value {
     let architectures = || Architecture::every_name().collect::<Vec<_>>();
     match (key.kind, key.name) {
         (_, "arch") => one_of(architectures()),
+        (_, "opt") => {
+            let places = OptPlace::value_variants().iter();
+            one_of(places.map(|place| place.name()).collect())
+        }
         (_, "match") => {
             let names = Matching::value_variants().iter();
             let names =
@@ -58,12 +63,15 @@ fn of(key: &Key) -> Value {
             json!({"type": "string", "enum": names.collect::<Vec<_>>()})
         }
         (_, "keep") => {
-            let rules = RULES.iter().filter(|rule| rule.default != State::Always);
+            let rules = RULES
+                .iter()
+                .filter(|rule| !matches!(rule.default, State::Always | State::Asked));
             let names = rules.map(|rule| rule.name).collect();
             json!({"type": "array", "items": one_of(names)})
         }
         (_, "drop") => {
-            let names = RULES.iter().map(|rule| rule.name).collect();
+            let rules = RULES.iter().filter(|rule| rule.default != State::Asked);
+            let names = rules.map(|rule| rule.name).collect();
             json!({"type": "array", "items": one_of(names)})
         }
         (Kind::Text, _) => text(),

@@ -173,6 +173,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         keep,
         drop,
         etc,
+        opt,
     } = image;
     let mut said = Vec::new();
     for (name, path) in [
@@ -236,6 +237,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
     if !etc.is_empty() {
         said.push(("etc", Value::Settings(etc.clone())));
     }
+    said.extend(opt.map(|opt| ("opt", Value::Text(opt.name().to_owned()))));
     Ok(said)
 }
 

@@ -9,7 +9,7 @@ use super::file::Origin;
 use super::keys::OWN;
 use super::layers::Layers;
 use super::*;
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, OptPlace, Verb};
 use crate::plan::matching::Matching;
 use crate::words::scratch::Scratch;
 use clap::{Args as _, Command, Parser as _};
@@ -80,6 +80,7 @@ fn every_key() {
         keep = ["usr-merge"]
         drop = ["drop-docs", "drop-man"]
         etc = [{ as = "drop" }, { path = "/etc/x=y", as = "factory" }]
+        opt = "usr"
         lock = "../x.lock"
         [[allow]]
         finding = "shadows-base"
@@ -140,6 +141,7 @@ fn every_key() {
             etc: ["drop", "/etc/x=y=factory"]
                 .map(|said| said.parse().unwrap())
                 .into(),
+            opt: Some(OptPlace::Usr),
             lock: Some("dir/../x.lock".into()),
         },
         ..BuildArguments::default()
@@ -194,6 +196,7 @@ fn every_key_is_known_and_explained() {
             ("keep", "list of strings"),
             ("drop", "list of strings"),
             ("etc", "string or list of tables"),
+            ("opt", "string"),
         ]
     );
     // The option that a key is explained by is its own.
@@ -297,7 +300,7 @@ fn what_makes_no_sense() {
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
              arch, scope, selinux, start, preset, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
-             with, compression, block-size, keep, drop, etc",
+             with, compression, block-size, keep, drop, etc, opt",
         ),
         (
             "packages = \"strace\"",
@@ -505,7 +508,7 @@ fn what_is_written_is_read() {
          --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --preset --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
          --module m:1 --recommends --match auto --with /w --compression xz --block-size 64K \
-         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop",
+         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop --opt usr",
     );
     let text = written::text(&all, &path, "").unwrap();
     let read = recipe(&text).unwrap();
