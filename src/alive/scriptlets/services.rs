@@ -104,10 +104,13 @@ pub fn update_helper(arguments: &[Word]) -> Reading {
     }
 }
 
-/// Returns the full names of units, as systemctl(1) takes short ones.
+/// Returns the full names of units, as systemctl(1) takes short ones, and paths of unit files.
 fn named(units: &[&str]) -> Vec<String> {
     let full = |unit: &&str| match unit.rsplit_once('.') {
-        Some((_, suffix)) if is_suffix(suffix) => (*unit).to_owned(),
+        Some((_, suffix)) if is_suffix(suffix) => {
+            let name = unit.rsplit('/').next();
+            name.unwrap_or_default().to_owned()
+        }
         _ => format!("{unit}.service"),
     };
     units.iter().map(full).collect()

@@ -45,6 +45,10 @@ fn what_commands_come_to() {
             "[Start([\"a.service\", \"b.socket\"])]",
         ),
         (
+            "systemctl enable '/usr/lib/systemd/system/a.service'",
+            "[Start([\"a.service\"])]",
+        ),
+        (
             "systemctl --no-reload preset a.service",
             "[Preset([\"a.service\"])]",
         ),
