@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
-use image::squashfs::{Error, Options, Packer, Unit, Workers};
-use image::{Content, ContentId, Leaf, Stat, Tree};
+use image::squashfs::{Error, Image, Options, Packer, Unit, Workers};
+use image::{Content, ContentId, Leaf, Stat, Tree, Visit};
 use sha2::{Digest as _, Sha256};
 
 const BLOCK: u32 = 4096;
@@ -221,4 +221,59 @@ fn what_is_not_a_unit_is_refused() {
     for refused in [passed, added, ended] {
         assert!(matches!(refused, Err(Error::Unit)));
     }
+}
+
+#[test]
+fn contents_are_read_back_and_others_follow() {
+    let packages = packages();
+    let ids: Vec<_> = packages.iter().flatten().map(|bytes| id(bytes)).collect();
+    let more: Vec<Vec<u8>> = vec![
+        b"made of the others".to_vec(),
+        vec![7; 3 * BLOCK as usize + 1],
+    ];
+    let mut images = Vec::new();
+    for workers in [1, 3] {
+        let mut packer = Packer::new(Cursor::new(Vec::new()), &options(workers)).unwrap();
+        for bytes in packages.iter().flatten() {
+            let size = bytes.len() as u64;
+            packer.add(&id(bytes), size, &mut bytes.as_slice()).unwrap();
+        }
+        let mut seen = Vec::new();
+        let unknown = [ContentId::new("unknown")];
+        let wanted: Vec<_> = unknown.iter().chain(&ids).cloned().collect();
+        let mut packer = packer
+            .look_back(&wanted, &mut |one, bytes| seen.push((one.clone(), bytes)))
+            .unwrap();
+        let expected = packages
+            .iter()
+            .flatten()
+            .map(|bytes| (id(bytes), bytes.clone()));
+        assert!(seen == expected.collect::<Vec<_>>());
+        for bytes in &more {
+            let size = bytes.len() as u64;
+            packer.add(&id(bytes), size, &mut bytes.as_slice()).unwrap();
+        }
+        let mut all = packages.clone();
+        all.push(more.clone());
+        let (out, summary) = packer.finish(&tree(&all)).unwrap();
+        let bytes = out.into_inner();
+        let mut image = Image::open(Cursor::new(bytes.clone())).unwrap();
+        let stored = image.tree().unwrap();
+        for (number, expected) in all.iter().flatten().enumerate() {
+            let Some(Visit::Leaf(_, leaf)) = stored.get(format!("usr/{number:04}")) else {
+                panic!("{number} is not there");
+            };
+            let Content::File { id, .. } = &leaf.content else {
+                panic!("{number} is no file");
+            };
+            let mut found = Vec::new();
+            image.content(id).unwrap().read_to_end(&mut found).unwrap();
+            assert!(found == *expected, "{number}");
+        }
+        images.push((bytes, summary));
+    }
+    assert!(
+        images[0] == images[1],
+        "the number of workers is in the bytes"
+    );
 }

@@ -56,6 +56,16 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
         block_size: u32,
         workers: &Workers,
     ) -> Result<Self, Error> {
+        Self::resume(output, (compressor, block_size), workers, 0)
+    }
+
+    /// Goes on with an output that has `count` blocks.
+    pub(super) fn resume(
+        output: Output<W>,
+        way: Way,
+        workers: &Workers,
+        count: usize,
+    ) -> Result<Self, Error> {
         let how = match workers.count() {
             0 => return Err(Error::NoWorkers),
             1 => How::Serial(Box::new(Serial {
@@ -66,13 +76,14 @@ impl<W: Write + Seek + Send + 'static> Blocks<W> {
                 clock: workers.clock(),
                 spent: Spent::default(),
             })),
-            _ => How::Threads(Threads::start(output, workers)?),
+            _ => How::Threads(Threads::start(output, workers, count)?),
         };
-        Ok(Self {
-            how,
-            way: (compressor, block_size),
-            count: 0,
-        })
+        Ok(Self { how, way, count })
+    }
+
+    /// Returns how many blocks were handed in.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// Returns an empty buffer, waiting for one if all are on their way. The caller may keep two.
@@ -146,13 +157,13 @@ impl<W: Write + Seek> Serial<W> {
 }
 
 impl<W: Write + Seek + Send + 'static> Threads<W> {
-    fn start(output: Output<W>, workers: &Workers) -> Result<Self, Error> {
+    fn start(output: Output<W>, workers: &Workers, first: usize) -> Result<Self, Error> {
         let (sender, done) = channel();
         let (clock, threads) = (workers.clock(), workers.count());
         let crew = workers.crew()?;
         let writer = spawn("squashfs-writer", move || {
             let mut compress = vec![Duration::ZERO; threads];
-            let output = write_in_order(output, &done, &mut compress)?;
+            let output = write_in_order(output, first, &done, &mut compress)?;
             let mut spent = Spent {
                 write: Busy::of_thread(clock()),
                 ..Spent::default()
@@ -211,15 +222,15 @@ impl<W> Drop for Threads<W> {
     }
 }
 
-/// The writer: puts blocks in the order of their numbers until there are no more. Adds to `compress`
-/// what each thread took.
+/// The writer: puts blocks in the order of their numbers, from `next` until there are no more. Adds to
+/// `compress` what each thread took.
 fn write_in_order<W: Write + Seek>(
     mut output: Output<W>,
+    mut next: usize,
     done: &Receiver<Done>,
     compress: &mut [Duration],
 ) -> Result<Output<W>, Stopped> {
     let mut early = BTreeMap::new();
-    let mut next = 0;
     for done in done {
         if let Some(busy) = compress.get_mut(done.thread) {
             *busy += done.busy;

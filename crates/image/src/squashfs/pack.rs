@@ -7,10 +7,10 @@
 //! to unpack other files' bytes for it.
 
 use std::collections::VecDeque;
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 
 use super::blocks::Blocks;
-use super::compressors::{Compressor, Encoder};
+use super::compressors::{Compressor, Decoder, Encoder};
 use super::contents::{Contents, Packed, Place};
 use super::error::Error;
 use super::filling::Filling;
@@ -20,7 +20,7 @@ use super::format::{
 };
 use super::inodes::Tables;
 use super::metadata::{Lookup, raw_block};
-use super::place::{Output, Placed};
+use super::place::{Output, Placed, Stored};
 use super::spent::Spent;
 use super::unit::{Unit, Units};
 use super::workers::{Buffer, Workers};
@@ -93,6 +93,8 @@ pub struct Packer<W: Write + Seek + Send + 'static> {
     /// Block number of each fragment block.
     fragments: Vec<usize>,
     summary: Summary,
+    /// What it took until it looked back.
+    spent: Spent,
     /// An error was returned; what follows would be wrong.
     failed: bool,
 }
@@ -129,6 +131,7 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
             stored: None,
             fragments: Vec::new(),
             summary: Summary::default(),
+            spent: Spent::default(),
             failed: false,
         })
     }
@@ -274,7 +277,8 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
             return Err(Error::Abandoned);
         }
         self.close_fragment()?;
-        let (mut output, spent) = self.blocks.finish()?;
+        let (mut output, mut spent) = self.blocks.finish()?;
+        spent.add(self.spent);
         self.contents.placed = output.finish_blocks()?;
         let fragments: Vec<Placed> = self
             .fragments
@@ -366,6 +370,71 @@ impl<W: Write + Seek + Send + 'static> Packer<W> {
         }
         self.filling = Filling::new(self.options.block_size);
         Ok(())
+    }
+}
+
+impl<W: Read + Write + Seek + Send + 'static> Packer<W> {
+    /// Reads contents back that were added, for a file that is made of them: waits until all is
+    /// written, and calls `see` with each of these that is known. More can be added then; what shares a
+    /// block with others begins a new one.
+    pub fn look_back(
+        mut self,
+        ids: &[ContentId],
+        see: &mut dyn FnMut(&ContentId, Vec<u8>),
+    ) -> Result<Self, Error> {
+        if self.failed {
+            return Err(Error::Abandoned);
+        }
+        self.close_fragment()?;
+        let (compressor, block_size) = (self.options.compressor, self.options.block_size);
+        let count = self.blocks.count();
+        let (mut output, spent) = self.blocks.finish()?;
+        self.spent.add(spent);
+        let failed = |problem: String| Error::Output(io::Error::other(problem));
+        let decoder = Decoder::new(compressor.number(), block_size);
+        let mut decoder = decoder.map_err(|_| failed(format!("{compressor} is not read")))?;
+        let mut unpacked = |output: &mut Output<W>, number: usize| {
+            let block = output.read_back(number)?;
+            match block {
+                Stored::Raw(bytes) => Ok(bytes),
+                Stored::Packed(bytes) => {
+                    let bytes = decoder.decode(&bytes, block_size as usize);
+                    bytes.map_err(failed)
+                }
+                Stored::Hole => Ok(vec![0; block_size as usize]),
+            }
+        };
+        let mut last: Option<(usize, Vec<u8>)> = None;
+        for id in ids {
+            let Some(packed) = self.contents.packed.get(id).copied() else {
+                continue;
+            };
+            let size = usize::try_from(packed.size).unwrap_or(usize::MAX);
+            let mut bytes = Vec::new();
+            match packed.place() {
+                Place::Fragment(fragment, offset) => {
+                    let number = self.fragments[fragment as usize];
+                    let (_, block) = match last.take().filter(|(known, _)| *known == number) {
+                        Some(known) => last.insert(known),
+                        None => last.insert((number, unpacked(&mut output, number)?)),
+                    };
+                    let content = block.get(offset as usize..).unwrap_or_default();
+                    bytes.extend(content.get(..size).unwrap_or(content));
+                }
+                Place::Blocks(first) => {
+                    let blocks = packed.size.div_ceil(block_size.into());
+                    for number in (first as usize..).take(usize::try_from(blocks).unwrap_or(0)) {
+                        bytes.extend(unpacked(&mut output, number)?);
+                    }
+                    bytes.truncate(size);
+                }
+            }
+            see(id, bytes);
+        }
+        output.go_on()?;
+        let workers = &self.options.workers;
+        self.blocks = Blocks::resume(output, (compressor, block_size), workers, count)?;
+        Ok(self)
     }
 }
 

@@ -6,7 +6,7 @@
 //! filled with zeros; nothing in SquashFS asks that the data of two files touch.
 
 use std::borrow::Cow;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::error::Error;
 use super::format::{BLOCK_RAW, PADDING, SUPERBLOCK_SIZE};
@@ -41,6 +41,16 @@ impl Placed {
     pub(super) fn length(&self) -> u32 {
         self.word & !BLOCK_RAW
     }
+}
+
+/// A block that is read back.
+pub(super) enum Stored {
+    /// As it was.
+    Raw(Vec<u8>),
+    /// Compressed.
+    Packed(Vec<u8>),
+    /// All zeros, of which nothing is stored.
+    Hole,
 }
 
 /// The image being written.
@@ -175,6 +185,33 @@ impl<W: Write + Seek> Output<W> {
             left -= step;
         }
         Ok(())
+    }
+}
+
+impl<W: Read + Write + Seek> Output<W> {
+    /// Reads a block back. What follows must not be put before [`go_on`](Self::go_on).
+    pub(super) fn read_back(&mut self, number: usize) -> Result<Stored, Error> {
+        self.write_held()?;
+        let Some(placed) = self.placed.get(number).copied() else {
+            return Err(Error::Abandoned);
+        };
+        if placed.word == 0 {
+            return Ok(Stored::Hole);
+        }
+        let mut bytes = vec![0; placed.length() as usize];
+        (self.out.seek(SeekFrom::Start(placed.start)))
+            .and_then(|_| self.out.read_exact(&mut bytes))
+            .map_err(Error::Output)?;
+        Ok(match placed.word & BLOCK_RAW {
+            0 => Stored::Packed(bytes),
+            _ => Stored::Raw(bytes),
+        })
+    }
+
+    /// Returns to the end, where the next block is put.
+    pub(super) fn go_on(&mut self) -> Result<(), Error> {
+        let end = self.out.seek(SeekFrom::Start(self.position));
+        end.map(drop).map_err(Error::Output)
     }
 }
 

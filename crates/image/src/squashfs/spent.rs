@@ -39,6 +39,13 @@ impl Busy {
         self.longest = self.longest.max(time);
     }
 
+    /// Adds what as many threads were busy later.
+    fn add(&mut self, later: Self) {
+        self.threads = self.threads.max(later.threads);
+        self.all += later.all;
+        self.longest += later.longest;
+    }
+
     /// Adds what the only thread was busy.
     pub(super) fn of_one_thread(&mut self, time: Duration) {
         *self = Self::of_thread(self.all + time);
@@ -52,4 +59,12 @@ pub struct Spent {
     pub compress: Busy,
     /// Writing them, in their order.
     pub write: Busy,
+}
+
+impl Spent {
+    /// Adds what packing took later.
+    pub(super) fn add(&mut self, later: Self) {
+        self.compress.add(later.compress);
+        self.write.add(later.write);
+    }
 }
