@@ -49,6 +49,8 @@ seeds() {
         if as -o "$2/plain" "$work/module.s" 2> /dev/null; then
             for packer in gzip xz zstd; do "$packer" -c "$2/plain" > "$2/$packer" || true; done
         else printf '\177ELF\2\1\1' > "$2/plain"; fi ;;
+    caches)
+        printf '<schemalist><enum id="e"><value nick="one" value="1"/></enum></schemalist>\0<schemalist gettext-domain="x"><schema id="a" path="/a/"><key name="b" type="a{sv}"><default l10n="messages">{"c": &lt;[1, 2.5]>}</default></key><key name="d" enum="e"><aliases><alias value="f" target="one"/></aliases><default>"one"</default></key><key name="g" type="i"><range min="0"/><default>1</default></key></schema></schemalist>\0[a:X]\ng=2\n' > "$2/schemas" ;;
     dependencies) printf '(a >= 1:2-3 if (b or /usr/bin/c))' > "$2/rich" ;;
     repodata)
         printf '<metadata packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="a"/><format><rpm:provides><rpm:entry name="a" flags="EQ" ver="1"/></rpm:provides><file>/usr/bin/tool</file></format></package></metadata>' > "$2/primary"

@@ -220,13 +220,17 @@ pub fn say_match(planned: &Planned, report: &Report) {
     }
 }
 
-/// Says what scriptlets come to, what is started, and what is done on the host after a merge.
+/// Says what scriptlets come to, what is started, which caches are made, and what is done on the host
+/// after a merge.
 pub fn say_alive(planned: &Planned, report: &Report) {
     if let Some(summary) = &planned.scriptlets {
         report.stage("scripts", summary);
     }
     if !planned.started.are_none() {
         report.stage("start", &planned.started.described());
+    }
+    for cache in planned.plan.caches.described() {
+        report.stage("cache", &cache);
     }
     if let Some(unit) = &planned.merge_unit {
         report.stage("merge", &format!("then, on the host: {}", unit.described()));

@@ -93,6 +93,18 @@ impl Inside {
         copied.map_err(|error| image_failure(&self.path, error))
     }
 
+    /// Returns the tree, and a function that reads a content which is not longer than so many bytes.
+    pub fn tree_and_contents(&mut self) -> (&Tree, impl FnMut(&ContentId, u64) -> Option<Vec<u8>>) {
+        let Self { tree, reader, .. } = self;
+        let content = |id: &ContentId, limit: u64| {
+            let mut bytes = Vec::new();
+            let content = reader.open_content(id).ok()?;
+            content.take(limit + 1).read_to_end(&mut bytes).ok()?;
+            (bytes.len() as u64 <= limit).then_some(bytes)
+        };
+        (tree, content)
+    }
+
     /// Returns the tree, and a function that gives a content of it an id that means the same
     /// everywhere: its SHA-256.
     pub fn tree_and_digest(&mut self) -> (&Tree, impl FnMut(&ContentId) -> Result<ContentId>) {

@@ -373,7 +373,7 @@ impl<'a> Making<'a> {
         let output = (directory.temporary()?, &self.run.hands);
         let chosen = &mut selection.chosen;
         self.turn.pack();
-        let mut packed = pack::image(&mut planned.plan, chosen, &inputs.packing, output, report)?;
+        let mut packed = pack::image(planned, chosen, &inputs.packing, output, report)?;
         self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,

@@ -35,6 +35,7 @@ mod clients;
 mod completion;
 mod crowd;
 mod delivery;
+mod desktop;
 mod determinism;
 mod docs;
 mod english;

@@ -7,6 +7,7 @@ use image::{Tree, Visit};
 use linkage::PROGRAM_DIRECTORIES;
 use rpm_input::Package;
 
+use super::caches::Caches;
 use super::effects::{Doer, Ground};
 use super::scriptlets::{self, Effect, Line, Reading, Step};
 use super::services::{self, Presets, Started};
@@ -293,17 +294,20 @@ impl Done {
                 findings.push(finding);
             }
         }
-        let indexes = self
-            .indexes
-            .iter()
-            .filter(|(program, _)| !is_needless(program));
-        findings.extend(indexes.map(|(program, who)| {
+        Ok((started, findings))
+    }
+
+    /// Names the programs whose index is not made; those of `caches` are, or it is said why not.
+    pub fn not_made(&self, caches: &Caches) -> Vec<Finding> {
+        let indexes = self.indexes.iter();
+        let indexes = indexes.filter(|(program, _)| !is_needless(program) && !caches.know(program));
+        let findings = indexes.map(|(program, who)| {
             let text = format!(
                 "{program}, which {who} runs, makes an index below /usr, and a merged /usr is read-only"
             );
             Finding::new(&kinds::INDEX_NOT_MADE, text)
-        }));
-        Ok((started, findings))
+        });
+        findings.collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! made, read from headers and scriptlets, and made as data. Nothing of a package is run.
 
 pub mod accounts;
+pub mod caches;
 pub mod effects;
 pub mod installation;
 pub mod merge_unit;

@@ -146,8 +146,22 @@ impl<'a> BaseFiles<'a> {
         names.filter_map(|name| name.into_string().ok()).collect()
     }
 
-    /// Reads a file of the root, through links that stay in it; `None` where there is none.
+    /// Says whether packages list a file of such a name in a directory, or below it.
+    pub fn lists(&self, directory: &str, is_wanted: &dyn Fn(&str) -> bool) -> bool {
+        let above = format!("{directory}/").into_bytes();
+        let below = self.owned.range(above.clone()..);
+        let mut names = below.map_while(|(path, _)| path.strip_prefix(&above[..]));
+        names.any(|name| str::from_utf8(name).is_ok_and(is_wanted))
+    }
+
+    /// Reads a text of the root, through links that stay in it; `None` where there is none.
     pub fn text(&self, path: &str, limit: u64) -> Result<Option<String>> {
+        let bytes = self.bytes(path, limit)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Reads a file of the root, through links that stay in it; `None` where there is none.
+    pub fn bytes(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let mut look = |path: &PathBytes| match self.entry(path) {
             BaseEntry::Directory(_) => Step::Directory,
             BaseEntry::Link(target) => Step::Link(target),
@@ -161,8 +175,7 @@ impl<'a> BaseFiles<'a> {
             return Ok(None);
         }
         let file = below(root, path.bytes());
-        let bytes = files::read(&file, limit, Links::Refuse)?;
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(Some(files::read(&file, limit, Links::Refuse)?))
     }
 
     /// Says whether all of its files are at hand, and not just those that packages list.

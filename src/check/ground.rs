@@ -137,8 +137,7 @@ impl<'a> Ground<'a> {
     pub fn look(&self, image: &mut InspectedImage) -> Result<OnBase> {
         let mut found = OnBase::default();
         if let Some(inside) = &mut image.inside {
-            let (tree, mut digest) = inside.tree_and_digest();
-            found.shadows = shadow::shadows(tree, self.files.as_ref(), &mut digest)?;
+            found.shadows = shadow::of_image(inside, self.files.as_ref())?;
             found.findings = shadow::findings(&found.shadows);
             let paths = found.shadows.iter().map(|one| one.path[1..].to_owned());
             found.hides = paths.collect();

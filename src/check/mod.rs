@@ -64,6 +64,8 @@ pub fn plan(
         shadows.extend(kernels.judge_tree(tree));
     }
     let links = Gone::of(&planned.plan, files).links();
+    // What the packages bring there is made again.
+    shadows.retain(|it| it.kind != &kinds::CACHE_HIDDEN || !planned.plan.caches.make(&it.path));
     // What was left out says more than that the link dangles.
     shadows.retain(|it| it.kind != &kinds::DANGLING_LINK || !links.contains_key(&it.path));
     findings.extend(shadow::findings(&shadows));

@@ -22,10 +22,12 @@ use image::{
 use serde::Serialize;
 
 use super::caches::cache_at;
+use crate::alive::caches;
 use crate::alive::places;
 use crate::base::files::{BaseEntry, BaseFiles, HIERARCHIES};
 use crate::base::{Access, harm};
 use crate::findings::{self, Finding, FindingKind, kinds};
+use crate::inspected::Inside;
 use crate::words::failure::Result;
 
 /// Directories that every base has. A merged image's attributes win over the base's.
@@ -145,6 +147,36 @@ pub fn shadows(
     gate.links();
     gate.found.sort();
     Ok(gate.found)
+}
+
+/// Looks at a finished image over a base. A cache that has all that both bring hides nothing.
+pub fn of_image(inside: &mut Inside, base: Option<&BaseFiles<'_>>) -> Result<Vec<Shadow>> {
+    let mut found = {
+        let (tree, mut digest) = inside.tree_and_digest();
+        shadows(tree, base, &mut digest)?
+    };
+    let is_hidden = |one: &&Shadow| one.kind == &kinds::CACHE_HIDDEN;
+    let hidden = found.iter().filter(is_hidden);
+    let hidden: Vec<_> = hidden.map(|one| one.path.clone()).collect();
+    for path in hidden {
+        if is_whole(&path[1..], inside, base) {
+            found.retain(|one| one.path != path);
+        }
+    }
+    Ok(found)
+}
+
+/// Says whether the cache at a path is what is made of the sources of the image and of the base.
+fn is_whole(path: &str, inside: &mut Inside, base: Option<&BaseFiles<'_>>) -> bool {
+    let (tree, mut read) = inside.tree_and_contents();
+    let made = caches::made_again(path, tree, base, &mut read);
+    let Some(Visit::Leaf(_, leaf)) = tree.get(path) else {
+        return false;
+    };
+    match (&leaf.content, made) {
+        (Content::File { id, .. }, Some(made)) => read(id, made.len() as u64) == Some(made),
+        _ => false,
+    }
 }
 
 /// Finds what overlayfs would not take for a mere attribute.

@@ -493,11 +493,18 @@ kinds! {
 
     INDEX_NOT_MADE: Note "index-not-made",
         "an index below /usr does not list what the image brings, and can't be made on the host",
-        why "Schemas of settings, types of files and loaders of pictures are looked up in an index that an \
-             installation makes again. The image can't bring it, since it would hide the base's entries, and \
-             a merged /usr is read-only.",
-        repair "Have the base's own index list them: put the packages into the base. If the programs of the \
+        why "Types of files and loaders of pictures are looked up in an index that an installation makes \
+             again, and a merged /usr is read-only. An image's own would hide the base's entries. That of \
+             schemas of settings is made of those of both, if the base is a root directory or has none.",
+        repair "For schemas of settings, name the root directory of the base: --base ROOT. For others, have \
+                the base's own index list them: put the packages into the base. If the programs of the \
                 image do without: --allow index-not-made.";
+
+    INDEX_INCOMPLETE: Note "index-incomplete",
+        "a file is wrong, so the index that is made of it and of others leaves it out",
+        why "An installation would leave it out, too, and say so where nobody looks. A schema of settings \
+             with an error is not there for programs, which end when they ask for it.",
+        repair "Mend the file or tell its packagers. If nothing asks for it: --allow index-incomplete.";
 
     OVERLAY_REPLACES: Note "overlay-replaces",
         "the overlay replaces a package's file",

@@ -1,7 +1,7 @@
 //! What becomes of an image once it has all its contents: its tables, its digest, its blocks for other
 //! images, and what is read back from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::thread::scope;
@@ -11,12 +11,14 @@ use image::ContentId;
 use image::squashfs::{Busy, Finished, Packer, Spent};
 use store::Temporary;
 
+use crate::findings::Finding;
 use crate::pack::kept::KeptBlocks;
 use crate::pack::linkage::Facts;
 use crate::pack::stamps::Stamps;
 use crate::pack::written::Written;
 use crate::pack::{Packed, modules, packer_failure, texts};
 use crate::parallel::finished;
+use crate::plan::Planned;
 use crate::plan::compose::Plan;
 use crate::timings::{Stage, Timings};
 use crate::words::failure::{Failure, Result};
@@ -45,6 +47,32 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Adds the caches that are made of contents, and says what they leave out.
+    pub fn make_caches(mut self, planned: &mut Planned) -> Result<(Self, Vec<Finding>)> {
+        let mut wanted = planned.plan.caches.contents();
+        if wanted.is_empty() {
+            return Ok((self, Vec::new()));
+        }
+        wanted.sort();
+        wanted.dedup();
+        let mut contents = BTreeMap::new();
+        let mut see = |id: &ContentId, bytes| drop(contents.insert(id.clone(), bytes));
+        self.packer = (self.packer.look_back(&wanted, &mut see)).map_err(packer_failure)?;
+        let (files, findings) = planned.plan.caches.files(&contents);
+        for (path, bytes) in files {
+            let id = planned.plan.insert_made(&path, &bytes)?;
+            if !self.packer.contains(&id) {
+                let size = bytes.len() as u64;
+                let added = self.packer.add(&id, size, &mut bytes.as_slice());
+                added.map_err(packer_failure)?;
+            }
+            // It is in no other image.
+            self.taken.insert(id);
+        }
+        planned.label()?;
+        Ok((self, findings))
+    }
+
     /// Adds the tree. Then the image is hashed, what was compressed is kept, and what has to be known
     /// of the contents is read back, all at once. Says why not all is kept, if it is so.
     pub fn finish(

@@ -42,6 +42,7 @@ use crate::pack::modules::Modules;
 use crate::pack::reader::Source;
 use crate::pack::written::Written;
 use crate::packages::Chosen;
+use crate::plan::Planned;
 use crate::plan::compose::Plan;
 use crate::report::Report;
 use crate::timings::{Clocks, Stage, Timings};
@@ -87,11 +88,11 @@ pub struct Packed {
     pub findings: Vec<Finding>,
 }
 
-/// Packs a plan of these packages; a bar moves meanwhile. Files of which a content records the time
+/// Packs what was planned of these packages; a bar moves meanwhile. Files of which a content records the time
 /// get that time in the plan, see [`times`]. The packages' file lists are dropped when
 /// the last content has been read: of large packages they take as much memory as the rest.
 pub fn image(
-    plan: &mut Plan,
+    planned: &mut Planned,
     chosen: &mut [Chosen],
     packing: &Packing,
     (output, hands): (Temporary, &Hands),
@@ -113,12 +114,12 @@ pub fn image(
         Some(Err(failure)) => (None, Some(failure)),
         None => (None, None),
     };
-    let moved = relocated::rewrite(plan, &sources)?;
-    let bar = report.bar("pack", plan.size);
+    let moved = relocated::rewrite(&mut planned.plan, &sources)?;
+    let bar = report.bar("pack", planned.plan.size);
     let mut progress = |bytes| bar.inc(bytes);
     let start = Clocks::start();
     let taken = take(
-        plan,
+        &planned.plan,
         &sources,
         (packing, hands),
         (output, kept.as_ref()),
@@ -127,6 +128,8 @@ pub fn image(
     for one in chosen {
         one.package.files = Files::default();
     }
+    let (taken, made) = taken.make_caches(planned)?;
+    let plan = &mut planned.plan;
     let settled = times::settle(plan, &taken.stamps)?;
     let reused = taken.reused;
     let (read, took) = (taken.read, start.passed());
@@ -135,7 +138,7 @@ pub fn image(
     let (packed, spent, unkept) = finished;
     note(report.timings(), (took, start.passed()), read, spent);
     let packed = Packed {
-        findings: [moved, settled.findings].concat(),
+        findings: [moved, made, settled.findings].concat(),
         ..packed
     };
     bar.finish_and_clear();

@@ -16,6 +16,7 @@ use image::{Algorithm, Content, ContentId, Leaf, LeafId, Stat, Tree, TreeError, 
 use rpm_input::{DigestAlgorithm, File, FileKind, Files, Package};
 use serde::Serialize;
 
+use crate::alive::caches::Caches;
 use crate::alive::places::Places;
 use crate::alive::tmpfiles::Tmpfiles;
 use crate::base::{Access, Owners};
@@ -23,6 +24,7 @@ use crate::findings::{Finding, kinds};
 use crate::plan::compose::outside::Outside;
 use crate::plan::filter::{self, Candidate, CandidateKind, RULES, Rule, RuleSet, Verdict};
 use crate::plan::overlay::OverlayFile;
+use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::{bytes, counted};
 
@@ -91,6 +93,8 @@ pub struct Plan {
     pub inline: Vec<(ContentId, Vec<u8>)>,
     /// What there is to be outside of `/usr` and `/opt`.
     pub tmpfiles: Tmpfiles,
+    /// Caches that are made of the contents, once these are packed.
+    pub caches: Caches,
     /// What rules left out, in the order of packages and their files.
     pub left_out: Vec<LeftOut>,
     /// What rules moved or changed, in the same order.
@@ -131,6 +135,39 @@ impl Plan {
                 .map_err(Failure::refused)?;
         }
         Ok(())
+    }
+
+    /// Says whether the overlay brings a file.
+    pub fn is_of_overlay(&self, path: &str) -> bool {
+        let Some(image::Visit::Leaf(id, _)) = self.tree.get(path) else {
+            return false;
+        };
+        let origin = self.origins.get(Tree::leaf_index(id));
+        origin.is_some_and(|origin| origin.package == OVERLAY)
+    }
+
+    /// Puts a file that is made here where one may be already; returns the id of its content.
+    pub fn insert_made(&mut self, path: &str, bytes: &[u8]) -> Result<ContentId> {
+        let (size, digest) =
+            sha256(&mut &*bytes).map_err(|error| Failure::io(format!("hashing {path}"), error))?;
+        let id = sha256_id(&digest);
+        let content = Content::File {
+            size,
+            id: id.clone(),
+        };
+        let stat = Stat {
+            mode: 0o644,
+            mtime: self.time,
+            ..Stat::default()
+        };
+        let leaf = Leaf { stat, content };
+        if let Some(image::Visit::Leaf(known, _)) = self.tree.get(path) {
+            *self.tree.leaf_mut(known) = leaf;
+            return Ok(id);
+        }
+        let implicit = Stat::implicit_directory(self.time);
+        (self.tree.insert_leaf(path, leaf, &implicit)).map_err(Failure::refused)?;
+        Ok(id)
     }
 
     /// Looks again for programs that give somebody else's rights, since modes have changed.

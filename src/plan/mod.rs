@@ -21,6 +21,7 @@ use rpm_input::Package;
 use store::Delivery;
 
 use crate::alive::accounts::Accounts;
+use crate::alive::caches::Caches;
 use crate::alive::effects::Ground;
 use crate::alive::installation::Installation;
 use crate::alive::merge_unit::{self, MergeUnit};
@@ -119,6 +120,11 @@ pub fn plan(
     if let Some(files) = files {
         plan.adopt_access(&|path| files.directory_access(path))?;
     }
+    let is_given = |path: &str| plan.is_of_overlay(path);
+    let (caches, found) = Caches::of(&plan.tree, &is_given, files);
+    plan.caches = caches;
+    plan.findings.extend(found);
+    plan.findings.extend(done.not_made(&plan.caches));
     let (mut labels, found) = Labels::of(&settings.labelling, files)?;
     labels.put_on(&mut plan.tree)?;
     plan.findings.extend(found);
@@ -219,6 +225,11 @@ impl Planned {
             identity::insert_text(&mut self.plan, &path, text, BTreeMap::new())?;
         }
         identity::describe(&mut self.plan, &self.identity, settings.updates.as_ref())?;
+        self.label()
+    }
+
+    /// Gives all files their labels.
+    pub fn label(&mut self) -> Result<()> {
         self.labels.put_on(&mut self.plan.tree)
     }
 

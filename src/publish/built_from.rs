@@ -35,6 +35,7 @@ mod part {
     pub const OVERLAY_MODES: &str = "overlay-modes";
     pub const RULES: &str = "rules";
     pub const LABELS: &str = "labels";
+    pub const CACHES: &str = "caches";
     pub const EPOCH: &str = "source-date-epoch";
 }
 
@@ -110,6 +111,10 @@ pub fn of(
     );
     if let Some(labels) = labels(&planned.plan.tree) {
         put(part::LABELS, labels);
+    }
+    let caches = planned.plan.caches.of_base();
+    if !caches.is_empty() {
+        put(part::CACHES, hashed(caches));
     }
     if let Some(epoch) = settings.epoch {
         put(part::EPOCH, epoch.to_string());
@@ -190,6 +195,9 @@ pub fn changes(
     }
     if differs(part::UPDATES) {
         lines.push("the definition of its updates".to_owned());
+    }
+    if differs(part::CACHES) {
+        lines.push("what the base brings into its caches".to_owned());
     }
     if differs(part::TREE) {
         let mut why = Vec::new();

@@ -114,10 +114,7 @@ impl Others {
         if image.linkage.is_none() {
             image.linkage = Some(inside.linkage()?);
         }
-        let shadows = {
-            let (tree, mut digest) = inside.tree_and_digest();
-            shadow::shadows(tree, files, &mut digest)?
-        };
+        let shadows = shadow::of_image(inside, files)?;
         let hides = shadows.iter().map(|one| one.path[1..].to_owned()).collect();
         let member = Member::of(image);
         self.images.extend(member.map(|member| Other {

@@ -1,0 +1,207 @@
+//! Caches of desktops: what their own programs make of an image's files and the base's.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::base::{base, system_package};
+use crate::workshop::{Scratch, output_of, packaged, program, run, text};
+
+const SCHEMAS: &str = "usr/share/glib-2.0/schemas";
+
+/// A schema with one key.
+fn schema(id: &str, default: &str) -> String {
+    format!(
+        "<schemalist><schema id='{id}' path='/{}/'><key name='size' type='i'>\
+         <default>{default}</default></key></schema></schemalist>",
+        id.replace('.', "/")
+    )
+}
+
+/// Makes a package of a directory's files; returns its path.
+fn package(scratch: &Scratch, name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let root = scratch.join(&format!("of-{name}"));
+    write(&root, files);
+    let spec = format!(
+        "Name: {name}\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         %description\nx\n%install\nmkdir -p %{{buildroot}}\ncp -a {0}/usr %{{buildroot}}\n\
+         (cd %{{buildroot}}; find . -type f | sed s/.//) > list\n%files -f list\n\
+         %post\nglib-compile-schemas /{SCHEMAS} || :\n",
+        root.display()
+    );
+    packaged(scratch, name, &spec)
+}
+
+/// Writes files below a directory.
+fn write(root: &Path, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// Builds an image; returns its file, its tree, and what was said.
+fn build(scratch: &Scratch, package: &Path, more: &[&OsStr]) -> (Vec<u8>, PathBuf, String) {
+    let (tree, output) = (scratch.join("tree"), scratch.join("out"));
+    let _ = fs::remove_dir_all(&tree);
+    let outcome = program()
+        .args(["--name", "x", "--image-version", "1", "--arch", "x86_64"])
+        .args(["--allow", "unchecked-base", "--allow", "shadows-base"])
+        .args(["--replace", "--block-cache", "64M", "--tree"])
+        .args([&tree, Path::new("-o"), &output, package])
+        .args(more)
+        .output()
+        .unwrap();
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    (fs::read(output.join("x-1.x86-64.raw")).unwrap(), tree, said)
+}
+
+#[test(programs!("rpm", "rpmbuild", "glib-compile-schemas"))]
+fn schemas_of_image_and_base_are_compiled_together() {
+    let scratch = Scratch::new();
+    let own = schema("org.own", "1");
+    let at = |name: &str| format!("{SCHEMAS}/{name}");
+    let (first, both, wrong) = (
+        at("org.own.gschema.xml"),
+        at("both.gschema.xml"),
+        at("wrong.gschema.xml"),
+    );
+    let new = package(
+        &scratch,
+        "new",
+        &[
+            (&first, &own),
+            (&both, &schema("org.both", "2")),
+            (&wrong, "<schemalist>"),
+            (&at("30_new.gschema.override"), "[org.base]\nsize=7\n"),
+            (&at("gschemas.compiled"), "of the package alone"),
+        ],
+    );
+    let system = system_package(&scratch);
+    let root = base(&scratch, &[&system]);
+    fs::create_dir_all(root.join("usr/bin")).unwrap();
+    write(
+        &root,
+        &[
+            (&at("org.base.gschema.xml"), &schema("org.base", "3")),
+            (&both, &schema("org.both.before", "4")),
+            (
+                &at("mine.gschema.override"),
+                "[org.own]\nsize=8\n[org.base]\nnothing=1\n",
+            ),
+            (&at("gschemas.compiled"), "of the base"),
+        ],
+    );
+    let of_base = [OsStr::new("--base"), root.as_os_str()];
+
+    // What glib-compile-schemas makes where both are merged.
+    let judged = |tree: &Path| {
+        let merged = scratch.join("merged");
+        let _ = fs::remove_dir_all(&merged);
+        for layer in [&root, tree] {
+            let mut copy = Command::new("cp");
+            output_of(copy.args(["-rT"]).args([&layer.join(SCHEMAS), &merged]));
+        }
+        fs::remove_file(merged.join("gschemas.compiled")).unwrap();
+        output_of(Command::new("glib-compile-schemas").arg(&merged));
+        fs::read(merged.join("gschemas.compiled")).unwrap()
+    };
+    let (image, tree, said) = build(&scratch, &new, &of_base);
+    let compiled = fs::read(tree.join(at("gschemas.compiled"))).unwrap();
+    assert!(compiled == judged(&tree), "{said}");
+    let made = format!("/{SCHEMAS}/gschemas.compiled, made of 4 files and 2 of the base");
+    assert!(said.contains(&made), "{said}");
+    assert_eq!(
+        said.matches("left out of gschemas.compiled").count(),
+        1,
+        "{said}"
+    );
+    let left_out = format!("/{wrong} is left out of gschemas.compiled: line 1: ");
+    assert!(said.contains(&left_out), "{said}");
+    assert!(
+        !said.contains("index-not-made") && !said.contains("cache-hidden"),
+        "{said}"
+    );
+
+    // The same from blocks that were kept, and other bytes where the base has changed.
+    let (again, _, said) = build(&scratch, &new, &of_base);
+    assert!(
+        again == image && said.contains("taken from the cache"),
+        "{said}"
+    );
+    let check = |file: &Path| {
+        let arguments = [
+            OsStr::new("check"),
+            "--base".as_ref(),
+            root.as_ref(),
+            file.as_ref(),
+        ];
+        let outcome = run(arguments);
+        text(&outcome.stdout)
+    };
+    let file = scratch.join("out/x-1.x86-64.raw");
+    assert!(!check(&file).contains("cache-hidden"), "{}", check(&file));
+    write(
+        &root,
+        &[(&at("later.gschema.xml"), &schema("org.later", "5"))],
+    );
+    assert!(check(&file).contains("cache-hidden"), "{}", check(&file));
+    let (other, tree, said) = build(&scratch, &new, &of_base);
+    let compiled = fs::read(tree.join(at("gschemas.compiled"))).unwrap();
+    assert!(other != image && compiled == judged(&tree), "{said}");
+
+    // What the overlay brings stays.
+    let overlay = scratch.join("overlay");
+    write(&overlay, &[(&at("gschemas.compiled"), "of somebody")]);
+    let mut arguments = of_base.to_vec();
+    arguments.extend([
+        "--overlay".as_ref(),
+        overlay.as_os_str(),
+        "--allow".as_ref(),
+        "cache-hidden".as_ref(),
+    ]);
+    let (_, tree, said) = build(&scratch, &new, &arguments);
+    let compiled = fs::read_to_string(tree.join(at("gschemas.compiled"))).unwrap();
+    assert_eq!(compiled, "of somebody", "{said}");
+}
+
+#[test(programs!("rpm", "rpmbuild"))]
+fn an_index_is_not_made_where_it_would_hide_the_bases() {
+    let scratch = Scratch::new();
+    let path = format!("{SCHEMAS}/org.own.gschema.xml");
+    let new = package(&scratch, "new", &[(&path, &schema("org.own", "1"))]);
+    let old = format!("{SCHEMAS}/org.base.gschema.xml");
+    let old = package(&scratch, "old", &[(&old, &schema("org.base", "1"))]);
+    let system = system_package(&scratch);
+    let compiled = |tree: &Path| tree.join(SCHEMAS).join("gschemas.compiled").exists();
+
+    // A database lists files, and has none of them.
+    let root = base(&scratch, &[&system, &old.display().to_string()]);
+    let (_, tree, said) = build(&scratch, &new, &["--base".as_ref(), root.as_os_str()]);
+    assert!(!compiled(&tree), "{said}");
+    assert!(
+        said.contains("it would hide the schemas of settings of the base"),
+        "{said}"
+    );
+    assert_eq!(said.matches("index-not-made").count(), 1, "{said}");
+
+    let (_, tree, said) = build(&scratch, &new, &["--match".as_ref(), "any".as_ref()]);
+    assert!(!compiled(&tree), "{said}");
+    assert!(
+        said.contains("are not known") && said.contains("index-not-made"),
+        "{said}"
+    );
+
+    // A base without schemas has nothing to hide.
+    let bare = Scratch::new();
+    let plain = package(&scratch, "plain", &[("usr/share/plain", "x")]);
+    let root = base(&bare, &[&system, &plain.display().to_string()]);
+    let (_, tree, said) = build(&scratch, &new, &["--base".as_ref(), root.as_os_str()]);
+    assert!(
+        compiled(&tree) && !said.contains("index-not-made"),
+        "{said}"
+    );
+}
