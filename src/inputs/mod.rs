@@ -538,17 +538,25 @@ fn state_directory(arguments: &SigningArguments) -> Option<PathBuf> {
     given.or_else(|| own_directory("XDG_STATE_HOME", ".local/state"))
 }
 
-/// Returns this program's directory in one of the user's base directories: that of a variable if it
-/// is an absolute path, else one in the user's home.
+/// Returns this program's directory in one of the user's base directories.
 #[expect(
     clippy::disallowed_methods,
     reason = "this module is the reader of the environment"
 )]
 fn own_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = value(variable).map(PathBuf::from);
-    let home = || value("HOME").map(|home| Path::new(&home).join(below_home));
-    let base = base.filter(|path| path.is_absolute()).or_else(home)?;
+    below(
+        std::env::var_os(variable),
+        std::env::var_os("HOME"),
+        below_home,
+    )
+}
+
+/// Returns this program's directory in a base directory, else in one in the user's home. Only absolute
+/// paths count: others would be another directory wherever it is run.
+fn below(base: Option<OsString>, home: Option<OsString>, below_home: &str) -> Option<PathBuf> {
+    let absolute = |value: OsString| Some(PathBuf::from(value)).filter(|path| path.is_absolute());
+    let home = || Some(home.and_then(absolute)?.join(below_home));
+    let base = base.and_then(absolute).or_else(home)?;
     Some(base.join("sysext-build"))
 }
 
@@ -694,6 +702,22 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+
+    #[test]
+    fn relative_paths_are_no_base_directories() {
+        for (base, home, expected) in [
+            (Some("/b"), Some("/h"), Some("/b/sysext-build")),
+            (None, Some("/h"), Some("/h/.c/sysext-build")),
+            (Some("b"), Some("/h"), Some("/h/.c/sysext-build")),
+            (Some(""), Some("/h"), Some("/h/.c/sysext-build")),
+            (Some("b"), Some("h"), None),
+            (None, Some(""), None),
+            (None, None, None),
+        ] {
+            let found = below(base.map(Into::into), home.map(Into::into), ".c");
+            assert_eq!(found, expected.map(PathBuf::from), "{base:?} {home:?}");
+        }
+    }
 
     #[test]
     fn block_sizes() {

@@ -68,12 +68,20 @@ pub fn read(origin: Origin<'_>) -> Result<File> {
             }
         },
     };
+    let mut named: Vec<(Architecture, &str)> = Vec::new();
     for (name, part) in parts {
         let (key, start) = (name.get_ref().as_ref(), name.span().start);
-        if Architecture::named(key).is_none() {
+        let Some(architecture) = Architecture::named(key) else {
             let failure = unknown_architecture(&format!("for.{key}"), key);
             return Err(origin.place(failure, start));
+        };
+        let is_same = |one: Architecture| one.covers(architecture) && architecture.covers(one);
+        if let Some((_, other)) = named.iter().find(|(one, _)| is_same(*one)) {
+            let text = format!("[for.{key}] and [for.{other}] are for the same architecture");
+            let failure = Failure::usage(text).hint("put all of it into one table");
+            return Err(origin.place(failure, start));
         }
+        named.push((architecture, key));
         let Some(table) = part.get_ref().as_table() else {
             let found = part.get_ref().type_str();
             let text = format!("for.{key} takes a table, but this is of type {found}");

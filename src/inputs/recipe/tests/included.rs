@@ -97,9 +97,8 @@ fn a_recipe_in_parts_is_the_recipe() {
             (
                 "x.toml",
                 "arch = \"arm64\"\nname = \"x\"\nset = [\"a=1\"]\ninclude = [\"./a\", \"a\"]\n\
-                 [for.aarch64]\nset = [\"b=2\", \"c=3\"]\npackages = [\"q\"]\n\
-                 [for.x86-64]\nset = [\"e=5\"]\npackages = [\"z\"]\nname = \"z\"\nlock = \"x\"\n\
-                 [for.arm64]\nset = [\"d=4\"]\nname = \"n\"",
+                 [for.aarch64]\nset = [\"b=2\", \"c=3\", \"d=4\"]\npackages = [\"q\"]\nname = \"n\"\n\
+                 [for.x86-64]\nset = [\"e=5\"]\npackages = [\"z\"]\nname = \"z\"\nlock = \"x\"",
             ),
             (
                 "a",

@@ -245,6 +245,11 @@ fn what_makes_no_sense() {
             "did you mean x86-64?",
         ),
         (
+            "[for.x86_64]\nname = \"a\"\n[for.arm64]\n[for.x86-64]\nname = \"b\"",
+            "dir/x.toml:4: [for.x86-64] and [for.x86_64] are for the same architecture",
+            "put all of it into one table",
+        ),
+        (
             "[for.tuba]",
             "dir/x.toml:1: for.tuba: unknown architecture \"tuba\"",
             "possible values: x86-64, x86, arm64, arm, ppc64-le, ppc64, ppc, s390x, s390, \
