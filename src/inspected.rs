@@ -13,11 +13,15 @@ use ::linkage::Linkage;
 use anyhow::anyhow;
 use clients::{Container, Instead, MAX_RELEASE_SIZE, Release, ReleaseFile};
 use files::Links;
-use image::{Content, ContentId, Stored, Tree, Visit};
+use image::{Content, ContentId, Kind, Section, Stored, Tree, Visit};
 use manifest::Manifest;
 use serde::de::DeserializeOwned;
 
 mod opened;
+mod proved;
+
+pub use opened::mounted_parts;
+pub use proved::{Proof, prove};
 
 use crate::pack::linkage;
 use crate::pack::modules::{self, Modules};
@@ -248,6 +252,18 @@ impl InspectedImage {
             modules: Modules::default(),
             texts: BTreeMap::new(),
         })
+    }
+}
+
+/// Returns the file system of an image: all of the file, or the first partition of a disk that clients
+/// mount.
+pub fn file_system<R: io::Read + io::Seek>(mut image: R) -> io::Result<Section<R>> {
+    let Kind::Disk(table) = Kind::of(&mut image)? else {
+        return Section::whole(image);
+    };
+    match mounted_parts(&table, None).first() {
+        Some(found) => Section::new(image, found.data.start, found.data.length),
+        None => Section::whole(image),
     }
 }
 

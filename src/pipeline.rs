@@ -8,8 +8,10 @@ use std::slice;
 use std::sync::{Mutex, MutexGuard};
 
 use files::Links;
+use image::Section;
 use linkage::Linkage;
 use sha2::{Digest as _, Sha256};
+use store::Temporary;
 
 use crate::answer::{self, Built, With};
 use crate::base::files::BaseFiles;
@@ -19,13 +21,15 @@ use crate::check::references::Gone;
 use crate::check::set::others::{self, Others};
 use crate::findings::{Finding, kinds};
 use crate::inputs::Inputs;
+use crate::inspected;
 use crate::once::Once;
 use crate::pack::modules::{self, Modules};
-use crate::pack::{Hands, texts};
-use crate::packages::Selection;
+use crate::pack::{Hands, Packed, texts};
 use crate::packages::repository::Opened;
+use crate::packages::{Chosen, Selection};
 use crate::parallel::locked;
 use crate::plan::{Planned, compose};
+use crate::publish::disk::Prover;
 use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
 use crate::publish::{ImageDirectory, NewDirectory, Stored};
@@ -37,15 +41,16 @@ use crate::words::failure::{Failure, Result};
 use crate::words::quantity::counted;
 use crate::{check, pack, packages, plan, publish};
 
-/// Opens what signs the list, if anything does: once for all images of a run, since it may ask for a
-/// passphrase.
-pub fn signer(inputs: &Inputs) -> Result<Option<Signer>> {
-    match inputs.dry_run {
-        true => Ok(None),
-        false => {
-            signing::open_to_extend(&inputs.signing, slice::from_ref(&inputs.destination.output))
-        }
+/// Opens what signs the list and what proves images, if anything does: once for all images of a run,
+/// since it may ask for a passphrase.
+pub fn signers(inputs: &Inputs) -> Result<(Option<Signer>, Option<Prover>)> {
+    if inputs.dry_run {
+        return Ok((None, None));
     }
+    let output = slice::from_ref(&inputs.destination.output);
+    let signer = signing::open_to_extend(&inputs.signing, output)?;
+    let prover = inputs.asked_proof.as_ref().map(Prover::open).transpose()?;
+    Ok((signer, prover))
 }
 
 /// What the images of a run have in common.
@@ -55,6 +60,8 @@ pub struct Run {
     bases: Once<BaseSource, Base>,
     repositories: Opened,
     hands: Hands,
+    /// What proves disk images, if any are made.
+    prover: Option<Prover>,
     /// Held while a store is looked into or changed, so that no image sees half a change of another.
     store: Mutex<()>,
     /// The directory of the store. If it was made for an image, it stays for the others.
@@ -63,9 +70,10 @@ pub struct Run {
 
 impl Run {
     /// Begins a run of images that these threads pack.
-    pub fn new(signer: Option<Signer>, hands: Hands) -> Self {
+    pub fn new((signer, prover): (Option<Signer>, Option<Prover>), hands: Hands) -> Self {
         Self {
             signer: Mutex::new(signer),
+            prover,
             bases: Once::default(),
             repositories: Opened::default(),
             hands,
@@ -126,7 +134,7 @@ impl<'a> Making<'a> {
             &planned,
             &inputs.plan,
             base.merged_sbin,
-            &inputs.packing,
+            (&inputs.packing, inputs.proving.as_ref()),
             &selection,
         );
         let store = locked(&run.store);
@@ -154,6 +162,9 @@ impl<'a> Making<'a> {
         if !waits {
             report.findings(planned.findings(), &inputs.waivers)?;
             said = planned.findings().len();
+        }
+        if inputs.proving.is_some() {
+            publish::disk::check_architecture(planned.identity.architecture)?;
         }
         planned.describe(&inputs.plan)?;
         let (stored, changes) = match step {
@@ -248,7 +259,7 @@ impl<'a> Making<'a> {
         planned: &mut Planned,
         said: usize,
     ) -> Result<()> {
-        let mut image = files::open(&kept.path, Links::Refuse)?;
+        let mut image = opened_again(files::open(&kept.path, Links::Refuse)?)?;
         let contents = Contents {
             linkage: &kept.linkage,
             modules: &modules::read(&planned.plan.tree, &mut image)?,
@@ -357,6 +368,32 @@ impl<'a> Making<'a> {
         }
     }
 
+    /// Packs what was planned: into a bare file system, or into a disk around it.
+    fn pack(
+        self,
+        planned: &mut Planned,
+        chosen: &mut [Chosen],
+        output: Temporary,
+    ) -> Result<Packed> {
+        let (inputs, report, hands) = (self.inputs, self.report(), &self.run.hands);
+        if inputs.proving.is_none() {
+            let output = (output, None, hands);
+            return pack::image(planned, chosen, &inputs.packing, output, report);
+        }
+        let Some(prover) = &self.run.prover else {
+            return Err(Failure::usage("--format ddi: nothing says what proves it"));
+        };
+        let prove = |root| prover.prove(root);
+        let architecture = planned.identity.architecture;
+        let around = publish::disk::around(architecture, planned.built_from.as_ref(), &prove)?;
+        let output = (output, Some(&around), hands);
+        let packed = pack::image(planned, chosen, &inputs.packing, output, report)?;
+        let root = packed.root.as_ref().map(verity::signed_text);
+        let root = root.unwrap_or_default();
+        report.stage("verity", &format!("root hash {root}, {}", prover.words()));
+        Ok(packed)
+    }
+
     /// Packs what was planned and adds the image to the store: all or nothing. What is found on the
     /// way in the files themselves is noted. So many findings of the plan were `said`.
     fn make(
@@ -370,10 +407,9 @@ impl<'a> Making<'a> {
         selection.complete(&inputs.packages, report)?;
         self.run.make_directory(&inputs.destination.output)?;
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
-        let output = (directory.temporary()?, &self.run.hands);
         let chosen = &mut selection.chosen;
         self.turn.pack();
-        let mut packed = pack::image(planned, chosen, &inputs.packing, output, report)?;
+        let mut packed = self.pack(planned, chosen, directory.temporary()?)?;
         self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,
@@ -381,10 +417,10 @@ impl<'a> Making<'a> {
             texts: &packed.texts,
             findings: &packed.findings,
         };
-        let image = &mut packed.output;
+        let image = &mut opened_again(&mut packed.output)?;
         self.judge_files((planned, said), selection, &contents, under, image)?;
         if let Some(directory) = &inputs.tree {
-            pack::unpack(&mut packed.output, directory, report)?;
+            pack::unpack(image, directory, report)?;
         }
         let identity = &planned.identity;
         let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
@@ -397,6 +433,12 @@ impl<'a> Making<'a> {
             publish::publish(directory, identity, image, &manifest, signer, report)
         })
     }
+}
+
+/// Returns the file system of an image that was written.
+fn opened_again<R: io::Read + io::Seek>(image: R) -> Result<Section<R>> {
+    let failed = |error| Failure::io("reading the image back", error);
+    inspected::file_system(image).map_err(failed)
 }
 
 /// Returns what an image may have in common with others, by which one has compressed it and the other

@@ -37,6 +37,7 @@ mod crowd;
 mod delivery;
 mod desktop;
 mod determinism;
+mod disks;
 mod docs;
 mod english;
 mod env_file;

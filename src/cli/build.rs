@@ -13,6 +13,7 @@ use super::{NetworkArguments, SigningArguments};
 use crate::alive::places::Etc;
 use crate::plan::build_number::Numbering;
 use crate::plan::matching::Matching;
+use crate::publish::disk::Format;
 use crate::report::Verbosity;
 use crate::trial::test::Test;
 
@@ -109,6 +110,31 @@ pub struct BuildArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
+    /// With --format ddi: sign what is in the image with the secret RSA key in FILE, in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Signature",
+        requires = "verity_cert"
+    )]
+    pub verity_key: Option<PathBuf>,
+    /// The certificate of this key, by which clients know it, in PEM or DER
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Signature",
+        requires = "verity_key"
+    )]
+    pub verity_cert: Option<PathBuf>,
+    /// Instead of a key: `unsigned` makes hashes that nothing signs
+    #[arg(
+        long,
+        value_name = "WHAT",
+        help_heading = "Signature",
+        value_enum,
+        conflicts_with = "verity_key"
+    )]
+    pub verity: Option<WithoutKey>,
 
     /// Number of compression threads; any number makes the same image [default: one per core]
     #[arg(short, long, value_name = "N", help_heading = "Packing")]
@@ -261,6 +287,11 @@ pub struct ImageArguments {
     /// [default: zstd:6]
     #[arg(long, value_name = "TYPE", help_heading = "Packing")]
     pub compression: Option<String>,
+    /// What the image file is: a bare file system, or a disk image with its hashes and their signature
+    /// [default: squashfs]
+    #[arg(long, value_name = "FORMAT", help_heading = "Packing", value_enum)]
+    #[serde(deserialize_with = "by_name")]
+    pub format: Option<Format>,
     /// Block size, a power of two from 4K to 1M [default: 1M]
     #[arg(long, value_name = "SIZE", help_heading = "Packing")]
     pub block_size: Option<String>,
@@ -371,6 +402,13 @@ pub enum LayoutName {
     Flatcar,
     /// per-name, with file names like those of Fedora's sysexts: NAME-VERSION-VERSION_ID-ARCH.raw
     Fedora,
+}
+
+/// What there is of a signature where no key makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WithoutKey {
+    /// None
+    Unsigned,
 }
 
 /// Whether updates must be signed.

@@ -23,7 +23,7 @@ use crate::report::Verbosity;
 use crate::words::suggest::nearest;
 use crate::words::text::escaped;
 
-pub use build::{BuildArguments, ImageArguments, LayoutName, OptPlace, Whether};
+pub use build::{BuildArguments, ImageArguments, LayoutName, OptPlace, Whether, WithoutKey};
 pub use check::{CheckArguments, DiffArguments, ExplainArguments};
 pub use gate::GateArguments;
 pub use import::ImportArguments;
@@ -164,6 +164,13 @@ pub enum Verb {
 pub struct InspectArguments {
     /// The image
     pub image: PathBuf,
+    /// Read all of a disk image, and stop if a byte is not what its hashes and their signature say
+    #[arg(long)]
+    pub verify: bool,
+    /// Check the signature against the certificates in FILE, in PEM or DER; without one it is only
+    /// looked at
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub verity_cert: Vec<PathBuf>,
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,

@@ -17,12 +17,7 @@ pub struct SigningArguments {
     pub sign_key: Option<PathBuf>,
     /// Take the key's passphrase from the first line of FILE [default: $SYSEXT_BUILD_PASSPHRASE,
     /// else ask]
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Signature",
-        requires = "sign_key"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Signature")]
     pub passphrase_file: Option<PathBuf>,
     /// Sign SHA256SUMS by running gpg with this key, for keys that an agent or a card holds
     #[arg(long, value_name = "KEY", help_heading = "Signature")]

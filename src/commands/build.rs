@@ -79,8 +79,8 @@ pub fn run(arguments: &BuildArguments, report: &Report) -> Result<()> {
         }
         recipes => return each(recipes, arguments, report),
     };
-    let signer = pipeline::signer(&inputs)?;
-    let run = Run::new(signer, Hands::new(inputs.packing.workers, 1));
+    let signers = pipeline::signers(&inputs)?;
+    let run = Run::new(signers, Hands::new(inputs.packing.workers, 1));
     let turns = Turns::new(1, 1, report);
     match one(&inputs, &run, &turns.begin(0)) {
         Ok(built) => answer(&built, arguments, report),
@@ -157,10 +157,10 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     let prepared = prepare(recipes, arguments);
     // What is typed holds for all of them, so that the first that can be read has it.
     let first = prepared.iter().find_map(|inputs| inputs.as_ref().ok());
-    let signer = first.map_or(Ok(None), pipeline::signer)?;
+    let signers = first.map_or(Ok((None, None)), pipeline::signers)?;
     let workers = first.map_or(1, |inputs| inputs.packing.workers);
     let at_once = workers.min(AT_ONCE);
-    let run = Run::new(signer, Hands::new(workers, at_once));
+    let run = Run::new(signers, Hands::new(workers, at_once));
     let turns = Turns::new(recipes.len(), at_once, report);
     let items = recipes.iter().zip(prepared).enumerate();
     let items: Vec<_> = items

@@ -14,8 +14,10 @@ use serde::Serialize;
 use crate::answer::TreeLines;
 use crate::cli::InspectArguments;
 use crate::inspected::{
-    beside, check_content_size, image_failure, not_an_image, read_manifest, release_files,
+    Proof, beside, check_content_size, file_system, image_failure, not_an_image, prove,
+    read_manifest, release_files,
 };
+use crate::publish::signing::read_certificates;
 use crate::report::Report;
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
@@ -34,6 +36,9 @@ struct Inspection {
     content_bytes: u64,
     /// Keys of the extension-release file.
     extension: BTreeMap<String, String>,
+    /// What `--verify` found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verity: Option<Proof>,
     /// Absent where the manifest is not beside the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     packages: Option<Vec<Package>>,
@@ -47,7 +52,14 @@ struct Inspection {
 
 /// Prints an image's metadata, packages, requirements and tree.
 pub fn run(arguments: &InspectArguments, report: &Report) -> Result<()> {
-    let inspection = inspect(&arguments.image)?;
+    let mut inspection = inspect(&arguments.image)?;
+    if arguments.verify {
+        let mut certificates = Vec::new();
+        for path in &arguments.verity_cert {
+            certificates.extend(read_certificates(path)?);
+        }
+        inspection.verity = Some(prove(&arguments.image, &certificates)?);
+    }
     if report.is_json() {
         report.json(&inspection)?;
     } else {
@@ -67,7 +79,8 @@ fn inspect(path: &Path) -> Result<Inspection> {
     if let Some(failure) = not_an_image(path)? {
         return Err(failure);
     }
-    let mut image = Image::open(file).map_err(refused)?;
+    let section = file_system(file).map_err(|error| image_failure(path, error))?;
+    let mut image = Image::open(section).map_err(refused)?;
     let mut tree = image.tree().map_err(refused)?;
     let files = release_files(&mut image, &tree).map_err(|error| image_failure(path, error))?;
     let extension = extension_release(&files);
@@ -93,6 +106,7 @@ fn inspect(path: &Path) -> Result<Inspection> {
         inodes: facts.inode_count,
         content_bytes,
         extension,
+        verity: None,
         packages,
         requires,
         needs,
@@ -129,6 +143,9 @@ impl Inspection {
         }
         if self.extension.is_empty() {
             text.line("  no extension-release file: systemd refuses this image");
+        }
+        for line in self.verity.iter().flat_map(Proof::lines) {
+            text.line(format!("  {line}"));
         }
         match &self.packages {
             None => text.line("packages: not known, as there is no manifest next to the image"),

@@ -15,7 +15,7 @@ use architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
 use crate::cli::{
     BuildArguments, ImageArguments, LayoutName, LookupArguments, NetworkArguments,
-    SigningArguments, Whether, nearest_verb,
+    SigningArguments, Whether, WithoutKey, nearest_verb,
 };
 use crate::findings::Waivers;
 use crate::pack::{Packing, kept};
@@ -30,7 +30,10 @@ use crate::plan::identity::{self, Naming};
 use crate::plan::labels::Labelling;
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
-use crate::publish::signing::{self, KeySource, Memory, Notes, Passphrase, PassphraseSource};
+use crate::publish::disk::{Format, Proving};
+use crate::publish::signing::{
+    self, KeyPair, KeySource, Memory, Notes, Passphrase, PassphraseSource,
+};
 use crate::trial::test::Test;
 use crate::words::failure::{Failure, Result};
 use crate::words::suggest::nearest;
@@ -132,6 +135,10 @@ pub struct Inputs {
     pub destination: Destination,
     /// What signs the list.
     pub signing: signing::Settings,
+    /// What proves the file system, if the image is a disk with hashes.
+    pub proving: Option<Proving>,
+    /// What was asked for disk images of this run, of which this need not be one.
+    pub asked_proof: Option<Proving>,
     /// Nothing is to be written.
     pub dry_run: bool,
     /// What has to hold where the image is merged, if that is to be tried.
@@ -193,7 +200,10 @@ impl Inputs {
             );
         }
         let asked = asked(arguments, naming.architecture)?;
+        let asked_proof = asked_proof(arguments)?;
         Ok(Self {
+            proving: proving(image.format.unwrap_or_default(), asked_proof.as_ref())?,
+            asked_proof,
             packages: asked,
             base: base(image),
             plan: plan::Settings {
@@ -227,7 +237,7 @@ impl Inputs {
                 best_before: arguments.best_before,
                 now: clock()?,
             },
-            signing: signing(&arguments.signing)?,
+            signing: signing_of_images(arguments)?,
             dry_run: arguments.dry_run,
             tests: arguments.test.then(|| arguments.tests.clone()),
             tree: arguments.tree.clone(),
@@ -436,7 +446,9 @@ pub fn signing(arguments: &SigningArguments) -> Result<signing::Settings> {
     reason = "this module is the reader of the environment"
 )]
 fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
-    const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
+    if arguments.passphrase_file.is_some() && arguments.sign_key.is_none() {
+        return Err(Failure::usage("--passphrase-file is for --sign-key FILE"));
+    }
     if let Some(name) = &arguments.gpg_key {
         let variables = signing::GPG_ENVIRONMENT.into_iter();
         let environment = variables.filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -445,15 +457,70 @@ fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
     let Some(path) = &arguments.sign_key else {
         return Ok(None);
     };
-    let passphrase = match (&arguments.passphrase_file, std::env::var_os(VARIABLE)) {
-        (Some(file), _) => PassphraseSource::File(file.clone()),
+    Ok(Some(KeySource::File(path.clone(), passphrase(arguments)?)))
+}
+
+/// Says where the passphrase of a secret key comes from.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the reader of the environment"
+)]
+fn passphrase(arguments: &SigningArguments) -> Result<PassphraseSource> {
+    const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
+    match (&arguments.passphrase_file, std::env::var_os(VARIABLE)) {
+        (Some(file), _) => Ok(PassphraseSource::File(file.clone())),
         (None, Some(value)) => match value.into_string() {
-            Ok(text) => PassphraseSource::Given(Passphrase::new(text)),
-            Err(_) => return Err(Failure::usage(format!("{VARIABLE} is not UTF-8"))),
+            Ok(text) => Ok(PassphraseSource::Given(Passphrase::new(text))),
+            Err(_) => Err(Failure::usage(format!("{VARIABLE} is not UTF-8"))),
         },
-        (None, None) => PassphraseSource::Terminal,
+        (None, None) => Ok(PassphraseSource::Terminal),
+    }
+}
+
+/// Says what proves disk images, as far as it was typed.
+fn asked_proof(arguments: &BuildArguments) -> Result<Option<Proving>> {
+    let (Some(key), Some(path)) = (&arguments.verity_key, &arguments.verity_cert) else {
+        return Ok(arguments.verity.map(|without| match without {
+            WithoutKey::Unsigned => Proving::Unsigned,
+        }));
     };
-    Ok(Some(KeySource::File(path.clone(), passphrase)))
+    let certificates = signing::read_certificates(path)?;
+    let Some(certificate) = certificates.into_iter().next() else {
+        let path = path.display();
+        return Err(Failure::usage(format!("--verity-cert: {path} is empty")));
+    };
+    Ok(Some(Proving::Signed(Box::new(KeyPair {
+        key: key.clone(),
+        passphrase: passphrase(&arguments.signing)?,
+        certificate,
+    }))))
+}
+
+/// Says what proves an image of a format.
+fn proving(format: Format, asked: Option<&Proving>) -> Result<Option<Proving>> {
+    match (format, asked) {
+        (Format::Squashfs, None) => Ok(None),
+        (Format::Ddi, Some(asked)) => Ok(Some(asked.clone())),
+        (Format::Squashfs, Some(_)) => Err(Failure::usage(
+            "a bare file system has no place for hashes and their signature",
+        )
+        .hint("add --format ddi")),
+        (Format::Ddi, None) => Err(Failure::usage(
+            "--format ddi: nothing says what signs the image",
+        )
+        .hint("name a key and its certificate: --verity-key FILE --verity-cert FILE")
+        .hint("or say that none does: --verity unsigned")),
+    }
+}
+
+/// Says what signs the list of a build.
+fn signing_of_images(arguments: &BuildArguments) -> Result<signing::Settings> {
+    let mut own = arguments.signing.clone();
+    // The passphrase may be that of the key that signs what is in the image.
+    if own.sign_key.is_none() && arguments.verity_key.is_some() {
+        own.passphrase_file = None;
+    }
+    signing(&own)
 }
 
 /// Returns the time of the clock, in seconds since 1970. Whatever is checked for its age is checked by

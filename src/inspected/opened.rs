@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use clients::{Container, Designator, FileSystem, Mounted, NotMounted};
-use image::disk::Table;
+use image::disk::{Partition, Table};
 use image::foreign;
 use image::squashfs::Image;
 use image::{Content, Kind, Section, Stored, Tree, Visit};
@@ -62,6 +62,41 @@ pub fn open(mut file: File, architecture: Option<&str>) -> io::Result<Opened> {
     }
 }
 
+/// A partition that clients mount.
+pub struct Part<'t> {
+    /// The partition.
+    pub data: &'t Partition,
+    /// That with its hashes.
+    pub hashes: Option<&'t Partition>,
+    /// That with their signature.
+    pub signature: Option<&'t Partition>,
+}
+
+/// Returns the partitions that clients mount, the one that is mounted first before the others; none
+/// where that can't be told.
+pub fn mounted_parts<'t>(table: &'t Table, architecture: Option<&str>) -> Vec<Part<'t>> {
+    let mounted = clients::mounted(&partitions_of(table), architecture).unwrap_or_default();
+    let of = |index: Option<usize>| index.and_then(|index| table.partitions.get(index));
+    let parts = mounted.into_iter().filter_map(|found| {
+        Some(Part {
+            data: table.partitions.get(found.index)?,
+            hashes: of(found.hashes),
+            signature: of(found.signature),
+        })
+    });
+    parts.collect()
+}
+
+fn partitions_of(table: &Table) -> Vec<clients::Partition> {
+    let partitions = table.partitions.iter();
+    let one = |partition: &Partition| clients::Partition {
+        kind: partition.kind.to_string(),
+        label: partition.label.clone(),
+        flags: partition.flags,
+    };
+    partitions.map(one).collect()
+}
+
 fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Result<Opened> {
     if table.sector_size != SECTOR {
         return Ok(Opened::closed(Container::Unread(format!(
@@ -69,13 +104,7 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
             table.sector_size
         ))));
     }
-    let partitions: Vec<_> = (table.partitions.iter())
-        .map(|partition| clients::Partition {
-            kind: partition.kind.to_string(),
-            label: partition.label.clone(),
-            flags: partition.flags,
-        })
-        .collect();
+    let partitions = partitions_of(table);
     let mounted = match clients::mounted(&partitions, architecture) {
         Ok(mounted) => mounted,
         Err(NotMounted::Refused(words)) => return Ok(Opened::closed(Container::Broken(words))),

@@ -9,11 +9,11 @@ use std::thread::scope;
 use files::View;
 use image::ContentId;
 use image::squashfs::{Busy, Finished, Packer, Spent};
-use store::Temporary;
 
 use crate::findings::Finding;
 use crate::pack::kept::KeptBlocks;
 use crate::pack::linkage::Facts;
+use crate::pack::output::{Around, Output};
 use crate::pack::stamps::Stamps;
 use crate::pack::written::Written;
 use crate::pack::{Packed, modules, packer_failure, texts};
@@ -29,7 +29,7 @@ const THREADS: usize = 2;
 /// An image that has all its contents.
 pub struct Taken {
     /// What they went into.
-    pub packer: Packer<Temporary>,
+    pub packer: Packer<Output>,
     /// What they need to run.
     pub facts: Facts,
     /// What they record of what they were made from.
@@ -78,7 +78,7 @@ impl Taken {
     pub fn finish(
         mut self,
         plan: &Plan,
-        kept: Option<&KeptBlocks>,
+        (kept, around): (Option<&KeptBlocks>, Option<&Around<'_>>),
         timings: &Arc<Timings>,
     ) -> Result<(Packed, Spent, Option<Failure>)> {
         let packed = self.packer.finish_with_units(&plan.tree);
@@ -88,12 +88,13 @@ impl Taken {
             units,
             spent,
         } = packed.map_err(packer_failure)?;
+        let whole = output.finish(around)?;
         // It is in no other image.
         let inline = plan.inline.iter().map(|(id, _)| id.clone());
         self.taken.extend(inline);
         let failed = |error: io::Error| Failure::io("reading the image back", error);
-        let view = || View::of(&output).map_err(failed);
-        let written = Written::hash(&output, timings).map_err(failed)?;
+        let view = || (View::of(&whole.file).and_then(|view| whole.system(view))).map_err(failed);
+        let written = Written::hash(&whole.file, timings).map_err(failed)?;
         let (mut to_keep, mut image) = (view()?, view()?);
         let (facts, stamps, taken) = (&self.facts, &self.stamps, &self.taken);
         let kept = kept.filter(|_| self.unkept.is_none());
@@ -113,7 +114,8 @@ impl Taken {
         });
         let (later, texts, modules) = read?;
         let packed = Packed {
-            output,
+            root: whole.root,
+            output: whole.file,
             summary,
             written,
             digests: self.digests,

@@ -13,6 +13,7 @@ mod intake;
 pub mod kept;
 pub mod linkage;
 pub mod modules;
+mod output;
 mod reader;
 mod relocated;
 mod room;
@@ -32,6 +33,7 @@ use image::squashfs::{Busy, Compressor, Image, Options, Packer, Spent, Summary};
 use image::{Content, ContentId, Tree, Visit};
 use rpm_input::Files;
 use store::Temporary;
+use verity::Digest;
 
 use crate::findings::Finding;
 use crate::pack::finish::Taken;
@@ -39,6 +41,7 @@ pub use crate::pack::hands::Hands;
 use crate::pack::intake::{Intake, packer_failure};
 use crate::pack::kept::KeptBlocks;
 use crate::pack::modules::Modules;
+pub use crate::pack::output::{Around, Output};
 use crate::pack::reader::Source;
 use crate::pack::written::Written;
 use crate::packages::Chosen;
@@ -72,6 +75,8 @@ pub struct Packing {
 pub struct Packed {
     /// The output, complete.
     pub output: Temporary,
+    /// The root hash, if it is a disk image.
+    pub root: Option<Digest>,
     /// What went in, and what came out.
     pub summary: Summary,
     /// Its bytes, which are being hashed.
@@ -95,7 +100,7 @@ pub fn image(
     planned: &mut Planned,
     chosen: &mut [Chosen],
     packing: &Packing,
-    (output, hands): (Temporary, &Hands),
+    (output, around, hands): (Temporary, Option<&Around<'_>>, &Hands),
     report: &Report,
 ) -> Result<Packed> {
     let sources: Vec<_> = (chosen.iter())
@@ -122,7 +127,7 @@ pub fn image(
         &planned.plan,
         &sources,
         (packing, hands),
-        (output, kept.as_ref()),
+        (Output::new(output, around), kept.as_ref()),
         &mut progress,
     )?;
     for one in chosen {
@@ -134,7 +139,7 @@ pub fn image(
     let reused = taken.reused;
     let (read, took) = (taken.read, start.passed());
     let start = Clocks::start();
-    let finished = taken.finish(plan, kept.as_ref(), report.timings())?;
+    let finished = taken.finish(plan, (kept.as_ref(), around), report.timings())?;
     let (packed, spent, unkept) = finished;
     note(report.timings(), (took, start.passed()), read, spent);
     let packed = Packed {
@@ -260,7 +265,7 @@ fn take(
     plan: &Plan,
     sources: &[Source<'_>],
     (packing, hands): (&Packing, &Hands),
-    (output, kept): (Temporary, Option<&KeptBlocks>),
+    (output, kept): (Output, Option<&KeptBlocks>),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Taken> {
     let options = Options {

@@ -20,12 +20,14 @@ use crate::packages::Selection;
 use crate::plan::identity::VERSION_KEY;
 use crate::plan::labels::ATTRIBUTE;
 use crate::plan::{self, Planned};
+use crate::publish::disk::Proving;
 
 /// The parts of what an image is built from, by name.
 mod part {
     pub const FORMAT: &str = "format";
     pub const COMPRESSION: &str = "compression";
     pub const BLOCK_SIZE: &str = "block-size";
+    pub const IMAGE: &str = "image";
     pub const EXTENSION: &str = "extension";
     pub const PACKAGES: &str = "packages";
     pub const REQUIRES: &str = "requires";
@@ -56,7 +58,7 @@ pub fn of(
     planned: &Planned,
     settings: &plan::Settings,
     merged_sbin: bool,
-    packing: &Packing,
+    (packing, proving): (&Packing, Option<&Proving>),
     selection: &Selection,
 ) -> BuiltFrom {
     let mut parts = BTreeMap::new();
@@ -64,6 +66,9 @@ pub fn of(
     put(part::FORMAT, FORMAT.to_string());
     put(part::COMPRESSION, packing.compressor.to_string());
     put(part::BLOCK_SIZE, packing.block_size.to_string());
+    if let Some(proving) = proving {
+        put(part::IMAGE, proving.described());
+    }
     let release = (planned.identity.release.iter()).filter(|(key, _)| *key != VERSION_KEY);
     put(
         part::EXTENSION,
@@ -122,6 +127,13 @@ pub fn of(
     let deciding = (parts.iter()).filter(|(name, _)| !EXPLAIN.contains(&name.as_str()));
     let digest = hashed(deciding.map(|(name, value)| format!("{name}={value}")));
     BuiltFrom { digest, parts }
+}
+
+/// Returns what stands for the contents of an image, and for what it says of itself.
+pub fn of_contents(built_from: &BuiltFrom) -> String {
+    let parts = [part::TREE, part::EXTENSION];
+    let parts = parts.map(|name| built_from.parts.get(name).map_or("", String::as_str));
+    parts.join("\n")
 }
 
 /// Returns what stands for SELinux's labels, if there are any.
@@ -188,7 +200,12 @@ pub fn changes(
     if differs(part::EXTENSION) {
         lines.extend(extension(before, planned));
     }
-    for name in [part::COMPRESSION, part::BLOCK_SIZE, part::FORMAT] {
+    for name in [
+        part::COMPRESSION,
+        part::BLOCK_SIZE,
+        part::FORMAT,
+        part::IMAGE,
+    ] {
         if differs(name) {
             lines.push(was(name, now.parts.get(name), then.parts.get(name)));
         }

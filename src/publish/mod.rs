@@ -6,6 +6,7 @@
 //! with its manifest: all or nothing.
 
 pub mod built_from;
+pub mod disk;
 pub mod foreseen;
 pub mod manifest;
 pub mod number;

@@ -11,6 +11,7 @@ use store::{List, ListedImage, Store, order};
 
 use super::{Destination, built_from, check_own_directory};
 use crate::findings::{Finding, kinds};
+use crate::inspected;
 use crate::packages::Selection;
 use crate::plan::Planned;
 use crate::plan::build_number::{BuildNumber, Numbering};
@@ -150,12 +151,13 @@ fn kept(list: &List, image: &ListedImage, directory: PathBuf) -> Result<Option<K
     }))
 }
 
-/// Says whether a file is a SquashFS image from its start to its end.
+/// Says whether a file is an image of a SquashFS, with its start and its end.
 fn is_whole(path: &Path, bytes: u64) -> bool {
     let Ok(file) = files::open(path, Links::Refuse) else {
         return false;
     };
-    let Ok(mut image) = Image::open(file) else {
+    let opened = inspected::file_system(file).and_then(|section| Ok(Image::open(section)?));
+    let Ok(mut image) = opened else {
         return false;
     };
     image.facts().bytes_used <= bytes && image.tree().is_ok()

@@ -1,6 +1,7 @@
 //! A part of a file, read as if it were a file.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// The bytes from `start` on of an input, up to a length, as an input that begins at offset 0.
 #[derive(Debug)]
@@ -58,6 +59,13 @@ impl<R: Read + Seek> Seek for Section<R> {
         };
         self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.position)
+    }
+}
+
+impl<R: AsFd> AsFd for Section<R> {
+    /// Returns the whole input.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.input.as_fd()
     }
 }
 

@@ -10,6 +10,7 @@ use store::{Added, Severity, Temporary, kinds};
 
 use super::verify::look_inside;
 use crate::check::shadow;
+use crate::inspected;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result};
 
@@ -43,8 +44,9 @@ pub fn word(added: Added) -> &'static str {
 
 /// Refuses an image that hides more of a base than it says. One that can't be read here passes.
 fn check_attributes(path: &Path, copy: &mut Temporary) -> Result<()> {
-    let Some(tree) = Image::open(copy)
+    let Some(tree) = inspected::file_system(copy)
         .ok()
+        .and_then(|section| Image::open(section).ok())
         .and_then(|mut image| image.tree().ok())
     else {
         return Ok(());

@@ -19,7 +19,7 @@ use store::{
 
 use crate::cli::store::VerifyArguments;
 use crate::inputs;
-use crate::inspected::{RELEASE_DIRECTORY, release_files};
+use crate::inspected::{RELEASE_DIRECTORY, file_system, release_files};
 use crate::packages::trust;
 use crate::publish::signing::{self, Notes, Signer};
 use crate::report::{OfKind, Report};
@@ -280,12 +280,16 @@ fn other_keys(store: &Store, signed_by: &str) -> Vec<Finding> {
 
 /// Looks whether an image says of itself what its manifest says of it, where clients ask.
 pub fn look_inside<R: Read + Seek>(
-    mut file: R,
+    file: R,
     name: &str,
     manifest: Option<&Summary>,
 ) -> Vec<Finding> {
     let unreadable =
         |error: &dyn std::fmt::Display| vec![Finding::new(&kinds::IMAGE_UNREADABLE, name, error)];
+    let mut file = match file_system(file) {
+        Ok(file) => file,
+        Err(error) => return unreadable(&error),
+    };
     let other = match Kind::of(&mut file) {
         Ok(Kind::Erofs) => "an EROFS file system",
         Ok(Kind::Ext) => "an ext4 file system",

@@ -161,6 +161,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         matching: above.matching.or(below.matching),
         with: added(below.with, above.with),
         compression: above.compression.or(below.compression),
+        format: above.format.or(below.format),
         block_size: above.block_size.or(below.block_size),
         keep: added(below.keep, above.keep),
         drop: added(below.drop, above.drop),

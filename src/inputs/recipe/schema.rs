@@ -1,6 +1,6 @@
 //! The keys of a recipe as a JSON schema, for editors: what they complete, and what they underline.
 
-use clap::ValueEnum as _;
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::keys::{Key, Kind, OF_THE_WHOLE, keys};
@@ -9,6 +9,7 @@ use crate::cli::OptPlace;
 use crate::findings::{FINDINGS, Severity};
 use crate::plan::filter::{Default as State, RULES};
 use crate::plan::matching::Matching;
+use crate::publish::disk::Format;
 use architecture::Architecture;
 
 /// Returns the schema. Each key is defined once, since a part for an architecture has it, too.
@@ -45,6 +46,13 @@ pub fn schema() -> Value {
 /// The definition of a part for an architecture. No key has that name.
 const PART: &str = "part";
 
+/// Returns the names of what a value is one of.
+fn by_name<T: ValueEnum>() -> Value {
+    let names = T::value_variants().iter();
+    let names = names.filter_map(|one| Some(one.to_possible_value()?.get_name().to_owned()));
+    json!({"type": "string", "enum": names.collect::<Vec<_>>()})
+}
+
 /// Returns what a key's value may be.
 fn of(key: &Key) -> Value {
     let text = || json!({"type": "string", "minLength": 1});
@@ -56,12 +64,8 @@ fn of(key: &Key) -> Value {
             let places = OptPlace::value_variants().iter();
             one_of(places.map(|place| place.name()).collect())
         }
-        (_, "match") => {
-            let names = Matching::value_variants().iter();
-            let names =
-                names.filter_map(|one| Some(one.to_possible_value()?.get_name().to_owned()));
-            json!({"type": "string", "enum": names.collect::<Vec<_>>()})
-        }
+        (_, "match") => by_name::<Matching>(),
+        (_, "format") => by_name::<Format>(),
         (_, "keep") => {
             let rules = RULES
                 .iter()

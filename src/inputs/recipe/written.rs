@@ -169,6 +169,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         matching,
         with,
         compression,
+        format,
         block_size,
         keep,
         drop,
@@ -197,6 +198,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         Numbering::Given(number) => number.to_string(),
     });
     let matching = matching.and_then(|one| Some(one.to_possible_value()?.get_name().to_owned()));
+    let format = format.and_then(|one| Some(one.to_possible_value()?.get_name().to_owned()));
     for (key, value) in [
         ("name", name),
         ("version", image_version),
@@ -206,6 +208,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         ("releasever", releasever),
         ("match", &matching),
         ("compression", compression),
+        ("format", &format),
         ("block-size", block_size),
     ] {
         said.extend(value.clone().map(|value| (key, Value::Text(value))));

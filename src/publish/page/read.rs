@@ -14,6 +14,7 @@ use openpgp::Keyring;
 use store::{KEYRING, ListedImage, Store};
 
 use super::index::{Extension, Fits, Image, Index, PackageLine};
+use crate::inspected;
 use crate::publish::signing;
 use crate::words::failure::{Failure, Result, store_failure};
 
@@ -214,7 +215,8 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
 /// Returns the day of an image's own time; nothing for one that is not SquashFS.
 fn built(path: &Path) -> Option<String> {
     let file = files::open(path, Links::Refuse).ok()?;
-    let image = squashfs::Image::open(file).ok()?;
+    let section = inspected::file_system(file).ok()?;
+    let image = squashfs::Image::open(section).ok()?;
     Some(openpgp::date(image.facts().mkfs_time.into()))
 }
 

@@ -11,9 +11,11 @@ mod gpg;
 mod memory;
 mod passphrase;
 mod signer;
+mod verity;
 
 pub use extending::{extends, open, open_to_extend, other_signer};
 pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
 pub use memory::{Memory, Notes};
 pub use passphrase::{Passphrase, PassphraseSource};
 pub use signer::{KeyChanges, KeySource, Settings, Signer, published_keys};
+pub use verity::{KeyPair, RootSigner, read_certificates};

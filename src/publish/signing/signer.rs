@@ -314,7 +314,7 @@ pub fn published_keys(store: &Store) -> Result<Option<Keyring>> {
 /// that keeps a dump from programs that take dumps, too; one of 0 only keeps it from files. That the
 /// process as such can't be dumped would hide its own `/proc/self/fd` from it, by which files get
 /// their names.
-fn forbid_core_dumps() -> rustix::io::Result<()> {
+pub(super) fn forbid_core_dumps() -> rustix::io::Result<()> {
     let limit = getrlimit(Resource::Core);
     let current = Some(limit.maximum.map_or(1, |maximum| maximum.min(1)));
     setrlimit(Resource::Core, Rlimit { current, ..limit })

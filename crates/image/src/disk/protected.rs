@@ -63,8 +63,8 @@ impl<W: Write + Seek> ProtectedDisk<W> {
     }
 
     /// Returns the file as it is.
-    pub fn get_ref(&self) -> &W {
-        &self.out
+    pub fn into_inner(self) -> W {
+        self.out
     }
 
     /// Ends the file system, which has a length that is a multiple of 4096.
@@ -80,6 +80,11 @@ impl<W: Write + Seek> Hashed<W> {
     /// Returns the root hash.
     pub fn root(&self) -> Digest {
         self.tree.root()
+    }
+
+    /// Returns the length of the file system in bytes.
+    pub fn data_length(&self) -> u64 {
+        self.tree.data_length()
     }
 
     /// Writes what is missing; returns the file, and its length in bytes.

@@ -11,6 +11,7 @@ use super::layers::Layers;
 use super::*;
 use crate::cli::{Cli, OptPlace, Verb};
 use crate::plan::matching::Matching;
+use crate::publish::disk::Format;
 use crate::words::scratch::Scratch;
 use clap::{Args as _, Command, Parser as _};
 
@@ -76,6 +77,7 @@ fn every_key() {
         exclude = ["gdb*"]
         module = ["perl:5.32"]
         compression = "xz"
+        format = "ddi"
         block-size = "64K"
         keep = ["usr-merge"]
         drop = ["drop-docs", "drop-man"]
@@ -135,6 +137,7 @@ fn every_key() {
             exclude: vec!["gdb*".into()],
             module: vec!["perl:5.32".into()],
             compression: Some("xz".into()),
+            format: Some(Format::Ddi),
             block_size: Some("64K".into()),
             keep: vec!["usr-merge".into()],
             drop: ["drop-docs", "drop-man"].map(String::from).into(),
@@ -192,6 +195,7 @@ fn every_key_is_known_and_explained() {
             ("match", "string"),
             ("with", "list of strings"),
             ("compression", "string"),
+            ("format", "string"),
             ("block-size", "string"),
             ("keep", "list of strings"),
             ("drop", "list of strings"),
@@ -305,7 +309,7 @@ fn what_makes_no_sense() {
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
              arch, scope, selinux, start, preset, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
-             with, compression, block-size, keep, drop, etc, opt",
+             with, compression, format, block-size, keep, drop, etc, opt",
         ),
         (
             "packages = \"strace\"",
@@ -512,7 +516,7 @@ fn what_is_written_is_read() {
         "init a>=1 /b.rpm /c/ d --repo one=/ --repo https://example.org/x --name n --image-version 1 \
          --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --preset --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
-         --module m:1 --recommends --match auto --with /w --compression xz --block-size 64K \
+         --module m:1 --recommends --match auto --with /w --compression xz --format ddi --block-size 64K \
          --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop --opt usr",
     );
     let text = written::text(&all, &path, "").unwrap();

@@ -1,0 +1,320 @@
+//! Disk images with hashes and a signature (`--format ddi`): what is made, and who takes it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::disk::Table;
+use judges::Need;
+
+use crate::client::{CLIENT, SID, TRIXIE, merging};
+use crate::workshop::{Scratch, json, output_of, program, text};
+
+/// A directory with a tree to make images of, a key and its certificate.
+struct Desk(Scratch);
+
+impl Desk {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let tree = scratch.join("tree/usr/bin");
+        fs::create_dir_all(&tree).unwrap();
+        let bytes: Vec<_> = (0..300_000_u32)
+            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+            .collect();
+        fs::write(tree.join("tool"), bytes).unwrap();
+        Self(scratch)
+    }
+
+    fn with_key() -> Self {
+        let desk = Self::new();
+        desk.make_key("key.pem", "one.crt");
+        desk
+    }
+
+    fn make_key(&self, key: &str, certificate: &str) {
+        self.run(&format!(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -subj /CN={certificate} -days 3650 -out {certificate}"
+        ));
+        let mode = Permissions::from_mode(0o600);
+        fs::set_permissions(self.path(key), mode).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Runs a command line here; returns what it prints.
+    fn run(&self, line: &str) -> String {
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(words.next().unwrap());
+        output_of(command.args(words).current_dir(self.0.path()))
+    }
+
+    /// Builds an image.
+    fn try_build(&self, store: &str, options: &str) -> Output {
+        let mut build = program();
+        build.current_dir(self.0.path());
+        build.args(
+            "--name tool --image-version 1 --arch x86-64 --overlay tree --match any".split(' '),
+        );
+        build.args(["--allow", "unchecked-base", "-o", store]);
+        build.args(options.split_whitespace()).output().unwrap()
+    }
+
+    fn build(&self, store: &str, options: &str) -> PathBuf {
+        let outcome = self.try_build(store, options);
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        self.path(store).join("tool-1.x86-64.raw")
+    }
+
+    fn inspect(&self, image: &Path, options: &str) -> Output {
+        let mut inspect = program();
+        inspect
+            .current_dir(self.0.path())
+            .args(["inspect", "--json"]);
+        inspect.arg(image).args(options.split_whitespace());
+        inspect.output().unwrap()
+    }
+}
+
+const SIGNED: &str = "--format ddi --verity-key key.pem --verity-cert one.crt";
+const OPENSSL: Need = judges::program("openssl");
+
+/// Writes each partition of an image into a file.
+fn take_apart(desk: &Desk, image: &Path) -> Vec<Vec<u8>> {
+    let bytes = fs::read(image).unwrap();
+    let table = Table::read(&mut std::io::Cursor::new(&bytes))
+        .unwrap()
+        .unwrap();
+    let parts = table.partitions.iter().enumerate().map(|(number, part)| {
+        let part = &bytes[part.start as usize..][..part.length as usize];
+        fs::write(desk.path(&format!("part{number}")), part).unwrap();
+        part.to_vec()
+    });
+    parts.collect()
+}
+
+#[test(OPENSSL, judges::programs!("veritysetup", "cmp"))]
+fn a_disk_image_proves_its_file_system() {
+    let desk = Desk::with_key();
+    let image = desk.build("store", SIGNED);
+    let again = desk.build("again", &format!("{SIGNED} --jobs 3"));
+    assert!(fs::read(&image).unwrap() == fs::read(again).unwrap());
+    let bare = desk.build("bare", "");
+
+    let parts = take_apart(&desk, &image);
+    assert!(
+        parts[0] == fs::read(&bare).unwrap(),
+        "it is around the same file system"
+    );
+    let added = fs::metadata(&image).unwrap().len() - fs::metadata(&bare).unwrap().len();
+    assert!(added <= 57 * 1024 + (parts[1].len() as u64), "{added}");
+    let end = parts[2].iter().position(|byte| *byte == 0).unwrap();
+    let signed: serde_json::Value = serde_json::from_slice(&parts[2][..end]).unwrap();
+    let root = signed["rootHash"].as_str().unwrap();
+    desk.run(&format!("veritysetup verify part0 part1 {root}"));
+    fs::write(desk.path("root"), root).unwrap();
+    fs::write(
+        desk.path("base64"),
+        format!("{}\n", signed["signature"].as_str().unwrap()),
+    )
+    .unwrap();
+    desk.run("openssl base64 -d -A -in base64 -out p7s");
+    desk.run("openssl smime -verify -binary -inform DER -in p7s -content root -certfile one.crt -noverify -out out");
+
+    let outcome = desk.inspect(&image, "--verify --verity-cert one.crt");
+    let found = &json(&outcome)["verity"];
+    assert_eq!(found["root_hash"], root);
+    assert_eq!(
+        (&found["signature"], &found["signer"]),
+        (&"good".into(), &"CN=one.crt".into())
+    );
+    let outcome = desk.inspect(&image, "--verify");
+    assert_eq!(json(&outcome)["verity"]["signature"], "unchecked");
+    desk.make_key("other.pem", "other.crt");
+    let outcome = desk.inspect(&image, "--verify --verity-cert other.crt");
+    assert_eq!(outcome.status.code(), Some(1));
+
+    // The same contents in other blocks have another root hash; another certificate, another image.
+    let other = desk.build(
+        "other",
+        "--format ddi --verity-key other.pem --verity-cert other.crt",
+    );
+    assert_ne!(fs::read(other).unwrap(), fs::read(&image).unwrap());
+}
+
+#[test(OPENSSL)]
+fn each_changed_byte_is_found() {
+    let desk = Desk::with_key();
+    let image = desk.build("store", SIGNED);
+    let whole = fs::read(&image).unwrap();
+    let table = Table::read(&mut std::io::Cursor::new(&whole))
+        .unwrap()
+        .unwrap();
+    let [data, hashes, signature] = &table.partitions[..] else {
+        panic!("{table:?}");
+    };
+    let json_end = whole[signature.start as usize..]
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap();
+    let mut places = Vec::new();
+    for step in 0..8 {
+        places.push(data.start + data.length * step / 8 + 1);
+        places.push(hashes.start + 4096 + (hashes.length - 4096) * step / 8);
+        places.push(signature.start + json_end as u64 * step / 8);
+    }
+    let changed = desk.path("tool-1.x86-64.raw");
+    for place in places {
+        let mut bytes = whole.clone();
+        bytes[place as usize] ^= 0x10;
+        fs::write(&changed, bytes).unwrap();
+        let outcome = desk.inspect(&changed, "--verify --verity-cert one.crt");
+        assert_eq!(outcome.status.code(), Some(1), "{place}");
+    }
+}
+
+#[test]
+fn hashes_need_no_signature_if_that_is_said() {
+    let desk = Desk::new();
+    let image = desk.build("store", "--format ddi --verity unsigned");
+    assert_eq!(take_apart(&desk, &image).len(), 2);
+    let outcome = desk.inspect(&image, "--verify");
+    assert_eq!(json(&outcome)["verity"]["signature"], "none");
+    let mut verify = program();
+    verify
+        .args(["store", "verify"])
+        .arg(image.parent().unwrap());
+    let outcome = verify.output().unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+    let mut diff = program();
+    diff.arg("diff").arg(&image).arg(&image);
+    assert!(diff.output().unwrap().status.success());
+    let bare = desk.build("bare", "");
+    for (options, expected) in [
+        ("--format ddi", "nothing says what signs the image"),
+        (
+            "--verity unsigned",
+            "a bare file system has no place for hashes",
+        ),
+        (
+            "--passphrase-file x",
+            "--passphrase-file is for --sign-key FILE",
+        ),
+    ] {
+        let outcome = desk.try_build("new", options);
+        assert_eq!(outcome.status.code(), Some(2), "{options}");
+        let said = text(&outcome.stderr);
+        assert!(said.contains(expected), "{options}: {said}");
+        assert!(!desk.path("new").exists());
+    }
+    let outcome = desk.inspect(&bare, "--verify");
+    assert_eq!(outcome.status.code(), Some(1));
+}
+
+#[test(OPENSSL)]
+fn keys_are_opened_with_their_passphrase() {
+    let desk = Desk::with_key();
+    desk.run("openssl pkcs8 -topk8 -in key.pem -passout pass:word -out locked.pem");
+    desk.make_key("other.pem", "other.crt");
+    fs::write(desk.path("word"), "word\n").unwrap();
+    fs::write(desk.path("wrong"), "sword\n").unwrap();
+    let image = desk.build("store", SIGNED);
+    let locked = "--format ddi --verity-key locked.pem --verity-cert one.crt";
+    let same = desk.build("locked", &format!("{locked} --passphrase-file word"));
+    assert!(fs::read(image).unwrap() == fs::read(same).unwrap());
+    for (options, expected) in [
+        (
+            format!("{locked} --passphrase-file wrong"),
+            "the passphrase does not open locked.pem",
+        ),
+        (
+            "--format ddi --verity-key key.pem --verity-cert other.crt".to_owned(),
+            "the certificate CN=other.crt is not that of the key in key.pem",
+        ),
+        (
+            "--format ddi --verity-key one.crt --verity-cert one.crt".to_owned(),
+            "one.crt: it has no secret key in PEM",
+        ),
+        (
+            "--format ddi --verity-key key.pem --verity-cert key.pem".to_owned(),
+            "key.pem: it has no certificate",
+        ),
+    ] {
+        let outcome = desk.try_build("new", &options);
+        assert_eq!(outcome.status.code(), Some(1), "{options}");
+        let said = text(&outcome.stderr);
+        assert!(said.contains(expected), "{options}: {said}");
+    }
+}
+
+/// Asks systemd whether it takes a signed image under policies that demand that.
+fn dissected(tree: &str, policies: &[&str]) {
+    let desk = Desk::with_key();
+    let signed = desk.build("store", SIGNED);
+    let unsigned = desk.build("unsigned", "--format ddi --verity unsigned");
+    let bare = desk.build("bare", "");
+    let mut commands = "mkdir -p $CLIENT_ROOT/tmp/images\n".to_owned();
+    let images = [("signed", signed), ("unsigned", unsigned), ("bare", bare)];
+    for (name, image) in &images {
+        let image = image.display();
+        commands += &format!("cp {image} $CLIENT_ROOT/tmp/images/{name}.raw\n");
+        for policy in policies {
+            commands += &format!(
+                "client systemd-dissect {policy} --validate /tmp/images/{name}.raw > /dev/null 2>&1 && echo 'taken {name} {policy}' || echo 'refused {name} {policy}'\n"
+            );
+        }
+    }
+    let answers = text(&merging(tree, &commands).stdout);
+    for (name, _) in &images {
+        for policy in policies {
+            let taken = match *policy {
+                "--image-policy=root=signed+absent" => *name == "signed",
+                "--image-policy=root=verity" => *name != "bare",
+                _ => true,
+            };
+            let word = if taken { "taken" } else { "refused" };
+            let line = format!("{word} {name} {policy}\n");
+            assert!(answers.contains(&line), "not {line}: {answers}");
+        }
+    }
+}
+
+const POLICIES: [&str; 3] = [
+    "--image-policy=*",
+    "--image-policy=root=signed+absent",
+    "--image-policy=root=verity",
+];
+
+#[test(CLIENT, TRIXIE, OPENSSL)]
+fn systemd_257_takes_what_is_signed() {
+    dissected(&TRIXIE.path().display().to_string(), &POLICIES);
+}
+
+#[test(CLIENT, SID, OPENSSL)]
+fn the_newest_systemd_takes_what_is_signed() {
+    dissected(&SID.path().display().to_string(), &POLICIES);
+}
+
+#[test(root(), OPENSSL, judges::program("systemd-dissect"))]
+fn systemd_252_finds_the_partitions() {
+    let desk = Desk::with_key();
+    let image = desk.build("store", SIGNED);
+    let link = desk.path("tool.raw");
+    std::os::unix::fs::symlink(image, &link).unwrap();
+    let mut dissect = Command::new("systemd-dissect");
+    let said = output_of(dissect.args(["--no-pager", "--json=short"]).arg(&link));
+    for (designator, word) in [
+        ("root", "squashfs"),
+        ("root-verity", "DM_verity_hash"),
+        ("root-verity-sig", "verity_hash_signature"),
+    ] {
+        assert!(
+            said.contains(&format!("\"designator\":\"{designator}\"")),
+            "{said}"
+        );
+        assert!(said.contains(word), "{said}");
+    }
+    assert!(said.contains("\"useSystemExtension\":true"), "{said}");
+}
