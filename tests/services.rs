@@ -2,7 +2,7 @@
 //! systemd reads of it which services to start, and what to do before.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -260,6 +260,44 @@ fn merged(base: &Path, tree: &Path) -> PathBuf {
     }
     output_of(Command::new("cp").arg("-a").arg(tree.join("usr")).arg(base));
     base.to_owned()
+}
+
+#[test(programs!("rpm", "rpmbuild"))]
+fn units_that_are_started_have_their_other_names() {
+    let scratch = Scratch::new();
+    let units = "%{buildroot}/usr/lib/systemd/system";
+    let spec = format!(
+        "Name: lamp\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         AutoReqProv: no\n%description\nx\n%install\nmkdir -p {units}\n\
+         for i in lamp glow; do printf '[Service]\\nExecStart=/usr/bin/sleep 9\\n\
+         [Install]\\nWantedBy=multi-user.target\\nAlias=light.service of-base.service %s-1.service\\n' $i > \
+         {units}/$i.service; done\n%files\n/usr/lib/systemd/system/*\n"
+    );
+    let package = packaged(&scratch, "lamp", &spec);
+    let base = base(&scratch, &[&system_package(&scratch)]);
+    for path in ["usr/lib/systemd/system/of-base.service", "usr/bin/sleep"] {
+        fs::create_dir_all(base.join(path).parent().unwrap()).unwrap();
+        fs::write(base.join(path), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(base.join(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for more in [
+        &[][..],
+        &["--jobs", "1"],
+        &["--compression", "gzip", "--block-size", "4K"],
+    ] {
+        let more = [&["--start", "lamp.service", "--no-merge-unit"], more].concat();
+        fs::remove_dir_all(scratch.join("tree")).ok();
+        let (tree, _) = build(&scratch, &package, &base, &more);
+        let units = tree.join("usr/lib/systemd/system");
+        for name in ["light.service", "lamp-1.service"] {
+            let target = fs::read_link(units.join(name)).unwrap();
+            assert_eq!(target, Path::new("lamp.service"), "{more:?}");
+        }
+        // The base has one, and what is not started is called by its own name alone.
+        for name in ["of-base.service", "glow-1.service"] {
+            assert!(!units.join(name).exists(), "{name} {more:?}");
+        }
+    }
 }
 
 #[test(root(), programs!("rpm", "rpmbuild", "systemd-analyze", "systemctl", "cp"))]

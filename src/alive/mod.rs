@@ -2,6 +2,7 @@
 //! made, read from headers and scriptlets, and made as data. Nothing of a package is run.
 
 pub mod accounts;
+pub mod aliases;
 pub mod caches;
 pub mod effects;
 pub mod installation;

@@ -10,6 +10,7 @@ use files::View;
 use image::ContentId;
 use image::squashfs::{Busy, Finished, Packer, Spent};
 
+use crate::base::files::BaseFiles;
 use crate::findings::Finding;
 use crate::pack::kept::KeptBlocks;
 use crate::pack::linkage::Facts;
@@ -47,9 +48,15 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Adds the caches that are made of contents, and says what they leave out.
-    pub fn make_caches(mut self, planned: &mut Planned) -> Result<(Self, Vec<Finding>)> {
+    /// Adds what is made of contents: caches, and other names of units, for a base with these files.
+    /// Says what the caches leave out.
+    pub fn make(
+        mut self,
+        planned: &mut Planned,
+        base: Option<&BaseFiles<'_>>,
+    ) -> Result<(Self, Vec<Finding>)> {
         let mut wanted = planned.plan.caches.contents();
+        wanted.extend(planned.aliases.contents().cloned());
         if wanted.is_empty() {
             return Ok((self, Vec::new()));
         }
@@ -58,8 +65,8 @@ impl Taken {
         let mut contents = BTreeMap::new();
         let mut see = |id: &ContentId, bytes| drop(contents.insert(id.clone(), bytes));
         self.packer = (self.packer.look_back(&wanted, &mut see)).map_err(packer_failure)?;
-        let (files, findings) = planned.plan.caches.files(&contents);
-        for (path, bytes) in files {
+        let (caches, findings) = planned.plan.caches.files(&contents);
+        for (path, bytes) in caches {
             let id = planned.plan.insert_made(&path, &bytes)?;
             if !self.packer.contains(&id) {
                 let size = bytes.len() as u64;
@@ -68,6 +75,10 @@ impl Taken {
             }
             // It is in no other image.
             self.taken.insert(id);
+        }
+        let links = planned.aliases.links(&contents, &planned.plan.tree, base);
+        for (path, unit) in links {
+            planned.plan.insert_link(&path, &unit)?;
         }
         planned.label()?;
         Ok((self, findings))

@@ -170,6 +170,21 @@ impl Plan {
         Ok(id)
     }
 
+    /// Puts a link where nothing is.
+    pub fn insert_link(&mut self, path: &str, target: &str) -> Result<()> {
+        let leaf = Leaf {
+            stat: Stat {
+                mode: 0o777,
+                mtime: self.time,
+                ..Stat::default()
+            },
+            content: Content::Symlink(target.into()),
+        };
+        let implicit = Stat::implicit_directory(self.time);
+        let inserted = self.tree.insert_leaf(path, leaf, &implicit);
+        inserted.map(drop).map_err(Failure::refused)
+    }
+
     /// Looks again for programs that give somebody else's rights, since modes have changed.
     pub fn note_privileges(&mut self) {
         self.findings

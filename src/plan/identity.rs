@@ -314,16 +314,8 @@ pub fn describe(plan: &mut Plan, identity: &Identity, updates: Option<&Delivery>
     let path = format!("{directory}/{name}");
     let strict = ("user.extension-release.strict".to_owned(), b"0".to_vec());
     insert_text(plan, &path, identity.release_text(), [strict].into())?;
-    let link = Leaf {
-        stat: Stat {
-            mode: 0o777,
-            mtime: plan.time,
-            ..Stat::default()
-        },
-        content: Content::Symlink(name.into()),
-    };
     let path = format!("{directory}/{}", release_file(&identity.stem()));
-    insert(plan, &path, link)?;
+    plan.insert_link(&path, &name)?;
 
     if let Some(delivery) = updates {
         let definition = Definition::new(&identity.name, delivery).map_err(|problem| {

@@ -21,6 +21,7 @@ use rpm_input::Package;
 use store::Delivery;
 
 use crate::alive::accounts::Accounts;
+use crate::alive::aliases::Aliases;
 use crate::alive::caches::Caches;
 use crate::alive::effects::Ground;
 use crate::alive::installation::Installation;
@@ -81,6 +82,8 @@ pub struct Planned {
     pub matched: Option<String>,
     /// The units that are started with the system.
     pub started: Started,
+    /// Other names that they may have.
+    pub aliases: Aliases,
     /// What is done on the host after a merge.
     pub merge_unit: Option<MergeUnit>,
     /// What scriptlets come to, in one line.
@@ -164,6 +167,7 @@ pub fn plan(
         }
     }
     Ok(Planned {
+        aliases: Aliases::of(&started, &plan.tree),
         started,
         merge_unit,
         identity,
