@@ -5,7 +5,6 @@
 //! extension-release file are in it, and an image of ours has the file under both of its names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -90,8 +89,8 @@ impl Inside {
             .map_err(|error| image_failure(&self.path, error))
     }
 
-    /// Writes a content into a file.
-    pub fn copy(&mut self, id: &ContentId, into: &mut File) -> Result<()> {
+    /// Writes a content somewhere.
+    pub fn copy(&mut self, id: &ContentId, into: &mut impl io::Write) -> Result<()> {
         let copied = (self.reader.open_content(id))
             .and_then(|mut content| io::copy(&mut content, into).map(drop));
         copied.map_err(|error| image_failure(&self.path, error))

@@ -144,6 +144,34 @@ fn what_is_unpacked_is_as_it_was() {
     assert_eq!(text(&outcome.stdout), text(&expected.stdout), "{outcome:?}");
 }
 
+/// What an image hides of the base is hidden, and a hole takes no memory.
+#[test(TRIXIE, root(), programs!("mksquashfs", "mknod", "setfattr", "truncate", "sh"))]
+fn what_an_image_hides_is_hidden() {
+    let scratch = Scratch::new();
+    let tree = scratch.join("tree");
+    let release = tree.join("usr/lib/extension-release.d/extension-release.hiding");
+    fs::create_dir_all(release.parent().unwrap()).unwrap();
+    fs::copy(TRIXIE.path().join("usr/lib/os-release"), release).unwrap();
+    for directory in ["usr/bin", "usr/share/doc"] {
+        fs::create_dir_all(tree.join(directory)).unwrap();
+    }
+    let image = scratch.join("hiding.raw");
+    let script = "mknod usr/bin/whoami c 0 0 && setfattr -n trusted.overlay.opaque -v y usr/share/doc \
+                  && truncate -s 256M usr/share/hole && mksquashfs . $0 -quiet -no-progress";
+    let made = Command::new("sh")
+        .args(["-c", script])
+        .arg(&image)
+        .current_dir(&tree)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let outcome = try_it(
+        &[&image],
+        "test -e /usr/bin/id; ls /usr/bin/whoami; ls /usr/share/doc; stat -c \"%s %b\" /usr/share/hole",
+    );
+    assert_eq!(text(&outcome.stdout), "268435456 0\n", "{outcome:?}");
+}
+
 #[test(TRIXIE)]
 fn what_can_not_be_tried_is_refused() {
     let scratch = Scratch::new();
@@ -267,10 +295,11 @@ fn tested(scratch: &Scratch, tests: &str, arguments: &[&str]) -> (Option<i32>, S
     (outcome.status.code(), text(&outcome.stderr))
 }
 
-#[test(programs!("sh", "cat", "test"))]
+#[test(programs!("sh", "cat", "test", "sleep"))]
 fn a_recipe_says_what_has_to_hold() {
     let scratch = Scratch::new();
-    let good = "[[test]]\nrun = \"cat /usr/share/tested/file\"\n[[test]]\nexists = [\"/usr/share/tested\"]\n";
+    let good = "[[test]]\nrun = \"cat /usr/share/tested/file\"\n[[test]]\nexists = [\"/usr/share/tested\"]\n\
+                [[test]]\nrun = \"sleep 1000000 & sleep 1000000 2>&1 & exit 0\"\n";
     let bad = "[[test]]\nexists = [\"/usr/share/other\"]\nrun = \"echo a; echo b >&2; exit 4\"\n";
     let store = scratch.join("store/tested-1.x86-64.raw");
     // A test that fails keeps the image out of the store; without --test nothing is tried.
@@ -286,7 +315,7 @@ fn a_recipe_says_what_has_to_hold() {
     assert!(!store.exists());
     let (code, said) = tested(&scratch, good, &["--test"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("2 tests of the recipe, 0 failed"), "{said}");
+    assert!(said.contains("3 tests of the recipe, 0 failed"), "{said}");
     let built = fs::read_dir(scratch.join("store")).unwrap().count();
     assert!(built > 1, "{said}");
     // An image that is there is tried again: the base may be another one.
@@ -302,6 +331,10 @@ fn a_recipe_says_what_has_to_hold() {
             "exists: usr does not begin with /",
         ),
         ("[[test]]\nruns = \"a\"\n", "did you mean run?"),
+        (
+            "[[test]]\nrun = \"a\\u0000b\"\n",
+            "run: the string has a NUL character",
+        ),
     ] {
         let (code, said) = tested(&scratch, wrong, &[]);
         assert_eq!(code, Some(2), "{said}");

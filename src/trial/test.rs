@@ -3,9 +3,13 @@
 //! A test runs in a process of its own, since only one with a single thread can get namespaces: this
 //! program with `try`.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use files::Links;
 use serde::Deserialize;
@@ -29,6 +33,13 @@ pub struct Test {
 
 /// Letters that are shown of what a failing test said.
 const SHOWN: usize = 200;
+
+/// So much of the end of it is looked at, in bytes.
+const MAX_SAID: u64 = 64 << 10;
+/// A test that takes longer has failed.
+const LONGEST: Duration = Duration::from_secs(600);
+/// So long until it is asked again whether a test is over.
+const STEP: Duration = Duration::from_millis(5);
 
 /// What tests of an image are about.
 #[derive(Clone, Copy)]
@@ -87,7 +98,7 @@ fn quoted(word: &str) -> String {
 }
 
 impl Tested<'_> {
-    /// Runs a script; returns how it failed, if it did.
+    /// Runs a script, in no more time than there is; returns how it failed, if it did.
     fn run(self, script: &str) -> Result<Option<String>> {
         let failed = |error| Failure::io("running a test", error);
         // It may have no name yet, so it is handed over, and not to be written.
@@ -104,17 +115,61 @@ impl Tested<'_> {
             .args(["/proc/self/fd/0", "--", "/bin/sh", "-c"])
             .arg(format!("exec < /dev/null\n{script}"))
             .stdin(Stdio::from(image));
-        let outcome = command.output().map_err(failed)?;
-        if outcome.status.success() {
-            return Ok(None);
-        }
-        let said = [outcome.stdout, outcome.stderr].concat();
+        let mut said = said_into(&mut command).map_err(failed)?;
+        let mut child = command.process_group(0).spawn().map_err(failed)?;
+        let group = rustix::process::Pid::from_child(&child);
+        let status = within(&mut child, LONGEST).map_err(failed)?;
+        // What it left running in the background, too.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let status = match status {
+            Some(status) if status.success() => return Ok(None),
+            Some(status) => status.to_string(),
+            None => {
+                child.wait().map_err(failed)?;
+                format!("it took longer than {} seconds", LONGEST.as_secs())
+            }
+        };
+        let said = last_of(&mut said).map_err(failed)?;
         let said = String::from_utf8_lossy(&said);
         let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
         let last = lines.next_back().unwrap_or("it said nothing");
         let last: String = last.chars().take(SHOWN).collect();
-        Ok(Some(format!("{}, {last}", outcome.status)))
+        Ok(Some(format!("{status}, {last}")))
     }
+}
+
+/// Has a command write into memory what it says: a pipe would stay open as long as anything in the
+/// background has it.
+fn said_into(command: &mut Command) -> io::Result<File> {
+    let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let said = File::from(memory);
+    command.stdout(said.try_clone()?).stderr(said.try_clone()?);
+    Ok(said)
+}
+
+/// Waits for the end of a process, but no longer than this.
+fn within(child: &mut Child, longest: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut left = longest;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let step = left.min(STEP);
+        std::thread::sleep(step);
+        left -= step;
+    }
+}
+
+/// Returns the end of what a test has said.
+fn last_of(said: &mut File) -> io::Result<Vec<u8>> {
+    let length = said.metadata()?.len();
+    said.seek(SeekFrom::Start(length.saturating_sub(MAX_SAID)))?;
+    let mut bytes = Vec::new();
+    said.take(MAX_SAID).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -273,6 +273,9 @@ impl Origin<'_> {
             if text.is_empty() {
                 return Err(self.wrong(offset, format!("{name}: the string is empty")));
             }
+            if text.contains('\0') {
+                return Err(self.wrong(offset, format!("{name}: the string has a NUL character")));
+            }
             if name == "exists" && !text.starts_with('/') {
                 let wrong = format!("exists: {text} does not begin with /");
                 return Err(self.wrong(offset, wrong));
