@@ -17,7 +17,6 @@ use crate::answer::{self, Built, With};
 use crate::base::files::BaseFiles;
 use crate::base::{Base, BaseSource};
 use crate::check::closure::BaseLibraries;
-use crate::check::references::Gone;
 use crate::check::set::others::{self, Others};
 use crate::findings::{Finding, kinds};
 use crate::inputs::Inputs;
@@ -551,18 +550,9 @@ impl Under<'_> {
         let plan = &planned.plan;
         found.extend(check::of_modules(&plan.tree, contents.modules));
         found.extend_from_slice(contents.findings);
-        let texts = contents.texts;
-        found.extend(check::startable(plan, texts, contents.linkage, self.base));
-        let gone = Gone::of(plan, self.files);
-        found.extend(gone.units(texts));
-        found.extend(gone.launchers(texts, contents.linkage));
-        found.extend(check::references::accounts(
-            texts,
-            plan,
-            &selection.packages(),
-            &self.base.owners,
-        ));
-        check::upheld::made_fatal(&mut found, texts);
+        let (texts, linkage) = (contents.texts, contents.linkage);
+        let (base, packages) = ((self.base, self.files), selection.packages());
+        found.extend(check::texts(plan, texts, linkage, base, &packages));
         found.extend(self.together(planned, contents.linkage, image)?);
         Ok(found)
     }

@@ -198,7 +198,11 @@ fn a_broken_link_is_found() {
 #[test]
 fn each_promise_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (document, at_least) in [("docs/security.md", 30), ("docs/verdicts.md", 0)] {
+    for (document, at_least) in [
+        ("docs/alive.md", 40),
+        ("docs/security.md", 30),
+        ("docs/verdicts.md", 0),
+    ] {
         let text = fs::read_to_string(root.join(document)).unwrap();
         let mut count = 0;
         for code in text.split('`').skip(1).step_by(2) {
@@ -213,6 +217,27 @@ fn each_promise_has_its_test() {
             count += 1;
         }
         assert!(count >= at_least, "{document}: {count}");
+    }
+}
+
+/// Each kind of what an installation does has the test that holds what becomes of it, or a reason.
+#[test]
+fn each_kind_of_repair_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/alive.md")).unwrap();
+    let (held, reasons) = text.split_once("## What does not follow").unwrap();
+    for line in held
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.ends_with("| held by |"))
+    {
+        assert!(line.contains(".rs::"), "{line}");
+    }
+    for line in reasons.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").collect();
+        assert!(
+            cells.len() == 3 && cells.iter().all(|cell| !cell.trim().is_empty()),
+            "{line}"
+        );
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rpm_input::{Package, Scriptlet};
 
 use super::shell::{self, Reach, Word};
+use super::tmpfiles::{Line, Made};
 use crate::base::Owners;
 use crate::findings::{Finding, kinds};
 
@@ -90,6 +91,13 @@ const USERMOD: Tool = Tool {
     ],
 };
 
+/// Where homes of daemons are, and may be made.
+const STATE: [&str; 2] = ["var/", "srv/"];
+/// The mode that useradd(8) gives them.
+const MODE_OF_HOMES: u16 = 0o700;
+/// Options of usermod(8) that give ranges of subordinate numbers, without hyphens.
+const SUBORDINATES: [&str; 4] = ["add-subuids", "add-subgids", "v", "w"];
+
 /// A user, as the first command that makes it has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
@@ -98,6 +106,8 @@ struct User {
     group: Option<String>,
     comment: Option<String>,
     home: Option<String>,
+    /// Whether its home is made with it.
+    is_housed: bool,
     shell: Option<String>,
 }
 
@@ -195,6 +205,27 @@ impl Accounts {
         text
     }
 
+    /// Returns the homes that are made with users, which systemd-sysusers does not do, each as a path
+    /// without its leading slash and what is to be there.
+    pub fn homes(&self) -> impl Iterator<Item = (&str, Line)> {
+        let housed = self.users.iter().filter(|(_, user)| user.is_housed);
+        housed.filter_map(|(name, user)| {
+            let home = user.home.as_deref()?.trim_matches('/');
+            let is_state = STATE.iter().any(|above| home.starts_with(above));
+            let is_plain = |part: &str| !["", ".", ".."].contains(&part);
+            let group = match &user.group {
+                Some(group) if !self.has_own_group(name, user) => group,
+                _ => name,
+            };
+            let line = Line {
+                made: Made::Directory,
+                mode: MODE_OF_HOMES,
+                owners: [name.clone(), group.clone()],
+            };
+            (is_state && home.split('/').all(is_plain)).then_some((home, line))
+        })
+    }
+
     /// Says what is made, and what could not be read.
     pub fn findings(&self, path: &str, is_run: bool) -> Vec<Finding> {
         let mut findings = self.unread.clone();
@@ -262,6 +293,8 @@ impl Accounts {
             let read = match program {
                 _ if USERADD.names.contains(&program) => self.useradd(arguments),
                 _ if GROUPADD.names.contains(&program) => self.groupadd(arguments),
+                // That is done on the host, and makes nobody.
+                "usermod" if are_subordinates(arguments) => continue,
                 _ if USERMOD.names.contains(&program) => self.usermod(arguments),
                 "gpasswd" => self.gpasswd(arguments),
                 "addgroup" | "groupmod" | "groupmems" | "newusers" => None,
@@ -302,6 +335,7 @@ impl Accounts {
                 .filter(|text| !text.is_empty() && !text.contains(['\n', ':']))
                 .map(str::to_owned),
             home: options.value('d').filter(absolute).map(str::to_owned),
+            is_housed: arguments.iter().flatten().any(|word| makes_home(word)),
             shell: options.value('s').filter(absolute).map(str::to_owned),
         };
         self.users.entry(name.to_owned()).or_insert(user);
@@ -338,6 +372,36 @@ impl Accounts {
             self.members.insert((user.clone(), group.clone()));
         })
     }
+}
+
+/// Says whether a word has useradd(8) make the home.
+fn makes_home(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    let is_short = !letters.is_empty() && !letters.starts_with('-');
+    // Of letters in one word, those after one with a value are its value.
+    let before = letters.split(|one| USERADD.letters.contains(one)).next();
+    word == "--create-home" || (is_short && before.is_some_and(|before| before.contains('m')))
+}
+
+/// Says whether usermod(8) is only to give a user ranges of subordinate numbers.
+pub fn are_subordinates(arguments: &[Word]) -> bool {
+    let [rest @ .., Some(_)] = arguments else {
+        return false;
+    };
+    let is_option = |word: &Word| {
+        (word.as_deref()).is_some_and(|word| SUBORDINATES.contains(&word.trim_start_matches('-')))
+    };
+    let is_range = |word: &Word| {
+        (word.as_deref()).is_some_and(|word| {
+            let numbers = word.split_once('-');
+            numbers.is_some_and(|(first, last)| {
+                [first, last].iter().all(|one| one.parse::<u32>().is_ok())
+            })
+        })
+    };
+    let mut pairs = rest.chunks(2);
+    !rest.is_empty()
+        && pairs.all(|pair| pair.len() == 2 && is_option(&pair[0]) && is_range(&pair[1]))
 }
 
 /// A command line that was taken apart.

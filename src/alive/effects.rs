@@ -107,7 +107,11 @@ impl<'a, 'p> Doer<'a, 'p> {
             Effect::Link { path, target } => self.link(path, target),
             Effect::Directory { path, mode } => self.directory(path, *mode),
             Effect::File { path } => self.file(path),
-            Effect::Copy { path, from } => self.copy(path, from),
+            Effect::Copy {
+                path,
+                from,
+                replaces,
+            } => self.copy(path, from, *replaces),
         }
     }
 
@@ -394,7 +398,7 @@ impl<'a, 'p> Doer<'a, 'p> {
         }
     }
 
-    fn copy(&mut self, path: &str, from: &str) -> Option<()> {
+    fn copy(&mut self, path: &str, from: &str, replaces: bool) -> Option<()> {
         let (Place::Host, Place::Image(source)) = (self.place(path), self.place(from)) else {
             return None;
         };
@@ -403,16 +407,35 @@ impl<'a, 'p> Doer<'a, 'p> {
         if !is_there {
             return None;
         }
-        if self.own(path).is_some() {
+        let is_own = self.own(path).is_some();
+        if replaces && (is_own || !self.is_certainly_missing(path)) {
+            return None;
+        }
+        if is_own {
             return Some(());
         }
         self.others.remove(&(path.to_owned(), 'f'));
         self.other(path, 'C', &format!("- - - - {}", escaped(from)))
     }
 
+    /// Says whether the base has nothing at a path of the host.
+    fn is_certainly_missing(&self, path: &str) -> bool {
+        let files = self.ground.files.filter(|files| files.has_root());
+        files.is_some_and(|files| files.entry(path.trim_start_matches('/')) == BaseEntry::Missing)
+    }
+
     fn other(&mut self, path: &str, kind: char, rest: &str) -> Option<()> {
-        let line = format!("{kind} {} {rest}", escaped(path));
-        self.others.insert((path.to_owned(), kind), line);
+        let known = self.others.entry((path.to_owned(), kind)).or_default();
+        // What one command says of a mode, and another of an owner, holds together.
+        let fields = rest.split(' ').enumerate().map(|(number, field)| {
+            let before = known.split(' ').nth(number + 2);
+            match field {
+                "-" => before.unwrap_or(field).to_owned(),
+                field => field.to_owned(),
+            }
+        });
+        let fields: Vec<_> = fields.collect();
+        *known = format!("{kind} {} {}", escaped(path), fields.join(" "));
         Some(())
     }
 

@@ -226,6 +226,11 @@ impl Done {
         Some(())
     }
 
+    /// Notes that the loader's cache has to be made.
+    pub fn need_ldconfig(&mut self) {
+        self.steps.insert(Step::Ldconfig);
+    }
+
     fn step(&mut self, step: &Step, has_loader_settings: bool, who: &str) {
         match step {
             // In the directories that the loader searches by itself it needs no cache.
@@ -261,7 +266,9 @@ impl Done {
             findings.extend(services::unread_presets(tree));
         }
         for (unit, who) in &self.start {
+            let mask = services::mask(tree, files, unit);
             match services::has_unit(tree, None, unit) {
+                _ if let Some(place) = mask => findings.push(services::masked(unit, who, place)),
                 true => started.add(unit, who),
                 false => {
                     let why = format!("{who} starts it, and it is not in the image");
@@ -278,6 +285,10 @@ impl Done {
             // What the base has, it has decided about.
             let is_own = services::has_unit(tree, None, unit);
             if started.has(unit) || (!is_own && services::has_unit(tree, files, unit)) {
+                continue;
+            }
+            if let Some(place) = services::mask(tree, files, unit) {
+                findings.push(services::masked(unit, who, place));
                 continue;
             }
             let why = match &presets {

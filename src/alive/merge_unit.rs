@@ -29,10 +29,6 @@ const NEEDING: [(&str, &str, Step); 6] = [
     ("usr/share/dbus-1/system.d", ".conf", Step::Bus),
     ("usr/share/dbus-1/system-services", ".service", Step::Bus),
 ];
-/// Where the modules of kernels are.
-const MODULES: &str = "usr/lib/modules";
-/// Ends of the names of modules.
-const MODULE_ENDS: [&str; 4] = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"];
 
 /// What is done after a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +36,6 @@ pub struct MergeUnit {
     steps: BTreeSet<Step>,
     sysusers: Vec<String>,
     tmpfiles: Vec<String>,
-    kernels: BTreeSet<String>,
     restarts: Restarts,
 }
 
@@ -77,21 +72,6 @@ impl MergeUnit {
             }
             unit.steps.insert(step);
         }
-        if let Some(Visit::Directory(_)) = tree.get(MODULES) {
-            tree.walk(&mut |path, visit| {
-                let path = path.text();
-                if let Visit::Leaf(..) = visit
-                    && let Some(rest) = path.strip_prefix("usr/lib/modules/")
-                    && let Some((kernel, _)) = rest.split_once('/')
-                    && MODULE_ENDS.iter().any(|end| path.ends_with(end))
-                    && kernel
-                        .chars()
-                        .all(|one| one.is_ascii_alphanumeric() || "._-+".contains(one))
-                {
-                    unit.kernels.insert(kernel.to_owned());
-                }
-            });
-        }
         unit
     }
 
@@ -114,9 +94,6 @@ impl MergeUnit {
         }
         if has(&Step::Ldconfig) {
             commands.push("ldconfig".to_owned());
-        }
-        for kernel in &self.kernels {
-            commands.push(format!("depmod -a {kernel}"));
         }
         if has(&Step::Hwdb) {
             commands.push("systemd-hwdb update".to_owned());
@@ -295,7 +272,7 @@ mod tests {
                     "usr/lib/modules/6.1-x/modules.dep",
                 ],
                 &[Step::Ldconfig, run.clone()],
-                &["ldconfig", "depmod -a 6.1-x", "restorecon -R \"/var/x y\""],
+                &["ldconfig", "restorecon -R \"/var/x y\""],
             ),
         ] {
             let unit = MergeUnit::of(

@@ -152,6 +152,8 @@ pub enum Place {
     There,
     /// Nowhere: the base has a file of that name, which stays.
     OfBase,
+    /// Nowhere: the user does not want it.
+    Unwanted,
     /// Nowhere.
     Nowhere,
 }
@@ -196,7 +198,7 @@ impl Places<'_> {
     /// Returns where a file of `/etc` goes.
     fn setting(&self, path: &[u8], kind: Kind) -> Place {
         if self.treatment(path) == Treatment::Drop {
-            return Place::Nowhere;
+            return Place::Unwanted;
         }
         if kind == Kind::Directory && self.is_of_base(path) {
             return Place::There;
@@ -280,6 +282,7 @@ mod tests {
             Place::Host(path) => format!("host {path}"),
             Place::There => "there".to_owned(),
             Place::OfBase => "of base".to_owned(),
+            Place::Unwanted => "unwanted".to_owned(),
             Place::Nowhere => "nowhere".to_owned(),
         }
     }
@@ -315,7 +318,7 @@ mod tests {
             ("etc", Directory, "there"),
             ("etc/own.conf", File, "of base"),
             ("etc/vendor.conf", File, "of base"),
-            ("etc/not/a", File, "nowhere"),
+            ("etc/not/a", File, "unwanted"),
             ("etc/nothing", File, "host etc/nothing"),
             ("etc/not/but/a", File, "host etc/not/but/a"),
             ("etc/systemd/system", Directory, "there"),

@@ -103,6 +103,47 @@ pub fn has_unit(tree: &Tree, files: Option<&BaseFiles<'_>>, unit: &str) -> bool 
         })
 }
 
+/// Says where a unit is a link to /dev/null, so that nothing can start it, if it is.
+pub fn mask(tree: &Tree, files: Option<&BaseFiles<'_>>, unit: &str) -> Option<&'static str> {
+    let of_base = |path: &str| files.map_or(BaseEntry::Missing, |files| files.entry(path));
+    // The host's own directory counts before those of packages, where the image is above the base.
+    for directory in [OF_HOST, UNITS[1], UNITS[0]] {
+        let path = format!("{directory}/{unit}");
+        let (target, place) = match (tree.get(&path), of_base(&path)) {
+            (Some(Visit::Leaf(_, leaf)), _) => match &leaf.content {
+                Content::Symlink(target) => (target.clone(), "in the image"),
+                _ => return None,
+            },
+            (_, BaseEntry::Missing) => continue,
+            (_, BaseEntry::Link(target)) => (target, "on the base"),
+            _ => return None,
+        };
+        return (target == "/dev/null").then_some(place);
+    }
+    None
+}
+
+/// Names the units of an image that are links to /dev/null.
+pub fn masks(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for directory in UNITS {
+        let Some(Visit::Directory(found)) = tree.get(directory) else {
+            continue;
+        };
+        for (name, _) in found.entries() {
+            let unit = files::shown(name);
+            if check_name(&unit).is_ok() && mask(tree, None, &unit).is_some() {
+                let text = format!(
+                    "/{directory}/{unit} is a link to /dev/null: nothing starts {unit} as long as the \
+                     image is merged"
+                );
+                findings.push(Finding::new(&kinds::UNIT_MASKED, text));
+            }
+        }
+    }
+    findings
+}
+
 /// Says what is wrong with the name of a unit. The error completes the sentence "NAME ...".
 pub fn check_name(unit: &str) -> std::result::Result<(), String> {
     let is_one = |one: char| one.is_ascii_alphanumeric() || ":-_.\\@".contains(one);
@@ -131,19 +172,16 @@ pub fn check(asked: &[String], tree: &Tree, files: Option<&BaseFiles<'_>>) -> Re
         if let Err(problem) = check_name(unit) {
             let service = format!("{unit}.service");
             let failure = failed(&format!("the name {problem}"));
-            return Err(match check_name(&service) {
-                Ok(()) if has_unit(tree, files, &service) => {
-                    failure.hint(format!("did you mean {service}?"))
-                }
-                _ => failure,
+            let has_suffix = unit.rsplit_once('.').is_some_and(|(_, end)| is_suffix(end));
+            let is_there = check_name(&service).is_ok() && has_unit(tree, files, &service);
+            return Err(match is_there && !has_suffix {
+                true => failure.hint(format!("did you mean {service}?")),
+                false => failure,
             });
         }
-        let path = format!("{}/{unit}", UNITS[0]);
-        let is_masked = matches!(tree.get(&path), Some(Visit::Leaf(_, leaf))
-            if matches!(&leaf.content, Content::Symlink(target) if *target == "/dev/null"));
-        if is_masked {
+        if let Some(place) = mask(tree, files, unit) {
             return Err(Failure::refused(anyhow!(
-                "--start {unit}: in the image it is a link to /dev/null, so that nothing can start it"
+                "--start {unit}: {place} it is a link to /dev/null, so that nothing can start it"
             )));
         }
         if !has_unit(tree, files, unit) {
@@ -261,6 +299,13 @@ pub fn unread_presets(tree: &Tree) -> Vec<Finding> {
     said.collect()
 }
 
+/// Says that a unit is not started, since it can't be.
+pub fn masked(unit: &str, who: &str, place: &str) -> Finding {
+    let text =
+        format!("{unit} is not started: {who} starts it, and {place} it is a link to /dev/null");
+    Finding::new(&kinds::NOT_STARTED, text)
+}
+
 /// Says that a unit is not started.
 pub fn not_started(unit: &str, why: &str) -> Finding {
     let text = format!("{unit} is not started: {why}; to start it: start = [{unit:?}]");
@@ -270,6 +315,8 @@ pub fn not_started(unit: &str, why: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Base;
+    use crate::words::scratch::Scratch;
 
     #[test]
     fn sockets_come_first() {
@@ -307,16 +354,68 @@ mod tests {
 
     #[test]
     fn what_is_masked_is_not_started() {
+        let scratch = Scratch::new();
+        scratch.write("usr/bin/sh", b"");
+        scratch.write("usr/lib/systemd/system/b.service", b"");
+        scratch.write("etc/systemd/system/d.service", b"");
+        for unit in [
+            "usr/lib/systemd/system/d.service",
+            "etc/systemd/system/b.service",
+        ] {
+            std::os::unix::fs::symlink("/dev/null", scratch.path().join(unit)).unwrap();
+        }
+        let base = Base {
+            root: Some(scratch.path().to_owned()),
+            ..Base::default()
+        };
+        let files = BaseFiles::of(&base);
         let mut tree = Tree::default();
         let stat = image::Stat::implicit_directory(0);
-        let leaf = image::Leaf {
-            stat: stat.clone(),
-            content: Content::Symlink("/dev/null".into()),
-        };
-        let path = format!("{}/a.service", UNITS[0]);
-        tree.insert_leaf(&path, leaf, &stat).unwrap();
-        let failure = check(&["a.service".to_owned()], &tree, None).unwrap_err();
-        assert!(failure.source.to_string().contains("/dev/null"));
+        for (unit, target) in [("a", "/dev/null"), ("c", "b.service"), ("b", "c.service")] {
+            let leaf = image::Leaf {
+                stat: stat.clone(),
+                content: Content::Symlink(target.into()),
+            };
+            let path = format!("{}/{unit}.service", UNITS[0]);
+            tree.insert_leaf(&path, leaf, &stat).unwrap();
+        }
+        for (unit, expected) in [
+            ("a", Some("in the image")),
+            ("b", Some("on the base")),
+            ("c", None),
+            // The host's own comes before the one that is masked.
+            ("d", None),
+        ] {
+            let unit = format!("{unit}.service");
+            assert_eq!(mask(&tree, files.as_ref(), &unit), expected, "{unit}");
+            let failure = check(&[unit], &tree, files.as_ref()).err();
+            let said = failure.map(|failure| failure.source.to_string());
+            assert_eq!(
+                said.is_some_and(|said| said.contains("/dev/null")),
+                expected.is_some()
+            );
+        }
+        let found: Vec<_> = masks(&tree).into_iter().map(|one| one.text).collect();
+        let expected = "/usr/lib/systemd/system/a.service is a link to /dev/null: nothing starts a.service \
+                        as long as the image is merged";
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_name_that_is_none() {
+        let tree = crate::words::scratch::tree([
+            "usr/lib/systemd/system/a@.service",
+            "usr/lib/systemd/system/b.service",
+        ]);
+        for (unit, expected) in [
+            ("b", Some("did you mean b.service?")),
+            ("a@.service", None),
+            ("c", None),
+        ] {
+            let failure = check(&[unit.to_owned()], &tree, None).unwrap_err();
+            let hints: Vec<_> = failure.hints.iter().map(String::as_str).collect();
+            assert_eq!(hints, Vec::from_iter(expected), "{unit}");
+        }
     }
 
     #[test]

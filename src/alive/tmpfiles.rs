@@ -96,6 +96,11 @@ impl Tmpfiles {
         self.0.contains_key(&PathBytes::from(path))
     }
 
+    /// Says whether one of them tells ldconfig(8) of directories.
+    pub fn make_loader_settings(&self) -> bool {
+        self.0.iter().any(is_of_loader)
+    }
+
     /// Returns what is made at a path, which has no leading slash, to change it.
     pub fn get_mut(&mut self, path: &str) -> Option<&mut Line> {
         self.0.get_mut(&PathBytes::from(path))
@@ -138,18 +143,25 @@ impl Tmpfiles {
             counted(self.0.len(), "path")
         );
         findings.push(Finding::new(&kinds::STATE_MADE, text));
-        let of_loader = |(path, line): &(&PathBytes, &Line)| {
-            line.made != Made::Directory && is_below(path.bytes(), LOADER)
+        let of_loader = self.0.iter().filter(|line| is_of_loader(*line));
+        let run = match is_run {
+            true => "has run on the host, as it does once the image is merged",
+            false => "has run on the host after the merge",
         };
-        findings.extend(self.0.iter().filter(of_loader).map(|(path, _)| {
+        findings.extend(of_loader.map(|(path, _)| {
             let text = format!(
                 "/{path} names directories of libraries; programs find what is in them once ldconfig \
-                 has run on the host after the merge"
+                 {run}"
             );
             Finding::new(&kinds::LOADER_CONFIGURATION, text)
         }));
         findings
     }
+}
+
+/// Says whether a line makes something that ldconfig(8) reads.
+fn is_of_loader((path, line): (&PathBytes, &Line)) -> bool {
+    line.made != Made::Directory && is_below(path.bytes(), LOADER)
 }
 
 impl Line {
@@ -333,7 +345,7 @@ mod tests {
         assert_eq!(
             found[1],
             "/etc/ld.so.conf.d/a.conf names directories of libraries; programs find what is in them \
-             once ldconfig has run on the host after the merge"
+             once ldconfig has run on the host, as it does once the image is merged"
         );
         assert_eq!(found.len(), 2);
     }

@@ -144,14 +144,21 @@ impl<'a> Ground<'a> {
         }
         if let Some(inside) = &image.inside {
             let units = startable::units(&image.texts, &inside.tree, self.files.as_ref());
+            let needed = startable::files(&image.texts, &inside.tree, self.files.as_ref());
             let commands = startable::commands(&inside.tree, image.linkage.as_ref());
             let ignored = upheld::ignored(&image.texts, &inside.tree, self.files.as_ref());
-            let hindered = units.into_iter().chain(commands).chain(ignored);
+            let hindered = units
+                .into_iter()
+                .chain(needed)
+                .chain(commands)
+                .chain(ignored);
             found.findings.extend(hindered);
             let owners = &self.target.base.owners;
             let accounts = references::accounts_of_units(&image.texts, &[], owners);
             found.findings.extend(accounts);
-            upheld::made_fatal(&mut found.findings, &image.texts);
+            upheld::made_fatal(&mut found.findings, &image.texts, &inside.tree);
+            let forgotten = upheld::forgotten(&image.texts, &inside.tree, &found.findings);
+            found.findings.extend(forgotten);
         }
         let modules = self.modules(image);
         found.findings.extend(shadow::findings(&modules));

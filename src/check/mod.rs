@@ -8,6 +8,8 @@ pub mod ground;
 pub mod level;
 pub mod modules;
 mod origin;
+#[cfg(test)]
+mod patterns;
 pub mod references;
 pub mod requirements;
 pub mod set;
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use architecture::Architecture;
-use image::Tree;
+use image::{Tree, Visit};
 use linkage::{Linkage, Needs};
 use resolve::Installed;
 use rpm_input::Package;
@@ -30,6 +32,7 @@ use self::closure::BaseLibraries;
 use self::modules::Kernels;
 use self::references::Gone;
 use self::requirements::{Loaded, LookedUp, Lookup};
+use crate::alive::merge_unit::MergeUnit;
 use crate::base::files::BaseFiles;
 use crate::base::{Base, Evidence, Known};
 use crate::findings::{Finding, kinds};
@@ -42,6 +45,10 @@ use crate::words::failure::{Failure, Result};
 
 /// The `ID` of the system whose client sysextmgr is.
 const MICROOS: &str = "opensuse-microos";
+
+/// Where packages have modules of SELinux's policy, and what their names end in.
+const POLICY_MODULES: &str = "usr/share/selinux";
+const POLICY_ENDS: [&str; 3] = [".pp", ".pp.bz2", ".cil"];
 
 /// Looks at what a planned image is called, and at what it would hide of a base with these files.
 pub fn plan(
@@ -71,7 +78,27 @@ pub fn plan(
     findings.extend(shadow::findings(&shadows));
     findings.extend(links.into_values());
     findings.extend(references::commands(&planned.plan, files));
+    let on_host = planned.merge_unit.as_ref().map(MergeUnit::commands);
+    findings.extend(policy_modules(tree, &on_host.unwrap_or_default()));
     Ok(findings)
+}
+
+/// Names the modules of SELinux's policy that an image brings, and that none of these commands loads.
+fn policy_modules(tree: &Tree, on_host: &[String]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    tree.walk(&mut |path, visit| {
+        let is_module = image::is_below(path.bytes(), POLICY_MODULES)
+            && POLICY_ENDS.iter().any(|end| path.bytes().ends_with(end.as_bytes()));
+        let command = format!("/{path}");
+        let is_loaded = || on_host.iter().any(|one| one.contains(&command));
+        if matches!(visit, Visit::Leaf(..)) && is_module && !is_loaded() {
+            let text = format!(
+                "{command} is a module of SELinux's policy, which the host has to load: semodule -i {command}"
+            );
+            findings.push(Finding::new(&kinds::POLICY_MODULE, text));
+        }
+    });
+    findings
 }
 
 /// Looks up what a planned image requires in a base whose packages are not known, and says what
@@ -151,17 +178,27 @@ pub fn files(
     Ok(findings)
 }
 
-/// Looks for programs of an image with these units that can't be started over a base.
-pub fn startable(
+/// Looks at what the units and launchers of an image with these `texts` need, and who starts them.
+pub fn texts(
     plan: &Plan,
     texts: &BTreeMap<String, String>,
     linkage: &Linkage,
-    base: &Base,
+    (base, files): (&Base, Option<&BaseFiles<'_>>),
+    packages: &[&Package],
 ) -> Vec<Finding> {
-    let files = (!texts.is_empty()).then(|| BaseFiles::of(base)).flatten();
-    let mut findings = startable::units(texts, &plan.tree, files.as_ref());
-    findings.extend(startable::commands(&plan.tree, Some(linkage)));
-    findings.extend(upheld::ignored(texts, &plan.tree, files.as_ref()));
+    let tree = &plan.tree;
+    let mut findings = startable::units(texts, tree, files);
+    findings.extend(startable::files(texts, tree, files));
+    findings.extend(startable::commands(tree, Some(linkage)));
+    findings.extend(startable::settings(tree));
+    findings.extend(upheld::ignored(texts, tree, files));
+    let said = [&plan.findings[..], &findings].concat();
+    findings.extend(upheld::forgotten(texts, tree, &said));
+    let gone = Gone::of(plan, files);
+    findings.extend(gone.units(texts));
+    findings.extend(gone.launchers(texts, linkage));
+    findings.extend(references::accounts(texts, plan, packages, &base.owners));
+    upheld::made_fatal(&mut findings, texts, tree);
     findings
 }
 

@@ -1,23 +1,32 @@
-//! Programs that can't be started: those that a unit of an image names and nobody has, and files in
-//! the directories of commands that nobody may execute.
+//! Programs that can't be started: those that a unit of an image names and nobody has, or for which it
+//! needs files that nobody has, and files in the directories of commands that nobody may execute.
 //!
 //! A unit may be meant for a system that has more: `ExecStart=-/usr/bin/x` may fail, and a unit with
 //! a condition may never start. Of these nothing is said, and nothing of paths that are only there
 //! on a running system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Content, Tree, Visit};
 use linkage::{Linkage, PROGRAM_DIRECTORIES};
 
 use super::references::PROGRAMS;
 use super::shadow::{self, End};
-use crate::alive::unit_file::{Command, UnitFile};
-use crate::base::files::BaseFiles;
+use super::upheld;
+use crate::alive::unit_file::{self, Command, UnitFile};
+use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::{Finding, kinds};
 
 /// Where what packages install is on every system that an image fits.
 const INSTALLED: [&str; 6] = ["/usr/", "/opt/", "/bin/", "/sbin/", "/lib/", "/lib64/"];
+/// Where settings of systemd are, which everybody may ask it for.
+const SETTINGS: [&str; 5] = [
+    "usr/lib/systemd/system",
+    "usr/lib/systemd/user",
+    "usr/lib/sysusers.d",
+    "usr/lib/tmpfiles.d",
+    "usr/lib/udev/rules.d",
+];
 /// Settings that give a unit another root directory, or put something into it.
 const ROOTS: [&str; 8] = [
     "RootDirectory",
@@ -62,27 +71,152 @@ pub fn units(
     findings
 }
 
+/// Finds the files without which units can't start that the image starts, and which nobody has; and of all
+/// units, those below `/opt` that they name: the tree may have been moved from there. Only of a base's root
+/// it is known what is in `/etc`.
+pub fn files(
+    texts: &BTreeMap<String, String>,
+    tree: &Tree,
+    base: Option<&BaseFiles<'_>>,
+) -> Vec<Finding> {
+    let Some(base) = base.filter(|base| base.has_root()) else {
+        return Vec::new();
+    };
+    let (upheld, made) = (upheld::upheld(texts, tree), made(texts));
+    let is_missing = |path: &str| {
+        let path = path.trim_start_matches('/');
+        let is_made = made
+            .iter()
+            .any(|made| image::is_below(path.as_bytes(), made));
+        // Where /etc is made of it at boot, a base has its settings in /usr/etc.
+        let of_vendor = image::is_below(path, "etc").then(|| base.entry(format!("usr/{path}")));
+        let is_of_base = base.entry(path) != BaseEntry::Missing
+            || of_vendor.is_some_and(|entry| entry != BaseEntry::Missing);
+        !is_made && !is_of_base && tree.resolve(path).is_none()
+    };
+    let mut findings = Vec::new();
+    for (path, text) in texts {
+        let Some(unit) = upheld::unit_of(path).filter(|unit| path.ends_with(*unit)) else {
+            continue;
+        };
+        // A drop-in may say something else.
+        let of_host = format!("etc/systemd/system/{unit}.d");
+        if tree.get(format!("{path}.d")).is_some() || base.entry(&of_host) != BaseEntry::Missing {
+            continue;
+        }
+        for file in named(text).into_iter().filter(|file| is_missing(file)) {
+            let text = format!("/{path} names {file}, which is in neither the image nor the base");
+            findings.push(Finding::new(&kinds::PATH_MISSING, text));
+        }
+        let needed = upheld.contains(unit).then(|| needed(text));
+        for (setting, file) in needed.into_iter().flatten() {
+            if is_missing(&file) {
+                let text = format!(
+                    "/{path} can't start: {setting}, and {file} is in neither the image nor the base"
+                );
+                findings.push(Finding::new(&kinds::PATH_MISSING, text).made_fatal());
+            }
+        }
+    }
+    findings
+}
+
+/// Returns the files that must be there for a unit to start, each with its setting.
+fn needed(text: &str) -> Vec<(String, String)> {
+    let unit = UnitFile::parse(text);
+    if has_guard(&unit) {
+        return Vec::new();
+    }
+    let values = unit.values("Service", "EnvironmentFile").into_iter();
+    let needed = values.filter_map(|value| {
+        let (path, may_be_missing) = unit_file::optional_path(value)?;
+        let is_installed = path.starts_with("/etc/") || is_installed(path);
+        let is_certain = !may_be_missing && !path.contains(['*', '?', '[']);
+        (is_installed && is_certain).then(|| (format!("EnvironmentFile={value}"), path.to_owned()))
+    });
+    needed.collect()
+}
+
+/// Returns the paths below `/opt` of which a unit tells systemd or its program.
+fn named(text: &str) -> BTreeSet<String> {
+    let unit = UnitFile::parse(text);
+    let mounts = unit.values("Unit", "RequiresMountsFor").into_iter();
+    let mounts = mounts.filter_map(unit_file::words).flatten();
+    let variables = unit.values("Service", "Environment").into_iter();
+    let variables = variables.filter_map(unit_file::words).flatten();
+    let values = variables.filter_map(|word| Some(word.split_once('=')?.1.to_owned()));
+    let is_of_opt = |path: &String| path.starts_with("/opt/") && !path.contains([':', '%']);
+    let paths = mounts.chain(values).filter(is_of_opt);
+    paths
+        .map(|path| path.trim_end_matches('/').to_owned())
+        .collect()
+}
+
+/// Returns the paths that snippets of tmpfiles.d(5) make, without their slashes.
+fn made(texts: &BTreeMap<String, String>) -> BTreeSet<Vec<u8>> {
+    let snippets = (texts.iter()).filter(|(path, _)| path.starts_with("usr/lib/tmpfiles.d/"));
+    let lines = snippets.flat_map(|(_, text)| text.lines());
+    let paths = lines.filter_map(|line| {
+        let (kind, rest) = line.split_once([' ', '\t'])?;
+        let makes = kind.starts_with(['f', 'F', 'C', 'L', 'd', 'D', 'w']);
+        let rest = rest.trim_start();
+        let path = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next()?,
+            None => rest.split_whitespace().next()?,
+        };
+        makes.then(|| path.trim_matches('/').as_bytes().to_owned())
+    });
+    paths.collect()
+}
+
+/// Finds settings of the system that none but root may read.
+pub fn settings(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    tree.walk(&mut |path, visit| {
+        let Visit::Leaf(_, leaf) = visit else { return };
+        let is_setting = SETTINGS
+            .iter()
+            .any(|above| image::is_below(path.bytes(), above));
+        let mode = leaf.stat.mode;
+        if is_setting && matches!(leaf.content, Content::File { .. }) && mode & 0o444 != 0o444 {
+            let text = format!(
+                "/{path} has mode {mode:04o}, so that not everybody reads what systemd does"
+            );
+            findings.push(Finding::new(&kinds::SETTINGS_MODE, text));
+        }
+    });
+    findings
+}
+
 /// Returns the programs that a unit must start, each with its setting. None of a unit that has a
 /// condition or a root of its own.
 fn started(text: &str) -> Vec<(String, String)> {
     let unit = UnitFile::parse(text);
-    let is_guard = |key: &str| key.starts_with("Condition") || ROOTS.contains(&key);
-    if unit.settings().iter().any(|it| is_guard(&it.key)) {
+    if has_guard(&unit) {
         return Vec::new();
     }
     let mut started = Vec::new();
     for key in PROGRAMS {
         for value in unit.values("Service", key) {
             for command in Command::of(value).iter().filter(|it| !it.may_fail) {
-                let is_installed =
-                    |path: &&str| INSTALLED.iter().any(|above| path.starts_with(above));
-                if let Some(program) = command.path().filter(is_installed) {
+                if let Some(program) = command.path().filter(|path| is_installed(path)) {
                     started.push((format!("{key}={value}"), program.to_owned()));
                 }
             }
         }
     }
     started
+}
+
+/// Says whether a unit may never start, or sees other files than its system.
+fn has_guard(unit: &UnitFile) -> bool {
+    let is_guard = |key: &str| key.starts_with("Condition") || ROOTS.contains(&key);
+    unit.settings().iter().any(|it| is_guard(&it.key))
+}
+
+/// Says whether a path is of a program or file that packages install.
+fn is_installed(path: &str) -> bool {
+    INSTALLED.iter().any(|above| path.starts_with(above))
 }
 
 /// Finds files in the directories of commands that nobody may execute. What is a program, and what

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Tree, Visit};
 
-use crate::alive::services::{check_name, has_unit, not_started};
+use crate::alive::services::{check_name, has_unit, masks, not_started};
 use crate::alive::unit_file::UnitFile;
 use crate::base::files::BaseFiles;
 use crate::findings::{Finding, kinds};
@@ -19,6 +19,25 @@ use crate::findings::{Finding, kinds};
 const UNITS: [&str; 2] = ["usr/lib/systemd/system/", "usr/local/lib/systemd/system/"];
 /// Settings that name units which are to be started, too.
 const STARTING: [&str; 4] = ["Upholds", "Wants", "Requires", "BindsTo"];
+/// Settings that name units which something else of the image starts.
+const NAMING: [&str; 10] = [
+    "Upholds",
+    "Wants",
+    "Requires",
+    "BindsTo",
+    "OnFailure",
+    "OnSuccess",
+    "Sockets",
+    "Service",
+    "Unit",
+    "SystemdService",
+];
+/// Settings by which a unit is started with others, once it is enabled.
+const INSTALLING: [&str; 3] = ["WantedBy", "RequiredBy", "UpheldBy"];
+/// Kinds of units that start a service of their name.
+const TRIGGERS: [&str; 4] = ["socket", "timer", "path", "automount"];
+/// Ends of directories with links to units that are started.
+const LINKING: [&str; 3] = [".wants", ".requires", ".upholds"];
 /// Findings of a unit that can't start.
 const HINDERING: [&str; 3] = ["link-into-left-out", "program-missing", "account-missing"];
 
@@ -51,12 +70,13 @@ pub fn ignored(
         }
     }
     findings.extend(left_behind(texts, tree));
+    findings.extend(masks(tree));
     findings
 }
 
 /// Makes findings fatal that keep a unit from running which the image starts.
-pub fn made_fatal(findings: &mut [Finding], texts: &BTreeMap<String, String>) {
-    let upheld = upheld(texts);
+pub fn made_fatal(findings: &mut [Finding], texts: &BTreeMap<String, String>, tree: &Tree) {
+    let upheld = upheld(texts, tree);
     for finding in findings.iter_mut() {
         let unit = finding
             .text
@@ -70,7 +90,7 @@ pub fn made_fatal(findings: &mut [Finding], texts: &BTreeMap<String, String>) {
 }
 
 /// Returns the unit that a file of an image is of.
-fn unit_of(path: &str) -> Option<&str> {
+pub(super) fn unit_of(path: &str) -> Option<&str> {
     let rest = UNITS.iter().find_map(|above| path.strip_prefix(above))?;
     let unit = match rest.split_once('/') {
         Some((directory, name)) if name.ends_with(".conf") => directory.strip_suffix(".d")?,
@@ -89,15 +109,26 @@ fn names<'a>(unit: &'a UnitFile, key: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Returns the units that an image starts with the system.
-fn upheld(texts: &BTreeMap<String, String>) -> BTreeSet<String> {
+/// Returns the units that an image starts with the system, by settings or by links.
+pub(super) fn upheld(texts: &BTreeMap<String, String>, tree: &Tree) -> BTreeSet<String> {
     let files = texts.iter().filter(|(path, _)| unit_of(path).is_some());
     let upheld = files.flat_map(|(_, text)| {
         let unit = UnitFile::parse(text);
         let names = names(&unit, "Upholds").into_iter().map(str::to_owned);
         names.collect::<Vec<_>>()
     });
-    upheld.collect()
+    let mut upheld: BTreeSet<_> = upheld.collect();
+    tree.walk(&mut |path, visit| {
+        let path = path.text();
+        if let Visit::Leaf(..) = visit
+            && let Some(rest) = UNITS.iter().find_map(|above| path.strip_prefix(above))
+            && let Some((directory, name)) = rest.split_once('/')
+            && LINKING.iter().any(|end| directory.ends_with(end))
+        {
+            upheld.insert(name.to_owned());
+        }
+    });
+    upheld
 }
 
 /// Finds files in directories of drop-ins that are meant as such, and that nobody reads.
@@ -119,9 +150,9 @@ fn drop_ins(tree: &Tree) -> Vec<Finding> {
 }
 
 /// Finds units that go with one which is started, and are not started themselves: those that its
-/// `Also=` names, and the socket that it wants from systemd.
+/// `Also=` names, and the socket that it wants from systemd, without which it can't run.
 fn left_behind(texts: &BTreeMap<String, String>, tree: &Tree) -> Vec<Finding> {
-    let upheld = upheld(texts);
+    let upheld = upheld(texts, tree);
     let mut findings = Vec::new();
     for name in &upheld {
         let text = UNITS
@@ -129,19 +160,75 @@ fn left_behind(texts: &BTreeMap<String, String>, tree: &Tree) -> Vec<Finding> {
             .find_map(|above| texts.get(&format!("{above}{name}")));
         let Some(text) = text else { continue };
         let unit = UnitFile::parse(text);
-        let mut wanted = BTreeSet::new();
-        let also = unit.values("Install", "Also").into_iter();
-        wanted.extend(also.flat_map(str::split_whitespace).map(str::to_owned));
+        let comes_along = |other: &str| upheld.contains(other) || starts(&unit, other);
+        let is_there = |other: &str| has_unit(tree, None, other);
         let mut programs = unit.values("Service", "ExecStart").into_iter();
-        if programs.any(|command| command.contains("fd://"))
-            && let Some(stem) = name.strip_suffix(".service")
-        {
-            wanted.insert(format!("{stem}.socket"));
+        let socket = name
+            .strip_suffix(".service")
+            .filter(|_| programs.any(|command| command.contains("fd://")));
+        let socket = socket.map(|stem| format!("{stem}.socket"));
+        let socket = socket.filter(|socket| is_there(socket) && !comes_along(socket));
+        if let Some(socket) = &socket {
+            let why = format!("{name} takes its connections from it, and can't run without");
+            findings.push(not_started(socket, &why).made_fatal());
         }
-        for other in wanted {
-            if !upheld.contains(&other) && has_unit(tree, None, &other) {
-                findings.push(not_started(&other, &format!("{name} goes with it")));
+        let also = unit.values("Install", "Also").into_iter();
+        for other in also.flat_map(str::split_whitespace) {
+            if socket.as_deref() != Some(other) && is_there(other) && !comes_along(other) {
+                findings.push(not_started(other, &format!("{name} goes with it")));
             }
+        }
+    }
+    findings
+}
+
+/// Says whether a unit has another one started before it or with it.
+fn starts(unit: &UnitFile, other: &str) -> bool {
+    let of_unit = STARTING.iter().flat_map(|key| names(unit, key));
+    let sockets = unit.values("Service", "Sockets").into_iter();
+    let sockets = sockets.flat_map(str::split_whitespace);
+    of_unit.chain(sockets).any(|name| name == other)
+}
+
+/// Finds units that are meant to be started with the system, and that nobody starts: no scriptlet, nothing
+/// in the image, no socket, timer or bus. `said` has the findings of those of which it is known why.
+pub fn forgotten(texts: &BTreeMap<String, String>, tree: &Tree, said: &[Finding]) -> Vec<Finding> {
+    let units = |path: &str| {
+        unit_of(path)
+            .filter(|unit| path.ends_with(*unit))
+            .map(str::to_owned)
+    };
+    let mut started = upheld(texts, tree);
+    for (path, text) in texts {
+        let file = UnitFile::parse(text);
+        let named = (file.settings().iter()).filter(|it| NAMING.contains(&it.key.as_str()));
+        let named = named.flat_map(|it| it.value.split_whitespace());
+        started.extend(named.map(str::to_owned));
+        // What has one of these is started by it.
+        let trigger = units(path).and_then(|unit| {
+            let (stem, suffix) = unit.rsplit_once('.')?;
+            TRIGGERS
+                .contains(&suffix)
+                .then(|| format!("{stem}.service"))
+        });
+        started.extend(trigger);
+    }
+    let is_said = |unit: &str| {
+        let begin = format!("{unit} is not started");
+        said.iter().any(|one| one.text.starts_with(&begin))
+    };
+    let mut findings = Vec::new();
+    for (path, text) in texts {
+        let Some(unit) = units(path).filter(|unit| check_name(unit).is_ok()) else {
+            continue;
+        };
+        let file = UnitFile::parse(text);
+        let is_meant = INSTALLING
+            .iter()
+            .any(|key| !file.values("Install", key).is_empty());
+        let is_meant = is_meant && file.value("Service", "Type") != Some("dbus");
+        if is_meant && !started.contains(&unit) && !is_said(&unit) {
+            findings.push(not_started(&unit, "nothing of the image starts it"));
         }
     }
     findings
@@ -223,7 +310,7 @@ mod tests {
             |unit: &str| format!("/{DIRECTORY}/{unit} can't start: User=x, which nobody makes");
         let mut findings = ["a.service", "b.service"]
             .map(|unit| Finding::new(&kinds::ACCOUNT_MISSING, text(unit)));
-        made_fatal(&mut findings, &texts);
+        made_fatal(&mut findings, &texts, &Tree::default());
         assert_eq!(findings.map(|finding| finding.fatal), [true, false]);
     }
 }

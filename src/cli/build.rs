@@ -298,8 +298,9 @@ pub struct ImageArguments {
     /// Switch a rule off (see `sysext-build rules`)
     #[arg(long, value_name = "RULE", help_heading = "Rules")]
     pub keep: Vec<String>,
-    /// Switch on a rule that is off by default, such as drop-docs
-    #[arg(long, value_name = "RULE", help_heading = "Rules")]
+    /// Leave out this path and what is below it; or switch on a rule that is off by default, such as
+    /// drop-docs
+    #[arg(long, value_name = "PATH|RULE", help_heading = "Rules")]
     pub drop: Vec<String>,
     /// What becomes of files that packages have below /etc: `factory` puts them where the base reads
     /// them below /usr, or has systemd-tmpfiles copy them to hosts that have none; `drop` leaves them

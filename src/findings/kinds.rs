@@ -54,6 +54,12 @@ kinds! {
         repair "Use packages that are built for the base, or describe the base that they are for with \
                 --base. Where no base is known, --arch sets the image's architecture.";
 
+    SCRIPTLET_REQUIREMENT: Note "scriptlet-requirement",
+        "only scriptlets of a package require something that neither the base nor the image provides",
+        why "The header says that a requirement is for %pre, %post or another scriptlet. No scriptlet is run, \
+             on no host, so nothing is missing.",
+        repair "Nothing to do. What the scriptlet would have done is data, or named by another finding.";
+
     UNMET_REQUIREMENT: Fatal "unmet-requirement",
         "a package requires something that neither the base nor the image provides",
         why "The package declares that it does not work without this. A missing library keeps a \
@@ -401,6 +407,19 @@ kinds! {
              it says that permission is denied.",
         repair "Set the mode in the package, or add the file with the right mode with --overlay.";
 
+    PATH_MISSING: Note "path-missing",
+        "a unit that the image starts needs a file that is in neither the image nor the base",
+        why "systemd does not start a service whose EnvironmentFile= is missing, unless a hyphen precedes the \
+             path.",
+        repair "Have the file in the image, with --overlay and --etc PATH=factory for what is in /etc; or make it \
+                on the host, and allow it: --allow path-missing.";
+
+    SETTINGS_MODE: Note "settings-mode",
+        "a unit or another setting of systemd may not be read by everybody",
+        why "systemd tells everybody what is in it, so that the mode hides nothing, but programs that look \
+             for the file itself fail for users.",
+        repair "Nothing to do for the system's own services. --overlay can bring the file with mode 0644.";
+
     ACCOUNT_MISSING: Note "account-missing",
         "a unit runs as a user or group that nobody makes, so it can't start",
         why "Neither a sysusers.d snippet of the image nor the base has the account. systemd does not \
@@ -483,6 +502,12 @@ kinds! {
         repair "If it is to run: start = [\"UNIT\"] in the recipe, or --start UNIT. If an administrator is to \
                 start it: --allow not-started.";
 
+    UNIT_MASKED: Note "unit-masked",
+        "a unit of the image is a link to /dev/null, so that nothing can start it",
+        why "A package masks a unit by such a link, its own or one of the system. As long as the image is \
+             merged, that holds for the host, too, unless /etc has a unit of that name.",
+        repair "Nothing to do, unless the host needs the unit.";
+
     UNIT_IGNORED: Fatal "unit-ignored",
         "systemd ignores a drop-in or a dependency that the image brings, so what it asks for never happens",
         why "Of a directory UNIT.d systemd reads files that end in .conf alone, and it knows a unit by its \
@@ -519,6 +544,12 @@ kinds! {
              security modules belong to the machine that has the overlay, or can't be stored.",
         repair "Nothing to do if the file needs none of them. If it does, use mode and owner \
                 instead, or set the attribute at run time with tmpfiles.d.";
+
+    POLICY_MODULE: Note "policy-module",
+        "the image brings a module of SELinux's policy, which the host has to load",
+        why "The types that a module defines count once it is in the policy of the host, which is outside of \
+             an image. Until then files that have such a label are as if they had none.",
+        repair "Load it on each host that enforces SELinux: semodule -i PATH. It stays when the image is gone.";
 
     STALE_CACHE: Note "stale-cache",
         "a compiled file or a cache does not fit what it was made from, so its program ignores it",

@@ -1,4 +1,4 @@
-//! The short texts of an image that say what else must be there: units, who they run as, and what
+//! The short texts of an image that say what else must be there: units, who they run as, what a host makes for them, and what
 //! starts programs for desktops and D-Bus.
 
 use std::collections::BTreeMap;
@@ -10,10 +10,11 @@ use image::{Content, Stored, Tree, Visit};
 use crate::words::failure::{Failure, Result};
 
 /// Directories whose files are kept, with what is below them.
-const DIRECTORIES: [&str; 6] = [
+const DIRECTORIES: [&str; 7] = [
     "usr/lib/systemd/system",
     "usr/local/lib/systemd/system",
     "usr/lib/sysusers.d",
+    "usr/lib/tmpfiles.d",
     "usr/share/applications",
     "usr/share/dbus-1/services",
     "usr/share/dbus-1/system-services",

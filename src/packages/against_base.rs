@@ -8,6 +8,7 @@ use rpm_input::{Nevra, Package};
 
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
+use crate::packages::choose;
 
 /// Looks at packages that were not chosen by the solver: what it has to say of them, and whether
 /// the base has them.
@@ -18,20 +19,35 @@ pub fn against_base(packages: &[&Package], base: &Base, rules: &[Rule]) -> Vec<F
         (None, Named::Install(_) | Named::None) => Vec::new(),
     };
     let already = packages.iter().filter_map(|one| already(one, &installed));
-    already.chain(broken(rules)).collect()
+    already.chain(broken(rules, packages)).collect()
 }
 
 /// Says which rules packages break.
-pub fn broken(rules: &[Rule]) -> impl Iterator<Item = Finding> {
-    rules.iter().map(|rule| {
-        let kind = match rule {
-            Rule::Conflicts { .. } | Rule::Obsoletes { .. } | Rule::SameName { .. } => {
-                &kinds::CONFLICT
-            }
-            _ => &kinds::UNMET_REQUIREMENT,
-        };
-        Finding::new(kind, rule.to_string())
-    })
+pub fn broken(rules: &[Rule], packages: &[&Package]) -> Vec<Finding> {
+    let said = rules.iter().map(|rule| match rule {
+        Rule::Conflicts { .. } | Rule::Obsoletes { .. } | Rule::SameName { .. } => {
+            Finding::new(&kinds::CONFLICT, rule.to_string())
+        }
+        Rule::NothingProvides {
+            dependency,
+            by: Some(by),
+        } if are_for_scriptlets(dependency, by, packages) => {
+            let text = format!("{rule}, by its scriptlets alone, and none is run");
+            Finding::new(&kinds::SCRIPTLET_REQUIREMENT, text)
+        }
+        _ => Finding::new(&kinds::UNMET_REQUIREMENT, rule.to_string()),
+    });
+    said.collect()
+}
+
+/// Says whether nothing but its scriptlets has a package require this.
+fn are_for_scriptlets(dependency: &str, by: &resolve::Nevra, packages: &[&Package]) -> bool {
+    let package = packages.iter().find(|one| choose::nevra(&one.nevra) == *by);
+    let requires = package.into_iter().flat_map(|package| &package.requires);
+    let mut meant = requires
+        .filter(|one| choose::dependency(one).to_string() == dependency)
+        .peekable();
+    meant.peek().is_some() && meant.all(rpm_input::Dependency::is_for_scriptlets)
 }
 
 /// Says of a package that the base has it, or has another version of it.
@@ -50,6 +66,8 @@ fn already(package: &Package, installed: &[&Nevra]) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::base;
 
@@ -105,6 +123,45 @@ mod tests {
                 .map(|one| format!("{}: {}", one.kind.id, one.text))
                 .collect();
             assert_eq!(found, expected, "{:?}", base.named);
+        }
+    }
+
+    /// No scriptlet is run, so what only they need is missed by nobody.
+    #[test]
+    fn what_scriptlets_require() {
+        const PRE: u32 = 1 << 9;
+        for (senses, expected) in [
+            (&[PRE][..], "scriptlet-requirement"),
+            (&[0], "unmet-requirement"),
+            (&[PRE, 0], "unmet-requirement"),
+            (&[], "unmet-requirement"),
+        ] {
+            let mut package = Package::named(nevra("a-1-1.noarch"));
+            let requires = senses.iter().map(|sense| rpm_input::Dependency {
+                name: "shadow".to_owned(),
+                sense: rpm_input::Sense(*sense),
+                evr: String::new(),
+            });
+            package.requires = requires.collect();
+            let base = Base {
+                packages: Some(Vec::new()),
+                ..Base::default()
+            };
+            let judgement = choose::judge(&[&package], &base).unwrap();
+            let rule = Rule::NothingProvides {
+                dependency: "shadow".to_owned(),
+                by: Some(choose::nevra(&package.nevra)),
+            };
+            let rules = if senses.is_empty() {
+                vec![rule]
+            } else {
+                judgement.rules
+            };
+            let found = broken(&rules, &[&package]);
+            let found: BTreeSet<_> = found.iter().map(|one| one.kind.id).collect();
+            assert_eq!(found, BTreeSet::from([expected]), "{senses:?}");
+            let needed = choose::requires_to_run(&[&package]);
+            assert_eq!(needed.is_empty(), !senses.contains(&0), "{senses:?}");
         }
     }
 

@@ -213,7 +213,7 @@ fn as_locked(
         return Err(Lock::outdated(lock, missing.into_iter().map(say).collect()));
     }
     let judgement = judge(&packages(&chosen), base)?;
-    findings.extend(against_base::broken(&judgement.rules));
+    findings.extend(against_base::broken(&judgement.rules, &packages(&chosen)));
     Ok(Selection {
         chosen,
         relies_on: locked.relies_on,

@@ -17,7 +17,7 @@ use rpm_input::{DigestAlgorithm, File, FileKind, Files, Package};
 use serde::Serialize;
 
 use crate::alive::caches::Caches;
-use crate::alive::places::Places;
+use crate::alive::places::{Places, Treatment};
 use crate::alive::tmpfiles::Tmpfiles;
 use crate::base::{Access, Owners};
 use crate::findings::{Finding, kinds};
@@ -280,6 +280,7 @@ pub fn compose(
         times,
         placed: Vec::new(),
         moved: BTreeMap::new(),
+        unwanted: BTreeSet::new(),
         bereft: Vec::new(),
         layered: Vec::new(),
         plan: Plan {
@@ -315,6 +316,8 @@ struct Composer<'a> {
     placed: Vec<Placed>,
     /// Files of `/etc` that are read from below `/usr`: where they are.
     moved: BTreeMap<PathBytes, PathBytes>,
+    /// Paths that the user does not want, and that something had.
+    unwanted: BTreeSet<String>,
     /// Paths of the overlay with attributes that are not taken.
     bereft: Vec<String>,
     /// Paths of the overlay with attributes that say that it was a layer of another.
@@ -389,7 +392,16 @@ impl Composer<'_> {
         let verdict = self
             .rules
             .judge(&mut candidate, &mut |rule| moves.push(rule));
+        // By the path that the package has, or by the one that the image would have. What is to be in its
+        // place comes from an overlay.
+        let unwanted = [&path, &candidate.path].map(|path| self.rules.unwanted_above(path));
+        let unwanted = unwanted.into_iter().flatten().next();
+        let is_unwanted = unwanted.is_some() && source.of_package().is_some();
+        if let Some(unwanted) = unwanted.filter(|_| is_unwanted) {
+            self.unwanted.insert(unwanted.to_owned());
+        }
         let verdict = match verdict {
+            _ if is_unwanted => Verdict::Dropped(&filter::DROP_PATH),
             Verdict::Dropped(rule) if *rule == filter::HIERARCHY_ONLY => {
                 match self.outside(&mut candidate, source) {
                     Outside::Moved(rule) => {
@@ -726,7 +738,7 @@ impl Composer<'_> {
 
     /// Looks at the whole, and counts it.
     fn note(&mut self) {
-        let mut findings = Vec::new();
+        let mut findings = self.in_vain();
         for rule in RULES {
             findings.extend(self.rule_findings(rule));
         }
@@ -769,6 +781,25 @@ impl Composer<'_> {
             findings.push(Finding::new(&kinds::EMPTY_IMAGE, text));
         }
         self.plan.findings.extend(findings);
+    }
+
+    /// Names the paths that are to be left out and that nothing has, such as one with a typing error.
+    fn in_vain(&self) -> Vec<Finding> {
+        let paths = (self.rules.unwanted()).filter(|path| !self.unwanted.contains(*path));
+        let paths = paths.map(|path| ("--drop", path));
+        let of_etc = self.places.etc.iter();
+        let of_etc = of_etc.filter(|said| said.treatment == Treatment::Drop);
+        let of_etc = of_etc.filter_map(|said| Some(said.path.as_deref()?.trim_start_matches('/')));
+        let of_etc = of_etc.filter(|path| {
+            let mut left_out = self.plan.left_out.iter();
+            !left_out.any(|left| filter::is_below(left.path.trim_start_matches('/'), path))
+        });
+        let in_vain = paths.chain(of_etc.map(|path| ("--etc", path)));
+        let findings = in_vain.map(|(option, path)| {
+            let text = format!("{option} leaves nothing out: nothing has the path /{path}");
+            Finding::new(&kinds::LEFT_OUT, text)
+        });
+        findings.collect()
     }
 
     /// Sums up in one line each what a rule left out and what it changed.
@@ -945,4 +976,4 @@ fn candidate(file: &File) -> Candidate {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

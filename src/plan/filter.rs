@@ -131,6 +131,13 @@ macro_rules! rules {
 }
 
 rules! {
+    DROP_PATH = Rule {
+        name: "drop-path",
+        default: Default::Asked,
+        about: "leave out what --drop PATH and --etc drop name",
+        quiet: false,
+        step: Step::Composer,
+    };
     NO_GHOSTS = Rule {
         name: "no-ghosts",
         default: Default::Always,
@@ -344,11 +351,17 @@ pub struct RuleSet {
     on: BTreeSet<&'static str>,
     /// `Default::Base` rules that the user decided, which the base then doesn't.
     decided: BTreeSet<&'static str>,
+    /// Paths that are left out with what is below them, without a leading slash.
+    unwanted: BTreeSet<String>,
 }
 
 impl RuleSet {
-    /// Returns the defaults, less `keep`, plus `drop`.
+    /// Returns the defaults, less `keep`, plus `drop`, which may have paths, too.
     pub fn new(keep: &[String], drop: &[String]) -> Result<Self> {
+        let (paths, drop): (Vec<_>, Vec<_>) =
+            (drop.iter().cloned()).partition(|name| name.starts_with('/'));
+        let unwanted = paths.iter().map(|path| unwanted(path));
+        let unwanted = unwanted.collect::<Result<_>>()?;
         let names = |admit: fn(Default) -> bool| -> Vec<&'static str> {
             RULES
                 .iter()
@@ -358,7 +371,7 @@ impl RuleSet {
         };
         let typed = |default| default != Default::Asked;
         check_known("--keep", keep, &names(typed))?;
-        check_known("--drop", drop, &names(typed))?;
+        check_known("--drop", &drop, &names(typed))?;
         if let Some(name) = keep
             .iter()
             .find(|name| names(|default| default == Default::Always).contains(&name.as_str()))
@@ -382,7 +395,21 @@ impl RuleSet {
                 decided.insert(name);
             }
         }
-        Ok(Self { on, decided })
+        Ok(Self {
+            on,
+            decided,
+            unwanted,
+        })
+    }
+
+    /// Returns the path that the user does not want, which this path of a package is or is below.
+    pub fn unwanted_above(&self, path: &PathBytes) -> Option<&str> {
+        self.unwanted().find(|above| is_below(path, above))
+    }
+
+    /// Returns the paths that are left out, without a leading slash.
+    pub fn unwanted(&self) -> impl Iterator<Item = &str> {
+        self.unwanted.iter().map(String::as_str)
     }
 
     /// Switches on what this base needs, unless the user decided.
@@ -455,6 +482,18 @@ impl RuleSet {
             }
         }
         Verdict::Kept
+    }
+}
+
+/// Checks a path that is to be left out, and returns it without its slash.
+fn unwanted(path: &str) -> Result<String> {
+    let relative = path.trim_start_matches('/').trim_end_matches('/');
+    let is_proper = |part: &str| !["", ".", ".."].contains(&part);
+    match relative.split('/').all(is_proper) && !path.contains('\0') {
+        true => Ok(relative.to_owned()),
+        false => Err(Failure::usage(format!(
+            "--drop {path}: this is not the path of a file in a package"
+        ))),
     }
 }
 
@@ -867,6 +906,7 @@ mod tests {
         let off = RULES.iter().filter(|rule| !defaults.is_on(rule));
         let off: Vec<_> = off.map(|rule| rule.name).collect();
         let expected = [
+            "drop-path",
             "sbin-merge",
             "opt-to-usr",
             "drop-docs",
@@ -879,6 +919,7 @@ mod tests {
         assert_eq!(
             said,
             [
+                "drop-path",
                 "no-whiteouts",
                 "no-devices",
                 "no-sockets",
@@ -911,5 +952,12 @@ mod tests {
             )
         );
         assert!(refused(&["no-devices"]).0.contains("can't be switched off"));
+        for path in ["/", "/usr/../etc", "/usr//a"] {
+            let failure = RuleSet::new(&[], &[path.to_owned()]).unwrap_err();
+            assert!(
+                failure.source.to_string().contains("not the path"),
+                "{path}"
+            );
+        }
     }
 }

@@ -31,7 +31,7 @@ use crate::alive::restarts::Restarts;
 use crate::alive::services::{self, Started};
 use crate::base::Base;
 use crate::base::Evidence;
-use crate::base::files::BaseFiles;
+use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::Finding;
 use crate::packages::choose;
 use crate::plan::compose::{Plan, Times};
@@ -112,6 +112,12 @@ pub fn plan(
         base: files,
     };
     let mut plan = compose::compose(packages, &overlay, &rules, (&owners, places), times)?;
+    for (path, line) in accounts.homes() {
+        let is_there = files.is_some_and(|files| files.entry(path) != BaseEntry::Missing);
+        if !is_there && !plan.tmpfiles.make(path) {
+            plan.tmpfiles.add(path.into(), line);
+        }
+    }
     let mut installation = Installation::of(packages);
     installation.add_triggers(base.packages.as_deref().unwrap_or_default(), &plan.tree);
     let ground = Ground {
@@ -119,7 +125,10 @@ pub fn plan(
         files,
         owners: &owners,
     };
-    let done = installation.perform(&mut plan, ground);
+    let mut done = installation.perform(&mut plan, ground);
+    if plan.tmpfiles.make_loader_settings() {
+        done.need_ldconfig();
+    }
     if let Some(files) = files {
         plan.adopt_access(&|path| files.directory_access(path))?;
     }
@@ -172,7 +181,7 @@ pub fn plan(
         merge_unit,
         identity,
         plan,
-        requires,
+        requires: choose::requires_to_run(packages),
         evidence: Evidence::default(),
         matched,
         scriptlets: installation.summary(),
@@ -244,10 +253,27 @@ impl Planned {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use rpm_input::{File, FileKind, Nevra};
 
     use super::*;
+
+    /// What holds where nobody says anything, for an image that fits every system.
+    pub fn plain() -> Settings {
+        Settings {
+            overlay: None,
+            rules: RuleSet::new(&[], &[]).unwrap(),
+            epoch: None,
+            naming: Naming::default(),
+            matching: Matching::Any,
+            updates: None,
+            labelling: Labelling::Auto,
+            start: Vec::new(),
+            preset: false,
+            merge_unit: true,
+            etc: Vec::new(),
+        }
+    }
 
     fn package(name: &str, files: &[(&str, FileKind, u16)]) -> Package {
         let mut package = Package::named(Nevra {
@@ -270,17 +296,8 @@ mod tests {
     /// Plans `/usr/sbin/x` for a base, and returns paths with their modes.
     fn planned(base: &Base, keep: &[String]) -> Vec<String> {
         let settings = Settings {
-            overlay: None,
             rules: RuleSet::new(keep, &[]).unwrap(),
-            epoch: None,
-            naming: Naming::default(),
-            matching: Matching::Any,
-            updates: None,
-            labelling: Labelling::Auto,
-            start: Vec::new(),
-            preset: false,
-            merge_unit: true,
-            etc: Vec::new(),
+            ..plain()
         };
         let package = package("x", &[("/usr/sbin/x", FileKind::Regular, 0o711)]);
         let files = BaseFiles::of(base);
@@ -326,17 +343,9 @@ mod tests {
             (Matching::Any, &[], false),
         ] {
             let settings = Settings {
-                overlay: None,
-                rules: RuleSet::new(&[], &[]).unwrap(),
                 epoch: Some(7),
-                naming: Naming::default(),
                 matching,
-                updates: None,
-                labelling: Labelling::Auto,
-                start: Vec::new(),
-                preset: false,
-                merge_unit: true,
-                etc: Vec::new(),
+                ..plain()
             };
             let mut package = package("x", &[("/usr/bin/x", FileKind::Regular, 0o755)]);
             package.requires = (requires.iter())

@@ -16,6 +16,10 @@ impl Sense {
     pub const GREATER: Self = Self(1 << 2);
     /// The version itself matches.
     pub const EQUAL: Self = Self(1 << 3);
+    /// Needed while `%posttrans` runs.
+    pub const POST_TRANSACTION: Self = Self(1 << 5);
+    /// Needed while `%pretrans` runs.
+    pub const PRE_TRANSACTION: Self = Self(1 << 7);
     /// A dependency on the interpreter of a scriptlet.
     pub const INTERPRETER: Self = Self(1 << 8);
     /// Needed while `%pre` runs.
@@ -26,6 +30,8 @@ impl Sense {
     pub const SCRIPT_PREUN: Self = Self(1 << 11);
     /// Needed while `%postun` runs.
     pub const SCRIPT_POSTUN: Self = Self(1 << 12);
+    /// Needed while `%verifyscript` runs.
+    pub const SCRIPT_VERIFY: Self = Self(1 << 13);
     /// Found by the build, not written by the packager; a requires.
     pub const FIND_REQUIRES: Self = Self(1 << 14);
     /// Found by the build, not written by the packager; a provides.
@@ -38,6 +44,18 @@ impl Sense {
     pub const CONFIG: Self = Self(1 << 28);
     /// Has no effect on the order of installation.
     pub const META: Self = Self(1 << 29);
+
+    /// Every flag of something that scriptlets need.
+    const SCRIPTS: [Self; 8] = [
+        Self::POST_TRANSACTION,
+        Self::PRE_TRANSACTION,
+        Self::INTERPRETER,
+        Self::SCRIPT_PRE,
+        Self::SCRIPT_POST,
+        Self::SCRIPT_PREUN,
+        Self::SCRIPT_POSTUN,
+        Self::SCRIPT_VERIFY,
+    ];
 
     /// Returns whether all bits of `other` are set.
     pub fn contains(self, other: Self) -> bool {
@@ -80,6 +98,12 @@ impl Dependency {
     /// Returns whether this is the `config(name)` that RPM makes for configuration files.
     pub fn is_config(&self) -> bool {
         self.sense.contains(Sense::CONFIG) || self.name.starts_with("config(")
+    }
+
+    /// Returns whether only scriptlets need it. What the package needs besides is a dependency of its
+    /// own, even where both have one name.
+    pub fn is_for_scriptlets(&self) -> bool {
+        Sense::SCRIPTS.iter().any(|flag| self.sense.contains(*flag))
     }
 
     /// Returns whether this is a rich (boolean) dependency, as `(a if b)`.
@@ -134,6 +158,13 @@ mod tests {
             ..named("bash")
         };
         assert!(named("config(bash)").is_config() && flagged.is_config());
+        for (sense, expected) in [(0, false), (1 << 14, false), (1 << 9, true), (0x500, true)] {
+            let dependency = Dependency {
+                sense: Sense(sense),
+                ..named("bash")
+            };
+            assert_eq!(dependency.is_for_scriptlets(), expected, "{sense:x}");
+        }
         assert!(named("(a if b)").is_rich());
         assert!(!named("bash").is_config() && !named("bash").is_rich());
     }

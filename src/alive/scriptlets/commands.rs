@@ -1,6 +1,7 @@
 //! The commands that scriptlets consist of, each with what it comes to. A command that is not known
 //! here, or has an option that is not, is unhandled: nobody may take it for harmless.
 
+use super::super::accounts;
 use super::super::shell::{Command, Reach, Word};
 use super::files;
 use super::reading::{Effect, Reading, Step, known};
@@ -191,6 +192,10 @@ pub fn is_word_place(path: &str) -> bool {
 fn of_program(program: &str, arguments: &[Word]) -> Reading {
     if ASKING.contains(&program) {
         return Reading::Harmless("it only asks or says something");
+    }
+    // No snippet can say that, and it may be said again.
+    if program == "usermod" && accounts::are_subordinates(arguments) {
+        return run(program, arguments);
     }
     if ACCOUNTS.contains(&program) {
         return Reading::effect(Effect::Accounts);

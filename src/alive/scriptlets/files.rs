@@ -3,6 +3,7 @@
 use super::super::shell::Word;
 use super::commands::is_word_place;
 use super::reading::{Effect, Reading, known};
+use super::services;
 
 /// Options, each with whether it has a value, and the paths and other operands of a command.
 struct Line<'a> {
@@ -113,6 +114,7 @@ pub fn fillup(arguments: &[Word]) -> Reading {
         [path, from] if are_paths(&[path, from]) => Reading::effect(Effect::Copy {
             path: path.to_owned(),
             from: from.to_owned(),
+            replaces: false,
         }),
         _ => Reading::Unhandled,
     }
@@ -230,6 +232,10 @@ fn link(words: &[&str]) -> Option<Vec<Effect>> {
         return None;
     }
     match line.operands[..] {
+        // What `systemctl enable` makes.
+        [_, path] if let Some(unit) = services::enabled_by(path) => {
+            Some(vec![Effect::Start(vec![unit.to_owned()])])
+        }
         [target, path] if are_paths(&[path]) && !path.ends_with('/') && !target.is_empty() => {
             Some(vec![Effect::Link {
                 path: path.to_owned(),
@@ -240,11 +246,10 @@ fn link(words: &[&str]) -> Option<Vec<Effect>> {
     }
 }
 
-/// A file that is copied to where none is yet. One that replaces another is no default.
+/// A file that is copied.
 fn copy(words: &[&str]) -> Option<Vec<Effect>> {
     let line = Line::of(words, &[]);
-    let is_kept = line.has(&["n", "no-clobber"]);
-    if !is_kept || !line.has_only(&["n", "no-clobber", "p", "a", "v", "f"]) {
+    if !line.has_only(&["n", "no-clobber", "p", "a", "v", "f"]) {
         return None;
     }
     match line.operands[..] {
@@ -252,6 +257,7 @@ fn copy(words: &[&str]) -> Option<Vec<Effect>> {
             Some(vec![Effect::Copy {
                 path: path.to_owned(),
                 from: from.to_owned(),
+                replaces: !line.has(&["n", "no-clobber"]),
             }])
         }
         _ => None,

@@ -49,8 +49,12 @@ pub enum Effect {
     Directory { path: String, mode: Option<u16> },
     /// An empty file, unless one is there.
     File { path: String },
-    /// A copy of a file, unless one is there.
-    Copy { path: String, from: String },
+    /// A copy of a file, which replaces one that is there or does not.
+    Copy {
+        path: String,
+        from: String,
+        replaces: bool,
+    },
 }
 
 /// What `update-alternatives --install` is given.

@@ -116,6 +116,16 @@ fn named(units: &[&str]) -> Vec<String> {
     units.iter().map(full).collect()
 }
 
+/// Returns the unit that a link at this path has started with another one.
+pub fn enabled_by(path: &str) -> Option<&str> {
+    let (directory, unit) = path.strip_prefix("/etc/systemd/system/")?.split_once('/')?;
+    let is_one = [".wants", ".requires", ".upholds"]
+        .iter()
+        .any(|end| directory.ends_with(end));
+    let (_, suffix) = unit.rsplit_once('.')?;
+    (is_one && is_suffix(suffix) && !unit.contains('/')).then_some(unit)
+}
+
 /// Says whether a unit's name may end so.
 pub fn is_suffix(suffix: &str) -> bool {
     [

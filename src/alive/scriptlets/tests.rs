@@ -52,6 +52,10 @@ fn what_commands_come_to() {
             "systemctl --no-reload preset a.service",
             "[Preset([\"a.service\"])]",
         ),
+        (
+            "systemctl enable /usr/lib/systemd/system/a.service /lib/systemd/system/b.socket",
+            "[Start([\"a.service\", \"b.socket\"])]",
+        ),
         ("systemctl enable $X", "unhandled"),
         ("systemctl --root=/x enable a", "unhandled"),
         ("systemctl --global enable a", "unhandled"),
@@ -75,6 +79,11 @@ fn what_commands_come_to() {
             "Udev Udev",
         ),
         ("getent passwd x || useradd x", "harmless [Accounts]"),
+        (
+            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 root; usermod -v 1-9 x",
+            "Run([\"usermod\", \"--add-subuids\", \"100000-165535\", \"--add-subgids\", \
+             \"100000-165535\", \"root\"]) Run([\"usermod\", \"-v\", \"1-9\", \"x\"])",
+        ),
         (
             "for i in $(ls); do usermod -aG x $i; done",
             "harmless [Accounts]",
@@ -126,14 +135,27 @@ fn what_commands_come_to() {
         ("ln /usr/bin/x /usr/bin/y", "unhandled"),
         ("rm -f /etc/x", "unhandled"),
         ("rm -f /run/rpm-x/y /etc/z.rpmsave", "harmless"),
-        ("cp /usr/share/x /etc/x", "unhandled"),
         (
-            "cp -n /usr/share/x /etc/x",
-            "[Copy { path: \"/etc/x\", from: \"/usr/share/x\" }]",
+            "cp /usr/share/x x; cp -r /usr/share/x /etc/x",
+            "unhandled unhandled",
+        ),
+        (
+            "cp -n /usr/share/x /etc/x; [ -e /etc/y ] || cp -p /usr/share/x /etc/y",
+            "[Copy { path: \"/etc/x\", from: \"/usr/share/x\", replaces: false }] harmless \
+             [Copy { path: \"/etc/y\", from: \"/usr/share/x\", replaces: true }]",
+        ),
+        (
+            "ln -sf /usr/lib/systemd/system/a.service /etc/systemd/system/m.target.wants/a.service",
+            "[Start([\"a.service\"])]",
+        ),
+        (
+            "ln -s /dev/null /etc/systemd/system/a.service",
+            "[Link { path: \"/etc/systemd/system/a.service\", target: \"/dev/null\" }]",
         ),
         (
             "/bin/fillup -q /etc/sysconfig/x /usr/share/fillup-templates/sysconfig.x",
-            "[Copy { path: \"/etc/sysconfig/x\", from: \"/usr/share/fillup-templates/sysconfig.x\" }]",
+            "[Copy { path: \"/etc/sysconfig/x\", from: \"/usr/share/fillup-templates/sysconfig.x\", \
+             replaces: false }]",
         ),
         (
             "update-alternatives --install /usr/bin/vi vi /usr/bin/vim 30 --slave /usr/bin/ex ex /usr/bin/vix",

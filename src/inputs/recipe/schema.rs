@@ -76,7 +76,8 @@ fn of(key: &Key) -> Value {
         (_, "drop") => {
             let rules = RULES.iter().filter(|rule| rule.default != State::Asked);
             let names = rules.map(|rule| rule.name).collect();
-            json!({"type": "array", "items": one_of(names)})
+            let path = json!({"type": "string", "pattern": "^/."});
+            json!({"type": "array", "items": {"anyOf": [one_of(names), path]}})
         }
         (Kind::Text, _) => text(),
         (Kind::Strings, _) => json!({"type": "array", "items": text()}),

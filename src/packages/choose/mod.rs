@@ -22,7 +22,7 @@ use rpm_input::Package;
 
 use manifest::{Reason, ReliedOn};
 use solvable::{asked_for, solvable_with};
-pub use solvable::{repository, solvable};
+pub use solvable::{dependency, nevra, repository, solvable};
 
 use crate::base::{Base, Named};
 use crate::findings::{Finding, kinds};
@@ -189,12 +189,24 @@ impl Choice {
 }
 
 /// Returns what the packages require and do not provide among themselves, whatever base they are
-/// on: what the base must have. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not
-/// running.
+/// on. RPM's own (`rpmlib(…)`) and `config(…)` are about installing, not running.
 pub fn requires(packages: &[&Package]) -> Vec<String> {
+    requires_of(packages, |_| true)
+}
+
+/// Returns those of them that the base must have where an image of the packages is merged: without what
+/// only scriptlets need.
+pub fn requires_to_run(packages: &[&Package]) -> Vec<String> {
+    requires_of(packages, |need| !need.is_for_scriptlets())
+}
+
+fn requires_of(
+    packages: &[&Package],
+    is_wanted: impl Fn(&rpm_input::Dependency) -> bool,
+) -> Vec<String> {
     let together = installed(packages.iter().copied());
     let needed = |need: &&rpm_input::Dependency| {
-        !need.is_config() && !together.suffices_for(&solvable::dependency(need))
+        is_wanted(need) && !need.is_config() && !together.suffices_for(&solvable::dependency(need))
     };
     let needs: BTreeSet<String> = (packages.iter())
         .flat_map(|package| &package.requires)

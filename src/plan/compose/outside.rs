@@ -39,6 +39,7 @@ impl Composer<'_> {
         let (rule, path) = match self.places.of(&candidate.path, kind) {
             Place::There => return Outside::Dropped(&filter::HOST_DIRECTORIES),
             Place::OfBase => return Outside::Dropped(&filter::KEPT_BY_BASE),
+            Place::Unwanted => return Outside::Dropped(&filter::DROP_PATH),
             Place::Nowhere => return Outside::Dropped(&filter::HIERARCHY_ONLY),
             Place::Vendor(path) if self.rules.is_on(&filter::ETC_TO_USR) => {
                 self.moved.insert(candidate.path.clone(), path.clone());

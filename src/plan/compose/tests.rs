@@ -11,7 +11,7 @@ const GHOST: u32 = 1 << 6;
 /// Makes a package `NAME` of version 1-1 of lines `PATH KIND MODE OWNER:GROUP [WORD...]`. The kinds
 /// are those of `dump`. A word is `sha256:TEXT` or `md5:TEXT` (a content), `->TARGET`, `color=N`,
 /// `set=N` (a hard link set), `size=N`, `mtime=N`, `caps` or `ghost`.
-pub(super) fn package(name: &str, lines: &[&str]) -> Package {
+pub fn package(name: &str, lines: &[&str]) -> Package {
     let mut package = Package::named(Nevra {
         name: name.to_owned(),
         epoch: None,
@@ -636,6 +636,68 @@ fn what_rules_did_is_recorded() {
 }
 
 /// A hard link set is read once, where the payload names it: at its lowest index.
+/// What the user does not want is left out by either of its paths; what is in its place in an overlay
+/// stays.
+#[test]
+fn paths_that_are_not_wanted() {
+    let package = package(
+        "one",
+        &[
+            "/lib/a f 0755 root:root sha256:one",
+            "/usr/share/d d 0755 root:root",
+            "/usr/share/d/b f 0755 root:root sha256:two",
+            "/usr/share/dd f 0755 root:root sha256:six",
+            "/etc/c f 0644 root:root sha256:ten",
+            "/etc/e f 0644 root:root sha256:ten",
+        ],
+    );
+    let unwanted = ["/usr/lib/a", "/usr/share/d/", "/etc/c", "/usr/no"].map(str::to_owned);
+    let rules = RuleSet::new(&[], &unwanted).unwrap();
+    let etc = ["/etc/e=drop", "/etc/no=drop"].map(|one| one.parse().unwrap());
+    let places = Places {
+        etc: &etc,
+        base: None,
+    };
+    let overlay = [overlaid("usr/share/d/own f 644 two")];
+    let packages = [&package];
+    let times = Times::new(None, &packages);
+    let plan = compose(
+        &packages,
+        &overlay,
+        &rules,
+        (&Owners::default(), places),
+        times,
+    )
+    .unwrap();
+    let left: Vec<_> = (plan.left_out.iter())
+        .map(|left| format!("{} {}", left.rule.name, left.path))
+        .collect();
+    let all = [
+        "/lib/a",
+        "/usr/share/d",
+        "/usr/share/d/b",
+        "/etc/c",
+        "/etc/e",
+    ];
+    assert_eq!(left, all.map(|path| format!("drop-path {path}")));
+    let mut paths = Vec::new();
+    plan.tree.walk(&mut |path, visit| {
+        if let image::Visit::Leaf(..) = visit {
+            paths.push(path.to_string());
+        }
+    });
+    assert_eq!(paths, ["usr/share/d/own", "usr/share/dd"]);
+    let found: Vec<_> = plan.findings.iter().map(|one| one.text.as_str()).collect();
+    assert_eq!(
+        found,
+        [
+            "--drop leaves nothing out: nothing has the path /usr/no",
+            "--etc leaves nothing out: nothing has the path /etc/no",
+            "drop-path left out 5 paths, 12 bytes: /lib/a ...",
+        ]
+    );
+}
+
 #[test]
 fn where_contents_are_read() {
     let lines = [

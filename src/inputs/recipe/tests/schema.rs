@@ -213,7 +213,10 @@ fn names_in_the_schema() {
         (&schema["$defs"]["arch"], "arch = \"@\""),
         (&schema["$defs"]["match"], "match = \"@\""),
         (&schema["$defs"]["keep"]["items"], "keep = [\"@\"]"),
-        (&schema["$defs"]["drop"]["items"], "drop = [\"@\"]"),
+        (
+            &schema["$defs"]["drop"]["items"]["anyOf"][0],
+            "drop = [\"@\"]",
+        ),
         (
             &schema["$defs"]["for"]["propertyNames"],
             "arch = \"arm64\"\n[for.@]",
