@@ -205,3 +205,127 @@ fn an_index_is_not_made_where_it_would_hide_the_bases() {
         "{said}"
     );
 }
+
+/// Returns the layers of a directory as they are merged, without its cache, which is made again there.
+fn merged(scratch: &Scratch, layers: [&Path; 2], directory: &str, tool: &[&str]) -> PathBuf {
+    let merged = scratch.join("merged");
+    let _ = fs::remove_dir_all(&merged);
+    for layer in layers {
+        let mut copy = Command::new("cp");
+        output_of(copy.args(["-rT"]).args([&layer.join(directory), &merged]));
+    }
+    output_of(Command::new(tool[0]).args(&tool[1..]).arg(&merged));
+    merged
+}
+
+#[test(programs!("rpm", "rpmbuild", "gtk-update-icon-cache", "update-desktop-database"))]
+fn icons_and_entries_of_image_and_base_are_listed_together() {
+    let scratch = Scratch::new();
+    let entry = |types: &str| format!("[Desktop Entry]\nName=x\nMimeType={types}\n");
+    let (theme, other) = ("usr/share/icons/hicolor", "usr/share/icons/other");
+    let entries = "usr/share/applications";
+    let new = package(
+        &scratch,
+        "new",
+        &[
+            (
+                &format!("{entries}/new.desktop"),
+                &entry("text/plain;text/new;"),
+            ),
+            (&format!("{theme}/48x48/apps/new.png"), "new"),
+            (&format!("{theme}/scalable/apps/new.svg"), "new"),
+            (&format!("{other}/48x48/apps/new.png"), "new"),
+        ],
+    );
+    let system = system_package(&scratch);
+    let root = base(&scratch, &[&system]);
+    fs::create_dir_all(root.join("usr/bin")).unwrap();
+    write(
+        &root,
+        &[
+            (
+                &format!("{entries}/base.desktop"),
+                &entry("text/plain;text/base;"),
+            ),
+            (
+                &format!("{entries}/kde/deep.desktop"),
+                &entry("text/plain;"),
+            ),
+            (&format!("{theme}/icon-theme.cache"), "of the base"),
+            (&format!("{theme}/index.theme"), "[Icon Theme]\n"),
+            (&format!("{theme}/48x48/apps/base.png"), "base"),
+            (&format!("{theme}/48x48/apps/data.png"), "base"),
+            (
+                &format!("{theme}/48x48/apps/data.icon"),
+                "[Icon Data]\nDisplayName=x\n",
+            ),
+            (&format!("{other}/48x48/apps/base.png"), "base"),
+        ],
+    );
+    std::os::unix::fs::symlink("base.png", root.join(theme).join("48x48/apps/link.png")).unwrap();
+    let of_base = [OsStr::new("--base"), root.as_os_str()];
+    let (_, tree, said) = build(&scratch, &new, &of_base);
+
+    let made = fs::read(tree.join(theme).join("icon-theme.cache")).unwrap();
+    let tool = ["gtk-update-icon-cache", "--force", "--ignore-theme-index"];
+    let judged = merged(&scratch, [&root, &tree], theme, &tool);
+    assert!(
+        made == fs::read(judged.join("icon-theme.cache")).unwrap(),
+        "{said}"
+    );
+    // GTK takes it for current: nothing of the theme is newer.
+    let time = |path: &str| {
+        fs::metadata(tree.join(theme).join(path))
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    assert!(time("icon-theme.cache") >= time(""), "{said}");
+    // Without a cache of the base, GTK reads the directories.
+    assert!(!tree.join(other).join("icon-theme.cache").exists());
+    assert!(
+        !said.contains("stale-cache") && !said.contains("cache-hidden"),
+        "{said}"
+    );
+
+    let made = fs::read_to_string(tree.join(entries).join("mimeinfo.cache")).unwrap();
+    let judged = merged(
+        &scratch,
+        [&root, &tree],
+        entries,
+        &["update-desktop-database"],
+    );
+    assert_eq!(
+        made,
+        fs::read_to_string(judged.join("mimeinfo.cache")).unwrap()
+    );
+    assert!(
+        made.contains("text/plain=base.desktop;kde-deep.desktop;new.desktop;"),
+        "{made}"
+    );
+
+    let file = scratch.join("out/x-1.x86-64.raw");
+    let outcome = run([
+        OsStr::new("check"),
+        "--base".as_ref(),
+        root.as_ref(),
+        file.as_ref(),
+    ]);
+    assert!(
+        !text(&outcome.stdout).contains("cache-hidden"),
+        "{}",
+        text(&outcome.stdout)
+    );
+
+    // An entry that opens no files has no part in it.
+    let dull = [(
+        &*format!("{entries}/dull.desktop"),
+        "[Desktop Entry]\nName=x\n",
+    )];
+    let dull = package(&scratch, "dull", &dull);
+    let (_, tree, said) = build(&scratch, &dull, &of_base);
+    assert!(
+        !tree.join(entries).join("mimeinfo.cache").exists(),
+        "{said}"
+    );
+}

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use caches::{Contents, Ignored, Made};
 use image::{Content, ContentId, Tree, Visit};
 
-use crate::base::files::BaseFiles;
+use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::{Finding, kinds};
 use crate::words::digest::sha256;
 use crate::words::quantity::counted;
@@ -17,32 +17,89 @@ const MAX_SOURCE: u64 = 8 << 20;
 /// Most bytes of all sources of one.
 const MAX_SOURCES: u64 = 32 << 20;
 /// Most sources of one.
-const MAX_FILES: usize = 16_384;
+const MAX_FILES: usize = 131_072;
+/// How deep directories of sources may nest.
+const MAX_LEVELS: usize = 8;
+/// Where the themes of icons are.
+const THEMES: &str = "usr/share/icons";
 
 /// A kind of cache.
 #[derive(Debug)]
 struct Kind {
     /// The program that makes it.
     program: &'static str,
-    /// The directory of its sources, and its own.
-    directory: &'static str,
+    /// The directories that may have one, with its sources.
+    directories: fn(&Tree) -> Vec<String>,
     /// Its name.
     name: &'static str,
     /// What its sources are.
     sources: &'static str,
+    /// How deep they are below its directory.
+    levels: usize,
     is_source: fn(&str) -> bool,
+    /// Whether it matters what is in a source.
+    is_read: fn(&str) -> bool,
     make: fn(&Contents) -> Made,
+    when: When,
+}
+
+/// When a cache is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Nothing else tells of its sources.
+    Always,
+    /// It depends on what is in them.
+    Perhaps,
+    /// Where the base has one: without, its sources themselves are looked up.
+    OverBases,
 }
 
 /// Every kind that is made.
-static KINDS: [Kind; 1] = [Kind {
-    program: "glib-compile-schemas",
-    directory: "usr/share/glib-2.0/schemas",
-    name: caches::schemas::NAME,
-    sources: "schemas of settings",
-    is_source: caches::schemas::is_source,
-    make: caches::schemas::make,
-}];
+static KINDS: [Kind; 3] = [
+    Kind {
+        program: "glib-compile-schemas",
+        directories: |_| vec!["usr/share/glib-2.0/schemas".to_owned()],
+        name: caches::schemas::NAME,
+        sources: "schemas of settings",
+        levels: 0,
+        is_source: caches::schemas::is_source,
+        is_read: |_| true,
+        make: caches::schemas::make,
+        when: When::Always,
+    },
+    Kind {
+        program: "update-desktop-database",
+        directories: |_| vec!["usr/share/applications".to_owned()],
+        name: caches::desktop::NAME,
+        sources: "desktop entries",
+        levels: MAX_LEVELS,
+        is_source: caches::desktop::is_source,
+        is_read: |_| true,
+        make: caches::desktop::make,
+        when: When::Perhaps,
+    },
+    Kind {
+        program: "gtk-update-icon-cache",
+        directories: themes,
+        name: caches::icons::NAME,
+        sources: "icons",
+        levels: MAX_LEVELS,
+        is_source: caches::icons::is_source,
+        is_read: caches::icons::is_read,
+        make: caches::icons::make,
+        when: When::OverBases,
+    },
+];
+
+/// Returns the directories of the themes of a tree.
+fn themes(tree: &Tree) -> Vec<String> {
+    let Some(Visit::Directory(directory)) = tree.get(THEMES) else {
+        return Vec::new();
+    };
+    let names = directory.entries();
+    let names = names.filter_map(|(name, _)| str::from_utf8(name).ok());
+    names.map(|name| format!("{THEMES}/{name}")).collect()
+}
 
 /// The caches of an image.
 #[derive(Clone, Debug, Default)]
@@ -57,11 +114,15 @@ pub struct Caches {
 #[derive(Clone, Debug)]
 struct Planned {
     kind: &'static Kind,
+    directory: String,
     /// The sources of the image: their contents, by their names.
-    own: BTreeMap<String, (ContentId, u64)>,
+    own: Sources,
     /// Those of the base that the image does not replace.
     of_base: Contents,
 }
+
+/// Contents of an image with their sizes, by the names of their files.
+type Sources = BTreeMap<String, (ContentId, u64)>;
 
 /// Files that are made, by their paths, and what was found.
 pub type Files = (BTreeMap<String, Vec<u8>>, Vec<Finding>);
@@ -76,20 +137,23 @@ impl Caches {
     ) -> (Self, Vec<Finding>) {
         let (mut caches, mut findings) = (Self::default(), Vec::new());
         for kind in &KINDS {
-            let own = kind.own(tree);
-            if own.is_empty() || is_given(&kind.path()) {
-                continue;
-            }
-            match kind.planned(own, base) {
-                Ok(planned) => caches.planned.push(planned),
-                Err(problem) => {
-                    caches.refused.insert(kind.program);
-                    let text = format!(
-                        "/{} does not list the {} of the image: {problem}",
-                        kind.path(),
-                        kind.sources
-                    );
-                    findings.push(Finding::new(&kinds::INDEX_NOT_MADE, text));
+            for directory in (kind.directories)(tree) {
+                let own = kind.own(tree, &directory);
+                let path = kind.path(&directory);
+                if own.is_empty() || is_given(&path) || !kind.is_needed(&path, base) {
+                    continue;
+                }
+                match kind.planned(directory, own, base) {
+                    Ok(planned) => caches.planned.push(planned),
+                    // A scriptlet or trigger that would make it is named then.
+                    Err(_) if kind.when == When::Perhaps => {}
+                    Err(problem) => {
+                        caches.refused.insert(kind.program);
+                        let sources = kind.sources;
+                        let text =
+                            format!("/{path} does not list the {sources} of the image: {problem}");
+                        findings.push(Finding::new(&kinds::INDEX_NOT_MADE, text));
+                    }
                 }
             }
         }
@@ -104,7 +168,7 @@ impl Caches {
     /// Says whether the cache at a path with a leading slash is made.
     pub fn make(&self, path: &str) -> bool {
         let path = path.trim_start_matches('/');
-        self.planned.iter().any(|one| one.kind.path() == path)
+        self.planned.iter().any(|one| one.path() == path)
     }
 
     /// Says of each what it is made of.
@@ -115,7 +179,7 @@ impl Caches {
                 0 => String::new(),
                 count => format!(" and {count} of the base"),
             };
-            format!("/{}, made of {own}{of_base}", one.kind.path())
+            format!("/{}, made of {own}{of_base}", one.path())
         };
         self.planned.iter().map(of).collect()
     }
@@ -123,14 +187,12 @@ impl Caches {
     /// Returns a line for each source of the base.
     pub fn of_base(&self) -> Vec<String> {
         let sources = self.planned.iter().flat_map(|one| {
-            let directory = one.kind.directory;
             let sources = one.of_base.iter();
             sources.map(move |(name, bytes)| {
-                let digest = sha256(&mut bytes.as_slice()).map(|(_, digest)| digest);
-                format!(
-                    "{directory}/{name} {}",
-                    hex::encode(digest.unwrap_or_default())
-                )
+                // Of many it does not matter what is in them.
+                let digest = (!bytes.is_empty()).then(|| sha256(&mut bytes.as_slice()).ok());
+                let digest = digest.flatten().map(|(_, digest)| hex::encode(digest));
+                format!("{}/{name} {}", one.directory, digest.unwrap_or_default())
             })
         });
         sources.collect()
@@ -138,73 +200,106 @@ impl Caches {
 
     /// Returns the contents that they are made of.
     pub fn contents(&self) -> Vec<ContentId> {
-        let own = self.planned.iter().flat_map(|one| one.own.values());
-        own.map(|(id, _)| id.clone()).collect()
+        let own = self.planned.iter().flat_map(Planned::read);
+        own.map(|(_, id)| id.clone()).collect()
     }
 
-    /// Makes them of these contents.
-    pub fn files(&self, contents: &BTreeMap<ContentId, Vec<u8>>) -> Files {
+    /// Says whether there is none.
+    pub fn are_none(&self) -> bool {
+        self.planned.is_empty()
+    }
+
+    /// Makes them of these contents. Where an image brings nothing to one, the base's is right as it is.
+    pub fn files(&self, tree: &Tree, contents: &BTreeMap<ContentId, Vec<u8>>) -> Files {
         let (mut files, mut findings) = (BTreeMap::new(), Vec::new());
         for one in &self.planned {
             let mut sources = one.of_base.clone();
-            for (name, (id, _)) in &one.own {
+            sources.extend(one.own.keys().map(|name| (name.clone(), Vec::new())));
+            for (name, id) in one.read() {
                 let bytes = contents.get(id).cloned().unwrap_or_default();
                 sources.insert(name.clone(), bytes);
             }
-            let Kind {
-                make, directory, ..
-            } = one.kind;
-            let made = make(&sources);
-            let known = make(&one.of_base).ignored;
-            let news = made.ignored.iter().filter(|one| !known.contains(one));
+            let directory = &one.directory;
+            let made = (one.kind.make)(&sources);
+            let known = (one.kind.make)(&one.of_base);
+            let news = made.ignored.iter();
+            let news = news.filter(|one| !known.ignored.contains(one));
             findings.extend(news.map(|Ignored { file, problem }| {
-                let text = format!(
-                    "/{directory}/{file} is left out of {}: {problem}",
-                    one.kind.name
-                );
+                let name = one.kind.name;
+                let text = format!("/{directory}/{file} is left out of {name}: {problem}");
                 Finding::new(&kinds::INDEX_INCOMPLETE, text)
             }));
-            let made = made.files.into_iter();
-            files.extend(made.map(|(name, bytes)| (format!("{directory}/{name}"), bytes)));
+            if made.files != known.files || tree.get(one.path()).is_some() {
+                let made = made.files.into_iter();
+                files.extend(made.map(|(name, bytes)| (format!("{directory}/{name}"), bytes)));
+            }
         }
         (files, findings)
     }
 }
 
-impl Kind {
-    /// Returns the path of the cache.
+impl Planned {
     fn path(&self) -> String {
-        format!("{}/{}", self.directory, self.name)
+        self.kind.path(&self.directory)
+    }
+
+    /// Returns the contents that matter.
+    fn read(&self) -> impl Iterator<Item = (&String, &ContentId)> {
+        let own = self.own.iter();
+        let read = own.filter(|(name, _)| (self.kind.is_read)(name));
+        read.map(|(name, (id, _))| (name, id))
+    }
+}
+
+impl Kind {
+    /// Returns the path of the cache of a directory.
+    fn path(&self, directory: &str) -> String {
+        format!("{directory}/{}", self.name)
+    }
+
+    /// Says whether an image with sources needs a cache.
+    fn is_needed(&self, path: &str, base: Option<&BaseFiles<'_>>) -> bool {
+        let is_there = |base: &BaseFiles<'_>| matches!(base.entry(path), BaseEntry::File(_));
+        self.when != When::OverBases || base.is_some_and(is_there)
     }
 
     /// Returns the sources of a tree, by their names.
-    fn own(&self, tree: &Tree) -> BTreeMap<String, (ContentId, u64)> {
-        let mut own = BTreeMap::new();
-        let Some(Visit::Directory(directory)) = tree.get(self.directory) else {
-            return own;
-        };
-        for (name, _) in directory.entries() {
-            let Some(name) = str::from_utf8(name)
-                .ok()
-                .filter(|name| (self.is_source)(name))
-            else {
-                continue;
-            };
-            let found = tree.resolve(format!("{}/{name}", self.directory));
-            if let Some((_, Visit::Leaf(_, leaf))) = found
-                && let Content::File { id, size } = &leaf.content
-            {
-                own.insert(name.to_owned(), (id.clone(), *size));
-            }
-        }
+    fn own(&self, tree: &Tree, directory: &str) -> Sources {
+        let mut own = Sources::new();
+        self.own_at(tree, directory, "", self.levels, &mut own);
         own
     }
 
-    /// Finds what of a base goes into the cache with these sources of an image. The error says why it
-    /// can't be made.
+    fn own_at(&self, tree: &Tree, directory: &str, below: &str, levels: usize, own: &mut Sources) {
+        let Some((_, Visit::Directory(found))) = tree.resolve(directory) else {
+            return;
+        };
+        for (name, _) in found.entries() {
+            let Ok(name) = str::from_utf8(name) else {
+                continue;
+            };
+            let (path, name) = (format!("{directory}/{name}"), format!("{below}{name}"));
+            match tree.resolve(&path) {
+                Some((_, Visit::Directory(_))) if levels > 0 => {
+                    self.own_at(tree, &path, &format!("{name}/"), levels - 1, own);
+                }
+                Some((_, Visit::Leaf(_, leaf))) if (self.is_source)(&name) => {
+                    if let Content::File { id, size } = &leaf.content {
+                        own.insert(name, (id.clone(), *size));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Finds what of a base goes into the cache with these sources of an image. Where a link of the base
+    /// leads to a directory, what the image brings there is listed by its own path alone. The error says
+    /// why it can't be made.
     fn planned(
         &'static self,
-        own: BTreeMap<String, (ContentId, u64)>,
+        directory: String,
+        own: Sources,
         base: Option<&BaseFiles<'_>>,
     ) -> Result<Planned, String> {
         let Some(base) = base else {
@@ -213,7 +308,7 @@ impl Kind {
             );
         };
         let is_seen = |name: &str| (self.is_source)(name) && !own.contains_key(name);
-        if !base.has_root() && base.lists(self.directory, &is_seen) {
+        if !base.has_root() && base.lists(&directory, &is_seen) {
             return Err(format!(
                 "it would hide the {} of the base, whose contents are not at hand; to have one of both: \
                  --base ROOT",
@@ -232,30 +327,36 @@ impl Kind {
                 MAX_SOURCES >> 20
             )),
         };
-        for (name, (_, size)) in &own {
+        let read = own.iter().filter(|(name, _)| (self.is_read)(name));
+        for (name, (_, size)) in read {
             take(name, *size)?;
         }
+        let mut names = BTreeSet::new();
+        base.files_below(&directory, self.levels, &mut |name| {
+            if is_seen(name) && names.len() <= MAX_FILES {
+                names.insert(name.to_owned());
+            }
+        });
+        if own.len() + names.len() > MAX_FILES {
+            return Err(format!("it has more than {MAX_FILES} sources"));
+        }
         let mut of_base = Contents::new();
-        for name in base.names_in(self.directory) {
-            if !is_seen(&name) {
-                continue;
-            }
-            let path = format!("{}/{name}", self.directory);
-            let bytes = base.bytes(&path, MAX_SOURCE);
-            let bytes = bytes.map_err(|failure| format!("{:#}", failure.source))?;
-            if let Some(bytes) = bytes {
+        for name in names {
+            let mut bytes = Vec::new();
+            if (self.is_read)(&name) {
+                let found = base.bytes(&format!("{directory}/{name}"), MAX_SOURCE);
+                let found = found.map_err(|failure| format!("{:#}", failure.source))?;
+                bytes = found.unwrap_or_default();
                 take(&name, bytes.len() as u64)?;
-                of_base.insert(name, bytes);
             }
+            of_base.insert(name, bytes);
         }
-        match own.len() + of_base.len() > MAX_FILES {
-            true => Err(format!("it has more than {MAX_FILES} sources")),
-            false => Ok(Planned {
-                kind: self,
-                own,
-                of_base,
-            }),
-        }
+        Ok(Planned {
+            kind: self,
+            directory,
+            own,
+            of_base,
+        })
     }
 }
 
@@ -267,17 +368,22 @@ pub fn made_again(
     base: Option<&BaseFiles<'_>>,
     read: &mut dyn FnMut(&ContentId, u64) -> Option<Vec<u8>>,
 ) -> Option<Vec<u8>> {
-    let kind = KINDS.iter().find(|kind| kind.path() == path)?;
-    let planned = kind.planned(kind.own(tree), base).ok()?;
+    let (directory, name) = path.rsplit_once('/')?;
+    let is_it = |kind: &&Kind| {
+        kind.name == name && (kind.directories)(tree).iter().any(|one| one == directory)
+    };
+    let kind = KINDS.iter().find(is_it)?;
+    let own = kind.own(tree, directory);
+    let planned = kind.planned(directory.to_owned(), own, base).ok()?;
     let mut contents = BTreeMap::new();
-    for (id, _) in planned.own.values() {
+    for (_, id) in planned.read() {
         contents.insert(id.clone(), read(id, MAX_SOURCE)?);
     }
     let caches = Caches {
         planned: vec![planned],
         ..Caches::default()
     };
-    caches.files(&contents).0.remove(path)
+    caches.files(tree, &contents).0.remove(path)
 }
 
 #[cfg(test)]
@@ -315,15 +421,15 @@ mod tests {
             (vec![MAX_SOURCE; 4], Ok(4)),
             (vec![MAX_SOURCE + 1], longer),
             ([vec![MAX_SOURCE; 4], vec![1]].concat(), longer),
-            (vec![1; MAX_FILES], Ok(MAX_FILES)),
+            (vec![0; MAX_FILES], Ok(MAX_FILES)),
             (
                 vec![1; MAX_FILES + 1],
-                Err("it has more than 16384 sources"),
+                Err("it has more than 131072 sources"),
             ),
         ] {
             let own = sizes.into_iter().enumerate();
             let own = own.map(|(number, size)| (number.to_string(), (ContentId::new("x"), size)));
-            let planned = KINDS[0].planned(own.collect(), files.as_ref());
+            let planned = KINDS[0].planned("d".to_owned(), own.collect(), files.as_ref());
             match (planned, expected) {
                 (Ok(planned), Ok(count)) => assert_eq!(planned.own.len(), count),
                 (Err(problem), Err(expected)) => assert!(problem.ends_with(expected), "{problem}"),
@@ -334,6 +440,7 @@ mod tests {
 
     #[test]
     fn what_a_base_lists_would_be_hidden() {
+        let directory = "usr/share/glib-2.0/schemas";
         let own: BTreeMap<_, _> = [("a.gschema.xml".to_owned(), (ContentId::new("a"), 1))].into();
         for (path, is_made) in [
             ("/usr/share/glib-2.0/schemas/a.gschema.xml", true),
@@ -344,9 +451,9 @@ mod tests {
         ] {
             let base = base(&[path]);
             let files = BaseFiles::of(&base);
-            let planned = KINDS[0].planned(own.clone(), files.as_ref());
+            let planned = KINDS[0].planned(directory.to_owned(), own.clone(), files.as_ref());
             assert_eq!(planned.is_ok(), is_made, "{path}");
         }
-        assert!(KINDS[0].planned(own, None).is_err());
+        assert!(KINDS[0].planned(directory.to_owned(), own, None).is_err());
     }
 }

@@ -162,13 +162,7 @@ impl<'a> BaseFiles<'a> {
 
     /// Reads a file of the root, through links that stay in it; `None` where there is none.
     pub fn bytes(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let mut look = |path: &PathBytes| match self.entry(path) {
-            BaseEntry::Directory(_) => Step::Directory,
-            BaseEntry::Link(target) => Step::Link(target),
-            BaseEntry::File(_) => Step::Leaf,
-            BaseEntry::Missing | BaseEntry::Special => Step::Nothing,
-        };
-        let Some((root, path)) = self.root.zip(follow(path, &mut look)) else {
+        let Some((root, path)) = self.root.zip(self.resolved(path)) else {
             return Ok(None);
         };
         if !matches!(self.entry(&path), BaseEntry::File(_)) {
@@ -176,6 +170,40 @@ impl<'a> BaseFiles<'a> {
         }
         let file = below(root, path.bytes());
         Ok(Some(files::read(&file, limit, Links::Refuse)?))
+    }
+
+    /// Follows the links of a path.
+    fn resolved(&self, path: &str) -> Option<PathBytes> {
+        let mut look = |path: &PathBytes| match self.entry(path) {
+            BaseEntry::Directory(_) => Step::Directory,
+            BaseEntry::Link(target) => Step::Link(target),
+            BaseEntry::File(_) => Step::Leaf,
+            BaseEntry::Missing | BaseEntry::Special => Step::Nothing,
+        };
+        follow(path, &mut look)
+    }
+
+    /// Calls `see` with the name of each file of the root in a directory, and as many levels below it,
+    /// through links.
+    pub fn files_below(&self, directory: &str, levels: usize, see: &mut dyn FnMut(&str)) {
+        self.files_at(directory, "", levels, see);
+    }
+
+    fn files_at(&self, directory: &str, below: &str, levels: usize, see: &mut dyn FnMut(&str)) {
+        let Some(place) = self.resolved(directory) else {
+            return;
+        };
+        for name in self.names_in(&place.text()) {
+            let path = format!("{directory}/{name}");
+            let found = self.resolved(&path).map(|place| self.entry(place));
+            match found {
+                Some(BaseEntry::File(_)) => see(&format!("{below}{name}")),
+                Some(BaseEntry::Directory(_)) if levels > 0 => {
+                    self.files_at(&path, &format!("{below}{name}/"), levels - 1, see);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Says whether all of its files are at hand, and not just those that packages list.

@@ -57,7 +57,7 @@ impl Taken {
     ) -> Result<(Self, Vec<Finding>)> {
         let mut wanted = planned.plan.caches.contents();
         wanted.extend(planned.aliases.contents().cloned());
-        if wanted.is_empty() {
+        if wanted.is_empty() && planned.plan.caches.are_none() {
             return Ok((self, Vec::new()));
         }
         wanted.sort();
@@ -65,7 +65,7 @@ impl Taken {
         let mut contents = BTreeMap::new();
         let mut see = |id: &ContentId, bytes| drop(contents.insert(id.clone(), bytes));
         self.packer = (self.packer.look_back(&wanted, &mut see)).map_err(packer_failure)?;
-        let (caches, findings) = planned.plan.caches.files(&contents);
+        let (caches, findings) = (planned.plan.caches).files(&planned.plan.tree, &contents);
         for (path, bytes) in caches {
             let id = planned.plan.insert_made(&path, &bytes)?;
             if !self.packer.contains(&id) {

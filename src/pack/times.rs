@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 
-use files::{PathBytes, directory_of};
+use files::{PathBytes, directory_of, shown};
 use image::{Content, Directory, Entry, LeafId, Stat, Tree, Visit};
 
 use crate::findings::{Finding, kinds};
@@ -227,7 +227,8 @@ impl<'a> Survey<'a> {
                 continue;
             };
             let (own, cached) = (own.stat().mtime, self.plan.tree.leaf(cache).stat.mtime);
-            if self.is_alone(&directory, cache, true) {
+            let path = format!("{directory}/{}", shown(ICON_CACHE));
+            if self.plan.caches.make(&path) || self.is_alone(&directory, cache, true) {
                 self.limit(directory, cached);
             } else {
                 // It does not have the icons of the others, which nobody would see.

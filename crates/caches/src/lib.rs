@@ -3,11 +3,15 @@
 //! | cache | its sources | made as by |
 //! |---|---|---|
 //! | `gschemas.compiled` | schemas of settings | glib-compile-schemas |
+//! | `mimeinfo.cache` | desktop entries | update-desktop-database |
+//! | `icon-theme.cache` | icons of a theme | gtk-update-icon-cache |
 //!
 //! A cache is a function of its sources: names and contents in, bytes out, the same bytes for the same
 //! sources. Nothing here opens a file.
 
+pub mod desktop;
 mod glib;
+pub mod icons;
 pub mod schemas;
 mod xml;
 

@@ -12,6 +12,10 @@
 #[macro_use]
 extern crate judges;
 
+#[path = "judged/desktop.rs"]
+mod desktop;
+#[path = "judged/icons.rs"]
+mod icons;
 #[path = "judged/schemas.rs"]
 mod schemas;
 
