@@ -23,7 +23,7 @@ impl Aliases {
     /// Looks for the files of the units that are started.
     pub fn of(started: &Started, tree: &Tree) -> Self {
         let units = started.units().into_iter();
-        let files = units.filter_map(|unit| match tree.get(&format!("{UNITS}/{unit}")) {
+        let files = units.filter_map(|unit| match tree.get(format!("{UNITS}/{unit}")) {
             Some(Visit::Leaf(_, leaf)) => match &leaf.content {
                 Content::File { id, size } if (1..=MAX_UNIT).contains(size) => {
                     Some((unit.to_owned(), id.clone()))
@@ -100,7 +100,7 @@ mod tests {
                 stat: stat.clone(),
                 content,
             };
-            tree.insert_leaf(&format!("{UNITS}/{unit}"), leaf, &stat)
+            tree.insert_leaf(format!("{UNITS}/{unit}"), leaf, &stat)
                 .unwrap();
             if unit != "taken.service" {
                 started.add(unit, "");
