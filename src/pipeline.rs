@@ -231,6 +231,12 @@ impl<'a> Making<'a> {
         planned.note(selection.findings.clone());
         let of_key = (self.signer().as_ref()).map(|signer| signer.findings.clone());
         planned.note(of_key.unwrap_or_default());
+        let of_key = self
+            .run
+            .prover
+            .as_ref()
+            .filter(|_| inputs.proving.is_some());
+        planned.note(Vec::from_iter(of_key.and_then(Prover::finding).cloned()));
         let others = others(inputs, planned, under, report)?;
         if let Some((others, _)) = &others {
             let found = others.on_plan(planned)?;

@@ -247,6 +247,12 @@ fn keys_are_opened_with_their_passphrase() {
         let said = text(&outcome.stderr);
         assert!(said.contains(expected), "{options}: {said}");
     }
+    let said = |name: &str| text(&desk.try_build(name, SIGNED).stderr);
+    let finding = "key-file-mode: key.pem has mode 0640, so others can use the key";
+    assert!(!said("own").contains("key-file-mode"));
+    let mode = Permissions::from_mode(0o640);
+    fs::set_permissions(desk.path("key.pem"), mode).unwrap();
+    assert!(said("shared").contains(finding));
 }
 
 /// Asks systemd whether it takes a signed image under policies that demand that.

@@ -93,7 +93,7 @@ impl Proof {
     pub fn lines(&self) -> [String; 2] {
         let signer = self.signer.as_deref().unwrap_or_default();
         [
-            format!("root hash {}: all of the image fits", self.root_hash),
+            format!("root hash {}: the whole image matches it", self.root_hash),
             match self.signature {
                 Signature::None => "not signed".to_owned(),
                 Signature::Deferred => "not signed yet: there is room for a signature".to_owned(),

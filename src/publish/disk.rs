@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::built_from;
 use super::signing::{KeyPair, RootSigner};
+use crate::findings::Finding;
 use crate::pack::Around;
 use crate::words::failure::{Failure, Result};
 
@@ -66,6 +67,14 @@ impl Prover {
             Self::Unsigned => Proof::None,
             Self::Signed(signer) => Proof::Signed(signer.sign(root)?),
         })
+    }
+
+    /// Says what is wrong with the file of the key.
+    pub fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Unsigned => None,
+            Self::Signed(signer) => signer.finding.as_ref(),
+        }
     }
 
     /// Says what proves it.

@@ -70,7 +70,8 @@ impl Certificate {
         let key = about.subject_public_key_info();
         if key.algorithm.oid != RSA {
             return Err(format!(
-                "the certificate's key is of the kind {}; Linux checks images with RSA alone",
+                "the certificate's key is not one of RSA, but of the kind {}; Linux checks images with RSA \
+                 alone",
                 key.algorithm.oid
             ));
         }

@@ -115,6 +115,11 @@ fn keys_are_read_as_openssl_writes_them() {
             "openssl pkcs8 -topk8 -scrypt -in key.pem -passout pass:word -out scrypt.pem",
         ),
         (
+            // As `openssl req` of OpenSSL 3.0 protects keys.
+            "des3.pem",
+            "openssl pkcs8 -topk8 -v2 des-ede3-cbc -in key.pem -passout pass:word -out des3.pem",
+        ),
+        (
             "aes128.pem",
             "openssl pkcs8 -topk8 -v2 aes-128-cbc -v2prf hmacWithSHA512 -in key.pem -passout pass:word -out aes128.pem",
         ),
@@ -211,7 +216,7 @@ fn certificates_are_read_as_openssl_writes_them() {
         ),
         (
             "other.crt",
-            "the certificate's key is of the kind 1.3.101.112; Linux checks images with RSA alone",
+            "the certificate's key is not one of RSA, but of the kind 1.3.101.112; Linux checks images with RSA alone",
         ),
         ("none", "it has no certificate"),
         ("key.pem", "it has no certificate"),

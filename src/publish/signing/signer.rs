@@ -328,6 +328,16 @@ fn is_protected(path: &Path, settings: &Settings) -> Result<bool> {
     Ok(matches!(key, Err(Error::PassphraseNeeded { .. })))
 }
 
+/// Says whether others can use the secret key in a file.
+pub(super) fn usable_by_others(file: &SecretFile, origin: &str) -> Option<Finding> {
+    let mode = file.mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let text =
+            format!("{origin} has mode {mode:04o}, so others can use the key; run chmod 600 on it");
+        Finding::new(&kinds::KEY_FILE_MODE, text)
+    })
+}
+
 /// Reads a secret key, and says what is wrong with its file.
 fn read_key(
     path: &Path,
@@ -337,16 +347,8 @@ fn read_key(
     forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
     let origin = path.display().to_string();
     let file = SecretFile::open(path)?;
-    let mode = file.mode() & 0o777;
+    let mut findings = Vec::from_iter(usable_by_others(&file, &origin));
     let bytes = file.read_whole(MAX_SECRET_KEY)?;
-    let mut findings = Vec::new();
-    if mode & 0o077 != 0 {
-        let text = format!(
-            "{origin} has mode {mode:04o}, so others can use the key; run chmod \
-                            600 on it"
-        );
-        findings.push(Finding::new(&kinds::KEY_FILE_MODE, text));
-    }
     let parse = |passphrase| SigningKey::parse(&bytes, &origin, passphrase, settings.time);
     let key = match parse(None) {
         Err(Error::PassphraseNeeded { .. }) => parse(Some(&*passphrase.ask(&origin)?)),

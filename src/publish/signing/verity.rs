@@ -6,7 +6,8 @@ use ::verity::{Certificate, Digest, Error, SignatureBlock, SigningKey};
 use files::{Links, SecretFile};
 
 use super::passphrase::PassphraseSource;
-use super::signer::forbid_core_dumps;
+use super::signer::{forbid_core_dumps, usable_by_others};
+use crate::findings::Finding;
 use crate::words::failure::{Failure, Result};
 
 /// Longest file of a secret key in bytes, and longest file of certificates.
@@ -27,6 +28,8 @@ pub struct KeyPair {
 pub struct RootSigner {
     key: SigningKey,
     certificate: Certificate,
+    /// What is wrong with the file of the key.
+    pub finding: Option<Finding>,
 }
 
 /// Reads the certificates of a file.
@@ -44,7 +47,9 @@ impl RootSigner {
     pub fn open(pair: &KeyPair) -> Result<Self> {
         forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
         let origin = pair.key.display().to_string();
-        let bytes = SecretFile::open(&pair.key)?.read_whole(MAX_FILE)?;
+        let file = SecretFile::open(&pair.key)?;
+        let finding = usable_by_others(&file, &origin);
+        let bytes = file.read_whole(MAX_FILE)?;
         let key = match SigningKey::parse(&bytes, &origin, None) {
             Err(Error::PassphraseNeeded { .. }) => {
                 SigningKey::parse(&bytes, &origin, Some(&*pair.passphrase.ask(&origin)?))
@@ -54,6 +59,7 @@ impl RootSigner {
         let signer = Self {
             key: key.map_err(Failure::refused)?,
             certificate: pair.certificate.clone(),
+            finding,
         };
         if !signer.key.is_of(&signer.certificate) {
             let subject = &signer.certificate;

@@ -136,21 +136,21 @@ kinds! {
     SIGNATURE_INVALID: Error "signature-invalid",
         "SHA256SUMS.gpg is not a valid signature of SHA256SUMS, so clients that verify refuse the store",
         repair "put the last list back, with its signature; if it is as you want it, sign it: \
-                sysext-build store sign";
+                sysext-build store sign DIR --sign-key KEY";
 
     SIGNATURE_MISSING: Error "signature-missing",
         "the store was signed, and SHA256SUMS.gpg is gone, so clients that verify refuse the store",
-        repair "if the list is as you want it, sign it: sysext-build store sign";
+        repair "if the list is as you want it, sign it: sysext-build store sign DIR --sign-key KEY";
 
     ROLLED_BACK: Error "rolled-back",
         "the list is not the last one that was signed for this directory, nor one after it",
         repair "put the last list and its signature back; if this one is back on purpose: \
-                sysext-build store sign --restored";
+                sysext-build store sign DIR --sign-key KEY --restored";
 
     OTHER_KEY: Note "other-key",
         "a published key is not the one that signs, and clients which take all keys trust it",
-        repair "if it is neither your next key nor your last one: sysext-build store sign --drop-key \
-                FINGERPRINT";
+        repair "if it is neither your next key nor your last one: sysext-build store sign DIR --sign-key KEY \
+                --drop-key FINGERPRINT";
 
     SIGNATURE_UNCHECKED: Note "signature-unchecked",
         "no key was given to check the signature with",
@@ -158,15 +158,15 @@ kinds! {
 
     UNSIGNED: Note "unsigned",
         "the list is not signed, so clients need Verify=no",
-        repair "sign it: sysext-build store sign";
+        repair "sign it: sysext-build store sign DIR --sign-key KEY";
 
     BEST_BEFORE_OVER: Error "best-before-over",
         "the last day of the list is over, so systemd 260 and newer refuse the store",
-        repair "sign it until another day: sysext-build store sign --best-before DAY";
+        repair "sign it until another day: sysext-build store sign DIR --sign-key KEY --best-before DAY";
 
     BEST_BEFORE_NEAR: Note "best-before-near",
         "in less than a week systemd 260 and newer will refuse the store",
-        repair "sign it until another day: sysext-build store sign --best-before DAY";
+        repair "sign it until another day: sysext-build store sign DIR --sign-key KEY --best-before DAY";
 
     COMPAT_STALE: Note "compat-stale",
         "the verdicts for other systems are not on the images that are listed",
