@@ -168,6 +168,10 @@ impl<'a> Making<'a> {
         planned.describe(&inputs.plan)?;
         let (stored, changes) = match step {
             Step::Keep(kept) => {
+                // A header alone does not show that a package is the one that the metadata list.
+                if !inputs.dry_run && selection.lists_others(&kept.packages) {
+                    selection.complete(&inputs.packages, report)?;
+                }
                 self.judge_kept(&kept, under, &selection, &mut planned, said)?;
                 (Some(self.keep(&kept, &planned)?), Vec::new())
             }
@@ -376,14 +380,14 @@ impl<'a> Making<'a> {
     /// Packs what was planned: into a bare file system, or into a disk around it.
     fn pack(
         self,
-        (planned, files): (&mut Planned, Option<&BaseFiles<'_>>),
+        planned: &mut Planned,
         chosen: &mut [Chosen],
         output: Temporary,
     ) -> Result<Packed> {
         let (inputs, report, hands) = (self.inputs, self.report(), &self.run.hands);
         if inputs.proving.is_none() {
             let output = (output, None, hands);
-            return pack::image((planned, files), chosen, &inputs.packing, output, report);
+            return pack::image(planned, chosen, &inputs.packing, output, report);
         }
         let Some(prover) = &self.run.prover else {
             return Err(Failure::usage("--format ddi: nothing says what proves it"));
@@ -392,8 +396,7 @@ impl<'a> Making<'a> {
         let architecture = planned.identity.architecture;
         let around = publish::disk::around(architecture, planned.built_from.as_ref(), &prove)?;
         let output = (output, Some(&around), hands);
-        let on_base = (&mut *planned, files);
-        let packed = pack::image(on_base, chosen, &inputs.packing, output, report)?;
+        let packed = pack::image(planned, chosen, &inputs.packing, output, report)?;
         let root = packed.root.as_ref().map(verity::signed_text);
         let root = root.unwrap_or_default();
         report.stage("verity", &format!("root hash {root}, {}", prover.words()));
@@ -415,8 +418,7 @@ impl<'a> Making<'a> {
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
         let chosen = &mut selection.chosen;
         self.turn.pack();
-        let on_base = (&mut *planned, under.files);
-        let mut packed = self.pack(on_base, chosen, directory.temporary()?)?;
+        let mut packed = self.pack(planned, chosen, directory.temporary()?)?;
         self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,

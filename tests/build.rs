@@ -604,7 +604,9 @@ fn what_is_not_looked_up_is_said() {
             0,
         ),
     ] {
-        let more = [more, &["--allow", "set-uid", "--allow", "scriptlet"]].concat();
+        let allowed = ["set-uid", "scriptlet", "not-started"];
+        let allowed = allowed.iter().flat_map(|id| ["--allow", id]);
+        let more: Vec<_> = more.iter().copied().chain(allowed).collect();
         let outcome = build(&more);
         assert_eq!(
             outcome.status.code(),

@@ -391,6 +391,31 @@ fn no_image_is_made_of_another_header_than_its_package_has() {
     assert!(site.requests().contains(&header(NOARCH)));
 }
 
+/// A server can't hold back another build of a package by the header of the one before.
+#[test]
+fn the_header_of_before_does_not_stand_for_another_file() {
+    let site = Site::new();
+    let auto = ["--build-number", "auto"];
+    site.succeeds("first night", &auto);
+    let images = site.images();
+    let before = fs::read(fixture(NOARCH)).unwrap();
+    let now = forged(&before);
+    let sha256 = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    site.relist(&|text| text.replace(&sha256(&before), &sha256(&now)));
+    site.server.put(&path(NOARCH), &now);
+    site.server
+        .always(&path(NOARCH), Fault::Part(before.clone()));
+    fs::remove_dir_all(site.cache()).unwrap();
+    let outcome = site.run(&auto);
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    let words = "the plan was made from another header than its file has";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(site.images(), images);
+    let said = text(&site.run(&auto).stderr);
+    assert!(!said.contains("unchanged"), "{said}");
+}
+
 /// Headers in the cache that others wrote make no plan.
 #[test]
 fn headers_that_others_wrote_are_fetched_again() {

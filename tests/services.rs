@@ -298,6 +298,24 @@ fn units_that_are_started_have_their_other_names() {
             assert!(!units.join(name).exists(), "{name} {more:?}");
         }
     }
+    // The base gets a unit of that name.
+    let again = || {
+        let auto = [
+            "--start",
+            "lamp.service",
+            "--no-merge-unit",
+            "--build-number",
+            "auto",
+        ];
+        fs::remove_dir_all(scratch.join("tree")).ok();
+        build(&scratch, &package, &base, &auto).1
+    };
+    fs::remove_dir_all(scratch.join("out")).unwrap();
+    again();
+    assert!(again().contains("unchanged"));
+    fs::write(base.join("usr/lib/systemd/system/light.service"), "").unwrap();
+    let said = again();
+    assert!(said.contains("the names of the base's units"), "{said}");
 }
 
 #[test(root(), programs!("rpm", "rpmbuild", "systemd-analyze", "systemctl", "cp"))]

@@ -53,7 +53,7 @@ fn package(scratch: &Scratch) -> PathBuf {
          %description\nx\n%install\ncd %{buildroot}\n\
          mkdir -p usr/bin etc/lamp etc/default etc/cron.d etc/systemd/system/multi-user.target.wants \
          var/lib/lamp/sub var/cache/lamp var/log/lamp srv/lamp\n\
-         echo x > usr/bin/lampd; echo key > etc/lamp/key; echo conf > etc/lamp/lamp.conf\n\
+         echo x > usr/bin/lampd; chmod 755 usr/bin/lampd; echo key > etc/lamp/key; echo conf > etc/lamp/lamp.conf\n\
          echo d > 'etc/default/lamp 50%%'; echo c > etc/cron.d/lamp; echo k > etc/kept.conf\n\
          echo data > var/lib/lamp/sub/data; echo r > var/lib/lamp/roots; ln -s ../../run/lamp etc/lamp/run\n\
          ln -s '/srv/lamp/50%% \"x\"' etc/lamp/odd\n\
@@ -288,7 +288,7 @@ fn what_is_left_out_of_etc_is_said_with_what_needs_it() {
     let base = system(&scratch);
     let needs = "link-into-left-out: /usr/lib/systemd/system/lamp.service can't start: \
          EnvironmentFile=/etc/lamp/key, and /etc/lamp/key of lamp-1-1.noarch was left out \
-         (hierarchy-only)";
+         (drop-path)";
     let outcome = program()
         .arg("--base")
         .arg(&base)

@@ -2,7 +2,7 @@
 //! rsyslog's unit to it, and a socket of the base that is for `syslog.service` can't start
 //! without. Which names a unit has is in its file, so that it is known once that is packed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Content, ContentId, Tree, Visit};
 
@@ -12,16 +12,23 @@ use crate::base::files::BaseFiles;
 
 /// Where the units of images are.
 const UNITS: &str = "usr/lib/systemd/system";
+/// Where those of a base are.
+const UNITS_OF_BASE: [&str; 3] = [UNITS, "usr/local/lib/systemd/system", "etc/systemd/system"];
 /// A longer unit is not looked at, in bytes.
 const MAX_UNIT: u64 = 64 * 1024;
 
 /// The units of an image that may have other names.
 #[derive(Clone, Debug, Default)]
-pub struct Aliases(BTreeMap<String, ContentId>);
+pub struct Aliases {
+    /// Their contents.
+    units: BTreeMap<String, ContentId>,
+    /// The names that units of the base have.
+    of_base: BTreeSet<String>,
+}
 
 impl Aliases {
-    /// Looks for the files of the units that are started.
-    pub fn of(started: &Started, tree: &Tree) -> Self {
+    /// Looks for the files of the units that are started, over a base with these files.
+    pub fn of(started: &Started, tree: &Tree, base: Option<&BaseFiles<'_>>) -> Self {
         let units = started.units().into_iter();
         let files = units.filter_map(|unit| match tree.get(format!("{UNITS}/{unit}")) {
             Some(Visit::Leaf(_, leaf)) => match &leaf.content {
@@ -32,12 +39,24 @@ impl Aliases {
             },
             _ => None,
         });
-        Self(files.collect())
+        let units: BTreeMap<_, _> = files.collect();
+        let of_base = match base.filter(|_| !units.is_empty()) {
+            Some(base) => (UNITS_OF_BASE.iter())
+                .flat_map(|directory| base.names_in(directory))
+                .collect(),
+            None => BTreeSet::new(),
+        };
+        Self { units, of_base }
+    }
+
+    /// Returns what of the base decides which names there are.
+    pub fn of_base(&self) -> &BTreeSet<String> {
+        &self.of_base
     }
 
     /// Returns the contents that have to be known.
     pub fn contents(&self) -> impl Iterator<Item = &ContentId> {
-        self.0.values()
+        self.units.values()
     }
 
     /// Returns the links that make these names, by their paths, if neither the image nor the base has
@@ -46,10 +65,9 @@ impl Aliases {
         &self,
         contents: &BTreeMap<ContentId, Vec<u8>>,
         tree: &Tree,
-        files: Option<&BaseFiles<'_>>,
     ) -> BTreeMap<String, String> {
         let mut links = BTreeMap::new();
-        for (unit, id) in &self.0 {
+        for (unit, id) in &self.units {
             let text = contents
                 .get(id)
                 .and_then(|bytes| str::from_utf8(bytes).ok());
@@ -58,7 +76,8 @@ impl Aliases {
             let names = file.values("Install", "Alias").into_iter();
             for name in names.flat_map(str::split_whitespace) {
                 let is_of_kind = name.rsplit_once('.').map(|(_, suffix)| suffix) == suffix;
-                if is_of_kind && check_name(name).is_ok() && !has_unit(tree, files, name) {
+                let is_there = has_unit(tree, None, name) || self.of_base.contains(name);
+                if is_of_kind && check_name(name).is_ok() && !is_there {
                     let link = links.entry(format!("{UNITS}/{name}"));
                     link.or_insert_with(|| unit.clone());
                 }
@@ -107,9 +126,9 @@ mod tests {
             }
         }
         started.add("of-base.service", "");
-        let aliases = Aliases::of(&started, &tree);
+        let aliases = Aliases::of(&started, &tree, None);
         assert_eq!(aliases.contents().count(), 3);
-        let links = aliases.links(&contents, &tree, None);
+        let links = aliases.links(&contents, &tree);
         let links: Vec<_> = links
             .iter()
             .map(|(path, unit)| (&path[UNITS.len() + 1..], &**unit))

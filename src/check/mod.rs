@@ -195,7 +195,19 @@ pub fn texts(
     let said = [&plan.findings[..], &findings].concat();
     findings.extend(upheld::forgotten(texts, tree, &said));
     let gone = Gone::of(plan, files);
-    findings.extend(gone.units(texts));
+    let left_out = gone.units(texts);
+    // What was left out is named as such, and not as missing, too.
+    findings.retain(|missing| {
+        let (start, _) = missing
+            .text
+            .rsplit_once(" is in neither ")
+            .unwrap_or_default();
+        start.is_empty()
+            || !left_out
+                .iter()
+                .any(|one| one.text.starts_with(&format!("{start} of ")))
+    });
+    findings.extend(left_out);
     findings.extend(gone.launchers(texts, linkage));
     findings.extend(references::accounts(texts, plan, packages, &base.owners));
     upheld::made_fatal(&mut findings, texts, tree);

@@ -50,12 +50,21 @@ pub fn prove(path: &Path, certificates: &[Certificate]) -> Result<Proof> {
                 .hint("build one that has them: --format ddi"),
         );
     };
+    let is_certain = table.is_certain(&mut file);
+    if !is_certain.map_err(|error| image_failure(path, error))? {
+        let text =
+            "has a table of partitions and a copy of it that programs read in different ways";
+        return Err(refused(text.to_owned()));
+    }
     let parts = mounted_parts(&table, None);
-    let Some((data, hashes, signature)) =
-        (parts.iter()).find_map(|part| Some((part.data, part.hashes?, part.signature)))
-    else {
+    let [part] = &parts[..] else {
+        let text = "has not one file system that clients mount, so nothing is said of all of it";
+        return Err(refused(text.to_owned()));
+    };
+    let Some(hashes) = part.hashes else {
         return Err(refused("has no hashes".to_owned()));
     };
+    let (data, signature) = (part.data, part.signature);
     let protected = Protected {
         data,
         hashes,

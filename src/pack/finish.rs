@@ -10,7 +10,6 @@ use files::View;
 use image::ContentId;
 use image::squashfs::{Busy, Finished, Packer, Spent};
 
-use crate::base::files::BaseFiles;
 use crate::findings::Finding;
 use crate::pack::kept::KeptBlocks;
 use crate::pack::linkage::Facts;
@@ -48,13 +47,9 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Adds what is made of contents: caches, and other names of units, for a base with these files.
-    /// Says what the caches leave out.
-    pub fn make(
-        mut self,
-        planned: &mut Planned,
-        base: Option<&BaseFiles<'_>>,
-    ) -> Result<(Self, Vec<Finding>)> {
+    /// Adds what is made of contents: caches, and other names of units. Says what the caches leave
+    /// out.
+    pub fn make(mut self, planned: &mut Planned) -> Result<(Self, Vec<Finding>)> {
         let mut wanted = planned.plan.caches.contents();
         wanted.extend(planned.aliases.contents().cloned());
         if wanted.is_empty() && planned.plan.caches.are_none() {
@@ -76,7 +71,7 @@ impl Taken {
             // It is in no other image.
             self.taken.insert(id);
         }
-        let links = planned.aliases.links(&contents, &planned.plan.tree, base);
+        let links = planned.aliases.links(&contents, &planned.plan.tree);
         for (path, unit) in links {
             planned.plan.insert_link(&path, &unit)?;
         }

@@ -35,7 +35,6 @@ use rpm_input::Files;
 use store::Temporary;
 use verity::Digest;
 
-use crate::base::files::BaseFiles;
 use crate::findings::Finding;
 use crate::pack::finish::Taken;
 pub use crate::pack::hands::Hands;
@@ -94,12 +93,12 @@ pub struct Packed {
     pub findings: Vec<Finding>,
 }
 
-/// Packs what was planned of these packages, for a base with these files; a bar moves meanwhile.
+/// Packs what was planned of these packages; a bar moves meanwhile.
 /// Files of which a content records the time get that time in the plan, see [`times`]. The packages'
 /// file lists are dropped when the last content has been read: of large packages they take as much
 /// memory as the rest.
 pub fn image(
-    (planned, base): (&mut Planned, Option<&BaseFiles<'_>>),
+    planned: &mut Planned,
     chosen: &mut [Chosen],
     packing: &Packing,
     (output, around, hands): (Temporary, Option<&Around<'_>>, &Hands),
@@ -135,7 +134,7 @@ pub fn image(
     for one in chosen {
         one.package.files = Files::default();
     }
-    let (taken, made) = taken.make(planned, base)?;
+    let (taken, made) = taken.make(planned)?;
     let plan = &mut planned.plan;
     let settled = times::settle(plan, &taken.stamps)?;
     let reused = taken.reused;

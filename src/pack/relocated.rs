@@ -283,7 +283,9 @@ impl Names {
     /// Returns a text with the paths as they are now, if that may be done and makes it another, and a
     /// name in it that stays as it was.
     fn rewritten(&self, bytes: &[u8], is_text: bool) -> (Option<Vec<u8>>, Option<String>) {
-        let end = match is_text || is_of_shell(bytes) {
+        // Behind a script there may be an archive, which its text finds by its length.
+        let is_script = || is_of_shell(bytes) && !bytes.contains(&0);
+        let end = match is_text || is_script() {
             true => bytes.len(),
             false if bytes.starts_with(b"#!") => {
                 let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -420,6 +422,8 @@ mod tests {
                 "x",
             ),
             ("#!/usr/bin/python\np='/opt/x'", false, "", "x"),
+            // It unpacks what is behind it.
+            ("#!/bin/sh\ncd /opt/x; exit\n\x1f\0", false, "", "x"),
             ("\x7fELF /opt/x/lib", false, "", "x"),
         ] {
             let (found, left) = names.rewritten(text.as_bytes(), is_text);

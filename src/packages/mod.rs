@@ -25,6 +25,7 @@ mod start;
 mod streams;
 pub mod trust;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use linkage::Capabilities;
@@ -79,6 +80,15 @@ impl Selection {
             Some(rest) => rest.fetch(&mut self.chosen, settings, report),
             None => Ok(()),
         }
+    }
+
+    /// Says whether repositories list other files for packages than those with these SHA-256, as far as
+    /// headers alone were read of them.
+    pub fn lists_others(&self, files: &BTreeSet<String>) -> bool {
+        let listed = self.rest.iter().flat_map(Rest::listed);
+        listed
+            .into_iter()
+            .any(|file| file.is_none_or(|sha256| !files.contains(&sha256)))
     }
 
     /// Writes the lock that was asked for, so that the same can be chosen again.

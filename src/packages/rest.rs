@@ -3,6 +3,7 @@
 
 use anyhow::anyhow;
 use resolve::Available;
+use rpm_input::repodata::Checksum;
 
 use crate::packages::chosen::Chosen;
 use crate::packages::repository::{self, Downloads, Extent, Repository};
@@ -21,6 +22,16 @@ pub struct Rest {
 }
 
 impl Rest {
+    /// Returns the SHA-256 of each file that metadata list; nothing where they have another checksum.
+    pub fn listed(&self) -> Vec<Option<String>> {
+        let checksums = self.packages.iter().filter_map(|(_, one)| {
+            let repository = self.repositories.get(one.repository)?;
+            repository.checksum(one.index)
+        });
+        let sha256 = |sum: Checksum| (sum.kind() == "sha256").then(|| sum.hex().to_owned());
+        checksums.map(sha256).collect()
+    }
+
     /// Fetches the packages whole, and checks that they are those that the plan was made of.
     pub fn fetch(&self, chosen: &mut [Chosen], settings: &Settings, report: &Report) -> Result<()> {
         let downloads = Downloads::new(&settings.downloads)?;

@@ -176,7 +176,7 @@ pub fn plan(
         }
     }
     Ok(Planned {
-        aliases: Aliases::of(&started, &plan.tree),
+        aliases: Aliases::of(&started, &plan.tree, files),
         started,
         merge_unit,
         identity,

@@ -38,6 +38,7 @@ mod part {
     pub const RULES: &str = "rules";
     pub const LABELS: &str = "labels";
     pub const CACHES: &str = "caches";
+    pub const UNITS: &str = "units-of-base";
     pub const EPOCH: &str = "source-date-epoch";
 }
 
@@ -120,6 +121,10 @@ pub fn of(
     let caches = planned.plan.caches.of_base();
     if !caches.is_empty() {
         put(part::CACHES, hashed(caches));
+    }
+    let units = planned.aliases.of_base();
+    if !units.is_empty() {
+        put(part::UNITS, hashed(units));
     }
     if let Some(epoch) = settings.epoch {
         put(part::EPOCH, epoch.to_string());
@@ -215,6 +220,9 @@ pub fn changes(
     }
     if differs(part::CACHES) {
         lines.push("what the base brings into its caches".to_owned());
+    }
+    if differs(part::UNITS) {
+        lines.push("the names of the base's units".to_owned());
     }
     if differs(part::TREE) {
         let mut why = Vec::new();

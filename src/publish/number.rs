@@ -1,6 +1,7 @@
 //! Which build number an image gets: the next one if it is built from something else than the newest
 //! image of its name and version, and none if there is nothing to build.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use files::Links;
@@ -27,7 +28,7 @@ pub enum Step {
         changes: Vec<String>,
     },
     /// It is there.
-    Keep(Kept),
+    Keep(Box<Kept>),
 }
 
 /// An image that is there, built from the same.
@@ -39,6 +40,8 @@ pub struct Kept {
     pub sha256: [u8; 32],
     /// Its size.
     pub bytes: u64,
+    /// SHA-256 of the files of its packages.
+    pub packages: BTreeSet<String>,
     /// What its files need and offer.
     pub linkage: Linkage,
     /// What was seen in its contents when it was built.
@@ -96,7 +99,7 @@ pub fn decide(
         && let Some(kept) = kept(&list, newest, directory)?
     {
         planned.identity = numbered(&number, &planned.identity)?;
-        return Ok(Step::Keep(kept));
+        return Ok(Step::Keep(Box::new(kept)));
     }
     let next = number.unwrap_or_else(BuildNumber::zero).next();
     planned.identity = planned.identity.numbered(&next)?;
@@ -142,8 +145,11 @@ fn kept(list: &List, image: &ListedImage, directory: PathBuf) -> Result<Option<K
     };
     let stale = manifest.findings.get(kinds::STALE_CACHE.id);
     let findings = stale.map(|text| Finding::new(&kinds::STALE_CACHE, text.clone()));
+    let packages = manifest.packages.into_iter();
+    let packages = packages.filter_map(|package| package.sha256).collect();
     Ok(manifest.linkage.map(|linkage| Kept {
         path,
+        packages,
         sha256: image.sha256,
         bytes,
         linkage,

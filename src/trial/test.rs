@@ -37,7 +37,7 @@ const SHOWN: usize = 200;
 /// So much of the end of it is looked at, in bytes.
 const MAX_SAID: u64 = 64 << 10;
 /// A test that takes longer has failed.
-const LONGEST: Duration = Duration::from_secs(600);
+const MAX_TIME: Duration = Duration::from_secs(600);
 /// So long until it is asked again whether a test is over.
 const STEP: Duration = Duration::from_millis(5);
 
@@ -118,7 +118,7 @@ impl Tested<'_> {
         let mut said = said_into(&mut command).map_err(failed)?;
         let mut child = command.process_group(0).spawn().map_err(failed)?;
         let group = rustix::process::Pid::from_child(&child);
-        let status = within(&mut child, LONGEST).map_err(failed)?;
+        let status = within(&mut child, MAX_TIME).map_err(failed)?;
         // What it left running in the background, too.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let status = match status {
@@ -126,7 +126,7 @@ impl Tested<'_> {
             Some(status) => status.to_string(),
             None => {
                 child.wait().map_err(failed)?;
-                format!("it took longer than {} seconds", LONGEST.as_secs())
+                format!("it took longer than {} seconds", MAX_TIME.as_secs())
             }
         };
         let said = last_of(&mut said).map_err(failed)?;

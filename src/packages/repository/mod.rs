@@ -35,6 +35,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use openpgp::Keyring;
 use resolve::{Catalog, Withheld};
+use rpm_input::repodata::Checksum;
 use rpm_input::repodata::Modules;
 
 pub use download::{Downloads, Settings};
@@ -113,6 +114,14 @@ enum Holding {
 }
 
 impl Repository {
+    /// Returns the checksum of a package's file, if there are metadata that list it.
+    pub fn checksum(&self, index: usize) -> Option<Checksum> {
+        match &*self.holding {
+            Holding::Files(_) => None,
+            Holding::Listed(_) => Some(listing::package_file(&self.catalog, index)?.checksum),
+        }
+    }
+
     /// Returns the repository as the solver takes it.
     pub fn for_solver(&self) -> resolve::Repository {
         resolve::Repository {

@@ -347,7 +347,7 @@ fn read_key(
     forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
     let origin = path.display().to_string();
     let file = SecretFile::open(path)?;
-    let mut findings = Vec::from_iter(usable_by_others(&file, &origin));
+    let findings = Vec::from_iter(usable_by_others(&file, &origin));
     let bytes = file.read_whole(MAX_SECRET_KEY)?;
     let parse = |passphrase| SigningKey::parse(&bytes, &origin, passphrase, settings.time);
     let key = match parse(None) {

@@ -31,6 +31,8 @@ const PROTECTIVE: u8 = 0xee;
 const SIGNATURE: &[u8; 8] = b"EFI PART";
 /// Length of the header in bytes; a longer one is not in use.
 const HEADER_SIZE: usize = 92;
+/// Length of an entry in bytes; Linux and libblkid read no longer ones.
+const ENTRY_SIZE: usize = 128;
 /// Where the checksum is in the header.
 const CHECKSUM: std::ops::Range<usize> = 16..20;
 /// Where the name is in an entry, in UTF-16.
@@ -128,6 +130,21 @@ impl Table {
             }
         }
         Ok(None)
+    }
+
+    /// Says whether both copies of the table are there and say the same, in entries of the usual
+    /// length. Where they do not, programs differ in what they read.
+    pub fn is_certain<R: Read + Seek>(&self, input: &mut R) -> io::Result<bool> {
+        let length = input.seek(SeekFrom::End(0))?;
+        let last = (length / self.sector_size).saturating_sub(1) * self.sector_size;
+        for offset in [self.sector_size, last] {
+            let header = bytes_at(input, offset, HEADER_SIZE)?.unwrap_or_default();
+            let table = table_at(input, offset, self.sector_size, length)?;
+            if word(&header, 84) as usize != ENTRY_SIZE || table.as_ref() != Some(self) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -305,6 +322,35 @@ mod tests {
         assert_eq!(Guid::parse(text), Some(Guid(KIND)));
         for text in ["", "4f68bce3", &text.to_uppercase(), &text.replace('-', "")] {
             assert_eq!(Guid::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn copies_that_programs_read_in_other_ways_are_not_certain() {
+        let is_certain = |disk: &[u8]| {
+            let table = read(disk).unwrap();
+            table.is_certain(&mut Cursor::new(disk)).unwrap()
+        };
+        let both = |count, size| {
+            let mut disk = disk();
+            header(&mut disk, 1, count, size);
+            header(&mut disk, 15, count, size);
+            disk
+        };
+        assert!(is_certain(&both(4, 128)));
+        assert!(!is_certain(&both(2, 256)));
+        let mut other = both(4, 128);
+        header(&mut other, 15, 3, 128);
+        assert!(
+            is_certain(&other),
+            "one more that is not used is no other table"
+        );
+        header(&mut other, 15, 1, 128);
+        assert!(!is_certain(&other));
+        for sector in [1, 15] {
+            let mut damaged = both(4, 128);
+            damaged[sector * 512 + 12] = 96;
+            assert!(!is_certain(&damaged), "{sector}");
         }
     }
 
