@@ -298,6 +298,23 @@ fn units_that_are_started_have_their_other_names() {
             assert!(!units.join(name).exists(), "{name} {more:?}");
         }
     }
+    // Packages list the base's units, too, where its files are not at hand.
+    let spec = "Name: theirs\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+        AutoReqProv: no\n%description\nx\n%install\nmkdir -p %{buildroot}/usr/lib/systemd/system\n\
+        echo > %{buildroot}/usr/lib/systemd/system/light.service\n%files\n/usr/lib/systemd/system/*\n";
+    let other = Scratch::new();
+    let theirs = packaged(&other, "theirs", spec).display().to_string();
+    let listed = crate::base::base(&other, &[&system_package(&other), &theirs]);
+    let allowed = ["--allow", "program-missing"];
+    let started = [
+        &["--start", "lamp.service", "--no-merge-unit"],
+        &allowed[..],
+    ]
+    .concat();
+    let (tree, _) = build(&other, &package, &listed, &started);
+    let units = tree.join("usr/lib/systemd/system");
+    assert!(units.join("lamp-1.service").is_symlink());
+    assert!(!units.join("light.service").is_symlink());
     // The base gets a unit of that name.
     let again = || {
         let auto = [

@@ -6,14 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Content, ContentId, Tree, Visit};
 
-use super::services::{Started, check_name, has_unit};
+use super::services::{OF_HOST, Started, UNITS, check_name, has_unit};
 use super::unit_file::UnitFile;
 use crate::base::files::BaseFiles;
 
-/// Where the units of images are.
-const UNITS: &str = "usr/lib/systemd/system";
-/// Where those of a base are.
-const UNITS_OF_BASE: [&str; 3] = [UNITS, "usr/local/lib/systemd/system", "etc/systemd/system"];
 /// A longer unit is not looked at, in bytes.
 const MAX_UNIT: u64 = 64 * 1024;
 
@@ -30,7 +26,7 @@ impl Aliases {
     /// Looks for the files of the units that are started, over a base with these files.
     pub fn of(started: &Started, tree: &Tree, base: Option<&BaseFiles<'_>>) -> Self {
         let units = started.units().into_iter();
-        let files = units.filter_map(|unit| match tree.get(format!("{UNITS}/{unit}")) {
+        let files = units.filter_map(|unit| match tree.get(format!("{}/{unit}", UNITS[0])) {
             Some(Visit::Leaf(_, leaf)) => match &leaf.content {
                 Content::File { id, size } if (1..=MAX_UNIT).contains(size) => {
                     Some((unit.to_owned(), id.clone()))
@@ -41,8 +37,8 @@ impl Aliases {
         });
         let units: BTreeMap<_, _> = files.collect();
         let of_base = match base.filter(|_| !units.is_empty()) {
-            Some(base) => (UNITS_OF_BASE.iter())
-                .flat_map(|directory| base.names_in(directory))
+            Some(base) => (UNITS.iter().chain([&OF_HOST]))
+                .flat_map(|directory| base.known_in(directory))
                 .collect(),
             None => BTreeSet::new(),
         };
@@ -78,7 +74,7 @@ impl Aliases {
                 let is_of_kind = name.rsplit_once('.').map(|(_, suffix)| suffix) == suffix;
                 let is_there = has_unit(tree, None, name) || self.of_base.contains(name);
                 if is_of_kind && check_name(name).is_ok() && !is_there {
-                    let link = links.entry(format!("{UNITS}/{name}"));
+                    let link = links.entry(format!("{}/{name}", UNITS[0]));
                     link.or_insert_with(|| unit.clone());
                 }
             }
@@ -119,7 +115,7 @@ mod tests {
                 stat: stat.clone(),
                 content,
             };
-            tree.insert_leaf(format!("{UNITS}/{unit}"), leaf, &stat)
+            tree.insert_leaf(format!("{}/{unit}", UNITS[0]), leaf, &stat)
                 .unwrap();
             if unit != "taken.service" {
                 started.add(unit, "");
@@ -131,7 +127,7 @@ mod tests {
         let links = aliases.links(&contents, &tree);
         let links: Vec<_> = links
             .iter()
-            .map(|(path, unit)| (&path[UNITS.len() + 1..], &**unit))
+            .map(|(path, unit)| (&path[UNITS[0].len() + 1..], &**unit))
             .collect();
         let expected = [
             ("other.service", "second.service"),

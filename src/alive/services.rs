@@ -21,7 +21,7 @@ use crate::words::failure::{Failure, Result};
 /// Where units are that an image or a base brings.
 pub const UNITS: [&str; 2] = ["usr/lib/systemd/system", "usr/local/lib/systemd/system"];
 /// Where a host has its own.
-const OF_HOST: &str = "etc/systemd/system";
+pub const OF_HOST: &str = "etc/systemd/system";
 /// Directories of presets; a file of the same name in an earlier one counts.
 const PRESETS: [&str; 4] = [
     "etc/systemd/system-preset",

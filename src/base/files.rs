@@ -146,6 +146,20 @@ impl<'a> BaseFiles<'a> {
         names.filter_map(|name| name.into_string().ok()).collect()
     }
 
+    /// Returns the names of what is in a directory, of the root or else as packages list it.
+    pub fn known_in(&self, path: &str) -> BTreeSet<String> {
+        if self.root.is_some() {
+            return self.names_in(path);
+        }
+        let above = format!("{path}/").into_bytes();
+        let below = self.owned.range(above.clone()..);
+        let rest = below.map_while(|(path, _)| path.strip_prefix(&above[..]));
+        let names = rest.filter_map(|rest| rest.split(|byte| *byte == b'/').next());
+        names
+            .filter_map(|name| String::from_utf8(name.to_vec()).ok())
+            .collect()
+    }
+
     /// Says whether packages list a file of such a name in a directory, or below it.
     pub fn lists(&self, directory: &str, is_wanted: &dyn Fn(&str) -> bool) -> bool {
         let above = format!("{directory}/").into_bytes();

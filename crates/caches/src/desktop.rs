@@ -32,8 +32,8 @@ pub fn is_source(name: &str) -> bool {
     name.ends_with(".desktop")
 }
 
-/// Makes the cache of the entries of a directory and those below it. Of types that are not valid there
-/// is no word, as in the cache itself.
+/// Makes the cache of the entries of a directory and those below it. Types that are
+/// not valid are passed over without a word, as the tool does.
 pub fn make(sources: &Contents) -> Made {
     let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut ignored = Vec::new();

@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
     /// Returns the key that is being read.
     fn key(&mut self) -> Result<&mut Key, String> {
         let key = self.key.as_mut().map(|(_, key)| key);
-        key.ok_or_else(|| "there is no key".to_owned())
+        key.ok_or_else(|| "no key has begun".to_owned())
     }
 
     fn key_name(&self) -> String {
@@ -240,7 +240,7 @@ impl<'a> Parser<'a> {
     fn schema(&mut self) -> Result<&mut Schema, String> {
         let id = self.schema.as_ref();
         let schema = id.and_then(|id| self.schemas.get_mut(id));
-        schema.ok_or_else(|| "there is no schema".to_owned())
+        schema.ok_or_else(|| "no schema has begun".to_owned())
     }
 
     fn begin_schema(&mut self, attributes: &Attributes) -> Result<(), String> {
@@ -384,7 +384,9 @@ impl<'a> Parser<'a> {
     fn begin_override(&mut self, name: &str) -> Result<(), String> {
         let schema = self.schema()?.clone_head();
         let Some(key) = self.schemas.inherited(&schema, name) else {
-            return Err(format!("there is no key {name} to override"));
+            return Err(format!(
+                "the key {name}, which is to be overridden, does not exist"
+            ));
         };
         let key = key.overridden();
         if self.schema()?.has(name) {

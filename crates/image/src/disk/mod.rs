@@ -343,7 +343,7 @@ mod tests {
         header(&mut other, 15, 3, 128);
         assert!(
             is_certain(&other),
-            "one more that is not used is no other table"
+            "an unused entry does not make it another table"
         );
         header(&mut other, 15, 1, 128);
         assert!(!is_certain(&other));
