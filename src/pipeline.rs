@@ -23,7 +23,7 @@ use crate::inputs::Inputs;
 use crate::inspected;
 use crate::once::Once;
 use crate::pack::modules::{self, Modules};
-use crate::pack::{Hands, Packed, texts};
+use crate::pack::{Hands, Packed, ReadBack, texts};
 use crate::packages::repository::Opened;
 use crate::packages::{Chosen, Selection};
 use crate::parallel::locked;
@@ -269,10 +269,11 @@ impl<'a> Making<'a> {
         said: usize,
     ) -> Result<()> {
         let mut image = opened_again(files::open(&kept.path, Links::Refuse)?)?;
+        let mut read_back = ReadBack::new(&mut image);
         let contents = Contents {
             linkage: &kept.linkage,
-            modules: &modules::read(&planned.plan.tree, &mut image)?,
-            texts: &texts::read(&planned.plan.tree, &mut image)?,
+            modules: &modules::read(&planned.plan.tree, &mut read_back)?,
+            texts: &texts::read(&planned.plan.tree, &mut read_back)?,
             findings: &kept.findings,
         };
         self.judge_files((planned, said), selection, &contents, under, &mut image)?;

@@ -31,7 +31,7 @@
 pub mod seal;
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,9 @@ pub struct Sealed {
     pub holds: bool,
 }
 
+/// A longer sealed file is read twice: to check its seal, and to use it. In bytes.
+const READ_ONCE: u64 = 4 << 20;
+
 /// A file that is being written and has no name yet; locked.
 pub struct Draft {
     /// To be written to; what an earlier process left may be in it.
@@ -141,9 +144,19 @@ impl Cache {
     /// Reads a file that ends with a seal; one that is longer than `limit` is none. If the seal holds,
     /// it is as good as used now: [`shrink`](Self::shrink) removes others first.
     pub fn sealed(&self, part: CacheDirectory, name: &str, limit: u64) -> Result<Option<Sealed>> {
-        let Some(kept) = self.find(part, name)? else {
-            return Ok(None);
-        };
+        match self.find(part, name)? {
+            Some(kept) => self.sealed_in(kept, part, name, limit),
+            None => Ok(None),
+        }
+    }
+
+    fn sealed_in(
+        &self,
+        kept: Kept,
+        part: CacheDirectory,
+        name: &str,
+        limit: u64,
+    ) -> Result<Option<Sealed>> {
         let limit = limit.saturating_add(seal::LENGTH as u64);
         let mut bytes = match files::read_open(&kept.file, &kept.path, limit) {
             Err(Error::TooLarge { .. }) => return Ok(None),
@@ -163,7 +176,11 @@ impl Cache {
 
     /// Opens a file that ends with a seal, if that holds, and returns its length without the seal.
     /// It is as good as used now: [`shrink`](Self::shrink) removes others first.
-    pub fn open_sealed(&self, part: CacheDirectory, name: &str) -> Result<Option<(Kept, u64)>> {
+    pub fn open_sealed(
+        &self,
+        part: CacheDirectory,
+        name: &str,
+    ) -> Result<Option<(Box<dyn BufRead>, u64)>> {
         let (Some(seal), Some(mut kept)) = (&self.seal, self.find(part, name)?) else {
             return Ok(None);
         };
@@ -172,6 +189,12 @@ impl Cache {
         let Some(length) = whole.checked_sub(seal::LENGTH as u64) else {
             return Ok(None);
         };
+        if whole <= READ_ONCE {
+            // What is in memory need not be read a second time.
+            let sealed = self.sealed_in(kept, part, name, READ_ONCE)?;
+            let bytes = sealed.filter(|sealed| sealed.holds).map(|it| it.bytes);
+            return Ok(bytes.map(|bytes| (Box::new(Cursor::new(bytes)) as _, length)));
+        }
         let mut sealing = seal.begin(&sealed_name(part, name));
         let mut stated = [0; seal::LENGTH];
         let read = io::copy(&mut (&mut kept.file).take(length), &mut sealing)
@@ -182,7 +205,7 @@ impl Cache {
             return Ok(None);
         }
         touch(&kept.file);
-        Ok(Some((kept, length)))
+        Ok(Some((Box::new(BufReader::new(kept.file)), length)))
     }
 
     /// Keeps what can quickly be made again, without waiting for the disk: what `write` writes, with
@@ -652,20 +675,30 @@ mod tests {
         let cache = cache(&scratch);
         let part = CacheDirectory::Blocks;
         assert!(cache.open_sealed(part, "a").unwrap().is_none());
-        (cache.keep_quickly(part, "a", &mut |output| output.write_all(b"bytes"))).unwrap();
-        let (mut kept, length) = cache.open_sealed(part, "a").unwrap().unwrap();
-        let mut bytes = Vec::new();
-        kept.file.read_to_end(&mut bytes).unwrap();
-        assert_eq!((&bytes[..5], length), (&b"bytes"[..], 5));
         let path = scratch.path().join("cache/blocks/a");
-        for cut in [0, 31, 32, 36] {
-            fs::write(&path, &bytes[..cut]).unwrap();
-            assert!(cache.open_sealed(part, "a").unwrap().is_none(), "{cut}");
+        let longest = usize::try_from(READ_ONCE).unwrap() - seal::LENGTH;
+        for length in [5, longest, longest + 1] {
+            let content = vec![7; length];
+            (cache.keep_quickly(part, "a", &mut |output| output.write_all(&content))).unwrap();
+            let (kept, told) = cache.open_sealed(part, "a").unwrap().unwrap();
+            let mut bytes = Vec::new();
+            kept.take(told).read_to_end(&mut bytes).unwrap();
+            assert!(bytes == content, "{length}");
+            let whole = fs::read(&path).unwrap();
+            assert_eq!(whole.len(), length + seal::LENGTH);
+            for cut in [0, 31, 32, whole.len() - 1] {
+                fs::write(&path, &whole[..cut]).unwrap();
+                assert!(cache.open_sealed(part, "a").unwrap().is_none(), "{cut}");
+            }
+            let mut other = whole.clone();
+            other[length - 1] ^= 1;
+            fs::write(&path, &other).unwrap();
+            assert!(cache.open_sealed(part, "a").unwrap().is_none(), "{length}");
+            fs::write(path.with_file_name("b"), &whole).unwrap();
+            assert!(
+                cache.open_sealed(part, "b").unwrap().is_none(),
+                "under another name"
+            );
         }
-        fs::write(path.with_file_name("b"), &bytes).unwrap();
-        assert!(
-            cache.open_sealed(part, "b").unwrap().is_none(),
-            "under another name"
-        );
     }
 }

@@ -16,7 +16,7 @@ use crate::pack::linkage::Facts;
 use crate::pack::output::{Around, Output};
 use crate::pack::stamps::Stamps;
 use crate::pack::written::Written;
-use crate::pack::{Packed, modules, packer_failure, texts};
+use crate::pack::{Packed, ReadBack, modules, packer_failure, texts};
 use crate::parallel::finished;
 use crate::plan::Planned;
 use crate::plan::compose::Plan;
@@ -101,7 +101,7 @@ impl Taken {
         let failed = |error: io::Error| Failure::io("reading the image back", error);
         let view = || (View::of(&whole.file).and_then(|view| whole.system(view))).map_err(failed);
         let written = Written::hash(&whole.file, timings).map_err(failed)?;
-        let (mut to_keep, mut image) = (view()?, view()?);
+        let (mut to_keep, mut image) = (view()?, ReadBack::new(view()?));
         let (facts, stamps, taken) = (&self.facts, &self.stamps, &self.taken);
         let kept = kept.filter(|_| self.unkept.is_none());
         let (unkept, read) = scope(|scope| {

@@ -11,8 +11,7 @@
 //! there.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek, SeekFrom};
+use std::io::{self, BufRead, Read as _, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use image::ContentId;
@@ -80,7 +79,7 @@ pub struct Loaded {
     /// What each of its contents was found to be.
     pub known: Vec<Known>,
     /// Its blocks.
-    pub bytes: BufReader<File>,
+    pub bytes: Box<dyn BufRead>,
 }
 
 /// How the payload of a package goes.
@@ -135,8 +134,7 @@ impl KeptBlocks {
     pub fn load(&self, contents: &[(ContentId, u64)]) -> Option<Loaded> {
         let name = self.name(contents)?;
         let opened = self.cache.open_sealed(CacheDirectory::Blocks, &name);
-        let (kept, length) = opened.ok().flatten()?;
-        let mut bytes = BufReader::new(kept.file);
+        let (mut bytes, length) = opened.ok().flatten()?;
         let mut number = [0; 4];
         bytes.read_exact(&mut number).ok()?;
         let about = u64::from(u32::from_le_bytes(number));

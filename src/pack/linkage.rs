@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Seek};
 
-use image::squashfs::Image;
 use image::{Content, ContentId, LeafId, Stored, Tree, Visit};
 use linkage::{Linkage, Object, Script};
 use serde::{Deserialize, Serialize};
 
+use crate::pack::ReadBack;
 use crate::words::failure::{Failure, Result};
 
 /// A longer file is read from the finished image, in bytes.
@@ -85,7 +85,11 @@ impl Facts {
     }
 
     /// Reads what was too long to be kept.
-    pub fn read_later<R: Read + Seek>(&self, tree: &Tree, packed: &mut R) -> Result<Later> {
+    pub fn read_later<R: Read + Seek>(
+        &self,
+        tree: &Tree,
+        packed: &mut ReadBack<R>,
+    ) -> Result<Later> {
         let mut later = Later::default();
         let is_later = |id: &ContentId| matches!(self.known.get(id), Some(Fact::Later));
         let mut paths = BTreeMap::new();
@@ -100,8 +104,7 @@ impl Facts {
         if paths.is_empty() {
             return Ok(later);
         }
-        let mut image = Image::open(packed).map_err(Failure::refused)?;
-        let stored = image.tree().map_err(Failure::refused)?;
+        let (image, stored) = packed.open()?;
         for (id, path) in paths {
             if let Some(Visit::Leaf(_, leaf)) = stored.get(&path)
                 && let Content::File { id: place, .. } = &leaf.content

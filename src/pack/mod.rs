@@ -14,6 +14,7 @@ pub mod kept;
 pub mod linkage;
 pub mod modules;
 mod output;
+mod read_back;
 mod reader;
 mod relocated;
 mod room;
@@ -42,6 +43,7 @@ use crate::pack::intake::{Intake, packer_failure};
 use crate::pack::kept::KeptBlocks;
 use crate::pack::modules::Modules;
 pub use crate::pack::output::{Around, Output};
+pub use crate::pack::read_back::ReadBack;
 use crate::pack::reader::Source;
 use crate::pack::written::Written;
 use crate::packages::Chosen;
@@ -108,6 +110,7 @@ pub fn image(
         .map(|one| Source {
             package: &one.package,
             file: &one.file,
+            sha256: one.sha256,
         })
         .collect();
     // Whatever is wrong with what is kept, the image can be made without it.

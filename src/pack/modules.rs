@@ -9,10 +9,10 @@ use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use files::PathBytes;
-use image::squashfs::Image;
 use image::{Content, ContentStream, Step, Stored, Tree, Visit, follow};
 use linkage::Module;
 
+use crate::pack::ReadBack;
 use crate::words::failure::{Failure, Result};
 use crate::words::quantity::bytes;
 
@@ -110,13 +110,12 @@ pub fn kernels(tree: &Tree) -> BTreeMap<String, u64> {
 }
 
 /// Reads the modules of an image that was just packed.
-pub fn read<R: Read + Seek>(tree: &Tree, packed: &mut R) -> Result<Modules> {
+pub fn read<R: Read + Seek>(tree: &Tree, packed: &mut ReadBack<R>) -> Result<Modules> {
     if places(tree).is_empty() {
         return Ok(Modules::default());
     }
-    let mut image = Image::open(packed).map_err(Failure::refused)?;
-    let stored = image.tree().map_err(Failure::refused)?;
-    read_back(&mut image, &stored).map_err(|error| Failure::io("reading the image back", error))
+    let (image, stored) = packed.open()?;
+    read_back(image, stored).map_err(|error| Failure::io("reading the image back", error))
 }
 
 /// Reads the modules of a finished image.
@@ -383,8 +382,8 @@ pub(crate) mod tests {
             tree.insert_leaf(&path, Leaf { stat, content }, &implicit)
                 .unwrap();
         }
-        let (mut packed, _) = packer.finish(&tree).unwrap();
-        read(&tree, &mut packed).unwrap()
+        let (packed, _) = packer.finish(&tree).unwrap();
+        read(&tree, &mut ReadBack::new(packed)).unwrap()
     }
 
     #[test]

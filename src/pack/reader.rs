@@ -29,6 +29,8 @@ pub struct Source<'a> {
     pub package: &'a Package,
     /// The RPM file.
     pub file: &'a Path,
+    /// SHA-256 of the file, if it was hashed before in this run.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// What is wanted of a package.
@@ -36,7 +38,7 @@ pub struct Source<'a> {
 pub enum Wanted {
     /// The contents of the files of which it holds.
     Files(Vec<bool>),
-    /// No content: its file is hashed alone.
+    /// No content: its file is hashed alone, unless that was done.
     Digest,
 }
 
@@ -222,11 +224,17 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Hashes the file of a package.
+/// Hashes the file of a package, unless that was done. A file that has changed since then brings
+/// nothing: of this one, no content is read.
 fn hash(source: &Source<'_>) -> Result<Order> {
-    let mut file = rpm_input::open(source.file).map_err(package_failure)?;
-    let failed = |error| Failure::io(format!("reading {}", source.file.display()), error);
-    let (_, sha256) = sha256(&mut file).map_err(failed)?;
+    let sha256 = match source.sha256 {
+        Some(known) => known,
+        None => {
+            let mut file = rpm_input::open(source.file).map_err(package_failure)?;
+            let failed = |error| Failure::io(format!("reading {}", source.file.display()), error);
+            sha256(&mut file).map_err(failed)?.1
+        }
+    };
     Ok(Order {
         sha256,
         files: Vec::new(),
@@ -348,4 +356,33 @@ pub fn content_failure(error: io::Error) -> Failure {
 
 fn reader_lost() -> Failure {
     Failure::io("reading the packages", anyhow!("a reading thread stopped"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rpm_input::Nevra;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_hashed_once_in_a_run() {
+        let package = Package::named(Nevra {
+            name: "a".to_owned(),
+            epoch: None,
+            version: "1".to_owned(),
+            release: "1".to_owned(),
+            arch: "noarch".to_owned(),
+        });
+        let digest = |sha256| {
+            let file = Path::new("/no/such/package");
+            let mut reader = Reader::new(Source {
+                package: &package,
+                file,
+                sha256,
+            });
+            reader.digest()
+        };
+        assert_eq!(digest(Some([7; 32])).unwrap(), [7; 32]);
+        assert!(digest(None).is_err());
+    }
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 
-use image::squashfs::Image;
 use image::{Content, Stored, Tree, Visit};
 
+use crate::pack::ReadBack;
 use crate::words::failure::{Failure, Result};
 
 /// Directories whose files are kept, with what is below them.
@@ -28,13 +28,15 @@ const MAX_TEXTS: usize = 4096;
 const MAX_ALL: u64 = 16 << 20;
 
 /// Reads the texts of an image that was just packed, by their paths in it.
-pub fn read<R: Read + Seek>(tree: &Tree, packed: &mut R) -> Result<BTreeMap<String, String>> {
+pub fn read<R: Read + Seek>(
+    tree: &Tree,
+    packed: &mut ReadBack<R>,
+) -> Result<BTreeMap<String, String>> {
     if !are_there(tree) {
         return Ok(BTreeMap::new());
     }
-    let mut image = Image::open(packed).map_err(Failure::refused)?;
-    let stored = image.tree().map_err(Failure::refused)?;
-    read_back(&mut image, &stored).map_err(|error| Failure::io("reading the image back", error))
+    let (image, stored) = packed.open()?;
+    read_back(image, stored).map_err(|error| Failure::io("reading the image back", error))
 }
 
 fn are_there(tree: &Tree) -> bool {

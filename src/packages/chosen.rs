@@ -18,6 +18,8 @@ pub struct Chosen {
     pub reason: Reason,
     /// From where it comes.
     pub origin: Origin,
+    /// SHA-256 of the file, if this run found it to be the one that metadata list.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// From where a package comes.

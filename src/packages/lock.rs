@@ -923,6 +923,7 @@ mod tests {
                     repository: repository.clone(),
                     listed,
                 },
+                sha256: None,
             };
             let locked = Locked {
                 nevra: "clash-one-1-1.noarch".to_owned(),

@@ -174,6 +174,7 @@ fn as_named(named: Vec<(PathBuf, Package)>, trust: &Trust, base: &Base) -> Resul
         package,
         reason: Reason::Requested,
         origin: Origin::default(),
+        sha256: None,
     });
     let chosen: Vec<_> = chosen.collect();
     let packages = packages(&chosen);

@@ -3,7 +3,6 @@
 
 use anyhow::anyhow;
 use resolve::Available;
-use rpm_input::repodata::Checksum;
 
 use crate::packages::chosen::Chosen;
 use crate::packages::repository::{self, Downloads, Extent, Repository};
@@ -24,12 +23,15 @@ pub struct Rest {
 impl Rest {
     /// Returns the SHA-256 of each file that metadata list; nothing where they have another checksum.
     pub fn listed(&self) -> Vec<Option<String>> {
-        let checksums = self.packages.iter().filter_map(|(_, one)| {
+        let listed = self.packages.iter().filter_map(|(_, one)| {
             let repository = self.repositories.get(one.repository)?;
-            repository.checksum(one.index)
+            repository.checksum(one.index).map(|_| self.sha256(*one))
         });
-        let sha256 = |sum: Checksum| (sum.kind() == "sha256").then(|| sum.hex().to_owned());
-        checksums.map(sha256).collect()
+        listed.map(|sha256| sha256.map(hex::encode)).collect()
+    }
+
+    fn sha256(&self, one: Available) -> Option<[u8; 32]> {
+        self.repositories.get(one.repository)?.sha256(one.index)
     }
 
     /// Fetches the packages whole, and checks that they are those that the plan was made of.
@@ -42,7 +44,7 @@ impl Rest {
             let extent = Extent::Whole;
             repository::retrieve(repositories, &available, extent, None, &downloads, report)
         })?;
-        for ((number, _), whole) in self.packages.iter().zip(retrieved) {
+        for ((number, available), whole) in self.packages.iter().zip(retrieved) {
             let (Some(one), Start::File(file)) = (chosen.get_mut(*number), whole.start) else {
                 continue;
             };
@@ -54,6 +56,7 @@ impl Rest {
                 ));
             }
             (one.file, one.package) = (file, whole.package);
+            one.sha256 = self.sha256(*available);
         }
         Ok(())
     }

@@ -122,6 +122,14 @@ impl Repository {
         }
     }
 
+    /// Returns the SHA-256 of a package's file, if there are metadata that list it.
+    pub fn sha256(&self, index: usize) -> Option<[u8; 32]> {
+        let listed = self.checksum(index)?;
+        let mut digest = [0; 32];
+        let is_read = hex::decode_to_slice(listed.hex(), &mut digest).is_ok();
+        (is_read && listed.kind() == "sha256").then_some(digest)
+    }
+
     /// Returns the repository as the solver takes it.
     pub fn for_solver(&self) -> resolve::Repository {
         resolve::Repository {

@@ -486,6 +486,9 @@ fn what_only_a_weak_checksum_vouches_for() {
             &*one.text
         });
         assert_eq!(said.collect::<Vec<_>>(), expected, "{list} {signed}");
+        // What the file of number 1 is, is known beforehand where it is listed by its SHA-256.
+        let known = repository.sha256(1).map(hex::encode);
+        assert_eq!(known, (*primary != weak).then(|| two.clone()));
     }
 }
 
