@@ -20,7 +20,7 @@ mod opened;
 mod proved;
 
 pub use opened::mounted_parts;
-pub use proved::{Proof, prove};
+pub use proved::{Proof, prove, sign};
 
 use crate::pack::linkage;
 use crate::pack::modules::{self, Modules};

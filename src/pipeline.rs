@@ -433,7 +433,8 @@ impl<'a> Making<'a> {
             pack::unpack(image, directory, report)?;
         }
         let identity = &planned.identity;
-        let manifest = publish::manifest::of(planned, under.base, selection, &mut packed);
+        let prover = self.run.prover.as_ref();
+        let manifest = publish::manifest::of(planned, under.base, selection, &mut packed, prover);
         let image = (packed.output, packed.written);
         self.turn.come_first();
         let _store = locked(&self.run.store);

@@ -1,15 +1,18 @@
 //! Disk images with hashes and a signature (`--format ddi`): what is made, and who takes it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use flate2::read::GzDecoder;
 use image::disk::Table;
 use judges::Need;
+use serde_json::Value;
 
 use crate::client::{CLIENT, SID, TRIXIE, merging};
-use crate::workshop::{Scratch, json, output_of, program, text};
+use crate::workshop::{self, Scratch, json, output_of, program, text};
 
 /// A directory with a tree to make images of, a key and its certificate.
 struct Desk(Scratch);
@@ -51,21 +54,51 @@ impl Desk {
         output_of(command.args(words).current_dir(self.0.path()))
     }
 
-    /// Builds an image.
-    fn try_build(&self, store: &str, options: &str) -> Output {
+    /// Says how an image is built.
+    fn builder(&self, store: &str, options: &str) -> Command {
         let mut build = program();
         build.current_dir(self.0.path());
         build.args(
             "--name tool --image-version 1 --arch x86-64 --overlay tree --match any".split(' '),
         );
         build.args(["--allow", "unchecked-base", "-o", store]);
-        build.args(options.split_whitespace()).output().unwrap()
+        build.args(options.split_whitespace());
+        build
+    }
+
+    /// Builds an image.
+    fn try_build(&self, store: &str, options: &str) -> Output {
+        self.builder(store, options).output().unwrap()
     }
 
     fn build(&self, store: &str, options: &str) -> PathBuf {
         let outcome = self.try_build(store, options);
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
         self.path(store).join("tool-1.x86-64.raw")
+    }
+
+    /// Signs an image with the key that is given so.
+    fn sign(&self, image: &Path, key: &[&str]) -> Output {
+        let mut sign = program();
+        sign.current_dir(self.0.path());
+        sign.args(["sign-verity", "--json", "--verity-cert", "one.crt"]);
+        sign.arg(image).args(key).output().unwrap()
+    }
+
+    /// Returns what the manifest of an image says of the image file.
+    fn manifest(&self, image: &Path) -> Value {
+        let manifest = fs::File::open(image.with_extension("manifest.gz")).unwrap();
+        let manifest: Value = serde_json::from_reader(GzDecoder::new(manifest)).unwrap();
+        manifest["image"].clone()
+    }
+
+    /// Returns the files beside an image.
+    fn content(&self, image: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = fs::read_dir(image.parent().unwrap()).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        paths
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect()
     }
 
     fn inspect(&self, image: &Path, options: &str) -> Output {
@@ -111,7 +144,7 @@ fn a_disk_image_proves_its_file_system() {
     let added = fs::metadata(&image).unwrap().len() - fs::metadata(&bare).unwrap().len();
     assert!(added <= 57 * 1024 + (parts[1].len() as u64), "{added}");
     let end = parts[2].iter().position(|byte| *byte == 0).unwrap();
-    let signed: serde_json::Value = serde_json::from_slice(&parts[2][..end]).unwrap();
+    let signed: Value = serde_json::from_slice(&parts[2][..end]).unwrap();
     let root = signed["rootHash"].as_str().unwrap();
     desk.run(&format!("veritysetup verify part0 part1 {root}"));
     fs::write(desk.path("root"), root).unwrap();
@@ -253,6 +286,152 @@ fn keys_are_opened_with_their_passphrase() {
     let mode = Permissions::from_mode(0o640);
     fs::set_permissions(desk.path("key.pem"), mode).unwrap();
     assert!(said("shared").contains(finding));
+}
+
+const DEFERRED: &str = "--format ddi --verity defer";
+
+#[test(OPENSSL, judges::program("sh"))]
+fn what_is_signed_later_is_what_is_signed_at_once() {
+    let desk = Desk::with_key();
+    let at_once = fs::read(desk.build("store", SIGNED)).unwrap();
+    let by_digest = "openssl pkeyutl -sign -inkey key.pem -pkeyopt digest:sha256";
+    let by_text = "printf %s \"$SYSEXT_BUILD_ROOT_HASH\" | openssl dgst -sha256 -sign key.pem";
+    for (number, way) in [
+        &["--verity-key", "key.pem"],
+        &["--verity-signer", by_digest],
+        &["--verity-signer", by_text],
+        &["--signature", "raw"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let options = if number == 1 { "--obs" } else { "" };
+        let image = desk.build(&format!("later{number}"), &format!("{DEFERRED} {options}"));
+        let store = image.parent().unwrap();
+        let found = json(&desk.inspect(&image, "--verify"))["verity"].clone();
+        assert_eq!(found["signature"], "deferred");
+        let root = found["root_hash"].as_str().unwrap();
+        fs::write(desk.path("root"), root).unwrap();
+        desk.run("openssl dgst -sha256 -sign key.pem -out raw root");
+        assert_eq!(desk.manifest(&image)["signature"], "deferred");
+        for again in [false, true] {
+            let outcome = desk.sign(&image, way);
+            assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+            let answer = json(&outcome);
+            assert_eq!(answer["root_hash"], root);
+            assert_eq!(answer["listed"], number != 1);
+            assert!(fs::read(&image).unwrap() == at_once, "{way:?} {again}");
+            let file = desk.manifest(&image);
+            assert_eq!(
+                (&file["signature"], &file["root_hash"], &file["signed_by"]),
+                (&"signed".into(), &root.into(), &answer["signed_by"])
+            );
+            if number == 1 {
+                let sum = image.with_extension("raw.sha256");
+                let sum = fs::read_to_string(sum).unwrap();
+                assert!(sum.starts_with(answer["sha256"].as_str().unwrap()), "{sum}");
+                continue;
+            }
+            let outcome = program().args(["store", "verify"]).arg(store).output();
+            let outcome = outcome.unwrap();
+            assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+        }
+    }
+    // The command signs in a build, too, and its user's passphrase is not for it.
+    let signer = format!("test -z \"$SYSEXT_BUILD_PASSPHRASE\" && {by_digest}");
+    let mut build = desk.builder("command", "--format ddi --verity-cert one.crt");
+    build.env("SYSEXT_BUILD_PASSPHRASE", "word");
+    let outcome = build.args(["--verity-signer", &signer]).output().unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    assert!(fs::read(desk.path("command/tool-1.x86-64.raw")).unwrap() == at_once);
+}
+
+#[test(OPENSSL, judges::program("sh"))]
+fn what_can_not_be_signed_stays_as_it_is() {
+    let desk = Desk::with_key();
+    desk.make_key("other.pem", "other.crt");
+    fs::write(desk.path("root"), "0".repeat(64)).unwrap();
+    desk.run("openssl dgst -sha256 -sign key.pem -out raw root");
+    fs::write(desk.path("short"), [1; 255]).unwrap();
+    let deferred = desk.build("deferred", DEFERRED);
+    let bare = desk.build("bare", "");
+    let unsigned = desk.build("unsigned", "--format ddi --verity unsigned");
+    let by_other = "--format ddi --verity-key other.pem --verity-cert other.crt";
+    let by_other = desk.build("other", by_other);
+    let changed = desk.build("changed", DEFERRED);
+    let mut bytes = fs::read(&changed).unwrap();
+    bytes[30_000] ^= 1;
+    fs::write(&changed, bytes).unwrap();
+    let key = ["--verity-key", "key.pem"];
+    for (image, way, expected) in [
+        (&bare, key, "is not a disk image, so it has no hashes"),
+        (&unsigned, key, "it has no room for a signature"),
+        (&by_other, key, "it is signed"),
+        (&changed, key, "does not have the SHA-256 that is listed"),
+        (
+            &deferred,
+            ["--verity-key", "other.pem"],
+            "the certificate CN=one.crt is not that of the key in other.pem",
+        ),
+        (
+            &deferred,
+            ["--signature", "raw"],
+            "is not by the key of the certificate CN=one.crt, or not of this root hash",
+        ),
+        (
+            &deferred,
+            ["--signature", "short"],
+            "has 255 bytes; one by the key of the certificate CN=one.crt has 256",
+        ),
+        (
+            &deferred,
+            ["--verity-signer", "echo a word >&2; exit 3"],
+            "exit status: 3",
+        ),
+        (&deferred, ["--verity-signer", "true"], "has 0 bytes"),
+    ] {
+        let before = desk.content(image);
+        let outcome = desk.sign(image, &way);
+        let said = json(&outcome)["error"].to_string();
+        assert_eq!(outcome.status.code(), Some(1), "{way:?}: {said}");
+        assert!(said.contains(expected), "{way:?}: {said}");
+        assert!(desk.content(image) == before, "{way:?}");
+    }
+    let mut sign = program();
+    sign.current_dir(desk.0.path());
+    sign.args(["sign-verity", "--verity-cert", "one.crt"])
+        .arg(&deferred);
+    assert_eq!(sign.output().unwrap().status.code(), Some(2));
+}
+
+#[test(OPENSSL)]
+fn a_signed_list_changes_with_its_image() {
+    let desk = Desk::with_key();
+    let key = workshop::fixture("keys/test.secret.asc");
+    let list_key = ["--sign-key", key.to_str().unwrap()];
+    let mut build = desk.builder("store", DEFERRED);
+    build.args(list_key).args(["--state-dir", "state"]);
+    assert!(build.output().unwrap().status.success());
+    let image = desk.path("store/tool-1.x86-64.raw");
+    let before = desk.content(&image);
+    let outcome = desk.sign(&image, &["--verity-key", "key.pem"]);
+    assert_eq!(outcome.status.code(), Some(1));
+    let said = text(&outcome.stdout);
+    assert!(
+        said.contains("no key was given to sign the new list"),
+        "{said}"
+    );
+    assert!(desk.content(&image) == before);
+    let mut options = vec!["--verity-key", "key.pem", "--state-dir", "state"];
+    options.extend(list_key);
+    let outcome = desk.sign(&image, &options);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let mut verify = program();
+    verify.current_dir(desk.0.path());
+    verify.args(["store", "verify", "--state-dir", "state", "store"]);
+    let outcome = verify.args(list_key).output().unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+    assert!(desk.content(&image) != before);
 }
 
 /// Asks systemd whether it takes a signed image under policies that demand that.

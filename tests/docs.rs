@@ -115,13 +115,14 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "",
     "check",
     "gate",
     "import just",
     "import mkosi",
     "plan",
+    "sign-verity",
     "store add",
     "store gate",
     "store list",

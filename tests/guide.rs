@@ -294,7 +294,7 @@ fn clients() {
     reader.read("docs/guide/clients.md");
 }
 
-#[test(SHELL, programs!("gpg", "gpgconf"))]
+#[test(SHELL, programs!("gpg", "gpgconf", "openssl", "sed", "tr"))]
 fn serving_a_store() {
     let reader = Reader::new();
     reader.read("docs/guide/serving.md");

@@ -343,6 +343,13 @@ const ROWS: &[Row] = &[
         Some(MIB / 16),
     ),
     row(
+        "raw",
+        "sign-verity disks/payload-zstd-1-1.x86-64.raw --signature raw --verity-cert certificate",
+        Followed,
+        NoDirectory,
+        Some(MIB / 16),
+    ),
+    row(
         "secret",
         "store sign store --sign-key secret",
         Followed,
@@ -387,6 +394,8 @@ impl Scene {
         .unwrap();
         let include = "include = [\"common\"]\npackages = [\"a.rpm\"]\n";
         fs::write(scratch.join("b.toml"), include).unwrap();
+        // What it signs is not looked at where an image is signed already.
+        fs::write(scratch.join("raw"), "signature").unwrap();
         fs::write(scratch.join("contexts"), "/.* a:b:c:s0\n").unwrap();
         fs::write(scratch.join("common"), "match = \"any\"\n").unwrap();
         fs::write(scratch.join("base"), "outside-1-1.noarch\n").unwrap();

@@ -9,7 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use store::BestBefore;
 
-use super::{NetworkArguments, SigningArguments};
+use super::{NetworkArguments, SigningArguments, VeritySigningArguments};
 use crate::alive::places::Etc;
 use crate::plan::build_number::Numbering;
 use crate::plan::matching::Matching;
@@ -110,29 +110,17 @@ pub struct BuildArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// With --format ddi: sign what is in the image with the secret RSA key in FILE, in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Signature",
-        requires = "verity_cert"
-    )]
-    pub verity_key: Option<PathBuf>,
-    /// The certificate of this key, by which clients know it, in PEM or DER
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Signature",
-        requires = "verity_key"
-    )]
-    pub verity_cert: Option<PathBuf>,
-    /// Instead of a key: `unsigned` makes hashes that nothing signs
+    /// With --format ddi: what signs what is in the image.
+    #[command(flatten)]
+    pub verity_signing: VeritySigningArguments,
+    /// Instead of a key: `defer` leaves room for a signature, for sign-verity; `unsigned` makes hashes
+    /// that nothing signs
     #[arg(
         long,
         value_name = "WHAT",
         help_heading = "Signature",
         value_enum,
-        conflicts_with = "verity_key"
+        conflicts_with_all = ["verity_key", "verity_signer", "verity_cert"]
     )]
     pub verity: Option<WithoutKey>,
 
@@ -408,6 +396,8 @@ pub enum LayoutName {
 /// What there is of a signature where no key makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WithoutKey {
+    /// Room for one
+    Defer,
     /// None
     Unsigned,
 }

@@ -8,6 +8,7 @@ pub mod import;
 mod init;
 mod network;
 pub mod plan;
+mod sign_verity;
 mod signing;
 pub mod store;
 mod trial;
@@ -30,7 +31,8 @@ pub use import::ImportArguments;
 pub use init::InitArguments;
 pub use network::{LookupArguments, NetworkArguments};
 pub use plan::PlanArguments;
-pub use signing::SigningArguments;
+pub use sign_verity::SignVerityArguments;
+pub use signing::{SigningArguments, VeritySigningArguments};
 pub use store::StoreArguments;
 pub use trial::TryArguments;
 pub use why::WhyArguments;
@@ -127,6 +129,8 @@ pub enum Verb {
     Init(Box<InitArguments>),
     /// Show what is in an image and what it needs of its base
     Inspect(InspectArguments),
+    /// Sign a disk image that was built with --verity defer
+    SignVerity(Box<SignVerityArguments>),
     /// Manage a store, the directory that images are served from
     Store(StoreArguments),
     /// Show why a package is in an image: what required it, back to what was requested

@@ -31,3 +31,29 @@ pub struct SigningArguments {
     #[arg(long, value_name = "DIR", help_heading = "Signature")]
     pub state_dir: Option<PathBuf>,
 }
+
+/// What signs what is in a disk image.
+#[derive(Clone, Debug, Default, Args)]
+pub struct VeritySigningArguments {
+    /// Sign what is in a disk image with the secret RSA key in FILE, in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Signature",
+        requires = "verity_cert",
+        conflicts_with = "verity_signer"
+    )]
+    pub verity_key: Option<PathBuf>,
+    /// Have a shell command sign, for keys that a token or a service holds: it reads a SHA-256, 32
+    /// bytes, and writes the signature in PKCS#1 v1.5
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        help_heading = "Signature",
+        requires = "verity_cert"
+    )]
+    pub verity_signer: Option<String>,
+    /// The certificate of the key, by which clients know it, in PEM or DER
+    #[arg(long, value_name = "FILE", help_heading = "Signature")]
+    pub verity_cert: Option<PathBuf>,
+}

@@ -15,7 +15,7 @@ use architecture::Architecture;
 use crate::base::{BaseSource, PackageSource};
 use crate::cli::{
     BuildArguments, ImageArguments, LayoutName, LookupArguments, NetworkArguments,
-    SigningArguments, Whether, WithoutKey, nearest_verb,
+    SigningArguments, VeritySigningArguments, Whether, WithoutKey, nearest_verb,
 };
 use crate::findings::Waivers;
 use crate::pack::{Packing, kept};
@@ -32,7 +32,8 @@ use crate::plan::matching::Matching;
 use crate::publish::Destination;
 use crate::publish::disk::{Format, Proving};
 use crate::publish::signing::{
-    self, KeyPair, KeySource, Memory, Notes, Passphrase, PassphraseSource,
+    self, KeySource, Memory, Notes, PASSPHRASE_VARIABLE, Passphrase, PassphraseSource, RootKey,
+    RootKeySource,
 };
 use crate::trial::test::Test;
 use crate::words::failure::{Failure, Result};
@@ -237,7 +238,7 @@ impl Inputs {
                 best_before: arguments.best_before,
                 now: clock()?,
             },
-            signing: signing_of_images(arguments)?,
+            signing: signing_beside(&arguments.signing, &arguments.verity_signing)?,
             dry_run: arguments.dry_run,
             tests: arguments.test.then(|| arguments.tests.clone()),
             tree: arguments.tree.clone(),
@@ -466,12 +467,16 @@ fn key(arguments: &SigningArguments) -> Result<Option<KeySource>> {
     reason = "this module is the reader of the environment"
 )]
 fn passphrase(arguments: &SigningArguments) -> Result<PassphraseSource> {
-    const VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
-    match (&arguments.passphrase_file, std::env::var_os(VARIABLE)) {
+    match (
+        &arguments.passphrase_file,
+        std::env::var_os(PASSPHRASE_VARIABLE),
+    ) {
         (Some(file), _) => Ok(PassphraseSource::File(file.clone())),
         (None, Some(value)) => match value.into_string() {
             Ok(text) => Ok(PassphraseSource::Given(Passphrase::new(text))),
-            Err(_) => Err(Failure::usage(format!("{VARIABLE} is not UTF-8"))),
+            Err(_) => Err(Failure::usage(format!(
+                "{PASSPHRASE_VARIABLE} is not UTF-8"
+            ))),
         },
         (None, None) => Ok(PassphraseSource::Terminal),
     }
@@ -479,21 +484,46 @@ fn passphrase(arguments: &SigningArguments) -> Result<PassphraseSource> {
 
 /// Says what proves disk images, as far as it was typed.
 fn asked_proof(arguments: &BuildArguments) -> Result<Option<Proving>> {
-    let (Some(key), Some(path)) = (&arguments.verity_key, &arguments.verity_cert) else {
-        return Ok(arguments.verity.map(|without| match without {
+    if let Some(without) = arguments.verity {
+        return Ok(Some(match without {
+            WithoutKey::Defer => Proving::Deferred,
             WithoutKey::Unsigned => Proving::Unsigned,
         }));
+    }
+    let key = root_key(&arguments.verity_signing, None, &arguments.signing)?;
+    Ok(key.map(|key| Proving::Signed(Box::new(key))))
+}
+
+/// Says what signs what is in a disk image, if anything was named: a signature that was made elsewhere,
+/// a key or a command.
+pub fn root_key(
+    arguments: &VeritySigningArguments,
+    signature: Option<&Path>,
+    signing: &SigningArguments,
+) -> Result<Option<RootKey>> {
+    let Some(path) = &arguments.verity_cert else {
+        return Ok(None);
+    };
+    let (key, command) = (&arguments.verity_key, &arguments.verity_signer);
+    let source = match (signature, key, command) {
+        (Some(signature), ..) => RootKeySource::Signature(signature.to_owned()),
+        (None, Some(key), _) => RootKeySource::File(key.clone(), passphrase(signing)?),
+        (None, None, Some(command)) => RootKeySource::Command(command.clone()),
+        (None, None, None) => {
+            return Err(Failure::usage("--verity-cert: nothing says what signs")
+                .hint("name the key of the certificate: --verity-key FILE")
+                .hint("or a command that signs with it: --verity-signer COMMAND"));
+        }
     };
     let certificates = signing::read_certificates(path)?;
     let Some(certificate) = certificates.into_iter().next() else {
         let path = path.display();
         return Err(Failure::usage(format!("--verity-cert: {path} is empty")));
     };
-    Ok(Some(Proving::Signed(Box::new(KeyPair {
-        key: key.clone(),
-        passphrase: passphrase(&arguments.signing)?,
+    Ok(Some(RootKey {
+        source,
         certificate,
-    }))))
+    }))
 }
 
 /// Says what proves an image of a format.
@@ -509,15 +539,20 @@ fn proving(format: Format, asked: Option<&Proving>) -> Result<Option<Proving>> {
             "--format ddi: nothing says what signs the image",
         )
         .hint("name a key and its certificate: --verity-key FILE --verity-cert FILE")
+        .hint("or a command that signs: --verity-signer COMMAND --verity-cert FILE")
+        .hint("or leave that to sign-verity: --verity defer")
         .hint("or say that none does: --verity unsigned")),
     }
 }
 
-/// Says what signs the list of a build.
-fn signing_of_images(arguments: &BuildArguments) -> Result<signing::Settings> {
-    let mut own = arguments.signing.clone();
+/// Says what signs the list where a key may sign what is in an image, too.
+pub fn signing_beside(
+    arguments: &SigningArguments,
+    verity: &VeritySigningArguments,
+) -> Result<signing::Settings> {
+    let mut own = arguments.clone();
     // The passphrase may be that of the key that signs what is in the image.
-    if own.sign_key.is_none() && arguments.verity_key.is_some() {
+    if own.sign_key.is_none() && verity.verity_key.is_some() {
         own.passphrase_file = None;
     }
     signing(&own)

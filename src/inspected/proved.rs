@@ -1,12 +1,13 @@
 //! Whether the bytes of a disk image are those that its hashes and its signature stand for.
 
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use ::verity::{Certificate, Error};
+use ::verity::{Certificate, Digest, Error, SignatureBlock};
 use anyhow::anyhow;
 use files::Links;
 use image::Kind;
-use image::disk::{Protected, ProvedBy, Unproved};
+use image::disk::{Partition, Protected, Proved, ProvedBy, Unproved};
 use serde::Serialize;
 
 use super::{image_failure, mounted_parts};
@@ -43,37 +44,8 @@ pub fn prove(path: &Path, certificates: &[Certificate]) -> Result<Proof> {
     let name = path.display();
     let refused = |text: String| Failure::refused(anyhow!("{name} {text}"));
     let mut file = files::open(path, Links::Follow)?;
-    let kind = Kind::of(&mut file).map_err(|error| image_failure(path, error))?;
-    let Kind::Disk(table) = kind else {
-        return Err(
-            refused("is not a disk image, so it has no hashes".to_owned())
-                .hint("build one that has them: --format ddi"),
-        );
-    };
-    let is_certain = table.is_certain(&mut file);
-    if !is_certain.map_err(|error| image_failure(path, error))? {
-        let text =
-            "has a table of partitions and a copy of it that programs read in different ways";
-        return Err(refused(text.to_owned()));
-    }
-    let parts = mounted_parts(&table, None);
-    let [part] = &parts[..] else {
-        let text = "has not one file system that clients mount, so nothing is said of all of it";
-        return Err(refused(text.to_owned()));
-    };
-    let Some(hashes) = part.hashes else {
-        return Err(refused("has no hashes".to_owned()));
-    };
-    let (data, signature) = (part.data, part.signature);
-    let protected = Protected {
-        data,
-        hashes,
-        signature,
-    };
-    let proved = protected.prove(&mut file).map_err(|error| match error {
-        Unproved::Verity(Error::Io(error)) => image_failure(path, error),
-        error => Failure::refused(anyhow!("{name}: {error}")),
-    })?;
+    let parts = Parts::of(path, &mut file)?;
+    let proved = parts.prove(path, &mut file)?;
     let root_hash = ::verity::signed_text(&proved.root);
     let (signature, signer) = match proved.by {
         ProvedBy::Signature(block) if certificates.is_empty() => {
@@ -95,6 +67,87 @@ pub fn prove(path: &Path, certificates: &[Certificate]) -> Result<Proof> {
         signature,
         signer,
     })
+}
+
+/// Reads all of an image, and writes a signature of its root hash into the room that there is for it.
+/// One that the key of the certificate has signed stays as it is. Returns the root hash.
+pub fn sign<F: Read + Write + Seek>(
+    path: &Path,
+    file: &mut F,
+    certificate: &Certificate,
+    sign: impl FnOnce(Digest) -> Result<SignatureBlock>,
+) -> Result<Digest> {
+    let parts = Parts::of(path, file)?;
+    let proved = parts.prove(path, file)?;
+    if let ProvedBy::Signature(block) = &proved.by
+        && block.verify(std::slice::from_ref(certificate)).is_ok()
+    {
+        return Ok(proved.root);
+    }
+    let partitions = parts.partitions();
+    partitions
+        .has_room(&proved)
+        .map_err(|error| unproved(path, error))?;
+    let block = sign(proved.root)?;
+    let signed = partitions.sign(file, &proved, &block);
+    signed.map_err(|error| unproved(path, error))?;
+    Ok(proved.root)
+}
+
+/// The partitions of an image that has one file system and its hashes.
+struct Parts {
+    data: Partition,
+    hashes: Partition,
+    signature: Option<Partition>,
+}
+
+impl Parts {
+    fn of<F: Read + Seek>(path: &Path, file: &mut F) -> Result<Self> {
+        let refused = |text: &str| Failure::refused(anyhow!("{} {text}", path.display()));
+        let kind = Kind::of(file).map_err(|error| image_failure(path, error))?;
+        let Kind::Disk(table) = kind else {
+            return Err(refused("is not a disk image, so it has no hashes")
+                .hint("build one that has them: --format ddi"));
+        };
+        let is_certain = table.is_certain(file);
+        if !is_certain.map_err(|error| image_failure(path, error))? {
+            let text =
+                "has a table of partitions and a copy of it that programs read in different ways";
+            return Err(refused(text));
+        }
+        let parts = mounted_parts(&table, None);
+        let [part] = &parts[..] else {
+            let text =
+                "has not one file system that clients mount, so nothing is said of all of it";
+            return Err(refused(text));
+        };
+        let hashes = part.hashes.ok_or_else(|| refused("has no hashes"))?;
+        Ok(Self {
+            data: part.data.clone(),
+            hashes: hashes.clone(),
+            signature: part.signature.cloned(),
+        })
+    }
+
+    fn partitions(&self) -> Protected<'_> {
+        Protected {
+            data: &self.data,
+            hashes: &self.hashes,
+            signature: self.signature.as_ref(),
+        }
+    }
+
+    fn prove<F: Read + Seek>(&self, path: &Path, file: &mut F) -> Result<Proved> {
+        let proved = self.partitions().prove(file);
+        proved.map_err(|error| unproved(path, error))
+    }
+}
+
+fn unproved(path: &Path, error: Unproved) -> Failure {
+    match error {
+        Unproved::Verity(Error::Io(error)) => image_failure(path, error),
+        error => Failure::refused(anyhow!("{}: {error}", path.display())),
+    }
 }
 
 impl Proof {

@@ -5,11 +5,11 @@ use anyhow::anyhow;
 use architecture::{Architecture, Designator, Role, partition_type};
 use clap::ValueEnum;
 use image::disk::{Guid, Kinds, Proof};
-use manifest::BuiltFrom;
+use manifest::{BuiltFrom, ImageFile};
 use sha2::{Digest as _, Sha256};
 
 use super::built_from;
-use super::signing::{KeyPair, RootSigner};
+use super::signing::{RootKey, RootSigner};
 use crate::findings::Finding;
 use crate::pack::Around;
 use crate::words::failure::{Failure, Result};
@@ -29,8 +29,10 @@ pub enum Format {
 pub enum Proving {
     /// Nothing but its hashes.
     Unsigned,
+    /// A signature that comes later.
+    Deferred,
     /// A signature by this key.
-    Signed(Box<KeyPair>),
+    Signed(Box<RootKey>),
 }
 
 impl Proving {
@@ -39,7 +41,8 @@ impl Proving {
         let of = |certificate: &Certificate| hex::encode(certificate.fingerprint());
         match self {
             Self::Unsigned => "ddi, unsigned".to_owned(),
-            Self::Signed(pair) => format!("ddi, signed by {}", of(&pair.certificate)),
+            Self::Deferred => "ddi, signed later".to_owned(),
+            Self::Signed(key) => format!("ddi, signed by {}", of(&key.certificate)),
         }
     }
 }
@@ -48,6 +51,8 @@ impl Proving {
 pub enum Prover {
     /// Nothing.
     Unsigned,
+    /// A key that signs later.
+    Deferred,
     /// This key.
     Signed(Box<RootSigner>),
 }
@@ -57,7 +62,8 @@ impl Prover {
     pub fn open(proving: &Proving) -> Result<Self> {
         Ok(match proving {
             Proving::Unsigned => Self::Unsigned,
-            Proving::Signed(pair) => Self::Signed(Box::new(RootSigner::open(pair)?)),
+            Proving::Deferred => Self::Deferred,
+            Proving::Signed(key) => Self::Signed(Box::new(RootSigner::open(key)?)),
         })
     }
 
@@ -65,6 +71,7 @@ impl Prover {
     pub fn prove(&self, root: Digest) -> Result<Proof> {
         Ok(match self {
             Self::Unsigned => Proof::None,
+            Self::Deferred => Proof::Later,
             Self::Signed(signer) => Proof::Signed(signer.sign(root)?),
         })
     }
@@ -72,7 +79,7 @@ impl Prover {
     /// Says what is wrong with the file of the key.
     pub fn finding(&self) -> Option<&Finding> {
         match self {
-            Self::Unsigned => None,
+            Self::Unsigned | Self::Deferred => None,
             Self::Signed(signer) => signer.finding.as_ref(),
         }
     }
@@ -81,8 +88,42 @@ impl Prover {
     pub fn words(&self) -> String {
         match self {
             Self::Unsigned => "not signed".to_owned(),
-            Self::Signed(signer) => format!("signed by {}", signer.name()),
+            Self::Deferred => "to be signed".to_owned(),
+            Self::Signed(signer) => format!("signed by {}", signer.certificate),
         }
+    }
+
+    /// Returns what a manifest says of an image file with this root hash.
+    pub fn described(&self, root: &Digest) -> ImageFile {
+        let image = |signature, signed_by| ImageFile {
+            format: ImageFile::DDI.to_owned(),
+            root_hash: Some(hex::encode(root)),
+            signature: Some(str::to_owned(signature)),
+            signed_by,
+        };
+        match self {
+            Self::Unsigned => image(ImageFile::NOT_SIGNED, None),
+            Self::Deferred => image(ImageFile::DEFERRED, None),
+            Self::Signed(signer) => signed(root, &signer.certificate),
+        }
+    }
+}
+
+/// Returns what a manifest says of an image file with this root hash that has a signature.
+pub fn signed(root: &Digest, certificate: &Certificate) -> ImageFile {
+    ImageFile {
+        format: ImageFile::DDI.to_owned(),
+        root_hash: Some(hex::encode(root)),
+        signature: Some(ImageFile::SIGNED.to_owned()),
+        signed_by: Some(hex::encode(certificate.fingerprint())),
+    }
+}
+
+/// Returns what a manifest says of a bare file system.
+pub fn bare() -> ImageFile {
+    ImageFile {
+        format: ImageFile::SQUASHFS.to_owned(),
+        ..ImageFile::default()
     }
 }
 

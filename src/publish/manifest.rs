@@ -10,6 +10,7 @@ use crate::findings::kinds;
 use crate::pack::{Packed, modules};
 use crate::packages::{Chosen, Selection};
 use crate::plan::Planned;
+use crate::publish::disk::{self, Prover};
 
 /// Findings that say what was not looked at, which who reads the manifest is to know, and what was
 /// seen in contents alone, which who keeps the image can't see again.
@@ -23,9 +24,18 @@ const RECORDED: [&str; 4] = [
 /// Lists what went into an image, and why findings were allowed where a reason was given.
 ///
 /// What the files need is taken out of what was packed: it may be long.
-pub fn of(planned: &Planned, base: &Base, selection: &Selection, packed: &mut Packed) -> Manifest {
+pub fn of(
+    planned: &Planned,
+    base: &Base,
+    selection: &Selection,
+    packed: &mut Packed,
+    prover: Option<&Prover>,
+) -> Manifest {
     let linkage = std::mem::take(&mut packed.linkage);
+    let disk = packed.root.as_ref().zip(prover);
+    let disk = disk.map(|(root, prover)| prover.described(root));
     Manifest {
+        image: Some(disk.unwrap_or_else(disk::bare)),
         needs: Some(Needs::of(&linkage)),
         linkage: Some(linkage),
         ..of_plan(planned, base, selection, &packed.digests)
@@ -80,6 +90,7 @@ pub fn of_plan<L>(
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),
         modules: modules::kernels(&planned.plan.tree),
+        image: None,
         built_from: planned.built_from.clone(),
         needs: None,
         linkage: None,

@@ -196,6 +196,12 @@ impl Failure {
 /// The result of everything that can end a run.
 pub type Result<T> = std::result::Result<T, Failure>;
 
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        store_failure(error)
+    }
+}
+
 impl From<files::Error> for Failure {
     /// Sorts the error of a file that was to be read by whether the file or the system is at fault.
     fn from(error: files::Error) -> Self {

@@ -90,6 +90,9 @@ pub struct Manifest<L = Linkage> {
     /// How many kernel modules are in it, by the release of the kernel that finds them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, u64>,
+    /// What the image file is: a bare file system, or a disk with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageFile>,
     /// What it was built from, so that the next build knows whether anything changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_from: Option<BuiltFrom>,
@@ -132,6 +135,22 @@ pub struct Config {
     /// `VERSION_ID` of the system that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+}
+
+/// What an image file is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFile {
+    /// `squashfs`, or `ddi`: a disk with a SquashFS, its hashes and their signature.
+    pub format: String,
+    /// The root hash of a disk, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_hash: Option<String>,
+    /// What a disk has to prove it: `none`, `deferred` for the room for a signature, or `signed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// SHA-256 of the certificate of the key that signed the root hash, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// What an image was built from.
@@ -330,6 +349,19 @@ impl<L> Manifest<L> {
         let after = rest.strip_prefix(version)?;
         is_named.then(|| (before, &rest[..version.len()], after))
     }
+}
+
+impl ImageFile {
+    /// The format of a bare file system.
+    pub const SQUASHFS: &str = "squashfs";
+    /// The format of a disk image.
+    pub const DDI: &str = "ddi";
+    /// The signature of hashes that nothing signs.
+    pub const NOT_SIGNED: &str = "none";
+    /// The signature that is to come.
+    pub const DEFERRED: &str = "deferred";
+    /// The signature of what is signed.
+    pub const SIGNED: &str = "signed";
 }
 
 impl Package {

@@ -105,6 +105,12 @@ fn full() -> Manifest {
         known: text("names"),
         findings: BTreeMap::from([("unchecked-base".to_owned(), "1 need".to_owned())]),
         allowed: BTreeMap::from([("set-uid".to_owned(), "it is su".to_owned())]),
+        image: Some(ImageFile {
+            format: "ddi".to_owned(),
+            root_hash: Some("7".repeat(64)),
+            signature: text("signed"),
+            signed_by: Some("8".repeat(64)),
+        }),
         built_from: Some(BuiltFrom {
             digest: "6".repeat(64),
             parts: BTreeMap::from([("compression".to_owned(), "zstd:15".to_owned())]),

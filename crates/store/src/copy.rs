@@ -25,7 +25,22 @@ pub(crate) fn copy(
         problem,
     };
     let sha256 = *sums.get(name).ok_or_else(|| changed("is not listed"))?;
-    let mut input = (directory.open_file(name)?).ok_or_else(|| changed("is listed and is gone"))?;
+    match copy_unlisted(directory, name, into)? {
+        Some(copied) if copied.2 == sha256 => Ok(copied),
+        Some(_) => Err(changed("does not have the SHA-256 that is listed")),
+        None => Err(changed("is listed and is gone")),
+    }
+}
+
+/// Copies any file; `None` if it is not there.
+pub(crate) fn copy_unlisted(
+    directory: &Directory,
+    name: &str,
+    into: &Store,
+) -> Result<Option<(String, Temporary, [u8; 32])>, Error> {
+    let Some(mut input) = directory.open_file(name)? else {
+        return Ok(None);
+    };
     let mut output = into.temporary()?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; HASH_BUFFER];
@@ -44,8 +59,5 @@ pub(crate) fn copy(
             source,
         })?;
     }
-    match hasher.finalize()[..] == sha256[..] {
-        true => Ok((name.to_owned(), output, sha256)),
-        false => Err(changed("does not have the SHA-256 that is listed")),
-    }
+    Ok(Some((name.to_owned(), output, hasher.finalize().into())))
 }

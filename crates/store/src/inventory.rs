@@ -151,6 +151,22 @@ pub(crate) fn read_manifest<L: DeserializeOwned>(
         .map_err(|problem| failed(problem.to_string()))
 }
 
+/// Reads the manifest beside an image that is not listed; `None` if there is none.
+pub(crate) fn read_unlisted_manifest<L: DeserializeOwned>(
+    directory: &Directory,
+    image: &str,
+) -> Result<Option<Manifest<L>>, Error> {
+    let name = file_name(image);
+    let Some(bytes) = directory.read_bounded(&name, manifest::MAX_SIZE)? else {
+        return Ok(None);
+    };
+    let found = Manifest::from_gzip(bytes.as_slice());
+    found.map(Some).map_err(|problem| Error::Manifest {
+        path: directory.path().join(&name),
+        problem: problem.to_string(),
+    })
+}
+
 /// The text before the first `-` that a digit follows: the name of an extension, as far as a file
 /// name without a manifest lets one guess.
 pub(crate) fn guess_name(image: &str) -> &str {

@@ -57,6 +57,7 @@
 )]
 
 mod add;
+mod amend;
 mod archive;
 mod collision;
 mod compat;
@@ -93,6 +94,7 @@ mod withdrawn;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use amend::Amend;
 pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
@@ -401,6 +403,22 @@ impl Store {
         listing: Listing<'_>,
     ) -> Result<Vec<Added>, Error> {
         add::join(&self.dir, publications, withdrawn, listing)
+    }
+
+    /// Gives an image that is there other bytes, and the manifest beside it, which `amend` makes of a copy;
+    /// returns the digest that the image has then. If the image is listed, it is the listed one that is
+    /// changed, and the list changes with it; otherwise what is beside it with its digest does.
+    ///
+    /// # Errors
+    /// Those of `amend`; [`Error::Changed`] if the image is not there, or not the listed one; those of
+    /// [`Store::add`] about the list and the signature.
+    pub fn amend<E: From<Error>>(
+        &self,
+        image: &str,
+        amend: &mut Amend<'_, E>,
+        listing: Listing<'_>,
+    ) -> Result<[u8; 32], E> {
+        amend::amend(self, image, amend, listing)
     }
 
     /// Does what [`Store::add`] does for an image that is there already: gives the list its day, and its

@@ -7,6 +7,7 @@
 use der::asn1::{Any, ObjectIdentifier, OctetString, SetOfVec};
 use der::{Decode as _, Encode as _, Sequence, ValueOrd};
 use rsa::Pkcs1v15Sign;
+use rsa::traits::PublicKeyParts as _;
 use sha2::{Digest as _, Sha256};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -73,6 +74,14 @@ struct IssuerAndNumber {
 /// # Errors
 /// [`Error::Signature`]: it was made by another key, or of another content.
 pub fn join(certificate: &Certificate, raw: &[u8], content: &[u8]) -> Result<Vec<u8>, Error> {
+    let length = certificate.key.size();
+    if raw.len() != length {
+        return Err(Error::Signature(format!(
+            "has {} bytes; one by the key of the certificate {certificate} has {length}: in PKCS#1 \
+             v1.5, as bytes and not as text",
+            raw.len()
+        )));
+    }
     if !fits(certificate, raw, content) {
         let text =
             format!("is not by the key of the certificate {certificate}, or not of this root hash");

@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 use crate::words::failure::{Failure, Result};
 use crate::words::text::escaped;
 
+/// The variable that may have a passphrase.
+pub const PASSPHRASE_VARIABLE: &str = "SYSEXT_BUILD_PASSPHRASE";
 /// Longest passphrase in bytes.
 const MAX_LENGTH: usize = 4096;
 /// The terminal of this process, wherever its input and output go.

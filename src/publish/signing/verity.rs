@@ -1,35 +1,63 @@
-//! The secret key that signs what is in an image, and the certificate by which clients know it.
+//! What signs what is in an image, and the certificate by which clients know it: a secret key in a
+//! file, a command that has one, or what somebody else has signed.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use ::verity::{Certificate, Digest, Error, SignatureBlock, SigningKey};
+use anyhow::anyhow;
 use files::{Links, SecretFile};
+use sha2::{Digest as _, Sha256};
 
-use super::passphrase::PassphraseSource;
+use super::passphrase::{PASSPHRASE_VARIABLE, PassphraseSource};
 use super::signer::{forbid_core_dumps, usable_by_others};
 use crate::findings::Finding;
 use crate::words::failure::{Failure, Result};
 
-/// Longest file of a secret key in bytes, and longest file of certificates.
+/// Longest file of a secret key, of certificates or of a signature, and what is read of what a command
+/// prints, in bytes.
 const MAX_FILE: u64 = 64 << 10;
 
-/// A secret key and its certificate, as the user named them.
+/// The variable in which a command that signs finds the text of the root hash, for programs that hash
+/// what they sign themselves.
+const ROOT_HASH: &str = "SYSEXT_BUILD_ROOT_HASH";
+
+/// What signs root hashes, as the user named it.
 #[derive(Clone, Debug)]
-pub struct KeyPair {
-    /// The file with the secret key.
-    pub key: PathBuf,
-    /// Where its passphrase comes from.
-    pub passphrase: PassphraseSource,
-    /// Its certificate.
+pub struct RootKey {
+    /// Where the signature comes from.
+    pub source: RootKeySource,
+    /// The certificate of the key.
     pub certificate: Certificate,
+}
+
+/// Where a signature of a root hash comes from.
+#[derive(Clone, Debug)]
+pub enum RootKeySource {
+    /// A file with a secret key, and where its passphrase is.
+    File(PathBuf, PassphraseSource),
+    /// A command that gets the digest and prints the signature.
+    Command(String),
+    /// A file with a signature that was made elsewhere.
+    Signature(PathBuf),
 }
 
 /// Signs root hashes.
 pub struct RootSigner {
-    key: SigningKey,
-    certificate: Certificate,
+    how: How,
+    /// The certificate of the key.
+    pub certificate: Certificate,
     /// What is wrong with the file of the key.
     pub finding: Option<Finding>,
+}
+
+enum How {
+    Key(Box<SigningKey>),
+    /// One runs at a time: it may ask its user, and a card does one thing at a time.
+    Command(Mutex<String>),
+    Made(Vec<u8>),
 }
 
 /// Reads the certificates of a file.
@@ -44,39 +72,95 @@ pub fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
 
 impl RootSigner {
     /// Opens the key. May ask for its passphrase.
-    pub fn open(pair: &KeyPair) -> Result<Self> {
-        forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
-        let origin = pair.key.display().to_string();
-        let file = SecretFile::open(&pair.key)?;
-        let finding = usable_by_others(&file, &origin);
-        let bytes = file.read_whole(MAX_FILE)?;
-        let key = match SigningKey::parse(&bytes, &origin, None) {
-            Err(Error::PassphraseNeeded { .. }) => {
-                SigningKey::parse(&bytes, &origin, Some(&*pair.passphrase.ask(&origin)?))
+    pub fn open(key: &RootKey) -> Result<Self> {
+        let certificate = key.certificate.clone();
+        let (how, finding) = match &key.source {
+            RootKeySource::File(path, passphrase) => {
+                let (key, finding) = read_key(path, passphrase, &certificate)?;
+                (How::Key(Box::new(key)), finding)
             }
-            other => other,
+            RootKeySource::Command(line) => (How::Command(Mutex::new(line.clone())), None),
+            RootKeySource::Signature(path) => {
+                (How::Made(files::read(path, MAX_FILE, Links::Follow)?), None)
+            }
         };
-        let signer = Self {
-            key: key.map_err(Failure::refused)?,
-            certificate: pair.certificate.clone(),
+        Ok(Self {
+            how,
+            certificate,
             finding,
-        };
-        if !signer.key.is_of(&signer.certificate) {
-            let subject = &signer.certificate;
-            return Err(Failure::refused(anyhow::anyhow!(
-                "the certificate {subject} is not that of the key in {origin}"
-            )));
-        }
-        Ok(signer)
+        })
     }
 
     /// Signs a root hash.
     pub fn sign(&self, root: Digest) -> Result<SignatureBlock> {
-        SignatureBlock::sign(root, &self.key, &self.certificate).map_err(Failure::refused)
+        let joined = |raw: &[u8]| SignatureBlock::join(root, raw, &self.certificate);
+        match &self.how {
+            How::Key(key) => SignatureBlock::sign(root, key, &self.certificate),
+            How::Made(raw) => joined(raw),
+            How::Command(line) => {
+                let line = line.lock().unwrap_or_else(PoisonError::into_inner);
+                joined(&run(&line, &root)?)
+            }
+        }
+        .map_err(Failure::refused)
     }
+}
 
-    /// Returns the name of the certificate's owner.
-    pub fn name(&self) -> String {
-        self.certificate.to_string()
+/// Opens the secret key of a certificate.
+fn read_key(
+    path: &Path,
+    passphrase: &PassphraseSource,
+    certificate: &Certificate,
+) -> Result<(SigningKey, Option<Finding>)> {
+    forbid_core_dumps().map_err(|error| Failure::io("forbidding core dumps", error))?;
+    let origin = path.display().to_string();
+    let file = SecretFile::open(path)?;
+    let finding = usable_by_others(&file, &origin);
+    let bytes = file.read_whole(MAX_FILE)?;
+    let key = match SigningKey::parse(&bytes, &origin, None) {
+        Err(Error::PassphraseNeeded { .. }) => {
+            SigningKey::parse(&bytes, &origin, Some(&*passphrase.ask(&origin)?))
+        }
+        other => other,
+    };
+    let key = key.map_err(Failure::refused)?;
+    match key.is_of(certificate) {
+        true => Ok((key, finding)),
+        false => Err(Failure::refused(anyhow!(
+            "the certificate {certificate} is not that of the key in {origin}"
+        ))),
+    }
+}
+
+/// Runs a command that signs, with the digest of what is signed as its input; returns what it prints.
+/// What it complains of, and asks, goes to the user.
+fn run(line: &str, root: &Digest) -> Result<Vec<u8>> {
+    let text = ::verity::signed_text(root);
+    let doing = || format!("running --verity-signer {line:?}");
+    let failed = |error| Failure::io(doing(), error);
+    let mut child = Command::new("sh")
+        .args(["-c", line])
+        .env(ROOT_HASH, &text)
+        // It is that of a key that this program opens.
+        .env_remove(PASSPHRASE_VARIABLE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that takes the text reads nothing.
+        let _ = stdin.write_all(&Sha256::digest(&text));
+    }
+    let mut raw = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout
+            .take(MAX_FILE)
+            .read_to_end(&mut raw)
+            .map_err(failed)?;
+    }
+    let status = child.wait().map_err(failed)?;
+    match status.success() {
+        true => Ok(raw),
+        false => Err(Failure::refused(anyhow!("{}: {status}", doing()))),
     }
 }

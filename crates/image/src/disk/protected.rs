@@ -292,12 +292,15 @@ mod tests {
                 signature: table.partitions.get(2),
             };
             let other = block([9; 32]);
+            let found = protected.prove(&mut file).unwrap();
             assert!(matches!(
-                protected.sign(&mut file, &other),
+                protected.sign(&mut file, &found, &other),
                 Err(Unproved::Root { .. })
             ));
-            protected.sign(&mut file, &block(root)).unwrap();
-            let again = protected.sign(&mut file, &block(root)).unwrap_err();
+            protected.sign(&mut file, &found, &block(root)).unwrap();
+            let found = protected.prove(&mut file).unwrap();
+            let again = protected.sign(&mut file, &found, &block(root));
+            let again = again.unwrap_err();
             assert_eq!(again.to_string(), "it is signed");
             assert_eq!(file.into_inner(), signed);
         }

@@ -94,18 +94,14 @@ impl Protected<'_> {
         Ok(Proved { root, by })
     }
 
-    /// Writes a signature into the room that there is for it.
-    pub fn sign<F: Read + Write + Seek>(
+    /// Writes a signature into the room that there is for it, of what was [proved](Self::prove).
+    pub fn sign<F: Write + Seek>(
         &self,
         disk: &mut F,
+        proved: &Proved,
         block: &SignatureBlock,
     ) -> Result<(), Unproved> {
-        let proved = self.prove(disk)?;
-        let room = match (proved.by, self.signature) {
-            (ProvedBy::NothingYet, Some(room)) if room.length >= SIGNATURE_SIZE => room,
-            (ProvedBy::Signature(_), _) => return Err(Unproved::NoRoom("it is signed")),
-            _ => return Err(Unproved::NoRoom("it has no room for a signature")),
-        };
+        let room = self.room(proved)?;
         if block.root != proved.root {
             return Err(Unproved::Root {
                 signed: verity::signed_text(&block.root),
@@ -116,6 +112,19 @@ impl Protected<'_> {
         disk.seek(SeekFrom::Start(room.start))?;
         disk.write_all(&bytes)?;
         Ok(disk.flush()?)
+    }
+
+    /// Fails where there is no room for a signature of what was [proved](Self::prove).
+    pub fn has_room(&self, proved: &Proved) -> Result<(), Unproved> {
+        self.room(proved).map(drop)
+    }
+
+    fn room(&self, proved: &Proved) -> Result<&Partition, Unproved> {
+        match (&proved.by, self.signature) {
+            (ProvedBy::NothingYet, Some(room)) if room.length >= SIGNATURE_SIZE => Ok(room),
+            (ProvedBy::Signature(_), _) => Err(Unproved::NoRoom("it is signed")),
+            _ => Err(Unproved::NoRoom("it has no room for a signature")),
+        }
     }
 
     fn root<R: Read + Seek>(&self, disk: &mut R) -> Result<Digest, Unproved> {

@@ -1,13 +1,16 @@
 //! Builds that are killed at any moment.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use manifest::Manifest;
+
 use super::{Scratch, add, content, publication, sha256};
-use crate::{Listing, Store};
+use crate::{Error, Listing, Store, Temporary};
 
 /// Two children are killed in each round.
 const ROUNDS: u64 = 60;
@@ -47,6 +50,14 @@ fn child_that_adds_until_it_is_killed() {
         let publication = publication(&store, &name, &stem, &image(seed), replace);
         if replace {
             store.add(publication, Listing::default()).unwrap();
+            let mut amend = |file: &mut Temporary, _: Option<&mut Manifest>| {
+                file.rewind().unwrap();
+                file.file().set_len(0).unwrap();
+                file.write_all(&image(seed + 1)).unwrap();
+                Ok::<_, Error>(())
+            };
+            // The other child may have been killed while it was not listed.
+            let _ = store.amend(&format!("{stem}.raw"), &mut amend, Listing::default());
             continue;
         }
         // As many as come from other stores in one change.
