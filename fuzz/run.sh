@@ -62,6 +62,10 @@ seeds() {
         "$FUZZ_PROGRAM" -q --match any --allow unchecked-base -o "$2" "$root"/fixtures/hello-tools-*.rpm
         find "$2" -type f ! -name "*.$([ "$1" = image ] && echo raw || echo manifest.gz)" -delete
         if [ "$1" = manifest ]; then for file in "$2"/*.gz; do zcat "$file" > "${file%.gz}"; done; fi ;;
+    blocks)
+        "$FUZZ_PROGRAM" -q --match any --allow unchecked-base -o "$2" "$root"/fixtures/hello-tools-*.rpm
+        find "$2" -type f ! -name '*.raw' -delete
+        { printf 'BLOCKS-1\11\0\0\0\0\0\0\0'; printf '%032d' 0; printf '12345678\4\0\00012345678\5\0\0'; } > "$2/index" ;;
     erofs | ext | disk)
         # Empty ones of any size are no use: a few files, an extended attribute, a link.
         mkdir -p "$work/tree/usr/lib"

@@ -9,6 +9,7 @@
 //! of other kinds, [`disk`] tables of partitions, and [`Kind`] says which of them a file is. Nothing
 //! here knows what an RPM or a system extension is.
 
+mod blocks;
 mod budget;
 mod content;
 pub mod disk;
@@ -21,6 +22,7 @@ mod tree;
 
 use std::io::{self, Read, Seek};
 
+pub use blocks::blocks;
 pub use content::{Algorithm, ContentId};
 pub use kind::Kind;
 pub use section::Section;

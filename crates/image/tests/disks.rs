@@ -16,6 +16,8 @@ use std::process::Command;
 use image::disk::{
     Guid, Hashed, Kinds, Partition, Proof, Protected, ProtectedDisk, Proved, ProvedBy, Table,
 };
+use image::squashfs::{Options, Packer, Workers};
+use image::{Content, ContentId, Leaf, Stat, Tree};
 use judges::{Need, cached};
 use verity::{Certificate, SignatureBlock, SigningKey, Superblock};
 
@@ -95,6 +97,44 @@ fn succeed(command: &mut Command) -> String {
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(output.status.success(), "{command:?}: {said}");
     said
+}
+
+/// The blocks of a file system on a disk are where they are on the disk.
+#[test]
+fn blocks_are_found_on_a_disk() {
+    let options = Options {
+        compressor: "zstd:1".parse().unwrap(),
+        block_size: 4096,
+        workers: Workers::new(1),
+        mkfs_time: 0,
+    };
+    let mut packer = Packer::new(Cursor::new(Vec::new()), &options).unwrap();
+    let (id, bytes) = (ContentId::new("content"), data());
+    packer.add(&id, DATA as u64, &mut bytes.as_slice()).unwrap();
+    let implicit = Stat::implicit_directory(0);
+    let mut tree = Tree::new(implicit.clone());
+    let size = DATA as u64;
+    let leaf = Leaf {
+        stat: Stat::default(),
+        content: Content::File { size, id },
+    };
+    tree.insert_leaf("usr/file", leaf, &implicit).unwrap();
+    let (packed, _) = packer.finish(&tree).unwrap();
+    let plain = packed.into_inner();
+    let expected = image::blocks(Cursor::new(&plain)).unwrap();
+    assert!(expected.len() > 300, "{}", expected.len());
+
+    let (disk, _) = hashed(&plain, [1; 32])
+        .finish(&kinds(), &Proof::None)
+        .unwrap();
+    let found = image::blocks(Cursor::new(disk.get_ref())).unwrap();
+    let shifted = |(start, length)| (start + 20_480, length);
+    let shifted: Vec<_> = expected.into_iter().map(shifted).collect();
+    assert_eq!(found, shifted);
+    // Of what is not a SquashFS none are known.
+    assert_eq!(image::blocks(Cursor::new(b"")).unwrap(), []);
+    // One that is cut off is an error, and not one without blocks.
+    image::blocks(Cursor::new(&plain[..plain.len() / 2])).unwrap_err();
 }
 
 #[test(program("sfdisk"))]

@@ -159,6 +159,19 @@ impl<R: Read + Seek> Image<R> {
         walk::read_tree(&mut self.storage, &self.ids, self.xattrs.as_ref())
     }
 
+    /// Returns where the blocks of compressed contents are, sorted: offset and length in bytes of each
+    /// data block of a file in the [`tree`](Self::tree), and of each fragment block. In a hostile
+    /// image they may overlap.
+    pub fn blocks(&mut self) -> Result<Vec<(u64, u32)>, ReadError> {
+        let mut blocks = walk::read_blocks(&mut self.storage, &self.ids, self.xattrs.as_ref())?;
+        for number in 0..self.facts.fragment_count {
+            blocks.push(self.storage.fragment_place(number)?);
+        }
+        blocks.sort_unstable();
+        blocks.dedup();
+        Ok(blocks)
+    }
+
     /// Returns a stream of the bytes behind an id of this image's [`tree`](Self::tree).
     pub fn content(&mut self, id: &ContentId) -> Result<Contents<'_, R>, ReadError> {
         let no_content = || ReadError::NoContent(id.to_string());

@@ -203,6 +203,7 @@ fn reads_what_mksquashfs_writes() {
     ] {
         let options = [&["-comp", compressor], options].concat();
         let bytes = mksquashfs(&source, &scratch.join("image"), &options);
+        crate::round_trip::check_blocks(&bytes);
         let facts = Image::open(Bytes::new(&bytes)).unwrap().facts().clone();
         assert_eq!(facts.compressor, compressor);
         assert_eq!(facts.bytes_used.next_multiple_of(4096), bytes.len() as u64);

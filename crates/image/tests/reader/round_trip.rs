@@ -99,6 +99,7 @@ fn reads_what_the_packer_writes() {
         assert_eq!(facts.mkfs_time, 12);
         assert_eq!(facts.inode_count, summary.inodes);
         assert_eq!(facts.fragment_count, summary.fragments);
+        check_blocks(&bytes);
         let (read, count) = read_with_digests(&bytes).unwrap();
         let read = dump(&read);
         for (read, expected) in read.lines().zip(expected.lines()) {
@@ -107,6 +108,22 @@ fn reads_what_the_packer_writes() {
         assert_eq!(read.len(), expected.len());
         assert_eq!(count, contents.len());
     }
+}
+
+/// Blocks follow each other from behind the superblock, and its compressor's options, up to the
+/// inode table; nothing else is there.
+pub fn check_blocks(bytes: &[u8]) {
+    let half = |at: usize| u16::from_le_bytes(*bytes[at..].first_chunk().unwrap());
+    let tables = u64::from_le_bytes(*bytes[64..].first_chunk().unwrap());
+    let mut at = match half(24) & 0x0400 {
+        0 => 96,
+        _ => 98 + u64::from(half(96) & 0x7fff),
+    };
+    for (start, length) in image::blocks(Bytes::new(bytes)).unwrap() {
+        assert_eq!(start, at);
+        at += u64::from(length);
+    }
+    assert_eq!(at, tables);
 }
 
 #[test]

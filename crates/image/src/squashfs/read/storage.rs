@@ -183,15 +183,27 @@ impl<R: Read + Seek> Storage<R> {
 
     /// Returns a whole fragment block by its number in the fragment table.
     pub(super) fn fragment_block(&mut self, number: u32) -> Result<Arc<Vec<u8>>, ReadError> {
-        let table = self.layout.fragments;
-        let mut entry = self.entry(&table, number)?;
-        let offset = entry.u64(self)?;
-        let word = entry.u32(self)?;
+        let (offset, word) = self.fragment_entry(number)?;
         if let Some(block) = self.fragments.get(offset) {
             return Ok(block);
         }
         let block = self.data_block(offset, word, self.layout.block_size as usize)?;
         Ok(self.fragments.insert(offset, block))
+    }
+
+    /// Returns offset and length of a fragment block by its number.
+    pub(super) fn fragment_place(&mut self, number: u32) -> Result<(u64, u32), ReadError> {
+        let (offset, word) = self.fragment_entry(number)?;
+        let length = stored_length(word, self.layout.block_size)
+            .map_err(|problem| ReadError::Block { offset, problem })?;
+        Ok((offset, length))
+    }
+
+    /// Returns the offset of a fragment block and the word that describes its size.
+    fn fragment_entry(&mut self, number: u32) -> Result<(u64, u32), ReadError> {
+        let table = self.layout.fragments;
+        let mut entry = self.entry(&table, number)?;
+        Ok((entry.u64(self)?, entry.u32(self)?))
     }
 
     /// Returns a cursor at entry `number` of a table.

@@ -14,7 +14,7 @@ use super::storage::{Cursor, Storage};
 use super::xattr::Xattrs;
 use crate::budget::Budget;
 use crate::content::ContentId;
-use crate::squashfs::format::DIRECTORY_RUN;
+use crate::squashfs::format::{BLOCK_RAW, DIRECTORY_RUN};
 use crate::tree::{Content, Leaf, LeafId, Stat, Tree, check_path};
 
 /// Length of a directory header in bytes.
@@ -78,6 +78,39 @@ pub(super) fn read_tree<R: Read + Seek>(
     ids: &[u32],
     xattrs: Option<&Xattrs>,
 ) -> Result<Tree, ReadError> {
+    Ok(walk(storage, ids, xattrs)?.tree)
+}
+
+/// Returns offset and length of each data block that a file of the tree has, sorted.
+pub(super) fn read_blocks<R: Read + Seek>(
+    storage: &mut Storage<R>,
+    ids: &[u32],
+    xattrs: Option<&Xattrs>,
+) -> Result<Vec<(u64, u32)>, ReadError> {
+    let places = walk(storage, ids, xattrs)?.places;
+    let mut blocks = Vec::new();
+    for place in places.into_keys() {
+        let mut next = place.start;
+        // `File::block_words` has checked them.
+        for word in place.block_words {
+            let length = word & !BLOCK_RAW;
+            if length > 0 {
+                blocks.push((next, length));
+            }
+            next = next.saturating_add(length.into());
+        }
+    }
+    blocks.sort_unstable();
+    blocks.dedup();
+    Ok(blocks)
+}
+
+/// Reads all directories and inodes.
+fn walk<'a, R: Read + Seek>(
+    storage: &'a mut Storage<R>,
+    ids: &'a [u32],
+    xattrs: Option<&'a Xattrs>,
+) -> Result<Walk<'a, R>, ReadError> {
     let budget = Budget::new(storage.layout.bytes_used);
     let mut walk = Walk {
         storage,
@@ -95,7 +128,7 @@ pub(super) fn read_tree<R: Read + Seek>(
     while let Some(directory) = walk.pending.pop() {
         walk.list(&directory)?;
     }
-    Ok(walk.tree)
+    Ok(walk)
 }
 
 impl<R: Read + Seek> Walk<'_, R> {
