@@ -358,7 +358,7 @@ impl<'a> Making<'a> {
     fn foresee(self, planned: &Planned, base: &Base, selection: &Selection) -> Result<()> {
         let (inputs, report) = (self.inputs, self.report());
         let destination = &inputs.destination;
-        let manifest = publish::manifest::of_plan(planned, base, selection, &[]);
+        let manifest = publish::manifest::of_plan(planned, base, selection, &[])?;
         let store = locked(&self.run.store);
         foresee_signature(inputs, planned)?;
         let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
@@ -434,14 +434,14 @@ impl<'a> Making<'a> {
         }
         let identity = &planned.identity;
         let prover = self.run.prover.as_ref();
-        let manifest = publish::manifest::of(planned, under.base, selection, &mut packed, prover);
+        let manifest = publish::manifest::of(planned, under.base, selection, &mut packed, prover)?;
         let image = (packed.output, packed.written);
         self.turn.come_first();
         let _store = locked(&self.run.store);
         let signer = self.signer();
         report.timed(Stage::Publish, || {
             let signer = signer.as_ref();
-            publish::publish(directory, identity, image, &manifest, signer, report)
+            publish::publish(directory, identity, image, manifest, signer, report)
         })
     }
 }

@@ -208,6 +208,27 @@ const ROWS: &[Row] = &[
         None,
     ),
     row(
+        "payload-zstd-1-1.x86-64.raw",
+        "sbom payload-zstd-1-1.x86-64.raw",
+        Followed,
+        NoDirectory,
+        None,
+    ),
+    row(
+        "payload-zstd-1-1.x86-64.manifest.gz",
+        "sbom payload-zstd-1-1.x86-64.raw",
+        Refused,
+        NoDirectory,
+        None,
+    ),
+    row(
+        "payload-zstd-1-1.x86-64.manifest.gz",
+        "sbom payload-zstd-1-1.x86-64.manifest.gz",
+        Followed,
+        NoDirectory,
+        Some(64 * MIB),
+    ),
+    row(
         "payload-zstd-1-1.x86-64.manifest.gz",
         "check payload-zstd-1-1.x86-64.manifest.gz --os-release os-release",
         Followed,

@@ -22,6 +22,7 @@ extern crate judges;
 
 mod accounts;
 mod base;
+mod bills;
 mod blocks;
 mod boot;
 mod bounds;

@@ -8,6 +8,7 @@ pub mod import;
 mod init;
 mod network;
 pub mod plan;
+mod sbom;
 mod sign_verity;
 mod signing;
 pub mod store;
@@ -31,6 +32,7 @@ pub use import::ImportArguments;
 pub use init::InitArguments;
 pub use network::{LookupArguments, NetworkArguments};
 pub use plan::PlanArguments;
+pub use sbom::SbomArguments;
 pub use sign_verity::SignVerityArguments;
 pub use signing::{SigningArguments, VeritySigningArguments};
 pub use store::StoreArguments;
@@ -147,6 +149,8 @@ pub enum Verb {
     Import(ImportArguments),
     /// Show what differs between two images
     Diff(DiffArguments),
+    /// Print what an image is made of as a bill of materials: SPDX or CycloneDX
+    Sbom(SbomArguments),
     /// Explain a finding: what it means, why it matters, what to do
     Explain(ExplainArguments),
     /// List the rules for what enters an image, and the findings that can stop a build

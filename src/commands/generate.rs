@@ -229,6 +229,7 @@ mod tests {
             "-import-mkosi",
             "-import-just",
             "-diff",
+            "-sbom",
             "-explain",
             "-rules",
             "-completions",

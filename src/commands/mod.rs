@@ -13,6 +13,7 @@ pub mod init;
 pub mod inspect;
 pub mod plan;
 pub mod rules;
+pub mod sbom;
 pub mod sign_verity;
 pub mod store;
 pub mod trial;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use manifest::Manifest;
+use manifest::{ImageFile, Manifest};
 use serde::Serialize;
 use store::{Listing, SUMS, Store, Temporary};
 
@@ -64,7 +64,11 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
         let root = inspected::sign(path, file, certificate, |root| prover.sign(root))?;
         root_hash = verity::signed_text(&root);
         if let Some(manifest) = manifest {
-            manifest.image = Some(disk::signed(&root, certificate));
+            let time = manifest.image.as_ref().and_then(|image| image.time);
+            manifest.image = Some(ImageFile {
+                time,
+                ..disk::signed(&root, certificate)
+            });
         }
         Ok(())
     };

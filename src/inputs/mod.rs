@@ -62,7 +62,7 @@ pub struct Variable {
 pub const ENVIRONMENT: [Variable; 10] = [
     Variable {
         names: "SOURCE_DATE_EPOCH",
-        options: &["sign_key", "tarball"],
+        options: &["sign_key", "tarball", "format"],
         meaning: "Seconds since 1970. No time in what is made is later, and signatures are made at \
                   this time instead of now.",
     },

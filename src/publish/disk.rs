@@ -100,6 +100,7 @@ impl Prover {
             root_hash: Some(hex::encode(root)),
             signature: Some(str::to_owned(signature)),
             signed_by,
+            ..ImageFile::default()
         };
         match self {
             Self::Unsigned => image(ImageFile::NOT_SIGNED, None),
@@ -116,6 +117,7 @@ pub fn signed(root: &Digest, certificate: &Certificate) -> ImageFile {
         root_hash: Some(hex::encode(root)),
         signature: Some(ImageFile::SIGNED.to_owned()),
         signed_by: Some(hex::encode(certificate.fingerprint())),
+        ..ImageFile::default()
     }
 }
 

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use linkage::Needs;
-use manifest::{Config, Explained, Manifest, Package};
+use manifest::{Config, Explained, ImageFile, Manifest, Package};
 
 use crate::base::Base;
 use crate::findings::kinds;
 use crate::pack::{Packed, modules};
-use crate::packages::{Chosen, Selection};
+use crate::packages::{Chosen, Selection, choose};
 use crate::plan::Planned;
 use crate::publish::disk::{self, Prover};
+use crate::words::failure::Result;
 
 /// Findings that say what was not looked at, which who reads the manifest is to know, and what was
 /// seen in contents alone, which who keeps the image can't see again.
@@ -23,23 +24,27 @@ const RECORDED: [&str; 4] = [
 
 /// Lists what went into an image, and why findings were allowed where a reason was given.
 ///
-/// What the files need is taken out of what was packed: it may be long.
+/// What the files need is taken out of what was packed: it may be long. The digest of the image is
+/// not there yet.
 pub fn of(
     planned: &Planned,
     base: &Base,
     selection: &Selection,
     packed: &mut Packed,
     prover: Option<&Prover>,
-) -> Manifest {
+) -> Result<Manifest> {
     let linkage = std::mem::take(&mut packed.linkage);
     let disk = packed.root.as_ref().zip(prover);
     let disk = disk.map(|(root, prover)| prover.described(root));
-    Manifest {
-        image: Some(disk.unwrap_or_else(disk::bare)),
+    Ok(Manifest {
+        image: Some(ImageFile {
+            time: Some(planned.plan.time.into()),
+            ..disk.unwrap_or_else(disk::bare)
+        }),
         needs: Some(Needs::of(&linkage)),
         linkage: Some(linkage),
-        ..of_plan(planned, base, selection, &packed.digests)
-    }
+        ..of_plan(planned, base, selection, &packed.digests)?
+    })
 }
 
 /// Lists what is known before anything is packed; of the digests of the packages' files, those that
@@ -49,17 +54,21 @@ pub fn of_plan<L>(
     base: &Base,
     selection: &Selection,
     digests: &[[u8; 32]],
-) -> Manifest<L> {
+) -> Result<Manifest<L>> {
     let identity = &planned.identity;
     let findings = planned.plan.findings.iter();
     let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
     let extension = identity.release.iter();
-    let chosen = selection.chosen.iter().enumerate();
+    let depend_on = choose::depend_on(&selection.packages(), &selection.relies_on)?;
+    let chosen = selection.chosen.iter().zip(depend_on).enumerate();
     let mut packages: Vec<_> = chosen
-        .map(|(number, one)| package(one, digests.get(number)))
+        .map(|(number, (one, depends_on))| Package {
+            depends_on: Some(depends_on.into_iter().collect()),
+            ..package(one, digests.get(number))
+        })
         .collect();
     packages.sort_by(|a, b| a.nevra.cmp(&b.nevra));
-    Manifest {
+    Ok(Manifest {
         manifest_version: Some(manifest::VERSION),
         config: Config {
             name: identity.name.clone(),
@@ -94,7 +103,7 @@ pub fn of_plan<L>(
         built_from: planned.built_from.clone(),
         needs: None,
         linkage: None,
-    }
+    })
 }
 
 /// Returns what is recorded of a package; `digest` is that of its file, if
@@ -117,6 +126,10 @@ fn package(chosen: &Chosen, digest: Option<&[u8; 32]>) -> Package {
         sha256: digest.map(hex::encode),
         origin: Some(origin.to_string_lossy().into_owned()),
         nevra: Some(nevra),
+        license: Some(package.licence.clone()),
+        vendor: package.vendor.clone(),
+        source_rpm: package.source_rpm.clone(),
+        depends_on: None,
         reason: Some(reason),
         provides,
     }

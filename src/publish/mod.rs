@@ -5,6 +5,7 @@
 //! while the image is written to a temporary file in it. [`publish`] names and lists the image
 //! with its manifest: all or nothing.
 
+pub mod bills;
 pub mod built_from;
 pub mod disk;
 pub mod foreseen;
@@ -162,14 +163,17 @@ pub fn publish(
     directory: ImageDirectory<'_>,
     identity: &Identity,
     (image, written): (Temporary, Written),
-    manifest: &Manifest,
+    mut manifest: Manifest,
     signer: Option<&Signer>,
     report: &Report,
 ) -> Result<Stored> {
-    let list = manifest.to_gzip();
     let hashed = written.wait();
     let (bytes, digest) = hashed.map_err(|error| Failure::io("writing the image", error))?;
-    let list = list.map_err(|problem| {
+    if let Some(file) = &mut manifest.image {
+        file.sha256 = Some(hex::encode(digest));
+        file.bytes = Some(bytes);
+    }
+    let list = manifest.to_gzip().map_err(|problem| {
         Failure::refused(anyhow!("the manifest of {} {problem}", identity.name))
     })?;
     let (_, list_digest) =
@@ -403,7 +407,7 @@ mod tests {
         image.write_all(bytes).unwrap();
         let written = Written::hash(&image, &std::sync::Arc::default()).unwrap();
         let image = (image, written);
-        publish(directory, &identity, image, &manifest, signer, &report)
+        publish(directory, &identity, image, manifest, signer, &report)
     }
 
     #[test]

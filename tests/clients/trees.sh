@@ -3,8 +3,9 @@
 #   Makes what is missing in ~/.cache/sysext-clients: `roots/trixie` and `roots/sid`, Debian with
 #   systemd 257 and the newest; `roots/mkosi`, Debian with mkosi 25, which builds extensions itself;
 #   `roots/bookworm`, Debian 12 with nothing more than it must have; `over`, systemd 254 unpacked,
-#   to be laid over this machine's own root; and `kernel`, Debian 12's with its modules. Each gets a
-#   file `.ok` when it is whole. All at once: a minute or two, 250 MB each, that of mkosi 600 MB.
+#   to be laid over this machine's own root; `kernel`, Debian 12's with its modules; `cosign`, Debian
+#   unstable's; and `bills`, an environment of Python with what validates bills of materials. Each gets
+#   a file `.ok` when it is whole. All at once: a minute or two, 250 MB each, that of mkosi 600 MB.
 set -euo pipefail
 cache=~/.cache/sysext-clients
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
@@ -63,12 +64,35 @@ kernel() {
     touch kernel/.ok
 }
 
+# A program of unstable that runs on this machine, without what it would install.
+cosign() {
+    local apt=$PWD/cosign.apt
+    rm -rf cosign "$apt"
+    mkdir -p cosign "$apt"/{lists,archives}/partial
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" > "$apt/list"
+    local options=(-q -o "Dir::Etc::SourceList=$apt/list" -o Dir::Etc::SourceParts=-
+        -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update > "$apt/log"
+    (cd "$apt" && apt-get "${options[@]}" download cosign >> log)
+    dpkg-deb --fsys-tarfile "$apt"/cosign_*.deb | tar -xC cosign
+    rm -rf "$apt"
+    touch cosign/.ok
+}
+
+# What validates bills of materials, by those who keep the formats.
+bills() {
+    rm -rf bills
+    python3 -m venv bills
+    bills/bin/pip install --quiet spdx-tools==0.8.5 'cyclonedx-python-lib[json-validation]==11.12.0'
+    touch bills/.ok
+}
+
 jobs=()
 for tree in "${@:-trixie}"; do
     path=$tree
-    case $tree in over | kernel) ;; *) path=roots/$tree ;; esac
+    case $tree in over | kernel | cosign | bills) ;; *) path=roots/$tree ;; esac
     [ ! -e "$path/.ok" ] || continue
-    case $tree in over | kernel) "$tree" & ;; *) root "$tree" & ;; esac
+    case $tree in over | kernel | cosign | bills) "$tree" & ;; *) root "$tree" & ;; esac
     jobs+=($!)
 done
 for job in "${jobs[@]}"; do wait "$job"; done

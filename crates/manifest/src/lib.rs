@@ -142,6 +142,15 @@ pub struct Config {
 pub struct ImageFile {
     /// `squashfs`, or `ddi`: a disk with a SquashFS, its hashes and their signature.
     pub format: String,
+    /// SHA-256 of it, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Its size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Its time, in seconds since 1970: `SOURCE_DATE_EPOCH`, or that of the newest package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
     /// The root hash of a disk, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_hash: Option<String>,
@@ -193,6 +202,19 @@ pub struct Package {
     /// Name, epoch, version, release and architecture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nevra: Option<String>,
+    /// Its licence, in whatever notation the packager used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Who distributes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// File name of the source package that it was built from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_rpm: Option<String>,
+    /// NEVRAs of the packages that have what it requires: of the image, else of the base; `None`
+    /// where nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Vec<String>>,
     /// Why it is in the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

@@ -53,6 +53,10 @@ fn packages() -> Vec<Package> {
         sha256: Some("5".repeat(64)),
         origin: text("a-2~3-1.x86_64.rpm"),
         nevra: text("a-1:2~3-1.x86_64"),
+        license: text("GPLv2+ and BSD"),
+        vendor: text("Example"),
+        source_rpm: text("a-2~3-1.src.rpm"),
+        depends_on: Some(texts(&["b-2-1.x86_64", "glibc-2.41-1.x86_64"])),
         reason: Some(reason),
         provides: texts(&["a = 1:2~3-1", "liba.so.1()(64bit)"]),
     })
@@ -107,6 +111,9 @@ fn full() -> Manifest {
         allowed: BTreeMap::from([("set-uid".to_owned(), "it is su".to_owned())]),
         image: Some(ImageFile {
             format: "ddi".to_owned(),
+            sha256: Some("9".repeat(64)),
+            bytes: Some(4096),
+            time: Some(1_700_000_000),
             root_hash: Some("7".repeat(64)),
             signature: text("signed"),
             signed_by: Some("8".repeat(64)),
@@ -197,6 +204,13 @@ fn the_text_of_a_manifest() {
       "sha256": "5555555555555555555555555555555555555555555555555555555555555555",
       "origin": "a-2~3-1.x86_64.rpm",
       "nevra": "a-1:2~3-1.x86_64",
+      "license": "GPLv2+ and BSD",
+      "vendor": "Example",
+      "source_rpm": "a-2~3-1.src.rpm",
+      "depends_on": [
+        "b-2-1.x86_64",
+        "glibc-2.41-1.x86_64"
+      ],
       "reason": {
         "kind": "supplements",
         "capability": "liba.so.1()(64bit)"

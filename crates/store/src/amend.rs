@@ -47,7 +47,12 @@ pub(crate) fn amend<E: From<Error>>(
     amend(&mut file, manifest.as_mut())?;
     let failed = |error| directory.error("read back", image, error);
     file.rewind().map_err(failed)?;
-    let digest = directory::hash(file.file_mut(), &mut |_| {}).map_err(failed)?;
+    let mut bytes = 0;
+    let digest = directory::hash(file.file_mut(), &mut |more| bytes += more).map_err(failed)?;
+    if let Some(image) = manifest.as_mut().and_then(|one| one.image.as_mut()) {
+        image.sha256 = Some(hex::encode(digest));
+        image.bytes = Some(bytes);
+    }
     let mut files = vec![(name, file, digest)];
     if let Some(manifest) = manifest {
         files.push(written(directory, image, &manifest)?);

@@ -531,6 +531,40 @@ fn relies_on(pool: &Pool, chosen: &[Available], needs: BTreeSet<&Dependency>) ->
     relied_on.collect()
 }
 
+/// Returns for each package the NEVRAs of those that have what it requires: of these packages, else of
+/// those of the base.
+pub fn depend_on(packages: &[&Package], base: &[ReliedOn]) -> Result<Vec<BTreeSet<String>>> {
+    let asked = asked_for(packages.iter().copied());
+    let (pool, chosen) = beside(Vec::new(), packages, &asked)?;
+    let mut of_base: BTreeMap<&str, &str> = BTreeMap::new();
+    for relied in base {
+        let provides = relied.provides.iter();
+        of_base.extend(provides.map(|need| (need.as_str(), relied.nevra.as_str())));
+    }
+    let solvable = |package| pool.get(package);
+    let of = |package: &Available| {
+        let own = resolve::Package::Available(*package);
+        let mut found = BTreeSet::new();
+        for need in solvable(own).iter().flat_map(|one| &one.requires) {
+            let providers = pool.providers(need);
+            if providers.is_empty() {
+                found.extend(
+                    of_base
+                        .get(need.to_string().as_str())
+                        .map(|one| (*one).to_owned()),
+                );
+            }
+            // What a package has itself it does not want of others.
+            if !providers.contains(&own) {
+                let nevras = providers.iter().filter_map(|one| solvable(*one));
+                found.extend(nevras.map(|one| one.nevra.to_string()));
+            }
+        }
+        found
+    };
+    Ok(chosen.iter().map(of).collect())
+}
+
 /// Returns what the chosen packages recommend that neither they nor the base have.
 fn not_added(pool: &Pool, chosen: &[Available]) -> Vec<String> {
     let is_there = |package: &resolve::Package| match package {

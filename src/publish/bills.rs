@@ -1,0 +1,25 @@
+//! Bills of materials: what is in an image, for programs that compare that with lists of weaknesses
+//! and licences.
+
+use manifest::Manifest;
+use sbom::{Bill, Format};
+
+pub use sbom::Subject;
+
+use crate::words::failure::{Failure, Result};
+
+/// Returns what a manifest says of its image, which has this file name.
+pub fn subject<L>(manifest: &Manifest<L>, file: String) -> Subject {
+    let image = manifest.image.as_ref();
+    Subject {
+        file,
+        sha256: image.and_then(|image| image.sha256.clone()),
+        time: image.and_then(|image| image.time).unwrap_or_default(),
+    }
+}
+
+/// Writes a bill.
+pub fn written(bill: &Bill<'_>, format: Format) -> Result<Vec<u8>> {
+    let written = format.write(bill, env!("CARGO_PKG_VERSION"));
+    written.map_err(|error| Failure::io("writing the bill of materials", error))
+}
