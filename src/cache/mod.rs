@@ -197,8 +197,8 @@ impl Cache {
         }
         let mut sealing = seal.begin(&sealed_name(part, name));
         let mut stated = [0; seal::LENGTH];
-        let read = io::copy(&mut (&mut kept.file).take(length), &mut sealing)
-            .and_then(|_| kept.file.read_exact(&mut stated))
+        let read = (sealing.read((&mut kept.file).take(length)))
+            .and_then(|()| kept.file.read_exact(&mut stated))
             .and_then(|()| kept.file.seek(SeekFrom::Start(0)));
         read.map_err(reading)?;
         if !sealing.holds(&stated) {

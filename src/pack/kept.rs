@@ -11,7 +11,7 @@
 //! there.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, Read as _, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read as _, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use image::ContentId;
@@ -31,6 +31,8 @@ use crate::words::failure::{Failure, Result};
 const VERSION: u32 = 1;
 /// What is kept beside the blocks of a unit may be this long, in bytes.
 const MAX_ABOUT: u64 = 64 << 20;
+/// So much of blocks is copied at once, in bytes.
+const PIECE: usize = 128 << 10;
 /// So many contents may be in the payload of a package whose order is kept.
 const MAX_FILES: u64 = 1 << 20;
 /// Most bytes of all orders: some ten thousand packages.
@@ -187,7 +189,8 @@ impl KeptBlocks {
                     output.write_all(&length.to_le_bytes())?;
                     output.write_all(&about)?;
                     image.seek(SeekFrom::Start(start))?;
-                    io::copy(&mut image.take(unit.stored()), output).map(drop)
+                    let blocks = (&mut *image).take(unit.stored());
+                    io::copy(&mut BufReader::with_capacity(PIECE, blocks), output).map(drop)
                 })
         });
         let bounded = self.cache.shrink(CacheDirectory::Blocks, self.limit);
