@@ -50,7 +50,27 @@ seeds() {
             for packer in gzip xz zstd; do "$packer" -c "$2/plain" > "$2/$packer" || true; done
         else printf '\177ELF\2\1\1' > "$2/plain"; fi ;;
     caches)
-        printf '<schemalist><enum id="e"><value nick="one" value="1"/></enum></schemalist>\0<schemalist gettext-domain="x"><schema id="a" path="/a/"><key name="b" type="a{sv}"><default l10n="messages">{"c": &lt;[1, 2.5]>}</default></key><key name="d" enum="e"><aliases><alias value="f" target="one"/></aliases><default>"one"</default></key><key name="g" type="i"><range min="0"/><default>1</default></key></schema></schemalist>\0[a:X]\ng=2\n' > "$2/schemas" ;;
+        printf '<schemalist><enum id="e"><value nick="one" value="1"/></enum></schemalist>\0<schemalist gettext-domain="x"><schema id="a" path="/a/"><key name="b" type="a{sv}"><default l10n="messages">{"c": &lt;[1, 2.5]>}</default></key><key name="d" enum="e"><aliases><alias value="f" target="one"/></aliases><default>"one"</default></key><key name="g" type="i"><range min="0"/><default>1</default></key></schema></schemalist>\0[a:X]\ng=2\n' > "$2/schemas"
+        printf '<!DOCTYPE m [<!ATTLIST glob weight CDATA "50">]><mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info"><mime-type type="text/a"><comment xml:lang="de">b</comment><glob pattern="*.c" case-sensitive="true"/><magic priority="60"><match type="host16" offset="0:9" value="0x12" mask="0xff"><match type="string" offset="1" value="\\x41\\101" mask="0xff"/></match></magic><treemagic><treematch path="d" type="link"/></treemagic><root-XML namespaceURI="e" localName="f"/><alias type="g/h"/><sub-class-of type="i/j"/><icon name="k"/><x xmlns="l"/></mime-type></mime-info>' > "$2/mime"
+        printf '[Desktop Entry]\nMimeType=text/a;text/b;\n' > "$2/entry"
+        printf '[Icon Data]\nDisplayName=a\nAttachPoints=1,2|3,4\nEmbeddedTextRectangle=1,2,3,4\n' > "$2/icon" ;;
+    verity)
+        # What each input is for is said by its first byte.
+        as() { printf "$1" > "$2" && cat >> "$2"; }
+        head -c 8192 /dev/zero > "$work/data"
+        veritysetup format "$work/data" "$work/hashes" > "$work/format"
+        cat "$work/data" "$work/hashes" | as '\0' "$2/hashes"
+        openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=a -keyout "$work/key" -out "$work/cert" 2> "$work/log"
+        as '\1' "$2/certificate" < "$work/cert"
+        as '\2' "$2/key" < "$work/key"
+        openssl rsa -in "$work/key" -traditional 2> "$work/log" | as '\2' "$2/old-key"
+        openssl pkcs8 -topk8 -in "$work/key" -passout pass:a -iter 1 | as '\2' "$2/protected-key"
+        openssl pkcs8 -topk8 -scrypt -scrypt_N 2 -in "$work/key" -passout pass:a | as '\2' "$2/scrypt-key"
+        openssl smime -sign -in "$work/data" -signer "$work/cert" -inkey "$work/key" -noattr -binary -outform der \
+            -out "$work/signature"
+        as '\3' "$2/signature" < "$work/signature"
+        printf '{"rootHash":"%064d","certificateFingerprint":"%064d","signature":"%s"}' 0 0 \
+            "$(base64 -w0 "$work/signature")" | as '\3' "$2/block" ;;
     dependencies) printf '(a >= 1:2-3 if (b or /usr/bin/c))' > "$2/rich" ;;
     repodata)
         printf '<metadata packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="md5">d41d8cd98f00b204e9800998ecf8427e</checksum><location href="a"/><format><rpm:provides><rpm:entry name="a" flags="EQ" ver="1"/></rpm:provides><file>/usr/bin/tool</file></format></package></metadata>' > "$2/primary"

@@ -27,7 +27,7 @@ fn package(scratch: &Scratch, name: &str, files: &[(&str, &str)]) -> PathBuf {
         "Name: {name}\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
          %description\nx\n%install\nmkdir -p %{{buildroot}}\ncp -a {0}/usr %{{buildroot}}\n\
          (cd %{{buildroot}}; find . -type f | sed s/.//) > list\n%files -f list\n\
-         %post\nglib-compile-schemas /{SCHEMAS} || :\n",
+         %post\nglib-compile-schemas /{SCHEMAS} || :\nupdate-mime-database /usr/share/mime &> /dev/null || :\n",
         root.display()
     );
     packaged(scratch, name, &spec)
@@ -328,4 +328,130 @@ fn icons_and_entries_of_image_and_base_are_listed_together() {
         !tree.join(entries).join("mimeinfo.cache").exists(),
         "{said}"
     );
+}
+
+#[test(programs!("rpm", "rpmbuild", "update-mime-database"))]
+fn types_of_files_of_image_and_base_are_known_together() {
+    let scratch = Scratch::new();
+    let mime = "usr/share/mime";
+    let definitions = |within: &str| {
+        format!(
+            "<mime-info xmlns='http://www.freedesktop.org/standards/shared-mime-info'>{within}</mime-info>"
+        )
+    };
+    let of = |name: &str, within: &str| format!("<mime-type type='{name}'>{within}</mime-type>");
+    let magic = "<magic><match type='string' offset='0' value='NEW'/></magic>";
+    let new = package(
+        &scratch,
+        "new",
+        &[
+            (
+                &format!("{mime}/packages/new.xml"),
+                &definitions(
+                    &(of("text/x-new", &format!("<glob pattern='*.new'/>{magic}"))
+                        + &of("text/x-both", "<comment>of the image</comment>")
+                        + &of("text/x-wrong", "<glob/>")),
+                ),
+            ),
+            (
+                &format!("{mime}/packages/both.xml"),
+                &definitions(&of("text/x-later", "<comment>later</comment>")),
+            ),
+        ],
+    );
+    let system = system_package(&scratch);
+    let root = base(&scratch, &[&system]);
+    fs::create_dir_all(root.join("usr/bin")).unwrap();
+    let of_base = of(
+        "text/x-base",
+        "<glob pattern='*.base'/><alias type='text/b'/>",
+    ) + &of(
+        "text/x-both",
+        "<comment>of the base</comment><icon name='i'/>",
+    );
+    write(
+        &root,
+        &[
+            (&format!("{mime}/packages/base.xml"), &definitions(&of_base)),
+            (
+                &format!("{mime}/packages/both.xml"),
+                &definitions(&of("text/x-before", "")),
+            ),
+        ],
+    );
+    output_of(Command::new("update-mime-database").arg(root.join(mime)));
+    let options = [OsStr::new("--base"), root.as_os_str()];
+    let (image, tree, said) = build(&scratch, &new, &options);
+
+    // What the tool makes where both are merged; the base has what the image does not bring.
+    let judged = merged(&scratch, [&root, &tree], mime, &["update-mime-database"]);
+    let files = |root: &Path| {
+        let files = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
+        let files = files.filter(|entry| entry.file_type().is_file());
+        let files = files.map(|entry| entry.path().strip_prefix(root).unwrap().to_owned());
+        files.collect::<std::collections::BTreeSet<_>>()
+    };
+    for name in files(&judged) {
+        let own = tree.join(mime).join(&name);
+        let seen = if own.exists() {
+            own
+        } else {
+            root.join(mime).join(&name)
+        };
+        assert!(
+            fs::read(seen).unwrap() == fs::read(judged.join(&name)).unwrap(),
+            "{}: {said}",
+            name.display()
+        );
+    }
+    let own: Vec<_> = files(&tree.join(mime)).into_iter().collect();
+    let own: Vec<_> = own.iter().map(|name| name.to_str().unwrap()).collect();
+    assert_eq!(
+        own,
+        [
+            "globs",
+            "globs2",
+            "magic",
+            "mime.cache",
+            "packages/both.xml",
+            "packages/new.xml",
+            "text/x-both.xml",
+            "text/x-later.xml",
+            "text/x-new.xml",
+            "text/x-wrong.xml",
+            "types"
+        ]
+    );
+    let made = format!("/{mime}/mime.cache, made of 2 files and 1 of the base");
+    assert!(said.contains(&made), "{said}");
+    assert!(
+        said.contains("text/x-wrong: <glob> has no pattern"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("cache-hidden") && !said.contains("index-not-made"),
+        "{said}"
+    );
+    assert_eq!(build(&scratch, &new, &options).0, image);
+
+    let file = scratch.join("out/x-1.x86-64.raw");
+    let arguments = ["check", "--base"].map(OsStr::new);
+    let outcome = run(arguments
+        .into_iter()
+        .chain([root.as_os_str(), file.as_os_str()]));
+    let said = text(&outcome.stdout);
+    assert!(!said.contains("cache-hidden"), "{said}");
+
+    // What the base gets later, the image hides.
+    let later = of("text/x-late", "<alias type='text/late'/>");
+    write(
+        &root,
+        &[(&format!("{mime}/packages/late.xml"), &definitions(&later))],
+    );
+    output_of(Command::new("update-mime-database").arg(root.join(mime)));
+    let outcome = run(arguments
+        .into_iter()
+        .chain([root.as_os_str(), file.as_os_str()]));
+    let said = text(&outcome.stdout);
+    assert!(said.contains("cache-hidden"), "{said}");
 }

@@ -1,5 +1,5 @@
 //! Sources of caches: schemas of settings, and what overrides them; desktop entries; what is known of
-//! icons. Errors are fine, panics are bugs.
+//! icons; definitions of types of files. Errors are fine, panics are bugs.
 //!
 //! Up to the first NUL are schemas, up to the next others, then what overrides them.
 
@@ -18,4 +18,5 @@ fuzz_target!(|bytes: &[u8]| {
     let mut icons: caches::Contents = of("a/b.icon");
     icons.insert("a/b.png".to_owned(), Vec::new());
     let _ = caches::icons::make(&icons);
+    let _ = caches::mime::make(&of("packages/a.xml"));
 });

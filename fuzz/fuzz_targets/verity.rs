@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         2 => {
             let _ = SigningKey::parse(bytes, "input", None);
+            let _ = SigningKey::parse(bytes, "input", Some("a"));
         }
         _ => {
             let _ = verity::pkcs7::signer(bytes);

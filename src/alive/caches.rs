@@ -32,6 +32,8 @@ struct Kind {
     directories: fn(&Tree) -> Vec<String>,
     /// Its name.
     name: &'static str,
+    /// The names of what is made beside it, so far as they are always the same.
+    beside: &'static [&'static str],
     /// What its sources are.
     sources: &'static str,
     /// How deep they are below its directory.
@@ -55,11 +57,12 @@ enum When {
 }
 
 /// Every kind that is made.
-static KINDS: [Kind; 3] = [
+static KINDS: [Kind; 4] = [
     Kind {
         program: "glib-compile-schemas",
         directories: |_| vec!["usr/share/glib-2.0/schemas".to_owned()],
         name: caches::schemas::NAME,
+        beside: &[],
         sources: "schemas of settings",
         levels: 0,
         is_source: caches::schemas::is_source,
@@ -71,6 +74,7 @@ static KINDS: [Kind; 3] = [
         program: "update-desktop-database",
         directories: |_| vec!["usr/share/applications".to_owned()],
         name: caches::desktop::NAME,
+        beside: &[],
         sources: "desktop entries",
         levels: MAX_LEVELS,
         is_source: caches::desktop::is_source,
@@ -82,12 +86,25 @@ static KINDS: [Kind; 3] = [
         program: "gtk-update-icon-cache",
         directories: themes,
         name: caches::icons::NAME,
+        beside: &[],
         sources: "icons",
         levels: MAX_LEVELS,
         is_source: caches::icons::is_source,
         is_read: caches::icons::is_read,
         make: caches::icons::make,
         when: When::OverBases,
+    },
+    Kind {
+        program: "update-mime-database",
+        directories: |_| vec!["usr/share/mime".to_owned()],
+        name: caches::mime::NAME,
+        beside: &caches::mime::BESIDE,
+        sources: "definitions of types of files",
+        levels: 1,
+        is_source: caches::mime::is_source,
+        is_read: |_| true,
+        make: caches::mime::make,
+        when: When::Always,
     },
 ];
 
@@ -108,6 +125,8 @@ pub struct Caches {
     planned: Vec<Planned>,
     /// Programs whose cache is not made, which is said.
     refused: BTreeSet<&'static str>,
+    /// Programs whose cache would have the same in it with the image as without.
+    needless: BTreeSet<&'static str>,
 }
 
 /// A cache that is to be made.
@@ -137,8 +156,12 @@ impl Caches {
     ) -> (Self, Vec<Finding>) {
         let (mut caches, mut findings) = (Self::default(), Vec::new());
         for kind in &KINDS {
+            caches.needless.insert(kind.program);
             for directory in (kind.directories)(tree) {
                 let own = kind.own(tree, &directory);
+                if !own.is_empty() {
+                    caches.needless.remove(kind.program);
+                }
                 let path = kind.path(&directory);
                 if own.is_empty() || is_given(&path) || !kind.is_needed(&path, base) {
                     continue;
@@ -160,15 +183,21 @@ impl Caches {
         (caches, findings)
     }
 
-    /// Says whether the cache of a program is made, or it was said why not.
+    /// Says whether the cache of a program is made or as it was, or it was said why not.
     pub fn know(&self, program: &str) -> bool {
-        self.planned.iter().any(|one| one.kind.program == program) || self.refused.contains(program)
+        let without = [&self.refused, &self.needless];
+        self.planned.iter().any(|one| one.kind.program == program)
+            || without.iter().any(|programs| programs.contains(program))
     }
 
     /// Says whether the cache at a path with a leading slash is made.
     pub fn make(&self, path: &str) -> bool {
         let path = path.trim_start_matches('/');
-        self.planned.iter().any(|one| one.path() == path)
+        self.planned.iter().any(|one| {
+            let name = path.strip_prefix(&one.directory);
+            let name = name.and_then(|name| name.strip_prefix('/'));
+            name.is_some_and(|name| one.kind.makes(name))
+        })
     }
 
     /// Says of each what it is made of.
@@ -229,10 +258,13 @@ impl Caches {
                 let text = format!("/{directory}/{file} is left out of {name}: {problem}");
                 Finding::new(&kinds::INDEX_INCOMPLETE, text)
             }));
-            if made.files != known.files || tree.get(one.path()).is_some() {
-                let made = made.files.into_iter();
-                files.extend(made.map(|(name, bytes)| (format!("{directory}/{name}"), bytes)));
-            }
+            let made = made.files.into_iter();
+            let made = made.map(|(name, bytes)| (format!("{directory}/{name}"), name, bytes));
+            // What the base has of its own sources alone is seen through the image.
+            let made = made.filter(|(path, name, bytes)| {
+                known.files.get(name) != Some(bytes) || tree.get(path).is_some()
+            });
+            files.extend(made.map(|(path, _, bytes)| (path, bytes)));
         }
         (files, findings)
     }
@@ -255,6 +287,11 @@ impl Kind {
     /// Returns the path of the cache of a directory.
     fn path(&self, directory: &str) -> String {
         format!("{directory}/{}", self.name)
+    }
+
+    /// Says whether a name in its directory is that of a file which it makes whatever its sources are.
+    fn makes(&self, name: &str) -> bool {
+        self.name == name || self.beside.contains(&name)
     }
 
     /// Says whether an image with sources needs a cache.
@@ -360,17 +397,17 @@ impl Kind {
     }
 }
 
-/// Makes the cache at a path of a finished image again, over a base; `read` reads a content that is not
-/// longer than so many bytes.
+/// Makes the cache at a path of a finished image again, over a base, with what is beside it: files by
+/// their paths. `read` reads a content that is not longer than so many bytes.
 pub fn made_again(
     path: &str,
     tree: &Tree,
     base: Option<&BaseFiles<'_>>,
     read: &mut dyn FnMut(&ContentId, u64) -> Option<Vec<u8>>,
-) -> Option<Vec<u8>> {
+) -> Option<BTreeMap<String, Vec<u8>>> {
     let (directory, name) = path.rsplit_once('/')?;
     let is_it = |kind: &&Kind| {
-        kind.name == name && (kind.directories)(tree).iter().any(|one| one == directory)
+        kind.makes(name) && (kind.directories)(tree).iter().any(|one| one == directory)
     };
     let kind = KINDS.iter().find(is_it)?;
     let own = kind.own(tree, directory);
@@ -383,7 +420,7 @@ pub fn made_again(
         planned: vec![planned],
         ..Caches::default()
     };
-    caches.files(tree, &contents).0.remove(path)
+    Some(caches.files(tree, &contents).0)
 }
 
 #[cfg(test)]

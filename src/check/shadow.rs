@@ -158,23 +158,36 @@ pub fn of_image(inside: &mut Inside, base: Option<&BaseFiles<'_>>) -> Result<Vec
     let is_hidden = |one: &&Shadow| one.kind == &kinds::CACHE_HIDDEN;
     let hidden = found.iter().filter(is_hidden);
     let hidden: Vec<_> = hidden.map(|one| one.path.clone()).collect();
+    // One directory has several files that are made at once.
+    let mut made = BTreeMap::new();
     for path in hidden {
-        if is_whole(&path[1..], inside, base) {
+        if is_whole(&path[1..], inside, base, &mut made) {
             found.retain(|one| one.path != path);
         }
     }
     Ok(found)
 }
 
-/// Says whether the cache at a path is what is made of the sources of the image and of the base.
-fn is_whole(path: &str, inside: &mut Inside, base: Option<&BaseFiles<'_>>) -> bool {
+/// Says whether the cache at a path is what is made of the sources of the image and of the base. What
+/// was `made` before is looked up.
+fn is_whole(
+    path: &str,
+    inside: &mut Inside,
+    base: Option<&BaseFiles<'_>>,
+    made: &mut BTreeMap<String, Vec<u8>>,
+) -> bool {
     let (tree, mut read) = inside.tree_and_contents();
-    let made = caches::made_again(path, tree, base, &mut read);
+    if !made.contains_key(path) {
+        let again = caches::made_again(path, tree, base, &mut read);
+        made.extend(again.unwrap_or_default());
+    }
     let Some(Visit::Leaf(_, leaf)) = tree.get(path) else {
         return false;
     };
-    match (&leaf.content, made) {
-        (Content::File { id, .. }, Some(made)) => read(id, made.len() as u64) == Some(made),
+    match (&leaf.content, made.get(path)) {
+        (Content::File { id, .. }, Some(made)) => {
+            read(id, made.len() as u64).as_ref() == Some(made)
+        }
         _ => false,
     }
 }

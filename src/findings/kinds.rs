@@ -518,11 +518,11 @@ kinds! {
 
     INDEX_NOT_MADE: Note "index-not-made",
         "an index below /usr does not list what the image brings, and can't be made on the host",
-        why "Types of files and loaders of pictures are looked up in an index that an installation makes \
+        why "Loaders of pictures, for one, are looked up in an index that an installation makes \
              again, and a merged /usr is read-only. An image's own would hide the base's entries. \
-             gschemas.compiled and mimeinfo.cache are made of the sources of both, if the base is a root \
-             directory or has none.",
-        repair "For these two, name the root directory of the base: --base ROOT. For others, have \
+             gschemas.compiled, mimeinfo.cache and mime.cache are made of the sources of both, if the base \
+             is a root directory or has none.",
+        repair "For these three, name the root directory of the base: --base ROOT. For others, have \
                 the base's own index list them: put the packages into the base. If the programs of the \
                 image do without: --allow index-not-made.";
 

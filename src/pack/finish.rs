@@ -62,6 +62,9 @@ impl Taken {
         self.packer = (self.packer.look_back(&wanted, &mut see)).map_err(packer_failure)?;
         let (caches, findings) = (planned.plan.caches).files(&planned.plan.tree, &contents);
         for (path, bytes) in caches {
+            if planned.plan.is_of_overlay(&path) {
+                continue;
+            }
             let id = planned.plan.insert_made(&path, &bytes)?;
             if !self.packer.contains(&id) {
                 let size = bytes.len() as u64;

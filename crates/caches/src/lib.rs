@@ -5,6 +5,7 @@
 //! | `gschemas.compiled` | schemas of settings | glib-compile-schemas |
 //! | `mimeinfo.cache` | desktop entries | update-desktop-database |
 //! | `icon-theme.cache` | icons of a theme | gtk-update-icon-cache |
+//! | `mime.cache` and the texts beside it | definitions of types of files | update-mime-database |
 //!
 //! A cache is a function of its sources: names and contents in, bytes out, the same bytes for the same
 //! sources. Nothing here opens a file.
@@ -12,6 +13,7 @@
 pub mod desktop;
 mod glib;
 pub mod icons;
+pub mod mime;
 pub mod schemas;
 mod xml;
 

@@ -6,6 +6,8 @@ use quick_xml::events::{BytesStart, Event};
 
 /// How deep elements may nest.
 const MAX_DEPTH: usize = 64;
+/// Most attributes of an element.
+const MAX_ATTRIBUTES: usize = 256;
 
 /// A piece of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) enum Piece {
     End,
     /// A text, or a part of one.
     Text(String),
+    /// What the document says of its type, before its root element.
+    DocumentType(String),
 }
 
 /// Calls `see` with each piece of a document.
@@ -80,7 +84,11 @@ fn pieces(
             Event::Eof if depth > 0 => return Err("it ends inside an element".to_owned()),
             Event::Eof if roots == 0 => return Err("it has no element".to_owned()),
             Event::Eof => return Ok(()),
-            Event::DocType(_) | Event::Decl(_) | Event::PI(_) | Event::Comment(_) => continue,
+            Event::DocType(kind) => {
+                see(Piece::DocumentType(kind.into_inner().into_owned()))?;
+                continue;
+            }
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => continue,
         };
         if depth > 0 {
             see(Piece::Text(text))?;
@@ -95,14 +103,26 @@ fn start_of(start: &BytesStart<'_>) -> Result<Piece, String> {
     let mut attributes: Vec<(String, String)> = Vec::new();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| format!("<{name}>: {error}"))?;
+        if attributes.len() == MAX_ATTRIBUTES {
+            return Err(format!(
+                "<{name}> has more than {MAX_ATTRIBUTES} attributes"
+            ));
+        }
         let key = attribute.key.as_ref().to_owned();
-        let value = unescape_with(&attribute.value, resolve_xml_entity)
-            .map_err(|error| format!("<{name}>: {error}"))?;
-        // White space in a value is one space, as the standard has it.
-        let value = value.replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
+        let value = value_of(&attribute.value).map_err(|error| format!("<{name}>: {error}"))?;
         attributes.push((key, value));
     }
     Ok(Piece::Start(name, attributes))
+}
+
+/// Returns the value of an attribute that is written like this.
+pub(crate) fn value_of(written: &str) -> Result<String, String> {
+    // White space in a value is one space, as the standard has it; a reference to it is not.
+    let written = written
+        .replace("\r\n", " ")
+        .replace(['\t', '\n', '\r'], " ");
+    let value = unescape_with(&written, resolve_xml_entity).map_err(|error| error.to_string())?;
+    Ok(value.into_owned())
 }
 
 /// Returns the number of the line of an offset, from 1.
@@ -128,6 +148,7 @@ mod tests {
                 }
                 Piece::End => said.push('/'),
                 Piece::Text(text) => said += &text,
+                Piece::DocumentType(text) => said += &format!("!{text}!"),
             }
             Ok(())
         })?;
@@ -137,10 +158,14 @@ mod tests {
     #[test]
     fn documents_are_read_with_bounds() {
         let deep = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
+        let wide = |count: usize| {
+            let attributes: String = (0..count).map(|number| format!(" a{number}=''")).collect();
+            format!("<a{attributes}/>")
+        };
         for (text, expected) in [
             (
-                "<?xml version='1.0'?><!DOCTYPE a [<!ELEMENT a (b)>]>\n<a x='1&amp;\n2'>b&lt;<![CDATA[<c>]]><!-- d --><e/></a>\n",
-                Ok("<a x=1& 2>b<<c><e>//"),
+                "<?xml version='1.0'?><!DOCTYPE a [<!ELEMENT a (b)>]>\n<a x='1&amp;\n2&#9;'>b&lt;<![CDATA[<c>]]><!-- d --><e/></a>\n",
+                Ok("!a [<!ELEMENT a (b)>]!<a x=1& 2\t>b<<c><e>//"),
             ),
             ("<a>\n</b>", Err("line 2: ")),
             ("<a>\n&b;</a>", Err("line 2: the entity &b; is not known")),
@@ -155,6 +180,10 @@ mod tests {
                 &deep(MAX_DEPTH + 1),
                 Err("line 1: elements nest more than 64 deep"),
             ),
+            (
+                &wide(MAX_ATTRIBUTES + 1),
+                Err("line 1: <a> has more than 256 attributes"),
+            ),
         ] {
             match (said(text), expected) {
                 (Ok(said), Ok(expected)) => assert_eq!(said, expected),
@@ -163,6 +192,7 @@ mod tests {
             }
         }
         assert!(said(&deep(MAX_DEPTH)).is_ok());
+        assert!(said(&wide(MAX_ATTRIBUTES)).is_ok());
         let error = read(b"<a>\n\xff</a>", &mut |_| Ok(())).unwrap_err();
         assert_eq!(error, "line 2: it is not UTF-8");
     }

@@ -16,6 +16,8 @@ extern crate judges;
 mod desktop;
 #[path = "judged/icons.rs"]
 mod icons;
+#[path = "judged/mime.rs"]
+mod mime;
 #[path = "judged/schemas.rs"]
 mod schemas;
 

@@ -74,6 +74,7 @@ impl<'a> Parser<'a> {
                 Ok(())
             }
             Piece::Text(_) if self.foreign > 0 => Ok(()),
+            Piece::DocumentType(_) => Ok(()),
             Piece::Start(name, attributes) => {
                 let own = attributes.into_iter().filter(|(key, _)| !key.contains(':'));
                 let begun = self.begin(&name, own.collect());
