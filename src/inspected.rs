@@ -9,11 +9,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ::linkage::Linkage;
+use ::verity::{Certificate, SignatureBlock};
 use anyhow::anyhow;
-use clients::{Container, Instead, MAX_RELEASE_SIZE, Release, ReleaseFile};
+use architecture::{Designator, Role, partition_type};
+use clients::{Container, FileSystem, Instead, MAX_RELEASE_SIZE, Protection, Release, ReleaseFile};
 use files::Links;
+use image::disk::READ_ONLY;
 use image::{Content, ContentId, Kind, Section, Stored, Tree, Visit};
-use manifest::Manifest;
+use manifest::{ImageFile, Manifest};
 use serde::de::DeserializeOwned;
 
 mod opened;
@@ -54,12 +57,41 @@ pub struct InspectedImage {
     pub inside: Option<Inside>,
     /// The manifest, if it is there.
     pub manifest: Option<Manifest>,
+    /// What proves it, if it is a disk.
+    pub signature: Option<Signed>,
     /// What its files need and offer, as its manifest says.
     pub linkage: Option<Linkage>,
     /// Its kernel modules, once they were read.
     pub modules: Modules,
     /// Its units, by their paths, once they were read.
     pub texts: BTreeMap<String, String>,
+}
+
+/// The signature of an image, as far as it is known.
+pub enum Signed {
+    /// The signature itself.
+    With(Box<SignatureBlock>),
+    /// The SHA-256 of the certificate of its key in hexadecimal digits, as a manifest says it.
+    By(String),
+}
+
+impl Signed {
+    /// Says whether it is by the key of one of these certificates.
+    pub fn is_by(&self, certificates: &[Certificate]) -> bool {
+        match self {
+            Self::With(block) => block.verify(certificates).is_ok(),
+            Self::By(known) => (certificates.iter())
+                .any(|certificate| hex::encode(certificate.fingerprint()) == *known),
+        }
+    }
+
+    /// Returns the SHA-256 of the certificate that it says it is by, in hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::With(block) => hex::encode(block.fingerprint),
+            Self::By(known) => known.clone(),
+        }
+    }
 }
 
 /// What is in an image, and the way to its contents.
@@ -161,7 +193,10 @@ impl InspectedImage {
         };
         Ok(Self {
             path: path.to_owned(),
-            facts: described(&found.config.name, stem, &found.extension),
+            facts: described(stem, &found),
+            signature: (found.image.as_ref())
+                .and_then(|image| image.signed_by.clone())
+                .map(Signed::By),
             assumes_name: false,
             inside: None,
             linkage: found.linkage.take(),
@@ -169,6 +204,29 @@ impl InspectedImage {
             modules: Modules::default(),
             texts: BTreeMap::new(),
         })
+    }
+
+    /// Returns what the image file is, in words.
+    pub fn format(&self) -> String {
+        let systems = match &self.facts.container {
+            Container::FileSystems(systems) => &systems[..],
+            _ => &[],
+        };
+        let kinds: Vec<_> = systems.iter().map(|system| system.kind).collect();
+        let kinds = kinds.join(", ");
+        let protection = systems.iter().map(|system| system.protection).min();
+        let has_signature = systems.iter().all(|system| system.has_signature);
+        match (self.facts.partitions.is_empty(), protection) {
+            (true, _) => kinds,
+            (false, None | Some(Protection::Unprotected)) => format!("a disk with {kinds}"),
+            (false, Some(Protection::Verity)) => format!("a disk with {kinds} and hashes"),
+            (false, Some(Protection::Signed)) if has_signature => {
+                format!("a disk with {kinds} and signed hashes")
+            }
+            (false, Some(Protection::Signed)) => {
+                format!("a disk with {kinds}, hashes and room for a signature")
+            }
+        }
     }
 
     /// Opens an image alone, without the manifest beside it.
@@ -246,6 +304,7 @@ impl InspectedImage {
             facts,
             assumes_name,
             inside,
+            signature: opened.signature.map(|block| Signed::With(Box::new(block))),
             linkage: manifest.as_mut().and_then(|found| found.linkage.take()),
             manifest,
             modules: Modules::default(),
@@ -281,9 +340,10 @@ fn linked_name(facts: &clients::Image) -> String {
     }
 }
 
-/// Returns what clients look at of an image of which the manifest is known: its name, the stem of its
-/// file name, and the keys of its extension-release file.
-pub fn described(name: &str, stem: &str, keys: &BTreeMap<String, String>) -> clients::Image {
+/// Returns what clients look at of an image of which the manifest and the stem of the file name are
+/// known.
+pub fn described<L>(stem: &str, manifest: &Manifest<L>) -> clients::Image {
+    let (name, keys) = (&manifest.config.name, &manifest.extension);
     let file = |name: &str, is_regular| ReleaseFile {
         name: name.to_owned(),
         is_regular,
@@ -293,7 +353,9 @@ pub fn described(name: &str, stem: &str, keys: &BTreeMap<String, String>) -> cli
     };
     let facts = clients::Image {
         file: format!("{stem}.raw"),
-        link: name.to_owned(),
+        link: name.clone(),
+        container: container_of(manifest),
+        partitions: partitions_of(manifest),
         releases: vec![file(name, true), file(stem, false)],
         manifest: Some(Release::of_keys(keys.clone())),
         ..clients::Image::default()
@@ -302,6 +364,46 @@ pub fn described(name: &str, stem: &str, keys: &BTreeMap<String, String>) -> cli
         ending: ending(&facts),
         ..facts
     }
+}
+
+/// Returns what an image file is, as its manifest says.
+fn container_of<L>(manifest: &Manifest<L>) -> Container {
+    let system = |protection, has_signature| {
+        let found = FileSystem::assumed("squashfs", protection, has_signature);
+        Container::FileSystems(vec![found])
+    };
+    let Some(image) = &manifest.image else {
+        return Container::Assumed;
+    };
+    match (&*image.format, image.signature.as_deref()) {
+        (ImageFile::SQUASHFS, _) => system(Protection::Unprotected, false),
+        (ImageFile::DDI, Some(ImageFile::NOT_SIGNED)) => system(Protection::Verity, false),
+        (ImageFile::DDI, Some(ImageFile::DEFERRED)) => system(Protection::Signed, false),
+        (ImageFile::DDI, Some(ImageFile::SIGNED)) => system(Protection::Signed, true),
+        _ => Container::Assumed,
+    }
+}
+
+/// Returns the partitions of a disk of ours, as its manifest says.
+fn partitions_of<L>(manifest: &Manifest<L>) -> Vec<clients::Partition> {
+    let Container::FileSystems(systems) = container_of(manifest) else {
+        return Vec::new();
+    };
+    let roles: &[Role] = match systems.first().map(|system| system.protection) {
+        Some(Protection::Verity) => &[Role::Data, Role::Hashes],
+        Some(Protection::Signed) => &[Role::Data, Role::Hashes, Role::Signature],
+        Some(Protection::Unprotected) | None => &[],
+    };
+    let architecture = manifest.config.architecture.as_deref().unwrap_or_default();
+    let kinds =
+        (roles.iter()).filter_map(|role| partition_type(architecture, Designator::Root, *role));
+    kinds
+        .map(|kind| clients::Partition {
+            kind: kind.to_owned(),
+            label: String::new(),
+            flags: READ_ONLY,
+        })
+        .collect()
 }
 
 /// Returns what follows the version in the pattern of the definition that a store has for an image,

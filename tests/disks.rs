@@ -12,6 +12,7 @@ use judges::Need;
 use serde_json::Value;
 
 use crate::client::{CLIENT, SID, TRIXIE, merging};
+use crate::verdicts::policies::base_with;
 use crate::workshop::{self, Scratch, json, output_of, program, text};
 
 /// A directory with a tree to make images of, a key and its certificate.
@@ -326,6 +327,10 @@ fn what_is_signed_later_is_what_is_signed_at_once() {
                 (&file["signature"], &file["root_hash"], &file["signed_by"]),
                 (&"signed".into(), &root.into(), &answer["signed_by"])
             );
+            assert_eq!(
+                (&file["sha256"], &file["bytes"]),
+                (&answer["sha256"], &at_once.len().into())
+            );
             if number == 1 {
                 let sum = image.with_extension("raw.sha256");
                 let sum = fs::read_to_string(sum).unwrap();
@@ -432,6 +437,179 @@ fn a_signed_list_changes_with_its_image() {
     let outcome = verify.args(list_key).output().unwrap();
     assert!(outcome.status.success(), "{}", text(&outcome.stdout));
     assert!(desk.content(&image) != before);
+}
+
+/// What a host that demands signatures says of images, each known by its file and by its manifest:
+/// the verdict, and the finding that it rests on.
+#[test(OPENSSL, judges::programs!("rpm", "rpmbuild"))]
+fn check_knows_whose_signature_counts() {
+    let desk = Desk::with_key();
+    desk.make_key("other.pem", "other.crt");
+    let other = "--format ddi --verity-key other.pem --verity-cert other.crt";
+    let images = [
+        ("signed", SIGNED),
+        ("other", other),
+        ("deferred", DEFERRED),
+        ("unsigned", "--format ddi --verity unsigned"),
+        ("bare", ""),
+    ]
+    .map(|(name, options)| (name, desk.build(name, options)));
+    let root = base_with(&desk.0, "262");
+    for directory in ["etc/systemd", "etc/verity.d"] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    fs::write(root.join("etc/verity.d/README.crt"), "not one").unwrap();
+    for (policy, certificate, typed, expected) in [
+        // Of the images in their order: refused by the policy or for their form, or not by whom.
+        ("", None, None, ["", "", "format", "", ""]),
+        (
+            "root=signed",
+            None,
+            None,
+            [
+                "signer-unknown",
+                "signer-unknown",
+                "format",
+                "image-policy",
+                "image-policy",
+            ],
+        ),
+        (
+            "root=signed",
+            Some("one.crt"),
+            None,
+            [
+                "",
+                "signer-unknown",
+                "format",
+                "image-policy",
+                "image-policy",
+            ],
+        ),
+        (
+            "",
+            Some("other.crt"),
+            Some("root=signed+absent"),
+            [
+                "signer-unknown",
+                "",
+                "format",
+                "image-policy",
+                "image-policy",
+            ],
+        ),
+        (
+            "root=verity+signed",
+            None,
+            None,
+            ["", "", "format", "image-policy", "image-policy"],
+        ),
+        (
+            "root=unprotected",
+            Some("one.crt"),
+            None,
+            ["", "", "format", "", ""],
+        ),
+    ] {
+        let config = root.join("etc/systemd/sysext.conf");
+        fs::write(config, format!("[SysExt]\nImagePolicy={policy}\n")).unwrap();
+        let place = root.join("etc/verity.d/a.crt");
+        let _ = fs::remove_file(&place);
+        if let Some(certificate) = certificate {
+            fs::copy(desk.path(certificate), place).unwrap();
+        }
+        for ((name, image), expected) in images.iter().zip(expected) {
+            for path in [image.clone(), image.with_extension("manifest.gz")] {
+                let mut check = program();
+                check.args([
+                    "check",
+                    "--json",
+                    "--client",
+                    "systemd-262",
+                    "--arch",
+                    "x86-64",
+                ]);
+                check.args(
+                    typed
+                        .into_iter()
+                        .flat_map(|typed| ["--image-policy", typed]),
+                );
+                check.arg("--base").args([&root, &path]);
+                let outcome = json(&check.output().unwrap());
+                let host = &outcome["images"][0]["hosts"][0];
+                let verdict = &host["verdicts"][0];
+                let mut against = vec![];
+                if verdict["outcome"] != "accepted" {
+                    assert_eq!(verdict["outcome"], "refused", "{verdict}");
+                    against.push(verdict["field"].as_str().unwrap());
+                }
+                let findings = host["findings"].as_array().unwrap();
+                let is_said = |finding: &&Value| finding["id"] == "signer-unknown";
+                against.extend(findings.iter().find(is_said).map(|_| "signer-unknown"));
+                assert_eq!(
+                    against.join(" "),
+                    expected,
+                    "{policy} {name} {path:?} {host}"
+                );
+            }
+        }
+    }
+    // Without the files of a host it is not known which certificates it has.
+    let release = root.join("etc/os-release");
+    let mut check = program();
+    check.args([
+        "check",
+        "--json",
+        "--image-policy",
+        "root=signed",
+        "--os-release",
+    ]);
+    let outcome = json(&check.args([&release, &images[0].1]).output().unwrap());
+    let findings = outcome["images"][0]["hosts"][0]["findings"].to_string();
+    assert!(findings.contains("\"host-policy\""), "{findings}");
+}
+
+#[test(OPENSSL)]
+fn what_an_image_file_is_is_said() {
+    let desk = Desk::with_key();
+    let signed = desk.build("store", SIGNED);
+    let bare = desk.build("bare", "");
+    let mut diff = program();
+    let outcome = diff
+        .args(["diff", "--json"])
+        .args([&bare, &signed])
+        .output();
+    let found = &json(&outcome.unwrap())["image"];
+    let print = desk.manifest(&signed)["signed_by"].clone();
+    let format = "a disk with squashfs and signed hashes";
+    assert_eq!(found["format"], serde_json::json!(["squashfs", format]));
+    assert_eq!(found["signed_by"], serde_json::json!(["nobody", print]));
+    let found = json(&desk.inspect(&signed, ""));
+    assert_eq!(
+        (&found["format"], &found["signed_by"]),
+        (&format.into(), &print)
+    );
+    let outcome = program().arg("inspect").arg(&signed).output().unwrap();
+    let said = text(&outcome.stdout);
+    assert!(
+        said.contains(&format!("  {format}, by the certificate ")),
+        "{said}"
+    );
+    assert_eq!(json(&desk.inspect(&bare, ""))["format"], "squashfs");
+
+    // Programs read a table whose copy at the end says something else in different ways.
+    let mut bytes = fs::read(&signed).unwrap();
+    let last = bytes.len() - 512;
+    bytes[last + 16] ^= 1;
+    let other = desk.path("tool.raw");
+    fs::write(&other, bytes).unwrap();
+    let mut check = program();
+    let release = desk.path("os-release");
+    fs::write(&release, "ID=x\n").unwrap();
+    check.args(["check", "--json", "--client", "systemd-262", "--os-release"]);
+    let outcome = json(&check.args([&release, &other]).output().unwrap());
+    let verdict = &outcome["images"][0]["hosts"][0]["verdicts"][0];
+    assert_eq!(verdict["outcome"], "unread", "{verdict}");
 }
 
 /// Asks systemd whether it takes a signed image under policies that demand that.

@@ -8,7 +8,7 @@
 
 mod kinds;
 mod odd;
-mod policies;
+pub mod policies;
 
 use std::fmt::Write as _;
 use std::fs;

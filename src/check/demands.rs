@@ -12,6 +12,7 @@
 use std::path::Path;
 
 use clients::{Policy, Protection, Systemd, mounted};
+use verity::Certificate;
 
 use crate::base::Base;
 use crate::base::files::BaseFiles;
@@ -36,6 +37,8 @@ const OF_STUB: [&str; 4] = [
     ".efi.extra.d",
     "/loader/extensions",
 ];
+/// Longest file with a certificate in bytes.
+const MAX_CERTIFICATE: u64 = 64 << 10;
 /// Where certificates are that sign images.
 const CERTIFICATES: [&str; 3] = ["etc/verity.d", "run/verity.d", "usr/lib/verity.d"];
 
@@ -48,8 +51,8 @@ pub struct Demands {
     policy: Option<(Setting, Option<Policy>)>,
     /// Says that only what is signed is executed.
     restriction: Option<Setting>,
-    /// There are certificates beside those that the kernel has.
-    has_certificates: bool,
+    /// The certificates beside those that the kernel has; `None` where the base's files are not known.
+    certificates: Option<Vec<Certificate>>,
     /// Versions of its kernels.
     kernels: Vec<(u32, u32)>,
 }
@@ -82,12 +85,6 @@ impl Demands {
             let value = setting.value.to_ascii_lowercase();
             ["1", "yes", "y", "true", "t", "on", "exec"].contains(&value.as_str())
         };
-        let has_certificate = |path: &str| {
-            files
-                .names_in(path)
-                .iter()
-                .any(|name| name.ends_with(".crt"))
-        };
         let releases = files.directories_in(DIRECTORY);
         Ok(Self {
             systemd: settings::systemd(base, Some(files)),
@@ -100,7 +97,7 @@ impl Demands {
                     (it, policy)
                 }),
             restriction: restrictions.into_iter().next_back().filter(is_on),
-            has_certificates: CERTIFICATES.iter().any(|path| has_certificate(path)),
+            certificates: Some(certificates(files)?),
             kernels: releases.iter().filter_map(|it| version_of(it)).collect(),
         })
     }
@@ -108,11 +105,11 @@ impl Demands {
     /// Returns the policy that a client heeds. A client between two that are known behaves like the
     /// older one.
     pub fn policy(&self, client: Systemd) -> Option<&Policy> {
-        let (_, policy) = self.policy.as_ref()?;
-        let own = self.systemd.filter(|own| *own >= READS_POLICIES)?;
+        let policy = self.heeded()?;
+        let own = self.systemd?;
         let of_base = Systemd::ALL.into_iter().rfind(|one| one.number() <= own);
         let heeds = client.number() >= READS_POLICIES || Some(client) == of_base;
-        policy.as_ref().filter(|_| heeds)
+        heeds.then_some(policy)
     }
 
     /// Returns what is to be said of an image.
@@ -125,11 +122,6 @@ impl Demands {
                 (None, _) => Some(unknown(READS_POLICIES)),
                 (Some(own), _) if own < READS_POLICIES => Some(too_old(own)),
                 (Some(_), None) => Some("which can't be read here".to_owned()),
-                (Some(_), Some(_)) if is_signed && !self.has_certificates => Some(
-                    "and the image is signed; no certificate is in verity.d, so that the kernel \
-                     must know the key"
-                        .to_owned(),
-                ),
                 _ => None,
             };
             let finding =
@@ -143,6 +135,39 @@ impl Demands {
             findings.extend(self.restricted(setting, is_signed));
         }
         findings
+    }
+
+    /// Says so where a policy demands a signature, and that of the image is not by a key that the base is
+    /// seen to know.
+    pub fn signer(&self, image: &InspectedImage, policy: Option<&Policy>) -> Option<Finding> {
+        let signature = image.signature.as_ref()?;
+        let policy = policy.or_else(|| self.heeded())?;
+        if policy.takes_unsigned() {
+            return None;
+        }
+        let print = signature.fingerprint();
+        let Some(certificates) = &self.certificates else {
+            let text = format!(
+                "the image has to be signed, and whether the host has the certificate {print} is not known"
+            );
+            return Some(Finding::new(&kinds::HOST_POLICY, text));
+        };
+        let is_known = signature.is_by(certificates);
+        (!is_known).then(|| {
+            let text = format!(
+                "the image has to be signed, and the certificate of its signer, {print}, is not among \
+                 those in verity.d of the base ({})",
+                certificates.len()
+            );
+            Finding::new(&kinds::SIGNER_UNKNOWN, text)
+        })
+    }
+
+    /// Returns the policy that the base's own systemd heeds.
+    fn heeded(&self) -> Option<&Policy> {
+        let (_, policy) = self.policy.as_ref()?;
+        self.systemd.filter(|own| *own >= READS_POLICIES)?;
+        policy.as_ref()
     }
 
     /// Says whether programs of an image can be executed where only what is signed is.
@@ -176,6 +201,20 @@ impl Demands {
             Some(_) => None,
         }
     }
+}
+
+/// Reads the certificates of a base that sign images. What is not one of RSA signs none.
+fn certificates(files: &BaseFiles<'_>) -> Result<Vec<Certificate>> {
+    let mut found = Vec::new();
+    for directory in CERTIFICATES {
+        let names = files.names_in(directory);
+        for name in names.iter().filter(|name| name.ends_with(".crt")) {
+            let path = format!("{directory}/{name}");
+            let bytes = files.bytes(&path, MAX_CERTIFICATE)?.unwrap_or_default();
+            found.extend(Certificate::parse_all(&bytes, &path).unwrap_or_default());
+        }
+    }
+    Ok(found)
 }
 
 fn unknown(since: u16) -> String {

@@ -290,6 +290,9 @@ impl Survey {
         for (target, ground) in grounds.iter().enumerate() {
             judgements.extend(self.judge(&image, target, ground));
             let mut found = ground.look(&mut image)?;
+            let of_initrd = self.policy_of_initrd(&image);
+            let policy = self.policy.as_ref().or(of_initrd.as_ref());
+            (found.findings).extend(ground.demands.signer(&image, policy));
             if let Some(known) = &known {
                 found.subtract(known);
             }
@@ -341,6 +344,12 @@ impl Survey {
         assumed
     }
 
+    /// Returns the policy of an image that the initrd merges.
+    fn policy_of_initrd(&self, image: &InspectedImage) -> Option<Policy> {
+        let is_initrd = demands::goes_to_initrd(&image.path);
+        is_initrd.then(demands::policy_of_initrd).flatten()
+    }
+
     fn judge(&self, image: &InspectedImage, target: usize, ground: &Ground<'_>) -> Vec<Judgement> {
         let host = Host {
             os_release: &ground.target.os_release,
@@ -349,7 +358,7 @@ impl Survey {
                 .map(Architecture::systemd),
             is_initrd: demands::goes_to_initrd(&image.path),
         };
-        let of_initrd = host.is_initrd.then(demands::policy_of_initrd).flatten();
+        let of_initrd = self.policy_of_initrd(image);
         let refused = |client| match client {
             Client::Sysext(version) | Client::Importctl(version) => {
                 let of_host = match &of_initrd {

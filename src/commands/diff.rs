@@ -14,7 +14,7 @@ use manifest::Summary;
 use serde::Serialize;
 
 use crate::cli::DiffArguments;
-use crate::inspected::{Inside, InspectedImage, beside, check_content_size, read_manifest};
+use crate::inspected::{Inside, InspectedImage, Signed, beside, check_content_size, read_manifest};
 use crate::report::Report;
 use crate::words::failure::{Failure, Kind, Result};
 use crate::words::quantity::bytes;
@@ -33,6 +33,9 @@ struct Difference {
     /// Keys of the extension-release file: before and after.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, [Option<String>; 2]>,
+    /// What the image file is, where that differs: before and after.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    image: BTreeMap<&'static str, [String; 2]>,
     #[serde(skip_serializing_if = "Sets::is_empty")]
     packages: Sets,
     #[serde(skip_serializing_if = "Sets::is_empty")]
@@ -89,6 +92,10 @@ pub fn run(arguments: &DiffArguments, report: &Report) -> Result<()> {
 /// An image with all that is compared.
 struct Side {
     facts: clients::Image,
+    /// What the image file is, in words.
+    format: String,
+    /// The certificate of its signer.
+    signed_by: Option<String>,
     inside: Inside,
     packages: BTreeSet<String>,
     requires: BTreeSet<String>,
@@ -105,6 +112,7 @@ impl Side {
         let length = std::fs::metadata(path)
             .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?
             .len();
+        let format = image.format();
         let Some(inside) = image.inside else {
             let what = match &image.facts.container {
                 clients::Container::Broken(problem) => problem.clone(),
@@ -114,6 +122,8 @@ impl Side {
         };
         let content_bytes = check_content_size(path, length, &inside.tree)?;
         Ok(Self {
+            format,
+            signed_by: image.signature.as_ref().map(Signed::fingerprint),
             facts: image.facts,
             inside,
             packages,
@@ -159,11 +169,24 @@ fn difference(before: &Path, after: &Path) -> Result<Difference> {
             difference.metadata.insert(key.clone(), values);
         }
     }
+    let of_file = |side: &Side| {
+        let signer = side.signed_by.clone();
+        [
+            ("format", side.format.clone()),
+            ("signed_by", signer.unwrap_or_else(|| "nobody".to_owned())),
+        ]
+    };
+    for ((key, before), (_, after)) in of_file(&sides[0]).into_iter().zip(of_file(&sides[1])) {
+        if before != after {
+            difference.image.insert(key, [before, after]);
+        }
+    }
     let [one, two] = &mut sides;
     difference.packages = Sets::between(&one.packages, &two.packages);
     difference.requires = Sets::between(&one.requires, &two.requires);
     compare_trees(&mut one.inside, &mut two.inside, &mut difference)?;
     difference.differs = !difference.metadata.is_empty()
+        || !difference.image.is_empty()
         || !difference.packages.is_empty()
         || !difference.requires.is_empty()
         || !difference.files.is_empty()
@@ -301,6 +324,12 @@ impl Difference {
                         text.line(format!("  {sign} {key}={value}"));
                     }
                 }
+            }
+        }
+        if !self.image.is_empty() {
+            text.line("image file:");
+            for (key, [before, after]) in &self.image {
+                text.line(format!("  {}: {before} -> {after}", key.replace('_', " ")));
             }
         }
         for (title, sets) in [

@@ -8,14 +8,14 @@ use clients::ReleaseFile;
 use files::Links;
 use image::squashfs::{Image, ReadError};
 use linkage::Needs;
-use manifest::{Package, Summary};
+use manifest::{ImageFile, Package, Summary};
 use serde::Serialize;
 
 use crate::answer::TreeLines;
 use crate::cli::InspectArguments;
 use crate::inspected::{
-    Proof, beside, check_content_size, file_system, image_failure, not_an_image, prove,
-    read_manifest, release_files,
+    InspectedImage, Proof, Signed, beside, check_content_size, file_system, image_failure,
+    not_an_image, prove, read_manifest, release_files,
 };
 use crate::publish::signing::read_certificates;
 use crate::report::Report;
@@ -29,6 +29,11 @@ use crate::words::text::Text;
 struct Inspection {
     image: PathBuf,
     bytes: u64,
+    /// What the image file is, in words.
+    format: String,
+    /// SHA-256 of the certificate by which it says it is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
     compressor: String,
     block_size: u32,
     time: u32,
@@ -79,6 +84,7 @@ fn inspect(path: &Path) -> Result<Inspection> {
     if let Some(failure) = not_an_image(path)? {
         return Err(failure);
     }
+    let whole = InspectedImage::open_alone(path)?;
     let section = file_system(file).map_err(|error| image_failure(path, error))?;
     let mut image = Image::open(section).map_err(refused)?;
     let mut tree = image.tree().map_err(refused)?;
@@ -100,6 +106,8 @@ fn inspect(path: &Path) -> Result<Inspection> {
     Ok(Inspection {
         image: path.to_owned(),
         bytes: length,
+        format: whole.format(),
+        signed_by: whole.signature.as_ref().map(Signed::fingerprint),
         compressor: facts.compressor.to_string(),
         block_size: facts.block_size,
         time: facts.mkfs_time,
@@ -138,6 +146,14 @@ impl Inspection {
             self.inodes,
             self.time,
         ));
+        if let Some(signer) = &self.signed_by {
+            text.line(format!(
+                "  {}, by the certificate {signer} as it says",
+                self.format
+            ));
+        } else if self.format != ImageFile::SQUASHFS {
+            text.line(format!("  {}", self.format));
+        }
         for (key, value) in &self.extension {
             text.line(format!("  {key}={value}"));
         }

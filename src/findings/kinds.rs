@@ -688,9 +688,16 @@ kinds! {
         why "With RestrictFileSystemAccess=, systemd 261 lets nothing be executed from an overlay, and \
              a merge is one; 262 looks at the layers, with Linux 7.2 and newer. The image is merged, \
              but its programs and libraries are refused.",
-        repair "Put the image into a disk image with signed dm-verity (systemd-repart \
-                --make-ddi=sysext), for a base with systemd 262 and Linux 7.2; or leave the \
-                restriction out of the base.";
+        repair "Build a signed disk image (--format ddi --verity-key KEY --verity-cert CERTIFICATE), for a \
+                base with systemd 262 and Linux 7.2; or leave the restriction out of the base.";
+
+    SIGNER_UNKNOWN: Fatal "signer-unknown",
+        "a policy demands a signature in the image, and the base has no certificate of its signer",
+        why "systemd and Linux check the signature of the hashes in the image against certificates: those \
+             in /etc/verity.d, /run/verity.d and /usr/lib/verity.d, and those that the kernel has, which \
+             nobody sees in files. An image by another signer is refused.",
+        repair "Put the certificate into /etc/verity.d/NAME.crt of the base. If the kernel has it: \
+                --allow signer-unknown.";
 
     HOST_POLICY: Note "host-policy",
         "the base demands something of images, and whether that counts or is met is not known",

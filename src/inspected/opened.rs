@@ -9,6 +9,8 @@ use image::foreign;
 use image::squashfs::Image;
 use image::{Content, Kind, Section, Stored, Tree, Visit};
 
+use verity::{MAX_SIGNATURE_SIZE, SignatureBlock};
+
 use super::is_refusal;
 
 /// Size of the sectors of disks that are read, in bytes.
@@ -24,6 +26,8 @@ pub struct Opened {
     pub partitions: Vec<clients::Partition>,
     /// The file systems, where they could be read: that of `/` before that of `/usr`.
     pub systems: Vec<System>,
+    /// What proves a disk with one file system.
+    pub signature: Option<SignatureBlock>,
 }
 
 /// A file system.
@@ -43,6 +47,7 @@ impl Opened {
             container,
             partitions: Vec::new(),
             systems: Vec::new(),
+            signature: None,
         }
     }
 }
@@ -56,6 +61,7 @@ pub fn open(mut file: File, architecture: Option<&str>) -> io::Result<Opened> {
                 container: Container::FileSystems(vec![found]),
                 partitions: Vec::new(),
                 systems: system.into_iter().collect(),
+                signature: None,
             },
             Err(container) => Opened::closed(container),
         }),
@@ -104,6 +110,11 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
             table.sector_size
         ))));
     }
+    if !table.is_certain(&mut file.try_clone()?)? {
+        let words =
+            "has a table of partitions and a copy of it that programs read in different ways";
+        return Ok(Opened::closed(Container::Unread(words.to_owned())));
+    }
     let partitions = partitions_of(table);
     let mounted = match clients::mounted(&partitions, architecture) {
         Ok(mounted) => mounted,
@@ -114,13 +125,13 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
         let partition = &table.partitions[index];
         Section::new(file.try_clone()?, partition.start, partition.length)
     };
-    let (mut all, mut systems) = (Vec::new(), Vec::new());
+    let (mut all, mut systems, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
     for Mounted {
         index,
         designator,
         protection,
         hashes,
-        ..
+        signature,
     } in mounted
     {
         let mut part = section(index)?;
@@ -136,12 +147,21 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
                 .read_to_end(&mut start)?;
             has_hashes = start == HASHES;
         }
+        let mut block = None;
+        if let Some(signature) = signature {
+            let mut bytes = Vec::new();
+            let most = MAX_SIGNATURE_SIZE as u64 + 1;
+            section(signature)?.take(most).read_to_end(&mut bytes)?;
+            block = SignatureBlock::parse(&bytes).ok().flatten();
+        }
         all.push(FileSystem {
             designator,
             protection,
             has_hashes,
+            has_signature: block.is_some(),
             ..found
         });
+        blocks.push(block);
         systems.extend(system.map(|system| match designator {
             Designator::Root => system,
             Designator::Usr => System {
@@ -154,6 +174,7 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
         container: Container::FileSystems(all),
         partitions,
         systems,
+        signature: blocks.pop().flatten().filter(|_| blocks.is_empty()),
     })
 }
 

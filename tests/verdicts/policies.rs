@@ -156,7 +156,7 @@ const SETTINGS: [(&[&str], bool); 7] = [
 ];
 
 /// Makes a base with this systemd in its database.
-fn base_with(scratch: &Scratch, systemd: &str) -> PathBuf {
+pub fn base_with(scratch: &Scratch, systemd: &str) -> PathBuf {
     let spec = scratch.join("systemd.spec");
     let body = format!(
         "Name: systemd\nVersion: {systemd}\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\

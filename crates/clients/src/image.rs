@@ -3,6 +3,8 @@
 use crate::disk::{Designator, Partition, Protection};
 use crate::release::Release;
 
+/// Length in bytes of an image that was not read.
+const ASSUMED: u64 = 4096;
 /// Compressors of SquashFS that Linux reads.
 const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
 
@@ -11,7 +13,8 @@ const COMPRESSORS: [&str; 5] = ["gzip", "lz4", "lzo", "xz", "zstd"];
 pub enum Container {
     /// File systems: one that is the whole file, or those of a disk's partitions that are mounted.
     FileSystems(Vec<FileSystem>),
-    /// A manifest alone was read: the image is taken for a whole one.
+    /// A manifest alone was read, which does not say what the image file is: that is taken for a whole
+    /// one.
     #[default]
     Assumed,
     /// No file system that systemd knows, or one that Linux can't mount. The text completes the
@@ -39,6 +42,8 @@ pub struct FileSystem {
     pub protection: Protection,
     /// The partition with its hashes begins like one.
     pub has_hashes: bool,
+    /// The partition with their signature has one.
+    pub has_signature: bool,
 }
 
 impl FileSystem {
@@ -53,6 +58,18 @@ impl FileSystem {
             designator: Designator::Root,
             protection: Protection::Unprotected,
             has_hashes: false,
+            has_signature: false,
+        }
+    }
+
+    /// Makes one of which a manifest says what it is: it is taken for a whole one.
+    #[must_use]
+    pub fn assumed(kind: &'static str, protection: Protection, has_signature: bool) -> Self {
+        Self {
+            protection,
+            has_hashes: protection > Protection::Unprotected,
+            has_signature,
+            ..Self::whole(kind, ASSUMED, ASSUMED)
         }
     }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::disk::{Designator, Partition, Protection, mounted};
-use crate::image::{Container, Image};
+use crate::image::{Container, FileSystem, Image};
 use crate::verdict::{Outcome, Verdict};
 use crate::{Systemd, disk};
 
@@ -128,6 +128,13 @@ impl Policy {
         extended(explicit.or_else(derived).unwrap_or(self.default))
     }
 
+    /// Says whether a root file system without a signature passes, so that one with a signature that
+    /// nobody knows does.
+    #[must_use]
+    pub fn takes_unsigned(&self) -> bool {
+        self.flags("root") & (VERITY | UNPROTECTED) != 0
+    }
+
     /// Returns a verdict on an image that does not pass the policy; versions before 254 have none.
     #[must_use]
     pub fn refuses(
@@ -136,15 +143,32 @@ impl Policy {
         image: &Image,
         architecture: Option<&str>,
     ) -> Option<Verdict> {
-        let Container::FileSystems(systems) = &image.container else {
-            return None;
-        };
         if version < Systemd::V254 {
             return None;
         }
+        let assumed = [FileSystem::assumed(
+            "squashfs",
+            Protection::Unprotected,
+            false,
+        )];
+        let systems = match &image.container {
+            Container::FileSystems(systems) => &systems[..],
+            Container::Assumed => &assumed,
+            Container::Broken(_) | Container::Unread(_) => return None,
+        };
         let refused = |what: String| {
-            let words = format!("Image does not match image policy: {what}");
-            Verdict::new(Outcome::Refused, "image-policy", words).between(None, Some(&self.text))
+            let (outcome, words) = match &image.container {
+                Container::Assumed => (
+                    Outcome::Unread,
+                    "the manifest does not say whether the image has what the image policy demands"
+                        .to_owned(),
+                ),
+                _ => (
+                    Outcome::Refused,
+                    format!("Image does not match image policy: {what}"),
+                ),
+            };
+            Verdict::new(outcome, "image-policy", words).between(None, Some(&self.text))
         };
         let problem = match image.partitions.is_empty() {
             true => self
@@ -276,7 +300,6 @@ fn shown(flags: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::FileSystem;
 
     const ROOT: &str = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
     const HASHES: &str = "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5";

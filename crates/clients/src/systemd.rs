@@ -154,6 +154,9 @@ fn file_system(version: Systemd, found: &FileSystem) -> Option<String> {
     {
         return Some("the partition for hashes has none".to_owned());
     }
+    if found.protection == Protection::Signed && !found.has_signature {
+        return Some("the partition for a signature has none".to_owned());
+    }
     // The kernel looks for blocks of an EROFS where it needs them, and no sooner.
     let visible = length / SECTOR * SECTOR;
     if visible > TINY && (visible >= bytes_used || kind == "erofs") {

@@ -285,7 +285,7 @@ fn fits(image: &ListedImage, identity: &Identity, base: &Base) -> bool {
         return true;
     };
     let stem = image.file.strip_suffix(".raw").unwrap_or(&image.file);
-    let facts = described(image.name(), stem, &manifest.extension);
+    let facts = described(stem, manifest);
     let own = Release::of_keys(manifest.extension.clone());
     let host = Host {
         os_release: match base.os_release.get("ID") {

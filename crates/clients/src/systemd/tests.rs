@@ -168,6 +168,7 @@ fn bytes() {
         Container::FileSystems(vec![FileSystem {
             protection,
             has_hashes,
+            has_signature: true,
             ..FileSystem::whole("erofs", 8192, 8192)
         }])
     };
@@ -186,6 +187,15 @@ fn bytes() {
         (other("ext4", 4096, 4608), "rrrr"),
         (other("ext3", 4096, 4096), "arrr"),
         (other("ext2", 4096, 4096), "arrr"),
+        (hashes(Protection::Signed, true), "aaaa"),
+        (
+            Container::FileSystems(vec![FileSystem::assumed(
+                "squashfs",
+                Protection::Signed,
+                false,
+            )]),
+            "rrrr",
+        ),
         (hashes(Protection::Verity, true), "aaaa"),
         (hashes(Protection::Verity, false), "aaar"),
         (Container::Broken("is empty".to_owned()), "rrrr"),

@@ -16,7 +16,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use flate2::Crc;
 
-pub use protected::{Hashed, Kinds, Proof, ProtectedDisk};
+pub use protected::{Hashed, Kinds, Proof, ProtectedDisk, READ_ONLY};
 pub use proved::{Protected, Proved, ProvedBy, Unproved};
 pub use write::{FIRST, GRAIN, NewTable};
 

@@ -12,7 +12,7 @@ use super::write::{FIRST, NewTable};
 use super::{Guid, Partition};
 
 /// Set in a partition's flags: it is mounted read-only. systemd-repart sets it, too.
-const READ_ONLY: u64 = 1 << 60;
+pub const READ_ONLY: u64 = 1 << 60;
 
 /// What the partitions of a disk image are for.
 #[derive(Clone, Debug, PartialEq, Eq)]
