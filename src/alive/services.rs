@@ -20,6 +20,14 @@ use crate::words::failure::{Failure, Result};
 
 /// Where units are that an image or a base brings.
 pub const UNITS: [&str; 2] = ["usr/lib/systemd/system", "usr/local/lib/systemd/system"];
+/// Returns the path of a file of an image below a directory of units.
+pub fn below_units(path: &str) -> Option<&str> {
+    let mut below = UNITS
+        .iter()
+        .filter_map(|directory| path.strip_prefix(directory));
+    below.find_map(|path| path.strip_prefix('/'))
+}
+
 /// Where a host has its own.
 pub const OF_HOST: &str = "etc/systemd/system";
 /// Directories of presets; a file of the same name in an earlier one counts.

@@ -10,13 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Tree, Visit};
 
-use crate::alive::services::{check_name, has_unit, masks, not_started};
+use crate::alive::services::{UNITS, below_units, check_name, has_unit, masks, not_started};
 use crate::alive::unit_file::UnitFile;
 use crate::base::files::BaseFiles;
 use crate::findings::{Finding, kinds};
 
-/// Where an image's units are.
-const UNITS: [&str; 2] = ["usr/lib/systemd/system/", "usr/local/lib/systemd/system/"];
 /// Settings that name units which are to be started, too.
 const STARTING: [&str; 4] = ["Upholds", "Wants", "Requires", "BindsTo"];
 /// Settings that name units which something else of the image starts.
@@ -91,7 +89,7 @@ pub fn made_fatal(findings: &mut [Finding], texts: &BTreeMap<String, String>, tr
 
 /// Returns the unit that a file of an image is of.
 pub(super) fn unit_of(path: &str) -> Option<&str> {
-    let rest = UNITS.iter().find_map(|above| path.strip_prefix(above))?;
+    let rest = below_units(path)?;
     let unit = match rest.split_once('/') {
         Some((directory, name)) if name.ends_with(".conf") => directory.strip_suffix(".d")?,
         Some(_) => return None,
@@ -121,7 +119,7 @@ pub(super) fn upheld(texts: &BTreeMap<String, String>, tree: &Tree) -> BTreeSet<
     tree.walk(&mut |path, visit| {
         let path = path.text();
         if let Visit::Leaf(..) = visit
-            && let Some(rest) = UNITS.iter().find_map(|above| path.strip_prefix(above))
+            && let Some(rest) = below_units(&path)
             && let Some((directory, name)) = rest.split_once('/')
             && LINKING.iter().any(|end| directory.ends_with(end))
         {
@@ -137,7 +135,7 @@ fn drop_ins(tree: &Tree) -> Vec<Finding> {
     tree.walk(&mut |path, visit| {
         let Visit::Leaf(..) = visit else { return };
         let path = path.text();
-        let rest = UNITS.iter().find_map(|above| path.strip_prefix(above));
+        let rest = below_units(&path);
         let Some((directory, name)) = rest.and_then(|rest| rest.split_once('/')) else {
             return;
         };
@@ -157,7 +155,7 @@ fn left_behind(texts: &BTreeMap<String, String>, tree: &Tree) -> Vec<Finding> {
     for name in &upheld {
         let text = UNITS
             .iter()
-            .find_map(|above| texts.get(&format!("{above}{name}")));
+            .find_map(|above| texts.get(&format!("{above}/{name}")));
         let Some(text) = text else { continue };
         let unit = UnitFile::parse(text);
         let comes_along = |other: &str| upheld.contains(other) || starts(&unit, other);
