@@ -64,6 +64,7 @@ fn add(store: &Store, name: &str) -> f64 {
         name: name.to_owned(),
         image: file(format!("{name}-1.x86-64.raw"), &[1]),
         manifest: file(format!("{name}-1.x86-64.manifest.gz"), &manifest(name)),
+        attached: Vec::new(),
         replace: false,
         allow_older: false,
     };

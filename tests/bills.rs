@@ -36,9 +36,13 @@ pub fn judge(image: &Path) {
     );
 }
 
-/// Builds an image of two packages, which need a third of the base; returns its path.
+/// Builds an image of two packages, which need a third of the base; returns its path, if it gets no
+/// number.
 fn built(scratch: &Scratch, more: &[&str]) -> PathBuf {
-    let root = base(scratch, &[&system_package(scratch)]);
+    let mut root = scratch.join("base");
+    if !root.exists() {
+        root = base(scratch, &[&system_package(scratch)]);
+    }
     let mut build = program();
     build.arg("--base").arg(root);
     build.arg("-o").arg(scratch.join("store")).args(more);
@@ -166,4 +170,102 @@ fn a_manifest_of_another_image_makes_no_bill() {
     assert_eq!(outcome.status.code(), Some(1));
     let said = text(&outcome.stderr);
     assert!(said.contains("its manifest is about one with"), "{said}");
+}
+
+#[test(WITH_BASE)]
+fn bills_are_in_the_store_with_their_image() {
+    let scratch = Scratch::new();
+    let image = built(&scratch, &[]);
+    let store = scratch.join("store");
+    // They are put beside an image that is there, and made again of the same bytes.
+    let both = ["--sbom", "spdx,cyclonedx", "--replace"];
+    assert_eq!(built(&scratch, &both), image);
+    judge(&image);
+    for (form, suffix) in [("spdx", "spdx.json"), ("cyclonedx", "cdx.json")] {
+        let there = fs::read(image.with_extension(suffix)).unwrap();
+        assert!(there == bill(&image, form), "{form}");
+    }
+    let verified = run([Path::new("store"), Path::new("verify"), &store]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+    let listed = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    let stem = "hello-tools-1.1-A.rc.1-2.x86-64";
+    let names: Vec<_> = listed.lines().map(|line| &line[66..]).collect();
+    assert_eq!(
+        names,
+        ["cdx.json", "manifest.gz", "raw", "spdx.json"].map(|ending| format!("{stem}.{ending}"))
+    );
+    // Into another store, by both ways.
+    let [merged, added] = ["merged", "added"].map(|name| scratch.join(name));
+    let all = ["store", "merge"].map(Path::new);
+    let outcome = run([all[0], all[1], &store, Path::new("--into"), &merged]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    fs::create_dir(&added).unwrap();
+    let outcome = run([Path::new("store"), Path::new("add"), &added, &image]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    for other in [&merged, &added] {
+        assert_eq!(
+            crate::workshop::names(other),
+            crate::workshop::names(&store)
+        );
+    }
+    let outcome = run([
+        Path::new("store"),
+        Path::new("remove"),
+        &added,
+        Path::new("hello-tools"),
+        Path::new("--empty"),
+    ]);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    assert_eq!(crate::workshop::names(&added), ["SHA256SUMS"]);
+    // A bill of another image stays outside.
+    fs::write(image.with_extension("cdx.json"), "{}").unwrap();
+    let outcome = run([
+        Path::new("store"),
+        Path::new("add"),
+        &added,
+        &image,
+        Path::new("--replace"),
+    ]);
+    assert_eq!(outcome.status.code(), Some(1));
+    let said = text(&outcome.stderr);
+    assert!(
+        said.contains("hello-tools-1.1-A.rc.1-2.x86-64.cdx.json is not about the image"),
+        "{said}"
+    );
+}
+
+#[test(WITH_BASE)]
+fn an_image_that_is_kept_gets_its_bill() {
+    let scratch = Scratch::new();
+    let auto = ["--build-number", "auto"];
+    built(&scratch, &auto);
+    let store = crate::workshop::names(&scratch.join("store"));
+    let image = store.iter().find(|name| name.ends_with(".raw")).unwrap();
+    let image = scratch.join("store").join(image);
+    let time = || fs::metadata(&image).unwrap().modified().unwrap();
+    let before = time();
+    built(&scratch, &[&auto[..], &["--sbom", "spdx"]].concat());
+    assert_eq!(time(), before);
+    let there = fs::read(image.with_extension("spdx.json")).unwrap();
+    assert!(there == bill(&image, "spdx"));
+    let list = || fs::read(scratch.join("store/SHA256SUMS")).unwrap();
+    let before = list();
+    built(&scratch, &[&auto[..], &["--sbom", "spdx"]].concat());
+    assert!(list() == before);
+}
+
+#[test(PACKAGERS)]
+fn obs_finds_a_digest_beside_each_bill() {
+    let scratch = Scratch::new();
+    built(&scratch, &["--obs", "--sbom", "cyclonedx"]);
+    let names = crate::workshop::names(&scratch.join("store"));
+    let stem = "hello-tools-1.1-A.rc.1-2.x86-64";
+    let files = ["cdx.json", "manifest.gz", "raw"];
+    let expected = files.map(|ending| {
+        [
+            format!("{stem}.{ending}"),
+            format!("{stem}.{ending}.sha256"),
+        ]
+    });
+    assert_eq!(names, expected.concat());
 }

@@ -9,6 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use store::BestBefore;
 
+use super::sbom::BillForm;
 use super::{NetworkArguments, SigningArguments, VeritySigningArguments};
 use crate::alive::places::Etc;
 use crate::plan::build_number::Numbering;
@@ -306,6 +307,15 @@ pub struct ImageArguments {
     #[arg(long, value_name = "usr", help_heading = "Rules", value_enum)]
     #[serde(deserialize_with = "by_name")]
     pub opt: Option<OptPlace>,
+    /// Put a bill of materials next to the image: spdx, cyclonedx or both, with a comma between
+    #[arg(
+        long,
+        value_name = "FORM",
+        help_heading = "Result",
+        value_enum,
+        value_delimiter = ','
+    )]
+    pub sbom: Vec<BillForm>,
 }
 
 /// Where what packages have in `/opt` goes.

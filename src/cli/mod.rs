@@ -8,7 +8,7 @@ pub mod import;
 mod init;
 mod network;
 pub mod plan;
-mod sbom;
+pub mod sbom;
 mod sign_verity;
 mod signing;
 pub mod store;

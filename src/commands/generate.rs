@@ -208,6 +208,7 @@ mod tests {
             "-build",
             "-init",
             "-inspect",
+            "-sign-verity",
             "-store",
             "-store-add",
             "-store-merge",

@@ -237,6 +237,7 @@ impl Inputs {
                 allow_older: arguments.allow_older,
                 best_before: arguments.best_before,
                 now: clock()?,
+                bills: image.sbom.iter().map(|form| (*form).into()).collect(),
             },
             signing: signing_beside(&arguments.signing, &arguments.verity_signing)?,
             dry_run: arguments.dry_run,

@@ -1,6 +1,8 @@
 //! Bills of materials: what is in an image, for programs that compare that with lists of weaknesses
 //! and licences.
 
+use std::collections::BTreeSet;
+
 use manifest::Manifest;
 use sbom::{Bill, Format};
 
@@ -22,4 +24,17 @@ pub fn subject<L>(manifest: &Manifest<L>, file: String) -> Subject {
 pub fn written(bill: &Bill<'_>, format: Format) -> Result<Vec<u8>> {
     let written = format.write(bill, env!("CARGO_PKG_VERSION"));
     written.map_err(|error| Failure::io("writing the bill of materials", error))
+}
+
+/// Writes the bills of an image; returns their file names and bytes.
+pub fn all<L>(
+    manifest: &Manifest<L>,
+    image: &str,
+    forms: &BTreeSet<Format>,
+) -> Result<Vec<(String, Vec<u8>)>> {
+    let subject = subject(manifest, image.to_owned());
+    let bill = Bill::new(manifest, &subject);
+    let stem = image.strip_suffix(".raw").unwrap_or(image);
+    let write = |form: &Format| Ok((format!("{stem}{}", form.suffix()), written(&bill, *form)?));
+    forms.iter().map(write).collect()
 }

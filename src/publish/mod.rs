@@ -15,12 +15,14 @@ pub mod offered;
 pub mod page;
 pub mod signing;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ::manifest::Manifest;
 use anyhow::anyhow;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
 
 use crate::pack::written::Written;
@@ -48,6 +50,8 @@ pub struct Destination {
     pub best_before: Option<BestBefore>,
     /// The time, in seconds since 1970, by which that day is over.
     pub now: u64,
+    /// The bills of materials that are put beside an image.
+    pub bills: BTreeSet<sbom::Format>,
 }
 
 impl Destination {
@@ -178,15 +182,23 @@ pub fn publish(
     })?;
     let (_, list_digest) =
         sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
-    let mut list_file = directory.temporary()?;
-    list_file
-        .write_all(&list)
-        .map_err(|error| Failure::io("writing the manifest", error))?;
+    let written = |bytes: &[u8]| -> Result<Temporary> {
+        let mut file = directory.temporary()?;
+        file.write_all(bytes)
+            .map_err(|error| Failure::io("writing what belongs to the image", error))?;
+        Ok(file)
+    };
+    let list_file = written(&list)?;
     let destination = directory.destination;
+    let mut attached = Vec::new();
+    for (name, bytes) in bills::all(&manifest, &identity.image_file(), &destination.bills)? {
+        attached.push((name, written(&bytes)?, Sha256::digest(&bytes).into()));
+    }
     let publication = Publication {
         name: identity.name.clone(),
         image: (identity.image_file(), image, digest),
         manifest: (identity.manifest_file(), list_file, list_digest),
+        attached,
         replace: destination.replace,
         allow_older: destination.allow_older,
     };
@@ -230,7 +242,8 @@ pub fn keep(
         best_before: destination.best_before,
         now: destination.now,
     };
-    let is_renewed = store.keep(listing).map_err(store_failure)?;
+    let mut is_renewed = store.keep(listing).map_err(store_failure)?;
+    is_renewed |= attach(&store, destination, identity, signer, report)?;
     if let Some(signer) = signer {
         signer.conclude(&store, report)?;
     }
@@ -238,6 +251,51 @@ pub fn keep(
     say_kept(kept, report);
     say_signed(&directory, signed_by.as_deref(), report);
     Ok(Stored::kept(kept, signed_by))
+}
+
+/// Puts bills of materials beside an image that was there without them; says whether it did.
+fn attach(
+    store: &Store,
+    destination: &Destination,
+    identity: &Identity,
+    signer: Option<&Signer>,
+    report: &Report,
+) -> Result<bool> {
+    let image = identity.image_file();
+    let list = store.list().map_err(store_failure)?;
+    let there = list.attached(&image);
+    let mut forms = destination.bills.clone();
+    forms.retain(|form| !there.iter().any(|name| name.ends_with(form.suffix())));
+    let Some(manifest) =
+        (list.manifest(&image).map_err(store_failure)?).filter(|_| !forms.is_empty())
+    else {
+        return Ok(false);
+    };
+    if manifest
+        .image
+        .as_ref()
+        .is_none_or(|file| file.sha256.is_none())
+    {
+        let text =
+            format!("{image} gets no bill of materials: its manifest is of an older version");
+        report.stage("note", &text);
+        return Ok(false);
+    }
+    let mut attached = Vec::new();
+    for (name, bytes) in bills::all(&manifest, &image, &forms)? {
+        let mut file = store.temporary().map_err(store_failure)?;
+        file.write_all(&bytes)
+            .map_err(|error| Failure::io("writing what belongs to the image", error))?;
+        attached.push((name, file, Sha256::digest(&bytes).into()));
+    }
+    let listing = Listing {
+        signing: signer.map(|signer| signer.signing(store.dir())),
+        best_before: destination.best_before,
+        now: destination.now,
+    };
+    store
+        .attach(&image, attached, listing)
+        .map_err(store_failure)
 }
 
 /// Says that an image is there already.
@@ -301,6 +359,7 @@ mod tests {
             allow_older: false,
             best_before: None,
             now: 0,
+            bills: BTreeSet::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use manifest::Summary;
 
+use crate::attached;
 use crate::collision;
 use crate::directory::{Found, SIGNATURE};
 use crate::error::Error;
@@ -12,9 +13,13 @@ use crate::freshness;
 use crate::name::check_name;
 use crate::shelf::Shelf;
 use crate::sums::{Entry, IMAGE_SUFFIX, Sums};
+use crate::temporary::Temporary;
 use crate::transaction::{Part, Transaction};
 use crate::withdrawn;
 use crate::{Added, Listing, Publication};
+
+/// The image and its manifest are the first parts of each.
+const OWN: usize = 2;
 
 /// Adds one image.
 pub(crate) fn add(
@@ -53,13 +58,15 @@ fn change(
             &publication.image.0,
             &publication.manifest.0,
         )?;
+        check_attached(&publication)?;
         let manifest = own_manifest(path, &mut publication)?;
         coming.push((publication, manifest));
     }
     let mut transaction = Transaction::begin(path, &listing)?;
     let mut shelf = Shelf::new(transaction.directory(), transaction.before().clone());
-    let mut parts = Vec::with_capacity(coming.len() * 2);
+    let mut parts = Vec::with_capacity(coming.len() * OWN);
     let mut added = Vec::with_capacity(coming.len());
+    let mut going = Vec::new();
     for (publication, manifest) in coming {
         if let Some(taken) = (withdrawn.iter()).find(|taken| taken.name == publication.image.0) {
             return Err(Error::Withdrawn {
@@ -68,12 +75,12 @@ fn change(
             });
         }
         let coming = (publication, manifest);
-        let (pair, outcome) = place(&transaction, &mut shelf, coming, revives)?;
-        parts.extend(pair);
+        let (placed, outcome) = place(&transaction, &mut shelf, coming, revives)?;
+        going.extend(superseded(&mut shelf.sums, &placed));
+        parts.extend(placed);
         added.push(outcome);
     }
     let mut after = shelf.into_sums()?;
-    let mut going = Vec::new();
     for entry in withdrawn {
         going.extend(take_back(path, &mut after, entry)?);
     }
@@ -96,18 +103,21 @@ fn place(
     shelf: &mut Shelf<'_>,
     (publication, manifest): (Publication, Summary),
     revives: bool,
-) -> Result<([Part; 2], Added), Error> {
+) -> Result<(Vec<Part>, Added), Error> {
     let path = transaction.directory().path();
     let Publication {
         replace,
         allow_older,
         ..
     } = publication;
-    let parts = [
-        transaction.part(publication.image)?,
-        transaction.part(publication.manifest)?,
-    ];
-    if let Some(taken) = parts.iter().find(|part| part.found == Found::Other)
+    let own = [publication.image, publication.manifest];
+    let parts = (own.into_iter().chain(publication.attached))
+        .map(|file| transaction.part(file))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(taken) = parts
+        .iter()
+        .take(OWN)
+        .find(|part| part.found == Found::Other)
         && !replace
     {
         return Err(Error::Exists {
@@ -135,6 +145,49 @@ fn place(
     Ok((parts, added))
 }
 
+/// Lists files that belong to a listed image, in place of those that have their names; says whether that
+/// changed anything.
+pub(crate) fn attach(
+    path: &Path,
+    image: &str,
+    attached: Vec<(String, Temporary, [u8; 32])>,
+    listing: Listing<'_>,
+) -> Result<bool, Error> {
+    check_belong(image, &attached)?;
+    let transaction = Transaction::begin(path, &listing)?;
+    let mut after = transaction.before().clone();
+    if after.get(image).is_none() {
+        return Err(Error::Changed {
+            path: path.join(image),
+            problem: "is not listed",
+        });
+    }
+    let mut parts = Vec::with_capacity(attached.len());
+    for file in attached {
+        after.insert(&file.0, file.2);
+        parts.push(transaction.part(file)?);
+    }
+    let is_change = after != *transaction.before();
+    let is_lost = parts.iter().any(|part| part.found != Found::Same);
+    if is_change || is_lost {
+        freshness::renew(&mut after, listing.best_before, listing.now)?;
+        transaction.commit(parts, &after, listing)?;
+    }
+    Ok(is_change || is_lost)
+}
+
+/// Takes off the list what belongs to an image that had other bytes before, and does not come with the
+/// new one; returns the files that go.
+fn superseded(sums: &mut Sums, parts: &[Part]) -> Vec<String> {
+    let Some(image) = parts.first().filter(|image| image.found == Found::Other) else {
+        return Vec::new();
+    };
+    let mut going = attached::of(sums, &image.name);
+    going.retain(|name| !parts.iter().any(|part| part.name == *name));
+    sums.retain(|name| !going.iter().any(|gone| gone == name));
+    going
+}
+
 /// Takes off the list an image that was taken back elsewhere; returns the files that go.
 pub(crate) fn take_back(
     path: &Path,
@@ -150,12 +203,10 @@ pub(crate) fn take_back(
             path: path.to_owned(),
         });
     }
-    let files = [image.clone(), manifest::file_name(image)];
-    let going: Vec<_> = (files.iter())
-        .filter(|name| after.get(name).is_some())
-        .cloned()
-        .collect();
-    after.retain(|name| !files.iter().any(|file| file == name));
+    let mut going = attached::of(after, image);
+    going.extend([image.clone(), manifest::file_name(image)]);
+    going.retain(|name| after.get(name).is_some());
+    after.retain(|name| !going.iter().any(|file| file == name));
     withdrawn::remember(after, image, taken.sha256);
     Ok(going)
 }
@@ -196,6 +247,22 @@ pub(crate) fn check_names(name: &str, image: &str, manifest: &str) -> Result<(),
     })
 }
 
+/// Fails for a file that does not belong to the image with which it comes.
+pub(crate) fn check_attached(publication: &Publication) -> Result<(), Error> {
+    check_belong(&publication.image.0, &publication.attached)
+}
+
+fn check_belong(image: &str, files: &[(String, Temporary, [u8; 32])]) -> Result<(), Error> {
+    let mut names = files.iter().map(|(name, ..)| name);
+    match names.find(|name| !attached::is_attached(name, image)) {
+        None => Ok(()),
+        Some(name) => Err(Error::Attached {
+            name: name.clone(),
+            image: image.to_owned(),
+        }),
+    }
+}
+
 /// Reads the manifest that is about to come, which must be about the extension that comes.
 pub(crate) fn own_manifest(path: &Path, publication: &mut Publication) -> Result<Summary, Error> {
     let (name, file, _) = &mut publication.manifest;
@@ -220,7 +287,11 @@ pub(crate) fn own_manifest(path: &Path, publication: &mut Publication) -> Result
 fn outcome(parts: &[Part], before: &Sums) -> Added {
     let is_there =
         |part: &Part| part.found == Found::Same && before.get(&part.name) == Some(&part.sha256);
-    if parts.iter().any(|part| part.found == Found::Other) {
+    if parts
+        .iter()
+        .take(OWN)
+        .any(|part| part.found == Found::Other)
+    {
         Added::Replaced
     } else if parts.iter().all(is_there) {
         Added::Unchanged

@@ -8,6 +8,7 @@ use std::io::Seek as _;
 use manifest::Manifest;
 use sha2::{Digest as _, Sha256};
 
+use crate::attached;
 use crate::copy;
 use crate::directory::{self, Directory};
 use crate::error::Error;
@@ -29,7 +30,7 @@ pub(crate) fn amend<E: From<Error>>(
     amend: &mut Amend<'_, E>,
     listing: Listing<'_>,
 ) -> Result<[u8; 32], E> {
-    let transaction = Transaction::begin(store.dir(), &listing)?;
+    let mut transaction = Transaction::begin(store.dir(), &listing)?;
     let directory = transaction.directory();
     let mut after = transaction.before().clone();
     let is_listed = after.get(image).is_some();
@@ -58,11 +59,17 @@ pub(crate) fn amend<E: From<Error>>(
         files.push(written(directory, image, &manifest)?);
     }
     if is_listed {
+        // What was said of the bytes before is not said of these.
+        let going = attached::of(&after, image);
+        after.retain(|name| !going.iter().any(|gone| gone == name));
         for (name, _, sha256) in &files {
             after.insert(name, *sha256);
         }
         freshness::renew(&mut after, listing.best_before, listing.now).map_err(Error::from)?;
         let parts = parts(&transaction, files)?;
+        for name in going {
+            transaction.remove(name)?;
+        }
         transaction.commit(parts, &after, listing)?;
     } else {
         files.extend(sums(directory, &files)?);

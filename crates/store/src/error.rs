@@ -69,6 +69,14 @@ pub enum Error {
         /// The manifest's file name as given.
         manifest: String,
     },
+    /// A file that comes with an image is not named as what belongs to one.
+    #[error("{name:?} is not a name for a file that belongs to the image {image:?}")]
+    Attached {
+        /// The file's name as given.
+        name: String,
+        /// The image's file name.
+        image: String,
+    },
     /// A name is taken by a file with other bytes.
     #[error("{path} exists with different contents", path = .path.display())]
     Exists {

@@ -11,6 +11,7 @@
 //! ├── index.html, index.json              what people and programs read; not listed
 //! ├── strace-6.11-1.1.x86-64.raw          an image, listed
 //! ├── strace-6.11-1.1.x86-64.manifest.gz  its manifest (gzip'd JSON), listed
+//! ├── strace-6.11-1.1.x86-64.spdx.json    what else belongs to it (`attached`), listed
 //! │                                       for a moment, under the lock:
 //! ├── .sysext-build-new.tmp                 a file on its way to its name
 //! ├── .sysext-build-old-*.tmp               what `replace` replaces
@@ -59,6 +60,7 @@
 mod add;
 mod amend;
 mod archive;
+mod attached;
 mod collision;
 mod compat;
 mod copy;
@@ -96,6 +98,7 @@ use std::path::{Path, PathBuf};
 
 pub use amend::Amend;
 pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
+pub use attached::{ATTACHED, STATEMENT, is_attached, rebuilt_file};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
 };
@@ -150,6 +153,9 @@ pub struct Publication {
     /// The name must be the image's with `.manifest.gz` in the place of `.raw`: clients derive
     /// the one from the other.
     pub manifest: (String, Temporary, [u8; 32]),
+    /// The same of what else belongs to the image ([`is_attached`]). What is there under these names
+    /// is replaced.
+    pub attached: Vec<(String, Temporary, [u8; 32])>,
     /// Whether files of these names that hold other bytes are replaced.
     pub replace: bool,
     /// Whether to add an image even if it is not the newest of its extension.
@@ -283,6 +289,12 @@ impl List {
         freshness::of(&self.sums)
     }
 
+    /// The names of the listed files that belong to an image, but for its manifest, in name order.
+    #[must_use]
+    pub fn attached(&self, image: &str) -> Vec<String> {
+        attached::of(&self.sums, image)
+    }
+
     /// Copies a listed file into another store, without a name as yet.
     ///
     /// # Errors
@@ -369,7 +381,7 @@ impl Store {
     /// already is read and hashed, listed or not: what is on the disk decides.
     ///
     /// # Errors
-    /// - [`Error::Name`], [`Error::FileNames`]: a name that clients can't take.
+    /// - [`Error::Name`], [`Error::FileNames`], [`Error::Attached`]: a name that clients can't take.
     /// - [`Error::Exists`]: a name is taken by other bytes, and `replace` is not set.
     /// - [`Error::NameCollision`]: the pattern of one extension fits an image of another.
     /// - [`Error::Sums`], [`Error::ImagePrefix`], [`Error::File`],
@@ -419,6 +431,21 @@ impl Store {
         listing: Listing<'_>,
     ) -> Result<[u8; 32], E> {
         amend::amend(self, image, amend, listing)
+    }
+
+    /// Adds files that belong to a listed image, in place of those that have their names. Returns whether
+    /// that changed anything.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`] about the list and the signature, [`Error::Attached`] for a file that is
+    /// not named as one of the image, [`Error::Changed`] for an image that is not listed.
+    pub fn attach(
+        &self,
+        image: &str,
+        attached: Vec<(String, Temporary, [u8; 32])>,
+        listing: Listing<'_>,
+    ) -> Result<bool, Error> {
+        add::attach(&self.dir, image, attached, listing)
     }
 
     /// Does what [`Store::add`] does for an image that is there already: gives the list its day, and its

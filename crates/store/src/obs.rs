@@ -10,7 +10,7 @@ use std::path::Path;
 use manifest::Summary;
 use sha2::{Digest, Sha256};
 
-use crate::add::{check_names, own_manifest};
+use crate::add::{check_attached, check_names, own_manifest};
 use crate::collision;
 use crate::directory::{Directory, Found, SUMS};
 use crate::error::Error;
@@ -26,6 +26,7 @@ pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Er
         &publication.image.0,
         &publication.manifest.0,
     )?;
+    check_attached(&publication)?;
     own_manifest(path, &mut publication)?;
     let transaction = Transaction::begin(path, &Listing::default())?;
     let directory = transaction.directory();
@@ -33,11 +34,12 @@ pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Er
     let Publication {
         image,
         manifest,
+        attached,
         replace,
         ..
     } = publication;
     let mut parts = Vec::new();
-    for file in [image, manifest] {
+    for file in [image, manifest].into_iter().chain(attached) {
         let mut own = Sums::default();
         own.insert(&file.0, file.2);
         let line = own.print();

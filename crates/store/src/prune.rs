@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::Path;
 
 use crate::Listing;
+use crate::attached;
 use crate::error::Error;
 use crate::inventory::{self, ListedImage};
 use crate::transaction::Transaction;
@@ -86,7 +87,11 @@ pub(crate) fn remove(
         return Ok(chosen);
     }
     let names: BTreeSet<_> = (chosen.iter())
-        .flat_map(|image| [image.file.clone(), manifest::file_name(&image.file)])
+        .flat_map(|image| {
+            let own = [image.file.clone(), manifest::file_name(&image.file)];
+            let attached = attached::of(transaction.before(), &image.file);
+            own.into_iter().chain(attached)
+        })
         .collect();
     let mut after = transaction.before().clone();
     after.retain(|name| !names.contains(name));

@@ -34,11 +34,19 @@ const NEXT_SIGNATURE: &str = ".sysext-build-next-signature.tmp";
 pub(crate) const COMMITTED: &str = ".sysext-build-committed.tmp";
 
 /// Second names of the files that a transaction replaces, until the new list is in place.
-pub(crate) const OLD: [&str; 4] = [
+pub(crate) const OLD: [&str; 12] = [
     ".sysext-build-old-image.tmp",
     ".sysext-build-old-manifest.tmp",
     ".sysext-build-old-image-sum.tmp",
     ".sysext-build-old-manifest-sum.tmp",
+    ".sysext-build-old-attached-1.tmp",
+    ".sysext-build-old-attached-2.tmp",
+    ".sysext-build-old-attached-3.tmp",
+    ".sysext-build-old-attached-4.tmp",
+    ".sysext-build-old-attached-5.tmp",
+    ".sysext-build-old-attached-6.tmp",
+    ".sysext-build-old-attached-7.tmp",
+    ".sysext-build-old-attached-8.tmp",
 ];
 
 /// What happens to a file that may be replaced.

@@ -138,12 +138,19 @@ impl Sums {
         &'a self,
         prefix: &'p str,
     ) -> impl Iterator<Item = &'a str> + use<'a, 'p> {
+        (self.beginning(prefix)).filter(|name| name.ends_with(IMAGE_SUFFIX))
+    }
+
+    /// The listed names that begin with `prefix`.
+    pub(crate) fn beginning<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+    ) -> impl Iterator<Item = &'a str> + use<'a, 'p> {
         let start = (self.entries).partition_point(|entry| entry.name.as_str() < prefix);
         let entries = self.entries.get(start..).unwrap_or_default();
         entries
             .iter()
             .take_while(move |entry| entry.name.starts_with(prefix))
-            .filter(|entry| entry.is_image())
             .map(|entry| entry.name.as_str())
     }
 

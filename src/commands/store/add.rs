@@ -81,6 +81,7 @@ fn add(
     let mut file = copy(&store, image, Links::Follow)?;
     incoming::check(image, &mut file, &manifest, report)?;
     let digest = file.2;
+    let attached = attached(&store, image, &digest)?;
     let stored = directory.join(&file.0);
     let added = store
         .add(
@@ -88,6 +89,7 @@ fn add(
                 name,
                 image: file,
                 manifest: copy(&store, &manifest_path, Links::Refuse)?,
+                attached,
                 replace: arguments.replace,
                 allow_older: arguments.allow_older,
             },
@@ -108,6 +110,27 @@ fn add(
         sha256: hex::encode(digest),
         added,
     })
+}
+
+/// Copies what else is beside an image and belongs to it, which must be about this image.
+fn attached(
+    store: &Store,
+    image: &Path,
+    digest: &[u8; 32],
+) -> Result<Vec<(String, Temporary, [u8; 32])>> {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".raw").unwrap_or(&name);
+    let mut found = Vec::new();
+    for suffix in store::ATTACHED {
+        let path = image.with_file_name(format!("{stem}{suffix}"));
+        if path.symlink_metadata().is_err() {
+            continue;
+        }
+        let mut file = copy(store, &path, Links::Refuse)?;
+        incoming::check_attached(&path, &mut file.1, digest)?;
+        found.push(file);
+    }
+    Ok(found)
 }
 
 /// Copies a file into the store, without a name as yet; returns what a publication wants of it.

@@ -1,11 +1,15 @@
 //! What an image from elsewhere must be to come into a store, by whichever verb.
 
-use std::io::Read;
+use std::io::{self, Read, Seek as _};
 use std::path::Path;
 
 use anyhow::anyhow;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use image::squashfs::Image;
 use manifest::Summary;
+use memchr::memmem;
+use serde_json::Value;
 use store::{Added, Severity, Temporary, kinds};
 
 use super::verify::look_inside;
@@ -13,6 +17,9 @@ use crate::check::shadow;
 use crate::inspected;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result};
+
+/// Most bytes of a file that belongs to an image, besides its manifest.
+const MAX_ATTACHED: u64 = 64 << 20;
 
 /// Reads the manifest of an image that is about to come; `path` is where it is from.
 pub fn manifest(file: impl Read, path: &Path) -> Result<Summary> {
@@ -31,6 +38,35 @@ pub fn check(
 ) -> Result<()> {
     check_attributes(path, &mut copy.1)?;
     check_inside(path, copy, manifest, report)
+}
+
+/// Refuses a file beside an image that does not name its digest: it is about another. `path` is where
+/// it is from.
+pub fn check_attached(path: &Path, file: &mut Temporary, image: &[u8; 32]) -> Result<()> {
+    let failed = |error: io::Error| Failure::io(format!("reading {}", path.display()), error);
+    file.rewind().map_err(failed)?;
+    let mut bytes = Vec::new();
+    (file.take(MAX_ATTACHED + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if length > MAX_ATTACHED {
+        let text = anyhow!("{} has more than {MAX_ATTACHED} bytes", path.display());
+        return Err(Failure::refused(text));
+    }
+    let document: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::refused(anyhow!("{} is not JSON: {error}", path.display())))?;
+    // What is signed is in base64.
+    let payload = (document
+        .pointer("/dsseEnvelope/payload")
+        .and_then(Value::as_str))
+    .and_then(|text| BASE64_STANDARD.decode(text).ok());
+    let digest = hex::encode(image);
+    if memmem::find(payload.as_ref().unwrap_or(&bytes), digest.as_bytes()).is_none() {
+        let text = anyhow!("{} is not about the image next to it", path.display());
+        return Err(
+            Failure::refused(text).hint("remove it, or make it again: sysext-build sbom IMAGE")
+        );
+    }
+    Ok(())
 }
 
 /// Returns what became of an image, in a word.

@@ -332,8 +332,12 @@ impl<'a> Transfer<'a> {
     }
 
     fn copy(&mut self, report: &Report) -> Result<Vec<DirectoryRow>> {
-        let count: usize = self.loads.values().map(|load| load.coming.len()).sum();
-        allow_open_files(count)?;
+        let coming = self.loads.values().flat_map(|load| load.coming.values());
+        let files = coming.map(|(at, image)| {
+            let list = self.sources.get(*at).map(|source| &source.list);
+            2 + list.map_or(0, |list| list.attached(&image.file).len())
+        });
+        allow_open_files(files.sum())?;
         let mut ready = Vec::new();
         for (below, load) in std::mem::take(&mut self.loads) {
             if load.list.is_none() && load.coming.is_empty() && load.taken_back.is_empty() {
@@ -380,6 +384,9 @@ impl<'a> Transfer<'a> {
         let mut file = copy(&image.file)?;
         let beside = manifest::file_name(&image.file);
         let mut manifest_file = copy(&beside)?;
+        let attached = (source.list.attached(&image.file).iter())
+            .map(|name| copy(name))
+            .collect::<Result<_>>()?;
         let path = source.path.join(&beside);
         let rewound = std::io::Seek::rewind(&mut manifest_file.1);
         rewound.map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
@@ -389,6 +396,7 @@ impl<'a> Transfer<'a> {
             name: manifest.config.name.clone(),
             image: file,
             manifest: manifest_file,
+            attached,
             replace: false,
             allow_older: self.arguments.allow_older,
         })
@@ -403,10 +411,10 @@ fn at(target: &Path, below: &Path) -> PathBuf {
     }
 }
 
-/// Files without names stay open until they get them: two for each image.
-fn allow_open_files(images: usize) -> Result<()> {
-    let images = u64::try_from(images).unwrap_or(u64::MAX);
-    let wanted = images.saturating_mul(2).saturating_add(OTHER_OPEN_FILES);
+/// Files without names stay open until they get them: an image, its manifest and what else belongs to it.
+fn allow_open_files(files: usize) -> Result<()> {
+    let files = u64::try_from(files).unwrap_or(u64::MAX);
+    let wanted = files.saturating_add(OTHER_OPEN_FILES);
     let limit = getrlimit(Resource::Nofile);
     let is_enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= wanted);
     if is_enough(limit.current) {
@@ -414,7 +422,7 @@ fn allow_open_files(images: usize) -> Result<()> {
     }
     if !is_enough(limit.maximum) {
         let text = anyhow!(
-            "{images} images at once need {wanted} open files, and the limit is {}",
+            "{files} files at once need {wanted} open files, and the limit is {}",
             limit.maximum.unwrap_or_default()
         );
         return Err(Failure::refused(text)

@@ -167,6 +167,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         drop: added(below.drop, above.drop),
         etc: added(below.etc, above.etc),
         opt: above.opt.or(below.opt),
+        sbom: added(below.sbom, above.sbom),
     }
 }
 

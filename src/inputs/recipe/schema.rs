@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::keys::{Key, Kind, OF_THE_WHOLE, keys};
 use crate::alive::places::Treatment;
 use crate::cli::OptPlace;
+use crate::cli::sbom::BillForm;
 use crate::findings::{FINDINGS, Severity};
 use crate::plan::filter::{Default as State, RULES};
 use crate::plan::matching::Matching;
@@ -66,6 +67,7 @@ fn of(key: &Key) -> Value {
         }
         (_, "match") => by_name::<Matching>(),
         (_, "format") => by_name::<Format>(),
+        (_, "sbom") => json!({"type": "array", "items": by_name::<BillForm>()}),
         (_, "keep") => {
             let rules = RULES
                 .iter()

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use clap::{Parser as _, ValueEnum as _};
+use clap::{Parser as _, ValueEnum};
 
 use super::file::{self, Origin, is_labelling};
 use super::keys::{Key, keys};
@@ -175,6 +175,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         drop,
         etc,
         opt,
+        sbom,
     } = image;
     let mut said = Vec::new();
     for (name, path) in [
@@ -197,8 +198,8 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         Numbering::None => "none".to_owned(),
         Numbering::Given(number) => number.to_string(),
     });
-    let matching = matching.and_then(|one| Some(one.to_possible_value()?.get_name().to_owned()));
-    let format = format.and_then(|one| Some(one.to_possible_value()?.get_name().to_owned()));
+    let matching = matching.as_ref().and_then(named);
+    let format = format.as_ref().and_then(named);
     for (key, value) in [
         ("name", name),
         ("version", image_version),
@@ -225,6 +226,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         .iter()
         .map(|path| as_text(&place.seen(path)))
         .collect::<Result<_>>()?;
+    let sbom: Vec<_> = sbom.iter().filter_map(named).collect();
     for (key, list) in [
         ("start", start),
         ("base-install", base_install),
@@ -234,6 +236,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         ("with", &with),
         ("keep", keep),
         ("drop", drop),
+        ("sbom", &sbom),
     ] {
         said.push((key, Value::List(list.clone())));
     }
@@ -242,6 +245,11 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
     }
     said.extend(opt.map(|opt| ("opt", Value::Text(opt.name().to_owned()))));
     Ok(said)
+}
+
+/// Returns what the command line calls a value.
+fn named(value: &impl ValueEnum) -> Option<String> {
+    Some(value.to_possible_value()?.get_name().to_owned())
 }
 
 /// Adds an empty line, and what a key means.

@@ -32,6 +32,7 @@ fn publication(store: &Store, version: &str) -> Publication {
             format!("{stem}.manifest.gz"),
             &manifest(version),
         ),
+        attached: Vec::new(),
         replace: false,
         allow_older: false,
     }

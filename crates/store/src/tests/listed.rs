@@ -21,6 +21,7 @@ fn try_to_add(store: &Store, version: u32) -> Result<Added, Error> {
         name: "a".to_owned(),
         image: filled(temporary(), image, format!("image {version}").as_bytes()),
         manifest: filled(temporary(), manifest, &gzip(json.as_bytes())),
+        attached: Vec::new(),
         replace: false,
         allow_older: false,
     };

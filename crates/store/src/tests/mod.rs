@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, in directories below the system's temporary one.
 
 mod archive;
+mod attached;
 mod bounds;
 mod failure;
 mod join;
@@ -436,6 +437,7 @@ fn temporaries_with_a_name_do_the_same() {
         name: "a".to_owned(),
         image: filled(named(), "a-1.raw".to_owned(), bytes),
         manifest: filled(named(), "a-1.manifest.gz".to_owned(), &manifest("a")),
+        attached: Vec::new(),
         replace,
         allow_older: false,
     };

@@ -19,6 +19,7 @@ fn add(store: &Store, version: &str, evr: &str, arch: &str, older: bool) -> Resu
             format!("{stem}.manifest.gz"),
             &gzip(json.as_bytes()),
         ),
+        attached: Vec::new(),
         replace: false,
         allow_older: older,
     };

@@ -25,6 +25,7 @@ fn add(store: &Store, version: &str, evr: &str) {
         name: "a".to_owned(),
         image: filled(temporary(), format!("{stem}.raw"), version.as_bytes()),
         manifest: filled(temporary(), format!("{stem}.manifest.gz"), &json),
+        attached: Vec::new(),
         replace: false,
         allow_older: true,
     };

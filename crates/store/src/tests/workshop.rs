@@ -99,6 +99,7 @@ pub(crate) fn publication(
         name: name.to_owned(),
         image: filled(temporary(), format!("{stem}.raw"), bytes),
         manifest: filled(temporary(), format!("{stem}.manifest.gz"), &manifest(name)),
+        attached: Vec::new(),
         replace,
         allow_older: false,
     }

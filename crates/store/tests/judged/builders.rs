@@ -65,6 +65,7 @@ fn add(store: &Store, name: &str, version: usize, size: usize, signed: bool) -> 
         name: name.to_owned(),
         image: (format!("{stem}.raw"), file, sha256(&bytes)),
         manifest: (format!("{stem}.manifest.gz"), list, sha256(&json)),
+        attached: Vec::new(),
         replace: false,
         allow_older: false,
     };

@@ -9,6 +9,7 @@ use super::file::Origin;
 use super::keys::OWN;
 use super::layers::Layers;
 use super::*;
+use crate::cli::sbom::BillForm;
 use crate::cli::{Cli, OptPlace, Verb};
 use crate::plan::matching::Matching;
 use crate::publish::disk::Format;
@@ -83,6 +84,7 @@ fn every_key() {
         drop = ["drop-docs", "drop-man"]
         etc = [{ as = "drop" }, { path = "/etc/x=y", as = "factory" }]
         opt = "usr"
+        sbom = ["cyclonedx"]
         lock = "../x.lock"
         [[allow]]
         finding = "shadows-base"
@@ -145,6 +147,7 @@ fn every_key() {
                 .map(|said| said.parse().unwrap())
                 .into(),
             opt: Some(OptPlace::Usr),
+            sbom: vec![BillForm::Cyclonedx],
             lock: Some("dir/../x.lock".into()),
         },
         ..BuildArguments::default()
@@ -201,6 +204,7 @@ fn every_key_is_known_and_explained() {
             ("drop", "list of strings"),
             ("etc", "string or list of tables"),
             ("opt", "string"),
+            ("sbom", "list of strings"),
         ]
     );
     // The option that a key is explained by is its own.
@@ -309,7 +313,7 @@ fn what_makes_no_sense() {
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
              arch, scope, selinux, start, preset, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
-             with, compression, format, block-size, keep, drop, etc, opt",
+             with, compression, format, block-size, keep, drop, etc, opt, sbom",
         ),
         (
             "packages = \"strace\"",
@@ -517,7 +521,7 @@ fn what_is_written_is_read() {
          --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --preset --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
          --module m:1 --recommends --match auto --with /w --compression xz --format ddi --block-size 64K \
-         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop --opt usr",
+         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop --opt usr --sbom spdx",
     );
     let text = written::text(&all, &path, "").unwrap();
     let read = recipe(&text).unwrap();
