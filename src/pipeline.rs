@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::{Mutex, MutexGuard};
 
+use anyhow::anyhow;
 use files::Links;
 use image::Section;
 use linkage::Linkage;
+use rpm_input::Package;
 use sha2::{Digest as _, Sha256};
 use store::Temporary;
 
@@ -23,9 +25,9 @@ use crate::inputs::Inputs;
 use crate::inspected;
 use crate::once::Once;
 use crate::pack::modules::{self, Modules};
-use crate::pack::{Hands, Packed, ReadBack, texts};
+use crate::pack::{Hands, Late, Packed, ReadBack, texts};
+use crate::packages::Selection;
 use crate::packages::repository::Opened;
-use crate::packages::{Chosen, Selection};
 use crate::parallel::locked;
 use crate::plan::{Planned, compose};
 use crate::publish::disk::Prover;
@@ -170,7 +172,7 @@ impl<'a> Making<'a> {
             Step::Keep(kept) => {
                 // A header alone does not show that a package is the one that the metadata list.
                 if !inputs.dry_run && selection.lists_others(&kept.packages) {
-                    selection.complete(&inputs.packages, report)?;
+                    selection.complete(&|_| true, &inputs.packages, report)?;
                 }
                 self.judge_kept(&kept, under, &selection, &mut planned, said)?;
                 (Some(self.keep(&kept, &planned)?), Vec::new())
@@ -382,13 +384,20 @@ impl<'a> Making<'a> {
     fn pack(
         self,
         planned: &mut Planned,
-        chosen: &mut [Chosen],
+        selection: &mut Selection,
         output: Temporary,
     ) -> Result<Packed> {
         let (inputs, report, hands) = (self.inputs, self.report(), &self.run.hands);
+        let (chosen, rest) = selection.split();
+        // What is in the cache after all not whole comes from the package.
+        let late = |one: (usize, &Package)| match rest {
+            Some(rest) => rest.fetch_one(one, &inputs.packages, report),
+            None => Err(Failure::refused(anyhow!("{} is not here", one.1.nevra))),
+        };
+        let packages = (chosen, &late as &Late<'_>);
         if inputs.proving.is_none() {
             let output = (output, None, hands);
-            return pack::image(planned, chosen, &inputs.packing, output, report);
+            return pack::image(planned, packages, &inputs.packing, output, report);
         }
         let Some(prover) = &self.run.prover else {
             return Err(Failure::usage("--format ddi: nothing says what proves it"));
@@ -397,7 +406,7 @@ impl<'a> Making<'a> {
         let architecture = planned.identity.architecture;
         let around = publish::disk::around(architecture, planned.built_from.as_ref(), &prove)?;
         let output = (output, Some(&around), hands);
-        let packed = pack::image(planned, chosen, &inputs.packing, output, report)?;
+        let packed = pack::image(planned, packages, &inputs.packing, output, report)?;
         let root = packed.root.as_ref().map(verity::signed_text);
         let root = root.unwrap_or_default();
         report.stage("verity", &format!("root hash {root}, {}", prover.words()));
@@ -414,12 +423,12 @@ impl<'a> Making<'a> {
         said: usize,
     ) -> Result<Stored> {
         let (inputs, report) = (self.inputs, self.report());
-        selection.complete(&inputs.packages, report)?;
+        let needed = pack::needed(&planned.plan, &selection.chosen, &inputs.packing)?;
+        selection.complete(&|number| needed[number], &inputs.packages, report)?;
         self.run.make_directory(&inputs.destination.output)?;
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
-        let chosen = &mut selection.chosen;
         self.turn.pack();
-        let mut packed = self.pack(planned, chosen, directory.temporary()?)?;
+        let mut packed = self.pack(planned, selection, directory.temporary()?)?;
         self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,

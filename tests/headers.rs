@@ -213,6 +213,74 @@ fn nights_on_which_nothing_has_changed_read_no_payload() {
     assert_eq!(site.images().len(), 2);
 }
 
+/// An image that is built again fetches no package whose contents were all compressed before, unless
+/// those turn out to be damaged.
+#[test]
+fn what_was_compressed_before_is_not_fetched_again() {
+    let site = Site::new();
+    let overlay = site.desk.scratch.join("overlay");
+    fs::create_dir_all(overlay.join("usr/share")).unwrap();
+    let argument = overlay.display().to_string();
+    let store = site.desk.scratch.join("store").display().to_string();
+    let copy = site.desk.scratch.join("copy").display().to_string();
+    // Builds with a changed overlay, once the files of packages are gone from the cache.
+    let night = |what: &str, cache: &str| {
+        let packages = site.cache().join("packages");
+        if packages.exists() {
+            fs::remove_dir_all(packages).unwrap();
+        }
+        // It has no content that could share a block with others.
+        let link = overlay.join("usr/share/more");
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(what, link).unwrap();
+        site.requests();
+        let auto = ["--build-number", "auto", "--overlay", &argument];
+        site.succeeds(what, &[&auto[..], &["--block-cache", cache]].concat());
+        site.requests()
+    };
+    let list = format!("{LIST} 304");
+    let all = [path(NOARCH), path(ZSTD), list.clone()];
+    night("first", "64M");
+    assert_eq!(night("second", "64M"), std::slice::from_ref(&list));
+    assert_eq!(night("second", "64M"), std::slice::from_ref(&list));
+    assert_eq!(site.images().len(), 2);
+    let blocks = site.cache().join("blocks");
+    let damage = || {
+        for name in names(&blocks) {
+            let mut bytes = fs::read(blocks.join(&name)).unwrap();
+            bytes[9] ^= 1;
+            fs::write(blocks.join(name), bytes).unwrap();
+        }
+    };
+    fs::create_dir(&copy).unwrap();
+    for name in names(store.as_ref()) {
+        fs::copy(format!("{store}/{name}"), format!("{copy}/{name}")).unwrap();
+    }
+    damage();
+    assert_eq!(night("third", "64M"), all);
+    // The same without a cache of blocks.
+    let of_damaged = site.images();
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(&copy, &store).unwrap();
+    assert_eq!(night("third", "0"), all);
+    assert_eq!(site.images(), of_damaged);
+    // Where metadata list another file with the same header, it is that one that counts.
+    let before = fs::read(fixture(NOARCH)).unwrap();
+    let now = [&before[..], b"more"].concat();
+    let sha256 = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    site.relist(&|text| {
+        let text = text.replace(&sha256(&before), &sha256(&now));
+        text.replace(
+            &format!("package=\"{}\"", before.len()),
+            &format!("package=\"{}\"", now.len()),
+        )
+    });
+    site.server.put(&path(NOARCH), &now);
+    let auto = ["--build-number", "auto", "--block-cache", "64M"];
+    let said = text(&site.run(&auto).stderr);
+    assert!(said.contains("payload is damaged"), "{said}");
+}
+
 /// Whatever a server sends instead of a header, the plan is the same, and so is the image.
 #[test]
 fn servers_that_send_something_else() {

@@ -61,7 +61,12 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
         kept: Option<&'a KeptBlocks>,
         progress: &'a mut dyn FnMut(u64),
     ) -> Self {
-        let order = |source: &Source<'_>| kept.and_then(|kept| kept.order(source.package));
+        let order = |source: &Source<'_>| {
+            let order = kept.and_then(|kept| kept.order(source.package))?;
+            // It may be that of another file than metadata list now.
+            let is_listed = |listed: [u8; 32]| listed == order.sha256;
+            source.sha256.is_none_or(is_listed).then_some(order)
+        };
         Self {
             packer,
             facts: Facts::default(),
@@ -120,7 +125,7 @@ impl<'a, W: io::Write + io::Seek + Send + 'static> Intake<'a, W> {
     }
 
     /// Foretells what needs to be read of each package.
-    fn wanted(&self) -> Vec<Wanted> {
+    pub fn wanted(&self) -> Vec<Wanted> {
         let plan = self.plan;
         let whole = |package: usize| Wanted::Files(plan.contents[package].clone());
         let Some(kept) = self.kept else {

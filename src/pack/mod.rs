@@ -25,12 +25,12 @@ pub mod unpack;
 pub mod written;
 
 use std::collections::BTreeMap;
-use std::io::{self, SeekFrom};
-use std::path::Path;
+use std::io::{self, Cursor, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::linkage::Linkage;
-use image::squashfs::{Busy, Compressor, Image, Options, Packer, Spent, Summary};
+use image::squashfs::{Busy, Compressor, Image, Options, Packer, Spent, Summary, Workers};
 use image::{Content, ContentId, Tree, Visit};
 use rpm_input::Files;
 use store::Temporary;
@@ -44,7 +44,8 @@ use crate::pack::kept::KeptBlocks;
 use crate::pack::modules::Modules;
 pub use crate::pack::output::{Around, Output};
 pub use crate::pack::read_back::ReadBack;
-use crate::pack::reader::Source;
+pub use crate::pack::reader::Late;
+use crate::pack::reader::{Source, Wanted};
 use crate::pack::written::Written;
 use crate::packages::Chosen;
 use crate::plan::Planned;
@@ -101,18 +102,12 @@ pub struct Packed {
 /// memory as the rest.
 pub fn image(
     planned: &mut Planned,
-    chosen: &mut [Chosen],
+    (chosen, late): (&mut [Chosen], &Late<'_>),
     packing: &Packing,
     (output, around, hands): (Temporary, Option<&Around<'_>>, &Hands),
     report: &Report,
 ) -> Result<Packed> {
-    let sources: Vec<_> = (chosen.iter())
-        .map(|one| Source {
-            package: &one.package,
-            file: &one.file,
-            sha256: one.sha256,
-        })
-        .collect();
+    let sources = sources(chosen, late);
     // Whatever is wrong with what is kept, the image can be made without it.
     let opened = packing
         .kept
@@ -182,6 +177,45 @@ pub fn image(
         ),
     );
     Ok(packed)
+}
+
+/// Says of each package whether something of it is needed to pack what was planned that was not
+/// compressed before, as far as that can be said without a look at what is kept.
+pub fn needed(plan: &Plan, chosen: &[Chosen], packing: &Packing) -> Result<Vec<bool>> {
+    let opened = packing
+        .kept
+        .as_ref()
+        .map(|settings| KeptBlocks::open(settings, packing));
+    let (Some(Ok(Some(kept))), false) = (opened, relocated::reads_all(plan)) else {
+        return Ok(vec![true; chosen.len()]);
+    };
+    let options = Options {
+        compressor: packing.compressor,
+        block_size: packing.block_size,
+        workers: Workers::new(1),
+        mkfs_time: 0,
+    };
+    // Nothing is written to it.
+    let packer = Packer::new(Cursor::new(Vec::new()), &options).map_err(packer_failure)?;
+    let late: &Late<'_> = &|_| Ok(PathBuf::new());
+    let (sources, mut progress) = (sources(chosen, late), |_| ());
+    let intake = Intake::new(packer, plan, &sources, Some(&kept), &mut progress);
+    let wanted = intake.wanted();
+    Ok((wanted.iter().zip(chosen))
+        // Only where metadata list it, what the file is need not be looked up.
+        .map(|(wanted, one)| *wanted != Wanted::Digest || one.sha256.is_none())
+        .collect())
+}
+
+fn sources<'a>(chosen: &'a [Chosen], late: &'a Late<'a>) -> Vec<Source<'a>> {
+    let chosen = chosen.iter().enumerate();
+    let source = |(number, one): (usize, &'a Chosen)| Source {
+        package: &one.package,
+        file: &one.file,
+        sha256: one.sha256,
+        late: (!one.is_here).then_some((number, late)),
+    };
+    chosen.map(source).collect()
 }
 
 /// Reads the contents of an image that its plan names otherwise than by their SHA-256, and returns

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Scope;
@@ -29,16 +29,22 @@ pub struct Source<'a> {
     pub package: &'a Package,
     /// The RPM file.
     pub file: &'a Path,
-    /// SHA-256 of the file, if it was hashed before in this run.
+    /// SHA-256 of the file, as metadata list it. Either the file was found to be that one, or nothing
+    /// of it is read before it is.
     pub sha256: Option<[u8; 32]>,
+    /// What fetches the file, by the number of the package, if it is not here yet.
+    pub late: Option<(usize, &'a Late<'a>)>,
 }
+
+/// Fetches the file of a package, of which it is given the number, and returns where it is.
+pub type Late<'a> = dyn Fn((usize, &Package)) -> Result<PathBuf> + Sync + 'a;
 
 /// What is wanted of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The contents of the files of which it holds.
     Files(Vec<bool>),
-    /// No content: its file is hashed alone, unless that was done.
+    /// No content: what its file is, is known or is to be.
     Digest,
 }
 
@@ -224,8 +230,8 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Hashes the file of a package, unless that was done. A file that has changed since then brings
-/// nothing: of this one, no content is read.
+/// Returns the SHA-256 of the file of a package of which nothing else is wanted: hashed, unless
+/// metadata say it.
 fn hash(source: &Source<'_>) -> Result<Order> {
     let sha256 = match source.sha256 {
         Some(known) => known,
@@ -242,7 +248,11 @@ fn hash(source: &Source<'_>) -> Result<Order> {
 }
 
 fn open<'a>(source: &Source<'a>) -> Result<Payload<'a, File>> {
-    let file = rpm_input::open(source.file).map_err(package_failure)?;
+    let file = match source.late {
+        Some((number, fetch)) => rpm_input::open(&fetch((number, source.package))?),
+        None => rpm_input::open(source.file),
+    };
+    let file = file.map_err(package_failure)?;
     Payload::open(file, source.package).map_err(package_failure)
 }
 
@@ -365,7 +375,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_hashed_once_in_a_run() {
+    fn a_file_that_metadata_list_is_not_hashed_again() {
         let package = Package::named(Nevra {
             name: "a".to_owned(),
             epoch: None,
@@ -379,6 +389,7 @@ mod tests {
                 package: &package,
                 file,
                 sha256,
+                late: None,
             });
             reader.digest()
         };

@@ -71,6 +71,11 @@ const BEFORE: &[u8] = b" \t\r\n\0'\"`=:;,([{<>|&-+@!";
 /// What a name goes on with.
 const GOES_ON: &[u8] = b"_-.+%\\@~";
 
+/// Says whether all contents are looked through for names that have moved.
+pub fn reads_all(plan: &Plan) -> bool {
+    !Names::of(plan).0.is_empty()
+}
+
 /// Changes the texts of a plan that name what was moved out of `/opt`, and says which other files do.
 pub fn rewrite(plan: &mut Plan, sources: &[Source<'_>]) -> Result<Vec<Finding>> {
     let names = Names::of(plan);

@@ -18,8 +18,10 @@ pub struct Chosen {
     pub reason: Reason,
     /// From where it comes.
     pub origin: Origin,
-    /// SHA-256 of the file, if this run found it to be the one that metadata list.
+    /// SHA-256 of the file, as metadata list it.
     pub sha256: Option<[u8; 32]>,
+    /// The file is here, and is the one that metadata list, if there are any.
+    pub is_here: bool,
 }
 
 /// From where a package comes.

@@ -924,6 +924,7 @@ mod tests {
                     listed,
                 },
                 sha256: None,
+                is_here: true,
             };
             let locked = Locked {
                 nevra: "clash-one-1-1.noarch".to_owned(),

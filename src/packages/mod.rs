@@ -33,6 +33,7 @@ use rpm_input::Package;
 
 pub use chosen::{Chosen, Origin};
 use manifest::{Reason, ReliedOn};
+pub use rest::Rest;
 pub use settings::{Settings, main_first};
 
 use crate::base::{Base, Named};
@@ -41,7 +42,6 @@ use crate::packages::choose::{Provided, Question, choose, judge};
 use crate::packages::lock::{Lock, Locking};
 use crate::packages::offer::Offer;
 use crate::packages::repository::Opened;
-use crate::packages::rest::Rest;
 use crate::packages::trust::Trust;
 use crate::report::Report;
 use crate::timings::Stage;
@@ -74,12 +74,23 @@ impl Selection {
         packages(&self.chosen)
     }
 
-    /// Fetches what was not needed for a plan, and checks that the packages are those that were planned.
-    pub fn complete(&mut self, settings: &Settings, report: &Report) -> Result<()> {
-        match self.rest.take() {
-            Some(rest) => rest.fetch(&mut self.chosen, settings, report),
+    /// Fetches what was not needed for a plan, of the packages that are `needed` by their numbers, and
+    /// checks that they are those that were planned.
+    pub fn complete(
+        &mut self,
+        needed: &dyn Fn(usize) -> bool,
+        settings: &Settings,
+        report: &Report,
+    ) -> Result<()> {
+        match &self.rest {
+            Some(rest) => rest.fetch(&mut self.chosen, needed, settings, report),
             None => Ok(()),
         }
+    }
+
+    /// Returns the packages, and what fetches those that turn out to be needed after all.
+    pub fn split(&mut self) -> (&mut [Chosen], Option<&Rest>) {
+        (&mut self.chosen, self.rest.as_ref())
     }
 
     /// Says whether repositories list other files for packages than those with these SHA-256, as far as
@@ -175,6 +186,7 @@ fn as_named(named: Vec<(PathBuf, Package)>, trust: &Trust, base: &Base) -> Resul
         reason: Reason::Requested,
         origin: Origin::default(),
         sha256: None,
+        is_here: true,
     });
     let chosen: Vec<_> = chosen.collect();
     let packages = packages(&chosen);

@@ -216,8 +216,8 @@ impl<'a> Offer<'a> {
                     repository: repository.map(|one| one.name.clone()),
                     listed: repository.and_then(|one| one.listed(number.index)),
                 },
-                sha256: (repository.filter(|_| extent == Extent::Whole))
-                    .and_then(|one| one.sha256(number.index)),
+                sha256: repository.and_then(|one| one.sha256(number.index)),
+                is_here: repository.is_none() || extent == Extent::Whole,
             });
         }
         self.say_added(lines, names_all);

@@ -1,13 +1,15 @@
-//! What is left of packages that a plan was made of: everything but their headers. A plan never
-//! becomes an image before it is here.
+//! What is left of packages that a plan was made of: everything but their headers. Whatever of it
+//! enters an image is checked against the metadata first.
+
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 use resolve::Available;
+use rpm_input::Package;
 
 use crate::packages::chosen::Chosen;
 use crate::packages::repository::{self, Downloads, Extent, Repository};
 use crate::packages::settings::Settings;
-use crate::packages::start::Start;
 use crate::report::Report;
 use crate::timings::Stage;
 use crate::words::failure::{Failure, Result};
@@ -34,30 +36,75 @@ impl Rest {
         self.repositories.get(one.repository)?.sha256(one.index)
     }
 
-    /// Fetches the packages whole, and checks that they are those that the plan was made of.
-    pub fn fetch(&self, chosen: &mut [Chosen], settings: &Settings, report: &Report) -> Result<()> {
+    /// Fetches the packages whole that are `needed` by their numbers and not here yet, and checks that
+    /// they are those that the plan was made of.
+    pub fn fetch(
+        &self,
+        chosen: &mut [Chosen],
+        needed: &dyn Fn(usize) -> bool,
+        settings: &Settings,
+        report: &Report,
+    ) -> Result<()> {
+        let is_wanted = |number: usize| needed(number) && !chosen[number].is_here;
+        let (numbers, available): (Vec<_>, Vec<_>) = (self.packages.iter())
+            .filter(|(number, _)| is_wanted(*number))
+            .copied()
+            .unzip();
+        let whole = self.whole(&available, settings, report)?;
+        for (number, (file, package)) in numbers.into_iter().zip(whole) {
+            let one = &mut chosen[number];
+            is_planned(&one.package, &package)?;
+            (one.file, one.package, one.is_here) = (file, package, true);
+        }
+        Ok(())
+    }
+
+    /// Fetches one package that was planned, by its number, and returns where its file is.
+    pub fn fetch_one(
+        &self,
+        (number, planned): (usize, &Package),
+        settings: &Settings,
+        report: &Report,
+    ) -> Result<PathBuf> {
+        let one = self.packages.iter().find(|(other, _)| *other == number);
+        let available = one.map(|(_, available)| *available);
+        let whole = self.whole(available.as_slice(), settings, report)?;
+        let Some((file, package)) = whole.into_iter().next() else {
+            let lost = anyhow!("{}: no repository is known to have it", planned.nevra);
+            return Err(Failure::refused(lost));
+        };
+        is_planned(planned, &package)?;
+        Ok(file)
+    }
+
+    fn whole(
+        &self,
+        available: &[Available],
+        settings: &Settings,
+        report: &Report,
+    ) -> Result<Vec<(PathBuf, Package)>> {
         let downloads = Downloads::new(&settings.downloads)?;
-        let available: Vec<_> = self.packages.iter().map(|(_, one)| *one).collect();
         let repositories = &self.repositories;
         let retrieved = report.timed(Stage::Packages, || {
             // Signatures are of headers, which the plan has looked at.
             let extent = Extent::Whole;
-            repository::retrieve(repositories, &available, extent, None, &downloads, report)
+            repository::retrieve(repositories, available, extent, None, &downloads, report)
         })?;
-        for ((number, available), whole) in self.packages.iter().zip(retrieved) {
-            let (Some(one), Start::File(file)) = (chosen.get_mut(*number), whole.start) else {
-                continue;
-            };
-            if one.package.fingerprint() != whole.package.fingerprint() {
-                let text = "the plan was made from another header than its file has";
-                return Err(Failure::refused(anyhow!("{}: {text}", one.package.nevra)).hint(
-                    "run it again: the next plan is made from what has now been fetched. If the \
-                     same happens with an empty cache, do not trust the server",
-                ));
-            }
-            (one.file, one.package) = (file, whole.package);
-            one.sha256 = self.sha256(*available);
-        }
-        Ok(())
+        let whole = retrieved.into_iter();
+        Ok(whole
+            .map(|one| (one.start.path().to_owned(), one.package))
+            .collect())
     }
+}
+
+/// Fails for a package with another header than the plan was made of.
+fn is_planned(planned: &Package, found: &Package) -> Result<()> {
+    if planned.fingerprint() == found.fingerprint() {
+        return Ok(());
+    }
+    let text = "the plan was made from another header than its file has";
+    Err(Failure::refused(anyhow!("{}: {text}", planned.nevra)).hint(
+        "run it again: the next plan is made from what has now been fetched. If the same happens \
+             with an empty cache, do not trust the server",
+    ))
 }
