@@ -3,6 +3,7 @@
 //! The image has what a daemon has on its host: an account, files in `/etc` and `/var`, a service and
 //! a socket. Each test takes a minute, most of it without a processor that virtualizes.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,10 @@ use std::process::Command;
 use judges::{Need, cached, programs};
 
 use crate::base::{base, system_package};
-use crate::client::{TRIXIE, scripts};
-use crate::workshop::{Scratch, packaged, program, text};
+use crate::client::{SID, TRIXIE, scripts};
+use crate::disks::{DEFERRED, Desk, SIGNED};
+use crate::verdicts::policies::base_with;
+use crate::workshop::{self, Scratch, json, packaged, program, text};
 
 /// What boots a system: `tests/clients/boot.sh`.
 const BOOTS: Need = programs!(
@@ -21,7 +24,8 @@ const BOOTS: Need = programs!(
     "kmod",
     "qemu-system-x86_64",
     "rpm",
-    "rpmbuild"
+    "rpmbuild",
+    "veritysetup"
 );
 /// The kernel that it boots.
 const KERNEL: Need = cached("kernel");
@@ -135,10 +139,15 @@ fn boot(scratch: &Scratch, image: &Path, path: &str, checks: &str) -> String {
     let merging = "systemd-sysext.service";
     let unit = Path::new("/usr/lib/systemd/system").join(merging);
     symlink(unit, wants.join(merging)).unwrap();
-    fs::write(over.join("checks"), format!("#!/bin/sh\n{LOOK}{checks}")).unwrap();
+    boot_tree(&TRIXIE.path(), &over, &format!("{LOOK}{checks}"))
+}
+
+/// Boots a tree with these files over it, and returns what `checks` says there.
+fn boot_tree(tree: &Path, over: &Path, checks: &str) -> String {
+    fs::write(over.join("checks"), format!("#!/bin/sh\n{checks}")).unwrap();
     fs::set_permissions(over.join("checks"), fs::Permissions::from_mode(0o755)).unwrap();
     let outcome = Command::new(scripts().join("boot.sh"))
-        .args([&TRIXIE.path(), &over])
+        .args([tree, over])
         .output()
         .unwrap();
     let said = text(&outcome.stdout);
@@ -184,5 +193,107 @@ fn what_is_merged_live_is_alive_and_goes_again() {
         "/usr/lib/tmpfiles.d/sysext-beacon.conf makes 5 paths outside of /usr and /opt: /etc/beacon ...",
     ] {
         assert!(report.contains(foretold), "{report}");
+    }
+}
+
+/// What each image is that is merged on a host, and whether it is there: without a policy; with one
+/// that demands a signature, and without the certificate; with both.
+const PROVED: [(&str, [bool; 3]); 6] = [
+    ("signed", [true, false, true]),
+    ("other", [true, false, false]),
+    ("deferred", [false, false, false]),
+    ("unsigned", [true, false, false]),
+    ("bare", [true, false, false]),
+    ("tampered", [false, false, false]),
+];
+
+/// The hosts: their policies, and whether they have the certificate.
+const PROVING_HOSTS: [(&str, bool); 3] =
+    [("", false), ("root=signed", false), ("root=signed", true)];
+
+#[test(BOOTS, SID, KERNEL, judges::program("openssl"))]
+fn check_says_what_a_host_with_dm_verity_does() {
+    let desk = Desk::with_key();
+    let program = desk.path("tree/usr/bin/tool");
+    fs::write(&program, "#!/bin/sh\necho it runs\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    desk.make_key("other.pem", "other.crt");
+    let other = "--format ddi --verity-key other.pem --verity-cert other.crt";
+    for (name, options) in [
+        ("signed", SIGNED),
+        ("other", other),
+        ("deferred", DEFERRED),
+        ("unsigned", "--format ddi --verity unsigned"),
+        ("bare", ""),
+        ("tampered", SIGNED),
+    ] {
+        let image = desk.build(name, options);
+        if name == "tampered" {
+            // The time of the file system, which nothing but the hashes would notice.
+            let mut bytes = fs::read(&image).unwrap();
+            bytes[20_480 + 8] ^= 1;
+            fs::write(&image, bytes).unwrap();
+        }
+    }
+    let over = desk.path("over");
+    fs::create_dir_all(over.join("root")).unwrap();
+    fs::create_dir_all(over.join("etc/systemd")).unwrap();
+    fs::copy(desk.path("one.crt"), over.join("root/one.crt")).unwrap();
+    let mut checks = "mkdir -p /run/extensions /etc/verity.d\n".to_owned();
+    for (number, (policy, has_certificate)) in PROVING_HOSTS.iter().enumerate() {
+        let _ = writeln!(
+            checks,
+            "printf '[SysExt]\\nImagePolicy={policy}\\n' > /etc/systemd/sysext.conf"
+        );
+        if *has_certificate {
+            checks += "cp /root/one.crt /etc/verity.d/\n";
+        }
+        for (name, _) in PROVED {
+            fs::copy(desk.image(name), over.join("root").join(name)).unwrap();
+            let _ = writeln!(
+                checks,
+                "cp /root/{name} /run/extensions/tool.raw; systemd-sysext merge > /dev/null 2>&1\n\
+                 echo \"host {number} {name}: $(tool 2> /dev/null || echo nothing)\"\n\
+                 systemd-sysext unmerge > /dev/null 2>&1; rm /run/extensions/tool.raw"
+            );
+        }
+    }
+    let said = boot_tree(&SID.path(), &over, &checks);
+
+    let base = base_with(&desk.0, "262");
+    symlink("usr/bin", base.join("bin")).unwrap();
+    fs::write(base.join("usr/bin/sh"), "").unwrap();
+    fs::set_permissions(base.join("usr/bin/sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    for directory in ["etc/systemd", "etc/verity.d"] {
+        fs::create_dir_all(base.join(directory)).unwrap();
+    }
+    for (number, (policy, has_certificate)) in PROVING_HOSTS.iter().enumerate() {
+        let config = format!("[SysExt]\nImagePolicy={policy}\n");
+        fs::write(base.join("etc/systemd/sysext.conf"), config).unwrap();
+        if *has_certificate {
+            fs::copy(desk.path("one.crt"), base.join("etc/verity.d/one.crt")).unwrap();
+        }
+        for (name, expected) in PROVED {
+            let word = if expected[number] {
+                "it runs"
+            } else {
+                "nothing"
+            };
+            let line = format!("host {number} {name}: {word}\n");
+            assert!(said.contains(&line), "not {line}: {said}");
+            let mut check = workshop::program();
+            check.args([
+                "check",
+                "--json",
+                "--client",
+                "systemd-262",
+                "--arch",
+                "x86-64",
+            ]);
+            check.arg("--base").args([&base, &desk.image(name)]);
+            let answer = json(&check.output().unwrap());
+            let host = &answer["images"][0]["hosts"][0];
+            assert_eq!(host["passes"], expected[number], "{number} {name}: {host}");
+        }
     }
 }

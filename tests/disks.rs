@@ -16,7 +16,7 @@ use crate::verdicts::policies::base_with;
 use crate::workshop::{self, Scratch, json, output_of, program, text};
 
 /// A directory with a tree to make images of, a key and its certificate.
-struct Desk(Scratch);
+pub struct Desk(pub Scratch);
 
 impl Desk {
     fn new() -> Self {
@@ -30,13 +30,13 @@ impl Desk {
         Self(scratch)
     }
 
-    fn with_key() -> Self {
+    pub fn with_key() -> Self {
         let desk = Self::new();
         desk.make_key("key.pem", "one.crt");
         desk
     }
 
-    fn make_key(&self, key: &str, certificate: &str) {
+    pub fn make_key(&self, key: &str, certificate: &str) {
         self.run(&format!(
             "openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -subj /CN={certificate} -days 3650 -out {certificate}"
         ));
@@ -44,7 +44,7 @@ impl Desk {
         fs::set_permissions(self.path(key), mode).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
@@ -72,9 +72,14 @@ impl Desk {
         self.builder(store, options).output().unwrap()
     }
 
-    fn build(&self, store: &str, options: &str) -> PathBuf {
+    pub fn build(&self, store: &str, options: &str) -> PathBuf {
         let outcome = self.try_build(store, options);
         assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        self.image(store)
+    }
+
+    /// Returns where an image is that was built.
+    pub fn image(&self, store: &str) -> PathBuf {
         self.path(store).join("tool-1.x86-64.raw")
     }
 
@@ -112,7 +117,7 @@ impl Desk {
     }
 }
 
-const SIGNED: &str = "--format ddi --verity-key key.pem --verity-cert one.crt";
+pub const SIGNED: &str = "--format ddi --verity-key key.pem --verity-cert one.crt";
 const OPENSSL: Need = judges::program("openssl");
 
 /// Writes each partition of an image into a file.
@@ -289,7 +294,7 @@ fn keys_are_opened_with_their_passphrase() {
     assert!(said("shared").contains(finding));
 }
 
-const DEFERRED: &str = "--format ddi --verity defer";
+pub const DEFERRED: &str = "--format ddi --verity defer";
 
 #[test(OPENSSL, judges::program("sh"))]
 fn what_is_signed_later_is_what_is_signed_at_once() {

@@ -183,7 +183,7 @@ fn mkosi_becomes_recipes_and_nothing_is_left_out_without_a_word() {
             "mkosi.images/tools.conf",
             "not a setting of mkosi 25",
         ),
-        ("Verity=signed", "mkosi.images/tools.conf", "--sign-key"),
+        ("Verity=signed", "mkosi.images/tools.conf", "--verity-key"),
         (
             "Environment=OTHER=1",
             "mkosi.images/tools.conf",

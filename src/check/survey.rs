@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use architecture::Architecture;
-use clients::{Client, Host, Outcome, Pattern, Policy, Verdict};
+use clients::{Client, Container, Host, Outcome, Pattern, Policy, Verdict};
 use linkage::Needs;
 
 use super::demands;
@@ -18,7 +18,7 @@ use super::set::Together;
 use super::set::members::{self, Member};
 use super::verdict::Word;
 use crate::findings::{Finding, FindingKind, Waivers, kinds};
-use crate::inspected::InspectedImage;
+use crate::inspected::{InspectedImage, damage};
 use crate::words::failure::Result;
 
 /// Keys by which a base says that it was updated. An image that is ignored for them alone may
@@ -270,6 +270,12 @@ impl Survey {
                 .and_then(|target| self.architecture_of(target))
                 .map(Architecture::systemd),
         )?;
+        // What is not what its hashes say is not read, whatever else it would be.
+        if image.inside.is_some()
+            && let Some(problem) = damage(path)?
+        {
+            image.facts.container = Container::Broken(format!("is damaged: {problem}"));
+        }
         // An image by other hands has no manifest that says what its files need.
         if image.linkage.is_none()
             && let Some(inside) = &mut image.inside

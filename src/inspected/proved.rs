@@ -10,7 +10,7 @@ use image::Kind;
 use image::disk::{Partition, Protected, Proved, ProvedBy, Unproved};
 use serde::Serialize;
 
-use super::{image_failure, mounted_parts};
+use super::{image_failure, is_refusal, mounted_parts};
 use crate::words::failure::{Failure, Result};
 
 /// What was found out about a disk image.
@@ -67,6 +67,22 @@ pub fn prove(path: &Path, certificates: &[Certificate]) -> Result<Proof> {
         signature,
         signer,
     })
+}
+
+/// Says what is wrong with the bytes of a disk that has one file system and its hashes.
+pub fn damage(path: &Path) -> Result<Option<String>> {
+    let mut file = files::open(path, Links::Follow)?;
+    let Ok(parts) = Parts::of(path, &mut file) else {
+        return Ok(None);
+    };
+    match parts.partitions().prove(&mut file) {
+        // What its signature is worth is said elsewhere.
+        Ok(_) | Err(Unproved::Verity(Error::SignatureBlock(_))) => Ok(None),
+        Err(Unproved::Verity(Error::Io(error))) if !is_refusal(&error) => {
+            Err(image_failure(path, error))
+        }
+        Err(problem) => Ok(Some(problem.to_string())),
+    }
 }
 
 /// Reads all of an image, and writes a signature of its root hash into the room that there is for it.

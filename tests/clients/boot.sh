@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# boot.sh TREE OVER [SECONDS]   (with qemu-system-x86, cpio and kmod, and the kernel of trees.sh)
+# boot.sh TREE OVER [SECONDS]   (with qemu-system-x86, cpio, kmod and cryptsetup-bin, and the kernel of trees.sh)
 #   Boots a Debian of trees.sh in qemu, without KVM, with the files of the directory OVER laid over
-#   it. Once the system is up, OVER's own /checks is run there. Prints what that says, and ends as it
+#   it, and what dm-verity needs. Once the system is up, OVER's own /checks is run there. Prints what that says, and ends as it
 #   does. A system that is not done after SECONDS (600) is killed; then all that its console said is
 #   printed, and the script ends with 99.
 set -euo pipefail
@@ -14,8 +14,17 @@ trap 'rm -rf "$work"' EXIT
 # What the tree lacks to be booted: modules, who loads them, and the unit. An archive may follow another.
 mkdir -p "$work/more/modules" "$work/more/etc/systemd/system/multi-user.target.wants" "$work/more/usr/sbin"
 cp /usr/bin/kmod "$work/more/usr/sbin/insmod"
-for module in loop squashfs overlay; do modprobe --dirname "$kernel" --set-version "$release" --show-depends "$module"; done |
+for module in loop squashfs overlay dm-verity; do modprobe --dirname "$kernel" --set-version "$release" --show-depends "$module"; done |
     sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' > "$work/modules"
+# So does systemd what sets dm-verity up: the library of this machine, and those that it needs.
+triplet=usr/lib/x86_64-linux-gnu
+mkdir -p "$work/more/$triplet"
+library=$(ldconfig -p | sed -n 's/.* => \(.*libcryptsetup\.so\.12\)$/\1/p' | head -n 1)
+ldd "$library" | sed -n 's/.* => \([^ ]*\).*/\1/p' > "$work/libraries"
+echo "$library" >> "$work/libraries"
+while read -r path; do
+    [ -e "$tree/$triplet/${path##*/}" ] || cp -L "$path" "$work/more/$triplet/"
+done < "$work/libraries"
 number=100
 while read -r path; do
     cp "$path" "$work/more/modules/$number-${path##*/}"

@@ -151,8 +151,8 @@ const TOOLS: &str = "it is about mkosi's own tools and caches";
 const RUN: &str = "it is about running an image";
 const SCRIPT: &str = "no script is run; put the files that it makes into the overlay, and what it \
                       removes has no counterpart";
-const NO_DISK: &str = "the image is a SquashFS file system without partitions, verity or signature; \
-                       its digest is on the signed list: --sign-key FILE";
+const NO_DISK: &str = "the image is a bare file system; for a disk with hashes and their signature, add \
+                       format = \"ddi\", and sign with --verity-key KEY --verity-cert CERTIFICATE";
 
 /// What becomes of settings, whatever their value is.
 const FATES: [(&[&str], Fate, &str); 20] = [
@@ -402,8 +402,8 @@ mod tests {
     #[test]
     fn what_becomes_of_settings() {
         for (name, value, expected, words) in [
-            ("Verity", "no", Unneeded, "without partitions"),
-            ("Verity", "signed", LeftOut, "--sign-key"),
+            ("Verity", "no", Unneeded, "a bare file system"),
+            ("Verity", "signed", LeftOut, "--verity-key"),
             ("PostInstallationScripts", "x", LeftOut, "no script is run"),
             ("KernelCommandLine", "quiet", LeftOut, "does not boot"),
             ("KernelCommandLineExtra", "quiet", Unneeded, "running"),
