@@ -1,6 +1,6 @@
 //! What a build answers: the plan of an image and what became of it, as text and as JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use image::{Tree, dump};
 use manifest::{Explained, ReliedOn};
@@ -11,7 +11,9 @@ use crate::base::Evidence;
 use crate::findings::Finding;
 use crate::inputs::Inputs;
 use crate::packages::{Chosen, Selection};
+use crate::plan::companion::Companion;
 use crate::plan::compose::{self, Plan};
+use crate::plan::identity::Identity;
 use crate::plan::{self, Planned};
 use crate::publish::Stored;
 use crate::report::Report;
@@ -26,6 +28,9 @@ pub struct Built {
     architecture: String,
     image: PathBuf,
     manifest: PathBuf,
+    /// The image of what is in `/etc`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    companion: Option<BuiltCompanion>,
     /// Absent after a dry run, unless the image is there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Stored>,
@@ -55,6 +60,36 @@ pub struct Built {
     left_out: Vec<compose::LeftOut>,
     changed: Vec<compose::Changed>,
     tree: TreeLines,
+}
+
+/// The companion of an image.
+#[derive(Debug, Serialize)]
+struct BuiltCompanion {
+    name: String,
+    image: PathBuf,
+    manifest: PathBuf,
+    extension: serde_json::Map<String, serde_json::Value>,
+    tree: TreeLines,
+}
+
+impl BuiltCompanion {
+    fn new(companion: Companion, directory: &Path) -> Self {
+        let Planned { identity, plan, .. } = companion.image;
+        Self {
+            image: directory.join(identity.image_file()),
+            manifest: directory.join(identity.manifest_file()),
+            extension: keys(&identity),
+            name: identity.name,
+            tree: TreeLines(plan.tree),
+        }
+    }
+}
+
+/// Returns what an image says of itself.
+fn keys(identity: &Identity) -> serde_json::Map<String, serde_json::Value> {
+    let keys = identity.release.iter();
+    keys.map(|(key, value)| ((*key).to_owned(), value.clone().into()))
+        .collect()
 }
 
 /// What an image was judged with.
@@ -108,6 +143,7 @@ impl Built {
             identity,
             requires,
             evidence,
+            companion,
             ..
         } = planned;
         let directory = inputs.destination.directory_of(&identity.name);
@@ -119,11 +155,8 @@ impl Built {
             manifest: directory.join(identity.manifest_file()),
             result,
             changes,
-            extension: identity
-                .release
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
-                .collect(),
+            companion: companion.map(|companion| BuiltCompanion::new(*companion, &directory)),
+            extension: keys(&identity),
             packages: (selection.chosen.iter())
                 .map(|one| one.package.nevra.to_string())
                 .collect(),
@@ -158,7 +191,17 @@ impl Built {
 
     /// Prints the plan as text: what the image is called, what it says of itself, its tree.
     pub fn print_plan(&self, report: &Report) -> crate::words::failure::Result<()> {
-        report.print_with(&self.head_text(), |line| self.tree.each(line))
+        report.print_with(&self.head_text(), |line| self.tree.each(line))?;
+        let Some(companion) = &self.companion else {
+            return Ok(());
+        };
+        let mut text = Text::default();
+        text.line(companion.image.display());
+        for (key, value) in &companion.extension {
+            text.line(format!("  {key}={}", value.as_str().unwrap_or_default()));
+        }
+        text.line("tree:");
+        report.print_with(&text, |line| companion.tree.each(line))
     }
 
     fn head_text(&self) -> Text {

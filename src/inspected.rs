@@ -43,7 +43,7 @@ const MAX_RATIO: u64 = 1000;
 /// Where an image says what it is for.
 pub const RELEASE_DIRECTORY: &str = "usr/lib/extension-release.d";
 /// Where a confext says that.
-const CONFEXT_DIRECTORY: &str = "etc/extension-release.d";
+pub const CONFEXT_DIRECTORY: &str = "etc/extension-release.d";
 
 /// A finished image.
 pub struct InspectedImage {
@@ -65,6 +65,8 @@ pub struct InspectedImage {
     pub modules: Modules,
     /// Its units, by their paths, once they were read.
     pub texts: BTreeMap<String, String>,
+    /// What is in its companion, or of a companion in its image, once that was read.
+    pub beside: Option<Tree>,
 }
 
 /// The signature of an image, as far as it is known.
@@ -203,6 +205,7 @@ impl InspectedImage {
             manifest: Some(found),
             modules: Modules::default(),
             texts: BTreeMap::new(),
+            beside: None,
         })
     }
 
@@ -227,6 +230,38 @@ impl InspectedImage {
                 format!("a disk with {kinds}, hashes and room for a signature")
             }
         }
+    }
+
+    /// Returns the name of the extension, as its manifest says it, or the client's link.
+    fn name(&self) -> &str {
+        let manifest = self.manifest.as_ref();
+        manifest.map_or(&self.facts.link, |manifest| &manifest.config.name)
+    }
+
+    /// Says whether it is the companion of an image, for `/etc`.
+    pub fn is_companion(&self) -> bool {
+        store::main_of(self.name()).is_some()
+    }
+
+    /// Returns the path of its companion, or of a companion that of its image, as their names say.
+    pub fn path_beside(&self) -> Option<PathBuf> {
+        let name = self.name();
+        let rest = self.facts.file.strip_prefix(name)?;
+        let other = match store::main_of(name) {
+            Some(main) => main.to_owned(),
+            None => store::companion_of(name),
+        };
+        Some(self.path.with_file_name(other + rest))
+    }
+
+    /// Reads what is in the image beside it, if it is there.
+    pub fn read_beside(&mut self) -> Result<()> {
+        // Others may have put something there.
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|it| it.is_file());
+        let path = self.path_beside().filter(is_file);
+        let inside = path.map(|path| Self::open_alone(&path)).transpose()?;
+        self.beside = inside.and_then(|one| one.inside).map(|inside| inside.tree);
+        Ok(())
     }
 
     /// Opens an image alone, without the manifest beside it.
@@ -309,6 +344,7 @@ impl InspectedImage {
             manifest,
             modules: Modules::default(),
             texts: BTreeMap::new(),
+            beside: None,
         })
     }
 }
@@ -433,10 +469,15 @@ fn own_name(facts: &clients::Image) -> String {
         .unwrap_or_else(|| facts.stem().to_owned())
 }
 
-/// Returns all extension-release files of an image. Together they are read up to the length that
+/// Returns all extension-release files of an image: those of a sysext, else those of a confext. Together they are read up to the length that
 /// systemd reads of one, so that no image fills memory or time.
 pub fn release_files(image: &mut dyn Stored, tree: &Tree) -> io::Result<Vec<ReleaseFile>> {
-    release_files_in(RELEASE_DIRECTORY, image, tree, &mut { MAX_RELEASE_SIZE })
+    let mut left = MAX_RELEASE_SIZE;
+    let files = release_files_in(RELEASE_DIRECTORY, image, tree, &mut left)?;
+    match files.is_empty() {
+        true => release_files_in(CONFEXT_DIRECTORY, image, tree, &mut left),
+        false => Ok(files),
+    }
 }
 
 /// Returns those in a directory; `left` is how much of them may still be read.

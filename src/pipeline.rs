@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use files::Links;
 use image::Section;
 use linkage::Linkage;
+use manifest::Manifest;
 use rpm_input::Package;
 use sha2::{Digest as _, Sha256};
 use store::Temporary;
@@ -25,7 +26,7 @@ use crate::inputs::Inputs;
 use crate::inspected;
 use crate::once::Once;
 use crate::pack::modules::{self, Modules};
-use crate::pack::{Hands, Late, Packed, ReadBack, texts};
+use crate::pack::{Hands, Late, Packages, Packed, ReadBack, texts};
 use crate::packages::Selection;
 use crate::packages::repository::Opened;
 use crate::parallel::locked;
@@ -33,7 +34,7 @@ use crate::plan::{Planned, compose};
 use crate::publish::disk::Prover;
 use crate::publish::number::{self, Kept, Step};
 use crate::publish::signing::{self, Signer};
-use crate::publish::{ImageDirectory, NewDirectory, Stored};
+use crate::publish::{ImageDirectory, Made, NewDirectory, Stored};
 use crate::report::Report;
 use crate::timings::Stage;
 use crate::trial::test::{self, Tested};
@@ -361,9 +362,14 @@ impl<'a> Making<'a> {
         let (inputs, report) = (self.inputs, self.report());
         let destination = &inputs.destination;
         let manifest = publish::manifest::of_plan(planned, base, selection, &[])?;
+        let mut coming = vec![(&planned.identity, manifest)];
+        if let Some(companion) = &planned.companion {
+            let manifest = publish::manifest::of_companion(companion, base, selection, &[])?;
+            coming.push((&companion.image.identity, manifest));
+        }
         let store = locked(&self.run.store);
         foresee_signature(inputs, planned)?;
-        let taken = publish::foreseen::check(destination, &planned.identity, manifest)?;
+        let taken = publish::foreseen::check(destination, coming)?;
         drop(store);
         if inputs.dry_run && !destination.replace {
             for path in taken {
@@ -384,17 +390,10 @@ impl<'a> Making<'a> {
     fn pack(
         self,
         planned: &mut Planned,
-        selection: &mut Selection,
+        packages: Packages<'_>,
         output: Temporary,
     ) -> Result<Packed> {
         let (inputs, report, hands) = (self.inputs, self.report(), &self.run.hands);
-        let (chosen, rest) = selection.split();
-        // What is in the cache after all not whole comes from the package.
-        let late = |one: (usize, &Package)| match rest {
-            Some(rest) => rest.fetch_one(one, &inputs.packages, report),
-            None => Err(Failure::refused(anyhow!("{} is not here", one.1.nevra))),
-        };
-        let packages = (chosen, &late as &Late<'_>);
         if inputs.proving.is_none() {
             let output = (output, None, hands);
             return pack::image(planned, packages, &inputs.packing, output, report);
@@ -424,11 +423,22 @@ impl<'a> Making<'a> {
     ) -> Result<Stored> {
         let (inputs, report) = (self.inputs, self.report());
         let needed = pack::needed(&planned.plan, &selection.chosen, &inputs.packing)?;
-        selection.complete(&|number| needed[number], &inputs.packages, report)?;
+        // What is in the companion is compressed for it alone.
+        let has_companion = planned.companion.is_some();
+        let is_needed = |number: usize| has_companion || needed[number];
+        selection.complete(&is_needed, &inputs.packages, report)?;
         self.run.make_directory(&inputs.destination.output)?;
         let directory = ImageDirectory::open(&inputs.destination, &planned.identity.name)?;
         self.turn.pack();
-        let mut packed = self.pack(planned, selection, directory.temporary()?)?;
+        let companion = self.pack_companion(planned, under.base, selection, &directory)?;
+        let (chosen, rest) = selection.split();
+        // What is in the cache after all not whole comes from the package.
+        let late = |one: (usize, &Package)| match rest {
+            Some(rest) => rest.fetch_one(one, &inputs.packages, report),
+            None => Err(Failure::refused(anyhow!("{} is not here", one.1.nevra))),
+        };
+        let packages = Packages::Last(chosen, &late as &Late<'_>);
+        let mut packed = self.pack(planned, packages, directory.temporary()?)?;
         self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,
@@ -441,17 +451,53 @@ impl<'a> Making<'a> {
         if let Some(directory) = &inputs.tree {
             pack::unpack(image, directory, report)?;
         }
-        let identity = &planned.identity;
         let prover = self.run.prover.as_ref();
         let manifest = publish::manifest::of(planned, under.base, selection, &mut packed, prover)?;
-        let image = (packed.output, packed.written);
+        let mut made = vec![Made {
+            identity: planned.identity.clone(),
+            image: packed.output,
+            written: packed.written,
+            manifest,
+        }];
+        made.extend(companion);
         self.turn.come_first();
         let _store = locked(&self.run.store);
         let signer = self.signer();
         report.timed(Stage::Publish, || {
             let signer = signer.as_ref();
-            publish::publish(directory, identity, image, manifest, signer, report)
+            publish::publish(directory, made, signer, report)
         })
+    }
+
+    /// Packs the companion of an image, if it has one. Both have their files open until both are whole.
+    fn pack_companion(
+        self,
+        planned: &mut Planned,
+        base: &Base,
+        selection: &Selection,
+        directory: &ImageDirectory<'_>,
+    ) -> Result<Option<Made>> {
+        let Some(companion) = &mut planned.companion else {
+            return Ok(None);
+        };
+        let numbers = companion.packages.iter();
+        let own = numbers.filter_map(|number| selection.chosen.get(*number));
+        let packages = Packages::Shared(own.collect());
+        let image = &mut companion.image;
+        image.built_from = Some(publish::built_from::of_companion(image));
+        let packed = self.pack(image, packages, directory.temporary()?)?;
+        let (companion, prover) = (&*companion, self.run.prover.as_ref());
+        let image = &companion.image;
+        let manifest = Manifest {
+            image: Some(publish::manifest::file_of(image, &packed, prover)),
+            ..publish::manifest::of_companion(companion, base, selection, &packed.digests)?
+        };
+        Ok(Some(Made {
+            identity: image.identity.clone(),
+            image: packed.output,
+            written: packed.written,
+            manifest,
+        }))
     }
 }
 

@@ -34,6 +34,7 @@ mod ci;
 mod client;
 mod clients;
 mod completion;
+mod confext;
 mod crowd;
 mod delivery;
 mod desktop;

@@ -3,6 +3,7 @@
 //! ```text
 //! /etc/systemd/system/d.service    /usr/lib/systemd/system/d.service: its readers look there, too
 //! /etc/d.conf                      /usr/share/factory/etc/d.conf, copied when the host has none
+//! /etc/d.conf, --etc confext       /etc/d.conf of the companion, which systemd-confext merges
 //! /etc/d.conf, the base has one    nowhere: the host's own stays
 //! /var/lib/d                       a directory that systemd-tmpfiles makes
 //! /home/d                          nowhere
@@ -71,13 +72,19 @@ pub enum Treatment {
     /// They are copied to the host by systemd-tmpfiles.
     #[default]
     Factory,
+    /// They are in the image's companion.
+    Confext,
     /// They are left out.
     Drop,
 }
 
 impl Treatment {
     /// Every treatment with its name.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Factory, "factory"), (Self::Drop, "drop")];
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Factory, "factory"),
+        (Self::Confext, "confext"),
+        (Self::Drop, "drop"),
+    ];
 
     /// Returns its name.
     pub fn name(self) -> &'static str {
@@ -148,6 +155,8 @@ pub enum Place {
     Vendor(PathBytes),
     /// To this path of the host, which systemd-tmpfiles makes.
     Host(PathBytes),
+    /// To the same path of the image's companion.
+    Companion,
     /// Nowhere: it is on every host already.
     There,
     /// Nowhere: the base has a file of that name, which stays.
@@ -197,7 +206,8 @@ impl Places<'_> {
 
     /// Returns where a file of `/etc` goes.
     fn setting(&self, path: &[u8], kind: Kind) -> Place {
-        if self.treatment(path) == Treatment::Drop {
+        let treatment = self.treatment(path);
+        if treatment == Treatment::Drop {
             return Place::Unwanted;
         }
         if kind == Kind::Directory && self.is_of_base(path) {
@@ -209,6 +219,7 @@ impl Places<'_> {
             return Place::OfBase;
         }
         match self.vendor(path) {
+            None if treatment == Treatment::Confext => Place::Companion,
             None => Place::Host(path.into()),
             // The directory itself is the base's.
             Some((_, [])) => Place::There,
@@ -217,7 +228,7 @@ impl Places<'_> {
     }
 
     /// Returns what was said of a path of `/etc`.
-    fn treatment(&self, path: &[u8]) -> Treatment {
+    pub fn treatment(&self, path: &[u8]) -> Treatment {
         let is_meant = |said: &&Etc| {
             let of_path = said.path.as_deref().map(|one| one.trim_start_matches('/'));
             of_path.is_none_or(|above| is_below(path, above))
@@ -280,6 +291,7 @@ mod tests {
         match place {
             Place::Vendor(path) => format!("{path}"),
             Place::Host(path) => format!("host {path}"),
+            Place::Companion => "companion".to_owned(),
             Place::There => "there".to_owned(),
             Place::OfBase => "of base".to_owned(),
             Place::Unwanted => "unwanted".to_owned(),
@@ -288,6 +300,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn where_files_go_that_no_merge_reaches() {
         use Kind::{Directory, File, Link};
 
@@ -306,7 +319,14 @@ mod tests {
             ..Base::default()
         };
         let files = BaseFiles::of(&base);
-        let etc = ["/etc/not=drop", "/etc/not/but=factory"].map(|one| one.parse().unwrap());
+        let etc = [
+            "/etc/not=drop",
+            "/etc/not/but=factory",
+            "/etc/c=confext",
+            "/etc/own.conf=confext",
+            "/etc/udev=confext",
+        ];
+        let etc = etc.map(|one| one.parse().unwrap());
         let places = Places {
             etc: &etc,
             base: files.as_ref(),
@@ -321,6 +341,10 @@ mod tests {
             ("etc/not/a", File, "unwanted"),
             ("etc/nothing", File, "host etc/nothing"),
             ("etc/not/but/a", File, "host etc/not/but/a"),
+            ("etc/c", Directory, "companion"),
+            ("etc/c/a", File, "companion"),
+            ("etc/c/link", Link, "companion"),
+            ("etc/udev/d.conf", File, "companion"),
             ("etc/systemd/system", Directory, "there"),
             (
                 "etc/systemd/system/d.service",
@@ -394,8 +418,11 @@ mod tests {
                 "/etc/a=b=factory",
                 Ok((Some("/etc/a=b"), Treatment::Factory)),
             ),
-            ("other", Err("\"other\" is not one of factory, drop")),
-            ("/etc/a=", Err("\"\" is not one of factory, drop")),
+            (
+                "other",
+                Err("\"other\" is not one of factory, confext, drop"),
+            ),
+            ("/etc/a=", Err("\"\" is not one of factory, confext, drop")),
             (
                 "/var/a=drop",
                 Err("\"/var/a\" is not the path of a file below /etc"),

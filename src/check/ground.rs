@@ -8,6 +8,7 @@ use linkage::Needs;
 use manifest::Manifest;
 use resolve::{Dependency, Installed, Nevra, Solvable};
 
+use super::beside::Beside;
 use super::closure::{self, BaseLibraries, Break};
 use super::demands::{Demands, goes_to_initrd};
 use super::modules::{self, Kernels};
@@ -138,13 +139,18 @@ impl<'a> Ground<'a> {
         let mut found = OnBase::default();
         if let Some(inside) = &mut image.inside {
             found.shadows = shadow::of_image(inside, self.files.as_ref())?;
-            found.findings = shadow::findings(&found.shadows);
             let paths = found.shadows.iter().map(|one| one.path[1..].to_owned());
             found.hides = paths.collect();
         }
         if let Some(inside) = &image.inside {
             let units = startable::units(&image.texts, &inside.tree, self.files.as_ref());
-            let needed = startable::files(&image.texts, &inside.tree, self.files.as_ref());
+            let beside = image.beside.as_ref().map(Beside::of).unwrap_or_default();
+            let is_there = |one: &Shadow| beside.is_target(&inside.tree, &one.path);
+            let is_dangling = |one: &&Shadow| one.kind == &kinds::DANGLING_LINK;
+            (found.shadows).retain(|one| !is_dangling(&one) || !is_there(one));
+            found.findings = shadow::findings(&found.shadows);
+            let base = (self.files.as_ref(), &beside);
+            let needed = startable::files(&image.texts, &inside.tree, base);
             let commands = startable::commands(&inside.tree, image.linkage.as_ref());
             let ignored = upheld::ignored(&image.texts, &inside.tree, self.files.as_ref());
             let hindered = units

@@ -1,5 +1,6 @@
 //! Judgements of an image: against what it is called, against a base, against its clients.
 
+pub mod beside;
 pub mod caches;
 pub mod closure;
 pub mod demands;
@@ -28,6 +29,7 @@ use linkage::{Linkage, Needs};
 use resolve::Installed;
 use rpm_input::Package;
 
+use self::beside::Beside;
 use self::closure::BaseLibraries;
 use self::modules::Kernels;
 use self::references::Gone;
@@ -70,7 +72,9 @@ pub fn plan(
         let kernels = Kernels::of(files, installed.as_ref(), &planned.requires);
         shadows.extend(kernels.judge_tree(tree));
     }
+    let beside = Beside::planned(&planned.plan.companion.paths);
     let links = Gone::of(&planned.plan, files).links();
+    shadows.retain(|it| it.kind != &kinds::DANGLING_LINK || !beside.is_target(tree, &it.path));
     // What the packages bring there is made again.
     shadows.retain(|it| it.kind != &kinds::CACHE_HIDDEN || !planned.plan.caches.make(&it.path));
     // What was left out says more than that the link dangles.
@@ -188,7 +192,8 @@ pub fn texts(
 ) -> Vec<Finding> {
     let tree = &plan.tree;
     let mut findings = startable::units(texts, tree, files);
-    findings.extend(startable::files(texts, tree, files));
+    let beside = Beside::planned(&plan.companion.paths);
+    findings.extend(startable::files(texts, tree, (files, &beside)));
     findings.extend(startable::commands(tree, Some(linkage)));
     findings.extend(startable::settings(tree));
     findings.extend(upheld::ignored(texts, tree, files));

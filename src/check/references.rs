@@ -101,6 +101,7 @@ impl<'a> Gone<'a> {
         self.plan.tree.get(path).is_some()
             || self.plan.tree.resolve(path).is_some()
             || self.plan.tmpfiles.make(path)
+            || self.plan.companion.paths.contains(path.as_bytes())
             || self.base.is_some_and(is_of_base)
     }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use image::{Content, Tree, Visit};
 use linkage::{Linkage, PROGRAM_DIRECTORIES};
 
+use super::beside::Beside;
 use super::references::PROGRAMS;
 use super::shadow::{self, End};
 use super::upheld;
@@ -77,7 +78,7 @@ pub fn units(
 pub fn files(
     texts: &BTreeMap<String, String>,
     tree: &Tree,
-    base: Option<&BaseFiles<'_>>,
+    (base, beside): (Option<&BaseFiles<'_>>, &Beside),
 ) -> Vec<Finding> {
     let Some(base) = base.filter(|base| base.has_root()) else {
         return Vec::new();
@@ -92,7 +93,7 @@ pub fn files(
         let of_vendor = image::is_below(path, "etc").then(|| base.entry(format!("usr/{path}")));
         let is_of_base = base.entry(path) != BaseEntry::Missing
             || of_vendor.is_some_and(|entry| entry != BaseEntry::Missing);
-        !is_made && !is_of_base && tree.resolve(path).is_none()
+        !is_made && !is_of_base && !beside.has(path) && tree.resolve(path).is_none()
     };
     let mut findings = Vec::new();
     for (path, text) in texts {

@@ -276,6 +276,11 @@ impl Survey {
         {
             image.facts.container = Container::Broken(format!("is damaged: {problem}"));
         }
+        // systemd-confext, which merges it, is none of the clients whose rules are known here.
+        if image.is_companion() {
+            let words = "is for systemd-confext, and what that does with it is not judged";
+            image.facts.container = Container::Unread(words.to_owned());
+        }
         // An image by other hands has no manifest that says what its files need.
         if image.linkage.is_none()
             && let Some(inside) = &mut image.inside
@@ -285,6 +290,7 @@ impl Survey {
         if let Some(inside) = &mut image.inside {
             image.modules = inside.modules()?;
             image.texts = inside.texts()?;
+            image.read_beside()?;
         }
         image.facts.patterns.clone_from(&self.patterns);
         let (before, known) = match from {

@@ -292,11 +292,11 @@ pub struct ImageArguments {
     #[arg(long, value_name = "PATH|RULE", help_heading = "Rules")]
     pub drop: Vec<String>,
     /// What becomes of files that packages have below /etc: `factory` puts them where the base reads
-    /// them below /usr, or has systemd-tmpfiles copy them to hosts that have none; `drop` leaves them
-    /// out; with PATH only of this file or what is below this directory [default: factory]
+    /// them below /usr, or has systemd-tmpfiles copy them to hosts that have none; `confext` puts
+    /// these into a companion image for systemd-confext; `drop` leaves them out; with PATH only of this file or what is below this directory [default: factory]
     #[arg(
         long,
-        value_name = "[PATH=]factory|drop",
+        value_name = "[PATH=]factory|confext|drop",
         help_heading = "Rules",
         value_parser = str::parse::<Etc>
     )]

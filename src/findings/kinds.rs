@@ -452,6 +452,28 @@ kinds! {
                 merge, and then start the services. To leave files of /etc out: --etc drop, or \
                 --etc PATH=drop.";
 
+    IN_COMPANION: Note "in-companion",
+        "files of /etc are in a companion image, which hosts need besides the image",
+        why "--etc confext asks for it. systemd-sysext merges /usr and /opt, systemd-confext (254 and \
+             newer) merges /etc, and neither takes an image that is for the other. The definition for \
+             systemd-sysupdate updates the two together. While a confext is merged, all of /etc is \
+             read-only on the host, unless systemd-confext is told otherwise (--mutable=, 256 and newer).",
+        repair "Nothing to do where hosts get both images. To have files copied to hosts instead: --etc \
+                factory, or --etc PATH=factory.";
+
+    ETC_READ_ONLY: Note "etc-read-only",
+        "the host has to make something in /etc, which is read-only while the companion is merged",
+        why "systemd-sysusers and systemd-tmpfiles can't write to /etc then. What they made before stays, \
+             under the confext.",
+        repair "The first time, run systemd-sysext refresh before systemd-confext refresh; or let \
+                systemd-confext be mutable on the host (--mutable=yes, 256 and newer).";
+
+    COMPANION_NOEXEC: Note "companion-noexec",
+        "a program of /etc is in the companion image, where nothing can be executed",
+        why "systemd-confext mounts what it merges with noexec and nosuid. A shell that is given the file \
+             still reads it.",
+        repair "Have the file copied to hosts with --etc PATH=factory.";
+
     STATE_REFUSED: Note "state-refused",
         "a package has something of one user in a directory of another, which no tmpfiles.d line makes",
         why "Who owns a directory could put a link in the place of a file there. So systemd-tmpfiles \

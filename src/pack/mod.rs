@@ -74,6 +74,32 @@ pub struct Packing {
     pub kept: Option<kept::Settings>,
 }
 
+/// The packages that an image is packed from, in the order of its plan.
+pub enum Packages<'a> {
+    /// Their file lists are not needed any more once they are read: of large packages they take as
+    /// much memory as the rest. Those that are not here are fetched late.
+    Last(&'a mut [Chosen], &'a Late<'a>),
+    /// They are here, and read for another image, too.
+    Shared(Vec<&'a Chosen>),
+}
+
+impl Packages<'_> {
+    fn sources(&self) -> Vec<Source<'_>> {
+        match self {
+            Self::Last(chosen, late) => sources(chosen, late),
+            Self::Shared(chosen) => chosen.iter().map(|one| source(one)).collect(),
+        }
+    }
+
+    fn were_read(self) {
+        if let Self::Last(chosen, _) = self {
+            for one in chosen {
+                one.package.files = Files::default();
+            }
+        }
+    }
+}
+
 /// A packed image.
 pub struct Packed {
     /// The output, complete.
@@ -96,18 +122,25 @@ pub struct Packed {
     pub findings: Vec<Finding>,
 }
 
+fn source(chosen: &Chosen) -> Source<'_> {
+    Source {
+        package: &chosen.package,
+        file: &chosen.file,
+        sha256: chosen.sha256,
+        late: None,
+    }
+}
+
 /// Packs what was planned of these packages; a bar moves meanwhile.
-/// Files of which a content records the time get that time in the plan, see [`times`]. The packages'
-/// file lists are dropped when the last content has been read: of large packages they take as much
-/// memory as the rest.
+/// Files of which a content records the time get that time in the plan, see [`times`].
 pub fn image(
     planned: &mut Planned,
-    (chosen, late): (&mut [Chosen], &Late<'_>),
+    packages: Packages<'_>,
     packing: &Packing,
     (output, around, hands): (Temporary, Option<&Around<'_>>, &Hands),
     report: &Report,
 ) -> Result<Packed> {
-    let sources = sources(chosen, late);
+    let sources = packages.sources();
     // Whatever is wrong with what is kept, the image can be made without it.
     let opened = packing
         .kept
@@ -129,9 +162,8 @@ pub fn image(
         (Output::new(output, around), kept.as_ref()),
         &mut progress,
     )?;
-    for one in chosen {
-        one.package.files = Files::default();
-    }
+    drop(sources);
+    packages.were_read();
     let (taken, made) = taken.make(planned)?;
     let plan = &mut planned.plan;
     let settled = times::settle(plan, &taken.stamps)?;
@@ -209,13 +241,11 @@ pub fn needed(plan: &Plan, chosen: &[Chosen], packing: &Packing) -> Result<Vec<b
 
 fn sources<'a>(chosen: &'a [Chosen], late: &'a Late<'a>) -> Vec<Source<'a>> {
     let chosen = chosen.iter().enumerate();
-    let source = |(number, one): (usize, &'a Chosen)| Source {
-        package: &one.package,
-        file: &one.file,
-        sha256: one.sha256,
+    let sources = chosen.map(|(number, one)| Source {
         late: (!one.is_here).then_some((number, late)),
-    };
-    chosen.map(source).collect()
+        ..source(one)
+    });
+    sources.collect()
 }
 
 /// Reads the contents of an image that its plan names otherwise than by their SHA-256, and returns

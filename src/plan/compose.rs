@@ -71,6 +71,24 @@ pub struct Changed {
     pub became: String,
 }
 
+/// Which image is composed of the packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The one that systemd-sysext merges.
+    Main,
+    /// Its companion, which systemd-confext merges: of the same packages, what is in `/etc`.
+    Companion,
+}
+
+/// What is in the companion of an image.
+#[derive(Clone, Debug, Default)]
+pub struct InCompanion {
+    /// The numbers of the packages that have something in it.
+    pub packages: BTreeSet<usize>,
+    /// Paths in it, all below `etc`.
+    pub paths: BTreeSet<PathBytes>,
+}
+
 /// All that is decided about an image before a payload byte is read.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -93,6 +111,8 @@ pub struct Plan {
     pub inline: Vec<(ContentId, Vec<u8>)>,
     /// What there is to be outside of `/usr` and `/opt`.
     pub tmpfiles: Tmpfiles,
+    /// What is in the image's companion instead.
+    pub companion: InCompanion,
     /// Caches that are made of the contents, once these are packed.
     pub caches: Caches,
     /// What rules left out, in the order of packages and their files.
@@ -195,10 +215,19 @@ impl Plan {
     /// Says whether something is inside that the system's manager reads when it is reloaded, so that
     /// it must be after a merge.
     pub fn has_units(&self) -> bool {
-        MANAGER_DIRECTORIES.iter().any(|path| {
-            matches!(self.tree.get(path), Some(image::Visit::Directory(directory))
-                if directory.entries().len() > 0)
-        })
+        (MANAGER_DIRECTORIES.iter()).any(|path| self.has_something_in(path))
+    }
+
+    /// Says the same of a companion.
+    pub fn has_units_in_etc(&self) -> bool {
+        let directories = MANAGER_DIRECTORIES.iter();
+        let mut names = directories.filter_map(|path| path.strip_prefix("usr/lib/"));
+        names.any(|name| self.has_something_in(&format!("etc/{name}")))
+    }
+
+    fn has_something_in(&self, path: &str) -> bool {
+        matches!(self.tree.get(path), Some(image::Visit::Directory(directory))
+            if directory.entries().len() > 0)
     }
 }
 
@@ -268,10 +297,11 @@ pub fn compose(
     packages: &[&Package],
     overlay: &[OverlayFile],
     rules: &RuleSet,
-    (owners, places): (&Owners, Places<'_>),
+    (owners, places, part): (&Owners, Places<'_>, Part),
     times: Times,
 ) -> Result<Plan> {
     let mut composer = Composer {
+        part,
         packages,
         overlay,
         rules,
@@ -306,6 +336,7 @@ pub fn compose(
 }
 
 struct Composer<'a> {
+    part: Part,
     packages: &'a [&'a Package],
     overlay: &'a [OverlayFile],
     rules: &'a RuleSet,
@@ -403,16 +434,28 @@ impl Composer<'_> {
         let verdict = match verdict {
             _ if is_unwanted => Verdict::Dropped(&filter::DROP_PATH),
             Verdict::Dropped(rule) if *rule == filter::HIERARCHY_ONLY => {
-                match self.outside(&mut candidate, source) {
-                    Outside::Moved(rule) => {
+                match self.outside_of_part(&mut candidate, source) {
+                    Some(Outside::Moved(rule)) => {
                         moves.push(rule);
                         Verdict::Kept
                     }
-                    Outside::Dropped(rule) => Verdict::Dropped(rule),
+                    Some(Outside::Companion) => {
+                        self.placed.push(Placed {
+                            source,
+                            moved: None,
+                        });
+                        return;
+                    }
+                    Some(Outside::Dropped(rule)) => Verdict::Dropped(rule),
+                    None => return,
                 }
             }
             verdict => verdict,
         };
+        // All else is decided where the image is composed that has it.
+        if self.part == Part::Companion {
+            return;
+        }
         match verdict {
             Verdict::Dropped(rule) => {
                 let owner = self.owner(source);
@@ -738,7 +781,10 @@ impl Composer<'_> {
 
     /// Looks at the whole, and counts it.
     fn note(&mut self) {
-        let mut findings = self.in_vain();
+        let mut findings = match self.part {
+            Part::Main => self.in_vain(),
+            Part::Companion => Vec::new(),
+        };
         for rule in RULES {
             findings.extend(self.rule_findings(rule));
         }
@@ -776,7 +822,10 @@ impl Composer<'_> {
         sizes.sort();
         sizes.dedup();
         self.plan.size = sizes.iter().map(|(_, size)| size).sum();
-        if self.plan.tree.root().entries().len() == 0 && self.plan.tmpfiles.are_none() {
+        let is_empty = self.plan.tree.root().entries().len() == 0
+            && self.plan.tmpfiles.are_none()
+            && self.plan.companion.paths.is_empty();
+        if self.part == Part::Main && is_empty {
             let text = "no file is left in /usr or /opt, so systemd would merge nothing";
             findings.push(Finding::new(&kinds::EMPTY_IMAGE, text));
         }
@@ -821,7 +870,12 @@ impl Composer<'_> {
             );
             findings.push(Finding::new(&kinds::LEFT_OUT, text));
         }
-        let is_said = *rule == filter::ETC_TO_FACTORY || *rule == filter::STATE_TO_TMPFILES;
+        let said = [
+            &filter::ETC_TO_FACTORY,
+            &filter::ETC_TO_CONFEXT,
+            &filter::STATE_TO_TMPFILES,
+        ];
+        let is_said = said.contains(&rule);
         let changed: Vec<_> = (self.plan.changed.iter())
             .filter(|change| change.rule == rule && !is_said)
             .collect();

@@ -247,6 +247,13 @@ rules! {
         quiet: true,
         step: Step::Composer,
     };
+    ETC_TO_CONFEXT = Rule {
+        name: "etc-to-confext",
+        default: Default::Asked,
+        about: "put files of /etc into a companion image that systemd-confext merges (--etc confext)",
+        quiet: true,
+        step: Step::Composer,
+    };
     STATE_TO_TMPFILES = Rule {
         name: "state-to-tmpfiles",
         default: Default::On,
@@ -909,6 +916,7 @@ mod tests {
             "drop-path",
             "sbin-merge",
             "opt-to-usr",
+            "etc-to-confext",
             "drop-docs",
             "drop-man",
             "drop-locales",

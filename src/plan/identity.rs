@@ -18,10 +18,16 @@ use crate::plan::matching::Matching;
 use crate::words::digest::{sha256, sha256_id};
 use crate::words::failure::{Failure, Result};
 
+/// A scope that no system has.
+const NO_SCOPE: &str = "none";
 /// The longest file name that Linux takes, in bytes.
 const MAX_FILE_NAME: usize = 255;
 /// The key by which an image states its version.
 pub const VERSION_KEY: &str = "SYSEXT_VERSION_ID";
+/// The key by which a companion does.
+const COMPANION_VERSION_KEY: &str = "CONFEXT_VERSION_ID";
+/// The keys with a version, which each build may have another of.
+pub const VERSION_KEYS: [&str; 2] = [VERSION_KEY, COMPANION_VERSION_KEY];
 
 /// The wishes about the image's name and version.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +106,10 @@ impl Identity {
             }
             (None, None) => return Err(Failure::usage("the image has no name; add --name NAME")),
         };
+        if store::main_of(&name).is_some() {
+            let text = anyhow!("the name {name} would be that of a companion (--etc confext)");
+            return Err(Failure::refused(text).hint("name the image with --name NAME"));
+        }
         let mut version = match (&naming.version, main) {
             (Some(version), _) => version.clone(),
             (None, Some(main)) => version_of(main)?,
@@ -138,12 +148,45 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Decides the same of the companion of an image, which `main` is the identity of. What its
+    /// manager reads of `/etc`, it has to read again.
+    pub fn of_companion(
+        main: &Self,
+        (naming, base, matching): (&Naming, &Base, Matching),
+        has_units: bool,
+    ) -> Result<Self> {
+        let own = |key: &&(&str, String)| ["ID", "VERSION_ID", "ARCHITECTURE"].contains(&key.0);
+        let name = store::companion_of(&main.name);
+        let mut release: Vec<_> = main.release.iter().filter(own).cloned().collect();
+        let level = base.os_release.get("CONFEXT_LEVEL");
+        if let Some(level) = level.filter(|_| matching == Matching::SysextLevel) {
+            release.push(("CONFEXT_LEVEL", level.to_owned()));
+        }
+        release.push(("CONFEXT_ID", name.clone()));
+        release.push((COMPANION_VERSION_KEY, main.version.clone()));
+        release.push(("CONFEXT_SCOPE", naming.scope.clone()));
+        // Clients of sysexts alone read these in its manifest, where they take no image without a
+        // version, and leave it alone for its scope.
+        release.push((VERSION_KEY, main.version.clone()));
+        release.push(("SYSEXT_SCOPE", NO_SCOPE.to_owned()));
+        if has_units {
+            release.push(("EXTENSION_RELOAD_MANAGER", "1".to_owned()));
+        }
+        let companion = Self {
+            name,
+            release: checked(release)?,
+            ..main.clone()
+        };
+        companion.check_length()?;
+        Ok(companion)
+    }
+
     /// Returns the same with a build number after the version.
     pub fn numbered(&self, number: &BuildNumber) -> Result<Self> {
         let mut numbered = self.clone();
         numbered.version = format!("{}.{number}", self.version);
         for (key, value) in &mut numbered.release {
-            if *key == VERSION_KEY {
+            if VERSION_KEYS.contains(key) {
                 value.clone_from(&numbered.version);
             }
         }
@@ -291,6 +334,11 @@ fn release(
         let unit = merge_unit::restart_unit(&identity.name);
         keys.push(("EXTENSION_RESTART_UNITS", unit));
     }
+    checked(keys)
+}
+
+/// Fails for a value that would be more than one line.
+fn checked(keys: Vec<(&'static str, String)>) -> Result<Vec<(&'static str, String)>> {
     if let Some((key, value)) = keys
         .iter()
         .find(|(_, value)| value.contains(['\n', '\r', '\0']))
@@ -308,22 +356,35 @@ fn release(
 /// The extension-release file has both names that clients look for: systemd asks for the name of
 /// the client's link, which has no version; sysextmgr for the full file name. The attribute makes
 /// systemd take the file under any other name, too.
-pub fn describe(plan: &mut Plan, identity: &Identity, updates: Option<&Delivery>) -> Result<()> {
-    let directory = "usr/lib/extension-release.d";
+///
+/// systemd asks a companion for a third name: where it takes `.confext` off that of the link.
+pub fn describe(
+    plan: &mut Plan,
+    identity: &Identity,
+    updates: Option<(&Delivery, bool)>,
+) -> Result<()> {
+    let main = store::main_of(&identity.name);
+    let directory = match main {
+        Some(_) => "etc/extension-release.d",
+        None => "usr/lib/extension-release.d",
+    };
     let name = release_file(&identity.name);
     let path = format!("{directory}/{name}");
     let strict = ("user.extension-release.strict".to_owned(), b"0".to_vec());
     insert_text(plan, &path, identity.release_text(), [strict].into())?;
-    let path = format!("{directory}/{}", release_file(&identity.stem()));
-    plan.insert_link(&path, &name)?;
-
-    if let Some(delivery) = updates {
+    for other in main.into_iter().chain([identity.stem().as_str()]) {
+        let path = format!("{directory}/{}", release_file(other));
+        plan.insert_link(&path, &name)?;
+    }
+    // That of an image has its companion in it.
+    if let Some((delivery, has_companion)) = updates.filter(|_| main.is_none()) {
         let definition = Definition::new(&identity.name, delivery).map_err(|problem| {
             Failure::refused(anyhow!(
                 "--sysupdate-url: the name {:?} {problem}",
                 identity.name
             ))
         })?;
+        let definition = definition.with_companion(has_companion);
         for (name, text) in definition.files() {
             let path = format!("usr/lib/{}/{name}", definition.directory_name());
             insert_text(plan, &path, text, BTreeMap::new())?;

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod build_number;
+pub mod companion;
 pub mod compose;
 pub mod filter;
 pub mod identity;
@@ -34,7 +35,9 @@ use crate::base::Evidence;
 use crate::base::files::{BaseEntry, BaseFiles};
 use crate::findings::Finding;
 use crate::packages::choose;
-use crate::plan::compose::{Plan, Times};
+use crate::plan::build_number::BuildNumber;
+use crate::plan::companion::Companion;
+use crate::plan::compose::{Part, Plan, Times};
 use crate::plan::filter::RuleSet;
 use crate::plan::identity::{Identity, Naming, Reloading};
 use crate::plan::labels::{Labelling, Labels};
@@ -90,6 +93,8 @@ pub struct Planned {
     pub scriptlets: Option<String>,
     /// What it is built from, once that is known.
     pub built_from: Option<BuiltFrom>,
+    /// The image of what is in `/etc`, if that is asked for.
+    pub companion: Option<Box<Companion>>,
     /// What labels its files.
     labels: Labels,
 }
@@ -102,22 +107,20 @@ pub fn plan(
     files: Option<&BaseFiles<'_>>,
 ) -> Result<Planned> {
     let overlay = settings.overlay.as_deref().map(overlay::read).transpose()?;
+    let overlay = overlay.unwrap_or_default();
     let rules = settings.rules.for_base(base.merged_sbin);
     let times = Times::new(settings.epoch, packages);
-    let overlay = overlay.unwrap_or_default();
     let accounts = Accounts::of(packages, &base.owners);
     let owners = accounts.fix(&base.owners);
     let places = Places {
         etc: &settings.etc,
         base: files,
     };
-    let mut plan = compose::compose(packages, &overlay, &rules, (&owners, places), times)?;
-    for (path, line) in accounts.homes() {
-        let is_there = files.is_some_and(|files| files.entry(path) != BaseEntry::Missing);
-        if !is_there && !plan.tmpfiles.make(path) {
-            plan.tmpfiles.add(path.into(), line);
-        }
-    }
+    let compose = |packages: &[&Package], part| {
+        compose::compose(packages, &overlay, &rules, (&owners, places, part), times)
+    };
+    let mut plan = compose(packages, Part::Main)?;
+    make_homes(&accounts, files, &mut plan);
     let mut installation = Installation::of(packages);
     installation.add_triggers(base.packages.as_deref().unwrap_or_default(), &plan.tree);
     let ground = Ground {
@@ -175,7 +178,18 @@ pub fn plan(
             identity::insert_text(&mut plan, &path, restarts.text(name), BTreeMap::new())?;
         }
     }
+    let mut companion = None;
+    if !plan.companion.paths.is_empty() {
+        let of_main = (&settings.naming, base, matching);
+        let call = |has_units| Identity::of_companion(&identity, of_main, has_units);
+        let labelled = (&settings.labelling, files);
+        let makes = made_in_etc(&accounts, &plan, done.snippet.as_deref());
+        let (made, found) = Companion::of(&plan, packages, (&compose, &call), labelled, &makes)?;
+        plan.findings.extend(found);
+        companion = Some(Box::new(made));
+    }
     Ok(Planned {
+        companion,
         aliases: Aliases::of(&started, &plan.tree, files),
         started,
         merge_unit,
@@ -188,6 +202,35 @@ pub fn plan(
         built_from: None,
         labels,
     })
+}
+
+/// Has the host make the directories of accounts that the base does not have.
+fn make_homes(accounts: &Accounts, files: Option<&BaseFiles<'_>>, plan: &mut Plan) {
+    for (path, line) in accounts.homes() {
+        let is_there = files.is_some_and(|files| files.entry(path) != BaseEntry::Missing);
+        if !is_there && !plan.tmpfiles.make(path) {
+            plan.tmpfiles.add(path.into(), line);
+        }
+    }
+}
+
+/// Returns what an image has a host make in `/etc`.
+fn made_in_etc(accounts: &Accounts, plan: &Plan, of_scriptlets: Option<&str>) -> Vec<String> {
+    let mut made = Vec::new();
+    if !accounts.are_none() {
+        made.push("accounts in /etc/passwd and /etc/group".to_owned());
+    }
+    let lines = plan.tmpfiles.iter();
+    let lines = lines.filter(|(path, _)| image::is_below(path.bytes(), "etc"));
+    made.extend(lines.map(|(path, _)| format!("/{path}")));
+    let lines = of_scriptlets.unwrap_or_default().lines();
+    let paths = lines.filter_map(|line| line.split_whitespace().nth(1));
+    made.extend(
+        paths
+            .filter(|path| path.starts_with("/etc/"))
+            .map(str::to_owned),
+    );
+    made
 }
 
 /// Adds the snippets of sysusers.d(5) and tmpfiles.d(5) that make what an installation would have, if
@@ -227,8 +270,21 @@ impl Planned {
         &mut self.plan.findings
     }
 
-    /// Puts into the tree what tells clients what the image is and where newer ones are.
+    /// Gives the image and its companion a build number.
+    pub fn number(&mut self, number: &BuildNumber) -> Result<()> {
+        self.identity = self.identity.numbered(number)?;
+        match &mut self.companion {
+            Some(companion) => companion.image.number(number),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts into the tree what tells clients what the image is and where newer ones are; the same for
+    /// its companion.
     pub fn describe(&mut self, settings: &Settings) -> Result<()> {
+        if let Some(companion) = &mut self.companion {
+            companion.image.describe(settings)?;
+        }
         let Identity { name, version, .. } = &self.identity;
         if self.merge_unit.is_some() {
             let (path, text) = (
@@ -237,7 +293,9 @@ impl Planned {
             );
             identity::insert_text(&mut self.plan, &path, text, BTreeMap::new())?;
         }
-        identity::describe(&mut self.plan, &self.identity, settings.updates.as_ref())?;
+        let updates = settings.updates.as_ref();
+        let updates = updates.map(|delivery| (delivery, self.companion.is_some()));
+        identity::describe(&mut self.plan, &self.identity, updates)?;
         self.label()
     }
 

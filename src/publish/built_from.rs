@@ -17,7 +17,7 @@ use store::Definition;
 
 use crate::pack::{FORMAT, Packing};
 use crate::packages::Selection;
-use crate::plan::identity::VERSION_KEY;
+use crate::plan::identity::VERSION_KEYS;
 use crate::plan::labels::ATTRIBUTE;
 use crate::plan::{self, Planned};
 use crate::publish::disk::Proving;
@@ -33,6 +33,7 @@ mod part {
     pub const REQUIRES: &str = "requires";
     pub const TREE: &str = "tree";
     pub const UPDATES: &str = "updates";
+    pub const COMPANION: &str = "companion";
     pub const OVERLAY: &str = "overlay";
     pub const OVERLAY_MODES: &str = "overlay-modes";
     pub const RULES: &str = "rules";
@@ -70,11 +71,7 @@ pub fn of(
     if let Some(proving) = proving {
         put(part::IMAGE, proving.described());
     }
-    let release = (planned.identity.release.iter()).filter(|(key, _)| *key != VERSION_KEY);
-    put(
-        part::EXTENSION,
-        hashed(release.map(|(key, value)| format!("{key}={value}"))),
-    );
+    put(part::EXTENSION, extension_of(planned));
     let packages = selection.packages();
     // What their order decides is in the tree.
     let mut lines: Vec<_> = packages
@@ -84,17 +81,18 @@ pub fn of(
     lines.sort();
     put(part::PACKAGES, hashed(lines));
     put(part::REQUIRES, hashed(&planned.requires));
-    let mut tree = Sha256::new();
-    dump::lines(&planned.plan.tree, &mut |line| {
-        tree.update(line);
-        tree.update("\n");
-    });
-    put(part::TREE, hex::encode(tree.finalize()));
+    put(part::TREE, tree_of(planned));
+    if let Some(companion) = &planned.companion {
+        let own = of_companion(&companion.image);
+        put(part::COMPANION, own.digest);
+    }
     let name = &planned.identity.name;
     if let Some(definition) =
         (settings.updates.as_ref()).and_then(|delivery| Definition::new(name, delivery).ok())
     {
-        let texts = definition.files().map(|(file, text)| file + "\n" + &text);
+        let definition = definition.with_companion(planned.companion.is_some());
+        let texts = definition.files().into_iter();
+        let texts = texts.map(|(file, text)| file + "\n" + &text);
         put(part::UPDATES, hashed(texts));
     }
     if let Some(directory) = &settings.overlay {
@@ -129,9 +127,40 @@ pub fn of(
     if let Some(epoch) = settings.epoch {
         put(part::EPOCH, epoch.to_string());
     }
+    summed_up(parts)
+}
+
+/// Says what a companion is built from: all else is that of its image.
+pub fn of_companion(planned: &Planned) -> BuiltFrom {
+    let parts = [
+        (part::EXTENSION, extension_of(planned)),
+        (part::TREE, tree_of(planned)),
+    ];
+    let parts = parts.map(|(name, value)| (name.to_owned(), value));
+    summed_up(parts.into())
+}
+
+fn summed_up(parts: BTreeMap<String, String>) -> BuiltFrom {
     let deciding = (parts.iter()).filter(|(name, _)| !EXPLAIN.contains(&name.as_str()));
     let digest = hashed(deciding.map(|(name, value)| format!("{name}={value}")));
     BuiltFrom { digest, parts }
+}
+
+/// Returns what stands for what an image says of itself.
+fn extension_of(planned: &Planned) -> String {
+    let release = planned.identity.release.iter();
+    let release = release.filter(|(key, _)| !VERSION_KEYS.contains(key));
+    hashed(release.map(|(key, value)| format!("{key}={value}")))
+}
+
+/// Returns what stands for what an image holds.
+fn tree_of(planned: &Planned) -> String {
+    let mut tree = Sha256::new();
+    dump::lines(&planned.plan.tree, &mut |line| {
+        tree.update(line);
+        tree.update("\n");
+    });
+    hex::encode(tree.finalize())
 }
 
 /// Returns what stands for the contents of an image, and for what it says of itself.
@@ -214,6 +243,9 @@ pub fn changes(
         if differs(name) {
             lines.push(was(name, now.parts.get(name), then.parts.get(name)));
         }
+    }
+    if differs(part::COMPANION) {
+        lines.push("what is in its companion".to_owned());
     }
     if differs(part::UPDATES) {
         lines.push("the definition of its updates".to_owned());
@@ -325,7 +357,8 @@ fn extension(before: &Summary, planned: &Planned) -> Vec<String> {
         .map(|(key, value)| ((*key).to_owned(), value.clone()))
         .collect();
     let names = now.keys().chain(before.extension.keys());
-    let mut names: Vec<_> = names.filter(|name| *name != VERSION_KEY).collect();
+    let is_compared = |name: &&String| !VERSION_KEYS.contains(&name.as_str());
+    let mut names: Vec<_> = names.filter(is_compared).collect();
     names.sort();
     names.dedup();
     names

@@ -11,13 +11,14 @@ use crate::plan::identity::Identity;
 use crate::words::failure::{Failure, Result, store_failure};
 
 /// Fails for what the store is known to refuse by names, versions and days. Returns the files that
-/// the image would need to be equal to, or to replace.
-pub fn check(
-    destination: &Destination,
-    identity: &Identity,
-    manifest: Summary,
-) -> Result<Vec<PathBuf>> {
-    let path = destination.directory_of(&identity.name);
+/// the images would need to be equal to, or to replace.
+///
+/// The first image says which directory they go to.
+pub fn check(destination: &Destination, coming: Vec<(&Identity, Summary)>) -> Result<Vec<PathBuf>> {
+    let Some((first, _)) = coming.first() else {
+        return Ok(Vec::new());
+    };
+    let path = destination.directory_of(&first.name);
     if !is_there(&path)? {
         if let Some(day) = destination.best_before {
             day.check(destination.now)
@@ -29,15 +30,16 @@ pub fn check(
         check_own_directory(&path)?;
     }
     let store = Store::open(&path).map_err(store_failure)?;
-    let prospect = Prospect {
+    let prospects = coming.into_iter().map(|(identity, manifest)| Prospect {
         image: identity.image_file(),
         manifest,
         replace: destination.replace,
         allow_older: destination.allow_older,
-    };
+    });
+    let prospects: Vec<_> = prospects.collect();
     let taken = match destination.obs {
-        true => store.foresee_for_obs(&prospect),
-        false => store.foresee(&prospect, destination.best_before, destination.now),
+        true => store.foresee_for_obs(&prospects),
+        false => store.foresee_all(&prospects, &[], destination.best_before, destination.now),
     };
     let taken = taken.map_err(store_failure)?;
     Ok(taken.iter().map(|name| path.join(name)).collect())

@@ -10,6 +10,7 @@ use crate::findings::kinds;
 use crate::pack::{Packed, modules};
 use crate::packages::{Chosen, Selection, choose};
 use crate::plan::Planned;
+use crate::plan::companion::Companion;
 use crate::publish::disk::{self, Prover};
 use crate::words::failure::Result;
 
@@ -34,17 +35,49 @@ pub fn of(
     prover: Option<&Prover>,
 ) -> Result<Manifest> {
     let linkage = std::mem::take(&mut packed.linkage);
-    let disk = packed.root.as_ref().zip(prover);
-    let disk = disk.map(|(root, prover)| prover.described(root));
     Ok(Manifest {
-        image: Some(ImageFile {
-            time: Some(planned.plan.time.into()),
-            ..disk.unwrap_or_else(disk::bare)
-        }),
+        image: Some(file_of(planned, packed, prover)),
         needs: Some(Needs::of(&linkage)),
         linkage: Some(linkage),
         ..of_plan(planned, base, selection, &packed.digests)?
     })
+}
+
+/// Says what the file of an image is. Its digest is not there yet.
+pub fn file_of(planned: &Planned, packed: &Packed, prover: Option<&Prover>) -> ImageFile {
+    let disk = packed.root.as_ref().zip(prover);
+    let disk = disk.map(|(root, prover)| prover.described(root));
+    ImageFile {
+        time: Some(planned.plan.time.into()),
+        ..disk.unwrap_or_else(disk::bare)
+    }
+}
+
+/// Lists what went into a companion: the packages that have something in it, with the `digests` of
+/// their files, if those were read. It needs its image, and nothing of the base.
+pub fn of_companion<L>(
+    companion: &Companion,
+    base: &Base,
+    selection: &Selection,
+    digests: &[[u8; 32]],
+) -> Result<Manifest<L>> {
+    let numbers = companion.packages.iter().enumerate();
+    let packages = numbers.filter_map(|(at, number)| {
+        let one = selection.chosen.get(*number)?;
+        Some(package(one, digests.get(at)))
+    });
+    Ok(Manifest {
+        packages: sorted(packages),
+        relies_on: Vec::new(),
+        known: None,
+        ..of_plan(&companion.image, base, selection, &[])?
+    })
+}
+
+fn sorted(packages: impl Iterator<Item = Package>) -> Vec<Package> {
+    let mut packages: Vec<_> = packages.collect();
+    packages.sort_by(|a, b| a.nevra.cmp(&b.nevra));
+    packages
 }
 
 /// Lists what is known before anything is packed; of the digests of the packages' files, those that
@@ -56,29 +89,30 @@ pub fn of_plan<L>(
     digests: &[[u8; 32]],
 ) -> Result<Manifest<L>> {
     let identity = &planned.identity;
+    let format = match store::main_of(&identity.name) {
+        Some(_) => "confext",
+        None => "sysext",
+    };
     let findings = planned.plan.findings.iter();
     let of_base = |key: &str| base.os_release.get(key).map(str::to_owned);
     let extension = identity.release.iter();
     let depend_on = choose::depend_on(&selection.packages(), &selection.relies_on)?;
     let chosen = selection.chosen.iter().zip(depend_on).enumerate();
-    let mut packages: Vec<_> = chosen
-        .map(|(number, (one, depends_on))| Package {
-            depends_on: Some(depends_on.into_iter().collect()),
-            ..package(one, digests.get(number))
-        })
-        .collect();
-    packages.sort_by(|a, b| a.nevra.cmp(&b.nevra));
+    let packages = chosen.map(|(number, (one, depends_on))| Package {
+        depends_on: Some(depends_on.into_iter().collect()),
+        ..package(one, digests.get(number))
+    });
     Ok(Manifest {
         manifest_version: Some(manifest::VERSION),
         config: Config {
             name: identity.name.clone(),
             distribution: of_base("ID"),
             architecture: Some(identity.architecture.to_string()),
-            output_format: Some("sysext".to_owned()),
+            output_format: Some(format.to_owned()),
             version: Some(identity.version.clone()),
             release: of_base("VERSION_ID"),
         },
-        packages,
+        packages: sorted(packages),
         extension: extension
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect(),

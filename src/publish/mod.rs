@@ -57,9 +57,11 @@ pub struct Destination {
 impl Destination {
     /// Returns the directory of an extension's images: that of the store, or the extension's own
     /// in it.
+    ///
+    /// A companion is beside its extension.
     pub fn directory_of(&self, name: &str) -> PathBuf {
         match self.layout.is_per_name() {
-            true => self.output.join(name),
+            true => self.output.join(store::family_of(name)),
             false => self.output.clone(),
         }
     }
@@ -74,6 +76,62 @@ pub struct Stored {
     /// Fingerprint of the key that signs the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_by: Option<String>,
+}
+
+/// An image that was made, and is to be published.
+pub struct Made {
+    /// What it is called.
+    pub identity: Identity,
+    /// Its file.
+    pub image: Temporary,
+    /// The bytes of that.
+    pub written: Written,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+impl Made {
+    /// Returns the publication of the image, with its digest and its size in bytes.
+    fn publication(self, directory: &ImageDirectory<'_>) -> Result<(Publication, [u8; 32], u64)> {
+        let Self {
+            identity,
+            image,
+            written,
+            mut manifest,
+        } = self;
+        let hashed = written.wait();
+        let (bytes, digest) = hashed.map_err(|error| Failure::io("writing the image", error))?;
+        if let Some(file) = &mut manifest.image {
+            file.sha256 = Some(hex::encode(digest));
+            file.bytes = Some(bytes);
+        }
+        let list = manifest.to_gzip().map_err(|problem| {
+            Failure::refused(anyhow!("the manifest of {} {problem}", identity.name))
+        })?;
+        let (_, list_digest) = sha256(&mut list.as_slice())
+            .map_err(|error| Failure::io("hashing the manifest", error))?;
+        let written = |bytes: &[u8]| -> Result<Temporary> {
+            let mut file = directory.temporary()?;
+            file.write_all(bytes)
+                .map_err(|error| Failure::io("writing what belongs to the image", error))?;
+            Ok(file)
+        };
+        let list_file = written(&list)?;
+        let destination = directory.destination;
+        let mut attached = Vec::new();
+        for (name, bytes) in bills::all(&manifest, &identity.image_file(), &destination.bills)? {
+            attached.push((name, written(&bytes)?, Sha256::digest(&bytes).into()));
+        }
+        let publication = Publication {
+            name: identity.name.clone(),
+            image: (identity.image_file(), image, digest),
+            manifest: (identity.manifest_file(), list_file, list_digest),
+            attached,
+            replace: destination.replace,
+            allow_older: destination.allow_older,
+        };
+        Ok((publication, digest, bytes))
+    }
 }
 
 impl Stored {
@@ -130,22 +188,22 @@ impl<'a> ImageDirectory<'a> {
         self.store.temporary().map_err(store_failure)
     }
 
-    /// Names the files of a publication, and lists them unless `--obs` forbids it.
+    /// Names the files of publications, and lists them unless `--obs` forbids it.
     fn add(
         self,
-        publication: Publication,
+        publications: Vec<Publication>,
         signer: Option<&Signer>,
         report: &Report,
-    ) -> Result<Added> {
+    ) -> Result<Vec<Added>> {
         let added = if self.destination.obs {
-            self.store.add_for_obs(publication)
+            self.store.add_for_obs(publications)
         } else {
             let listing = Listing {
                 signing: signer.map(|signer| signer.signing(self.store.dir())),
                 best_before: self.destination.best_before,
                 now: self.destination.now,
             };
-            self.store.add(publication, listing)
+            self.store.add_all(publications, listing)
         }
         .map_err(store_failure)?;
         if let Some(signer) = signer {
@@ -162,68 +220,46 @@ pub fn check_own_directory(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds an image and its manifest to the store, and signs the list if there is a signer.
+/// Adds an image and its companion to the store, with their manifests, and signs the list if there is
+/// a signer: both or neither. The image is the first, and what became of it is returned.
 pub fn publish(
     directory: ImageDirectory<'_>,
-    identity: &Identity,
-    (image, written): (Temporary, Written),
-    mut manifest: Manifest,
+    made: Vec<Made>,
     signer: Option<&Signer>,
     report: &Report,
 ) -> Result<Stored> {
-    let hashed = written.wait();
-    let (bytes, digest) = hashed.map_err(|error| Failure::io("writing the image", error))?;
-    if let Some(file) = &mut manifest.image {
-        file.sha256 = Some(hex::encode(digest));
-        file.bytes = Some(bytes);
-    }
-    let list = manifest.to_gzip().map_err(|problem| {
-        Failure::refused(anyhow!("the manifest of {} {problem}", identity.name))
-    })?;
-    let (_, list_digest) =
-        sha256(&mut list.as_slice()).map_err(|error| Failure::io("hashing the manifest", error))?;
-    let written = |bytes: &[u8]| -> Result<Temporary> {
-        let mut file = directory.temporary()?;
-        file.write_all(bytes)
-            .map_err(|error| Failure::io("writing what belongs to the image", error))?;
-        Ok(file)
-    };
-    let list_file = written(&list)?;
     let destination = directory.destination;
-    let mut attached = Vec::new();
-    for (name, bytes) in bills::all(&manifest, &identity.image_file(), &destination.bills)? {
-        attached.push((name, written(&bytes)?, Sha256::digest(&bytes).into()));
+    let (mut publications, mut known) = (Vec::new(), Vec::new());
+    for one in made {
+        let (publication, digest, bytes) = one.publication(&directory)?;
+        let path = destination.directory_of(&publication.name);
+        known.push((path.join(&publication.image.0), digest, bytes));
+        publications.push(publication);
     }
-    let publication = Publication {
-        name: identity.name.clone(),
-        image: (identity.image_file(), image, digest),
-        manifest: (identity.manifest_file(), list_file, list_digest),
-        attached,
-        replace: destination.replace,
-        allow_older: destination.allow_older,
-    };
-    let (added, words) = match directory.add(publication, signer, report)? {
-        Added::New => ("new", "added to"),
-        Added::Unchanged => ("unchanged", "unchanged in"),
-        Added::Replaced => ("replaced", "replaced in"),
-    };
-    let path = destination.directory_of(&identity.name);
-    let image = path.join(identity.image_file());
-    let list = path.join(if destination.obs {
-        "*.sha256"
-    } else {
-        "SHA256SUMS"
-    });
-    report.stage(
-        "store",
-        &format!("{}  {words} {}", image.display(), list.display()),
-    );
-    Ok(Stored {
-        sha256: hex::encode(digest),
-        bytes,
-        added,
-        signed_by: signer.map(Signer::fingerprint),
-    })
+    let added = directory.add(publications, signer, report)?;
+    let mut stored = None;
+    for ((image, digest, bytes), added) in known.into_iter().zip(added) {
+        let (added, words) = match added {
+            Added::New => ("new", "added to"),
+            Added::Unchanged => ("unchanged", "unchanged in"),
+            Added::Replaced => ("replaced", "replaced in"),
+        };
+        let list = image.with_file_name(match destination.obs {
+            true => "*.sha256",
+            false => "SHA256SUMS",
+        });
+        report.stage(
+            "store",
+            &format!("{}  {words} {}", image.display(), list.display()),
+        );
+        stored.get_or_insert(Stored {
+            sha256: hex::encode(digest),
+            bytes,
+            added,
+            signed_by: signer.map(Signer::fingerprint),
+        });
+    }
+    stored.ok_or_else(|| Failure::refused(anyhow!("there is no image to publish")))
 }
 
 /// Leaves an image that is there as it is. Its list gets its day and its first signature all the
@@ -465,8 +501,13 @@ mod tests {
         let mut image = directory.temporary()?;
         image.write_all(bytes).unwrap();
         let written = Written::hash(&image, &std::sync::Arc::default()).unwrap();
-        let image = (image, written);
-        publish(directory, &identity, image, manifest, signer, &report)
+        let made = Made {
+            identity,
+            image,
+            written,
+            manifest,
+        };
+        publish(directory, vec![made], signer, &report)
     }
 
     #[test]

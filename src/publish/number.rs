@@ -82,29 +82,35 @@ pub fn decide(
     {
         let number = number_of(last, &planned.identity).flatten();
         let next = number.unwrap_or_else(BuildNumber::zero).next();
-        planned.identity = planned.identity.numbered(&next)?;
+        planned.number(&next)?;
         let changes = vec![format!("{last} was taken back")];
         return Ok(Step::Build { changes });
     }
     let Some((newest, number)) = newest else {
         return Ok(first);
     };
-    let numbered = |number: &Option<BuildNumber>, identity: &Identity| match number {
-        Some(number) => identity.numbered(number),
-        None => Ok(identity.clone()),
-    };
     let changes = (newest.manifest.as_ref())
         .and_then(|before| built_from::changes(before, now, planned, selection));
     if changes.as_ref().is_some_and(Vec::is_empty)
         && let Some(kept) = kept(&list, newest, directory)?
+        && has_companion(&list, &kept, planned, number.as_ref())?
     {
-        planned.identity = numbered(&number, &planned.identity)?;
+        if let Some(number) = &number {
+            planned.number(number)?;
+        }
         return Ok(Step::Keep(Box::new(kept)));
     }
     let next = number.unwrap_or_else(BuildNumber::zero).next();
-    planned.identity = planned.identity.numbered(&next)?;
+    planned.number(&next)?;
     let unknown = || vec![format!("nothing says what {} was built from", newest.file)];
-    let lost = || format!("{} or its manifest is not in the store whole", newest.file);
+    let lost = || {
+        let companion = match planned.companion {
+            Some(_) => ", its companion",
+            None => "",
+        };
+        let file = &newest.file;
+        format!("{file}{companion} or its manifest is not in the store whole")
+    };
     Ok(Step::Build {
         changes: match changes {
             Some(changes) if changes.is_empty() => vec![lost()],
@@ -155,6 +161,31 @@ fn kept(list: &List, image: &ListedImage, directory: PathBuf) -> Result<Option<K
         linkage,
         findings: findings.into_iter().collect(),
     }))
+}
+
+/// Says whether the companion that belongs to an image which is kept is there whole, if it has one.
+fn has_companion(
+    list: &List,
+    kept: &Kept,
+    planned: &Planned,
+    number: Option<&BuildNumber>,
+) -> Result<bool> {
+    let Some(companion) = &planned.companion else {
+        return Ok(true);
+    };
+    let identity = &companion.image.identity;
+    let file = match number {
+        Some(number) => identity.numbered(number)?.image_file(),
+        None => identity.image_file(),
+    };
+    let images = list
+        .images_with(&|listed| listed == file)
+        .map_err(store_failure)?;
+    let is_there = |image: &ListedImage| {
+        let path = kept.path.with_file_name(&image.file);
+        image.manifest.is_some() && image.bytes.is_some_and(|bytes| is_whole(&path, bytes))
+    };
+    Ok(images.first().is_some_and(is_there))
 }
 
 /// Says whether a file is an image of a SquashFS, with its start and its end.

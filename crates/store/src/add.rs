@@ -21,14 +21,13 @@ use crate::{Added, Listing, Publication};
 /// The image and its manifest are the first parts of each.
 const OWN: usize = 2;
 
-/// Adds one image.
+/// Adds images that were just made.
 pub(crate) fn add(
     path: &Path,
-    publication: Publication,
+    publications: Vec<Publication>,
     listing: Listing<'_>,
-) -> Result<Added, Error> {
-    let added = change(path, vec![publication], &[], true, listing)?;
-    Ok(added.into_iter().next().unwrap_or(Added::Unchanged))
+) -> Result<Vec<Added>, Error> {
+    change(path, publications, &[], true, listing)
 }
 
 /// Adds what other stores have, and takes back what they took back. What was taken back anywhere

@@ -166,7 +166,7 @@ pub fn remove_other_definitions(root: &Path, definitions: &[Definition]) -> Resu
         let Ok(Some(found)) = read_files(&root, &directory) else {
             continue;
         };
-        if parsed(name, &found).is_some_and(|own| BTreeMap::from(own.files()) == found) {
+        if parsed(name, &found).is_some_and(|own| by_file(&own) == found) {
             let within = root.enter(&directory)?;
             for file in found.keys() {
                 within.remove(file)?;
@@ -235,7 +235,7 @@ pub fn compare_definitions(
             );
             continue;
         };
-        let expected = BTreeMap::from(expected.files());
+        let expected = by_file(&expected);
         let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
         for file in names {
             if expected.get(file) != found.get(file) {
@@ -261,8 +261,11 @@ pub fn compare_definitions(
 
 /// Returns the definition that these files are, if they are one.
 fn parsed(name: &str, files: &BTreeMap<String, String>) -> Option<Definition> {
-    let text = |ending: &str| files.get(&format!("{name}{ending}"));
-    Definition::parse(name, text(".transfer")?, text(".feature")?)
+    Definition::parse(name, &|file| files.get(file))
+}
+
+fn by_file(definition: &Definition) -> BTreeMap<String, String> {
+    definition.files().into_iter().collect()
 }
 
 /// Reads all files of a directory in the root, unless they are too many; what is not UTF-8 has

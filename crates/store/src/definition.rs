@@ -1,25 +1,30 @@
 //! What `systemd-sysupdate` is told about an extension: where it is published, and where it goes.
 //!
 //! Each extension is a *component* of its own, with its own directory of definitions, because all
-//! definitions of one directory are one update: only versions that every one of them has would
-//! count. The directory holds three files.
+//! definitions of one directory are one update: only versions that every one of them has
+//! count. The directory holds three files, and two more where the extension has a companion, which
+//! has to be of the same version.
 //!
 //! ```text
 //! sysupdate.strace.d/
 //! ├── strace.transfer     read by systemd 257 and newer
 //! ├── strace.conf         the same bytes, read by systemd 254 to 256, which know no *.transfer
-//! └── strace.feature      lets an administrator switch the extension off (systemd 257 and newer)
+//! ├── strace.feature      lets an administrator switch the extension off (systemd 257 and newer)
+//! ├── strace.confext.transfer   the companion's
+//! └── strace.confext.conf       the same bytes
 //! ```
 //!
 //! A transfer that names a feature is switched off where the feature's file is missing, so the
-//! three are always delivered together. systemd before 257 reports the key as unknown and goes on.
+//! files are always delivered together. systemd before 257 reports the key as unknown and goes on.
 //!
 //! **Where images go.** `/var/lib/sysext-store`, which is not searched for extensions: there they
 //! may have their full names, and several versions may lie side by side. The one to merge is what
-//! `/etc/extensions/<name>.raw` links to. A client removes old images by the same pattern by which
+//! `/etc/extensions/<name>.raw` links to. Where a companion is merged, nobody can set a link in
+//! `/etc`: that of its extension is `/var/lib/extensions/<name>.raw`, its own is
+//! `/var/lib/confexts/<name>.confext.raw`. A client removes old images by the same pattern by which
 //! it finds new ones, so that an extension `gcc` would also remove those of `gcc-32bit`; where
 //! the store allows such names beside each other, each has a directory of its own on the client,
-//! too. systemd 254 makes neither of these directories, and 257 not `/etc/extensions`.
+//! too. systemd 254 makes none of these directories, and 257 not `/etc/extensions`.
 //!
 //! **Text.** The syntax is that of unit files, with `%` specifiers, and patterns are lists of
 //! quoted words. What would mean something there is refused in names and URLs, except `%`, whose
@@ -29,13 +34,18 @@ use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::companion::companion_of;
 use crate::layout::Layout;
 use crate::name::{NameProblem, check_name};
 
 /// Where clients keep images, outside of what systemd-sysext searches.
 pub const IMAGE_DIRECTORY: &str = "/var/lib/sysext-store";
-/// Where the links are that systemd-sysext merges.
-pub const LINK_DIRECTORY: &str = "/etc/extensions";
+/// Where the links are that systemd-sysext merges, of extensions without a companion.
+const LINK_DIRECTORY: &str = "/etc/extensions";
+/// Where they are of extensions with a companion, which makes `/etc` read-only.
+const LINK_DIRECTORY_BESIDE: &str = "/var/lib/extensions";
+/// Where the links are that systemd-confext merges.
+pub const CONFEXT_LINK_DIRECTORY: &str = "/var/lib/confexts";
 /// Images that a client keeps of an extension, if nothing else is said: the newest and the one
 /// before, to which the link can be set back.
 pub const DEFAULT_INSTANCES: u32 = 2;
@@ -242,6 +252,7 @@ pub struct Definition {
     verify: bool,
     instances: u32,
     ending: &'static str,
+    has_companion: bool,
 }
 
 impl Definition {
@@ -270,13 +281,26 @@ impl Definition {
             verify: delivery.verify,
             instances: delivery.instances,
             ending: delivery.ending,
+            has_companion: false,
         })
     }
 
-    /// Reads back what [`Definition::files`] writes, from the texts of `NAME.transfer` and
-    /// `NAME.feature`; `None` for any other text.
+    /// Defines the companion of the extension, too, if it has one.
     #[must_use]
-    pub fn parse(name: &str, transfer: &str, feature: &str) -> Option<Definition> {
+    pub fn with_companion(self, has_companion: bool) -> Definition {
+        Definition {
+            has_companion,
+            ..self
+        }
+    }
+
+    /// Reads back what [`Definition::files`] writes; `text` are the texts of files by their names.
+    /// `None` for any other text.
+    #[must_use]
+    pub fn parse<'a>(name: &str, text: &dyn Fn(&str) -> Option<&'a String>) -> Option<Definition> {
+        let transfer = text(&format!("{name}.transfer"))?;
+        let feature = text(&format!("{name}.feature"))?;
+        let companion = text(&format!("{}.transfer", companion_of(name)));
         let value = |text: &'_ str, key: &str, number: usize| -> Option<String> {
             let mut values = text.lines().filter_map(|line| line.strip_prefix(key));
             values.nth(number).map(str::to_owned)
@@ -294,9 +318,18 @@ impl Definition {
             instances: value(transfer, "InstancesMax=", 0)?.parse().ok()?,
         };
         let definition = Definition::new(name, &delivery).ok()?;
+        let definition = definition.with_companion(companion.is_some());
         // Whatever was not looked at is compared here.
-        let is_written_so = definition.transfer() == transfer && definition.feature() == feature;
+        let is_written_so = definition.transfer() == *transfer
+            && definition.feature() == *feature
+            && companion.is_none_or(|text| definition.companion_transfer() == *text);
         is_written_so.then_some(definition)
+    }
+
+    /// Whether the companion of the extension is defined, too.
+    #[must_use]
+    pub fn defines_companion(&self) -> bool {
+        self.has_companion
     }
 
     /// Whether clients refuse what is not signed by a key of their keyring.
@@ -320,7 +353,10 @@ impl Definition {
     /// Directories that must be there on the client, each absolute.
     #[must_use]
     pub fn client_directories(&self) -> Vec<&str> {
-        let mut directories = vec![LINK_DIRECTORY, IMAGE_DIRECTORY];
+        let mut directories = vec![self.link_directory(), IMAGE_DIRECTORY];
+        if self.has_companion {
+            directories.push(CONFEXT_LINK_DIRECTORY);
+        }
         if self.directory != IMAGE_DIRECTORY {
             directories.push(&self.directory);
         }
@@ -329,18 +365,40 @@ impl Definition {
 
     /// The files: their names inside the directory, and their texts.
     #[must_use]
-    pub fn files(&self) -> [(String, String); 3] {
+    pub fn files(&self) -> Vec<(String, String)> {
         let name = &self.name;
-        [
+        let mut files = vec![
             (format!("{name}.conf"), self.transfer()),
             (format!("{name}.feature"), self.feature()),
             (format!("{name}.transfer"), self.transfer()),
-        ]
+        ];
+        if self.has_companion {
+            let companion = companion_of(name);
+            let endings = [".conf", ".transfer"];
+            let both =
+                endings.map(|ending| (companion.clone() + ending, self.companion_transfer()));
+            files.extend(both);
+            files.sort();
+        }
+        files
     }
 
     fn transfer(&self) -> String {
+        self.transfer_of("system extension", &self.name, self.link_directory())
+    }
+
+    fn link_directory(&self) -> &'static str {
+        link_directory(self.has_companion)
+    }
+
+    fn companion_transfer(&self) -> String {
+        let name = companion_of(&self.name);
+        self.transfer_of("configuration extension", &name, CONFEXT_LINK_DIRECTORY)
+    }
+
+    fn transfer_of(&self, what: &str, name: &str, links: &str) -> String {
         let Definition {
-            name,
+            name: component,
             source,
             directory,
             instances,
@@ -351,10 +409,10 @@ impl Definition {
         let verify = if self.verify { "yes" } else { "no" };
         format!(
             "\
-# Where systemd-sysupdate finds the system extension {name}: systemd-sysupdate -C {name} update
+# Where systemd-sysupdate finds the {what} {name}: systemd-sysupdate -C {component} update
 # {name}.transfer is for systemd 257 and newer, {name}.conf for older ones; they are equal.
 [Transfer]
-Features={name}
+Features={component}
 Verify={verify}
 
 [Source]
@@ -367,7 +425,7 @@ Type=regular-file
 Path={directory}
 MatchPattern={name}-@v{ending}
 Mode=0644
-CurrentSymlink={LINK_DIRECTORY}/{name}.raw
+CurrentSymlink={links}/{name}.raw
 InstancesMax={instances}
 "
         )
@@ -392,6 +450,15 @@ Enabled=yes
     }
 }
 
+/// Where the link to an extension is.
+#[must_use]
+pub fn link_directory(has_companion: bool) -> &'static str {
+    match has_companion {
+        true => LINK_DIRECTORY_BESIDE,
+        false => LINK_DIRECTORY,
+    }
+}
+
 /// The name of the directory that holds the definition of the extension `name`.
 #[must_use]
 pub fn definitions_directory(name: &str) -> String {
@@ -405,6 +472,8 @@ pub(crate) fn defined_in(directory: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn delivery(url: &str) -> Delivery {
@@ -421,11 +490,12 @@ mod tests {
     fn the_three_files() {
         let definition = Definition::new("strace", &delivery("https://example.org/x")).unwrap();
         assert_eq!(definition.directory_name(), "sysupdate.strace.d");
+        let files: [_; 3] = definition.files().try_into().unwrap();
         let [
             (conf, conf_text),
             (feature, feature_text),
             (transfer, transfer_text),
-        ] = definition.files();
+        ] = files;
         assert_eq!(
             [&*conf, &*feature, &*transfer],
             ["strace.conf", "strace.feature", "strace.transfer"]
@@ -494,27 +564,91 @@ Enabled=yes
                 verify,
                 instances,
             };
-            let definition = Definition::new(name, &delivery).unwrap();
-            let [_, (_, feature), (_, transfer)] = definition.files();
-            let read = Definition::parse(name, &transfer, &feature);
-            assert_eq!(read.as_ref(), Some(&definition), "{name}");
+            for has_companion in [false, true] {
+                let definition = Definition::new(name, &delivery).unwrap();
+                reads_back(&definition.with_companion(has_companion));
+            }
+        }
+    }
+
+    /// Reads a definition back from its files, and from files of which one has another text.
+    fn reads_back(definition: &Definition) {
+        let name = definition.name();
+        let files: BTreeMap<_, _> = definition.files().into_iter().collect();
+        let parse =
+            |files: &BTreeMap<String, String>| Definition::parse(name, &|file| files.get(file));
+        assert_eq!(parse(&files).as_ref(), Some(definition), "{name}");
+        let read = files.iter().filter(|(file, _)| file.ends_with(".transfer"));
+        for (file, transfer) in read {
+            let changed = |text: String| {
+                let changed = [(file.clone(), text)];
+                parse(&files.clone().into_iter().chain(changed).collect())
+            };
             // Each line counts.
             for at in 0..transfer.lines().count() {
                 let without = |line: &(usize, &str)| line.0 != at;
                 let rest = transfer.lines().enumerate().filter(without);
                 let rest: String = rest.map(|(_, line)| format!("{line}\n")).collect();
-                assert_eq!(Definition::parse(name, &rest, &feature), None, "{rest}");
+                assert_eq!(changed(rest), None, "{file} without line {at}");
             }
             for (from, to) in [
                 ("/var/lib/sysext-store", "/usr/bin"),
                 ("Mode=0644", "Mode=4755"),
                 ("[Target]", "[Target]\nPathRelativeTo=boot"),
             ] {
-                let changed = transfer.replace(from, to);
-                assert_eq!(Definition::parse(name, &changed, &feature), None, "{to}");
+                assert_eq!(changed(transfer.replace(from, to)), None, "{file} {to}");
             }
-            assert_eq!(Definition::parse("other", &transfer, &feature), None);
         }
+        assert_eq!(Definition::parse("other", &|file| files.get(file)), None);
+    }
+
+    /// Both of one version: for systemd-sysupdate, they are one component.
+    #[test]
+    fn the_files_of_a_companion() {
+        let definition = Definition::new("d", &delivery("https://example.org/")).unwrap();
+        let definition = definition.with_companion(true);
+        let files: BTreeMap<_, _> = definition.files().into_iter().collect();
+        let names: Vec<_> = files.keys().map(String::as_str).collect();
+        let expected = [
+            "d.conf",
+            "d.confext.conf",
+            "d.confext.transfer",
+            "d.feature",
+            "d.transfer",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(files["d.confext.conf"], files["d.confext.transfer"]);
+        for (file, lines) in [
+            (
+                "d.transfer",
+                [
+                    "Features=d",
+                    "MatchPattern=d-@v.%a.raw",
+                    "CurrentSymlink=/var/lib/extensions/d.raw",
+                ],
+            ),
+            (
+                "d.confext.transfer",
+                [
+                    "Features=d",
+                    "MatchPattern=d.confext-@v.%a.raw",
+                    "CurrentSymlink=/var/lib/confexts/d.confext.raw",
+                ],
+            ),
+        ] {
+            for line in lines {
+                let text = &files[file];
+                assert!(text.lines().any(|found| found == line), "{line}: {text}");
+            }
+        }
+        assert_eq!(
+            definition.client_directories(),
+            [
+                "/var/lib/extensions",
+                "/var/lib/sysext-store",
+                "/var/lib/confexts"
+            ]
+        );
     }
 
     #[test]

@@ -89,12 +89,16 @@ pub(crate) fn of_day(path: &Path, best_before: Option<BestBefore>, now: u64) -> 
     Ok(())
 }
 
-pub(crate) fn of_obs(path: &Path, prospect: &Prospect) -> Result<Vec<String>, Error> {
-    let names = prospect.names()?;
+pub(crate) fn of_obs(path: &Path, prospects: &[Prospect]) -> Result<Vec<String>, Error> {
     let directory = Directory::open(path)?;
-    check_neighbours(&directory, &prospect.manifest.config.name, &prospect.image)?;
-    let taken = prospect.taken(&directory, &names, &[])?;
-    Ok(perhaps(names, taken).collect())
+    let mut undecided = Vec::new();
+    for prospect in prospects {
+        let names = prospect.names()?;
+        check_neighbours(&directory, &prospect.manifest.config.name, &prospect.image)?;
+        let taken = prospect.taken(&directory, &names, &[])?;
+        undecided.extend(perhaps(names, taken));
+    }
+    Ok(undecided)
 }
 
 impl Prospect {

@@ -7,6 +7,7 @@ use manifest::{Manifest, Summary, file_name};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::companion::main_of;
 use crate::directory::{Directory, SUMS};
 use crate::error::Error;
 use crate::order;
@@ -37,10 +38,22 @@ impl ListedImage {
         }
     }
 
-    /// Whether a word is the name of the extension or of the file.
+    /// Whether a word is the name of the extension or of the file; of a companion, those of its image
+    /// count, too, since neither is of use without the other.
     #[must_use]
     pub fn is_called(&self, word: &str) -> bool {
-        word == self.file || word == self.name()
+        let own = [self.file.as_str(), self.name()];
+        own.contains(&word)
+            || main_of(self.name()) == Some(word)
+            || self.main_file().is_some_and(|main| main == word)
+    }
+
+    /// Of a companion, the file name of its image.
+    #[must_use]
+    pub fn main_file(&self) -> Option<String> {
+        let main = main_of(self.name())?;
+        let rest = self.file.strip_prefix(self.name())?;
+        Some(format!("{main}{rest}"))
     }
 
     /// The version as clients see it in the file name, and what comes after it there:

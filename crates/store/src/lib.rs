@@ -62,6 +62,7 @@ mod amend;
 mod archive;
 mod attached;
 mod collision;
+mod companion;
 mod compat;
 mod copy;
 mod definition;
@@ -99,12 +100,13 @@ use std::path::{Path, PathBuf};
 pub use amend::Amend;
 pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
 pub use attached::{ATTACHED, STATEMENT, is_attached, rebuilt_file};
+pub use companion::{companion_of, family_of, main_of};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
 };
 pub use definition::{
-    DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery, IMAGE_DIRECTORY, LINK_DIRECTORY,
-    MAX_INSTANCES, StoreUrl, definitions_directory,
+    CONFEXT_LINK_DIRECTORY, DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery,
+    IMAGE_DIRECTORY, MAX_INSTANCES, StoreUrl, definitions_directory, link_directory,
 };
 pub use error::{Error, SignError};
 pub use foresight::Prospect;
@@ -397,7 +399,20 @@ impl Store {
     /// the last step fails, the sync of the directory after the new list is in place, the image
     /// is in the store, and may or may not survive a power failure.
     pub fn add(&self, publication: Publication, listing: Listing<'_>) -> Result<Added, Error> {
-        add::add(&self.dir, publication, listing)
+        let added = self.add_all(vec![publication], listing)?;
+        Ok(added.into_iter().next().unwrap_or(Added::Unchanged))
+    }
+
+    /// Does what [`Store::add`] does for several images, in the order given: all of them, or none.
+    ///
+    /// # Errors
+    /// Those of [`Store::add`].
+    pub fn add_all(
+        &self,
+        publications: Vec<Publication>,
+        listing: Listing<'_>,
+    ) -> Result<Vec<Added>, Error> {
+        add::add(&self.dir, publications, listing)
     }
 
     /// Adds what other stores have, in the order given and in one change: the images, and the names
@@ -457,13 +472,13 @@ impl Store {
         add::keep(&self.dir, listing)
     }
 
-    /// Names an image and its manifest, each with a `NAME.sha256` beside it, and lists nothing: what
+    /// Names images and their manifests, each with a `NAME.sha256` beside it, and lists nothing: what
     /// the Open Build Service wants to find.
     ///
     /// # Errors
     /// Those of [`Store::add`], and [`Error::Listed`] where the directory has a list.
-    pub fn add_for_obs(&self, publication: Publication) -> Result<Added, Error> {
-        obs::add(&self.dir, publication)
+    pub fn add_for_obs(&self, publications: Vec<Publication>) -> Result<Vec<Added>, Error> {
+        obs::add(&self.dir, publications)
     }
 
     /// Finds out what [`Store::add`] will be refused for, as far as that is known before there are
@@ -507,8 +522,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Store::add_for_obs`].
-    pub fn foresee_for_obs(&self, prospect: &Prospect) -> Result<Vec<String>, Error> {
-        foresight::of_obs(&self.dir, prospect)
+    pub fn foresee_for_obs(&self, prospects: &[Prospect]) -> Result<Vec<String>, Error> {
+        foresight::of_obs(&self.dir, prospects)
     }
 
     /// Signs the list as it stands, no matter who wrote it, and extends its freshness if a day is given;

@@ -16,21 +16,39 @@ use crate::directory::{Directory, Found, SUMS};
 use crate::error::Error;
 use crate::inventory;
 use crate::sums::{IMAGE_SUFFIX, Sums};
-use crate::transaction::Transaction;
+use crate::transaction::{Part, Transaction};
 use crate::verify::SUM_SUFFIX;
 use crate::{Added, Listing, Publication};
 
-pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Error> {
-    check_names(
-        &publication.name,
-        &publication.image.0,
-        &publication.manifest.0,
-    )?;
-    check_attached(&publication)?;
-    own_manifest(path, &mut publication)?;
+pub(crate) fn add(path: &Path, mut publications: Vec<Publication>) -> Result<Vec<Added>, Error> {
+    for publication in &mut publications {
+        check_names(
+            &publication.name,
+            &publication.image.0,
+            &publication.manifest.0,
+        )?;
+        check_attached(publication)?;
+        own_manifest(path, publication)?;
+    }
     let transaction = Transaction::begin(path, &Listing::default())?;
+    let (mut parts, mut added) = (Vec::new(), Vec::new());
+    for publication in publications {
+        check_neighbours(
+            transaction.directory(),
+            &publication.name,
+            &publication.image.0,
+        )?;
+        let (own, outcome) = place(&transaction, publication)?;
+        parts.extend(own);
+        added.push(outcome);
+    }
+    transaction.commit_unlisted(parts)?;
+    Ok(added)
+}
+
+/// Gives the files of an image their names, and says what that comes to.
+fn place(transaction: &Transaction, publication: Publication) -> Result<(Vec<Part>, Added), Error> {
     let directory = transaction.directory();
-    check_neighbours(directory, &publication.name, &publication.image.0)?;
     let Publication {
         image,
         manifest,
@@ -56,15 +74,14 @@ pub(crate) fn add(path: &Path, mut publication: Publication) -> Result<Added, Er
     let added = match taken {
         Some(taken) if !replace => {
             return Err(Error::Exists {
-                path: path.join(&taken.name),
+                path: directory.path().join(&taken.name),
             });
         }
         Some(_) => Added::Replaced,
         None if parts.iter().all(|part| part.found == Found::Same) => Added::Unchanged,
         None => Added::New,
     };
-    transaction.commit_unlisted(parts)?;
-    Ok(added)
+    Ok((parts, added))
 }
 
 /// Fails where there is a list, or an image that can't share a directory with this one. The Open

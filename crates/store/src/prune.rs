@@ -33,7 +33,7 @@ pub struct Pruning {
 }
 
 impl Pruning {
-    /// The images that go. An image whose version is not known stays.
+    /// The images that go. An image whose version is not known stays. A companion goes with its image.
     ///
     /// `images` are in the order of [`ListedImage::order`].
     fn surplus<'a>(&self, images: &'a [ListedImage]) -> Vec<&'a ListedImage> {
@@ -52,7 +52,18 @@ impl Pruning {
             *count += 1;
             *count > self.keep.get()
         };
-        images.iter().filter(is_surplus).collect()
+        let is_main = |image: &&ListedImage| image.main_file().is_none();
+        let mut surplus: Vec<_> = images.iter().filter(is_main).filter(is_surplus).collect();
+        let stays: BTreeSet<_> = (images.iter().filter(is_main))
+            .filter(|image| !surplus.iter().any(|one| one.file == image.file))
+            .map(|image| image.file.clone())
+            .collect();
+        let is_alone = |image: &&ListedImage| {
+            let main = image.main_file();
+            main.is_some_and(|main| !stays.contains(&main))
+        };
+        surplus.extend(images.iter().filter(is_alone));
+        surplus
     }
 }
 
@@ -146,17 +157,42 @@ mod tests {
             "?b-2.x86-64.raw",
             "?b-1.x86-64.raw",
             "c-1.x86-64.raw",
+            "d-3.x86-64.raw",
+            "d-2.x86-64.raw",
+            "d-1.x86-64.raw",
+            "d.confext-3.x86-64.raw",
+            "d.confext-1.x86-64.raw",
+            "e.confext-1.x86-64.raw",
         ];
+        // Companions go with their images, and without any.
+        let (d, alone) = ("d-1.x86-64.raw", "e.confext-1.x86-64.raw");
+        let (d2, with) = ("d-2.x86-64.raw", "d.confext-1.x86-64.raw");
         for (keep, per, expected) in [
             (
                 1,
                 Per::Name,
-                &["a-2.arm64.raw", "a-2.x86-64.raw", "a-1.x86-64.raw"][..],
+                &[
+                    "a-2.arm64.raw",
+                    "a-2.x86-64.raw",
+                    "a-1.x86-64.raw",
+                    d2,
+                    d,
+                    with,
+                    alone,
+                ][..],
             ),
-            (2, Per::Name, &["a-1.x86-64.raw"]),
-            (3, Per::Name, &[]),
-            (1, Per::VersionId, &["a-2.arm64.raw", "a-1.x86-64.raw"]),
-            (1, Per::Level, &["a-2.arm64.raw", "a-2.x86-64.raw"]),
+            (2, Per::Name, &["a-1.x86-64.raw", d, with, alone]),
+            (3, Per::Name, &[alone]),
+            (
+                1,
+                Per::VersionId,
+                &["a-2.arm64.raw", "a-1.x86-64.raw", d2, d, with, alone],
+            ),
+            (
+                1,
+                Per::Level,
+                &["a-2.arm64.raw", "a-2.x86-64.raw", d2, d, with, alone],
+            ),
         ] {
             let keep = NonZero::new(keep).unwrap();
             let images = images(&all);

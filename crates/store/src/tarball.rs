@@ -88,8 +88,7 @@ pub(crate) fn read_tarball(bytes: &[u8], time: u32) -> Result<Vec<Definition>, S
         if file != format!("{name}.transfer") {
             return None;
         }
-        let feature = files.get(&format!("etc/{directory}/{name}.feature"))?;
-        Definition::parse(name, files.get(path)?, feature)
+        Definition::parse(name, &|file| files.get(&format!("etc/{directory}/{file}")))
     };
     let definitions: Vec<_> = files.keys().filter_map(define).collect();
     let mut again = Vec::new();

@@ -220,6 +220,7 @@ fn define(
         };
         let definition = Definition::new(&extension.name, &delivery)
             .map_err(|problem| Failure::usage(format!("{:?} {problem}", extension.name)))?;
+        let definition = definition.with_companion(extension.companion().is_some());
         let is_defined = |other: &Definition| other.name() == definition.name();
         if defined.values().flatten().any(is_defined) {
             return Err(Failure::refused(anyhow!(

@@ -19,7 +19,7 @@ use store::{
 
 use crate::cli::store::VerifyArguments;
 use crate::inputs;
-use crate::inspected::{RELEASE_DIRECTORY, file_system, release_files};
+use crate::inspected::{CONFEXT_DIRECTORY, RELEASE_DIRECTORY, file_system, release_files};
 use crate::packages::trust;
 use crate::publish::signing::{self, Notes, Signer};
 use crate::report::{OfKind, Report};
@@ -241,16 +241,19 @@ fn definitions(store: &Store, findings: &mut Vec<Finding>) -> Result<Option<Vec<
         let text = format!("has Verify=no for {}", definition.name());
         findings.push(Finding::new(&kinds::DEFINITION_UNVERIFIED, ARCHIVE, text));
     }
-    let mut names: Vec<_> = match store.images() {
-        Ok(images) => images.iter().map(|image| image.name().to_owned()).collect(),
-        Err(_) => Vec::new(),
-    };
-    names.dedup();
-    for name in names {
-        if definitions
-            .iter()
-            .all(|definition| definition.name() != name)
-        {
+    let images = store.images().unwrap_or_default();
+    let mut newest: Vec<_> = images.iter().collect();
+    newest.dedup_by(|next, first| next.name() == first.name());
+    for image in newest {
+        let name = image.name();
+        // A companion shares the definition of its extension, whose newest image decides.
+        let family = store::family_of(name);
+        let main = image.main_file();
+        let newest_of_family = images.iter().find(|one| one.name() == family);
+        let is_needed = main.is_none() || newest_of_family.map(|one| &one.file) == main.as_ref();
+        let mut own = definitions.iter().filter(|one| one.name() == family);
+        let is_defined = own.any(|one| family == name || one.defines_companion());
+        if is_needed && !is_defined {
             let text = format!("has no definition of {name}");
             findings.push(Finding::new(&kinds::DEFINITION_MISSING, ARCHIVE, text));
         }
@@ -346,8 +349,13 @@ fn release_keys<'a>(
     extension: Option<&str>,
 ) -> std::result::Result<&'a BTreeMap<String, String>, String> {
     let of = |name: &str| releases.iter().find(|file| file.name == name);
+    let is_confext = extension.is_some_and(|name| store::main_of(name).is_some());
+    let directory = match is_confext {
+        true => CONFEXT_DIRECTORY,
+        false => RELEASE_DIRECTORY,
+    };
     let missing = |name: &str, client| {
-        format!("has no {RELEASE_DIRECTORY}/extension-release.{name}, which {client} looks for")
+        format!("has no {directory}/extension-release.{name}, which {client} looks for")
     };
     let stem = image.strip_suffix(".raw").unwrap_or(image);
     let of_file = of(stem).ok_or_else(|| missing(stem, "sysextmgr"))?;

@@ -7,8 +7,10 @@
 use files::PathBytes;
 use rpm_input::File;
 
-use super::{Candidate, CandidateKind, Composer, Contest, Finding, Placed, Source, kinds};
-use crate::alive::places::{self, Kind, Place};
+use super::{
+    Candidate, CandidateKind, Changed, Composer, Contest, Finding, Part, Placed, Source, kinds,
+};
+use crate::alive::places::{self, Kind, Place, Treatment};
 use crate::alive::tmpfiles::{FACTORY, Line, Made};
 use crate::plan::filter::{self, Rule};
 
@@ -19,6 +21,8 @@ const SNIPPETS: &str = "/usr/lib/tmpfiles.d/";
 pub(super) enum Outside {
     /// This rule moved it.
     Moved(&'static Rule),
+    /// It stays at its path, in the companion.
+    Companion,
     /// This rule left it out.
     Dropped(&'static Rule),
 }
@@ -45,6 +49,10 @@ impl Composer<'_> {
                 self.moved.insert(candidate.path.clone(), path.clone());
                 (&filter::ETC_TO_USR, path)
             }
+            Place::Companion => return Outside::Companion,
+            Place::Vendor(_) if self.is_for_companion(&candidate.path) => {
+                return Outside::Companion;
+            }
             Place::Vendor(_) => (to_host, places::factory(&candidate.path)),
             Place::Host(path) if filter::is_below(&path, "run") && self.has_snippet(source) => {
                 return Outside::Dropped(&filter::HOST_DIRECTORIES);
@@ -56,6 +64,39 @@ impl Composer<'_> {
         }
         candidate.path = path;
         Outside::Moved(rule)
+    }
+
+    /// Says whether a path of `/etc` that the base could read elsewhere is to be in the companion.
+    fn is_for_companion(&self, path: &PathBytes) -> bool {
+        self.places.treatment(path.bytes()) == Treatment::Confext
+    }
+
+    /// Places what no merge of `/usr` and `/opt` reaches, in the part that is composed. `None` for
+    /// what is in the other one.
+    pub(super) fn outside_of_part(
+        &mut self,
+        candidate: &mut Candidate,
+        source: Source,
+    ) -> Option<Outside> {
+        let path = candidate.path.clone();
+        match (self.part, self.outside(candidate, source)) {
+            (Part::Main, Outside::Companion) => {
+                if let Some((package, _)) = source.of_package() {
+                    self.plan.companion.packages.insert(package);
+                }
+                self.plan.companion.paths.insert(path.clone());
+                self.plan.changed.push(Changed {
+                    rule: &filter::ETC_TO_CONFEXT,
+                    owner: self.owner(source),
+                    path: format!("/{path}"),
+                    became: "in the companion image".to_owned(),
+                });
+                None
+            }
+            (Part::Main, outside) => Some(outside),
+            (Part::Companion, Outside::Companion) => Some(Outside::Companion),
+            (Part::Companion, _) => None,
+        }
     }
 
     /// Says whether the package of a file has a snippet of tmpfiles.d(5): without one it would have

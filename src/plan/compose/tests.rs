@@ -146,7 +146,7 @@ pub(super) fn plan(packages: &[Package], overlay: &[&str], epoch: Option<u32>) -
         &packages,
         &overlay,
         &rules,
-        (&owners, Places::default()),
+        (&owners, Places::default(), Part::Main),
         times,
     )
     .unwrap()
@@ -665,7 +665,7 @@ fn paths_that_are_not_wanted() {
         &packages,
         &overlay,
         &rules,
-        (&Owners::default(), places),
+        (&Owners::default(), places, Part::Main),
         times,
     )
     .unwrap();
@@ -931,7 +931,7 @@ fn who_may_be_set_uid_in_an_overlay() {
         &[],
         &[inherited],
         &rules,
-        (&owners, Places::default()),
+        (&owners, Places::default(), Part::Main),
         times,
     )
     .unwrap();

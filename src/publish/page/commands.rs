@@ -8,7 +8,7 @@
 //! installed before that. Each block is a subshell that ends at the first command that fails, so
 //! that what is pasted does not go on after a refusal.
 
-use store::{ARCHIVE, IMAGE_DIRECTORY, LINK_DIRECTORY};
+use store::{ARCHIVE, CONFEXT_LINK_DIRECTORY, IMAGE_DIRECTORY};
 
 use super::index::{Extension, Image, Index};
 
@@ -69,7 +69,12 @@ fn fetched(index: &Index, extension: &Extension, file: &str) -> Vec<String> {
     // The days are in order unless today comes after the list's last one.
     steps.push("{ date -u +%F; sed -n 's/.*  BEST-BEFORE-//p' SHA256SUMS; } | sort -C || { echo 'the list is out of date'; exit 1; }".to_owned());
     let directory = image_directory(extension);
-    steps.push(format!("mkdir -p {LINK_DIRECTORY} {directory}"));
+    let links = store::link_directory(extension.companion().is_some());
+    let of_companion = match extension.companion() {
+        Some(_) => format!(" {CONFEXT_LINK_DIRECTORY}"),
+        None => String::new(),
+    };
+    steps.push(format!("mkdir -p {links}{of_companion} {directory}"));
     steps
 }
 
@@ -86,9 +91,18 @@ pub fn sysupdate(index: &Index, extension: &Extension) -> Option<String> {
 /// Returns the commands that update what [`sysupdate`] installed.
 pub fn update(extension: &Extension) -> String {
     format!(
-        "systemd-sysupdate -C {name} update\nsystemd-sysext refresh\n",
-        name = extension.name
+        "systemd-sysupdate -C {name} update\n{refresh}",
+        name = extension.name,
+        refresh = refresh(extension)
     )
+}
+
+/// Returns the commands that merge what is new: what programs read before the programs.
+fn refresh(extension: &Extension) -> &'static str {
+    match extension.companion() {
+        Some(_) => "systemd-confext refresh\nsystemd-sysext refresh\n",
+        None => "systemd-sysext refresh\n",
+    }
 }
 
 /// Returns the commands for importctl.
@@ -98,24 +112,26 @@ pub fn importctl(index: &Index, extension: &Extension, image: &Image) -> String 
     } else {
         "checksum"
     };
-    format!(
-        "\
-importctl pull-raw --class=sysext --verify={verify} {url}{directory}{file} {name}
-systemd-sysext refresh
-",
-        url = url(index),
-        directory = extension.directory,
-        file = image.file,
-        name = extension.name
-    )
+    let url = format!("{}{}", url(index), extension.directory);
+    let pull = |class: &str, file: &str, name: &str| {
+        format!("importctl pull-raw --class={class} --verify={verify} {url}{file} {name}\n")
+    };
+    let name = &extension.name;
+    let mut commands = pull("sysext", &image.file, name);
+    if let Some(companion) = &image.companion {
+        commands += &pull("confext", &companion.file, name);
+    }
+    commands + refresh(extension)
 }
 
 /// Returns the commands for sysextmgr, where it finds the extension by its name. It reads one
 /// directory.
 pub fn sysextmgr(index: &Index, extension: &Extension) -> Option<String> {
     let newest = extension.images.first()?;
-    let is_found =
-        extension.directory.is_empty() && clients::sysextmgr_name(&newest.file) == extension.name;
+    // It knows nothing of companions.
+    let is_found = extension.companion().is_none()
+        && extension.directory.is_empty()
+        && clients::sysextmgr_name(&newest.file) == extension.name;
     let verify = match index.signed {
         true => "",
         false => "verify_signature=false\\n",
@@ -135,17 +151,20 @@ sysextmgrcli install {name}
 
 /// Returns the commands that need no service at all.
 pub fn by_hand(index: &Index, extension: &Extension, image: &Image) -> String {
-    let file = &image.file;
     let directory = image_directory(extension);
-    let mut steps = fetched(index, extension, file);
-    steps.extend([
-        format!("install -m 0644 {file} {directory}/"),
-        format!(
-            "ln -sfn {directory}/{file} {LINK_DIRECTORY}/{}.raw",
-            extension.name
-        ),
-        "systemd-sysext refresh".to_owned(),
-    ]);
+    let links = store::link_directory(image.companion.is_some());
+    let mut files = vec![(image.file.as_str(), links, extension.name.clone())];
+    if let Some(companion) = &image.companion {
+        let name = store::companion_of(&extension.name);
+        files.push((companion.file.as_str(), CONFEXT_LINK_DIRECTORY, name));
+    }
+    let names: Vec<_> = files.iter().map(|(file, ..)| *file).collect();
+    let mut steps = fetched(index, extension, &names.join(","));
+    steps.push(format!("install -m 0644 {} {directory}/", names.join(" ")));
+    for (file, links, name) in files {
+        steps.push(format!("ln -sfn {directory}/{file} {links}/{name}.raw"));
+    }
+    steps.push(refresh(extension).trim_end().to_owned());
     block(&steps)
 }
 
@@ -173,6 +192,7 @@ mod tests {
             manifest: None,
             fits: Fits::default(),
             packages: Vec::new(),
+            companion: None,
         }
     }
 

@@ -246,6 +246,10 @@ systemd-sysext</small></summary><div class=\"inside\">",
             if let Some(manifest) = &image.manifest {
                 files += &format!(" ({})", link(manifest, "manifest"));
             }
+            if let Some(companion) = &image.companion {
+                let file = link(&companion.file, &Text(&companion.file).to_string());
+                files += &format!(" and its companion {file}");
+            }
             add!(
                 self,
                 "<tr><td data-label=\"Version\" class=\"version\">{}{seen}{newest}</td>\
@@ -413,6 +417,7 @@ mod tests {
                     version: some(),
                     architecture: some(),
                 }],
+                companion: None,
             }],
         });
         index
@@ -529,6 +534,7 @@ mod tests {
                 ..Fits::default()
             },
             packages: packages.collect(),
+            companion: None,
         }
     }
 

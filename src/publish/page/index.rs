@@ -33,7 +33,7 @@
 //!
 //! Extensions are in the order of their names, the images of each from the newest to the oldest as
 //! `systemd-sysupdate` orders them, packages in the order of the manifest. Keys without a value are
-//! left out. Files are named relative to the store's `directory` of the extension, which is empty
+//! left out. An image may have a `companion` with the same keys, see `--etc confext`. Files are named relative to the store's `directory` of the extension, which is empty
 //! or ends in `/`. Readers should go by `index_version`, and pass over keys that they don't know.
 
 use serde::Serialize;
@@ -78,6 +78,13 @@ pub struct Extension {
     pub images: Vec<Image>,
 }
 
+impl Extension {
+    /// Returns the companion of the newest image.
+    pub fn companion(&self) -> Option<&Image> {
+        self.images.first()?.companion.as_deref()
+    }
+}
+
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Image {
@@ -106,6 +113,9 @@ pub struct Image {
     pub fits: Fits,
     /// What it is made of.
     pub packages: Vec<PackageLine>,
+    /// The image of the same version of what it has in `/etc`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub companion: Option<Box<Image>>,
 }
 
 /// The keys of extension-release that decide where an image is merged.
@@ -213,6 +223,7 @@ mod tests {
             manifest: None,
             fits: Fits::default(),
             packages: Vec::new(),
+            companion: None,
         };
         let whole = Image {
             evr: some("0:1"),

@@ -101,9 +101,11 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         .collect();
     let keys: BTreeSet<_> = signers.iter().map(|(_, key)| key.clone()).collect();
     index.signing_keys = keys.into_iter().collect();
+    let companions = without_companions(&mut extensions);
     for (key, listed) in extensions {
         let is_defined = defined.contains(&key);
         let mut extension = extension(root, key.0, key.1, &listed)?;
+        add_companions(root, &mut extension, &companions, &mut left_out)?;
         extension.definitions =
             is_defined.then(|| format!("{}/", store::definitions_directory(&extension.name)));
         index.extensions.push(extension);
@@ -114,6 +116,45 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
         undefined,
         signers,
     })
+}
+
+/// Takes companions of extensions that are there out of the list.
+fn without_companions(extensions: &mut Extensions) -> Extensions {
+    let names: BTreeSet<_> = extensions.keys().cloned().collect();
+    let is_companion = |(name, directory): &(String, String)| {
+        let main = store::main_of(name);
+        main.is_some_and(|main| names.contains(&(main.to_owned(), directory.clone())))
+    };
+    let companions = names.iter().filter(|key| is_companion(key));
+    companions
+        .filter_map(|key| extensions.remove_entry(key))
+        .collect()
+}
+
+/// Puts each companion to its image, which has the same version.
+fn add_companions(
+    root: &Path,
+    extension: &mut Extension,
+    companions: &Extensions,
+    left_out: &mut Vec<String>,
+) -> Result<()> {
+    let name = store::companion_of(&extension.name);
+    let key = (name.clone(), extension.directory.clone());
+    for listed in companions.get(&key).into_iter().flatten() {
+        let rest = listed.file.strip_prefix(&name).unwrap_or_default();
+        let main = format!("{}{rest}", extension.name);
+        let Some(image) = extension.images.iter_mut().find(|image| image.file == main) else {
+            let reason = format!("{main}, whose companion it is, is not there");
+            left_out.push(format!(
+                "{}{:?}: {reason}",
+                extension.directory, listed.file
+            ));
+            continue;
+        };
+        let path = root.join(&extension.directory).join(&listed.file);
+        image.companion = Some(Box::new(self::image(listed, &path)?));
+    }
+    Ok(())
 }
 
 const NOT_LISTED: &str = "its manifest can't be read, or is not the one that is listed";
@@ -209,6 +250,7 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
                 architecture: package.architecture.clone(),
             })
             .collect(),
+        companion: None,
     })
 }
 
@@ -467,6 +509,7 @@ mod tests {
                     version: some("1-1"),
                     architecture: some("x86_64"),
                 }],
+                companion: None,
             }
         );
     }

@@ -160,6 +160,7 @@ fn the_schema_is_what_is_read() {
         "[{ path = \"/etc/x\", as = \"factory\" }]",
         "[{ path = \"/x\", as = \"drop\" }]",
         "[{ path = \"/etc/x\", as = \"confext\" }]",
+        "[{ path = \"/etc/x\", as = \"other\" }]",
         "[{ path = \"/etc/x\" }]",
         "[{ as = \"drop\", x = 1 }]",
         "2000-01-01",

@@ -1,0 +1,326 @@
+//! Companion images: what packages have in `/etc`, as the real `systemd-confext` merges it and the real
+//! `systemd-sysupdate` installs it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::base::{base, system_package};
+use crate::client::{CLIENT_254, CLIENT_257, CLIENT_NEWEST, Client, client};
+use crate::sysupdate::define;
+use crate::workshop::{PACKAGERS, Scratch, names, output_of, packaged, program, text};
+
+/// The os-release of the hosts.
+const HOST: &str = "ID=lampos\nVERSION_ID=1\n";
+
+/// Makes a package with settings, a link, a program and a unit in `/etc`.
+fn package(scratch: &Scratch) -> PathBuf {
+    let spec = "Name: lamp\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         %description\nx\n%install\ncd %{buildroot}\n\
+         mkdir -p usr/bin usr/lib/systemd/system usr/share/lamp etc/lamp etc/systemd/system\n\
+         printf '#!/bin/sh\\ncat /etc/lamp/key\\n' > usr/bin/lampd; chmod 755 usr/bin/lampd\n\
+         echo key > etc/lamp/key; echo conf > etc/lamp/lamp.conf; echo new > etc/kept.conf\n\
+         ln -s ../../run/lamp etc/lamp/run; echo hook > etc/lamp/hook; chmod 755 etc/lamp/hook\n\
+         ln -s /etc/lamp/lamp.conf usr/share/lamp/lamp.conf\n\
+         printf '[Service]\\nExecStart=/usr/bin/lampd\\nEnvironmentFile=/etc/lamp/key\\n' \
+         > usr/lib/systemd/system/lamp.service\n\
+         printf '[Service]\\nExecStart=/usr/bin/lampd\\n' > etc/systemd/system/dim.service\n\
+         %files\n/usr/bin/lampd\n/usr/share/lamp\n/usr/lib/systemd/system/lamp.service\n\
+         %dir %attr(0750,root,root) /etc/lamp\n%config(noreplace) %attr(0600,root,root) /etc/lamp/key\n\
+         %config %attr(0640,root,root) /etc/lamp/lamp.conf\n/etc/lamp/run\n/etc/lamp/hook\n\
+         %config /etc/kept.conf\n/etc/systemd/system/dim.service\n";
+    packaged(scratch, "lamp", spec)
+}
+
+/// Makes the root directory of a base that has a file of its own.
+fn system(scratch: &Scratch) -> PathBuf {
+    let root = base(scratch, &[&system_package(scratch)]);
+    for directory in ["usr/bin", "usr/lib", "etc", "var", "run"] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    fs::write(root.join("usr/bin/sh"), "").unwrap();
+    fs::write(root.join("etc/kept.conf"), "the host's own\n").unwrap();
+    fs::write(root.join("usr/lib/os-release"), HOST).unwrap();
+    std::os::unix::fs::symlink("usr/bin", root.join("bin")).unwrap();
+    root
+}
+
+/// Builds an image and its companion; returns what was said.
+fn build(out: &Path, package: &Path, base: &Path, more: &[&str]) -> String {
+    let outcome = program()
+        .arg("--base")
+        .arg(base)
+        .args(["--arch", "x86_64", "--start", "lamp.service", "-o"])
+        .args([out, package])
+        .args(more)
+        .output()
+        .unwrap();
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    said
+}
+
+/// Returns the paths in an image with their modes and targets.
+fn listed(image: &Path) -> Vec<String> {
+    let listing = output_of(
+        Command::new("unsquashfs")
+            .args(["-lln", "-d", ""])
+            .arg(image),
+    );
+    let lines = listing.lines().filter_map(|line| {
+        let (mode, _) = line.split_once(' ')?;
+        let path = line.find(" /").map(|at| &line[at + 1..])?;
+        (!mode.starts_with('d')).then(|| format!("{mode} {path}"))
+    });
+    lines.collect()
+}
+
+#[test(PACKAGERS)]
+fn what_packages_have_in_etc_is_in_a_companion() {
+    let scratch = Scratch::new();
+    let (package, base) = (package(&scratch), system(&scratch));
+    let (one, two) = (scratch.join("one"), scratch.join("two"));
+    let said = build(&one, &package, &base, &["--etc", "confext"]);
+    for finding in [
+        "in-companion: 4 paths of /etc in the companion lamp.confext: /etc/lamp/hook ...; hosts need \
+         both images",
+        "companion-noexec: /etc/lamp/hook can't be executed from lamp.confext",
+        "left-out: kept-by-base left out 1 path, 4 bytes: /etc/kept.conf",
+        "moved: etc-to-usr changed 1 path: /etc/systemd/system/dim.service is now",
+    ] {
+        assert!(said.contains(finding), "{finding}: {said}");
+    }
+    // What the unit and the link need is there.
+    for id in [
+        "path-missing",
+        "dangling-link",
+        "left-out of",
+        "etc-read-only",
+    ] {
+        assert!(!said.contains(id), "{id}: {said}");
+    }
+    assert_eq!(
+        listed(&one.join("lamp.confext-1-1.x86-64.raw")),
+        [
+            "lrwxrwxrwx /etc/extension-release.d/extension-release.lamp -> \
+             extension-release.lamp.confext",
+            "-rw-r--r-- /etc/extension-release.d/extension-release.lamp.confext",
+            "lrwxrwxrwx /etc/extension-release.d/extension-release.lamp.confext-1-1.x86-64 -> \
+             extension-release.lamp.confext",
+            "-rwxr-xr-x /etc/lamp/hook",
+            "-rw------- /etc/lamp/key",
+            "-rw-r----- /etc/lamp/lamp.conf",
+            "lrwxrwxrwx /etc/lamp/run -> ../../run/lamp",
+        ]
+    );
+    let main = listed(&one.join("lamp-1-1.x86-64.raw")).join("\n");
+    assert!(!main.contains("- /etc/"), "{main}");
+    assert!(
+        main.contains("/usr/lib/systemd/system/dim.service"),
+        "{main}"
+    );
+    build(&two, &package, &base, &["--etc", "/etc/lamp=confext"]);
+    for file in names(&one) {
+        let [a, b] = [&one, &two].map(|store| fs::read(store.join(&file)).unwrap());
+        assert!(a == b, "{file} differs");
+    }
+    let verified = program()
+        .args(["store", "verify"])
+        .arg(&one)
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+    // What systemd-confext does is not known, and no verdict says otherwise.
+    let checked = program()
+        .args(["check", "--json", "--base"])
+        .arg(&base)
+        .arg(one.join("lamp.confext-1-1.x86-64.raw"))
+        .output()
+        .unwrap();
+    let said = text(&checked.stdout);
+    assert!(said.contains("\"unread\""), "{said}");
+    assert!(said.contains("is for systemd-confext"), "{said}");
+}
+
+/// The two have one fate: neither is there without the other, and both have the same number.
+#[test(PACKAGERS)]
+fn an_image_and_its_companion_go_together() {
+    let scratch = Scratch::new();
+    let (package, base) = (package(&scratch), system(&scratch));
+    let store = scratch.join("store");
+    let auto = ["--etc", "confext", "--build-number", "auto"];
+    let images_in = |directory: &Path| -> BTreeSet<String> {
+        let all = names(directory).into_iter();
+        all.filter(|name| name.ends_with(".raw")).collect()
+    };
+    let images = || images_in(&store);
+    let both = |versions: &[&str]| -> BTreeSet<String> {
+        let of = |version: &&str| {
+            ["lamp", "lamp.confext"].map(|name| format!("{name}-{version}.x86-64.raw"))
+        };
+        versions.iter().flat_map(of).collect()
+    };
+    // Something of another is in the place of one of them.
+    fs::create_dir(&store).unwrap();
+    fs::write(store.join("lamp.confext-1-1.x86-64.raw"), "x").unwrap();
+    let outcome = program()
+        .arg("--base")
+        .arg(&base)
+        .args(["--arch", "x86_64", "--etc", "confext", "-o"])
+        .args([&store, &package])
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(1), "{}", text(&outcome.stderr));
+    assert_eq!(names(&store), ["lamp.confext-1-1.x86-64.raw"]);
+    fs::remove_file(store.join("lamp.confext-1-1.x86-64.raw")).unwrap();
+
+    build(&store, &package, &base, &auto);
+    let said = build(&store, &package, &base, &auto);
+    assert!(said.contains("unchanged: built from the same"), "{said}");
+    assert_eq!(images(), both(&["1-1"]));
+    // What is in the companion alone has changed.
+    let said = build(
+        &store,
+        &package,
+        &base,
+        &[&auto[..], &["--drop", "/etc/lamp/hook"]].concat(),
+    );
+    assert!(
+        said.contains("number    1-1.1: what is in its companion"),
+        "{said}"
+    );
+    assert_eq!(images(), both(&["1-1", "1-1.1"]));
+    // It is gone.
+    fs::remove_file(store.join("lamp.confext-1-1.1.x86-64.raw")).unwrap();
+    let said = build(
+        &store,
+        &package,
+        &base,
+        &[&auto[..], &["--drop", "/etc/lamp/hook"]].concat(),
+    );
+    assert!(
+        said.contains("its companion or its manifest is not in the store whole"),
+        "{said}"
+    );
+    let run = |arguments: &[&str]| {
+        let mut command = program();
+        command
+            .arg("store")
+            .arg(arguments[0])
+            .arg(&store)
+            .args(&arguments[1..]);
+        output_of(&mut command)
+    };
+    run(&["verify", "--fix"]);
+    run(&["prune", "--keep", "1"]);
+    assert_eq!(images(), both(&["1-1.2"]));
+    let copy = scratch.join("copy");
+    output_of(
+        program()
+            .args(["store", "promote"])
+            .args([&store, &copy])
+            .arg("lamp"),
+    );
+    assert_eq!(images_in(&copy), images());
+    run(&["remove", "lamp", "--empty"]);
+    assert_eq!(images(), BTreeSet::new());
+}
+
+/// Merges both, and asks for what is in `/etc` then.
+#[test(PACKAGERS, CLIENT_254, CLIENT_257, CLIENT_NEWEST)]
+fn each_systemd_installs_and_merges_both() {
+    let scratch = Scratch::new();
+    let (package, base) = (package(&scratch), system(&scratch));
+    let store = scratch.join("store");
+    for more in [&[][..], &["--drop", "/etc/lamp/hook"]] {
+        let auto = ["--etc", "confext", "--build-number", "auto"];
+        build(&store, &package, &base, &[&auto[..], more].concat());
+    }
+    // A version without its companion is none.
+    let next = ["lamp-1-1.1.x86-64", "lamp-9-1.x86-64"];
+    for ending in ["raw", "manifest.gz"] {
+        fs::copy(
+            store.join(format!("{}.{ending}", next[0])),
+            store.join(format!("{}.{ending}", next[1])),
+        )
+        .unwrap();
+    }
+    let sums = output_of(
+        Command::new("sh")
+            .args(["-c", "sha256sum *.raw *.gz | LC_ALL=C sort -k 2"])
+            .current_dir(&store),
+    );
+    define(&store, "@@STORE_URL@@", &[]);
+    let definitions = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    let archive = definitions
+        .lines()
+        .filter(|line| line.ends_with("definitions.tar.gz"));
+    let sums: String = sums
+        .lines()
+        .chain(archive)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(store.join("SHA256SUMS"), sums).unwrap();
+    let install = "\
+        mkdir -p /var/lib/sysext-store /var/lib/extensions /var/lib/confexts /etc/sysupdate.lamp.d\n\
+        for file in /run/host$STORE/sysupdate.lamp.d/*; do\n\
+        sed \"s|@@STORE_URL@@|$STORE_URL|\" $file > /etc/sysupdate.lamp.d/${file##*/}; done\n\
+        timeout 60 systemd-sysupdate -C lamp update\n\
+        ls /var/lib/sysext-store; readlink -f /var/lib/extensions/lamp.raw /var/lib/confexts/lamp.confext.raw\n";
+    let merge = format!(
+        "set -e; rm -f /etc/os-release; printf '{}' > /etc/os-release; mkdir -p /var/lib/confexts /var/lib/extensions\n\
+         echo \"the host's own\" > /etc/kept.conf\n\
+         cp /run/host$STORE/lamp.confext-1-1.1.x86-64.raw /var/lib/confexts/lamp.confext.raw\n\
+         options=; ! systemd-confext --help | grep -q -e --no-reload || options=--no-reload\n\
+         systemd-confext $options --no-pager merge\n\
+         cat /etc/kept.conf /etc/lamp/key; stat -c '%a %n' /etc/lamp /etc/lamp/key\n\
+         echo x > /etc/x || echo read-only\n\
+         systemd-confext $options --no-pager status\n\
+         umount /etc; test ! -e /etc/lamp; echo unmerged\n",
+        HOST.replace('\n', "\\n")
+    );
+    // An overlay may be over one other, and no more.
+    let plain = scratch.join("plain");
+    let commands = "cd \"$CLIENT_ROOT\"; cp -a etc tmp/; mount -t tmpfs -o mode=0755 tmpfs etc; \
+         cp -a tmp/etc/. etc/\n";
+    fs::write(&plain, commands).unwrap();
+    let phase = |name: &str, commands: &str| {
+        let path = scratch.join(&format!("{name}.client"));
+        let commands = format!("set +x; STORE={}\n{commands}", store.display());
+        fs::write(&path, commands).unwrap();
+        path
+    };
+    for one in [CLIENT_254, CLIENT_257, CLIENT_NEWEST].map(Client::of) {
+        let outcome = client(&one.tree, &store, &[phase("install", install)], false);
+        let said = text(&outcome.stdout);
+        assert!(outcome.status.success(), "systemd {}: {said}", one.systemd);
+        for line in [
+            "lamp-1-1.1.x86-64.raw",
+            "lamp.confext-1-1.1.x86-64.raw",
+            "/var/lib/sysext-store/lamp-1-1.1.x86-64.raw",
+            "/var/lib/sysext-store/lamp.confext-1-1.1.x86-64.raw",
+        ] {
+            let is_there = said.lines().any(|found| found == line);
+            assert!(is_there, "systemd {}, {line}: {said}", one.systemd);
+        }
+        let outcome = client(
+            &one.tree,
+            &store,
+            &[plain.clone(), phase("merge", &merge)],
+            false,
+        );
+        let said = text(&outcome.stdout);
+        for line in [
+            "the host's own",
+            "key",
+            "750 /etc/lamp",
+            "600 /etc/lamp/key",
+            "read-only",
+            "unmerged",
+        ] {
+            let is_there = said.lines().any(|found| found == line);
+            assert!(is_there, "systemd {}, {line}: {said}", one.systemd);
+        }
+    }
+}
