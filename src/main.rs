@@ -29,6 +29,7 @@ mod pipeline;
 mod plan;
 mod publish;
 mod report;
+mod served;
 mod timings;
 mod trial;
 mod turns;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Some(Verb::Check(arguments)) => arguments.verbosity,
         Some(Verb::Diff(arguments)) => arguments.verbosity,
         Some(Verb::Gate(arguments)) => arguments.verbosity,
+        Some(Verb::Pull(arguments)) => arguments.verbosity,
         Some(Verb::Plan(arguments)) => arguments.verbosity,
         Some(Verb::Try(arguments)) => arguments.verbosity(),
         Some(Verb::Import(arguments)) => arguments.from.result().verbosity,
@@ -84,6 +86,7 @@ fn run(cli: &Cli, report: &Report) -> Result<()> {
         Some(Verb::Check(arguments)) => commands::check::run(arguments, report),
         Some(Verb::Diff(arguments)) => commands::diff::run(arguments, report),
         Some(Verb::Gate(arguments)) => commands::gate::run(arguments, report),
+        Some(Verb::Pull(arguments)) => commands::pull::run(arguments, report),
         Some(Verb::Plan(arguments)) => commands::plan::run(arguments, report),
         Some(Verb::Try(arguments)) => commands::trial::run(arguments, report),
         Some(Verb::Import(arguments)) => commands::import::run(arguments, report),

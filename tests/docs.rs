@@ -115,16 +115,18 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
     "",
     "check",
     "gate",
     "import just",
     "import mkosi",
     "plan",
+    "pull",
     "sign-verity",
     "store add",
     "store gate",
+    "store index",
     "store list",
     "store merge",
     "store promote",

@@ -62,6 +62,7 @@ mod obs;
 mod opened;
 mod opt;
 mod packaging;
+mod pull;
 mod readme;
 mod real;
 mod recipe;

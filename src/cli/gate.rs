@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::NetworkArguments;
+use super::{NetworkArguments, TrustArguments};
 use crate::report::Verbosity;
 
 const EXAMPLES: &str = "\
@@ -36,12 +36,9 @@ pub struct GateArguments {
     /// Demand that all that an image needs was looked up
     #[arg(long)]
     pub strict: bool,
-    /// Keys that may sign the store [default: those that systemd-sysupdate takes]
-    #[arg(long, value_name = "FILE", help_heading = "Trust")]
-    pub keyring: Vec<PathBuf>,
-    /// Take the word of a store that is not signed
-    #[arg(long, help_heading = "Trust", conflicts_with = "keyring")]
-    pub unsigned: bool,
+    /// Whose word counts.
+    #[command(flatten)]
+    pub trust: TrustArguments,
     /// How to fetch.
     #[command(flatten)]
     pub network: NetworkArguments,

@@ -8,11 +8,13 @@ pub mod import;
 mod init;
 mod network;
 pub mod plan;
+mod pull;
 pub mod sbom;
 mod sign_verity;
 mod signing;
 pub mod store;
 mod trial;
+mod trust;
 mod why;
 
 use std::ffi::OsString;
@@ -32,11 +34,13 @@ pub use import::ImportArguments;
 pub use init::InitArguments;
 pub use network::{LookupArguments, NetworkArguments};
 pub use plan::PlanArguments;
+pub use pull::PullArguments;
 pub use sbom::SbomArguments;
 pub use sign_verity::SignVerityArguments;
 pub use signing::{SigningArguments, VeritySigningArguments};
 pub use store::StoreArguments;
 pub use trial::TryArguments;
+pub use trust::TrustArguments;
 pub use why::WhyArguments;
 
 const EXAMPLES: &str = "\
@@ -141,6 +145,8 @@ pub enum Verb {
     Check(CheckArguments),
     /// Say before an OS update whether a store's extensions stay: for a hook on the host
     Gate(GateArguments),
+    /// Bring an image of a store up to date, and fetch only what the images that are there do not have
+    Pull(Box<PullArguments>),
     /// Run a command in a base with images merged, before they are on any host
     Try(TryArguments),
     /// Split recipes into jobs for a CI

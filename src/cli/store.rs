@@ -42,6 +42,8 @@ pub enum StoreVerb {
     Sysupdate(SysupdateArguments),
     /// Say which extensions clients would lose by an update of their OS
     Gate(Box<StoreGateArguments>),
+    /// Write indexes of the images' pieces, by which clients fetch only what changed
+    Index(IndexArguments),
     /// Write index.html for people and index.json for programs
     Page(PageArguments),
 }
@@ -60,6 +62,7 @@ impl StoreVerb {
             Self::Sign(arguments) => arguments.verbosity,
             Self::Sysupdate(arguments) => arguments.verbosity,
             Self::Gate(arguments) => arguments.verbosity,
+            Self::Index(arguments) => arguments.verbosity,
             Self::Page(arguments) => arguments.verbosity,
         }
     }
@@ -85,6 +88,19 @@ pub struct AddArguments {
     /// Make clients refuse SHA256SUMS after this day (systemd 260 and newer): YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     pub best_before: Option<BestBefore>,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+/// The arguments of `store index`.
+#[derive(Debug, Args)]
+pub struct IndexArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,

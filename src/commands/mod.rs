@@ -12,6 +12,7 @@ pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod plan;
+pub mod pull;
 pub mod rules;
 pub mod sbom;
 pub mod sign_verity;

@@ -117,7 +117,7 @@ pub fn assemble<R: Read + Seek, E>(
                     continue;
                 }
             }
-            Err(Refusal::Part(_)) => growing.cut().map_err(Error::File)?,
+            Err(Refusal::Part(_)) => growing.take().map_err(Error::File)?,
             Err(Refusal::Final(error)) => return Err(Error::Fetch(error)),
         }
         assembled.in_one = true;
@@ -169,9 +169,13 @@ impl Growing<'_> {
         Ok(())
     }
 
-    /// Takes the pieces that the file has as its own, up to the first that is wrong or not whole.
+    /// Takes the pieces that the file has as its own, up to the first that is wrong or not whole. A
+    /// file that has become shorter has started over.
     fn take(&mut self) -> io::Result<()> {
         let length = self.length()?;
+        if length < self.at {
+            (self.number, self.at) = (0, 0);
+        }
         self.file.seek(SeekFrom::Start(self.at))?;
         while let Some(piece) = self.piece()
             && self.at + u64::from(piece.length) <= length

@@ -154,6 +154,8 @@ enum Source {
     WholeBroken,
     /// Does not send parts.
     NoParts,
+    /// Does not send parts, and has dropped what was there when that turns out.
+    StartsOver,
     /// Sends other bytes from this offset on, if parts are asked for.
     LiesAt(u64),
     /// Sends other bytes from this offset on, whatever is asked for.
@@ -189,6 +191,10 @@ fn attempt(
         served[lies_from..].fill(0);
         let (start, end) = match (source, ask) {
             (Source::NoParts, Ask::Part { .. }) => return Err(Refusal::Part("no parts")),
+            (Source::StartsOver, Ask::Part { .. }) => {
+                file.set_len(0).unwrap();
+                return Err(Refusal::Part("no parts"));
+            }
             (Source::Breaks, _) if requests == 2 => return Err(Refusal::Final("broken")),
             (Source::WholeBroken, _) if requests == 1 => (0, served.len() * 2 / 3),
             (Source::Whole | Source::WholeBroken, _) => (0, served.len()),
@@ -239,6 +245,7 @@ fn whatever_the_source_does() {
             Ok((all(0, 6030, 2, true), length * 2 / 3 + length)),
         ),
         (Source::NoParts, Ok((all(0, 6030, 2, true), length - 6030))),
+        (Source::StartsOver, Ok((all(0, 6030, 2, true), length))),
         (
             Source::LiesAt(0),
             Ok((all(0, 6030, 2, true), 3300 + length - 6030)),

@@ -43,10 +43,11 @@ pub(crate) enum Failed {
 
 impl Attempt<'_> {
     pub(crate) fn run(&self, file: &mut File) -> Result<Outcome, Failed> {
+        // More is there only if all was sent in place of a part.
         if self
             .wanted
             .size
-            .is_some_and(|size| size == self.before && size > 0)
+            .is_some_and(|size| size <= self.before && size > 0)
         {
             return Ok(Outcome::Whole(self.validators.clone()));
         }
@@ -56,8 +57,8 @@ impl Attempt<'_> {
         match status.as_u16() {
             304 if self.wanted.unless.is_some() => Ok(Outcome::Unchanged),
             200 => {
-                self.rewind(file)?;
                 self.check_whole(response.headers())?;
+                self.rewind(file)?;
                 self.receive(response, file, 0, state)
             }
             206 if self.before > 0 || self.wanted.start_of.is_some() => {
@@ -69,7 +70,7 @@ impl Attempt<'_> {
                 });
                 if !fits {
                     let reason = "the server sent a different part than requested";
-                    if self.before == 0 {
+                    if self.before == 0 || self.wanted.all_if_sent {
                         return Err(self.refused(reason.to_owned()));
                     }
                     self.rewind(file)?;
@@ -250,13 +251,12 @@ impl Attempt<'_> {
             Some(size) if size != total => {
                 Err(self.refused(format!("the file has {total} bytes, not {size}")))
             }
-            None if total > self.wanted.limit => Err(self.too_long()),
+            None if total > self.wanted.limit => Err(self.too_long(self.wanted.limit)),
             _ => Ok(()),
         }
     }
 
-    fn too_long(&self) -> Failed {
-        let most = self.wanted.size.unwrap_or(self.wanted.limit);
+    fn too_long(&self, most: u64) -> Failed {
         self.refused(format!("the file is longer than {most} bytes"))
     }
 
@@ -270,10 +270,15 @@ impl Attempt<'_> {
     ) -> Result<Outcome, Failed> {
         let stated = number(response.headers().get(header::CONTENT_LENGTH));
         let stated = stated.map(|stated| before.saturating_add(stated));
-        let most = self.wanted.size.unwrap_or(self.wanted.limit);
-        // Who was asked for the start and sends all is not listened to any longer than that.
+        let is_all = response.status() == 200;
+        let size = match self.wanted.whole_if_sent().filter(|_| is_all) {
+            None => self.wanted.size,
+            whole => whole,
+        };
+        let most = size.unwrap_or(self.wanted.limit);
+        // A server that was asked for the start and sends all is not listened to any longer than that.
         let heard = match self.wanted.start_of {
-            Some(_) if response.status() == 200 => most,
+            Some(_) if is_all => most,
             _ => u64::MAX,
         };
         let mut body = response.into_body().into_reader().take(heard);
@@ -290,7 +295,7 @@ impl Attempt<'_> {
             length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
             if length > most {
                 self.rewind(file)?;
-                return Err(self.too_long());
+                return Err(self.too_long(most));
             }
             let piece = buffer.get(..read).unwrap_or_default();
             file.write_all(piece).map_err(|error| self.writing(error))?;
@@ -300,7 +305,7 @@ impl Attempt<'_> {
                 return Err(Failed::Broken(reason, state));
             }
         }
-        match self.wanted.size.or(stated) {
+        match size.or(stated) {
             Some(expected) if length < expected => Err(Failed::Broken(
                 "the connection ended too early".to_owned(),
                 state,

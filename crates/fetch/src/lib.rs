@@ -11,10 +11,11 @@
 //! if the caller can tell a wrong result. A server that ignores the range is taken at its word:
 //! the file starts over.
 //!
-//! **The start alone.** With [`Wanted::start_of`] only the first bytes of a file are asked for, by a
-//! `Range`, too. Of a server that ignores it no more than these are read, and the connection is
-//! dropped. One that sends other bytes than were asked for, or those of a file of another length, is
-//! refused.
+//! **A part alone.** With [`Wanted::start_of`] only the bytes up to [`Wanted::size`] are asked for, by a
+//! `Range`, too: those that the file does not have yet. Of a server that ignores it no more than these are
+//! read, and the connection is dropped; unless the caller can use the whole file
+//! ([`Wanted::all_if_sent`]), which then takes the place of what was there. A server that sends other
+//! bytes than were asked for, or those of a file of another length, is refused.
 //!
 //! **Giving up.** A connection that can't be made, breaks, is silent for [`Options::timeout`] or
 //! slower than [`MINIMUM_RATE`] over that time, and an answer of 429 or 5xx, are tried again after
@@ -93,6 +94,8 @@ pub struct Wanted<'a> {
     pub size: Option<u64>,
     /// Only its start is wanted: `size` bytes of a file that has so many on the server.
     pub start_of: Option<u64>,
+    /// If the server sends all where only the start is wanted, all is taken.
+    pub all_if_sent: bool,
     /// Most bytes to take, if its length is not known.
     pub limit: u64,
     /// Do not send it if it is still in this state.
@@ -103,6 +106,19 @@ pub struct Wanted<'a> {
     pub accept: Accept<'a>,
     /// Is told how many bytes of the file are there now.
     pub progress: &'a dyn Fn(u64),
+}
+
+impl Wanted<'_> {
+    /// The whole file's length, where the whole may come in place of its start.
+    fn whole_if_sent(&self) -> Option<u64> {
+        self.start_of.filter(|_| self.all_if_sent)
+    }
+
+    /// Most bytes that the file may have at the end.
+    fn most(&self) -> u64 {
+        let size = self.whole_if_sent().or(self.size);
+        size.unwrap_or(self.limit)
+    }
 }
 
 /// How a fetch ended.
@@ -216,7 +232,7 @@ impl Fetcher {
                 source,
             };
             let mut before = file.seek(SeekFrom::End(0)).map_err(writing)?;
-            if before > wanted.size.unwrap_or(wanted.limit) {
+            if before > wanted.most() {
                 file.set_len(0).map_err(writing)?;
                 before = file.seek(SeekFrom::Start(0)).map_err(writing)?;
             }
@@ -487,6 +503,7 @@ mod tests {
             urls: std::slice::from_ref(&url),
             size: Some(10),
             start_of: Some(30),
+            all_if_sent: false,
             limit: 0,
             unless: None,
             direct: false,
@@ -597,6 +614,96 @@ mod tests {
         }
     }
 
+    /// A part in the middle is appended. Where all comes instead, it is taken, or given up at once.
+    #[test]
+    fn a_part_after_what_is_there() {
+        const WHOLE: &str = "012345678901234567890123456789";
+        let part = |range: &str, body: &str| {
+            let length = body.len();
+            format!(
+                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {range}/30\r\n\
+                 Content-Length: {length}\r\n\r\n{body}"
+            )
+        };
+        let all = format!("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{WHOLE}");
+        let cut = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{}",
+            &WHOLE[..20]
+        );
+        let multipart = "HTTP/1.1 206 Partial Content\r\nContent-Type: multipart/byteranges; \
+                         boundary=x\r\nContent-Length: 5\r\n\r\n--x--";
+        let longer = "HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n";
+        let different = "the server sent a different part than requested";
+        for (what, answers, expected, ranges) in [
+            (
+                "the part",
+                vec![part("4-9", "456789")],
+                Ok("0123456789"),
+                &["bytes=4-9"][..],
+            ),
+            ("all", vec![all.clone()], Ok(WHOLE), &["bytes=4-9"]),
+            // What was wanted is there.
+            (
+                "more than the part",
+                vec![cut],
+                Ok(&WHOLE[..20]),
+                &["bytes=4-9"],
+            ),
+            (
+                "the rest of it",
+                vec![part("4-9", "45").replace("Length: 2", "Length: 6"), all],
+                Ok(WHOLE),
+                &["bytes=4-9", "bytes=6-9"],
+            ),
+            (
+                "another part",
+                vec![part("5-9", "56789")],
+                Err(different),
+                &["bytes=4-9"],
+            ),
+            (
+                "parts",
+                vec![multipart.to_owned()],
+                Err(different),
+                &["bytes=4-9"],
+            ),
+            (
+                "a longer file",
+                vec![longer.to_owned()],
+                Err("the file has 31 bytes, not 30"),
+                &["bytes=4-9"],
+            ),
+        ] {
+            let answers: Vec<_> = answers.iter().map(String::as_str).collect();
+            let (url, told) = scripted(&answers);
+            let wanted = Wanted {
+                urls: std::slice::from_ref(&url),
+                size: Some(10),
+                start_of: Some(30),
+                all_if_sent: true,
+                limit: 0,
+                unless: None,
+                direct: false,
+                accept: &|_| Ok(()),
+                progress: &|_| {},
+            };
+            let mut file = nameless();
+            file.write_all(b"0123").unwrap();
+            let found = fetcher().fetch(&wanted, &mut file).map(|_| {
+                let mut text = String::new();
+                file.seek(SeekFrom::Start(0)).unwrap();
+                file.read_to_string(&mut text).unwrap();
+                text
+            });
+            let shown = format!("{url}: ");
+            let found = found.map_err(|error| error.to_string().replace(&shown, ""));
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(found, expected, "{what}");
+            let asked: Vec<String> = told.try_iter().collect();
+            assert_eq!(asked, ranges, "{what}");
+        }
+    }
+
     #[test]
     fn attempts_and_redirects_are_counted() {
         let (fetcher, server) = (fetcher(), server());
@@ -604,6 +711,7 @@ mod tests {
             urls: &[],
             size: None,
             start_of: None,
+            all_if_sent: false,
             limit: 4000,
             unless: None,
             direct: false,

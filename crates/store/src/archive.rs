@@ -64,31 +64,16 @@ impl Store {
         listing: Listing<'_>,
     ) -> Result<bool, Error> {
         let mut transaction = Transaction::begin(self.dir(), &listing)?;
-        let directory = transaction.directory();
         let mut after = transaction.before().clone();
-        let mut parts = Vec::new();
+        after.retain(|listed| listed != name);
         match bytes {
-            None => after.retain(|listed| listed != name),
-            Some(bytes) => {
-                let sha256 = Sha256::digest(bytes).into();
-                let mut file = directory.temporary()?;
-                file.write_all(bytes)
-                    .map_err(|error| directory.error("write", name, error))?;
-                parts.push(transaction.part((name.to_owned(), file, sha256))?);
-                after.insert(name, sha256);
+            Some(bytes) => put(transaction, after, &[(name, bytes)], listing),
+            None if after == *transaction.before() => Ok(false),
+            None => {
+                transaction.remove(name.to_owned())?;
+                put(transaction, after, &[], listing)
             }
         }
-        let is_there = parts.iter().all(|part| part.found == Found::Same);
-        if is_there && after == *transaction.before() {
-            return Ok(false);
-        }
-        // A list that no client takes any more is not signed again without another day.
-        freshness::renew(&mut after, listing.best_before, listing.now)?;
-        if bytes.is_none() {
-            transaction.remove(name.to_owned())?;
-        }
-        transaction.commit(parts, &after, listing)?;
-        Ok(true)
     }
 
     /// Reads the definitions of the archive that the list vouches for; `None` if none is listed.
@@ -111,6 +96,33 @@ impl Store {
             found => found,
         }
     }
+}
+
+/// Puts files into a store and on the list `after`. Says whether something changed.
+pub(crate) fn put(
+    transaction: Transaction,
+    mut after: Sums,
+    files: &[(&str, &[u8])],
+    listing: Listing<'_>,
+) -> Result<bool, Error> {
+    let directory = transaction.directory();
+    let mut parts = Vec::new();
+    for (name, bytes) in files {
+        let sha256 = Sha256::digest(bytes).into();
+        let mut file = directory.temporary()?;
+        file.write_all(bytes)
+            .map_err(|error| directory.error("write", name, error))?;
+        parts.push(transaction.part(((*name).to_owned(), file, sha256))?);
+        after.insert(name, sha256);
+    }
+    let is_there = parts.iter().all(|part| part.found == Found::Same);
+    if is_there && after == *transaction.before() {
+        return Ok(false);
+    }
+    // A list that no client takes any more is not signed again without another day.
+    freshness::renew(&mut after, listing.best_before, listing.now)?;
+    transaction.commit(parts, &after, listing)?;
+    Ok(true)
 }
 
 pub(crate) fn definitions(

@@ -1,14 +1,15 @@
-//! What belongs to an image besides its manifest: bills of materials, and statements about how it was
-//! built.
+//! What belongs to an image besides its manifest: bills of materials, statements about how it was
+//! built, and the index of its pieces.
 //!
 //! Such files are listed and signed as images are, so that what clients and people read is what the
 //! owner published. Their names begin as the image's does, but for its `.raw`: no pattern of a client
 //! fits them. They come, go and are copied with their image, in the same change of the list.
 
+use crate::index::INDEX_SUFFIX;
 use crate::sums::{IMAGE_SUFFIX, Sums};
 
 /// What takes the place of `.raw` in the name of a file that belongs to an image.
-pub const ATTACHED: [&str; 3] = [".spdx.json", ".cdx.json", STATEMENT];
+pub const ATTACHED: [&str; 4] = [".spdx.json", ".cdx.json", STATEMENT, INDEX_SUFFIX];
 /// The same of the statement by who built it; those by others have the id of their key before it.
 pub const STATEMENT: &str = ".sigstore.json";
 /// What stands before the id of a key.
@@ -55,6 +56,7 @@ mod tests {
         for (name, expected) in [
             ("a-1.x86-64.spdx.json", true),
             ("a-1.x86-64.cdx.json", true),
+            ("a-1.x86-64.blocks", true),
             ("a-1.x86-64.sigstore.json", true),
             ("a-1.x86-64.rebuilt-0123456789abcdef.sigstore.json", true),
             ("a-1.x86-64.rebuilt-0123456789abcdeF.sigstore.json", false),

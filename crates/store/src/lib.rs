@@ -12,6 +12,7 @@
 //! ├── strace-6.11-1.1.x86-64.raw          an image, listed
 //! ├── strace-6.11-1.1.x86-64.manifest.gz  its manifest (gzip'd JSON), listed
 //! ├── strace-6.11-1.1.x86-64.spdx.json    what else belongs to it (`attached`), listed
+//! ├── strace-6.11-1.1.x86-64.blocks       the index of its pieces, listed, if it has one
 //! │                                       for a moment, under the lock:
 //! ├── .sysext-build-new.tmp                 a file on its way to its name
 //! ├── .sysext-build-old-*.tmp               what `replace` replaces
@@ -70,11 +71,13 @@ mod directory;
 mod error;
 mod foresight;
 mod freshness;
+mod index;
 mod inventory;
 mod layout;
 mod ledger;
 mod name;
 mod obs;
+mod offer;
 pub mod order;
 mod pending;
 mod prune;
@@ -111,11 +114,13 @@ pub use definition::{
 pub use error::{Error, SignError};
 pub use foresight::Prospect;
 pub use freshness::{BestBefore, DayProblem, NotADay};
+pub use index::{INDEX_SUFFIX, ImageIndex, index_name};
 pub use inventory::{ListedImage, directories, has_list};
 pub use layout::Layout;
 pub use ledger::MAX_KEYRING_SIZE;
 pub use ledger::{Basis, Former, Signature};
 pub use name::{NameProblem, check_name};
+pub use offer::{Offer, OfferProblem, Offered, version_of};
 pub use prune::{Per, Pruning};
 pub use replace::{replace_file, replace_file_below};
 pub use serial::{Issued, Serial, Setback};

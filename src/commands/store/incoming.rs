@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::anyhow;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use delta::Index;
 use image::squashfs::Image;
 use manifest::Summary;
 use memchr::memmem;
 use serde_json::Value;
-use store::{Added, Severity, Temporary, kinds};
+use store::{Added, INDEX_SUFFIX, Severity, Temporary, kinds};
 
 use super::verify::look_inside;
 use crate::check::shadow;
@@ -52,6 +53,9 @@ pub fn check_attached(path: &Path, file: &mut Temporary, image: &[u8; 32]) -> Re
         let text = anyhow!("{} has more than {MAX_ATTACHED} bytes", path.display());
         return Err(Failure::refused(text));
     }
+    if path.to_string_lossy().ends_with(INDEX_SUFFIX) {
+        return check_index(path, &bytes, image);
+    }
     let document: Value = serde_json::from_slice(&bytes)
         .map_err(|error| Failure::refused(anyhow!("{} is not JSON: {error}", path.display())))?;
     // What is signed is in base64.
@@ -67,6 +71,19 @@ pub fn check_attached(path: &Path, file: &mut Temporary, image: &[u8; 32]) -> Re
         );
     }
     Ok(())
+}
+
+/// Refuses an index that can't be read, or is of another image.
+fn check_index(path: &Path, bytes: &[u8], image: &[u8; 32]) -> Result<()> {
+    let index = Index::parse(bytes)
+        .map_err(|problem| Failure::refused(anyhow!("{}: the index {problem}", path.display())))?;
+    match index.sha256() == image {
+        true => Ok(()),
+        false => {
+            let text = anyhow!("{} is not of the image next to it", path.display());
+            Err(Failure::refused(text).hint("remove it: sysext-build store index makes another"))
+        }
+    }
 }
 
 /// Returns what became of an image, in a word.

@@ -3,6 +3,7 @@
 mod add;
 mod gate;
 mod incoming;
+mod index;
 mod list;
 mod merge;
 mod page;
@@ -36,6 +37,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::Verify(arguments) => verify::run(arguments, report),
         StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),
         StoreVerb::Gate(arguments) => gate::run(arguments, report),
+        StoreVerb::Index(arguments) => index::run(arguments, report),
         StoreVerb::Page(arguments) => page::run(arguments, report),
     }
 }

@@ -66,6 +66,7 @@ impl Downloads<'_> {
             urls: &item.urls,
             size: Some(end),
             start_of: Some(size),
+            all_if_sent: false,
             limit: MAX_HEADER,
             unless: None,
             direct: item.direct,

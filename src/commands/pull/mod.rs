@@ -1,0 +1,406 @@
+//! `pull`: an image of a store comes to a client, and only what changed is fetched.
+//!
+//! Which image is the newest, and whose word counts, is decided as by systemd-sysupdate. What the
+//! images that are there have of the new one is found by the index of its pieces (docs/blocks.md).
+//! Where the store has no such index, the image is fetched whole.
+
+mod source;
+mod target;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use architecture::Architecture;
+use delta::{Assembled, Block, Found, Index, MAX_INDEX};
+use files::{Directory, Links};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use store::{Offer, Offered, index_name, order, version_of};
+
+use self::source::Source;
+use self::target::Partial;
+use crate::cli::PullArguments;
+use crate::inputs;
+use crate::report::Report;
+use crate::served::{Place, Trusted};
+use crate::words::failure::{Failure, Result};
+use crate::words::quantity::{bytes, counted};
+
+/// Images that are looked into where none is named: what clients keep of an extension.
+const MOST_HAVES: usize = 2;
+
+#[derive(Serialize)]
+struct Answer {
+    image: PathBuf,
+    sha256: String,
+    /// `new`, `unchanged`, or `replaced`: there was one of that name with other bytes.
+    state: &'static str,
+    /// Length of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// Bytes of the image that the store was asked for.
+    fetched: u64,
+    /// Bytes that were copied from other images.
+    copied: u64,
+    /// Bytes that an earlier attempt had left.
+    kept: u64,
+    /// How often the store was asked for a part of the image, or for all of it.
+    requests: u32,
+    /// The link to the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<PathBuf>,
+    /// Fingerprint of the key that signed the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
+}
+
+/// What is pulled, and from where.
+struct Pull<'a> {
+    arguments: &'a PullArguments,
+    report: &'a Report,
+    place: Place,
+    offer: Offer,
+    /// Name of the extension.
+    name: &'a str,
+    architecture: Architecture,
+}
+
+/// Brings an image.
+pub fn run(arguments: &PullArguments, report: &Report) -> Result<()> {
+    let (name, version) = match arguments.name.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (arguments.name.as_str(), None),
+    };
+    store::check_name(name)
+        .map_err(|problem| Failure::usage(format!("the name {name:?} {problem}")))?;
+    let architecture = match arguments.arch.as_deref() {
+        Some(name) => Some(inputs::architecture(name)?),
+        None => Architecture::of_this_machine(),
+    };
+    let architecture = architecture.ok_or_else(|| {
+        Failure::usage("this machine's architecture is not known").hint("give one with --arch")
+    })?;
+    let trusted = Trusted::of(&arguments.trust)?;
+    let place = Place::open(&arguments.store, &arguments.network)?;
+    let list = place.list(trusted.as_ref())?;
+    let offer = Offer::of_list(&list.bytes, inputs::clock()?)
+        .map_err(|problem| Failure::refused(anyhow!("{}: the list {problem}", arguments.store)))?;
+    let pull = Pull {
+        arguments,
+        report,
+        place,
+        offer,
+        name,
+        architecture,
+    };
+    let into = Directory::open(&arguments.into, Links::Follow)?;
+    let offered = pull.offered(version)?;
+    if version.is_none()
+        && let Some(newer) = pull.newer(&into, &offered)?
+    {
+        let path = arguments.into.join(newer);
+        let text = format!("{} is newer than all that is listed", path.display());
+        report.stage("pull", &text);
+        return Ok(());
+    }
+    let mut answer = pull.bring(&into, &offered)?;
+    answer.signed_by = list.signed_by;
+    if let Some(directory) = &arguments.link {
+        let link = format!("{name}.raw");
+        target::link(directory, &link, &arguments.into, &offered.file)?;
+        answer.link = Some(directory.join(link));
+    }
+    match report.is_json() {
+        true => report.json(&answer),
+        false => {
+            report.stage("pull", &answer.text());
+            Ok(())
+        }
+    }
+}
+
+impl Pull<'_> {
+    /// Returns the image that is wanted.
+    fn offered(&self, version: Option<&str>) -> Result<Offered> {
+        let architecture = self.architecture.systemd();
+        let mut images = self.offer.images(self.name, architecture).into_iter();
+        let found = match version {
+            None => images.next(),
+            Some(version) => images.find(|image| image.version == version),
+        };
+        found.ok_or_else(|| {
+            let version = version.map(|version| format!(" in version {version}"));
+            Failure::refused(anyhow!(
+                "{} lists no image of {}{} for {architecture}",
+                self.arguments.store,
+                self.name,
+                version.unwrap_or_default()
+            ))
+        })
+    }
+
+    /// Returns the images of the extension that are in a directory, the newest first.
+    fn there(&self, directory: &Directory) -> Result<Vec<(String, String)>> {
+        let architecture = self.architecture.systemd();
+        let names = directory.names()?.into_iter();
+        let names = names.filter_map(|name| name.into_string().ok());
+        let mut there: Vec<_> = names
+            .filter_map(|file| {
+                let version = version_of(&file, self.name, architecture)?.to_owned();
+                Some((version, file))
+            })
+            .collect();
+        there.sort_by(|(a, _), (b, _)| order::systemd(b, a));
+        Ok(there)
+    }
+
+    /// Returns an image that is there and newer than the newest that is offered.
+    fn newer(&self, into: &Directory, offered: &Offered) -> Result<Option<String>> {
+        let newest = self.there(into)?.into_iter().next();
+        let newest =
+            newest.filter(|(version, _)| order::systemd(version, &offered.version).is_gt());
+        Ok(newest.map(|(_, file)| file))
+    }
+
+    /// Brings an image, unless it is there.
+    fn bring(&self, into: &Directory, offered: &Offered) -> Result<Answer> {
+        let stage = self.arguments.stage.as_ref();
+        let path = stage.unwrap_or(&self.arguments.into);
+        let directory = Directory::open(path, Links::Follow)?;
+        let mut answer = Answer {
+            image: path.join(&offered.file),
+            sha256: hex::encode(offered.sha256),
+            state: "unchanged",
+            bytes: None,
+            fetched: 0,
+            copied: 0,
+            kept: 0,
+            requests: 0,
+            link: None,
+            signed_by: None,
+        };
+        let partial = Partial::lock(&directory, &offered.file)?;
+        answer.state = match partial.is_there(&offered.sha256)? {
+            Some(true) => {
+                partial.drop_file()?;
+                return Ok(answer);
+            }
+            Some(false) => "replaced",
+            None => "new",
+        };
+        let haves = self.haves(into, &directory, offered)?;
+        let index = self.index(offered)?;
+        let source = Source::open(&self.place, &offered.file)?;
+        let (partial, assembled) = match index {
+            Some(index) => self.assemble(&index, haves, partial, &source)?,
+            None => self.whole(partial, &source, &offered.sha256)?,
+        };
+        answer.bytes = Some(partial.finish()?);
+        answer.fetched = source.fetched();
+        answer.copied = assembled.copied;
+        answer.kept = assembled.kept;
+        answer.requests = assembled.requests;
+        Ok(answer)
+    }
+
+    /// Opens the images that may have pieces of the new one. One that was not named and can't be used
+    /// is passed over.
+    fn haves(
+        &self,
+        into: &Directory,
+        directory: &Directory,
+        offered: &Offered,
+    ) -> Result<Vec<Have>> {
+        let mut haves = Vec::new();
+        for path in &self.arguments.have {
+            haves.push(Have {
+                path: path.clone(),
+                file: files::open(path, Links::Follow)?,
+            });
+        }
+        if !haves.is_empty() {
+            return Ok(haves);
+        }
+        // What has the name and other bytes is damaged, and has most of its pieces still.
+        let own = directory.open_file(&offered.file).ok();
+        haves.extend(own.map(|file| Have {
+            path: directory.path().join(&offered.file),
+            file,
+        }));
+        for (_, file) in self.there(into)?.into_iter().take(MOST_HAVES) {
+            if let Ok(opened) = into.open_file(&file) {
+                haves.push(Have {
+                    path: into.path().join(&file),
+                    file: opened,
+                });
+            }
+        }
+        Ok(haves)
+    }
+
+    /// Reads the index of an image; `None`, and a line that says why, if there is none that is of
+    /// use.
+    fn index(&self, offered: &Offered) -> Result<Option<Index>> {
+        let name = index_name(&offered.file);
+        let Some(listed) = self.offer.digest_of(&name) else {
+            return Ok(self.without(&format!("the store has no index of {}", offered.file)));
+        };
+        let Some(bytes) = self.place.file(&name, MAX_INDEX)? else {
+            return Ok(self.without(&format!("{} is not there", self.place.shown(&name))));
+        };
+        if Sha256::digest(&bytes)[..] != listed {
+            let text = format!("{} is not the listed file", self.place.shown(&name));
+            return Ok(self.without(&text));
+        }
+        match Index::parse(&bytes) {
+            Ok(index) if *index.sha256() == offered.sha256 => Ok(Some(index)),
+            Ok(_) => Ok(self.without(&format!("{name} is of an image with other bytes"))),
+            Err(problem) => Ok(self.without(&format!("{name} {problem}"))),
+        }
+    }
+
+    fn without(&self, reason: &str) -> Option<Index> {
+        let text = format!("{reason}; the image is fetched whole");
+        self.report.stage("note", &text);
+        None
+    }
+
+    /// Assembles the image.
+    fn assemble<'d>(
+        &self,
+        index: &Index,
+        haves: Vec<Have>,
+        mut partial: Partial<'d>,
+        source: &Source<'_>,
+    ) -> Result<(Partial<'d>, Assembled)> {
+        let mut found = Found::new(index);
+        let mut others = Vec::new();
+        for (number, mut have) in (0..).zip(haves) {
+            match have.index() {
+                Ok(of_have) => found.look_in(index, number, &of_have),
+                Err(problem) => {
+                    let path = have.path.display();
+                    let text = format!("nothing is taken from {path}: its index {problem}");
+                    self.report.stage("note", &text);
+                }
+            }
+            others.push(have.file);
+        }
+        let bar = self.report.bar("pull", index.length());
+        let mut fetch = |ask, file: &mut File| source.deliver(ask, index.length(), file, &bar);
+        let made = delta::assemble(index, &found, &mut others, &mut partial.file, &mut fetch);
+        bar.finish_and_clear();
+        match made {
+            Ok(assembled) => Ok((partial, assembled)),
+            Err(delta::Error::File(error)) => {
+                partial.drop_file()?;
+                let path = self.arguments.into.display();
+                Err(Failure::io(format!("writing into {path}"), error))
+            }
+            Err(delta::Error::Fetch(failure)) => Err(failure),
+            Err(delta::Error::Other(digest)) => {
+                partial.drop_file()?;
+                let problem = format!("its SHA-256 is {}", hex::encode(digest));
+                Err(self.not_listed(source, &problem))
+            }
+        }
+    }
+
+    /// Brings the whole image.
+    fn whole<'d>(
+        &self,
+        mut partial: Partial<'d>,
+        source: &Source<'_>,
+        sha256: &[u8; 32],
+    ) -> Result<(Partial<'d>, Assembled)> {
+        let kept = partial.length()?;
+        let problem = source.deliver_whole(sha256, &mut partial.file)?;
+        if let Some(problem) = problem {
+            partial.drop_file()?;
+            return Err(self.not_listed(source, &problem));
+        }
+        let length = partial.length()?;
+        let assembled = Assembled {
+            kept: kept.min(length.saturating_sub(source.fetched())),
+            requests: 1,
+            ..Assembled::default()
+        };
+        Ok((partial, assembled))
+    }
+
+    fn not_listed(&self, source: &Source<'_>, problem: &str) -> Failure {
+        Failure::refused(anyhow!(
+            "{} is not the listed image: {problem}",
+            source.shown()
+        ))
+        .hint("if the store changed in between, try again")
+    }
+}
+
+/// An image that may have pieces of the new one.
+struct Have {
+    path: PathBuf,
+    file: File,
+}
+
+impl Have {
+    /// Reads the index beside the image if that is for a file of its length, or makes one. Whether it
+    /// is right does not matter: pieces are compared as they are copied.
+    fn index(&mut self) -> std::result::Result<Index, String> {
+        let length = self
+            .file
+            .metadata()
+            .map_err(|error| format!("can't be made: {error}"))?;
+        let length = length.len();
+        if let Some(name) = self.path.file_name().and_then(|name| name.to_str()) {
+            let beside = self.path.with_file_name(index_name(name));
+            let read = files::read(&beside, MAX_INDEX, Links::Refuse).ok();
+            let index = read.and_then(|bytes| Index::parse(&bytes).ok());
+            if let Some(index) = index.filter(|index| index.length() == length) {
+                return Ok(index);
+            }
+        }
+        index_of(&mut self.file, length).map_err(|error| error.to_string())
+    }
+}
+
+/// Makes the index of an image.
+pub fn index_of(file: &mut File, length: u64) -> std::result::Result<Index, delta::IndexError> {
+    let blocks = image::blocks(&mut *file).map_err(delta::IndexError::Input)?;
+    let blocks: Vec<_> = (blocks.into_iter())
+        .map(|(start, length)| Block { start, length })
+        .collect();
+    std::io::Seek::rewind(file).map_err(delta::IndexError::Input)?;
+    Index::of(file, length, &blocks)
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let shown = self.image.display();
+        let link = match &self.link {
+            Some(link) => format!(", linked as {}", link.display()),
+            None => String::new(),
+        };
+        let Some(length) = self.bytes else {
+            return format!("{shown} is up to date{link}");
+        };
+        let saved = 100.0 * (1.0 - self.fetched as f64 / length.max(1) as f64);
+        let kept = match self.kept {
+            0 => String::new(),
+            kept => format!(", {} of an earlier attempt", bytes(kept)),
+        };
+        format!(
+            "{shown}  fetched {} of {} in {}{kept}, {:.1} % saved{link}",
+            bytes(self.fetched),
+            bytes(length),
+            counted(self.requests as usize, "request"),
+            saved.max(0.0)
+        )
+    }
+}
+
+/// Returns the path of a file in a directory, for messages.
+fn shown(directory: &Path, name: &str) -> String {
+    directory.join(name).display().to_string()
+}
