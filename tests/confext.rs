@@ -141,6 +141,17 @@ fn what_packages_have_in_etc_is_in_a_companion() {
     let said = text(&checked.stdout);
     assert!(said.contains("\"unread\""), "{said}");
     assert!(said.contains("is for systemd-confext"), "{said}");
+    let gated = program()
+        .args(["store", "gate", "--base"])
+        .args([&base, &one])
+        .output()
+        .unwrap();
+    let said = text(&gated.stderr) + &text(&gated.stdout);
+    assert!(gated.status.success(), "{said}");
+    assert!(
+        said.contains("1 companion image of /etc not judged"),
+        "{said}"
+    );
 }
 
 /// The two have one fate: neither is there without the other, and both have the same number.

@@ -66,6 +66,29 @@ const RPM_DATABASE: &str = "var/lib/rpm";
 /// Paths of state by their old names.
 const RENAMED: [(&str, &str); 2] = [("var/run", "run"), ("var/lock", "run/lock")];
 
+/// Where a confext says what it is for.
+const EXTENSION_RELEASES: &str = "etc/extension-release.d";
+/// Files of `/etc` in which each host is another: those of a package are copied to hosts that have
+/// none, and never merged over those of a host.
+const OF_HOST: [&str; 16] = [
+    "etc/passwd",
+    "etc/group",
+    "etc/shadow",
+    "etc/gshadow",
+    "etc/subuid",
+    "etc/subgid",
+    "etc/machine-id",
+    "etc/machine-info",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/resolv.conf",
+    "etc/localtime",
+    "etc/adjtime",
+    "etc/fstab",
+    "etc/crypttab",
+    "etc/os-release",
+];
+
 /// What is done with files of `/etc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Treatment {
@@ -206,6 +229,10 @@ impl Places<'_> {
 
     /// Returns where a file of `/etc` goes.
     fn setting(&self, path: &[u8], kind: Kind) -> Place {
+        // Each image has its own.
+        if is_below(path, EXTENSION_RELEASES) {
+            return Place::Nowhere;
+        }
         let treatment = self.treatment(path);
         if treatment == Treatment::Drop {
             return Place::Unwanted;
@@ -219,7 +246,7 @@ impl Places<'_> {
             return Place::OfBase;
         }
         match self.vendor(path) {
-            None if treatment == Treatment::Confext => Place::Companion,
+            None if treatment == Treatment::Confext && !is_of_host(path) => Place::Companion,
             None => Place::Host(path.into()),
             // The directory itself is the base's.
             Some((_, [])) => Place::There,
@@ -281,6 +308,11 @@ fn renamed(path: &[u8]) -> Vec<u8> {
     renamed.unwrap_or_else(|| path.to_vec())
 }
 
+/// Says whether it is a file in which each host is another.
+fn is_of_host(path: &[u8]) -> bool {
+    OF_HOST.iter().any(|one| one.as_bytes() == path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,6 +357,7 @@ mod tests {
             "/etc/c=confext",
             "/etc/own.conf=confext",
             "/etc/udev=confext",
+            "/etc/fstab=confext",
         ];
         let etc = etc.map(|one| one.parse().unwrap());
         let places = Places {
@@ -343,6 +376,12 @@ mod tests {
             ("etc/not/but/a", File, "host etc/not/but/a"),
             ("etc/c", Directory, "companion"),
             ("etc/c/a", File, "companion"),
+            ("etc/fstab", File, "host etc/fstab"),
+            (
+                "etc/extension-release.d/extension-release.a",
+                File,
+                "nowhere",
+            ),
             ("etc/c/link", Link, "companion"),
             ("etc/udev/d.conf", File, "companion"),
             ("etc/systemd/system", Directory, "there"),
