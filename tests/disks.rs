@@ -420,7 +420,9 @@ fn a_signed_list_changes_with_its_image() {
     let key = workshop::fixture("keys/test.secret.asc");
     let list_key = ["--sign-key", key.to_str().unwrap()];
     let mut build = desk.builder("store", DEFERRED);
-    build.args(list_key).args(["--state-dir", "state"]);
+    build
+        .args(list_key)
+        .args(["--state-dir", "state", "--sbom", "spdx"]);
     assert!(build.output().unwrap().status.success());
     let image = desk.path("store/tool-1.x86-64.raw");
     let before = desk.content(&image);
@@ -436,6 +438,9 @@ fn a_signed_list_changes_with_its_image() {
     options.extend(list_key);
     let outcome = desk.sign(&image, &options);
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    // So does what is said of its bytes.
+    let bill = fs::read_to_string(image.with_extension("spdx.json")).unwrap();
+    assert!(bill.contains(&workshop::sha256sum(&image)), "{bill}");
     let mut verify = program();
     verify.current_dir(desk.0.path());
     verify.args(["store", "verify", "--state-dir", "state", "store"]);

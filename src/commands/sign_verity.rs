@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use manifest::{ImageFile, Manifest};
+use sbom::Format;
 use serde::Serialize;
 use store::{Listing, SUMS, Store, Temporary};
 
 use crate::cli::SignVerityArguments;
+use crate::publish;
 use crate::publish::disk;
 use crate::publish::signing::{self, RootSigner};
 use crate::report::Report;
@@ -49,6 +51,9 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
     let store = Store::open(directory).map_err(store_failure)?;
     let list = store.list().map_err(store_failure)?;
     let listed = list.digest_of(name).is_some();
+    let bills = list.attached(name);
+    let is_there = |form: &Format| bills.iter().any(|bill| bill.ends_with(form.suffix()));
+    let forms = Format::ALL.into_iter().filter(is_there).collect();
     let signer = match listed {
         true => signing::open_to_extend(&settings, &[directory.to_owned()])?,
         false => None,
@@ -72,12 +77,14 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
         }
         Ok(())
     };
-    let listing = Listing {
+    let listing = || Listing {
         signing: signer.as_ref().map(|signer| signer.signing(directory)),
         best_before: None,
         now: settings.now,
     };
-    let sha256 = store.amend(name, &mut amend, listing)?;
+    let sha256 = store.amend(name, &mut amend, listing())?;
+    // Those of before were of other bytes.
+    publish::attach(&store, name, forms, listing(), report)?;
     if let Some(signer) = &signer {
         signer.conclude(&store, report)?;
     }

@@ -273,13 +273,14 @@ pub fn keep(
 ) -> Result<Stored> {
     let directory = destination.directory_of(&identity.name);
     let store = Store::open(&directory).map_err(store_failure)?;
-    let listing = Listing {
+    let listing = || Listing {
         signing: signer.map(|signer| signer.signing(&directory)),
         best_before: destination.best_before,
         now: destination.now,
     };
-    let mut is_renewed = store.keep(listing).map_err(store_failure)?;
-    is_renewed |= attach(&store, destination, identity, signer, report)?;
+    let mut is_renewed = store.keep(listing()).map_err(store_failure)?;
+    let forms = destination.bills.clone();
+    is_renewed |= attach(&store, &identity.image_file(), forms, listing(), report)?;
     if let Some(signer) = signer {
         signer.conclude(&store, report)?;
     }
@@ -289,21 +290,20 @@ pub fn keep(
     Ok(Stored::kept(kept, signed_by))
 }
 
-/// Puts bills of materials beside an image that was there without them; says whether it did.
-fn attach(
+/// Puts bills of materials beside an image of a store that has none in these forms; says whether it
+/// did.
+pub fn attach(
     store: &Store,
-    destination: &Destination,
-    identity: &Identity,
-    signer: Option<&Signer>,
+    image: &str,
+    mut forms: BTreeSet<sbom::Format>,
+    listing: Listing<'_>,
     report: &Report,
 ) -> Result<bool> {
-    let image = identity.image_file();
     let list = store.list().map_err(store_failure)?;
-    let there = list.attached(&image);
-    let mut forms = destination.bills.clone();
+    let there = list.attached(image);
     forms.retain(|form| !there.iter().any(|name| name.ends_with(form.suffix())));
     let Some(manifest) =
-        (list.manifest(&image).map_err(store_failure)?).filter(|_| !forms.is_empty())
+        (list.manifest(image).map_err(store_failure)?).filter(|_| !forms.is_empty())
     else {
         return Ok(false);
     };
@@ -318,19 +318,14 @@ fn attach(
         return Ok(false);
     }
     let mut attached = Vec::new();
-    for (name, bytes) in bills::all(&manifest, &image, &forms)? {
+    for (name, bytes) in bills::all(&manifest, image, &forms)? {
         let mut file = store.temporary().map_err(store_failure)?;
         file.write_all(&bytes)
             .map_err(|error| Failure::io("writing what belongs to the image", error))?;
         attached.push((name, file, Sha256::digest(&bytes).into()));
     }
-    let listing = Listing {
-        signing: signer.map(|signer| signer.signing(store.dir())),
-        best_before: destination.best_before,
-        now: destination.now,
-    };
     store
-        .attach(&image, attached, listing)
+        .attach(image, attached, listing)
         .map_err(store_failure)
 }
 
