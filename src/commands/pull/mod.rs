@@ -28,7 +28,7 @@ use crate::words::failure::{Failure, Result};
 use crate::words::quantity::{bytes, counted};
 
 /// Images that are looked into where none is named: what clients keep of an extension.
-const MOST_HAVES: usize = 2;
+const LOOKED_INTO: usize = 2;
 
 #[derive(Serialize)]
 struct Answer {
@@ -228,7 +228,7 @@ impl Pull<'_> {
             path: directory.path().join(&offered.file),
             file,
         }));
-        for (_, file) in self.there(into)?.into_iter().take(MOST_HAVES) {
+        for (_, file) in self.there(into)?.into_iter().take(LOOKED_INTO) {
             if let Ok(opened) = into.open_file(&file) {
                 haves.push(Have {
                     path: into.path().join(&file),
