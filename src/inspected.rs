@@ -238,9 +238,11 @@ impl InspectedImage {
         manifest.map_or(&self.facts.link, |manifest| &manifest.config.name)
     }
 
-    /// Says whether it is the companion of an image, for `/etc`.
+    /// Says whether it is the companion of an image, for `/etc`. Of one whose manifest alone is known,
+    /// the name says it.
     pub fn is_companion(&self) -> bool {
-        store::main_of(self.name()).is_some()
+        let is_confext = self.inside.is_none() || !self.facts.confext_releases.is_empty();
+        is_confext && store::main_of(self.name()).is_some()
     }
 
     /// Returns the path of its companion, or of a companion that of its image, as their names say.

@@ -16,7 +16,7 @@ use super::is_refusal;
 /// Size of the sectors of disks that are read, in bytes.
 const SECTOR: u64 = 512;
 /// Starts the hashes of dm-verity.
-const HASHES: &[u8; 8] = b"verity\0\0";
+pub const HASHES: &[u8; 8] = b"verity\0\0";
 
 /// What is in an image file.
 pub struct Opened {
@@ -110,7 +110,7 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
             table.sector_size
         ))));
     }
-    if !table.is_certain(&mut file.try_clone()?)? {
+    if table.is_contradicted(&mut file.try_clone()?)? {
         let words =
             "has a table of partitions and a copy of it that programs read in different ways";
         return Ok(Opened::closed(Container::Unread(words.to_owned())));

@@ -6,10 +6,11 @@ use std::path::Path;
 use ::verity::{Certificate, Digest, Error, SignatureBlock};
 use anyhow::anyhow;
 use files::Links;
-use image::Kind;
 use image::disk::{Partition, Protected, Proved, ProvedBy, Unproved};
+use image::{Kind, Section};
 use serde::Serialize;
 
+use super::opened::HASHES;
 use super::{image_failure, is_refusal, mounted_parts};
 use crate::words::failure::{Failure, Result};
 
@@ -75,6 +76,15 @@ pub fn damage(path: &Path) -> Result<Option<String>> {
     let Ok(parts) = Parts::of(path, &mut file) else {
         return Ok(None);
     };
+    // Clients take a partition that does not start with them for none.
+    let mut start = Vec::new();
+    let hashes = Section::new(&mut file, parts.hashes.start, parts.hashes.length);
+    hashes
+        .and_then(|hashes| hashes.take(HASHES.len() as u64).read_to_end(&mut start))
+        .map_err(|error| image_failure(path, error))?;
+    if start != HASHES {
+        return Ok(None);
+    }
     match parts.partitions().prove(&mut file) {
         // What its signature is worth is said elsewhere.
         Ok(_) | Err(Unproved::Verity(Error::SignatureBlock(_))) => Ok(None),

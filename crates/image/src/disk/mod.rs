@@ -135,16 +135,28 @@ impl Table {
     /// Says whether both copies of the table are there and say the same, in entries of the usual
     /// length. Where they do not, programs differ in what they read.
     pub fn is_certain<R: Read + Seek>(&self, input: &mut R) -> io::Result<bool> {
+        Ok(self.copies(input)? == [Some(true); 2])
+    }
+
+    /// Says whether a copy of the table is there that says something else. One that is gone or
+    /// damaged is passed over by all programs.
+    pub fn is_contradicted<R: Read + Seek>(&self, input: &mut R) -> io::Result<bool> {
+        Ok(self.copies(input)?.contains(&Some(false)))
+    }
+
+    /// Says of both copies whether they are this one, in entries of the usual length; `None` for one
+    /// that is not there.
+    fn copies<R: Read + Seek>(&self, input: &mut R) -> io::Result<[Option<bool>; 2]> {
         let length = input.seek(SeekFrom::End(0))?;
         let last = (length / self.sector_size).saturating_sub(1) * self.sector_size;
-        for offset in [self.sector_size, last] {
+        let mut copies = [None; 2];
+        for (copy, offset) in copies.iter_mut().zip([self.sector_size, last]) {
             let header = bytes_at(input, offset, HEADER_SIZE)?.unwrap_or_default();
             let table = table_at(input, offset, self.sector_size, length)?;
-            if word(&header, 84) as usize != ENTRY_SIZE || table.as_ref() != Some(self) {
-                return Ok(false);
-            }
+            let is_usual = word(&header, 84) as usize == ENTRY_SIZE;
+            *copy = table.map(|table| is_usual && table == *self);
         }
-        Ok(true)
+        Ok(copies)
     }
 }
 
@@ -331,6 +343,10 @@ mod tests {
             let table = read(disk).unwrap();
             table.is_certain(&mut Cursor::new(disk)).unwrap()
         };
+        let is_contradicted = |disk: &[u8]| {
+            let table = read(disk).unwrap();
+            table.is_contradicted(&mut Cursor::new(disk)).unwrap()
+        };
         let both = |count, size| {
             let mut disk = disk();
             header(&mut disk, 1, count, size);
@@ -339,18 +355,22 @@ mod tests {
         };
         assert!(is_certain(&both(4, 128)));
         assert!(!is_certain(&both(2, 256)));
+        assert!(is_contradicted(&both(2, 256)));
         let mut other = both(4, 128);
         header(&mut other, 15, 3, 128);
         assert!(
             is_certain(&other),
             "an unused entry does not make it another table"
         );
+        assert!(!is_contradicted(&other));
         header(&mut other, 15, 1, 128);
         assert!(!is_certain(&other));
+        assert!(is_contradicted(&other));
         for sector in [1, 15] {
             let mut damaged = both(4, 128);
             damaged[sector * 512 + 12] = 96;
             assert!(!is_certain(&damaged), "{sector}");
+            assert!(!is_contradicted(&damaged), "{sector}");
         }
     }
 
