@@ -610,7 +610,26 @@ fn what_an_image_file_is_is_said() {
     // Programs read a table whose copy at the end says something else in different ways.
     let mut bytes = fs::read(&signed).unwrap();
     let last = bytes.len() - 512;
-    bytes[last + 16] ^= 1;
+    let number = |bytes: &[u8], at: usize| {
+        u32::from_le_bytes(bytes[last + at..last + at + 4].try_into().unwrap()) as usize
+    };
+    // UEFI 5.3.2: where the entries are, how many, how long, and their CRC-32; that of the header.
+    let (first, count, size) = (
+        number(&bytes, 72) * 512,
+        number(&bytes, 80),
+        number(&bytes, 84),
+    );
+    bytes[first + 48] ^= 4;
+    let sum = |bytes: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum().to_le_bytes()
+    };
+    let entries = sum(&bytes[first..first + count * size]);
+    bytes[last + 88..last + 92].copy_from_slice(&entries);
+    bytes[last + 16..last + 20].fill(0);
+    let header = sum(&bytes[last..last + 92]);
+    bytes[last + 16..last + 20].copy_from_slice(&header);
     let other = desk.path("tool.raw");
     fs::write(&other, bytes).unwrap();
     let mut check = program();
