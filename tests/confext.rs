@@ -191,12 +191,8 @@ fn an_image_and_its_companion_go_together() {
     assert!(said.contains("unchanged: built from the same"), "{said}");
     assert_eq!(images(), both(&["1-1"]));
     // What is in the companion alone has changed.
-    let said = build(
-        &store,
-        &package,
-        &base,
-        &[&auto[..], &["--drop", "/etc/lamp/hook"]].concat(),
-    );
+    let dropping = [&auto[..], &["--drop", "/etc/lamp/hook"]].concat();
+    let said = build(&store, &package, &base, &dropping);
     assert!(
         said.contains("number    1-1.1: what is in its companion"),
         "{said}"
@@ -204,12 +200,7 @@ fn an_image_and_its_companion_go_together() {
     assert_eq!(images(), both(&["1-1", "1-1.1"]));
     // It is gone.
     fs::remove_file(store.join("lamp.confext-1-1.1.x86-64.raw")).unwrap();
-    let said = build(
-        &store,
-        &package,
-        &base,
-        &[&auto[..], &["--drop", "/etc/lamp/hook"]].concat(),
-    );
+    let said = build(&store, &package, &base, &dropping);
     assert!(
         said.contains("its companion or its manifest is not in the store whole"),
         "{said}"

@@ -1,7 +1,7 @@
 //! The file systems of an image file: one that is the whole file, or those of a disk's partitions.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 
 use clients::{Container, Designator, FileSystem, Mounted, NotMounted};
 use image::disk::{Partition, Table};
@@ -15,8 +15,6 @@ use super::is_refusal;
 
 /// Size of the sectors of disks that are read, in bytes.
 const SECTOR: u64 = 512;
-/// Starts the hashes of dm-verity.
-pub const HASHES: &[u8; 8] = b"verity\0\0";
 
 /// What is in an image file.
 pub struct Opened {
@@ -50,6 +48,15 @@ impl Opened {
             signature: None,
         }
     }
+}
+
+/// Says whether a partition starts with hashes of dm-verity. Clients take one that doesn't for none.
+pub fn has_hashes(partition: impl Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    partition
+        .take(verity::MARK.len() as u64)
+        .read_to_end(&mut start)?;
+    Ok(start == verity::MARK)
 }
 
 /// Looks into a file. Errors are those of the file, not of what is in it.
@@ -139,14 +146,10 @@ fn open_disk(file: &File, table: &Table, architecture: Option<&str>) -> io::Resu
             Ok(opened) => opened,
             Err(container) => return Ok(Opened::closed(container)),
         };
-        let mut has_hashes = false;
-        if let Some(hashes) = hashes {
-            let mut start = Vec::new();
-            section(hashes)?
-                .take(HASHES.len() as u64)
-                .read_to_end(&mut start)?;
-            has_hashes = start == HASHES;
-        }
+        let has_hashes = match hashes {
+            Some(hashes) => has_hashes(section(hashes)?)?,
+            None => false,
+        };
         let mut block = None;
         if let Some(signature) = signature {
             let mut bytes = Vec::new();

@@ -10,7 +10,7 @@ use image::disk::{Partition, Protected, Proved, ProvedBy, Unproved};
 use image::{Kind, Section};
 use serde::Serialize;
 
-use super::opened::HASHES;
+use super::opened::has_hashes;
 use super::{image_failure, is_refusal, mounted_parts};
 use crate::words::failure::{Failure, Result};
 
@@ -76,13 +76,11 @@ pub fn damage(path: &Path) -> Result<Option<String>> {
     let Ok(parts) = Parts::of(path, &mut file) else {
         return Ok(None);
     };
-    // Clients take a partition that does not start with them for none.
-    let mut start = Vec::new();
     let hashes = Section::new(&mut file, parts.hashes.start, parts.hashes.length);
-    hashes
-        .and_then(|hashes| hashes.take(HASHES.len() as u64).read_to_end(&mut start))
-        .map_err(|error| image_failure(path, error))?;
-    if start != HASHES {
+    if !hashes
+        .and_then(has_hashes)
+        .map_err(|error| image_failure(path, error))?
+    {
         return Ok(None);
     }
     match parts.partitions().prove(&mut file) {

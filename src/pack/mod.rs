@@ -142,14 +142,9 @@ pub fn image(
 ) -> Result<Packed> {
     let sources = packages.sources();
     // Whatever is wrong with what is kept, the image can be made without it.
-    let opened = packing
-        .kept
-        .as_ref()
-        .map(|settings| KeptBlocks::open(settings, packing));
-    let (kept, unopened) = match opened {
-        Some(Ok(kept)) => (kept, None),
-        Some(Err(failure)) => (None, Some(failure)),
-        None => (None, None),
+    let (kept, unopened) = match opened(packing) {
+        Ok(kept) => (kept, None),
+        Err(failure) => (None, Some(failure)),
     };
     let moved = relocated::rewrite(&mut planned.plan, &sources)?;
     let bar = report.bar("pack", planned.plan.size);
@@ -214,12 +209,13 @@ pub fn image(
 /// Says of each package whether something of it is needed to pack what was planned that was not
 /// compressed before, as far as that can be said without a look at what is kept.
 pub fn needed(plan: &Plan, chosen: &[Chosen], packing: &Packing) -> Result<Vec<bool>> {
-    let opened = packing
-        .kept
-        .as_ref()
-        .map(|settings| KeptBlocks::open(settings, packing));
-    let (Some(Ok(Some(kept))), false) = (opened, relocated::reads_all(plan)) else {
-        return Ok(vec![true; chosen.len()]);
+    // What is here is read anyway.
+    let all = || Ok(vec![true; chosen.len()]);
+    if chosen.iter().all(|one| one.is_here) || relocated::reads_all(plan) {
+        return all();
+    }
+    let Ok(Some(kept)) = opened(packing) else {
+        return all();
     };
     let options = Options {
         compressor: packing.compressor,
@@ -237,6 +233,14 @@ pub fn needed(plan: &Plan, chosen: &[Chosen], packing: &Packing) -> Result<Vec<b
         // Only where metadata list it, what the file is need not be looked up.
         .map(|(wanted, one)| *wanted != Wanted::Digest || one.sha256.is_none())
         .collect())
+}
+
+/// Opens the blocks that are kept for images packed like this, if any are.
+fn opened(packing: &Packing) -> Result<Option<KeptBlocks>> {
+    let Some(settings) = &packing.kept else {
+        return Ok(None);
+    };
+    KeptBlocks::open(settings, packing)
 }
 
 fn sources<'a>(chosen: &'a [Chosen], late: &'a Late<'a>) -> Vec<Source<'a>> {

@@ -19,7 +19,10 @@ QUIET = {"_binary_payload": "w3.zstdio", "__os_install_post": "%{nil}", "debug_p
 
 
 def run(*command, **options):
-    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"{done.stderr}{' '.join(map(str, command))}: exit code {done.returncode}")
+    return done.stdout
 
 
 def version(text):
@@ -98,6 +101,8 @@ def main(out):
         name = "base-packages.txt" if group == "base" else f"closure-{group}.txt"
         (out / name).write_text("".join(f"{name}\n" for name in sorted(closure)))
         run(*apt, "--download-only", "install", *wanted)
+    # Two at once that find no database of RPM's both make it, and one of them fails.
+    run("rpm", "--query", "--all")
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         packages = list(workers.map(lambda deb: Package(deb, work), sorted((work / "archives").glob("*.deb"))))
         provided = set().union(*(package.provides for package in packages))

@@ -23,7 +23,7 @@ pub enum Error {
         /// The name of the file.
         origin: String,
     },
-    /// It is no bundle of this kind. The text completes the sentence "the bundle … ".
+    /// Not a bundle that is read here. The text completes the sentence "the bundle … ".
     #[error("{0}")]
     Bundle(String),
     /// It is not signed by any of the given keys. Completes the same sentence.

@@ -45,8 +45,8 @@ impl SigningKey {
     /// Reads the secret key of a file in PEM (PKCS #8). `origin` is what errors call it.
     ///
     /// # Errors
-    /// [`Error::PassphraseNeeded`], [`Error::WrongPassphrase`]; [`Error::Key`]: there is no key that
-    /// can be used.
+    /// [`Error::PassphraseNeeded`], [`Error::WrongPassphrase`]; [`Error::Key`]: the file has no usable
+    /// key.
     pub fn parse(bytes: &[u8], origin: &str, passphrase: Option<&str>) -> Result<Self, Error> {
         let failed = |reason: String| Error::Key {
             origin: origin.to_owned(),
@@ -115,7 +115,7 @@ impl PublicKey {
     /// Reads the public key of a file in PEM. `origin` is what errors call it.
     ///
     /// # Errors
-    /// [`Error::Key`]: there is no key that can be used.
+    /// [`Error::Key`]: the file has no usable key.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, Error> {
         let failed = |reason: String| Error::Key {
             origin: origin.to_owned(),

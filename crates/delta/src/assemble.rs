@@ -52,7 +52,7 @@ pub enum Refusal<E> {
 /// Appends to a file what it is asked for.
 pub type Fetch<'a, E> = dyn FnMut(Ask, &mut File) -> Result<(), Refusal<E>> + 'a;
 
-/// Why there is no file.
+/// Why no file was made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error<E> {
     /// The new file can't be written or read.

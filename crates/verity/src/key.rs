@@ -22,8 +22,8 @@ impl SigningKey {
     /// Reads the secret key of a file in PEM. `origin` is what errors call it.
     ///
     /// # Errors
-    /// [`Error::PassphraseNeeded`], [`Error::WrongPassphrase`]; [`Error::Key`]: there is no key that
-    /// can be used.
+    /// [`Error::PassphraseNeeded`], [`Error::WrongPassphrase`]; [`Error::Key`]: the file has no usable
+    /// key.
     pub fn parse(bytes: &[u8], origin: &str, passphrase: Option<&str>) -> Result<Self, Error> {
         let failed = |reason: String| Error::Key {
             origin: origin.to_owned(),

@@ -29,7 +29,7 @@ pub use certificate::Certificate;
 pub use check::{Checked, check};
 pub use error::Error;
 pub use key::SigningKey;
-pub use superblock::Superblock;
+pub use superblock::{MARK, Superblock};
 pub use tree::{BLOCK_SIZE, HashTree, Hasher};
 
 /// A SHA-256.

@@ -11,7 +11,8 @@
 
 use crate::error::Error;
 
-const MARK: &[u8; 8] = b"verity\0\0";
+/// What a partition of hashes starts with.
+pub const MARK: &[u8; 8] = b"verity\0\0";
 const VERSION: u32 = 1;
 /// The salt is hashed before the block.
 const KIND: u32 = 1;

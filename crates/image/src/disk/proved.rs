@@ -114,7 +114,7 @@ impl Protected<'_> {
         Ok(disk.flush()?)
     }
 
-    /// Fails where there is no room for a signature of what was [proved](Self::prove).
+    /// Fails without room for a signature of what was [proved](Self::prove).
     pub fn has_room(&self, proved: &Proved) -> Result<(), Unproved> {
         self.room(proved).map(drop)
     }
