@@ -18,14 +18,17 @@ trap clean EXIT
 fixture=$PWD/fixtures/hello-sysext-1.0-1.x86_64.rpm
 release=$PWD/fixtures/os-release/tumbleweed.os-release
 
-# build ROOT PROGRAM: builds the fixture's image in ROOT, where only this is, in /work.
+# build ROOT PROGRAM STORE: builds the fixture's image in ROOT, or without ROOT on this machine.
 build() {
-    mkdir -p "$1/work"
-    cp "$fixture" "$release" "$1/work"
-    chroot "$1" "$2" --quiet --os-release /work/tumbleweed.os-release -o /work/store "/work/${fixture##*/}"
-    chroot "$1" "$2" --quiet store verify /work/store
-    mv "$1/work/store" "$3"
-    rm -r "$1/work"
+    local place=$1/work inside=/work enter=(chroot "$1")
+    [ -n "$1" ] || place=$work/here inside=$work/here enter=()
+    # What is removed below must be what was made here.
+    mkdir "$place"
+    cp "$fixture" "$release" "$place"
+    "${enter[@]}" "$2" --quiet --os-release "$inside/tumbleweed.os-release" -o "$inside/store" "$inside/${fixture##*/}"
+    "${enter[@]}" "$2" --quiet store verify "$inside/store"
+    mv "$place/store" "$3"
+    rm -r "$place"
 }
 
 cd "$directory"
@@ -47,7 +50,7 @@ case $(echo ./*-linux-*.tar.xz) in
 *-musl.tar.xz) build "$work/nothing" /sysext-build "$work/expected" ;;
 *)
     echo "NOT CHECKED: the program is not static, so it does not run without this machine's C library" >&2
-    build / "$work/nothing/sysext-build" "$work/expected"
+    build '' "$work/nothing/sysext-build" "$work/expected"
     ;;
 esac
 
