@@ -11,7 +11,7 @@ use anyhow::anyhow;
 use files::Links;
 use image::Section;
 use linkage::Linkage;
-use manifest::Manifest;
+use manifest::{Build, Manifest};
 use rpm_input::Package;
 use sha2::{Digest as _, Sha256};
 use store::Temporary;
@@ -453,6 +453,16 @@ impl<'a> Making<'a> {
         }
         let prover = self.run.prover.as_ref();
         let manifest = publish::manifest::of(planned, under.base, selection, &mut packed, prover)?;
+        let order = selection.chosen.iter();
+        let order = order.map(|one| one.package.nevra.to_string());
+        let build = Build {
+            packages: order.collect(),
+            ..inputs.build.clone()
+        };
+        let manifest = Manifest {
+            build: Some(build),
+            ..manifest
+        };
         let mut made = vec![Made {
             identity: planned.identity.clone(),
             image: packed.output,

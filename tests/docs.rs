@@ -115,7 +115,7 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "",
     "check",
     "gate",
@@ -132,6 +132,7 @@ const VERBS: [&str; 20] = [
     "store promote",
     "store prune",
     "store remove",
+    "rebuild",
     "store sign",
     "store sysupdate",
     "store page",

@@ -209,6 +209,27 @@ const ROWS: &[Row] = &[
     ),
     row(
         "payload-zstd-1-1.x86-64.raw",
+        "rebuild payload-zstd-1-1.x86-64.raw a.rpm --work-dir .",
+        Followed,
+        NoDirectory,
+        None,
+    ),
+    row(
+        "payload-zstd-1-1.x86-64.manifest.gz",
+        "rebuild payload-zstd-1-1.x86-64.raw a.rpm --work-dir .",
+        Refused,
+        NoDirectory,
+        None,
+    ),
+    row(
+        "payload-zstd-1-1.x86-64.manifest.gz",
+        "rebuild payload-zstd-1-1.x86-64.manifest.gz a.rpm --work-dir .",
+        Followed,
+        NoDirectory,
+        Some(64 * MIB),
+    ),
+    row(
+        "payload-zstd-1-1.x86-64.raw",
         "sbom payload-zstd-1-1.x86-64.raw",
         Followed,
         NoDirectory,

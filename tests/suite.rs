@@ -65,6 +65,7 @@ mod packaging;
 mod pull;
 mod readme;
 mod real;
+mod rebuild;
 mod recipe;
 mod refusal;
 mod repo_files;

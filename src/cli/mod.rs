@@ -9,6 +9,7 @@ mod init;
 mod network;
 pub mod plan;
 mod pull;
+mod rebuild;
 pub mod sbom;
 mod sign_verity;
 mod signing;
@@ -35,6 +36,7 @@ pub use init::InitArguments;
 pub use network::{LookupArguments, NetworkArguments};
 pub use plan::PlanArguments;
 pub use pull::PullArguments;
+pub use rebuild::RebuildArguments;
 pub use sbom::SbomArguments;
 pub use sign_verity::SignVerityArguments;
 pub use signing::{SigningArguments, VeritySigningArguments};
@@ -157,6 +159,8 @@ pub enum Verb {
     Diff(DiffArguments),
     /// Print what an image is made of as a bill of materials: SPDX or CycloneDX
     Sbom(SbomArguments),
+    /// Build an image again from the same packages, and say whether it is the same
+    Rebuild(Box<RebuildArguments>),
     /// Explain a finding: what it means, why it matters, what to do
     Explain(ExplainArguments),
     /// List the rules for what enters an image, and the findings that can stop a build

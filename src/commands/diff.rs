@@ -194,6 +194,19 @@ fn difference(before: &Path, after: &Path) -> Result<Difference> {
     Ok(difference)
 }
 
+/// Returns the first path that differs between two images, in byte order, and how.
+pub fn first_path(before: &Path, after: &Path) -> Result<Option<(String, String)>> {
+    let difference = difference(before, after)?;
+    let words = |text: &str| text.to_owned();
+    let removed = difference.files.removed.into_iter();
+    let added = difference.files.added.into_iter();
+    let changed = difference.changed.into_iter();
+    let all = (removed.map(|path| (path, words("is missing"))))
+        .chain(added.map(|path| (path, words("is more"))))
+        .chain(changed.map(|(path, changes)| (path, changes.join(", "))));
+    Ok(all.min())
+}
+
 /// Compares what is in the trees of two images.
 fn compare_trees(one: &mut Inside, two: &mut Inside, difference: &mut Difference) -> Result<()> {
     let (tree_one, mut digest_one) = one.tree_and_digest();

@@ -233,6 +233,7 @@ mod tests {
             "-import-just",
             "-diff",
             "-sbom",
+            "-rebuild",
             "-explain",
             "-rules",
             "-completions",

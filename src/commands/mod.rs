@@ -13,6 +13,7 @@ pub mod init;
 pub mod inspect;
 pub mod plan;
 pub mod pull;
+pub mod rebuild;
 pub mod rules;
 pub mod sbom;
 pub mod sign_verity;

@@ -160,6 +160,17 @@ impl Waivers {
         })
     }
 
+    /// Allows all that can be allowed: for what somebody else has decided to build.
+    pub fn all() -> Self {
+        let waivable = FINDINGS.iter();
+        let waivable = waivable.filter(|kind| kind.severity != Severity::Always);
+        Self {
+            allowed: waivable.map(|kind| kind.id.to_owned()).collect(),
+            reasons: BTreeMap::new(),
+            strict: false,
+        }
+    }
+
     /// Adds why findings are allowed.
     #[must_use]
     pub fn because(mut self, reasons: BTreeMap<String, String>) -> Self {

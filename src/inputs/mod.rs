@@ -4,6 +4,7 @@
 //! environment, and the clock: signatures and lists count until a day.
 
 pub mod recipe;
+pub mod recorded;
 mod repositories;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use architecture::Architecture;
+use manifest::Build;
 
 use crate::base::{BaseSource, PackageSource};
 use crate::cli::{
@@ -146,6 +148,8 @@ pub struct Inputs {
     pub tests: Option<Vec<Test>>,
     /// Where a copy of the tree goes.
     pub tree: Option<PathBuf>,
+    /// What the manifest records, so that the image can be built again.
+    pub build: Build,
 }
 
 impl Inputs {
@@ -202,7 +206,8 @@ impl Inputs {
         }
         let asked = asked(arguments, naming.architecture)?;
         let asked_proof = asked_proof(arguments)?;
-        Ok(Self {
+        let inputs = Self {
+            build: Build::default(),
             proving: proving(image.format.unwrap_or_default(), asked_proof.as_ref())?,
             asked_proof,
             packages: asked,
@@ -243,6 +248,10 @@ impl Inputs {
             dry_run: arguments.dry_run,
             tests: arguments.test.then(|| arguments.tests.clone()),
             tree: arguments.tree.clone(),
+        };
+        Ok(Self {
+            build: recorded::of(arguments, &inputs),
+            ..inputs
         })
     }
 }
@@ -302,6 +311,7 @@ fn asked(
         dry_run: arguments.dry_run,
         // An image that is there may turn out to be made of the same.
         plan_first: arguments.dry_run || is_numbered && arguments.output.is_dir(),
+        in_order: false,
     })
 }
 
@@ -336,6 +346,7 @@ pub fn looking_up(
         architecture,
         dry_run: true,
         plan_first: true,
+        in_order: false,
     })
 }
 
@@ -697,7 +708,7 @@ fn unreadable(input: &Path, error: std::io::Error) -> Failure {
 
 /// Returns the RPM files that the inputs name; a directory stands for its `*.rpm`, in byte order
 /// of their names.
-fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub fn rpm_files_of(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut packages = Vec::new();
     let mut seen = BTreeSet::new();
     for (position, input) in inputs.iter().enumerate() {

@@ -413,7 +413,7 @@ fn find(
 }
 
 /// Returns the packages of a repository that have this NEVRA.
-fn named(repository: &Repository, nevra: &str) -> Vec<usize> {
+pub(super) fn named(repository: &Repository, nevra: &str) -> Vec<usize> {
     let Some(wanted) = Nevra::parse(nevra).map(without_zero) else {
         return Vec::new();
     };

@@ -8,6 +8,7 @@
 //! ```
 
 mod against_base;
+pub mod by_digest;
 pub mod choose;
 mod chosen;
 pub mod lock;
@@ -129,11 +130,13 @@ pub fn select(
             Ok((path.clone(), package))
         })
         .collect::<Result<_>>()?;
-    main_first(
-        &mut named,
-        |(_, package): &(PathBuf, Package)| settings.main.as_ref() == Some(&package.nevra.name),
-        |(_, package)| (package.nevra.clone(), package.fingerprint()),
-    );
+    if !settings.in_order {
+        main_first(
+            &mut named,
+            |(_, package): &(PathBuf, Package)| settings.main.as_ref() == Some(&package.nevra.name),
+            |(_, package)| (package.nevra.clone(), package.fingerprint()),
+        );
+    }
     for name in &settings.not_files {
         let text = format!("{name} is looked for in the repositories; for the file type ./{name}");
         report.stage("note", &text);

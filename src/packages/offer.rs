@@ -82,6 +82,16 @@ impl<'a> Offer<'a> {
         })
     }
 
+    /// Returns the repositories.
+    pub fn repositories(&self) -> &[Repository] {
+        &self.repositories
+    }
+
+    /// Returns what fetches from them.
+    pub fn downloads(&self) -> &Downloads<'a> {
+        &self.downloads
+    }
+
     /// Returns the repositories as the solver takes them.
     pub fn for_solver(&self) -> Result<Vec<resolve::Repository>> {
         let named = self.named.iter().map(|(_, package)| package);

@@ -46,6 +46,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// Headers do at first: nothing may have to be packed.
     pub plan_first: bool,
+    /// `files` are in the order that decides the image.
+    pub in_order: bool,
 }
 
 /// Puts what was asked for into the order that decides the image: the main one, then the others by

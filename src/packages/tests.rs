@@ -55,6 +55,7 @@ fn settings(files: &[&str], names: &[&str], repositories: &[(&str, &Scratch)]) -
         },
         dry_run: false,
         plan_first: false,
+        in_order: false,
     }
 }
 

@@ -293,6 +293,82 @@ pub fn changes(
     Some(lines)
 }
 
+/// Says by which inputs an image that was built again is another, in words, by the two manifests: what
+/// explains most comes first.
+pub fn differing(then: &Summary, again: &Summary) -> Vec<String> {
+    let parts = |of: &'_ Summary| of.built_from.as_ref().map(|from| from.parts.clone());
+    let (before, now) = (
+        parts(then).unwrap_or_default(),
+        parts(again).unwrap_or_default(),
+    );
+    let differs = |name: &str| before.get(name) != now.get(name);
+    let mut lines = Vec::new();
+    let program = |of: &'_ Summary| of.build.as_ref().map(|build| build.program.clone());
+    if program(then) != program(again) {
+        lines.push(was(
+            "program",
+            program(again).as_ref(),
+            program(then).as_ref(),
+        ));
+    }
+    for name in [
+        part::FORMAT,
+        part::COMPRESSION,
+        part::BLOCK_SIZE,
+        part::IMAGE,
+        part::RULES,
+        part::EPOCH,
+    ] {
+        if differs(name) {
+            lines.push(was(name, now.get(name), before.get(name)));
+        }
+    }
+    let names: BTreeSet<_> = (then.extension.keys())
+        .chain(again.extension.keys())
+        .collect();
+    for name in names {
+        let (before, now) = (then.extension.get(name), again.extension.get(name));
+        if before != now {
+            lines.push(was(name, now, before));
+        }
+    }
+    for (name, words) in [
+        (part::OVERLAY, "the overlay"),
+        (part::OVERLAY_MODES, "modes of the overlay"),
+        (part::LABELS, "SELinux's labels, which come from the base"),
+        (part::CACHES, "what the base brings into its caches"),
+        (part::UNITS, "the names of the base's units"),
+        (part::UPDATES, "the definition of its updates"),
+        (part::COMPANION, "what is in its companion"),
+    ] {
+        if differs(name) {
+            lines.push(words.to_owned());
+        }
+    }
+    if lines.is_empty() && differs(part::TREE) {
+        lines.push(
+            "the files that the packages come to on this base, though the packages are the same"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+/// Returns the version of the format in which an image was packed, and the one that is packed now, if
+/// they differ.
+pub fn other_format(manifest: &Summary) -> Option<(String, String)> {
+    let then = manifest.built_from.as_ref()?.parts.get(part::FORMAT)?;
+    let now = FORMAT.to_string();
+    (*then != now).then(|| (then.clone(), now))
+}
+
+/// Returns the time that no time in an image is after, if one was given (`SOURCE_DATE_EPOCH`), in seconds
+/// since 1970.
+pub fn epoch(manifest: &Summary) -> Option<u32> {
+    let parts = &manifest.built_from.as_ref()?.parts;
+    parts.get(part::EPOCH)?.parse().ok()
+}
+
 /// Says which rules came and went.
 fn rules(now: &BuiltFrom, then: &BuiltFrom) -> String {
     let of = |one: &'_ BuiltFrom| -> BTreeSet<String> {

@@ -135,6 +135,7 @@ pub fn of_plan<L>(
         modules: modules::kernels(&planned.plan.tree),
         image: None,
         built_from: planned.built_from.clone(),
+        build: None,
         needs: None,
         linkage: None,
     })

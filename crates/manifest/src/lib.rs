@@ -96,6 +96,10 @@ pub struct Manifest<L = Linkage> {
     /// What it was built from, so that the next build knows whether anything changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_from: Option<BuiltFrom>,
+    /// How it was asked for, so that it can be built again; `None` in those of other builders and of
+    /// companions, which are built with their image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// What the files need of any base; `None` where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Needs>,
@@ -171,6 +175,23 @@ pub struct BuiltFrom {
     /// Parts of it by name, as values or digests, to say what is another.
     #[serde(default)]
     pub parts: BTreeMap<String, String>,
+}
+
+/// How an image was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The version of the program that built it.
+    pub program: String,
+    /// The options that decide the image, by name, with their values; without one where the option has
+    /// none. What is chosen by them is in `packages`, and no path of the build machine is here.
+    #[serde(default)]
+    pub options: BTreeMap<String, Vec<String>>,
+    /// Options that named a file or a directory which decides the image, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// NEVRAs of the packages, in the order that decides the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
 }
 
 /// A package in an image. Only its name is in every manifest.

@@ -118,6 +118,12 @@ fn full() -> Manifest {
             signature: text("signed"),
             signed_by: Some("8".repeat(64)),
         }),
+        build: Some(Build {
+            program: "0.1.1".to_owned(),
+            options: BTreeMap::from([("match".to_owned(), texts(&["any"]))]),
+            files: texts(&["overlay"]),
+            packages: texts(&["a-1:2~3-1.x86_64"]),
+        }),
         built_from: Some(BuiltFrom {
             digest: "6".repeat(64),
             parts: BTreeMap::from([("compression".to_owned(), "zstd:15".to_owned())]),

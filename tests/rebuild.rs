@@ -1,0 +1,321 @@
+//! Images that are built again from what their manifests say.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::workshop::{Scratch, fixture, json, os_release, program, text};
+
+const RPMS: [&str; 4] = [
+    "hello-tools-1.1~rc1-2.x86_64.rpm",
+    "hello-library-2.0-3.x86_64.rpm",
+    "hello-sysext-1.0-1.x86_64.rpm",
+    "payload-xz-1-1.noarch.rpm",
+];
+
+/// Copies the packages into a directory; returns it.
+fn rpms(scratch: &Scratch) -> PathBuf {
+    let directory = scratch.join("rpms");
+    fs::create_dir_all(&directory).unwrap();
+    for name in RPMS {
+        fs::copy(fixture(name), directory.join(name)).unwrap();
+    }
+    directory
+}
+
+/// Builds an image of them with more options, in `store`; returns its path.
+fn built(scratch: &Scratch, more: &[&str]) -> PathBuf {
+    let outcome = program()
+        .args(["--json", "--name", "again", "--allow", "unchecked-base"])
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"))
+        .arg("-o")
+        .arg(scratch.join("store"))
+        .args(more)
+        .args(RPMS.map(|name| rpms(scratch).join(name)))
+        .output()
+        .unwrap();
+    assert!(
+        outcome.status.success(),
+        "{more:?}: {}",
+        text(&outcome.stdout)
+    );
+    let answer = json(&outcome);
+    PathBuf::from(answer["image"].as_str().unwrap())
+}
+
+fn rebuild(scratch: &Scratch, image: &Path) -> Command {
+    let mut command = program();
+    command.args(["rebuild", "--json", "--os-release"]);
+    command
+        .arg(os_release("tumbleweed"))
+        .arg("--work-dir")
+        .arg(scratch.path());
+    command.arg(image);
+    command
+}
+
+/// Returns what was answered, if that is that the images are identical, or are not.
+fn answered(outcome: &Output, identical: bool) -> Value {
+    let said = format!("{}{}", text(&outcome.stdout), text(&outcome.stderr));
+    assert_eq!(outcome.status.code(), Some(i32::from(!identical)), "{said}");
+    let answer = json(outcome);
+    assert_eq!(answer["identical"], identical, "{said}");
+    answer
+}
+
+#[test]
+fn options_are_those_of_the_manifest() {
+    for more in [
+        &[][..],
+        &["--compression", "xz:1", "--block-size", "64K"],
+        &[
+            "--match",
+            "any",
+            "--scope",
+            "initrd system",
+            "--no-merge-unit",
+        ],
+        &[
+            "--drop",
+            "drop-docs",
+            "--drop",
+            "/usr/share/doc",
+            "--selinux",
+            "none",
+        ],
+        &["--image-version", "7", "--build-number", "29.1"],
+        &["--build-number", "auto"],
+        &["--format", "ddi", "--verity", "unsigned"],
+        &["--format", "ddi", "--verity", "defer"],
+        &[
+            "--sysupdate-url",
+            "https://a.example/b",
+            "--sysupdate-verify",
+            "no",
+            "--layout",
+            "per-name",
+        ],
+        &["--layout", "flatcar"],
+    ] {
+        let scratch = Scratch::new();
+        let image = built(&scratch, more);
+        let outcome = rebuild(&scratch, &image)
+            .arg(scratch.join("rpms"))
+            .output()
+            .unwrap();
+        answered(&outcome, true);
+        let left = fs::read_dir(scratch.path()).unwrap().count();
+        assert_eq!(left, 2, "{more:?}: the store and the packages");
+    }
+}
+
+#[test]
+fn source_date_epoch_is_that_of_the_manifest() {
+    let scratch = Scratch::new();
+    rpms(&scratch);
+    let mut build = program();
+    build
+        .env("SOURCE_DATE_EPOCH", "1000000000")
+        .arg("--os-release")
+        .arg(os_release("tumbleweed"));
+    build.arg("-o").arg(scratch.join("store"));
+    let outcome = build
+        .arg(scratch.join("rpms").join(RPMS[2]))
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let image = scratch.join("store/hello-sysext-1.0-1.x86-64.raw");
+    for epoch in [None, Some("5")] {
+        let mut again = rebuild(&scratch, &image);
+        again.envs(epoch.map(|epoch| ("SOURCE_DATE_EPOCH", epoch)));
+        answered(&again.arg(scratch.join("rpms")).output().unwrap(), true);
+    }
+}
+
+#[test(program("sh"))]
+fn surroundings_make_no_difference() {
+    let scratch = Scratch::new();
+    let image = built(&scratch, &[]);
+    // From the manifest alone, too.
+    let manifest = image.with_extension("manifest.gz");
+    let elsewhere = scratch.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    for (surroundings, jobs, from) in [
+        ("true", "1", &image),
+        ("umask 077", "8", &image),
+        ("umask 000", "2", &manifest),
+        ("export LC_ALL=tr_TR.UTF-8 LANG=de_DE.UTF-8", "2", &image),
+        (
+            "export TZ=Pacific/Chatham HOME=/nonexistent USER=nobody",
+            "2",
+            &manifest,
+        ),
+    ] {
+        let command = rebuild(&scratch, from);
+        let mut words: Vec<OsString> = vec![command.get_program().into()];
+        words.extend(command.get_args().map(Into::into));
+        let outcome = Command::new("sh")
+            .args(["-c", &format!("{surroundings}; exec \"$@\""), "sh"])
+            .args(words)
+            .args(["--jobs", jobs, "../rpms"])
+            .env_remove("SOURCE_DATE_EPOCH")
+            .current_dir(&elsewhere)
+            .output()
+            .unwrap();
+        answered(&outcome, true);
+    }
+}
+
+#[test]
+fn a_package_with_one_other_byte_is_named_before_anything_is_built() {
+    let scratch = Scratch::new();
+    let image = built(&scratch, &[]);
+    let path = scratch.join("rpms").join(RPMS[1]);
+    let whole = fs::read(&path).unwrap();
+    for place in [0, 100, whole.len() / 2, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let outcome = rebuild(&scratch, &image)
+            .arg(scratch.join("rpms"))
+            .output()
+            .unwrap();
+        assert_eq!(outcome.status.code(), Some(1));
+        let said = text(&outcome.stdout);
+        assert!(
+            said.contains("hello-library-2.0-3.x86_64: its bytes differ"),
+            "{place}: {said}"
+        );
+        assert!(!said.contains("hello-tools-"), "{place}: {said}");
+    }
+    fs::remove_file(&path).unwrap();
+    let outcome = rebuild(&scratch, &image)
+        .arg(scratch.join("rpms"))
+        .output()
+        .unwrap();
+    let said = text(&outcome.stdout);
+    assert!(
+        said.contains("hello-library-2.0-3.x86_64 is not there"),
+        "{said}"
+    );
+    // Another file of it is no harm where the right one is there, too.
+    fs::write(&path, b"no package").unwrap();
+    let mut again = rebuild(&scratch, &image);
+    let outcome = again
+        .arg(scratch.join("rpms"))
+        .arg(fixture(RPMS[1]))
+        .output()
+        .unwrap();
+    answered(&outcome, true);
+}
+
+#[test]
+fn packages_are_found_in_repositories_by_digest() {
+    let scratch = Scratch::new();
+    let image = built(&scratch, &[]);
+    let mut again = rebuild(&scratch, &image);
+    answered(
+        &again
+            .arg("--repo")
+            .arg(scratch.join("rpms"))
+            .output()
+            .unwrap(),
+        true,
+    );
+    fs::write(
+        scratch.join("rpms").join(RPMS[3]),
+        fs::read(fixture("payload-zstd-1-1.noarch.rpm")).unwrap(),
+    )
+    .unwrap();
+    let mut again = rebuild(&scratch, &image);
+    let outcome = again
+        .arg("--repo")
+        .arg(scratch.join("rpms"))
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        text(&outcome.stdout).contains("payload-xz-1-1.noarch is not there"),
+        "{}",
+        text(&outcome.stdout)
+    );
+}
+
+#[test]
+fn another_base_is_named_as_the_input_that_differs() {
+    let scratch = Scratch::new();
+    let image = built(&scratch, &[]);
+    let mut again = program();
+    again
+        .args(["rebuild", "--json", "--work-dir"])
+        .arg(scratch.path())
+        .arg("--os-release");
+    again
+        .arg(os_release("debian-13"))
+        .arg(&image)
+        .arg(scratch.join("rpms"));
+    let answer = answered(&again.output().unwrap(), false);
+    let inputs = answer["inputs"].to_string();
+    assert!(
+        inputs.contains("ID debian, was opensuse-tumbleweed"),
+        "{inputs}"
+    );
+    assert!(answer["first_byte"].is_number(), "{answer}");
+    let path = answer["first_path"][0].as_str().unwrap();
+    assert!(path.contains("extension-release"), "{answer}");
+}
+
+#[test]
+fn what_the_manifest_does_not_have_comes_from_the_recipe() {
+    let scratch = Scratch::new();
+    rpms(&scratch);
+    let overlay = scratch.join("tree");
+    fs::create_dir_all(overlay.join("usr/share")).unwrap();
+    fs::write(overlay.join("usr/share/x"), b"one").unwrap();
+    let recipe = scratch.join("a.toml");
+    let of = "name = \"again\"\npackages = [\"rpms/hello-sysext-1.0-1.x86_64.rpm\"]\noverlay = \"tree\"\n";
+    fs::write(&recipe, of).unwrap();
+    let mut build = program();
+    build
+        .args(["--json", "--os-release"])
+        .arg(os_release("tumbleweed"));
+    let outcome = build
+        .arg("-o")
+        .arg(scratch.join("store"))
+        .arg(&recipe)
+        .output()
+        .unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+    let image = PathBuf::from(json(&outcome)["image"].as_str().unwrap());
+    let outcome = rebuild(&scratch, &image)
+        .arg(scratch.join("rpms"))
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(
+        text(&outcome.stdout).contains("was built with --overlay"),
+        "{}",
+        text(&outcome.stdout)
+    );
+    let again = || {
+        let mut again = rebuild(&scratch, &image);
+        again
+            .arg("--recipe")
+            .arg(&recipe)
+            .arg(scratch.join("rpms"))
+            .output()
+            .unwrap()
+    };
+    answered(&again(), true);
+    fs::write(overlay.join("usr/share/x"), b"two").unwrap();
+    let answer = answered(&again(), false);
+    assert_eq!(
+        answer["first_path"],
+        serde_json::json!(["/usr/share/x", "contents"])
+    );
+    assert_eq!(answer["inputs"], serde_json::json!(["the overlay"]));
+}
