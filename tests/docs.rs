@@ -129,6 +129,7 @@ const VERBS: [&str; 21] = [
     "store index",
     "store list",
     "store merge",
+    "store oci",
     "store promote",
     "store prune",
     "store remove",

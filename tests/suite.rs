@@ -59,6 +59,7 @@ mod lock;
 mod network;
 mod numbers;
 mod obs;
+mod oci;
 mod opened;
 mod opt;
 mod packaging;

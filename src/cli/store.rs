@@ -9,6 +9,7 @@ use store::BestBefore;
 use super::LookupArguments;
 use super::SigningArguments;
 use super::delivery::{PageArguments, SysupdateArguments};
+use crate::publish::oci::media_type;
 use crate::report::Verbosity;
 
 /// The arguments of `store`.
@@ -44,6 +45,8 @@ pub enum StoreVerb {
     Gate(Box<StoreGateArguments>),
     /// Write indexes of the images' pieces, by which clients fetch only what changed
     Index(IndexArguments),
+    /// Write an OCI image layout, from which skopeo copies to a registry
+    Oci(OciArguments),
     /// Write index.html for people and index.json for programs
     Page(PageArguments),
 }
@@ -63,6 +66,7 @@ impl StoreVerb {
             Self::Sysupdate(arguments) => arguments.verbosity,
             Self::Gate(arguments) => arguments.verbosity,
             Self::Index(arguments) => arguments.verbosity,
+            Self::Oci(arguments) => arguments.verbosity,
             Self::Page(arguments) => arguments.verbosity,
         }
     }
@@ -104,6 +108,40 @@ pub struct IndexArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+const OCI_EXAMPLES: &str = "\
+Examples:
+  sysext-build store oci store/ layout/
+  skopeo copy --all oci:layout/:strace:6.11-1.1 docker://registry.example/sysext/strace:6.11-1.1
+      Copies a version for all architectures
+  skopeo inspect --raw oci:layout/:strace:6.11-1.1
+      Shows what that is";
+
+/// The arguments of `store oci`.
+#[derive(Debug, Args)]
+#[command(after_help = OCI_EXAMPLES)]
+pub struct OciArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// Directory of the layout: a new one, or one that this verb wrote, which is then brought up to
+    /// date
+    pub layout: PathBuf,
+    /// Names of extensions, or file names of images [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Media type of images and type of their artifacts; that of companions has confext in the place
+    /// of sysext
+    #[arg(
+        long,
+        value_name = "TYPE",
+        value_parser = media_type,
+        default_value = "application/vnd.kairos.sysext.raw"
+    )]
+    pub oci_type: String,
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,

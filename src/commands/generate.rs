@@ -221,6 +221,7 @@ mod tests {
             "-store-sysupdate",
             "-store-gate",
             "-store-index",
+            "-store-oci",
             "-store-page",
             "-why",
             "-check",

@@ -11,6 +11,7 @@ pub mod disk;
 pub mod foreseen;
 pub mod manifest;
 pub mod number;
+pub mod oci;
 pub mod offered;
 pub mod page;
 pub mod signing;

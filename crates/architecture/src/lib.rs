@@ -133,6 +133,11 @@ impl Architecture {
         }
     }
 
+    /// Returns Go's name (`GOARCH`), by which registries of images tell architectures apart.
+    pub fn go(self) -> &'static str {
+        self.row.go
+    }
+
     /// Returns dnf's `$basearch`.
     pub fn basearch(self) -> &'static str {
         self.variant.basearch

@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) systemd: &'static str,
     /// What Rust has for it in `std::env::consts::ARCH`.
     pub(crate) rust: &'static str,
+    /// What Go has for it in `GOARCH`, and so registries of images. Where Go has none, systemd's.
+    pub(crate) go: &'static str,
     pub(crate) elf: Elf,
     pub(crate) gnu: Option<Gnu>,
     /// What RPM tells apart. The first is what distributions are built for, or, where that is
@@ -63,6 +65,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "x86-64",
         rust: "x86_64",
+        go: "amd64",
         elf: elf(64, false, 62),
         gnu: Some(Gnu {
             target: "elf64-x86-64",
@@ -81,6 +84,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "x86",
         rust: "x86",
+        go: "386",
         elf: elf(32, false, 3),
         gnu: Some(Gnu {
             target: "elf32-i386",
@@ -103,6 +107,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "arm64",
         rust: "aarch64",
+        go: "arm64",
         elf: elf(64, false, 183),
         gnu: Some(Gnu {
             target: "elf64-littleaarch64",
@@ -116,6 +121,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "arm",
         rust: "arm",
+        go: "arm",
         elf: elf(32, false, 40),
         gnu: Some(Gnu {
             target: "elf32-littlearm",
@@ -140,6 +146,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "ppc64-le",
         rust: "powerpc64",
+        go: "ppc64le",
         elf: elf(64, false, 21),
         gnu: Some(Gnu {
             target: "elf64-powerpcle",
@@ -153,6 +160,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "ppc64",
         rust: "powerpc64",
+        go: "ppc64",
         elf: elf(64, true, 21),
         gnu: None,
         variants: &[
@@ -163,6 +171,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "ppc",
         rust: "powerpc",
+        go: "ppc",
         elf: elf(32, true, 20),
         gnu: None,
         variants: &[alone("ppc", "ppc"), takes("ppc32dy4", "ppc", "ppc")],
@@ -170,6 +179,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "s390x",
         rust: "s390x",
+        go: "s390x",
         elf: elf(64, true, 22),
         gnu: Some(Gnu {
             target: "elf64-s390",
@@ -183,6 +193,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "s390",
         rust: "s390",
+        go: "s390",
         elf: elf(32, true, 22),
         gnu: None,
         variants: &[alone("s390", "s390")],
@@ -190,6 +201,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "riscv64",
         rust: "riscv64",
+        go: "riscv64",
         elf: elf(64, false, 243),
         gnu: Some(Gnu {
             target: "elf64-littleriscv",
@@ -203,6 +215,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "loongarch64",
         rust: "loongarch64",
+        go: "loong64",
         elf: elf(64, false, 258),
         gnu: Some(Gnu {
             target: "elf64-loongarch",
@@ -216,6 +229,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "ia64",
         rust: "ia64",
+        go: "ia64",
         elf: elf(64, false, 50),
         gnu: None,
         variants: &[alone("ia64", "ia64")],
@@ -223,6 +237,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "sparc64",
         rust: "sparc64",
+        go: "sparc64",
         elf: elf(64, true, 43),
         gnu: None,
         variants: &[
@@ -233,6 +248,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "sparc",
         rust: "sparc",
+        go: "sparc",
         elf: elf(32, true, 2),
         gnu: None,
         variants: &[
@@ -245,6 +261,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "mips64-le",
         rust: "mips64",
+        go: "mips64le",
         elf: elf(64, false, 8),
         gnu: None,
         variants: &[takes("mips64el", "mipsel", "mips64el")],
@@ -252,6 +269,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "mips-le",
         rust: "mips",
+        go: "mipsle",
         elf: elf(32, false, 8),
         gnu: None,
         variants: &[alone("mipsel", "mipsel")],
@@ -259,6 +277,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         systemd: "alpha",
         rust: "alpha",
+        go: "alpha",
         elf: elf(64, false, 0x9026),
         gnu: None,
         variants: &[

@@ -6,6 +6,7 @@ mod incoming;
 mod index;
 mod list;
 mod merge;
+mod oci;
 mod page;
 mod promote;
 mod prune;
@@ -38,6 +39,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),
         StoreVerb::Gate(arguments) => gate::run(arguments, report),
         StoreVerb::Index(arguments) => index::run(arguments, report),
+        StoreVerb::Oci(arguments) => oci::run(arguments, report),
         StoreVerb::Page(arguments) => page::run(arguments, report),
     }
 }
