@@ -115,7 +115,7 @@ fn each_finding_has_its_entry() {
 }
 
 /// The verbs that have options of their own; the first is the program alone.
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "",
     "check",
     "gate",
