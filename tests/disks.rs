@@ -422,7 +422,7 @@ fn a_signed_list_changes_with_its_image() {
     let mut build = desk.builder("store", DEFERRED);
     build
         .args(list_key)
-        .args(["--state-dir", "state", "--sbom", "spdx"]);
+        .args(["--state-dir", "state", "--sbom", "spdx", "--blocks"]);
     assert!(build.output().unwrap().status.success());
     let image = desk.path("store/tool-1.x86-64.raw");
     let before = desk.content(&image);
@@ -441,6 +441,12 @@ fn a_signed_list_changes_with_its_image() {
     // So does what is said of its bytes.
     let bill = fs::read_to_string(image.with_extension("spdx.json")).unwrap();
     assert!(bill.contains(&workshop::sha256sum(&image)), "{bill}");
+    let mut index = program();
+    index.current_dir(desk.0.path()).args(["store", "index"]);
+    let outcome = index.args(list_key).args(["--state-dir", "state", "store"]);
+    let outcome = outcome.output().unwrap();
+    let said = text(&outcome.stderr);
+    assert!(said.contains("each image has an index"), "{said}");
     let mut verify = program();
     verify.current_dir(desk.0.path());
     verify.args(["store", "verify", "--state-dir", "state", "store"]);

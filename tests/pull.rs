@@ -199,6 +199,54 @@ fn only_what_changed_is_fetched() {
 }
 
 #[test]
+fn a_build_makes_the_index_that_the_verb_makes() {
+    let scratch = Scratch::new();
+    let build = |store: &str, more: &[&str]| {
+        let mut command = program();
+        command.args(["--match", "any"]);
+        command.args(["-o", store]).args(more);
+        command.arg(fixture("payload-zstd-1-1.noarch.rpm"));
+        let outcome = command.current_dir(scratch.path()).output().unwrap();
+        assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+        text(&outcome.stderr)
+    };
+    let index = |store: &str| {
+        let store = scratch.join(store);
+        let names = names(&store).into_iter();
+        let indexes: Vec<_> = names.filter(|name| name.ends_with(".blocks")).collect();
+        let list = fs::read_to_string(store.join("SHA256SUMS")).unwrap_or_default();
+        assert!(indexes.iter().all(|name| list.contains(name)), "{list}");
+        let bytes = indexes
+            .iter()
+            .map(|name| fs::read(store.join(name)).unwrap());
+        bytes.collect::<Vec<_>>()
+    };
+    build("later", &[]);
+    assert!(index("later").is_empty());
+    let mut verb = program();
+    output_of(
+        verb.current_dir(scratch.path())
+            .args(["store", "index", "later"]),
+    );
+    let expected = index("later");
+    assert_eq!(expected.len(), 1);
+    build("at-once", &["--blocks"]);
+    assert_eq!(index("at-once"), expected);
+    // An image that is there gets it, and keeps it.
+    let auto = ["--build-number", "auto"];
+    build("kept", &auto);
+    let said = build("kept", &[&auto[..], &["--blocks"]].concat());
+    assert!(said.contains("unchanged"), "{said}");
+    assert_eq!(index("kept"), expected);
+    build("kept", &auto);
+    assert_eq!(index("kept"), expected);
+    // Of what nobody is offered there is none.
+    let said = build("obs", &["--blocks", "--obs"]);
+    assert!(said.contains("no index of the image"), "{said}");
+    assert!(index("obs").is_empty());
+}
+
+#[test]
 fn whatever_the_server_does() {
     let update = Update::new();
     let whole = update.size(NEW);

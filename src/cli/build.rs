@@ -316,6 +316,14 @@ pub struct ImageArguments {
         value_delimiter = ','
     )]
     pub sbom: Vec<BillForm>,
+    /// Put an index of its pieces next to the image, by which clients fetch only what changed
+    #[arg(
+        long,
+        help_heading = "Result",
+        num_args = 0,
+        default_missing_value = "true"
+    )]
+    pub blocks: Option<bool>,
 }
 
 /// Where what packages have in `/opt` goes.

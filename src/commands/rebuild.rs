@@ -231,6 +231,7 @@ impl Original {
         inputs.packages.in_order = true;
         inputs.packing.kept = None;
         inputs.destination.bills.clear();
+        inputs.destination.blocks = false;
         inputs.with.clear();
         inputs.tests = None;
         inputs.waivers = Waivers::all();

@@ -54,6 +54,7 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
     let bills = list.attached(name);
     let is_there = |form: &Format| bills.iter().any(|bill| bill.ends_with(form.suffix()));
     let forms = Format::ALL.into_iter().filter(is_there).collect();
+    let beside = (forms, bills.contains(&store::index_name(name)));
     let signer = match listed {
         true => signing::open_to_extend(&settings, &[directory.to_owned()])?,
         false => None,
@@ -84,7 +85,7 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
     };
     let sha256 = store.amend(name, &mut amend, listing())?;
     // Those of before were of other bytes.
-    publish::attach(&store, name, forms, listing(), report)?;
+    publish::attach(&store, name, beside, listing(), report)?;
     if let Some(signer) = &signer {
         signer.conclude(&store, report)?;
     }

@@ -243,6 +243,7 @@ impl Inputs {
                 best_before: arguments.best_before,
                 now: clock()?,
                 bills: image.sbom.iter().map(|form| (*form).into()).collect(),
+                blocks: image.blocks.unwrap_or(false),
             },
             signing: signing_beside(&arguments.signing, &arguments.verity_signing)?,
             dry_run: arguments.dry_run,

@@ -9,6 +9,7 @@ pub mod bills;
 pub mod built_from;
 pub mod disk;
 pub mod foreseen;
+pub mod indexes;
 pub mod manifest;
 pub mod number;
 pub mod oci;
@@ -17,6 +18,7 @@ pub mod page;
 pub mod signing;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -53,9 +55,16 @@ pub struct Destination {
     pub now: u64,
     /// The bills of materials that are put beside an image.
     pub bills: BTreeSet<sbom::Format>,
+    /// An index of its pieces is put beside an image.
+    pub blocks: bool,
 }
 
 impl Destination {
+    /// Whether images get indexes: what nobody is offered needs none.
+    fn indexes(&self) -> bool {
+        self.blocks && !self.obs
+    }
+
     /// Returns the directory of an extension's images: that of the store, or the extension's own
     /// in it.
     ///
@@ -96,7 +105,7 @@ impl Made {
     fn publication(self, directory: &ImageDirectory<'_>) -> Result<(Publication, [u8; 32], u64)> {
         let Self {
             identity,
-            image,
+            mut image,
             written,
             mut manifest,
         } = self;
@@ -122,6 +131,10 @@ impl Made {
         let mut attached = Vec::new();
         for (name, bytes) in bills::all(&manifest, &identity.image_file(), &destination.bills)? {
             attached.push((name, written(&bytes)?, Sha256::digest(&bytes).into()));
+        }
+        if destination.indexes() {
+            let (name, index) = index(image.file_mut(), &identity.image_file(), bytes)?;
+            attached.push((name, written(&index)?, Sha256::digest(&index).into()));
         }
         let publication = Publication {
             name: identity.name.clone(),
@@ -230,6 +243,10 @@ pub fn publish(
     report: &Report,
 ) -> Result<Stored> {
     let destination = directory.destination;
+    if destination.blocks && !destination.indexes() {
+        let text = "no index of the image: the Open Build Service does not publish .blocks";
+        report.stage("note", text);
+    }
     let (mut publications, mut known) = (Vec::new(), Vec::new());
     for one in made {
         let (publication, digest, bytes) = one.publication(&directory)?;
@@ -280,8 +297,8 @@ pub fn keep(
         now: destination.now,
     };
     let mut is_renewed = store.keep(listing()).map_err(store_failure)?;
-    let forms = destination.bills.clone();
-    is_renewed |= attach(&store, &identity.image_file(), forms, listing(), report)?;
+    let beside = (destination.bills.clone(), destination.indexes());
+    is_renewed |= attach(&store, &identity.image_file(), beside, listing(), report)?;
     if let Some(signer) = signer {
         signer.conclude(&store, report)?;
     }
@@ -291,35 +308,46 @@ pub fn keep(
     Ok(Stored::kept(kept, signed_by))
 }
 
-/// Puts bills of materials beside an image of a store that has none in these forms; says whether it
-/// did.
+/// Puts bills of materials beside an image of a store that has none in these forms, and an index if
+/// that is wanted and there is none; says whether it did.
 pub fn attach(
     store: &Store,
     image: &str,
-    mut forms: BTreeSet<sbom::Format>,
+    (mut forms, indexes): (BTreeSet<sbom::Format>, bool),
     listing: Listing<'_>,
     report: &Report,
 ) -> Result<bool> {
     let list = store.list().map_err(store_failure)?;
     let there = list.attached(image);
+    let mut made = Vec::new();
     forms.retain(|form| !there.iter().any(|name| name.ends_with(form.suffix())));
-    let Some(manifest) =
-        (list.manifest(image).map_err(store_failure)?).filter(|_| !forms.is_empty())
-    else {
-        return Ok(false);
+    let manifest = match forms.is_empty() {
+        true => None,
+        false => list.manifest(image).map_err(store_failure)?,
     };
-    if manifest
-        .image
-        .as_ref()
-        .is_none_or(|file| file.sha256.is_none())
-    {
-        let text =
-            format!("{image} gets no bill of materials: its manifest is of an older version");
-        report.stage("note", &text);
+    if let Some(manifest) = manifest {
+        let file = manifest.image.as_ref();
+        if file.is_some_and(|file| file.sha256.is_some()) {
+            made = bills::all(&manifest, image, &forms)?;
+        } else {
+            let text =
+                format!("{image} gets no bill of materials: its manifest is of an older version");
+            report.stage("note", &text);
+        }
+    }
+    if indexes && !there.contains(&store::index_name(image)) {
+        let path = store.dir().join(image);
+        let mut file = files::open(&path, files::Links::Refuse)?;
+        let length = file.metadata();
+        let length =
+            length.map_err(|error| Failure::io(format!("looking at {}", path.display()), error))?;
+        made.push(index(&mut file, image, length.len())?);
+    }
+    if made.is_empty() {
         return Ok(false);
     }
     let mut attached = Vec::new();
-    for (name, bytes) in bills::all(&manifest, image, &forms)? {
+    for (name, bytes) in made {
         let mut file = store.temporary().map_err(store_failure)?;
         file.write_all(&bytes)
             .map_err(|error| Failure::io("writing what belongs to the image", error))?;
@@ -328,6 +356,13 @@ pub fn attach(
     store
         .attach(image, attached, listing)
         .map_err(store_failure)
+}
+
+/// Makes the index of an image of so many bytes; returns its file name and its bytes.
+fn index(image: &mut File, name: &str, length: u64) -> Result<(String, Vec<u8>)> {
+    let index = indexes::of(image, length)
+        .map_err(|problem| Failure::refused(anyhow!("{name}: its index {problem}")))?;
+    Ok((store::index_name(name), index.to_bytes()))
 }
 
 /// Says that an image is there already.
@@ -392,6 +427,7 @@ mod tests {
             best_before: None,
             now: 0,
             bills: BTreeSet::new(),
+            blocks: false,
         }
     }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use architecture::Architecture;
-use delta::{Assembled, Block, Found, Index, MAX_INDEX};
+use delta::{Assembled, Found, Index, MAX_INDEX};
 use files::{Directory, Links};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -22,6 +22,7 @@ use self::source::Source;
 use self::target::Partial;
 use crate::cli::PullArguments;
 use crate::inputs;
+use crate::publish::indexes;
 use crate::report::Report;
 use crate::served::{Place, Trusted};
 use crate::words::failure::{Failure, Result};
@@ -361,18 +362,8 @@ impl Have {
                 return Ok(index);
             }
         }
-        index_of(&mut self.file, length).map_err(|error| error.to_string())
+        indexes::of(&mut self.file, length).map_err(|error| error.to_string())
     }
-}
-
-/// Makes the index of an image.
-pub fn index_of(file: &mut File, length: u64) -> std::result::Result<Index, delta::IndexError> {
-    let blocks = image::blocks(&mut *file).map_err(delta::IndexError::Input)?;
-    let blocks: Vec<_> = (blocks.into_iter())
-        .map(|(start, length)| Block { start, length })
-        .collect();
-    std::io::Seek::rewind(file).map_err(delta::IndexError::Input)?;
-    Index::of(file, length, &blocks)
 }
 
 impl Answer {

@@ -8,9 +8,8 @@ use serde::Serialize;
 use store::{ImageIndex, Listing, Store};
 
 use crate::cli::store::IndexArguments;
-use crate::commands::pull;
 use crate::inputs;
-use crate::publish::signing;
+use crate::publish::{indexes as made, signing};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
@@ -82,7 +81,7 @@ fn indexes(store: &Store) -> Result<(Vec<ImageIndex>, Vec<ImageIndex>)> {
         let length = file
             .metadata()
             .map_err(|error| Failure::io(format!("looking at {}", path.display()), error))?;
-        let index = pull::index_of(&mut file, length.len());
+        let index = made::of(&mut file, length.len());
         let index = index.map_err(|problem| {
             Failure::refused(anyhow!("{}: its index {problem}", path.display()))
         })?;

@@ -168,6 +168,7 @@ fn over(below: ImageArguments, above: ImageArguments) -> ImageArguments {
         etc: added(below.etc, above.etc),
         opt: above.opt.or(below.opt),
         sbom: added(below.sbom, above.sbom),
+        blocks: above.blocks.or(below.blocks),
     }
 }
 

@@ -142,6 +142,22 @@ fn packages(typed: &InitArguments, place: &Place) -> Result<Vec<String>> {
     Ok(packages)
 }
 
+/// Returns the paths that were given, as they are seen from the recipe.
+fn seen(
+    paths: &[(&'static str, &Option<PathBuf>)],
+    place: &Place,
+) -> Result<Vec<(&'static str, Value)>> {
+    let given = (paths.iter()).filter_map(|(name, path)| Some((*name, path.as_ref()?)));
+    let text = |(name, path): (&'static str, &PathBuf)| {
+        let path = match name == "selinux" && is_labelling(path) {
+            true => path.clone(),
+            false => place.seen(path),
+        };
+        Ok((name, Value::Text(as_text(&path)?)))
+    };
+    given.map(text).collect()
+}
+
 /// Returns what was said of an image, by the names of the keys.
 fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Value)>> {
     // Every key is named, so that the compiler asks for a new one.
@@ -176,23 +192,16 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         etc,
         opt,
         sbom,
+        blocks,
     } = image;
-    let mut said = Vec::new();
-    for (name, path) in [
+    let paths = [
         ("overlay", overlay),
         ("base", base),
         ("lock", lock),
         ("os-release", os_release),
         ("selinux", selinux),
-    ] {
-        if let Some(path) = path {
-            let path = match name == "selinux" && is_labelling(path) {
-                true => path.clone(),
-                false => place.seen(path),
-            };
-            said.push((name, Value::Text(as_text(&path)?)));
-        }
-    }
+    ];
+    let mut said = seen(&paths, place)?;
     let number = build_number.as_ref().map(|number| match number {
         Numbering::Auto => "auto".to_owned(),
         Numbering::None => "none".to_owned(),
@@ -219,6 +228,7 @@ fn image(image: &ImageArguments, place: &Place) -> Result<Vec<(&'static str, Val
         ("no-merge-unit", no_merge_unit),
         ("assume-next-build", assume_next_build),
         ("recommends", recommends),
+        ("blocks", blocks),
     ] {
         said.extend(flag.map(|flag| (key, Value::Flag(flag))));
     }

@@ -51,10 +51,8 @@ fn a_recipe_is_so_long() {
     }
 }
 
-#[test]
-fn every_key() {
-    let recipe = recipe(
-        r#"
+/// A recipe with each key.
+const EVERY_KEY: &str = r#"
         name = "debug"
         version = "1.2"
         build-number = 0x10
@@ -85,6 +83,7 @@ fn every_key() {
         etc = [{ as = "drop" }, { path = "/etc/x=y", as = "factory" }]
         opt = "usr"
         sbom = ["cyclonedx"]
+        blocks = true
         lock = "../x.lock"
         [[allow]]
         finding = "shadows-base"
@@ -93,9 +92,11 @@ fn every_key() {
         [[allow]]
         finding = "scriptlet"
         reason = "known"
-        "#,
-    )
-    .unwrap();
+        "#;
+
+#[test]
+fn every_key() {
+    let recipe = recipe(EVERY_KEY).unwrap();
     let typed = BuildArguments {
         inputs: ["dir/extra.rpm", "dir/sub/dir", "/abs/x.rpm"]
             .map(PathBuf::from)
@@ -148,6 +149,7 @@ fn every_key() {
                 .into(),
             opt: Some(OptPlace::Usr),
             sbom: vec![BillForm::Cyclonedx],
+            blocks: Some(true),
             lock: Some("dir/../x.lock".into()),
         },
         ..BuildArguments::default()
@@ -205,6 +207,7 @@ fn every_key_is_known_and_explained() {
             ("etc", "string or list of tables"),
             ("opt", "string"),
             ("sbom", "list of strings"),
+            ("blocks", "true or false"),
         ]
     );
     // The option that a key is explained by is its own.
@@ -313,7 +316,7 @@ fn what_makes_no_sense() {
             "dir/x.toml:1: unknown key \"sign-key\"",
             "the keys are packages, repositories, allow, test, include, for, overlay, name, version, build-number, \
              arch, scope, selinux, start, preset, no-merge-unit, base, base-install, assume-next-build, lock, os-release, releasever, set, exclude, module, recommends, match, \
-             with, compression, format, block-size, keep, drop, etc, opt, sbom",
+             with, compression, format, block-size, keep, drop, etc, opt, sbom, blocks",
         ),
         (
             "packages = \"strace\"",
@@ -521,7 +524,7 @@ fn what_is_written_is_read() {
          --build-number 29.10 --arch aarch64 --scope initrd --selinux none --start a.socket --preset --no-merge-unit --overlay /o --base /b --lock /l \
          --assume-next-build --os-release /o --releasever 9 --set a=b --set c=d --exclude e \
          --module m:1 --recommends --match auto --with /w --compression xz --format ddi --block-size 64K \
-         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop --opt usr --sbom spdx",
+         --keep usr-merge --drop drop-docs --etc factory --etc /etc/x=drop --opt usr --sbom spdx --blocks",
     );
     let text = written::text(&all, &path, "").unwrap();
     let read = recipe(&text).unwrap();
