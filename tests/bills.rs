@@ -252,6 +252,11 @@ fn an_image_that_is_kept_gets_its_bill() {
     let before = list();
     built(&scratch, &[&auto[..], &["--sbom", "spdx"]].concat());
     assert!(list() == before);
+    // So does one whose bill was lost.
+    fs::remove_file(image.with_extension("spdx.json")).unwrap();
+    built(&scratch, &[&auto[..], &["--sbom", "spdx"]].concat());
+    let there = fs::read(image.with_extension("spdx.json")).unwrap();
+    assert!(there == bill(&image, "spdx"));
 }
 
 #[test(PACKAGERS)]

@@ -311,7 +311,10 @@ fn what_is_signed_later_is_what_is_signed_at_once() {
     .into_iter()
     .enumerate()
     {
-        let options = if number == 1 { "--obs" } else { "" };
+        let options = match number {
+            1 => "--obs --sbom spdx",
+            _ => "",
+        };
         let image = desk.build(&format!("later{number}"), &format!("{DEFERRED} {options}"));
         let store = image.parent().unwrap();
         let found = json(&desk.inspect(&image, "--verify"))["verity"].clone();
@@ -340,6 +343,14 @@ fn what_is_signed_later_is_what_is_signed_at_once() {
                 let sum = image.with_extension("raw.sha256");
                 let sum = fs::read_to_string(sum).unwrap();
                 assert!(sum.starts_with(answer["sha256"].as_str().unwrap()), "{sum}");
+                // A bill that is not listed is nobody's to replace.
+                let mut sign = program();
+                sign.current_dir(desk.0.path()).arg("sign-verity");
+                sign.args(["--verity-cert", "one.crt"]).args(way);
+                let said = text(&sign.arg(&image).output().unwrap().stderr);
+                let bill = image.with_extension("spdx.json");
+                let stale = format!("{} is of the image before", bill.display());
+                assert!(said.contains(&stale), "{said}");
                 continue;
             }
             let outcome = program().args(["store", "verify"]).arg(store).output();

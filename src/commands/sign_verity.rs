@@ -85,7 +85,11 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
     };
     let sha256 = store.amend(name, &mut amend, listing())?;
     // Those of before were of other bytes.
-    publish::attach(&store, name, beside, listing(), report)?;
+    if listed {
+        publish::attach(&store, name, beside, listing(), report)?;
+    } else {
+        note_stale(path, report);
+    }
     if let Some(signer) = &signer {
         signer.conclude(&store, report)?;
     }
@@ -111,4 +115,16 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
         listed,
         list_signed_by: signer.map(|signer| signer.fingerprint()),
     })
+}
+
+/// Names what is beside an image that no list has, and tells of the bytes that it had before.
+fn note_stale(image: &Path, report: &Report) {
+    for suffix in store::ATTACHED {
+        let stale = image.with_extension(suffix.trim_start_matches('.'));
+        if stale.symlink_metadata().is_ok() {
+            let stale = stale.display();
+            let text = format!("{stale} is of the image before: remove it, or make it again");
+            report.stage("note", &text);
+        }
+    }
 }

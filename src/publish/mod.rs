@@ -318,7 +318,10 @@ pub fn attach(
     report: &Report,
 ) -> Result<bool> {
     let list = store.list().map_err(store_failure)?;
-    let there = list.attached(image);
+    let mut there = list.attached(image);
+    // What is listed and gone is missing, too.
+    let is_there = |name: &String| store.dir().join(name).symlink_metadata().is_ok();
+    there.retain(is_there);
     let mut made = Vec::new();
     forms.retain(|form| !there.iter().any(|name| name.ends_with(form.suffix())));
     let manifest = match forms.is_empty() {
