@@ -33,6 +33,7 @@ use crate::parallel::locked;
 use crate::plan::{Planned, compose};
 use crate::publish::disk::Prover;
 use crate::publish::number::{self, Kept, Step};
+use crate::publish::provenance::Attester;
 use crate::publish::signing::{self, Signer};
 use crate::publish::{ImageDirectory, Made, NewDirectory, Stored};
 use crate::report::Report;
@@ -45,14 +46,32 @@ use crate::{check, pack, packages, plan, publish};
 
 /// Opens what signs the list and what proves images, if anything does: once for all images of a run,
 /// since it may ask for a passphrase.
-pub fn signers(inputs: &Inputs) -> Result<(Option<Signer>, Option<Prover>)> {
+pub fn signers(inputs: &Inputs) -> Result<Signers> {
     if inputs.dry_run {
-        return Ok((None, None));
+        return Ok(Signers::default());
     }
     let output = slice::from_ref(&inputs.destination.output);
     let signer = signing::open_to_extend(&inputs.signing, output)?;
     let prover = inputs.asked_proof.as_ref().map(Prover::open).transpose()?;
-    Ok((signer, prover))
+    let attester = (inputs.provenance.as_ref())
+        .map(Attester::open)
+        .transpose()?;
+    Ok(Signers {
+        signer,
+        prover,
+        attester,
+    })
+}
+
+/// What signs, of a run.
+#[derive(Default)]
+pub struct Signers {
+    /// What signs the list, if anything does.
+    signer: Option<Signer>,
+    /// What proves disk images, if any are made.
+    prover: Option<Prover>,
+    /// What signs statements about how images were built, if any are made.
+    attester: Option<Attester>,
 }
 
 /// What the images of a run have in common.
@@ -64,6 +83,8 @@ pub struct Run {
     hands: Hands,
     /// What proves disk images, if any are made.
     prover: Option<Prover>,
+    /// What signs statements, if any are made.
+    attester: Option<Attester>,
     /// Held while a store is looked into or changed, so that no image sees half a change of another.
     store: Mutex<()>,
     /// The directory of the store. If it was made for an image, it stays for the others.
@@ -72,10 +93,11 @@ pub struct Run {
 
 impl Run {
     /// Begins a run of images that these threads pack.
-    pub fn new((signer, prover): (Option<Signer>, Option<Prover>), hands: Hands) -> Self {
+    pub fn new(signers: Signers, hands: Hands) -> Self {
         Self {
-            signer: Mutex::new(signer),
-            prover,
+            signer: Mutex::new(signers.signer),
+            prover: signers.prover,
+            attester: signers.attester,
             bases: Once::default(),
             repositories: Opened::default(),
             hands,
@@ -353,7 +375,8 @@ impl<'a> Making<'a> {
         let _store = locked(&self.run.store);
         let signer = self.signer();
         let identity = &planned.identity;
-        publish::keep(destination, identity, kept, signer.as_ref(), report)
+        let signers = (signer.as_ref(), self.run.attester.as_ref());
+        publish::keep(destination, identity, kept, signers, report)
     }
 
     /// Fails for what the end of the run is known to fail for: the store's own refusal, and an answer
@@ -475,7 +498,8 @@ impl<'a> Making<'a> {
         let signer = self.signer();
         report.timed(Stage::Publish, || {
             let signer = signer.as_ref();
-            publish::publish(directory, made, signer, report)
+            let attester = self.run.attester.as_ref();
+            publish::publish(directory, made, (signer, attester), report)
         })
     }
 

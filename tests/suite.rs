@@ -63,6 +63,7 @@ mod oci;
 mod opened;
 mod opt;
 mod packaging;
+mod provenance;
 mod pull;
 mod readme;
 mod real;

@@ -111,6 +111,10 @@ pub struct BuildArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
+    /// Put a signed statement next to the image that says how it was built (SLSA, in-toto, a bundle of
+    /// sigstore), with the secret key in FILE, Ed25519 or ECDSA P-256 in PEM
+    #[arg(long, value_name = "FILE", help_heading = "Signature")]
+    pub provenance: Option<PathBuf>,
     /// With --format ddi: what signs what is in the image.
     #[command(flatten)]
     pub verity_signing: VeritySigningArguments,

@@ -157,7 +157,10 @@ fn each(recipes: &[PathBuf], arguments: &BuildArguments, report: &Report) -> Res
     let prepared = prepare(recipes, arguments);
     // What is typed holds for all of them, so that the first that can be read has it.
     let first = prepared.iter().find_map(|inputs| inputs.as_ref().ok());
-    let signers = first.map_or(Ok((None, None)), pipeline::signers)?;
+    let signers = first
+        .map(pipeline::signers)
+        .transpose()?
+        .unwrap_or_default();
     let workers = first.map_or(1, |inputs| inputs.packing.workers);
     let at_once = workers.min(AT_ONCE);
     let run = Run::new(signers, Hands::new(workers, at_once));

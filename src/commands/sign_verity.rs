@@ -39,7 +39,7 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
             .hint("name a key and its certificate: --verity-key FILE --verity-cert FILE")
             .hint("or the signature: --signature FILE --verity-cert FILE")
     })?;
-    let settings = inputs::signing_beside(&arguments.signing, verity)?;
+    let settings = inputs::signing_beside(&arguments.signing, verity.verity_key.is_some())?;
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

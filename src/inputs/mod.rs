@@ -33,6 +33,7 @@ use crate::plan::labels::Labelling;
 use crate::plan::matching::Matching;
 use crate::publish::Destination;
 use crate::publish::disk::{Format, Proving};
+use crate::publish::provenance::KeyFile;
 use crate::publish::signing::{
     self, KeySource, Memory, Notes, PASSPHRASE_VARIABLE, Passphrase, PassphraseSource, RootKey,
     RootKeySource,
@@ -148,6 +149,8 @@ pub struct Inputs {
     pub tests: Option<Vec<Test>>,
     /// Where a copy of the tree goes.
     pub tree: Option<PathBuf>,
+    /// What signs a statement about how the image was built, if that is wanted.
+    pub provenance: Option<KeyFile>,
     /// What the manifest records, so that the image can be built again.
     pub build: Build,
 }
@@ -208,6 +211,7 @@ impl Inputs {
         let asked_proof = asked_proof(arguments)?;
         let inputs = Self {
             build: Build::default(),
+            provenance: provenance(arguments)?,
             proving: proving(image.format.unwrap_or_default(), asked_proof.as_ref())?,
             asked_proof,
             packages: asked,
@@ -245,7 +249,7 @@ impl Inputs {
                 bills: image.sbom.iter().map(|form| (*form).into()).collect(),
                 blocks: image.blocks.unwrap_or(false),
             },
-            signing: signing_beside(&arguments.signing, &arguments.verity_signing)?,
+            signing: signing_beside(&arguments.signing, has_other_key(arguments))?,
             dry_run: arguments.dry_run,
             tests: arguments.test.then(|| arguments.tests.clone()),
             tree: arguments.tree.clone(),
@@ -558,14 +562,39 @@ fn proving(format: Format, asked: Option<&Proving>) -> Result<Option<Proving>> {
     }
 }
 
-/// Says what signs the list where a key may sign what is in an image, too.
-pub fn signing_beside(
-    arguments: &SigningArguments,
-    verity: &VeritySigningArguments,
-) -> Result<signing::Settings> {
+/// Whether a key is named besides that of the list.
+fn has_other_key(arguments: &BuildArguments) -> bool {
+    arguments.verity_signing.verity_key.is_some() || arguments.provenance.is_some()
+}
+
+/// Says what signs statements, if that is wanted.
+fn provenance(arguments: &BuildArguments) -> Result<Option<KeyFile>> {
+    let Some(path) = &arguments.provenance else {
+        return Ok(None);
+    };
+    if arguments.verity == Some(WithoutKey::Defer) {
+        let text = "--provenance: the image has other bytes once it is signed, so a statement about it \
+                    would be about no image";
+        return Err(
+            Failure::usage(text).hint("sign it while it is built: --verity-key or --verity-signer")
+        );
+    }
+    key_file(path, &arguments.signing).map(Some)
+}
+
+/// Names a key that signs statements.
+pub fn key_file(path: &Path, signing: &SigningArguments) -> Result<KeyFile> {
+    Ok(KeyFile {
+        path: path.to_owned(),
+        passphrase: passphrase(signing)?,
+    })
+}
+
+/// Says what signs the list where there is another key, too, if `is_beside`.
+pub fn signing_beside(arguments: &SigningArguments, is_beside: bool) -> Result<signing::Settings> {
     let mut own = arguments.clone();
-    // The passphrase may be that of the key that signs what is in the image.
-    if own.sign_key.is_none() && verity.verity_key.is_some() {
+    // The passphrase may be that of the other key.
+    if own.sign_key.is_none() && is_beside {
         own.passphrase_file = None;
     }
     signing(&own)

@@ -15,6 +15,7 @@ pub mod number;
 pub mod oci;
 pub mod offered;
 pub mod page;
+pub mod provenance;
 pub mod signing;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
 use crate::pack::written::Written;
 use crate::plan::identity::Identity;
 use crate::publish::number::Kept;
+use crate::publish::provenance::Attester;
 use crate::publish::signing::Signer;
 use crate::report::Report;
 use crate::words::digest::sha256;
@@ -102,7 +104,11 @@ pub struct Made {
 
 impl Made {
     /// Returns the publication of the image, with its digest and its size in bytes.
-    fn publication(self, directory: &ImageDirectory<'_>) -> Result<(Publication, [u8; 32], u64)> {
+    fn publication(
+        self,
+        directory: &ImageDirectory<'_>,
+        attester: Option<&Attester>,
+    ) -> Result<(Publication, [u8; 32], u64)> {
         let Self {
             identity,
             mut image,
@@ -129,7 +135,13 @@ impl Made {
         let list_file = written(&list)?;
         let destination = directory.destination;
         let mut attached = Vec::new();
-        for (name, bytes) in bills::all(&manifest, &identity.image_file(), &destination.bills)? {
+        let file = identity.image_file();
+        let mut beside = bills::all(&manifest, &file, &destination.bills)?;
+        if let Some(attester) = attester {
+            let statement = attester.sealed(&manifest, &file, &digest)?;
+            beside.push((store::statement_file(&file), statement));
+        }
+        for (name, bytes) in beside {
             attached.push((name, written(&bytes)?, Sha256::digest(&bytes).into()));
         }
         if destination.indexes() {
@@ -239,7 +251,7 @@ pub fn check_own_directory(path: &Path) -> Result<()> {
 pub fn publish(
     directory: ImageDirectory<'_>,
     made: Vec<Made>,
-    signer: Option<&Signer>,
+    (signer, attester): (Option<&Signer>, Option<&Attester>),
     report: &Report,
 ) -> Result<Stored> {
     let destination = directory.destination;
@@ -249,7 +261,7 @@ pub fn publish(
     }
     let (mut publications, mut known) = (Vec::new(), Vec::new());
     for one in made {
-        let (publication, digest, bytes) = one.publication(&directory)?;
+        let (publication, digest, bytes) = one.publication(&directory, attester)?;
         let path = destination.directory_of(&publication.name);
         known.push((path.join(&publication.image.0), digest, bytes));
         publications.push(publication);
@@ -286,7 +298,7 @@ pub fn keep(
     destination: &Destination,
     identity: &Identity,
     kept: &Kept,
-    signer: Option<&Signer>,
+    (signer, attester): (Option<&Signer>, Option<&Attester>),
     report: &Report,
 ) -> Result<Stored> {
     let directory = destination.directory_of(&identity.name);
@@ -298,7 +310,11 @@ pub fn keep(
     };
     let mut is_renewed = store.keep(listing()).map_err(store_failure)?;
     let beside = (destination.bills.clone(), destination.indexes());
-    is_renewed |= attach(&store, &identity.image_file(), beside, listing(), report)?;
+    let image = identity.image_file();
+    is_renewed |= attach(&store, &image, beside, listing(), report)?;
+    if let Some(attester) = attester {
+        is_renewed |= attest(&store, (&image, kept), attester, listing())?;
+    }
     if let Some(signer) = signer {
         signer.conclude(&store, report)?;
     }
@@ -366,6 +382,29 @@ fn index(image: &mut File, name: &str, length: u64) -> Result<(String, Vec<u8>)>
     let index = indexes::of(image, length)
         .map_err(|problem| Failure::refused(anyhow!("{name}: its index {problem}")))?;
     Ok((store::index_name(name), index.to_bytes()))
+}
+
+/// Puts a statement beside an image of a store that has none; says whether it did.
+fn attest(
+    store: &Store,
+    (image, kept): (&str, &Kept),
+    attester: &Attester,
+    listing: Listing<'_>,
+) -> Result<bool> {
+    let list = store.list().map_err(store_failure)?;
+    let name = store::statement_file(image);
+    let manifest = list.manifest(image).map_err(store_failure)?;
+    let Some(manifest) = manifest.filter(|_| !list.attached(image).contains(&name)) else {
+        return Ok(false);
+    };
+    let bytes = attester.sealed(&manifest, image, &kept.sha256)?;
+    let mut file = store.temporary().map_err(store_failure)?;
+    file.write_all(&bytes)
+        .map_err(|error| Failure::io("writing what belongs to the image", error))?;
+    let attached = vec![(name, file, Sha256::digest(&bytes).into())];
+    store
+        .attach(image, attached, listing)
+        .map_err(store_failure)
 }
 
 /// Says that an image is there already.
@@ -542,7 +581,7 @@ mod tests {
             written,
             manifest,
         };
-        publish(directory, vec![made], signer, &report)
+        publish(directory, vec![made], (signer, None), &report)
     }
 
     #[test]

@@ -17,6 +17,13 @@ const REBUILT: &str = ".rebuilt-";
 /// Number of hexadecimal digits of such an id.
 const KEY_ID: usize = 16;
 
+/// Returns the file name of the statement of an image by who built it.
+#[must_use]
+pub fn statement_file(image: &str) -> String {
+    let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
+    format!("{stem}{STATEMENT}")
+}
+
 /// Returns the file name of the statement of an image by somebody who built it again.
 #[must_use]
 pub fn rebuilt_file(image: &str, key_id: &str) -> String {

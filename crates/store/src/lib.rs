@@ -102,7 +102,7 @@ use std::path::{Path, PathBuf};
 
 pub use amend::Amend;
 pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
-pub use attached::{ATTACHED, STATEMENT, is_attached, rebuilt_file};
+pub use attached::{ATTACHED, STATEMENT, is_attached, rebuilt_file, statement_file};
 pub use companion::{companion_of, family_of, main_of};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
