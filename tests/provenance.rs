@@ -149,6 +149,12 @@ fn an_image_that_is_kept_gets_a_statement_too() {
         )
         .arg(&key),
     );
+    // Again, if it was lost.
+    let first = fs::read(&bundle).unwrap();
+    fs::remove_file(&bundle).unwrap();
+    let again = ["--build-number", "auto", "--provenance"];
+    output_of(build(&scratch, "store", &again).arg(&key));
+    assert!(fs::read(&bundle).unwrap() == first);
     let image = bundle.with_file_name(IMAGE);
     assert_eq!(
         statement(&bundle)["subject"][0]["digest"]["sha256"],

@@ -27,7 +27,7 @@ use ::manifest::Manifest;
 use anyhow::anyhow;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use store::{Added, BestBefore, Layout, Listing, Publication, Store, Temporary};
+use store::{Added, BestBefore, Layout, List, Listing, Publication, Store, Temporary};
 
 use crate::pack::written::Written;
 use crate::plan::identity::Identity;
@@ -334,10 +334,7 @@ pub fn attach(
     report: &Report,
 ) -> Result<bool> {
     let list = store.list().map_err(store_failure)?;
-    let mut there = list.attached(image);
-    // What is listed and gone is missing, too.
-    let is_there = |name: &String| store.dir().join(name).symlink_metadata().is_ok();
-    there.retain(is_there);
+    let there = there(store, &list, image);
     let mut made = Vec::new();
     forms.retain(|form| !there.iter().any(|name| name.ends_with(form.suffix())));
     let manifest = match forms.is_empty() {
@@ -377,6 +374,13 @@ pub fn attach(
         .map_err(store_failure)
 }
 
+/// Returns the names of what belongs to an image, if it is listed and has not been lost.
+fn there(store: &Store, list: &List, image: &str) -> Vec<String> {
+    let mut names = list.attached(image);
+    names.retain(|name| store.dir().join(name).symlink_metadata().is_ok());
+    names
+}
+
 /// Makes the index of an image of so many bytes; returns its file name and its bytes.
 fn index(image: &mut File, name: &str, length: u64) -> Result<(String, Vec<u8>)> {
     let index = indexes::of(image, length)
@@ -394,7 +398,7 @@ fn attest(
     let list = store.list().map_err(store_failure)?;
     let name = store::statement_file(image);
     let manifest = list.manifest(image).map_err(store_failure)?;
-    let Some(manifest) = manifest.filter(|_| !list.attached(image).contains(&name)) else {
+    let Some(manifest) = manifest.filter(|_| !there(store, &list, image).contains(&name)) else {
         return Ok(false);
     };
     let bytes = attester.sealed(&manifest, image, &kept.sha256)?;
