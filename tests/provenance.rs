@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use judges::{Need, all, cached, program as judge};
 use serde_json::Value;
 
-use crate::workshop::{Scratch, fixture, output_of, program, sha256sum, text};
+use crate::workshop::{Scratch, fixture, names, output_of, program, sha256sum, text};
 
 const COSIGN: Need = cached("cosign");
 const OPENSSL: Need = judge("openssl");
@@ -200,4 +200,83 @@ fn keys_and_images_that_statements_can_not_be_made_with() {
         );
         assert!(!scratch.join("store").exists());
     }
+}
+
+#[test(OPENSSL)]
+fn so_many_keys_vouch_for_an_image() {
+    let scratch = Scratch::new();
+    let keys = ["a", "b", "c"].map(|name| key(&scratch, name, &["-algorithm", "ed25519"]));
+    output_of(build(&scratch, "store", &["--provenance"]).arg(&keys[0]));
+    let store = scratch.join("store");
+    let verify = |wanted: &str, by: &[usize], code: i32, said: &str| {
+        let mut verify = program();
+        verify.args(["store", "verify", "--attested", wanted]);
+        for key in by {
+            verify.arg("--attested-by");
+            verify.arg(keys[*key].with_extension("pub"));
+        }
+        let outcome = verify.arg(&store).output().unwrap();
+        let words = text(&outcome.stdout) + &text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{words}");
+        assert!(words.contains(said), "{words}");
+    };
+    verify("1", &[0], 0, "1 finding");
+    verify(
+        "1",
+        &[1],
+        1,
+        "not-attested: payload-zstd-1-1.x86-64.raw is attested by 0 of 1 keys",
+    );
+    verify("2", &[0, 1], 1, "is attested by 1 of 2 keys");
+    verify("3", &[0, 1], 2, "can't be met by 2 different keys");
+    verify("2", &[0, 0], 2, "can't be met by 1 different keys");
+
+    // Somebody else builds it again.
+    let download = scratch.join("download");
+    fs::create_dir(&download).unwrap();
+    for file in [IMAGE, "payload-zstd-1-1.x86-64.manifest.gz"] {
+        fs::copy(store.join(file), download.join(file)).unwrap();
+    }
+    let rebuild = |package: &str| {
+        let mut rebuild = program();
+        rebuild.arg("rebuild").arg(download.join(IMAGE));
+        rebuild.arg("--work-dir").arg(scratch.path());
+        rebuild.arg("--provenance").arg(&keys[1]);
+        rebuild.arg(fixture(package)).output().unwrap()
+    };
+    assert!(!rebuild("payload-xz-1-1.noarch.rpm").status.success());
+    let statements = || {
+        let names = names(&download).into_iter();
+        names
+            .filter(|name| name.contains(".rebuilt-"))
+            .collect::<Vec<_>>()
+    };
+    assert!(statements().is_empty());
+    let outcome = rebuild("payload-zstd-1-1.noarch.rpm");
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let [own] = &statements()[..] else {
+        panic!("{:?}", statements())
+    };
+    assert!(text(&outcome.stdout).contains(own));
+    let first = fs::read(download.join(own)).unwrap();
+    assert!(rebuild("payload-zstd-1-1.noarch.rpm").status.success());
+    assert!(fs::read(download.join(own)).unwrap() == first);
+
+    // The store's owner takes the statement in.
+    let add = || {
+        let mut add = program();
+        add.args(["store", "add"]).arg(&store);
+        add.arg(download.join(IMAGE)).output().unwrap()
+    };
+    let outcome = add();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    verify("2", &[0, 1], 0, "1 finding");
+    verify("2", &[0, 2], 1, "is attested by 1 of 2 keys");
+    // One who signs twice counts once.
+    fs::copy(store.join(BUNDLE), download.join(own)).unwrap();
+    assert!(add().status.success());
+    verify("2", &[0, 1], 1, "is attested by 1 of 2 keys");
+    // What is not the listed file says nothing.
+    fs::write(store.join(own), &first).unwrap();
+    verify("2", &[0, 1], 1, "is not the listed file");
 }

@@ -36,6 +36,18 @@ pub struct RebuildArguments {
     /// The os-release file of that system
     #[arg(long, value_name = "FILE", help_heading = "Base")]
     pub os_release: Option<PathBuf>,
+    /// If the image is identical, put a statement that says so next to it, signed with the secret key in
+    /// FILE, Ed25519 or ECDSA P-256 in PEM
+    #[arg(long, value_name = "FILE", help_heading = "Signature")]
+    pub provenance: Option<PathBuf>,
+    /// Take the key's passphrase from the first line of FILE [default: $SYSEXT_BUILD_PASSPHRASE, else ask]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Signature",
+        requires = "provenance"
+    )]
+    pub passphrase_file: Option<PathBuf>,
     /// Directory in which to build, for as long as that takes
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     pub work_dir: PathBuf,

@@ -296,6 +296,13 @@ pub struct VerifyArguments {
     /// store's own import-pubring.gpg]
     #[arg(long, value_name = "FILE")]
     pub keyring: Vec<PathBuf>,
+    /// Demand that so many of the keys of --attested-by have signed a statement about each image: that
+    /// they built it, or built it again and got the same bytes
+    #[arg(long, value_name = "K", requires = "attested_by")]
+    pub attested: Option<NonZero<usize>>,
+    /// Public key in FILE, Ed25519 or ECDSA P-256 in PEM; may be given several times
+    #[arg(long, value_name = "FILE", requires = "attested")]
+    pub attested_by: Vec<PathBuf>,
     /// Number of reading threads [default: one per core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,

@@ -28,10 +28,11 @@ use crate::packages::repository;
 use crate::pipeline::{self, Run};
 use crate::plan::build_number::Numbering;
 use crate::publish::built_from;
+use crate::publish::provenance::Attester;
 use crate::report::Report;
 use crate::turns::Turns;
 use crate::words::digest::sha256;
-use crate::words::failure::{Failure, Result, package_failure};
+use crate::words::failure::{Failure, Result, package_failure, store_failure};
 use crate::words::text::Text;
 
 /// Names that are tried for the directory.
@@ -54,6 +55,9 @@ struct Answer {
     /// The package that has a file there.
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<String>,
+    /// The signed statement that it is identical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<PathBuf>,
     /// The inputs that differ, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<String>,
@@ -73,6 +77,11 @@ struct Original {
 pub fn run(arguments: &RebuildArguments, report: &Report) -> Result<()> {
     let original = Original::read(&arguments.image)?;
     let build = original.build(arguments)?;
+    let key = (arguments.provenance.as_ref())
+        .map(|path| inputs::key_file(path, arguments.passphrase_file.as_deref()))
+        .transpose()?;
+    // Asks for a passphrase before the work, not after it.
+    let attester = key.as_ref().map(Attester::open).transpose()?;
     let program = env!("CARGO_PKG_VERSION");
     if build.program != program {
         let text = format!(
@@ -119,7 +128,10 @@ pub fn run(arguments: &RebuildArguments, report: &Report) -> Result<()> {
         .destination
         .directory_of(&original.manifest.config.name);
     let again = place.join(built.image_file());
-    let answer = original.compare(&again, &inputs.packages.files)?;
+    let mut answer = original.compare(&again, &inputs.packages.files)?;
+    if let Some(attester) = attester.filter(|_| answer.identical) {
+        answer.statement = Some(original.attest(&attester, &arguments.image)?);
+    }
     match report.is_json() {
         true => report.json(&answer)?,
         false => report.print(&answer.text())?,
@@ -174,6 +186,18 @@ impl Original {
             manifest,
             sha256: said,
         })
+    }
+
+    /// Puts a signed statement next to what was named, and returns its path.
+    fn attest(&self, attester: &Attester, named: &Path) -> Result<PathBuf> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(&self.sha256, &mut digest).map_err(|error| {
+            Failure::refused(anyhow!("{}: its SHA-256 is damaged: {error}", self.file))
+        })?;
+        let bytes = attester.sealed(&self.manifest, &self.file, &digest)?;
+        let path = named.with_file_name(store::rebuilt_file(&self.file, attester.id()));
+        store::replace_file(&path, &bytes).map_err(store_failure)?;
+        Ok(path)
     }
 
     /// Returns how it was asked for, or why it can't be asked for again.
@@ -273,6 +297,7 @@ impl Original {
             first_byte: None,
             first_path: None,
             package: None,
+            statement: None,
             inputs: Vec::new(),
         };
         if answer.identical {
@@ -307,6 +332,9 @@ impl Answer {
                 "identical  {} (sha256:{})",
                 self.image, self.sha256
             ));
+            if let Some(statement) = &self.statement {
+                text.line(format_args!("statement  {}", statement.display()));
+            }
             return text;
         }
         text.line(format_args!("not identical  {}", self.image));

@@ -579,14 +579,18 @@ fn provenance(arguments: &BuildArguments) -> Result<Option<KeyFile>> {
             Failure::usage(text).hint("sign it while it is built: --verity-key or --verity-signer")
         );
     }
-    key_file(path, &arguments.signing).map(Some)
+    key_file(path, arguments.signing.passphrase_file.as_deref()).map(Some)
 }
 
 /// Names a key that signs statements.
-pub fn key_file(path: &Path, signing: &SigningArguments) -> Result<KeyFile> {
+pub fn key_file(path: &Path, passphrase_file: Option<&Path>) -> Result<KeyFile> {
+    let signing = SigningArguments {
+        passphrase_file: passphrase_file.map(Path::to_owned),
+        ..SigningArguments::default()
+    };
     Ok(KeyFile {
         path: path.to_owned(),
-        passphrase: passphrase(signing)?,
+        passphrase: passphrase(&signing)?,
     })
 }
 

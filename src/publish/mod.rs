@@ -5,6 +5,7 @@
 //! while the image is written to a temporary file in it. [`publish`] names and lists the image
 //! with its manifest: all or nothing.
 
+pub mod attested;
 pub mod bills;
 pub mod built_from;
 pub mod disk;

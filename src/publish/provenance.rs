@@ -55,6 +55,11 @@ impl Attester {
         Ok(Self { key, id })
     }
 
+    /// Returns what the key is called in names of files.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Returns the signed statement about an image with this manifest and SHA-256.
     pub fn sealed<L>(
         &self,

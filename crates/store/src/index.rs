@@ -1,10 +1,7 @@
 //! The indexes of images' pieces: files that belong to images ([`attached`](crate::attached)) and are
 //! made for many of them in one change of the list. What is in an index is not known here.
 
-use sha2::{Digest as _, Sha256};
-
 use crate::archive::put;
-use crate::directory::Directory;
 use crate::error::Error;
 use crate::sums::IMAGE_SUFFIX;
 use crate::transaction::Transaction;
@@ -60,12 +57,6 @@ impl List {
     /// # Errors
     /// [`Error::File`], [`Error::Io`].
     pub fn index_of(&self, image: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        let name = index_name(image);
-        let Some(listed) = self.digest_of(&name) else {
-            return Ok(None);
-        };
-        let directory: &Directory = &self.directory;
-        let bytes = directory.read_bounded(&name, limit)?;
-        Ok(bytes.filter(|bytes| Sha256::digest(bytes)[..] == listed))
+        self.read(&index_name(image), limit)
     }
 }

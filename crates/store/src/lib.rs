@@ -135,6 +135,7 @@ pub use verify::{
 pub use directory::{SIGNATURE, SUMS};
 
 use directory::Directory;
+use sha2::{Digest as _, Sha256};
 use sums::Sums;
 use transaction::Transaction;
 
@@ -300,6 +301,18 @@ impl List {
     #[must_use]
     pub fn attached(&self, image: &str) -> Vec<String> {
         attached::of(&self.sums, image)
+    }
+
+    /// The bytes of a listed file, of at most so many; `None` if there is none, or not the listed one.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Io`].
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let Some(listed) = self.digest_of(name) else {
+            return Ok(None);
+        };
+        let bytes = self.directory.read_bounded(name, limit)?;
+        Ok(bytes.filter(|bytes| Sha256::digest(bytes)[..] == listed))
     }
 
     /// Copies a listed file into another store, without a name as yet.

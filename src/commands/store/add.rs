@@ -4,7 +4,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use files::Links;
+use files::{Directory, Links};
 use serde::Serialize;
 use store::{Listing, Publication, Store, Temporary};
 
@@ -119,13 +119,17 @@ fn attached(
     digest: &[u8; 32],
 ) -> Result<Vec<(String, Temporary, [u8; 32])>> {
     let name = image.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(".raw").unwrap_or(&name);
+    let directory = match image.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let names = Directory::open(directory, Links::Follow)?.names()?;
+    let names = names.into_iter().filter_map(|name| name.into_string().ok());
+    let mut names: Vec<_> = names.filter(|one| store::is_attached(one, &name)).collect();
+    names.sort_unstable();
     let mut found = Vec::new();
-    for suffix in store::ATTACHED {
-        let path = image.with_file_name(format!("{stem}{suffix}"));
-        if path.symlink_metadata().is_err() {
-            continue;
-        }
+    for name in names {
+        let path = directory.join(name);
         let mut file = copy(store, &path, Links::Refuse)?;
         incoming::check_attached(&path, &mut file.1, digest)?;
         found.push(file);

@@ -21,6 +21,7 @@ use crate::cli::store::VerifyArguments;
 use crate::inputs;
 use crate::inspected::{CONFEXT_DIRECTORY, RELEASE_DIRECTORY, file_system, release_files};
 use crate::packages::trust;
+use crate::publish::attested::Demand;
 use crate::publish::signing::{self, Notes, Signer};
 use crate::report::{OfKind, Report};
 use crate::words::failure::{Failure, Result, store_failure};
@@ -83,6 +84,9 @@ struct Row {
 /// Verifies, repairs what is to be repaired, and reports what is left.
 pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
     let settings = inputs::signing(&arguments.signing)?;
+    let demand = (arguments.attested)
+        .map(|wanted| Demand::open(wanted, &arguments.attested_by))
+        .transpose()?;
     let signer = Signer::open(&settings)?;
     let mut keyring = trust::keyring(&arguments.keyring)?;
     if keyring.is_empty()
@@ -96,6 +100,7 @@ pub fn run(arguments: &VerifyArguments, report: &Report) -> Result<()> {
         // Notes are there where lists are signed, and what is verified is said without them, too.
         notes: settings.memory.read().unwrap_or_default(),
         signer,
+        demand,
         workers: inputs::workers(arguments.jobs)?,
     };
     let directories = (super::directories(&arguments.directory)?.iter())
@@ -132,6 +137,8 @@ struct Verifier<'a> {
     notes: Notes,
     /// What signs a list that is repaired.
     signer: Option<Signer>,
+    /// Who has to say how images were built.
+    demand: Option<Demand>,
     workers: usize,
 }
 
@@ -174,6 +181,10 @@ impl Verifier<'_> {
         let verdict = verdict.map_err(store_failure)?;
         let mut findings = verdict.findings;
         let definitions = definitions(&store, &mut findings)?;
+        // A list that can't be read is a finding already.
+        if let (Some(demand), Ok(list)) = (&self.demand, store.list()) {
+            findings.extend(demand.unmet(&list)?);
+        }
         let signed_by: Option<Verified> = signed_by.take();
         if let Some(verified) = &signed_by {
             findings.extend(other_keys(&store, &verified.fingerprint));

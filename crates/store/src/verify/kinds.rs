@@ -133,6 +133,11 @@ kinds! {
         "an image's extension-release file and its manifest disagree",
         repair "rebuild the image with --replace";
 
+    NOT_ATTESTED: Error "not-attested",
+        "fewer keys than --attested demands say that an image is what its packages give",
+        repair "have its builders build it again, sysext-build rebuild IMAGE --provenance KEY, and add their \
+                statements with the image: sysext-build store add DIR IMAGE";
+
     SIGNATURE_INVALID: Error "signature-invalid",
         "SHA256SUMS.gpg is not a valid signature of SHA256SUMS, so clients that verify refuse the store",
         repair "put the last list back, with its signature; if it is as you want it, sign it: \
