@@ -121,8 +121,9 @@ fn what_packages_have_in_etc_is_in_a_companion() {
         "{main}"
     );
     build(&two, &package, &base, &["--etc", "/etc/lamp=confext"]);
-    for file in names(&one) {
-        let [a, b] = [&one, &two].map(|store| fs::read(store.join(&file)).unwrap());
+    // The manifests differ in what was typed, and so the lists.
+    for file in names(&one).iter().filter(|name| name.ends_with(".raw")) {
+        let [a, b] = [&one, &two].map(|store| fs::read(store.join(file)).unwrap());
         assert!(a == b, "{file} differs");
     }
     let verified = program()
