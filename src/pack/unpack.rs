@@ -3,7 +3,7 @@
 //! Owners are not applied, since that takes root, and of extended attributes only those that take
 //! none (`user.*` of files); the image has them all, and what is missing is counted.
 //! Set-uid and set-gid bits make a file act for its owner, so they are left out where the file on
-//! disk has another one. Others may be able to write to the directory: all names are looked up from
+//! disk has another one. Times are those of the image, since programs compare them, but for links. Others may be able to write to the directory: all names are looked up from
 //! its descriptor, and no link is followed.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::fs::Permissions;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use files::{Descent, Directory, Links};
@@ -41,7 +42,7 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<ImageAl
     }
     let mut image = Image::open(input).map_err(Failure::refused)?;
     let tree = image.tree().map_err(Failure::refused)?;
-    let mut names: Vec<(PathBuf, Option<LeafId>, Mode)> = Vec::new();
+    let mut names: Vec<(PathBuf, Option<LeafId>, Mode, u32)> = Vec::new();
     let is_root = rustix::process::geteuid().is_root();
     let mut alone = ImageAlone::default();
     tree.walk(&mut |path, visit| {
@@ -55,11 +56,12 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<ImageAl
         if leaf.is_none() && !visit.stat().xattrs.is_empty() {
             alone.attributes += 1;
         }
-        names.push((path.as_path().to_owned(), leaf, mode));
+        let time = visit.stat().mtime;
+        names.push((path.as_path().to_owned(), leaf, mode, time));
     });
     let mut descent = Descent::new(root.descend("").map_err(writing_failure)?);
     let mut written: BTreeMap<LeafId, &Path> = BTreeMap::new();
-    for (path, leaf, mode) in names.iter().skip(1) {
+    for (path, leaf, mode, time) in names.iter().skip(1) {
         let (parent, name) = descent.to(path).map_err(writing_failure)?;
         let Some(leaf) = leaf else {
             parent
@@ -95,16 +97,21 @@ pub fn unpack<R: Read + Seek>(input: &mut R, directory: &Path) -> Result<ImageAl
                 };
                 let set = attributes.iter().filter(is_set).count();
                 alone.attributes += usize::from(set < attributes.len());
+                file.set_modified(UNIX_EPOCH + Duration::from_secs((*time).into()))
+                    .map_err(|error| failed(&directory.join(path), error))?;
             }
             Content::Special(_) => {}
         }
         written.insert(*leaf, path);
     }
-    // Last and deepest first: a directory that its owner may not write to is filled by now.
-    for (path, _, mode) in names.iter().rev().filter(|(_, leaf, _)| leaf.is_none()) {
-        (root.descend(path))
-            .and_then(|directory| directory.set_mode(mode.bits()))
-            .map_err(writing_failure)?;
+    // Last and deepest first: a directory that its owner may not write to is filled by now, and nothing
+    // changes its time any more.
+    for (path, _, mode, time) in names.iter().rev().filter(|(_, leaf, ..)| leaf.is_none()) {
+        let set = |directory: Directory| {
+            directory.set_mode(mode.bits())?;
+            directory.set_time(*time)
+        };
+        root.descend(path).and_then(set).map_err(writing_failure)?;
     }
     Ok(alone)
 }
@@ -149,6 +156,7 @@ mod tests {
         let file = |mode| Leaf {
             stat: Stat {
                 mode,
+                mtime: 7,
                 ..Stat::default()
             },
             content: Content::File {
@@ -205,6 +213,8 @@ mod tests {
             (0o750, 0o640, 0o555),
             "modes"
         );
+        let time = |name: &str| (of(name).mtime(), of(name).mtime_nsec());
+        assert_eq!([time("a"), time("c"), time("")], [(7, 0), (7, 0), (1, 0)]);
         assert_eq!(of("a").ino(), of("b").ino(), "names of one file");
         assert_eq!(of("a").nlink(), 2);
         assert_ne!(

@@ -8,7 +8,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind};
@@ -247,6 +249,25 @@ impl Directory {
         let (first, _) = other.place(first.as_ref())?;
         rustix::fs::linkat(&other.fd, first, &self.fd, name, AtFlags::empty())
             .map_err(|error| io_error("make the hard link", &path, error))
+    }
+
+    /// Says that the directory was changed at this time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_time(&self, seconds: u32) -> Result<(), Error> {
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: seconds.into(),
+                tv_nsec: 0,
+            },
+        };
+        rustix::fs::futimens(&self.fd, &times)
+            .map_err(|error| io_error("set the time of", &self.path, error))
     }
 
     /// Gives the directory itself this mode, whatever the umask is.
