@@ -8,9 +8,9 @@ use serde::Serialize;
 use store::{Listing, SUMS, Store, Temporary};
 
 use crate::cli::SignVerityArguments;
-use crate::publish;
 use crate::publish::disk;
 use crate::publish::signing::{self, RootSigner};
+use crate::publish::{self, Beside};
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 use crate::{inputs, inspected};
@@ -54,7 +54,12 @@ pub fn run(arguments: &SignVerityArguments, report: &Report) -> Result<()> {
     let bills = list.attached(name);
     let is_there = |form: &Format| bills.iter().any(|bill| bill.ends_with(form.suffix()));
     let forms = Format::ALL.into_iter().filter(is_there).collect();
-    let beside = (forms, bills.contains(&store::index_name(name)));
+    let beside = Beside {
+        bills: forms,
+        index: bills.contains(&store::index_name(name)),
+        // What was said of the bytes before is not said of these.
+        attester: None,
+    };
     let signer = match listed {
         true => signing::open_to_extend(&settings, &[directory.to_owned()])?,
         false => None,

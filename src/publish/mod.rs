@@ -310,12 +310,12 @@ pub fn keep(
         now: destination.now,
     };
     let mut is_renewed = store.keep(listing()).map_err(store_failure)?;
-    let beside = (destination.bills.clone(), destination.indexes());
-    let image = identity.image_file();
-    is_renewed |= attach(&store, &image, beside, listing(), report)?;
-    if let Some(attester) = attester {
-        is_renewed |= attest(&store, (&image, kept), attester, listing())?;
-    }
+    let wanted = Beside {
+        bills: destination.bills.clone(),
+        index: destination.indexes(),
+        attester,
+    };
+    is_renewed |= attach(&store, &identity.image_file(), wanted, listing(), report)?;
     if let Some(signer) = signer {
         signer.conclude(&store, report)?;
     }
@@ -325,34 +325,51 @@ pub fn keep(
     Ok(Stored::kept(kept, signed_by))
 }
 
-/// Puts bills of materials beside an image of a store that has none in these forms, and an index if
-/// that is wanted and there is none; says whether it did.
+/// What is wanted beside an image.
+pub struct Beside<'a> {
+    /// Bills of materials.
+    pub bills: BTreeSet<sbom::Format>,
+    /// The index of its pieces.
+    pub index: bool,
+    /// What signs the statement about how it was built, if that is wanted.
+    pub attester: Option<&'a Attester>,
+}
+
+/// Puts beside an image of a store what is wanted and not there; says whether it did.
 pub fn attach(
     store: &Store,
     image: &str,
-    (mut forms, indexes): (BTreeSet<sbom::Format>, bool),
+    wanted: Beside<'_>,
     listing: Listing<'_>,
     report: &Report,
 ) -> Result<bool> {
     let list = store.list().map_err(store_failure)?;
     let there = there(store, &list, image);
     let mut made = Vec::new();
+    let mut forms = wanted.bills;
     forms.retain(|form| !there.iter().any(|name| name.ends_with(form.suffix())));
-    let manifest = match forms.is_empty() {
+    let statement = store::statement_file(image);
+    let attester = wanted.attester.filter(|_| !there.contains(&statement));
+    let manifest = match forms.is_empty() && attester.is_none() {
         true => None,
         false => list.manifest(image).map_err(store_failure)?,
     };
-    if let Some(manifest) = manifest {
+    if let (Some(manifest), false) = (&manifest, forms.is_empty()) {
         let file = manifest.image.as_ref();
         if file.is_some_and(|file| file.sha256.is_some()) {
-            made = bills::all(&manifest, image, &forms)?;
+            made = bills::all(manifest, image, &forms)?;
         } else {
             let text =
                 format!("{image} gets no bill of materials: its manifest is of an older version");
             report.stage("note", &text);
         }
     }
-    if indexes && !there.contains(&store::index_name(image)) {
+    if let (Some(manifest), Some(attester)) = (&manifest, attester)
+        && let Some(sha256) = list.digest_of(image)
+    {
+        made.push((statement, attester.sealed(manifest, image, &sha256)?));
+    }
+    if wanted.index && !there.contains(&store::index_name(image)) {
         let path = store.dir().join(image);
         let mut file = files::open(&path, files::Links::Refuse)?;
         let length = file.metadata();
@@ -387,29 +404,6 @@ fn index(image: &mut File, name: &str, length: u64) -> Result<(String, Vec<u8>)>
     let index = indexes::of(image, length)
         .map_err(|problem| Failure::refused(anyhow!("{name}: its index {problem}")))?;
     Ok((store::index_name(name), index.to_bytes()))
-}
-
-/// Puts a statement beside an image of a store that has none; says whether it did.
-fn attest(
-    store: &Store,
-    (image, kept): (&str, &Kept),
-    attester: &Attester,
-    listing: Listing<'_>,
-) -> Result<bool> {
-    let list = store.list().map_err(store_failure)?;
-    let name = store::statement_file(image);
-    let manifest = list.manifest(image).map_err(store_failure)?;
-    let Some(manifest) = manifest.filter(|_| !there(store, &list, image).contains(&name)) else {
-        return Ok(false);
-    };
-    let bytes = attester.sealed(&manifest, image, &kept.sha256)?;
-    let mut file = store.temporary().map_err(store_failure)?;
-    file.write_all(&bytes)
-        .map_err(|error| Failure::io("writing what belongs to the image", error))?;
-    let attached = vec![(name, file, Sha256::digest(&bytes).into())];
-    store
-        .attach(image, attached, listing)
-        .map_err(store_failure)
 }
 
 /// Says that an image is there already.

@@ -17,18 +17,22 @@ const REBUILT: &str = ".rebuilt-";
 /// Number of hexadecimal digits of such an id.
 const KEY_ID: usize = 16;
 
+/// Returns the file name that ends so in the place of an image's `.raw`.
+pub(crate) fn beside(image: &str, ending: &str) -> String {
+    let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
+    format!("{stem}{ending}")
+}
+
 /// Returns the file name of the statement of an image by who built it.
 #[must_use]
 pub fn statement_file(image: &str) -> String {
-    let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
-    format!("{stem}{STATEMENT}")
+    beside(image, STATEMENT)
 }
 
 /// Returns the file name of the statement of an image by somebody who built it again.
 #[must_use]
 pub fn rebuilt_file(image: &str, key_id: &str) -> String {
-    let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
-    format!("{stem}{REBUILT}{key_id}{STATEMENT}")
+    beside(image, &format!("{REBUILT}{key_id}{STATEMENT}"))
 }
 
 /// Whether a file belongs to an image, by its name; the manifest is not one of these.

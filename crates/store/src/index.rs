@@ -2,8 +2,8 @@
 //! made for many of them in one change of the list. What is in an index is not known here.
 
 use crate::archive::put;
+use crate::attached;
 use crate::error::Error;
-use crate::sums::IMAGE_SUFFIX;
 use crate::transaction::Transaction;
 use crate::{List, Listing, Store};
 
@@ -13,8 +13,7 @@ pub const INDEX_SUFFIX: &str = ".blocks";
 /// The file name of the index of an image's pieces.
 #[must_use]
 pub fn index_name(image: &str) -> String {
-    let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
-    format!("{stem}{INDEX_SUFFIX}")
+    attached::beside(image, INDEX_SUFFIX)
 }
 
 /// The index of an image, to be put into a store.

@@ -8,15 +8,15 @@
 //! ```
 //!
 //! Format: OCI Image Format Specification 1.1, "image layout". A [`Layout`] takes blobs first, then
-//! one [`index.json`](Layout::finish), then drops the blobs that no index names any more: whoever
-//! copies from it finds the old references or the new ones, and all of their blobs.
+//! one [`index.json`](Layout::finish), then drops the blobs that no index names any more: a copy
+//! made meanwhile has the old references or the new ones, and all of their blobs.
 
 mod document;
 mod reference;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _};
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -37,7 +37,6 @@ const INDEX: &str = "index.json";
 const VERSION: &[u8] = b"{\"imageLayoutVersion\":\"1.0.0\"}\n";
 /// A blob on its way to its name.
 const NEW: &str = ".new";
-const BUFFER: usize = 128 * 1024;
 
 /// A layout that is being written.
 pub struct Layout {
@@ -83,38 +82,27 @@ impl Layout {
     ///
     /// # Errors
     /// It is another file, or can't be read or written.
-    pub fn add_file(&mut self, file: &mut File, name: &Path, digest: &[u8; 32]) -> Result<u64> {
+    pub fn add_file(&mut self, file: &mut dyn Read, name: &Path, digest: &[u8; 32]) -> Result<u64> {
         let blob = hex::encode(digest);
         if let Some(length) = self.length_of(&blob, digest)? {
             self.needed.insert(blob);
             return Ok(length);
         }
+        let failed = |error| Failure::io(format!("copying {}", name.display()), error);
         let mut output = self.make()?;
-        let mut hasher = Sha256::new();
-        let mut length = 0;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let count = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(Failure::io(format!("reading {}", name.display()), error));
-                }
-            };
-            let bytes = buffer.get(..count).unwrap_or_default();
-            hasher.update(bytes);
-            output
-                .write_all(bytes)
-                .map_err(|error| self.failed(error))?;
-            length += count as u64;
-        }
-        if <[u8; 32]>::from(hasher.finalize()) != *digest {
+        io::copy(file, &mut output).map_err(failed)?;
+        // What was written is what counts, if the file changes meanwhile.
+        output.rewind().map_err(failed)?;
+        let (length, written) = sha256(&mut output).map_err(failed)?;
+        if written != *digest {
             self.blobs.remove(NEW)?;
             let text = anyhow!("{} does not have the listed SHA-256", name.display());
             return Err(Failure::refused(text).hint("sysext-build store verify says more"));
         }
-        self.name(&output, blob)?;
+        output.sync_all().map_err(failed)?;
+        self.blobs.rename(NEW, &blob)?;
+        self.needed.insert(blob);
+        self.new += 1;
         Ok(length)
     }
 
@@ -124,18 +112,9 @@ impl Layout {
     /// It can't be written.
     pub fn add(&mut self, media_type: &'static str, bytes: &[u8]) -> Result<Descriptor> {
         let digest: [u8; 32] = Sha256::digest(bytes).into();
-        let blob = hex::encode(digest);
-        let descriptor = Descriptor::new(media_type, &digest, bytes.len() as u64);
-        if self.length_of(&blob, &digest)?.is_some() {
-            self.needed.insert(blob);
-            return Ok(descriptor);
-        }
-        let mut output = self.make()?;
-        output
-            .write_all(bytes)
-            .map_err(|error| self.failed(error))?;
-        self.name(&output, blob)?;
-        Ok(descriptor)
+        let path = self.blobs.path().join(hex::encode(digest));
+        let length = self.add_file(&mut &*bytes, &path, &digest)?;
+        Ok(Descriptor::new(media_type, &digest, length))
     }
 
     /// Writes the index, and removes the blobs that it does not need. Returns how many those were.
@@ -168,7 +147,11 @@ impl Layout {
         let Some(mut file) = files::if_there(self.blobs.open_file(blob))? else {
             return Ok(None);
         };
-        let (length, found) = sha256(&mut file).map_err(|error| self.failed(error))?;
+        let failed = |error| {
+            let path = self.blobs.path().join(blob);
+            Failure::io(format!("reading {}", path.display()), error)
+        };
+        let (length, found) = sha256(&mut file).map_err(failed)?;
         Ok((found == *digest).then_some(length))
     }
 
@@ -177,18 +160,6 @@ impl Layout {
             self.blobs.remove(NEW)?;
         }
         Ok(self.blobs.create_file(NEW, 0o644)?)
-    }
-
-    fn name(&mut self, output: &File, blob: String) -> Result<()> {
-        output.sync_all().map_err(|error| self.failed(error))?;
-        self.blobs.rename(NEW, &blob)?;
-        self.needed.insert(blob);
-        self.new += 1;
-        Ok(())
-    }
-
-    fn failed(&self, error: io::Error) -> Failure {
-        Failure::io(format!("writing to {}", self.blobs.path().display()), error)
     }
 }
 
