@@ -89,10 +89,19 @@ pub fn client(tree: &str, store: &Path, phases: &[PathBuf], bus: bool) -> Output
 
 /// Runs shell commands in which `merge` and `unmerge` of `tests/clients/merge.sh` are known.
 pub fn merging(tree: &str, commands: &str) -> Output {
+    merging_class("sysext", tree, commands)
+}
+
+/// The same with systemd-confext for the class `confext`.
+pub fn merging_class(class: &str, tree: &str, commands: &str) -> Output {
     let scratch = Scratch::new();
     let phase = scratch.join("merge");
     let functions = scripts().join("merge.sh");
-    fs::write(&phase, format!(". {}\n{commands}", functions.display())).unwrap();
+    fs::write(
+        &phase,
+        format!("CLASS={class}\n. {}\n{commands}", functions.display()),
+    )
+    .unwrap();
     client(tree, scratch.path(), &[phase], false)
 }
 

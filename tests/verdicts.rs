@@ -6,6 +6,7 @@
 //! will do from the files alone; there must be no disagreement. Where a key decides, the words
 //! that `check` quotes must be in the real program's log.
 
+mod confexts;
 mod kinds;
 mod odd;
 pub mod policies;
@@ -21,7 +22,7 @@ use serde_json::Value;
 
 use self::kinds::{DISK, other_kinds};
 use self::odd::odd_ones;
-use crate::client::{CLIENT, OVER, SID, TRIXIE, merging, over};
+use crate::client::{CLIENT, OVER, SID, TRIXIE, merging_class, over};
 use crate::workshop::{Scratch, json, output_of, program, text};
 
 const HOST: &str = "ID=opensuse-tumbleweed\nVERSION_ID=20241010\nID_LIKE=\"opensuse suse\"\n";
@@ -37,6 +38,8 @@ const IMAGE: &str = "tool-1.x86-64.raw";
 enum Part {
     /// An extension-release file: what its name ends in, its text, and `strict`, if it has it.
     Release(&'static str, &'static str, Option<&'static str>),
+    /// The same of a confext.
+    Confext(&'static str, &'static str, Option<&'static str>),
     /// A file with a text.
     File(&'static str, &'static str),
     /// A symbolic link with its target.
@@ -46,7 +49,7 @@ enum Part {
     /// A character device 0:0.
     Whiteout(&'static str),
 }
-use Part::{Directory, File, Link, Release, Whiteout};
+use Part::{Confext, Directory, File, Link, Release, Whiteout};
 
 /// What is done to the bytes of an image.
 enum Damage {
@@ -395,13 +398,17 @@ fn make(directory: &Path, case: &Case) -> PathBuf {
                 format!("usr/lib/extension-release.d/extension-release.{name}"),
                 *text,
             ),
+            Confext(name, text, _) => (
+                format!("etc/extension-release.d/extension-release.{name}"),
+                *text,
+            ),
             File(path, text) | Link(path, text) => ((*path).to_owned(), *text),
             Directory(path, _) | Whiteout(path) => ((*path).to_owned(), ""),
         };
         let path = tree.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         match part {
-            Release(_, _, strict) => {
+            Release(_, _, strict) | Confext(_, _, strict) => {
                 fs::write(&path, text).unwrap();
                 if let Some(strict) = strict {
                     output_of(
@@ -451,7 +458,12 @@ fn make(directory: &Path, case: &Case) -> PathBuf {
 }
 
 /// What the real program does with every case, with its log.
-fn real(scratch: &Scratch, tree: &str, cases: &[(Case, PathBuf)]) -> Vec<(String, String)> {
+fn real(
+    scratch: &Scratch,
+    class: &str,
+    tree: &str,
+    cases: &[(Case, PathBuf)],
+) -> Vec<(String, String)> {
     let mut list = String::new();
     let good = scratch.join("good.raw");
     for (index, (case, image)) in cases.iter().enumerate() {
@@ -480,7 +492,7 @@ fn real(scratch: &Scratch, tree: &str, cases: &[(Case, PathBuf)]) -> Vec<(String
         good.display(),
         list_file.display()
     );
-    let outcome = merging(tree, &commands);
+    let outcome = merging_class(class, tree, &commands);
     assert!(outcome.status.success(), "{}", text(&outcome.stdout));
     cases
         .iter()
@@ -489,14 +501,16 @@ fn real(scratch: &Scratch, tree: &str, cases: &[(Case, PathBuf)]) -> Vec<(String
             let log = text(&fs::read(scratch.join(&format!("{index}.log"))).unwrap());
             let exit = log.lines().last().unwrap();
             assert!(matches!(exit, "exit 0" | "exit 1"), "{}: {log}", case.about);
-            let merged = log.contains("Merged extensions into '/usr'");
+            let hierarchy = ["usr", "etc"][usize::from(class == "confext")];
+            let merged = log.contains(&format!("Merged extensions into '/{hierarchy}'"));
             let used = log
                 .lines()
                 .find(|line| line.starts_with("Using extensions "));
             let has =
                 |name: &str| merged && used.is_some_and(|line| line.contains(&format!("'{name}'")));
             // Later versions list file names, and take `.sysext` off a name.
-            let plain = case.link.strip_suffix(".sysext").unwrap_or(case.link);
+            let suffix = format!(".{class}");
+            let plain = case.link.strip_suffix(&suffix).unwrap_or(case.link);
             let names = [case.link, plain, &format!("{}.raw", case.link), IMAGE];
             let outcome = if names.iter().any(|name| has(name)) {
                 "accepted"
@@ -562,11 +576,14 @@ fn compare(version: &str, tree: &str) {
 
 fn compare_all(version: &str, tree: &str, cases: Vec<Case>) {
     assert!(cases.len() >= 40);
+    let good = with("good", HOST, vec![Release("zz-good", "ID=_any\n", None)]);
+    compare_class("sysext", (version, tree), cases, &good);
+}
+
+/// Compares what `systemd-sysext` or `systemd-confext` does with what is said.
+fn compare_class(class: &str, (version, tree): (&str, &str), cases: Vec<Case>, good: &Case) {
     let scratch = Scratch::new();
-    let good = make(
-        &scratch.join("good"),
-        &with("good", HOST, vec![Release("zz-good", "ID=_any\n", None)]),
-    );
+    let good = make(&scratch.join("good"), good);
     fs::rename(good, scratch.join("good.raw")).unwrap();
     let cases: Vec<_> = cases
         .into_iter()
@@ -577,12 +594,14 @@ fn compare_all(version: &str, tree: &str, cases: Vec<Case>) {
         })
         .collect();
     let mut problems = Vec::new();
-    for (index, ((case, image), (real, log))) in
-        cases.iter().zip(real(&scratch, tree, &cases)).enumerate()
+    for (index, ((case, image), (real, log))) in cases
+        .iter()
+        .zip(real(&scratch, class, tree, &cases))
+        .enumerate()
     {
         let host = scratch.join(&format!("{index}.os-release"));
         let verdict = said(case, image, &host, &format!("systemd-{version}"));
-        if version == "262" {
+        if (version, class) == ("262", "sysext") {
             let said = tried(case, image, &host, tree);
             let is_merged = !said.contains(" by systemd-262: ");
             // A file of a system without an ID, and images in forms that are not read, are no verdict.

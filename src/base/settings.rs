@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Base;
 use super::files::{BaseEntry, BaseFiles};
+use crate::findings::{Finding, kinds};
 use crate::words::failure::Result;
 
 /// Where settings are, the one that counts first.
@@ -23,6 +24,9 @@ const COMMAND_LINES: [&str; 2] = ["etc/kernel/cmdline", "usr/lib/kernel/cmdline"
 const MAX_SETTINGS: u64 = 1 << 20;
 /// Most drop-ins that are read.
 const MAX_DROP_INS: usize = 1024;
+
+/// The first systemd that has systemd-confext.
+const HAS_CONFEXT: u16 = 254;
 
 /// A value, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +105,16 @@ pub fn systemd(base: &Base, files: Option<&BaseFiles<'_>>) -> Option<u16> {
     let names = (directories.into_iter().chain(triplets)).flat_map(|path| files.names_in(&path));
     let versions = names.filter_map(|name| number(name.strip_prefix("libsystemd-shared-")?));
     versions.max()
+}
+
+/// Says so where a systemd of this version can't merge a companion image for `/etc`.
+pub fn no_confext(systemd: Option<u16>, companion: &str) -> Option<Finding> {
+    let version = systemd.filter(|version| *version < HAS_CONFEXT)?;
+    let text = format!(
+        "{companion} is never merged: systemd {version} of the base has no systemd-confext, which came with \
+         {HAS_CONFEXT}"
+    );
+    Some(Finding::new(&kinds::NO_CONFEXT, text))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! | setting | since | what it demands |
 //! |---|---|---|
 //! | `ImagePolicy=` in `sysext.conf` | 259 | which partitions an image has, and how they are protected |
+//! | `ImagePolicy=` in `confext.conf` | 259 | the same of an image for `/etc` |
 //! | `RestrictFileSystemAccess=` in `system.conf` | 261 | what is executed lies on signed dm-verity |
 //!
 //! A setting counts where the base's systemd reads it. Where it is not known which one that is, it
@@ -49,6 +50,8 @@ pub struct Demands {
     systemd: Option<u16>,
     /// The policy that counts, where it can be read here, and the file that has it.
     policy: Option<(Setting, Option<Policy>)>,
+    /// The same for images that systemd-confext merges.
+    confext_policy: Option<(Setting, Option<Policy>)>,
     /// Says that only what is signed is executed.
     restriction: Option<Setting>,
     /// The certificates beside those that the kernel has; `None` where the base's files are not known.
@@ -76,7 +79,14 @@ impl Demands {
         let Some(files) = files.filter(|files| files.has_root()) else {
             return Ok(Self::default());
         };
-        let policies = files.settings("sysext.conf", "SysExt", "ImagePolicy")?;
+        let policy = |file, section| {
+            let found = files.settings(file, section, "ImagePolicy")?;
+            let last = found.into_iter().next_back();
+            Result::Ok(last.filter(|it| !it.value.is_empty()).map(|it| {
+                let policy = Policy::parse(&it.value).ok();
+                (it, policy)
+            }))
+        };
         let mut restrictions =
             files.settings("system.conf", "Manager", "RestrictFileSystemAccess")?;
         // The command line wins over files.
@@ -88,24 +98,18 @@ impl Demands {
         let releases = files.directories_in(DIRECTORY);
         Ok(Self {
             systemd: settings::systemd(base, Some(files)),
-            policy: policies
-                .into_iter()
-                .next_back()
-                .filter(|it| !it.value.is_empty())
-                .map(|it| {
-                    let policy = Policy::parse(&it.value).ok();
-                    (it, policy)
-                }),
+            policy: policy("sysext.conf", "SysExt")?,
+            confext_policy: policy("confext.conf", "ConfExt")?,
             restriction: restrictions.into_iter().next_back().filter(is_on),
             certificates: Some(certificates(files)?),
             kernels: releases.iter().filter_map(|it| version_of(it)).collect(),
         })
     }
 
-    /// Returns the policy that a client heeds. A client between two that are known behaves like the
-    /// older one.
-    pub fn policy(&self, client: Systemd) -> Option<&Policy> {
-        let policy = self.heeded()?;
+    /// Returns the policy that a client heeds for an image, or for a companion of one. A client between
+    /// two that are known behaves like the older one.
+    pub fn policy(&self, client: Systemd, is_companion: bool) -> Option<&Policy> {
+        let policy = self.heeded(is_companion)?;
         let own = self.systemd?;
         let of_base = Systemd::ALL.into_iter().rfind(|one| one.number() <= own);
         let heeds = client.number() >= READS_POLICIES || Some(client) == of_base;
@@ -116,7 +120,7 @@ impl Demands {
     pub fn findings(&self, image: &InspectedImage, architecture: Option<&str>) -> Vec<Finding> {
         let is_signed = is_signed(image, architecture);
         let mut findings = Vec::new();
-        if let Some((setting, policy)) = &self.policy {
+        if let Some((setting, policy)) = self.stated(image.is_companion()) {
             let says = format!("{} has ImagePolicy={}", setting.file, setting.value);
             let what = match (self.systemd, policy) {
                 (None, _) => Some(unknown(READS_POLICIES)),
@@ -137,11 +141,16 @@ impl Demands {
         findings
     }
 
+    /// Says so where the base's systemd can't merge a companion.
+    pub fn no_confext(&self, companion: &str) -> Option<Finding> {
+        settings::no_confext(self.systemd, companion)
+    }
+
     /// Says so where a policy demands a signature, and that of the image is not by a key that the base is
     /// seen to know.
     pub fn signer(&self, image: &InspectedImage, policy: Option<&Policy>) -> Option<Finding> {
         let signature = image.signature.as_ref()?;
-        let policy = policy.or_else(|| self.heeded())?;
+        let policy = policy.or_else(|| self.heeded(image.is_companion()))?;
         if policy.takes_unsigned() {
             return None;
         }
@@ -163,9 +172,17 @@ impl Demands {
         })
     }
 
+    /// Returns what the base's settings state for an image, or for a companion of one.
+    fn stated(&self, is_companion: bool) -> Option<&(Setting, Option<Policy>)> {
+        match is_companion {
+            false => self.policy.as_ref(),
+            true => self.confext_policy.as_ref(),
+        }
+    }
+
     /// Returns the policy that the base's own systemd heeds.
-    fn heeded(&self) -> Option<&Policy> {
-        let (_, policy) = self.policy.as_ref()?;
+    fn heeded(&self, is_companion: bool) -> Option<&Policy> {
+        let (_, policy) = self.stated(is_companion)?;
         self.systemd.filter(|own| *own >= READS_POLICIES)?;
         policy.as_ref()
     }

@@ -137,6 +137,7 @@ mod tests {
             path: file.into(),
             link: "a".to_owned(),
             file: file.to_owned(),
+            is_companion: false,
             judgements: on.into_iter().enumerate().map(judgement).collect(),
             on_base: on.into_iter().map(found).collect(),
             needs: None,

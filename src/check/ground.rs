@@ -176,6 +176,11 @@ impl<'a> Ground<'a> {
                 .findings
                 .extend(self.demands.findings(image, architecture));
         }
+        if image.is_companion() {
+            found
+                .findings
+                .extend(self.demands.no_confext(&image.facts.link));
+        }
         if let Some(linkage) = &image.linkage {
             found.breaks = closure::judge(linkage, &self.libraries);
             found.findings.extend(closure::findings(&found.breaks));

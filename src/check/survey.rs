@@ -78,6 +78,8 @@ pub struct Row {
     pub assumed: Vec<String>,
     /// File name of the image.
     pub file: String,
+    /// It is for systemd-confext, which merges it over `/etc`.
+    pub is_companion: bool,
     /// For each target, for each client.
     pub judgements: Vec<Judgement>,
     /// What was found on each target.
@@ -276,11 +278,6 @@ impl Survey {
         {
             image.facts.container = Container::Broken(format!("is damaged: {problem}"));
         }
-        // systemd-confext, which merges it, is none of the clients whose rules are known here.
-        if image.is_companion() {
-            let words = "is for systemd-confext, and what that does with it is not judged";
-            image.facts.container = Container::Unread(words.to_owned());
-        }
         // An image by other hands has no manifest that says what its files need.
         if image.linkage.is_none()
             && let Some(inside) = &mut image.inside
@@ -327,6 +324,7 @@ impl Survey {
             judgements,
             on_base,
             before: known,
+            is_companion: image.is_companion(),
             member: self.together.then(|| Member::of(image)).flatten(),
         })
     }
@@ -372,9 +370,9 @@ impl Survey {
         };
         let of_initrd = self.policy_of_initrd(image);
         let refused = |client| match client {
-            Client::Sysext(version) | Client::Importctl(version) => {
+            Client::Sysext(version) | Client::Confext(version) | Client::Importctl(version) => {
                 let of_host = match &of_initrd {
-                    None => ground.demands.policy(version),
+                    None => ground.demands.policy(version, image.is_companion()),
                     of_initrd => of_initrd.as_ref(),
                 };
                 let policy = self.policy.as_ref().or(of_host)?;
@@ -382,13 +380,16 @@ impl Survey {
             }
             Client::Sysextmgr | Client::Sysupdate(_) => None,
         };
-        let judge = |&client| Judgement {
+        let judge = |client| Judgement {
             target,
             client,
             verdict: refused(client).unwrap_or_else(|| clients::judge(client, &image.facts, host)),
             as_before: false,
         };
-        self.clients.iter().map(judge).collect()
+        match image.is_companion() {
+            false => self.clients.iter().copied().map(judge).collect(),
+            true => clients_of_companion(&self.clients).map(judge).collect(),
+        }
     }
 
     /// Finds images that the pattern of another extension in the same directory fits.
@@ -423,6 +424,19 @@ impl Survey {
             }
         }
     }
+}
+
+/// Returns the clients of a companion in the place of those of an image: systemd-confext in that of
+/// systemd-sysext. Versions without it count only where no other was asked for.
+fn clients_of_companion(clients: &[Client]) -> impl Iterator<Item = Client> {
+    let any_has = clients
+        .iter()
+        .any(|client| matches!(client, Client::Sysext(version) if version.has_confext()));
+    clients.iter().filter_map(move |client| match *client {
+        Client::Sysext(version) if any_has && !version.has_confext() => None,
+        Client::Sysext(version) => Some(Client::Confext(version)),
+        other => Some(other),
+    })
 }
 
 #[cfg(test)]

@@ -474,6 +474,25 @@ kinds! {
              still reads it.",
         repair "Have the file copied to hosts with --etc PATH=factory.";
 
+    COMPANION_MATCH: Note "companion-match",
+        "a companion fits other versions of the system than its image",
+        why "--match sysext-level has the image fit all systems of one SYSEXT_LEVEL. systemd-confext compares \
+             CONFEXT_LEVEL instead, which the base does not have, so the companion is compared by \
+             VERSION_ID, or fits any version where the base has none.",
+        repair "Ask the makers of the base for a CONFEXT_LEVEL, or build both with --match version-id.";
+
+    NO_CONFEXT: Fatal "no-confext",
+        "the base has no systemd-confext, so a companion image for /etc is never merged there",
+        why "systemd-confext came with systemd 254. On an older one the image has none of the files that \
+             are in its companion.",
+        repair "Have the files copied to hosts: --etc factory, which is the default.";
+
+    PATH_UNKNOWN: Note "path-unknown",
+        "an option names a path of packages that none of them has",
+        why "It may be a mistyped one, or a package has its file somewhere else since its last version. \
+             The option does nothing.",
+        repair "See what the packages have with rpm -qlp, and mend or remove the option.";
+
     STATE_REFUSED: Note "state-refused",
         "a package has something of one user in a directory of another, which no tmpfiles.d line makes",
         why "Who owns a directory could put a link in the place of a file there. So systemd-tmpfiles \

@@ -12,8 +12,9 @@ use super::Planned;
 use super::identity::Identity;
 use crate::alive::aliases::Aliases;
 use crate::alive::services::Started;
-use crate::base::Evidence;
 use crate::base::files::BaseFiles;
+use crate::base::settings::{no_confext, systemd};
+use crate::base::{Base, Evidence};
 use crate::findings::{Finding, kinds};
 use crate::plan::compose::{Part, Plan};
 use crate::plan::labels::{Labelling, Labels};
@@ -42,6 +43,7 @@ impl Companion {
         (compose, call): (&Compose<'_>, &Call<'_>),
         (labelling, files): (&Labelling, Option<&BaseFiles<'_>>),
         makes: &[String],
+        base: &Base,
     ) -> Result<(Self, Vec<Finding>)> {
         let numbers: Vec<_> = main.companion.packages.iter().copied().collect();
         let own: Vec<_> = numbers.iter().map(|number| packages[*number]).collect();
@@ -55,6 +57,7 @@ impl Companion {
         labels.put_on(&mut plan.tree)?;
         let mut findings = std::mem::take(&mut plan.findings);
         findings.extend(programs(&plan.tree, &identity.name));
+        findings.extend(no_confext(systemd(base, files), &identity.name));
         let image = Planned {
             plan,
             identity,

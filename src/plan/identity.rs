@@ -12,6 +12,7 @@ use store::{Definition, Delivery};
 
 use crate::alive::merge_unit;
 use crate::base::Base;
+use crate::findings::{Finding, kinds};
 use crate::plan::build_number::{BuildNumber, Numbering};
 use crate::plan::compose::Plan;
 use crate::plan::matching::Matching;
@@ -179,6 +180,28 @@ impl Identity {
         };
         companion.check_length()?;
         Ok(companion)
+    }
+
+    /// Says so where this companion fits other versions of the system than its image `main`, since the
+    /// base states a level for that alone.
+    pub fn fits_otherwise(&self, main: &Self) -> Option<Finding> {
+        let value = |of: &Self, name: &str| {
+            let found = of.release.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| value.clone())
+        };
+        let level = value(main, "SYSEXT_LEVEL")?;
+        if value(self, "CONFEXT_LEVEL").is_some() {
+            return None;
+        }
+        let fits = match value(self, "VERSION_ID") {
+            Some(version) => format!("VERSION_ID={version} alone"),
+            None => "any version".to_owned(),
+        };
+        let text = format!(
+            "{} fits {fits}, and its image SYSEXT_LEVEL={level}: the base has no CONFEXT_LEVEL",
+            self.name
+        );
+        Some(Finding::new(&kinds::COMPANION_MATCH, text))
     }
 
     /// Returns the same with a build number after the version.

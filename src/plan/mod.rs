@@ -33,7 +33,7 @@ use crate::alive::services::{self, Started};
 use crate::base::Base;
 use crate::base::Evidence;
 use crate::base::files::{BaseEntry, BaseFiles};
-use crate::findings::Finding;
+use crate::findings::{Finding, kinds};
 use crate::packages::choose;
 use crate::plan::build_number::BuildNumber;
 use crate::plan::companion::Companion;
@@ -140,6 +140,7 @@ pub fn plan(
     plan.caches = caches;
     plan.findings.extend(found);
     plan.findings.extend(done.not_made(&plan.caches));
+    plan.findings.extend(unknown_paths(settings, packages));
     let (mut labels, found) = Labels::of(&settings.labelling, files)?;
     labels.put_on(&mut plan.tree)?;
     plan.findings.extend(found);
@@ -184,8 +185,11 @@ pub fn plan(
         let call = |has_units| Identity::of_companion(&identity, of_main, has_units);
         let labelled = (&settings.labelling, files);
         let makes = made_in_etc(&accounts, &plan, done.snippet.as_deref());
-        let (made, found) = Companion::of(&plan, packages, (&compose, &call), labelled, &makes)?;
+        let (made, found) =
+            Companion::of(&plan, packages, (&compose, &call), labelled, &makes, base)?;
         plan.findings.extend(found);
+        plan.findings
+            .extend(made.image.identity.fits_otherwise(&identity));
         companion = Some(Box::new(made));
     }
     Ok(Planned {
@@ -212,6 +216,24 @@ fn make_homes(accounts: &Accounts, files: Option<&BaseFiles<'_>>, plan: &mut Pla
             plan.tmpfiles.add(path.into(), line);
         }
     }
+}
+
+/// Names paths of which something was said and that no package has.
+fn unknown_paths(settings: &Settings, packages: &[&Package]) -> Vec<Finding> {
+    let of_etc = settings.etc.iter().filter_map(|one| one.path.as_deref());
+    let dropped = settings.rules.unwanted();
+    let named = (of_etc.map(|path| (path, "--etc"))).chain(dropped.map(|path| (path, "--drop")));
+    let is_unknown = |(path, _): &(&str, &str)| {
+        let path = path.trim_start_matches('/');
+        let mut files = packages.iter().flat_map(|package| &package.files);
+        !files.any(|file| image::is_below(file.path.to_bytes(), path))
+    };
+    let finding = |(path, option): (&str, &str)| {
+        let path = path.trim_start_matches('/');
+        let text = format!("no package has /{path}, which {option} names");
+        Finding::new(&kinds::PATH_UNKNOWN, text)
+    };
+    named.filter(is_unknown).map(finding).collect()
 }
 
 /// Returns what an image has a host make in `/etc`.

@@ -15,7 +15,7 @@
 //! | `image` | what clients look at in an image |
 //! | `disk` | which partitions of a disk image systemd mounts |
 //! | `verdict` | what a client does with it, and why |
-//! | `systemd` | `systemd-sysext merge` |
+//! | `systemd` | `systemd-sysext merge` and `systemd-confext merge` |
 //! | `sysextmgr` | the extension manager of openSUSE MicroOS |
 //! | `policy` | what a host demands of an image before it looks into it |
 //! | `settings` | files of settings, in systemd's syntax |
@@ -45,6 +45,7 @@ pub use policy::Policy;
 pub use release::{MAX_RELEASE_SIZE, Release};
 pub use settings::settings;
 pub use sysextmgr::short_name as sysextmgr_name;
+use systemd::Class;
 pub use systemd::{ROOM_FOR_MOUNT_OPTIONS, mount_options};
 pub use verdict::{Outcome, Verdict};
 pub use version::Systemd;
@@ -54,6 +55,8 @@ pub use version::Systemd;
 pub enum Client {
     /// `systemd-sysext merge`, with the image linked as `NAME.raw`.
     Sysext(Systemd),
+    /// `systemd-confext merge`, with the image linked as `NAME.raw`.
+    Confext(Systemd),
     /// sysextmgr 1.0.0, which lists, installs and updates images under their full file names.
     Sysextmgr,
     /// `systemd-sysupdate` with the pattern `NAME-@v.%a.raw`.
@@ -89,6 +92,7 @@ impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sysext(version) => write!(f, "systemd-{}", version.number()),
+            Self::Confext(version) => write!(f, "confext-{}", version.number()),
             Self::Sysextmgr => f.write_str("sysextmgr"),
             Self::Sysupdate(version) => write!(f, "sysupdate-{}", version.number()),
             Self::Importctl(version) => write!(f, "importctl-{}", version.number()),
@@ -111,14 +115,16 @@ pub struct Host<'a> {
 /// Returns what `client` does with `image` on `host`.
 #[must_use]
 pub fn judge(client: Client, image: &Image, host: Host<'_>) -> Verdict {
+    let merge = |version, class, link| systemd::merge(version, class, image, link, host);
     match client {
-        Client::Sysext(version) => systemd::merge(version, image, &image.link, host),
+        Client::Sysext(version) => merge(version, Class::Sysext, &image.link),
+        Client::Confext(version) => merge(version, Class::Confext, &image.link),
         Client::Sysextmgr => sysextmgr::judge(image, host),
         Client::Sysupdate(version) => names::sysupdate(version, image, host),
         Client::Importctl(version) => {
             let problem = names::importctl(version, image);
             let name = names::raw_name(version, &image.file);
-            problem.unwrap_or_else(|| systemd::merge(version, image, name, host))
+            problem.unwrap_or_else(|| merge(version, Class::Sysext, name))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `systemd-sysext merge`.
+//! `systemd-sysext merge` and `systemd-confext merge`, which are one program.
 //!
 //! Every image goes through two gates. The first reads the metadata of all images in the search
 //! path; an image that can't be read, or is neither a system nor an extension of its name, ends
@@ -37,8 +37,60 @@ pub fn mount_options<'a>(hierarchy: &str, names: impl Iterator<Item = &'a str>) 
     ends.len() + names.map(layer).sum::<usize>()
 }
 
-/// Returns what `systemd-sysext merge` does with an image that is linked as `link`.raw.
-pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>) -> Verdict {
+/// What an image extends, which decides where its release file is and which keys it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// `/usr` and `/opt`, by `systemd-sysext`.
+    Sysext,
+    /// `/etc`, by `systemd-confext`.
+    Confext,
+}
+
+impl Class {
+    /// The end of a link's name that is no part of the extension's.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Sysext => ".sysext",
+            Self::Confext => ".confext",
+        }
+    }
+
+    fn scope_key(self) -> &'static str {
+        match self {
+            Self::Sysext => "SYSEXT_SCOPE",
+            Self::Confext => "CONFEXT_SCOPE",
+        }
+    }
+
+    fn level_key(self) -> &'static str {
+        match self {
+            Self::Sysext => "SYSEXT_LEVEL",
+            Self::Confext => "CONFEXT_LEVEL",
+        }
+    }
+
+    /// Returns its release files in an image, and those of the other class.
+    fn releases(self, image: &Image) -> (&[ReleaseFile], &[ReleaseFile]) {
+        let (sysext, confext) = (&image.releases[..], &image.confext_releases[..]);
+        match self {
+            Self::Sysext => (sysext, confext),
+            Self::Confext => (confext, sysext),
+        }
+    }
+}
+
+/// Returns what `systemd-sysext merge`, or `systemd-confext merge`, does with an image that is linked as `link`.raw.
+pub(crate) fn merge(
+    version: Systemd,
+    class: Class,
+    image: &Image,
+    link: &str,
+    host: Host<'_>,
+) -> Verdict {
+    if class == Class::Confext && !version.has_confext() {
+        let words = format!("systemd {} has no systemd-confext", version.number());
+        return Verdict::new(Outcome::Ignored, "systemd", words);
+    }
     if let Some(verdict) = container(version, &image.container, link) {
         return verdict;
     }
@@ -46,7 +98,7 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         os_release: host.os_release.as_read_by(version),
         ..host
     };
-    let name = known_as(version, link);
+    let name = known_as(version, class, link);
     if name.is_empty() {
         let words = format!("{link}.raw has no name, so it is not one of the images");
         return Verdict::new(Outcome::Ignored, "name", words);
@@ -58,11 +110,12 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
     if image.os_release_is_directory {
         return unreadable("os-release", "Is a directory");
     }
-    let found = match look_up(version, &image.releases, link, name) {
+    let (own, others) = class.releases(image);
+    let found = match look_up(version, own, link, name) {
         Found::Nothing if version.rules().knows_confexts => {
-            match look_up(version, &image.confext_releases, link, name) {
-                // It passes the first gate as a confext, and is not one of these.
-                Found::Keys(_) if !version.rules().takes_confexts => Found::Unfit,
+            match look_up(version, others, link, name) {
+                // It passes the first gate as one of the other class, and is not one of these.
+                Found::Keys(_) if !version.rules().takes_other_class => Found::Unfit,
                 found => found,
             }
         }
@@ -78,7 +131,7 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         Found::Instead(Instead::Special) => Found::Unfit,
         // What looks like a whole system passes the first gate and falls at the second.
         Found::Nothing if !image.has_etc_os_release && !image.has_usr_os_release => {
-            return nothing_found(image, name);
+            return nothing_found(own, name);
         }
         found => found,
     };
@@ -109,7 +162,7 @@ pub(crate) fn merge(version: Systemd, image: &Image, link: &str, host: Host<'_>)
         ),
         Found::Keys(keys) => match layers(link) {
             Some(verdict) => verdict,
-            None => validate(version, keys.as_read_by(version), name, host),
+            None => validate((version, class), keys.as_read_by(version), name, host),
         },
     }
 }
@@ -176,8 +229,8 @@ fn file_system(version: Systemd, found: &FileSystem) -> Option<String> {
 }
 
 /// Returns the name under which an entry of the search path is known.
-fn known_as(version: Systemd, link: &str) -> &str {
-    match link.strip_suffix(".sysext") {
+fn known_as(version: Systemd, class: Class, link: &str) -> &str {
+    match link.strip_suffix(class.suffix()) {
         Some(name) if version.rules().strips_sysext => name,
         _ => link,
     }
@@ -193,9 +246,8 @@ fn layers(link: &str) -> Option<Verdict> {
     Some(Verdict::new(Outcome::Refused, "name", words))
 }
 
-fn nothing_found(image: &Image, name: &str) -> Verdict {
-    let mut names: Vec<_> = image
-        .releases
+fn nothing_found(releases: &[ReleaseFile], name: &str) -> Verdict {
+    let mut names: Vec<_> = releases
         .iter()
         .map(|file| format!("extension-release.{}", file.name))
         .collect();
@@ -254,7 +306,13 @@ fn truncated(name: &str) -> &str {
 }
 
 /// Compares the keys, in systemd's order.
-fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> Verdict {
+fn validate(
+    (version, class): (Systemd, Class),
+    release: &Release,
+    name: &str,
+    host: Host<'_>,
+) -> Verdict {
+    let (scope_key, level_key) = (class.scope_key(), class.level_key());
     let file = version.rules().release_file;
     let ignored = |field, words: String| Verdict::new(Outcome::Ignored, field, words);
     let accepted = |field, words: String| Verdict::new(Outcome::Accepted, field, words);
@@ -262,12 +320,12 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
         let words = format!("Extension '{name}' carries no release data, ignoring.");
         return ignored("extension-release", words);
     }
-    let scope = release.given("SYSEXT_SCOPE");
+    let scope = release.given(scope_key);
     let scopes = scope.unwrap_or(DEFAULT_SCOPE);
     let wanted = if host.is_initrd { "initrd" } else { "system" };
     if !scopes.split_whitespace().any(|word| word == wanted) {
         let words = format!("Extension '{name}' is not suitable for scope {wanted}, ignoring");
-        return ignored("SYSEXT_SCOPE", words).between(scope, Some(wanted));
+        return ignored(scope_key, words).between(scope, Some(wanted));
     }
     if let Some(wanted) = release
         .get("ARCHITECTURE")
@@ -304,9 +362,9 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
         return ignored("ID", words).between(Some(id), Some(host_id));
     }
     let host_version = host.os_release.get("VERSION_ID");
-    let host_level = host.os_release.get("SYSEXT_LEVEL");
+    let host_level = host.os_release.get(level_key);
     let own_version = release.get("VERSION_ID");
-    let own_level = release.get("SYSEXT_LEVEL");
+    let own_level = release.get(level_key);
     if host_version.is_none() && host_level.is_none() {
         let words =
             format!("No version info on the host (rolling release?), but ID in {name} matched.");
@@ -315,17 +373,17 @@ fn validate(version: Systemd, release: &Release, name: &str, host: Host<'_>) -> 
     let matches = || format!("Version info of extension '{name}' matches host.");
     if let (Some(own), Some(of_host)) = (own_level, host_level) {
         if own == of_host {
-            return accepted("SYSEXT_LEVEL", matches()).between(own_level, host_level);
+            return accepted(level_key, matches()).between(own_level, host_level);
         }
         let api = version.rules().api;
         let words = format!(
             "Extension '{name}' is for {api} level '{own}', but running on {api} level '{of_host}'"
         );
-        return ignored("SYSEXT_LEVEL", words).between(own_level, host_level);
+        return ignored(level_key, words).between(own_level, host_level);
     }
     let Some(of_host) = host_version else {
         // The host has a level and no version, the image no level: nothing is left to compare.
-        return accepted("SYSEXT_LEVEL", matches()).between(own_level, host_level);
+        return accepted(level_key, matches()).between(own_level, host_level);
     };
     match own_version {
         Some(own) if own == of_host => {

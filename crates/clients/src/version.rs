@@ -38,8 +38,8 @@ pub(crate) struct Rules {
     pub(crate) stored: &'static [&'static str],
     /// It knows of confexts, and tells an image by its release file.
     pub(crate) knows_confexts: bool,
-    /// It merges a confext that fits as if it were a sysext.
-    pub(crate) takes_confexts: bool,
+    /// It merges a confext that fits as if it were a sysext, and the other way round.
+    pub(crate) takes_other_class: bool,
     /// It mounts ext2 and ext3, too.
     pub(crate) takes_old_ext: bool,
     /// The root hash is made of the identities of partitions where nothing else says it, so that a
@@ -70,7 +70,7 @@ static V252: Rules = Rules {
     looks_up_paths: true,
     stored: &[".xz", ".gz", ".bz2", ".raw", ".qcow2", ".img", ".bin"],
     knows_confexts: false,
-    takes_confexts: false,
+    takes_other_class: false,
     takes_old_ext: true,
     derives_root_hash: false,
     takes_id_like: false,
@@ -89,7 +89,7 @@ static V254: Rules = Rules {
     continues_comments: false,
     cuts_names: true,
     knows_confexts: true,
-    takes_confexts: true,
+    takes_other_class: true,
     takes_old_ext: false,
     release_file: "release file",
     api: "API",
@@ -111,7 +111,7 @@ static V257: Rules = Rules {
         ".img",
         ".bin",
     ],
-    takes_confexts: false,
+    takes_other_class: false,
     takes_id_like: true,
     ..V254
 };
@@ -132,6 +132,12 @@ static V262: Rules = Rules {
 impl Systemd {
     /// Every version, oldest first.
     pub const ALL: [Self; 4] = [Self::V252, Self::V254, Self::V257, Self::V262];
+
+    /// Says whether it has `systemd-confext`, which came with 254.
+    #[must_use]
+    pub fn has_confext(self) -> bool {
+        self.rules().knows_confexts
+    }
 
     /// Returns the number.
     #[must_use]

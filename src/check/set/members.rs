@@ -52,7 +52,8 @@ pub fn merged(rows: &[Row], target: usize) -> Vec<usize> {
         let stale = |field| VERSION_KEYS.contains(&field);
         let is_merged = (row.unaccepted(target))
             .all(|one| one.verdict.outcome == Outcome::Ignored && stale(one.verdict.field));
-        if !is_merged {
+        // What is merged over /etc is not over or under what is merged over /usr.
+        if !is_merged || row.is_companion {
             continue;
         }
         let newer = |known: &usize| store::order::systemd(&rows[*known].file, &row.file).is_lt();

@@ -85,28 +85,17 @@ pub fn run(arguments: &StoreGateArguments, report: &Report) -> Result<()> {
         old,
         report,
     };
-    let (mut directories, mut companions) = (Vec::new(), 0);
+    let mut directories = Vec::new();
     for path in super::directories(&arguments.directory)? {
         let store = match arguments.write {
             true => Store::open(&path),
             false => Store::open_for_reading(&path),
         };
         let store = store.map_err(store_failure)?;
-        let mut images = store.images().map_err(store_failure)?;
-        let all = images.len();
-        // What systemd-confext does with them is not known here, so nothing is said of them.
-        images.retain(|image| store::main_of(image.name()).is_none());
-        companions += all - images.len();
+        let images = store.images().map_err(store_failure)?;
         let paths: Vec<_> = images.iter().map(|image| path.join(&image.file)).collect();
         let (rows, _) = gate.survey.rows(&paths, workers)?;
         directories.push((store, images, rows));
-    }
-    if companions > 0 {
-        let text = format!(
-            "{} of /etc not judged",
-            counted(companions, "companion image")
-        );
-        report.stage("note", &text);
     }
     if directories.iter().all(|(_, images, _)| images.is_empty()) {
         let path = arguments.directory.display();

@@ -28,6 +28,10 @@ fn image(link: &str, releases: Vec<ReleaseFile>) -> Image {
 /// Returns the outcomes of all versions as letters: `a`ccepted, `i`gnored, `r`efused,
 /// `u`nread.
 fn outcomes(image: &Image, host: &str) -> String {
+    outcomes_of(Class::Sysext, image, host)
+}
+
+fn outcomes_of(class: Class, image: &Image, host: &str) -> String {
     let os_release = Release::parse(host.as_bytes()).unwrap();
     let host = Host {
         os_release: &os_release,
@@ -36,7 +40,11 @@ fn outcomes(image: &Image, host: &str) -> String {
     };
     Systemd::ALL
         .iter()
-        .map(|version| merge(*version, image, &image.link, host).outcome.word())
+        .map(|version| {
+            merge(*version, class, image, &image.link, host)
+                .outcome
+                .word()
+        })
         .map(|word| word.chars().next().unwrap())
         .collect()
 }
@@ -83,6 +91,48 @@ fn keys() {
     ] {
         let image = image("x", vec![file("x", None, text)]);
         assert_eq!(outcomes(&image, host), expected, "{text:?} on {host:?}");
+    }
+}
+
+#[test]
+fn confexts() {
+    const LEVELS: &str = "ID=_x\nVERSION_ID=1\nSYSEXT_LEVEL=1\nCONFEXT_LEVEL=2\n";
+    let long = |text| vec![file("x.confext", None, text)];
+    let short = |text| vec![file("x", None, text)];
+    for (link, confexts, sysexts, expected) in [
+        // Their own keys count, and no others. 252 has no systemd-confext.
+        ("x", short("ID=_any\n"), vec![], "iaaa"),
+        ("x", short("ID=_x\nCONFEXT_LEVEL=2\n"), vec![], "iaaa"),
+        (
+            "x",
+            short("ID=_x\nVERSION_ID=1\nCONFEXT_LEVEL=1\n"),
+            vec![],
+            "iiii",
+        ),
+        ("x", short("ID=_x\nSYSEXT_LEVEL=1\n"), vec![], "iiii"),
+        (
+            "x",
+            short("ID=_any\nCONFEXT_SCOPE=initrd\n"),
+            vec![],
+            "iiii",
+        ),
+        ("x", short("ID=_any\nSYSEXT_SCOPE=initrd\n"), vec![], "iaaa"),
+        // From 257 on, .confext is no part of the name.
+        ("x.confext", long("ID=_any\n"), vec![], "iarr"),
+        ("x.confext", short("ID=_any\n"), vec![], "iraa"),
+        ("x.sysext", short("ID=_any\n"), vec![], "irar"),
+        // 254 takes a sysext as well, where there is nothing else.
+        ("x", vec![], short("ID=_any\n"), "iaii"),
+        ("x", vec![], vec![], "irrr"),
+        ("x", short("ID=_other\n"), short("ID=_any\n"), "iiii"),
+        ("x", short("ID=_any\n"), short("ID=_other\n"), "iaaa"),
+    ] {
+        let image = Image {
+            confext_releases: confexts,
+            ..image(link, sysexts)
+        };
+        let found = outcomes_of(Class::Confext, &image, LEVELS);
+        assert_eq!(found, expected, "{link} {image:?}");
     }
 }
 
@@ -333,7 +383,7 @@ fn reasons() {
             architecture: Some("x86-64"),
             is_initrd: false,
         };
-        let verdict = merge(*version, &image, "x", host);
+        let verdict = merge(*version, Class::Sysext, &image, "x", host);
         let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         let [own, of_host] = [&verdict.image, &verdict.host].map(or_none);
         let told = format!("{} {own} {of_host} {}", verdict.field, verdict.words);
@@ -357,7 +407,7 @@ fn an_architecture_that_is_not_known() {
     ] {
         let text = format!("ID=_any\nARCHITECTURE={architecture}");
         let image = image("x", vec![file("x", None, &text)]);
-        let found = merge(Systemd::V257, &image, "x", host).outcome;
+        let found = merge(Systemd::V257, Class::Sysext, &image, "x", host).outcome;
         assert_eq!(found, expected, "{architecture}");
     }
 }
@@ -443,7 +493,13 @@ fn reasons_of_look_ups() {
              and extension-release.a both count)",
         ),
     ] {
-        let verdict = merge(Systemd::V257, &image("x", releases), "x", host);
+        let verdict = merge(
+            Systemd::V257,
+            Class::Sysext,
+            &image("x", releases),
+            "x",
+            host,
+        );
         assert_eq!(
             (verdict.image.as_deref(), verdict.words.as_str()),
             (has, words)
@@ -501,7 +557,7 @@ fn reasons_against_a_system() {
     let of_252 = "Extension image contains /usr/lib/os-release file, which is not allowed (it may \
                   carry /etc/os-release), refusing.";
     for (version, words) in Systemd::ALL.into_iter().zip([of_252, newer, newer, newer]) {
-        let verdict = merge(version, &image, "x", host);
+        let verdict = merge(version, Class::Sysext, &image, "x", host);
         assert_eq!((verdict.field, &*verdict.words), ("os-release", words));
     }
 }
