@@ -256,10 +256,13 @@ impl InspectedImage {
         Some(self.path.with_file_name(other + rest))
     }
 
+    /// Returns the path of its companion, if that is there.
+    pub fn companion_beside(&self) -> Option<PathBuf> {
+        self.path_beside().filter(is_file)
+    }
+
     /// Reads what is in the image beside it, if it is there.
     pub fn read_beside(&mut self) -> Result<()> {
-        // Others may have put something there.
-        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|it| it.is_file());
         let path = self.path_beside().filter(is_file);
         let inside = path.map(|path| Self::open_alone(&path)).transpose()?;
         self.beside = inside.and_then(|one| one.inside).map(|inside| inside.tree);
@@ -442,6 +445,11 @@ fn partitions_of<L>(manifest: &Manifest<L>) -> Vec<clients::Partition> {
             flags: READ_ONLY,
         })
         .collect()
+}
+
+/// Says whether something is a file: others may have put something there.
+fn is_file(path: &PathBuf) -> bool {
+    path.symlink_metadata().is_ok_and(|it| it.is_file())
 }
 
 /// Returns what follows the version in the pattern of the definition that a store has for an image,

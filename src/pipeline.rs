@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::{Mutex, MutexGuard};
@@ -301,7 +301,15 @@ impl<'a> Making<'a> {
             texts: &texts::read(&planned.plan.tree, &mut read_back)?,
             findings: &kept.findings,
         };
-        self.judge_files((planned, said), selection, &contents, under, &mut image)?;
+        let companion = (planned.companion.as_ref())
+            .map(|companion| {
+                kept.path
+                    .with_file_name(companion.image.identity.image_file())
+            })
+            .map(|path| files::open(path, Links::Refuse))
+            .transpose()?;
+        let images = (&mut image, companion.as_ref().map(AsFd::as_fd));
+        self.judge_files((planned, said), selection, &contents, under, images)?;
         if let Some(directory) = &self.inputs.tree {
             pack::unpack(&mut image, directory, self.report())?;
         }
@@ -315,21 +323,29 @@ impl<'a> Making<'a> {
         selection: &Selection,
         contents: &Contents<'_>,
         under: Under<'_>,
-        image: &mut (impl io::Read + io::Seek + AsFd),
+        (image, companion): (
+            &mut (impl io::Read + io::Seek + AsFd),
+            Option<BorrowedFd<'_>>,
+        ),
     ) -> Result<()> {
         let report = self.report();
         let found = report.timed(Stage::Judge, || {
             under.judge(planned, selection, contents, image)
         })?;
         planned.note(found);
-        let found = self.test(planned, under.base, image)?;
+        let found = self.test(planned, under.base, (image.as_fd(), companion))?;
         planned.note(found);
         let unsaid = planned.findings().get_mut(said..).unwrap_or_default();
         report.findings(unsaid, &self.inputs.waivers)
     }
 
     /// Tries out what the recipe says that has to hold, if that is asked.
-    fn test(self, planned: &Planned, base: &Base, image: &impl AsFd) -> Result<Vec<Finding>> {
+    fn test(
+        self,
+        planned: &Planned,
+        base: &Base,
+        (image, companion): (BorrowedFd<'_>, Option<BorrowedFd<'_>>),
+    ) -> Result<Vec<Finding>> {
         let Some(tests) = &self.inputs.tests else {
             return Ok(Vec::new());
         };
@@ -343,7 +359,8 @@ impl<'a> Making<'a> {
             return Err(failure.hint("name its root directory: --base ROOT"));
         };
         let tested = Tested {
-            image: image.as_fd(),
+            image,
+            companion,
             name: &planned.identity.name,
             base: root,
             os_release: self.inputs.base.os_release.as_deref(),
@@ -470,7 +487,9 @@ impl<'a> Making<'a> {
             findings: &packed.findings,
         };
         let image = &mut opened_again(&mut packed.output)?;
-        self.judge_files((planned, said), selection, &contents, under, image)?;
+        let of_companion = companion.as_ref().map(|made| made.image.as_fd());
+        let images = (&mut *image, of_companion);
+        self.judge_files((planned, said), selection, &contents, under, images)?;
         if let Some(directory) = &inputs.tree {
             pack::unpack(image, directory, report)?;
         }

@@ -9,7 +9,8 @@ use std::process::Command;
 use crate::base::{base, system_package};
 use crate::client::{CLIENT_254, CLIENT_257, CLIENT_NEWEST, Client, client};
 use crate::sysupdate::define;
-use crate::workshop::{PACKAGERS, Scratch, names, output_of, packaged, program, text};
+use crate::workshop::{PACKAGERS, Scratch, json, names, output_of, packaged, program, text};
+use serde_json::Value;
 
 /// The os-release of the hosts.
 const HOST: &str = "ID=lampos\nVERSION_ID=1\n";
@@ -132,27 +133,221 @@ fn what_packages_have_in_etc_is_in_a_companion() {
         .output()
         .unwrap();
     assert!(verified.status.success(), "{}", text(&verified.stdout));
-    // What systemd-confext does is not known, and no verdict says otherwise.
-    let checked = program()
-        .args(["check", "--json", "--base"])
-        .arg(&base)
-        .arg(one.join("lamp.confext-1-1.x86-64.raw"))
+}
+
+/// Runs `check --json` of an image; returns its exit code and what it says of the one host.
+fn checked(image: &Path, arguments: &[&str]) -> (i32, Value) {
+    let outcome = program()
+        .args(["check", "--json"])
+        .args(arguments)
+        .arg(image)
         .output()
         .unwrap();
-    let said = text(&checked.stdout);
-    assert!(said.contains("\"unread\""), "{said}");
-    assert!(said.contains("is for systemd-confext"), "{said}");
-    let gated = program()
-        .args(["store", "gate", "--base"])
-        .args([&base, &one])
-        .output()
-        .unwrap();
-    let said = text(&gated.stderr) + &text(&gated.stdout);
-    assert!(gated.status.success(), "{said}");
-    assert!(
-        said.contains("1 companion image of /etc not judged"),
+    let said = json(&outcome)["images"][0]["hosts"][0].clone();
+    (outcome.status.code().unwrap(), said)
+}
+
+/// What `check`, the gate and a build say of a companion on bases that take it and bases that don't.
+#[test(PACKAGERS)]
+fn companions_are_judged_like_images() {
+    let scratch = Scratch::new();
+    let (package, root) = (package(&scratch), system(&scratch));
+    let store = scratch.join("store");
+    build(&store, &package, &root, &["--etc", "confext"]);
+    let companion = store.join("lamp.confext-1-1.x86-64.raw");
+    let (code, said) = checked(&companion, &["--base", root.to_str().unwrap()]);
+    let clients: Vec<_> = (said["verdicts"].as_array().unwrap().iter())
+        .map(|one| {
+            (
+                one["client"].as_str().unwrap(),
+                one["outcome"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let all = ["confext-254", "confext-257", "confext-262"];
+    assert_eq!(
+        (code, clients),
+        (0, all.map(|one| (one, "accepted")).to_vec()),
         "{said}"
     );
+    let next = scratch.join("next");
+    fs::write(&next, HOST.replace("=1", "=2")).unwrap();
+    let arguments = [
+        "--base",
+        root.to_str().unwrap(),
+        "--os-release",
+        next.to_str().unwrap(),
+    ];
+    let (code, said) = checked(&companion, &arguments);
+    assert_eq!(
+        (code, &said["verdicts"][0]["field"]),
+        (1, &Value::from("VERSION_ID")),
+        "{said}"
+    );
+    let (code, said) = checked(
+        &companion,
+        &["--client", "systemd-252", "--base", root.to_str().unwrap()],
+    );
+    let words = Value::from("systemd 252 has no systemd-confext");
+    assert_eq!((code, &said["verdicts"][0]["words"]), (1, &words), "{said}");
+
+    let gate = |os_release: Option<&Path>| {
+        let mut command = program();
+        command
+            .args(["store", "gate", "--base"])
+            .args([&root, &store]);
+        command.args(
+            os_release
+                .iter()
+                .flat_map(|path| [Path::new("--os-release"), path]),
+        );
+        let outcome = command.output().unwrap();
+        (outcome.status.code(), text(&outcome.stdout))
+    };
+    let (code, said) = gate(None);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = gate(Some(&next));
+    assert!(code == Some(1) && said.contains("lamp.confext"), "{said}");
+
+    // An older systemd has no program for it, and says so when the image is built.
+    let spec = "Name: systemd\nVersion: 252.5\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n\
+         %description\nx\n%files\n";
+    let another = Scratch::new();
+    let old = another.join("store");
+    packaged(&another, "systemd", spec);
+    let systemd = another.join("rpmbuild/RPMS/noarch/systemd-252.5-1.noarch.rpm");
+    let systemd = systemd.to_str().unwrap();
+    let database = base(&another, &[&system_package(&another), systemd]);
+    fs::write(database.join("usr/lib/os-release"), HOST).unwrap();
+    let outcome = program()
+        .arg("--base")
+        .arg(&database)
+        .args(["--arch", "x86_64", "--etc", "confext", "-o"])
+        .args([&old, &package])
+        .output()
+        .unwrap();
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("no-confext: lamp.confext is never merged: systemd 252"),
+        "{said}"
+    );
+    let (code, said) = checked(&companion, &["--base", database.to_str().unwrap()]);
+    assert!(
+        code == 1 && said.to_string().contains("no-confext"),
+        "{said}"
+    );
+}
+
+/// What a companion fits is said where it is not what its image fits, and paths that no package has.
+#[test(PACKAGERS)]
+fn what_options_do_not_do_is_said() {
+    let scratch = Scratch::new();
+    let (package, root) = (package(&scratch), system(&scratch));
+    let level = "ID=lampos\nVERSION_ID=1\nSYSEXT_LEVEL=3\n";
+    for (number, (host, arguments, expected)) in [
+        (
+            level,
+            &["--match", "sysext-level"][..],
+            Some("companion-match: lamp.confext fits VERSION_ID=1 alone, and its image SYSEXT_LEVEL=3"),
+        ),
+        (
+            "ID=lampos\nSYSEXT_LEVEL=3\n",
+            &["--match", "sysext-level"],
+            Some("companion-match: lamp.confext fits any version, and its image SYSEXT_LEVEL=3"),
+        ),
+        (
+            "ID=lampos\nVERSION_ID=1\nSYSEXT_LEVEL=3\nCONFEXT_LEVEL=1\n",
+            &["--match", "sysext-level"],
+            None,
+        ),
+        (level, &[], None),
+        (
+            HOST,
+            &["--etc", "/etc/lump=factory"],
+            Some("path-unknown: no package has /etc/lump, which --etc names"),
+        ),
+        (
+            HOST,
+            &["--drop", "/usr/share/lump"],
+            Some("path-unknown: no package has /usr/share/lump, which --drop names"),
+        ),
+        (HOST, &["--drop", "/usr/share/lamp", "--etc", "/etc/lamp=factory"], None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fs::write(root.join("usr/lib/os-release"), host).unwrap();
+        let store = scratch.join(&format!("store{number}"));
+        let said = build(&store, &package, &root, &[&["--etc", "confext"][..], arguments].concat());
+        match expected {
+            Some(expected) => assert!(said.contains(expected), "{arguments:?}: {said}"),
+            None => {
+                let kinds = ["companion-match", "path-unknown"];
+                assert!(!kinds.iter().any(|kind| said.contains(kind)), "{arguments:?}: {said}");
+            }
+        }
+    }
+}
+
+/// A command sees what is in the companion, and `/etc` is as systemd-confext leaves it.
+#[test(PACKAGERS)]
+fn companions_are_tried_out_with_their_images() {
+    let scratch = Scratch::new();
+    let package = package(&scratch);
+    let store = scratch.join("store");
+    let recipe = scratch.join("lamp.toml");
+    let allowed = ["unchecked-base", "no-confext"]
+        .map(|finding| format!("[[allow]]\nfinding = \"{finding}\"\nreason = \"a trial\"\n"))
+        .concat();
+    let text_of = |run: &str| {
+        let package = package.display();
+        format!(
+            "packages = [\"{package}\"]\netc = \"confext\"\nstart = [\"lamp.service\"]\narch = \"x86-64\"\n\
+             {allowed}[[test]]\nrun = \"{run}\"\n"
+        )
+    };
+    let make = |run: &str, more: &[&str]| {
+        fs::write(&recipe, text_of(run)).unwrap();
+        let outcome = program()
+            .args(["build", "--test", "-o"])
+            .args([&store, &recipe])
+            .args(more)
+            .output()
+            .unwrap();
+        (outcome.status.success(), text(&outcome.stderr))
+    };
+    let (passes, said) = make("lampd | grep -x lump", &[]);
+    assert!(!passes && said.contains("test-failed"), "{said}");
+    let (passes, said) = make("lampd | grep -x key", &[]);
+    assert!(
+        passes && said.contains("1 test of the recipe, 0 failed"),
+        "{said}"
+    );
+    // What is there already is tried, too.
+    let (passes, said) = make("lampd | grep -x key", &[]);
+    assert!(
+        passes && said.contains("1 test of the recipe, 0 failed"),
+        "{said}"
+    );
+
+    let image = store.join("lamp-1-1.x86-64.raw");
+    let companion = store.join("lamp.confext-1-1.x86-64.raw");
+    for images in [vec![&image], vec![&image, &companion]] {
+        let outcome = program()
+            .arg("try")
+            .args(images)
+            .args(["--", "sh", "-c"])
+            .arg("lampd; stat -c %a /etc/lamp /etc/lamp/key; cat /etc/debian_version > /dev/null && echo base; \
+                  ls /run; touch /etc/x || echo read-only; /etc/lamp/hook || echo no program")
+            .output()
+            .unwrap();
+        let said = text(&outcome.stdout);
+        assert_eq!(
+            said, "key\n750\n600\nbase\nread-only\nno program\n",
+            "{outcome:?}"
+        );
+    }
 }
 
 /// The two have one fate: neither is there without the other, and both have the same number.

@@ -76,8 +76,12 @@ pub fn policy_of_initrd() -> Option<Policy> {
 impl Demands {
     /// Reads what a base with these files demands.
     pub fn of(base: &Base, files: Option<&BaseFiles<'_>>) -> Result<Self> {
+        let systemd = settings::systemd(base, files);
         let Some(files) = files.filter(|files| files.has_root()) else {
-            return Ok(Self::default());
+            return Ok(Self {
+                systemd,
+                ..Self::default()
+            });
         };
         let policy = |file, section| {
             let found = files.settings(file, section, "ImagePolicy")?;
@@ -97,7 +101,7 @@ impl Demands {
         };
         let releases = files.directories_in(DIRECTORY);
         Ok(Self {
-            systemd: settings::systemd(base, Some(files)),
+            systemd,
             policy: policy("sysext.conf", "SysExt")?,
             confext_policy: policy("confext.conf", "ConfExt")?,
             restriction: restrictions.into_iter().next_back().filter(is_on),

@@ -14,7 +14,8 @@ Examples:
   sysext-build try store/a.raw store/b.raw --base root/
       Opens a shell there, with both images merged
 
-/usr and /opt are read-only; what the command writes elsewhere is thrown away, and there is no network. The
+/usr and /opt are read-only; a companion for /etc that is next to an image is merged with it, and /etc is
+read-only then, too. What the command writes elsewhere is thrown away, and there is no network. The
 command runs with the rights of its user, so this keeps mistakes in, not malice.
 
 Exit codes: that of the command; before it runs, 1 the images are not merged on this base, or it has no such \
@@ -36,6 +37,9 @@ pub struct TryArguments {
     /// Name of the client's link without .raw [default: each image's own name]
     #[arg(long = "as", value_name = "NAME")]
     pub link: Option<String>,
+    /// The companion of the one image, in place of what is next to it
+    #[arg(long, value_name = "IMAGE", hide = true)]
+    pub companion: Option<PathBuf>,
     /// Let the command use the network
     #[arg(long)]
     pub network: bool,

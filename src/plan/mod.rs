@@ -226,7 +226,10 @@ fn unknown_paths(settings: &Settings, packages: &[&Package]) -> Vec<Finding> {
     let is_unknown = |(path, _): &(&str, &str)| {
         let path = path.trim_start_matches('/');
         let mut files = packages.iter().flat_map(|package| &package.files);
-        !files.any(|file| image::is_below(file.path.to_bytes(), path))
+        !files.any(|file| {
+            let own = file.path.to_bytes();
+            image::is_below(own.strip_prefix(b"/").unwrap_or(&own), path)
+        })
     };
     let finding = |(path, option): (&str, &str)| {
         let path = path.trim_start_matches('/');

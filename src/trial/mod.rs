@@ -7,6 +7,7 @@
 //! ```text
 //! /usr, /opt    the images' over the base's, as systemd orders them; read-only
 //! /etc, /var    the base's, under a layer that takes what is written
+//! /etc          companions' over that, if there are some; read-only
 //! /dev          what harms nothing: null, zero, random, a terminal
 //! /proc, /sys   those of this machine
 //! /run, /tmp and what else the base has in its root: empty
@@ -63,16 +64,17 @@ impl Trial {
         let mut root = root::Root::begin(&base, &place)?;
         let mut activated = Vec::new();
         for (number, image) in images.iter_mut().enumerate() {
+            let is_companion = image.is_companion();
             let Some(inside) = &mut image.inside else {
                 let path = image.path.display();
                 return Err(Failure::unread(anyhow!("{path} can't be unpacked here")));
             };
-            root.add(number, inside)?;
+            root.add(number, inside, is_companion)?;
             for (directory, _) in ACTIVATORS {
                 activated.extend(settings(&inside.tree, directory));
             }
         }
-        let mut notes = root.finish(network)?;
+        let (mut notes, companions) = root.finish(network)?;
         activated.sort();
         for (directory, command) in ACTIVATORS {
             let files: Vec<_> = (activated.iter())
@@ -81,6 +83,7 @@ impl Trial {
                 .collect();
             notes.extend(activate(command, &files));
         }
+        companions.merge()?;
         Ok(Self { notes })
     }
 

@@ -32,6 +32,8 @@ const ALWAYS: [(&str, u32); 10] = [
     ("sys", 0o555),
     ("dev", 0o755),
 ];
+/// Where the unpacked companions are until they are merged.
+const COMPANIONS: &str = "/run/companions";
 /// Devices that harm nothing.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// Links in `/dev`.
@@ -57,6 +59,31 @@ pub struct Root<'a> {
     root: Directory,
     /// For each hierarchy, the numbers of the images that have it.
     merged: [Vec<usize>; 2],
+    /// The numbers of the companions that have something in `/etc`.
+    companions: Vec<usize>,
+}
+
+/// Companions in a root that is entered, which are to be merged over its `/etc`.
+pub struct Companions(Vec<usize>);
+
+impl Companions {
+    /// Merges them as systemd-confext does: read-only, and nothing in it can be executed.
+    pub fn merge(self) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let images = self.0.iter();
+        let layers: Vec<_> = images
+            .map(|number| format!("{COMPANIONS}/{number}/etc"))
+            .collect();
+        let options = format!("lowerdir={}:/etc", layers.join(":"));
+        let flags = MountFlags::RDONLY | MountFlags::NOEXEC | MountFlags::NOSUID;
+        overlay("/etc", &options, flags).map_err(|error| mounting("/etc", error))?;
+        rustix::mount::unmount(COMPANIONS, UnmountFlags::DETACH)
+            .map_err(|error| mounting(COMPANIONS, error))?;
+        std::fs::remove_dir(COMPANIONS)
+            .map_err(|error| Failure::io("putting a root together", error))
+    }
 }
 
 impl<'a> Root<'a> {
@@ -85,14 +112,21 @@ impl<'a> Root<'a> {
             place,
             root,
             merged: Default::default(),
+            companions: Vec::new(),
         })
     }
 
-    /// Adds an image below those that were added before.
-    pub fn add(&mut self, number: usize, image: &mut Inside) -> Result<()> {
+    /// Adds an image, or a companion of one, below those that were added before.
+    pub fn add(&mut self, number: usize, image: &mut Inside, is_companion: bool) -> Result<()> {
         let images = self.place.directory("images").map_err(failed)?;
         let place = images.make_directory(number.to_string(), 0o755);
         let place = place.map_err(failed)?;
+        if is_companion {
+            if unpack(image, "etc", &place)? {
+                self.companions.push(number);
+            }
+            return Ok(());
+        }
         for (hierarchy, merged) in HIERARCHIES.into_iter().zip(&mut self.merged) {
             if unpack(image, hierarchy, &place)? {
                 merged.push(number);
@@ -102,8 +136,8 @@ impl<'a> Root<'a> {
     }
 
     /// Mounts all that belongs into the root, and makes it that of this process. Returns what is
-    /// not as it would be on a host.
-    pub fn finish(self, network: bool) -> Result<Vec<String>> {
+    /// not as it would be on a host, and what is to be merged over `/etc` once that was written to.
+    pub fn finish(mut self, network: bool) -> Result<(Vec<String>, Companions)> {
         let mut notes = Vec::new();
         for name in self.base.names().map_err(failed)? {
             self.mirror(&name)?;
@@ -121,8 +155,16 @@ impl<'a> Root<'a> {
             notes.extend(self.merge(hierarchy, merged)?);
         }
         self.machine(network)?;
+        let companions = Companions(std::mem::take(&mut self.companions));
+        if !companions.0.is_empty() {
+            let run = self.root.directory("run").map_err(failed)?;
+            run.make_directory(OsStr::new(COMPANIONS.trim_start_matches("/run/")), 0o700)
+                .map_err(failed)?;
+            rustix::mount::mount_bind("images", format!("root{COMPANIONS}"))
+                .map_err(|error| mounting(COMPANIONS, error))?;
+        }
         self.enter()?;
-        Ok(notes)
+        Ok((notes, companions))
     }
 
     /// Gives the root what the base's has under a name: a link or an empty directory.
@@ -165,7 +207,7 @@ impl<'a> Root<'a> {
             "lowerdir={},upperdir=upper/{name},workdir=work/{name}",
             lower.display()
         );
-        let mounted = overlay(&format!("root/{name}"), &options);
+        let mounted = overlay(&format!("root/{name}"), &options, MountFlags::empty());
         // Another mount in it, as on this machine's own root, can't be looked through.
         Ok(mounted
             .err()
@@ -197,7 +239,7 @@ impl<'a> Root<'a> {
         layers.push("empty".into());
         let layers: Vec<_> = layers.iter().map(|layer| layer.to_string_lossy()).collect();
         let options = format!("lowerdir={}", layers.join(":"));
-        overlay(&format!("root/{hierarchy}"), &options)
+        overlay(&format!("root/{hierarchy}"), &options, MountFlags::empty())
             .map_err(|error| mounting(&format!("/{hierarchy}"), error))?;
         Ok(None)
     }
@@ -249,16 +291,10 @@ impl<'a> Root<'a> {
 }
 
 /// Mounts an overlay; what it notes down goes into attributes that a user may set.
-fn overlay(target: &str, options: &str) -> rustix::io::Result<()> {
+fn overlay(target: &str, options: &str, flags: MountFlags) -> rustix::io::Result<()> {
     let options = format!("{options},userxattr");
     let options = std::ffi::CString::new(options).map_err(|_| rustix::io::Errno::INVAL)?;
-    rustix::mount::mount(
-        "overlay",
-        target,
-        "overlay",
-        MountFlags::empty(),
-        options.as_c_str(),
-    )
+    rustix::mount::mount("overlay", target, "overlay", flags, options.as_c_str())
 }
 
 fn read_only(target: &str) -> rustix::io::Result<()> {

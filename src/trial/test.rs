@@ -46,6 +46,8 @@ const STEP: Duration = Duration::from_millis(5);
 pub struct Tested<'a> {
     /// The image.
     pub image: BorrowedFd<'a>,
+    /// Its companion, if it has one.
+    pub companion: Option<BorrowedFd<'a>>,
     /// The name under which it is merged.
     pub name: &'a str,
     /// The root directory of the base.
@@ -102,14 +104,17 @@ impl Tested<'_> {
     fn run(self, script: &str) -> Result<Option<String>> {
         let failed = |error| Failure::io("running a test", error);
         // It may have no name yet, so it is handed over, and not to be written.
-        let image = format!("/proc/self/fd/{}", self.image.as_raw_fd());
-        let image = files::open(image, Links::Follow)?;
+        let image = read_again(self.image)?;
         let mut command = Command::new("/proc/self/exe");
         command
             .args(["try", "--quiet", "--as", self.name, "--base"])
             .arg(self.base);
         if let Some(path) = self.os_release {
             command.arg("--os-release").arg(path);
+        }
+        let companion = self.companion.map(handed_over).transpose()?;
+        if let Some((_, path)) = &companion {
+            command.arg("--companion").arg(path);
         }
         command
             .args(["/proc/self/fd/0", "--", "/bin/sh", "-c"])
@@ -136,6 +141,21 @@ impl Tested<'_> {
         let last: String = last.chars().take(SHOWN).collect();
         Ok(Some(format!("{status}, {last}")))
     }
+}
+
+/// Opens a file again, to be read alone.
+fn read_again(file: BorrowedFd<'_>) -> Result<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(files::open(path, Links::Follow)?)
+}
+
+/// Opens a file for programs that are started while it is open, and returns its path in these.
+fn handed_over(file: BorrowedFd<'_>) -> Result<(File, String)> {
+    let file = read_again(file)?;
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
+        .map_err(|error| Failure::io("running a test", error))?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok((file, path))
 }
 
 /// Has a command write into memory what it says: a pipe would stay open as long as anything in the
