@@ -258,12 +258,12 @@ impl InspectedImage {
 
     /// Returns the path of its companion, if that is there.
     pub fn companion_beside(&self) -> Option<PathBuf> {
-        self.path_beside().filter(is_file)
+        self.path_beside().filter(|path| is_file(path))
     }
 
     /// Reads what is in the image beside it, if it is there.
     pub fn read_beside(&mut self) -> Result<()> {
-        let path = self.path_beside().filter(is_file);
+        let path = self.path_beside().filter(|path| is_file(path));
         let inside = path.map(|path| Self::open_alone(&path)).transpose()?;
         self.beside = inside.and_then(|one| one.inside).map(|inside| inside.tree);
         Ok(())
@@ -448,7 +448,7 @@ fn partitions_of<L>(manifest: &Manifest<L>) -> Vec<clients::Partition> {
 }
 
 /// Says whether something is a file: others may have put something there.
-fn is_file(path: &PathBuf) -> bool {
+fn is_file(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|it| it.is_file())
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::base::{base, system_package};
 use crate::client::{CLIENT_254, CLIENT_257, CLIENT_NEWEST, Client, client};
@@ -414,13 +414,68 @@ fn an_image_and_its_companion_go_together() {
     run(&["prune", "--keep", "1"]);
     assert_eq!(images(), both(&["1-1.2"]));
     let copy = scratch.join("copy");
-    output_of(
-        program()
-            .args(["store", "promote"])
-            .args([&store, &copy])
-            .arg("lamp"),
-    );
+    let promote = |name: &str| {
+        let mut command = program();
+        command.args(["store", "promote"]).args([&store, &copy]);
+        command.arg(name).output().unwrap()
+    };
+    let refused = |outcome: &Output, words: &str| {
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        assert!(said.contains(words), "{said}");
+    };
+    let [main, companion] = ["lamp-1-1.2.x86-64.raw", "lamp.confext-1-1.2.x86-64.raw"];
+    let alone = |one: &str, other: &str| format!("error: {one} is of no use without {other}");
+    for name in [companion, "lamp.confext"] {
+        refused(&promote(name), &alone(companion, main));
+        assert!(!copy.exists());
+    }
+    assert!(promote("lamp").status.success());
     assert_eq!(images_in(&copy), images());
+    let verify = || {
+        let outcome = program()
+            .args(["store", "verify"])
+            .arg(&store)
+            .output()
+            .unwrap();
+        (outcome.status.code(), text(&outcome.stdout))
+    };
+    assert_eq!(verify().0, Some(0), "{}", verify().1);
+    for name in [companion, "lamp.confext"] {
+        let outcome = program()
+            .args(["store", "remove", "--empty"])
+            .args([&store, Path::new(name)])
+            .output()
+            .unwrap();
+        refused(
+            &outcome,
+            &format!("error: {main} would stay without {companion}"),
+        );
+    }
+    let add = |files: &[&str]| {
+        let mut command = program();
+        command.args(["store", "add"]).arg(scratch.join("added"));
+        command.args(files.iter().map(|file| store.join(file)));
+        command.output().unwrap()
+    };
+    refused(&add(&[main]), &alone(main, companion));
+    refused(&add(&[companion]), &alone(companion, main));
+    assert!(add(&[main, companion]).status.success());
+    assert_eq!(images_in(&scratch.join("added")), images());
+    // Somebody takes half of it off the list, and the file away.
+    let sums = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    for (gone, left) in [(companion, main), (main, companion)] {
+        let manifest = gone.replace(".raw", ".manifest.gz");
+        let rest = sums
+            .lines()
+            .filter(|line| !line.ends_with(gone) && !line.ends_with(&manifest));
+        let rest: String = rest.map(|line| format!("{line}\n")).collect();
+        fs::write(store.join("SHA256SUMS"), rest).unwrap();
+        let (code, said) = verify();
+        let expected = format!("companion-missing: {left} is listed without");
+        assert!(code == Some(1) && said.contains(&expected), "{said}");
+    }
+    fs::write(store.join("SHA256SUMS"), sums).unwrap();
     run(&["remove", "lamp", "--empty"]);
     assert_eq!(images(), BTreeSet::new());
 }

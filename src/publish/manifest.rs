@@ -132,6 +132,7 @@ pub fn of_plan<L>(
         allowed: findings
             .filter_map(|finding| Some((finding.kind.id.to_owned(), finding.allowed.clone()?)))
             .collect(),
+        companion: (planned.companion.as_ref()).map(|it| it.image.identity.image_file()),
         modules: modules::kernels(&planned.plan.tree),
         image: None,
         built_from: planned.built_from.clone(),

@@ -93,6 +93,9 @@ pub struct Manifest<L = Linkage> {
     /// What the image file is: a bare file system, or a disk with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageFile>,
+    /// File name of its companion for `/etc`, without which it is not to be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub companion: Option<String>,
     /// What it was built from, so that the next build knows whether anything changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_from: Option<BuiltFrom>,

@@ -1,13 +1,14 @@
 //! What a store offers, and which directories are stores.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use manifest::{Manifest, Summary, file_name};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::companion::main_of;
+use crate::companion::{Half, halves, main_file, main_of};
 use crate::directory::{Directory, SUMS};
 use crate::error::Error;
 use crate::order;
@@ -51,9 +52,7 @@ impl ListedImage {
     /// Of a companion, the file name of its image.
     #[must_use]
     pub fn main_file(&self) -> Option<String> {
-        let main = main_of(self.name())?;
-        let rest = self.file.strip_prefix(self.name())?;
-        Some(format!("{main}{rest}"))
+        main_file(self.name(), &self.file)
     }
 
     /// The version as clients see it in the file name, and what comes after it there:
@@ -78,6 +77,11 @@ impl ListedImage {
             .then(order::systemd(&other_version, &version))
             .then(self.file.cmp(&other.file))
     }
+}
+
+/// Which of these images, and of their companions, are without the other.
+pub fn halves_of<'a>(images: impl Iterator<Item = &'a ListedImage> + Clone) -> BTreeSet<Half> {
+    halves(images.map(|image| (image.file.as_str(), image.manifest.as_ref())))
 }
 
 /// Reads what `sums` lists of the images whose file names are wanted.

@@ -103,7 +103,7 @@ use std::path::{Path, PathBuf};
 pub use amend::Amend;
 pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
 pub use attached::{ATTACHED, STATEMENT, is_attached, rebuilt_file, statement_file};
-pub use companion::{companion_of, family_of, main_of};
+pub use companion::{Half, companion_of, family_of, halves, main_of};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
 };
@@ -115,7 +115,7 @@ pub use error::{Error, SignError};
 pub use foresight::Prospect;
 pub use freshness::{BestBefore, DayProblem, NotADay};
 pub use index::{INDEX_SUFFIX, ImageIndex, index_name};
-pub use inventory::{ListedImage, directories, has_list};
+pub use inventory::{ListedImage, directories, halves_of, has_list};
 pub use layout::Layout;
 pub use ledger::MAX_KEYRING_SIZE;
 pub use ledger::{Basis, Former, Signature};

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use files::{Directory, Links};
+use manifest::{Manifest, Summary};
 use serde::Serialize;
 use store::{Listing, Publication, Store, Temporary};
 
 use super::incoming;
+use super::transfer::alone;
 use crate::cli::store::AddArguments;
 use crate::inputs;
 use crate::inspected::beside;
@@ -70,7 +72,7 @@ fn add(
         true => {
             store::check_name(&name)
                 .map_err(|problem| Failure::refused(anyhow!("name {name:?} {problem}")))?;
-            arguments.directory.join(&name)
+            arguments.directory.join(store::family_of(&name))
         }
         false => arguments.directory.clone(),
     };
@@ -78,6 +80,7 @@ fn add(
     if arguments.per_name {
         publish::check_own_directory(&directory)?;
     }
+    check_pair(&store, image, &manifest, &arguments.images)?;
     let mut file = copy(&store, image, Links::Follow)?;
     incoming::check(image, &mut file, &manifest, report)?;
     let digest = file.2;
@@ -110,6 +113,37 @@ fn add(
         sha256: hex::encode(digest),
         added,
     })
+}
+
+/// Fails for an image whose companion is neither there nor comes with it, or for such a companion.
+fn check_pair<L>(
+    store: &Store,
+    image: &Path,
+    manifest: &Manifest<L>,
+    coming: &[PathBuf],
+) -> Result<()> {
+    let name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let summary = Summary {
+        config: manifest.config.clone(),
+        companion: manifest.companion.clone(),
+        ..Summary::default()
+    };
+    let (file, coming) = (name(image), coming.iter().map(|path| name(path)));
+    let coming: Vec<_> = coming.collect();
+    let listed = store.images().map_err(store_failure)?;
+    let listed = listed.iter().map(|image| image.file.as_str());
+    let known = listed.chain(coming.iter().map(String::as_str));
+    let others = known
+        .filter(|other| *other != file)
+        .map(|other| (other, None));
+    let all: Vec<_> = others.chain([(file.as_str(), Some(&summary))]).collect();
+    match store::halves(all.into_iter()).first() {
+        None => Ok(()),
+        Some(half) => Err(alone(half)),
+    }
 }
 
 /// Copies what else is beside an image and belongs to it, which must be about this image.

@@ -72,6 +72,13 @@ fn check(arguments: &RemoveArguments, images: &[ListedImage]) -> Result<()> {
         }
     }
     let is_left = |image: &ListedImage| !is_meant(image, &arguments.names);
+    let left = images.iter().filter(|image| is_left(image));
+    // What is alone already may go, and stay.
+    if let Some(half) = (store::halves_of(left).difference(&store::halves_of(images.iter()))).next()
+    {
+        let text = anyhow::anyhow!("{} would stay without {}", half.file, half.other);
+        return Err(Failure::refused(text).hint(format!("to remove both, name {}", half.file)));
+    }
     match arguments.empty || images.iter().any(is_left) {
         true => Ok(()),
         false => Err(

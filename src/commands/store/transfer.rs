@@ -313,6 +313,7 @@ impl<'a> Transfer<'a> {
 
     /// Fails for what the store is known to refuse.
     fn foresee(&self, path: &Path, load: &Load) -> Result<()> {
+        load.check_pairs()?;
         if load.list.is_none() {
             return Ok(());
         }
@@ -465,6 +466,12 @@ fn check_others<'a>(
     Ok(())
 }
 
+/// Refuses an image without its companion, or the other way round.
+pub fn alone(half: &store::Half) -> Failure {
+    let text = anyhow!("{} is of no use without {}", half.file, half.other);
+    Failure::refused(text).hint("name the image, or both files")
+}
+
 /// Fails unless the manifest of an image that comes can be read. What is there already may have been
 /// left where it came from.
 fn check_manifest(source: &Source, image: &ListedImage) -> Result<()> {
@@ -508,6 +515,17 @@ impl Load {
             there.file == image.file && there.sha256 == image.sha256 && there.bytes.is_some()
         }) && (self.list.as_ref()).and_then(|list| list.digest_of(&beside))
             == list.digest_of(&beside)
+    }
+
+    /// Fails for an image that comes without its companion, or a companion without its image.
+    fn check_pairs(&self) -> Result<()> {
+        let coming = || self.coming.values().map(|(_, image)| image);
+        let before = store::halves_of(self.images.iter());
+        let after = store::halves_of(self.images.iter().chain(coming()));
+        match after.difference(&before).next() {
+            None => Ok(()),
+            Some(half) => Err(alone(half)),
+        }
     }
 
     /// Says which image of that name and ending is there and newer, if one is.

@@ -8,6 +8,7 @@ use super::beside::{SUM_SUFFIX, agrees};
 use super::survey::{Looks, Survey, is_about_the_list};
 use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
+use crate::companion::halves;
 use crate::compat;
 use crate::definition::is_delivered;
 use crate::directory::{Directory, SIGNATURE, SUMS};
@@ -167,6 +168,13 @@ fn images<'a>(
     }
     for (image, manifest) in &good {
         findings.extend(of_image(image, manifest));
+    }
+    let listed = sums.entries().iter().filter(|entry| entry.is_image());
+    let listed = listed.map(|entry| entry.name.as_str());
+    for half in halves(listed.map(|image| (image, good.get(image).copied()))) {
+        let what = ["its companion", "its image"][usize::from(half.is_companion)];
+        let text = format!("is listed without {what}, {}", half.other);
+        findings.push(Finding::new(&kinds::COMPANION_MISSING, &half.file, text));
     }
     good
 }

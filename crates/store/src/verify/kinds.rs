@@ -194,6 +194,10 @@ kinds! {
         "an extension is not in definitions.tar.gz, so clients can't set it up from there",
         repair "write the definitions again with store sysupdate";
 
+    COMPANION_MISSING: Error "companion-missing",
+        "an image or its companion for /etc is listed without the other, so clients ignore the version",
+        repair "add the other with sysext-build store add, or remove what is left of the two";
+
     BARE_SHA256: Error "bare-sha256",
         "systemd-pull reads a NAME.sha256 before SHA256SUMS, and checks the signature against it",
         repair "remove it; --fix does so where it agrees with the list", fix RemoveSum;
