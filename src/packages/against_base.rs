@@ -31,23 +31,13 @@ pub fn broken(rules: &[Rule], packages: &[&Package]) -> Vec<Finding> {
         Rule::NothingProvides {
             dependency,
             by: Some(by),
-        } if are_for_scriptlets(dependency, by, packages) => {
+        } if choose::are_for_scriptlets(dependency, by, packages) => {
             let text = format!("{rule}, by its scriptlets alone, and none is run");
             Finding::new(&kinds::SCRIPTLET_REQUIREMENT, text)
         }
         _ => Finding::new(&kinds::UNMET_REQUIREMENT, rule.to_string()),
     });
     said.collect()
-}
-
-/// Says whether nothing but its scriptlets has a package require this.
-fn are_for_scriptlets(dependency: &str, by: &resolve::Nevra, packages: &[&Package]) -> bool {
-    let package = packages.iter().find(|one| choose::nevra(&one.nevra) == *by);
-    let requires = package.into_iter().flat_map(|package| &package.requires);
-    let mut meant = requires
-        .filter(|one| choose::dependency(one).to_string() == dependency)
-        .peekable();
-    meant.peek().is_some() && meant.all(rpm_input::Dependency::is_for_scriptlets)
 }
 
 /// Says of a package that the base has it, or has another version of it.

@@ -262,6 +262,7 @@ fn as_chosen(
     let question = Question {
         base,
         wanted: offer.named(),
+        headers: offer.headers(),
         repositories: offer.for_solver()?,
         owners: &|paths| offer.owners(paths),
         names: &settings.names,

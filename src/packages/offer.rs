@@ -122,6 +122,11 @@ impl<'a> Offer<'a> {
             .collect()
     }
 
+    /// Returns the headers of these.
+    pub fn headers(&self) -> Vec<&Package> {
+        self.named.iter().map(|(_, package)| package).collect()
+    }
+
     /// Says which packages have which of these paths, by the repositories' file lists.
     pub fn owners(&self, paths: &BTreeSet<String>) -> Result<Vec<Owners>> {
         let listed =

@@ -49,6 +49,8 @@ pub struct Question<'a> {
     pub owners: &'a dyn Fn(&BTreeSet<String>) -> Result<Vec<Owners>>,
     /// Packages of these repositories that are wanted: those whose files the user named.
     pub wanted: Vec<Available>,
+    /// Their headers, which are all of the first repository.
+    pub headers: Vec<&'a Package>,
     /// Packages that are wanted by name.
     pub names: &'a [String],
     /// Whether to add what packages recommend.
@@ -84,6 +86,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         mut repositories,
         owners,
         wanted,
+        headers,
         names,
         recommends,
         assume_next_build,
@@ -104,6 +107,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
     // Metadata list few paths. Those that were asked for beside them are looked up, which may lead
     // to further ones.
     let mut looked_up = BTreeSet::new();
+    let mut needless = Needless::default();
     let (pool, unknown, assumed, resolution) = loop {
         let of_base = of_base(base, &repositories, &options, assume_next_build)?;
         let unknown = Unknown::of(&of_base);
@@ -120,6 +124,14 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
                 found_any |= !found.is_empty();
                 repository.files.extend(found);
             }
+        }
+        if let Err(problem) = &resolution
+            && !found_any
+            && needless.add(problem, &headers)
+            && let Some(first) = repositories.first_mut()
+        {
+            *first = needless.without(&headers)?;
+            found_any = true;
         }
         if !found_any {
             break (pool, unknown, assumed, resolution);
@@ -138,6 +150,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
     let all = pool.base().len();
     let mut findings: Vec<_> = (unknown.finding(all).into_iter())
         .chain(assumption(&assumed, all))
+        .chain(needless.findings())
         .collect();
     for already in &resolution.already {
         let asked = (request.install.get(already.request)).map(ToString::to_string);
@@ -175,6 +188,74 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         assumed,
         pool,
     })
+}
+
+/// What packages require by their scriptlets alone, and what can't be had: no scriptlet is run, so that
+/// nothing is missing. By package, the dependencies.
+#[derive(Default)]
+struct Needless(BTreeMap<String, BTreeSet<String>>);
+
+impl Needless {
+    /// Adds what stands against these packages of a problem and is needless; says whether that is
+    /// anything new.
+    fn add(&mut self, problem: &Problem, headers: &[&Package]) -> bool {
+        let mut is_new = false;
+        for rule in &problem.rules {
+            let (Rule::NothingProvides {
+                dependency,
+                by: Some(by),
+            }
+            | Rule::NotInstallable {
+                dependency,
+                by: Some(by),
+            }) = rule
+            else {
+                continue;
+            };
+            if are_for_scriptlets(dependency, by, headers) {
+                let of_package = self.0.entry(by.to_string()).or_default();
+                is_new |= of_package.insert(dependency.clone());
+            }
+        }
+        is_new
+    }
+
+    /// Returns the packages without what is needless.
+    fn without(&self, headers: &[&Package]) -> Result<Repository> {
+        let packages: Vec<_> = (headers.iter())
+            .map(|package| {
+                let needless = self.0.get(&nevra(&package.nevra).to_string());
+                let mut package = (*package).clone();
+                let is_needed = |one: &rpm_input::Dependency| {
+                    needless.is_none_or(|needless| !needless.contains(&dependency(one).to_string()))
+                };
+                package.requires.retain(is_needed);
+                package
+            })
+            .collect();
+        repository(packages.iter(), None)
+    }
+
+    fn findings(&self) -> impl Iterator<Item = Finding> {
+        let all = self.0.iter();
+        let all = all.flat_map(|(by, needs)| needs.iter().map(move |need| (by, need)));
+        all.map(|(by, need)| {
+            let text = format!(
+                "{need} can't be had, which {by} needs by its scriptlets alone, and none is run"
+            );
+            Finding::new(&kinds::SCRIPTLET_REQUIREMENT, text)
+        })
+    }
+}
+
+/// Says whether nothing but its scriptlets has a package require this.
+pub fn are_for_scriptlets(wanted: &str, by: &resolve::Nevra, packages: &[&Package]) -> bool {
+    let package = packages.iter().find(|one| nevra(&one.nevra) == *by);
+    let requires = package.into_iter().flat_map(|package| &package.requires);
+    let mut meant = requires
+        .filter(|one| dependency(one).to_string() == wanted)
+        .peekable();
+    meant.peek().is_some() && meant.all(rpm_input::Dependency::is_for_scriptlets)
 }
 
 impl Choice {

@@ -6,7 +6,8 @@ use super::*;
 use crate::base;
 use rpm_input::{File, FileKind, Nevra, Sense};
 
-/// Makes a package of `NEVRA [; KIND DEPENDENCY]...`, with `P` for provides, `R`, `C`, `O`, `W` for
+/// Makes a package of `NEVRA [; KIND DEPENDENCY]...`, with `P` for provides, `R`, `B` by a
+/// scriptlet, `C`, `O`, `W` for
 /// recommends, `S` for supplements, and `F` for a file. It provides its own name, as all do.
 fn package(line: &str) -> Package {
     let mut words = line.split("; ");
@@ -26,6 +27,12 @@ fn package(line: &str) -> Package {
         match kind {
             "P" => package.provides.push(dependency(text)),
             "R" => package.requires.push(dependency(text)),
+            // By a scriptlet before the installation.
+            "B" => {
+                let mut need = dependency(text);
+                need.sense = Sense(need.sense.0 | Sense::SCRIPT_PRE.0);
+                package.requires.push(need);
+            }
             "C" => package.conflicts.push(dependency(text)),
             "O" => package.obsoletes.push(dependency(text)),
             "W" => package.recommends.push(dependency(text)),
@@ -176,6 +183,7 @@ fn answer(base: &Base, names: &[&str], recommends: bool) -> Result<Vec<String>> 
         base,
         repositories: vec![repository(offered.iter(), None)?],
         owners: &|_| Ok(vec![Owners::new()]),
+        headers: Vec::new(),
         wanted: Vec::new(),
         names: &names,
         recommends,
@@ -318,6 +326,7 @@ fn another_build_stands_for_a_listed_package() {
             base: &base,
             repositories: vec![repository(offered.iter(), None).unwrap()],
             owners: &|_| Ok(vec![Owners::new()]),
+            headers: Vec::new(),
             wanted: Vec::new(),
             names: &[name.to_owned()],
             recommends: false,
@@ -364,6 +373,7 @@ fn paths_that_metadata_leave_out_are_looked_up_once() {
             asked.borrow_mut().extend(paths.iter().cloned());
             Ok(vec![vec![(1, "/usr/share/x".to_owned())]])
         },
+        headers: Vec::new(),
         wanted: Vec::new(),
         names: &["a".to_owned()],
         recommends: false,
@@ -429,6 +439,7 @@ fn reasons_are_recorded_with_names() {
         repositories: vec![repository(offered.iter(), None).unwrap()],
         owners: &|_| Ok(vec![Owners::new()]),
         // As a file that was named.
+        headers: Vec::new(),
         wanted: vec![Available {
             repository: 0,
             index: 0,
@@ -520,6 +531,7 @@ fn what_takes_the_place_of_what_was_asked_for_is_said() {
             base,
             repositories: vec![repository(offered.iter(), None).unwrap()],
             owners: &|_| Ok(vec![Owners::new()]),
+            headers: Vec::new(),
             wanted: Vec::new(),
             names: &[name.to_owned()],
             recommends: false,
@@ -564,6 +576,7 @@ fn builds_that_left_the_repository_are_the_first_reason() {
             base: &base,
             repositories: vec![repository(offered.iter(), None).unwrap()],
             owners: &|_| Ok(vec![Owners::new()]),
+            headers: Vec::new(),
             wanted: Vec::new(),
             names: &[name.to_owned()],
             recommends: false,
@@ -573,6 +586,78 @@ fn builds_that_left_the_repository_are_the_first_reason() {
         let said = choice.unwrap_err().lines().to_string();
         assert_eq!(said.starts_with(cause), is_said, "{list} {name}: {said}");
         assert!(!said.contains("would do") || !is_said, "{said}");
+    }
+}
+
+#[test]
+fn what_only_scriptlets_need_refuses_nothing() {
+    let base = base_of(&["there-1-1.noarch"]);
+    let offered = packages(&[
+        "adduser-1-1.noarch; R nowhere",
+        "b-1-1.noarch",
+        "c-1-1.noarch",
+    ]);
+    for (named, expected) in [
+        // What can be had is chosen, as by dnf.
+        ("a-1-1.noarch; B b; R there", Ok(("a b", ""))),
+        (
+            "a-1-1.noarch; B shadow; R c",
+            Ok((
+                "a c",
+                "shadow can't be had, which a-1-1.noarch needs by its scriptlets alone, and none is run",
+            )),
+        ),
+        // Its provider needs something that is nowhere.
+        (
+            "a-1-1.noarch; B adduser; B shadow",
+            Ok((
+                "a",
+                "adduser can't be had, which a-1-1.noarch needs by its scriptlets alone, and none is run, \
+                 shadow can't be had, which a-1-1.noarch needs by its scriptlets alone, and none is run",
+            )),
+        ),
+        (
+            "a-1-1.noarch; B shadow; R shadow",
+            Err("nothing provides shadow needed by a-1-1.noarch"),
+        ),
+        (
+            "a-1-1.noarch; B shadow; R nobody",
+            Err("nothing provides nobody needed by a-1-1.noarch"),
+        ),
+    ] {
+        let named = [package(named)];
+        let choice = choose(Question {
+            base: &base,
+            repositories: vec![
+                repository(named.iter(), None).unwrap(),
+                repository(offered.iter(), None).unwrap(),
+            ],
+            owners: &|_| Ok(vec![Owners::new(), Owners::new()]),
+            headers: named.iter().collect(),
+            wanted: vec![Available {
+                repository: 0,
+                index: 0,
+            }],
+            names: &[],
+            recommends: false,
+            assume_next_build: false,
+            architecture: Architecture::named("x86-64").unwrap(),
+        });
+        let all: Vec<_> = named.iter().chain(&offered).collect();
+        match (choice, expected) {
+            (Ok(choice), Ok((names, said))) => {
+                let at = |one: &Available| one.repository * named.len() + one.index;
+                let chosen = choice.chosen.iter();
+                let chosen: Vec<_> = chosen.map(|(one, _)| &*all[at(one)].nevra.name).collect();
+                let texts = choice.findings.iter().map(|finding| &*finding.text);
+                assert_eq!(
+                    (&*chosen.join(" "), &*texts.collect::<Vec<_>>().join(", ")),
+                    (names, said)
+                );
+            }
+            (Err(failure), Err(expected)) => assert_eq!(failure.lines().to_string(), expected),
+            (choice, expected) => panic!("{expected:?}, but {:?}", choice.map(|it| it.chosen)),
+        }
     }
 }
 
@@ -588,6 +673,7 @@ fn wishes_that_are_there_or_nowhere_are_not_missed() {
         base: &base,
         repositories: vec![repository(offered.iter(), None).unwrap()],
         owners: &|_| Ok(vec![Owners::new()]),
+        headers: Vec::new(),
         wanted: Vec::new(),
         names: &["a".to_owned()],
         recommends: false,
