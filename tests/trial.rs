@@ -341,3 +341,51 @@ fn a_recipe_says_what_has_to_hold() {
         assert!(said.contains(message), "{said}");
     }
 }
+
+#[test(programs!("sh", "cat", "test"))]
+fn a_finished_image_is_tried_with_the_tests_of_a_recipe() {
+    let scratch = Scratch::new();
+    let good = "[[test]]\nrun = \"cat /usr/share/tested/file\"\n";
+    let (code, said) = tested(&scratch, good, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let image = scratch.join("store/tested-1.x86-64.raw");
+    let check = |recipe: &str, more: &[&Path]| {
+        let path = scratch.join("check.toml");
+        let head = "name = \"tested\"\nversion = \"1\"\noverlay = \"tree\"\n";
+        fs::write(&path, format!("{head}{recipe}")).unwrap();
+        let outcome = program()
+            .args([
+                "check",
+                "--client",
+                "systemd-262",
+                "--allow",
+                "unchecked-base",
+            ])
+            .args(more)
+            .arg("--test")
+            .args([&path, &image])
+            .output()
+            .unwrap();
+        (
+            outcome.status.code(),
+            text(&outcome.stdout) + &text(&outcome.stderr),
+        )
+    };
+    let (code, said) = check(good, &[]);
+    assert!(code == Some(0) && said.contains("1 test with "), "{said}");
+    let (code, said) = check("[[test]]\nexists = [\"/usr/share/other\"]\n", &[]);
+    let failed = "test-failed: exists /usr/share/other: exit status: 1, it is not there";
+    assert!(code == Some(1) && said.contains(failed), "{said}");
+    let (code, said) = check("", &[]);
+    assert!(
+        code == Some(2) && said.contains("has no [[test]]"),
+        "{said}"
+    );
+    let release = scratch.join("os-release");
+    fs::write(&release, "ID=x\n").unwrap();
+    let (code, said) = check(good, &[Path::new("--os-release"), &release]);
+    assert!(
+        code == Some(2) && said.contains("nothing can run on a base without files"),
+        "{said}"
+    );
+}

@@ -20,6 +20,8 @@ use crate::findings::{Finding, kinds};
 
 /// Where what packages install is on every system that an image fits.
 const INSTALLED: [&str; 6] = ["/usr/", "/opt/", "/bin/", "/sbin/", "/lib/", "/lib64/"];
+/// Settings of programs that a unit starts later, and what they are for.
+const LATER: [(&str, &str); 2] = [("ExecReload", "reload"), ("ExecStop", "stop")];
 /// Where settings of systemd are, which everybody may ask it for.
 const SETTINGS: [&str; 5] = [
     "usr/lib/systemd/system",
@@ -59,13 +61,13 @@ pub fn units(
         if !is_unit || tree.get(format!("{path}.d")).is_some() {
             continue;
         }
-        for (setting, program) in started(text) {
+        for (verb, setting, program) in started(text) {
             let problem = match shadow::end(tree, files, &program) {
                 End::Nothing => "is in neither the image nor the base",
                 End::Image(mode) if mode & 0o111 == 0 => "may be executed by nobody",
                 End::Image(_) | End::Base | End::Elsewhere => continue,
             };
-            let text = format!("/{path} can't start: {setting}, and {program} {problem}");
+            let text = format!("/{path} can't {verb}: {setting}, and {program} {problem}");
             findings.push(Finding::new(&kinds::PROGRAM_MISSING, text));
         }
     }
@@ -189,19 +191,20 @@ pub fn settings(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Returns the programs that a unit must start, each with its setting. None of a unit that has a
-/// condition or a root of its own.
-fn started(text: &str) -> Vec<(String, String)> {
+/// Returns the programs that a unit must start, each with what it is for and its setting. None of a unit
+/// that has a condition or a root of its own.
+fn started(text: &str) -> Vec<(&'static str, String, String)> {
     let unit = UnitFile::parse(text);
     if has_guard(&unit) {
         return Vec::new();
     }
     let mut started = Vec::new();
-    for key in PROGRAMS {
+    let starting = PROGRAMS.map(|key| (key, "start"));
+    for (key, verb) in starting.into_iter().chain(LATER) {
         for value in unit.values("Service", key) {
             for command in Command::of(value).iter().filter(|it| !it.may_fail) {
                 if let Some(program) = command.path().filter(|path| is_installed(path)) {
-                    started.push((format!("{key}={value}"), program.to_owned()));
+                    started.push((verb, format!("{key}={value}"), program.to_owned()));
                 }
             }
         }
@@ -341,7 +344,6 @@ mod tests {
             ("BindReadOnlyPaths=/a:/usr/x\nExecStart=/usr/bin/x", None),
             ("[X-Other]\nExecStart=/usr/bin/x", None),
             ("ExecStart=+-/usr/bin/x", None),
-            ("ExecStop=/usr/bin/x", None),
             ("ExecStart=x --run", None),
             ("ExecStart=/usr/lib/%i/x", None),
             ("ExecStart=/usr/lib/${A}/x", None),
@@ -374,6 +376,35 @@ mod tests {
                 );
             }
             assert_eq!(units(&texts(UNIT), &image, None).len(), 0);
+        }
+    }
+
+    #[test]
+    fn programs_that_units_start_later() {
+        let scratch = Scratch::new();
+        scratch.write("usr/bin/own", b"");
+        let base = Base {
+            root: Some(scratch.path().to_owned()),
+            ..Base::default()
+        };
+        let files = BaseFiles::of(&base);
+        for (line, expected) in [
+            ("ExecStop=/usr/bin/x", Some("can't stop")),
+            ("ExecReload=/bin/x -HUP $MAINPID", Some("can't reload")),
+            ("ExecStop=-/usr/bin/x", None),
+            ("ExecReload=/usr/bin/own", None),
+        ] {
+            let text = format!("[Service]\nExecStart=/usr/bin/own\n{line}\n");
+            let texts = BTreeMap::from([(UNIT.to_owned(), text)]);
+            let found = units(&texts, &tree(&[]), files.as_ref());
+            let found: Vec<_> = found.into_iter().map(|one| one.text).collect();
+            let program = line.split(['=', ' ']).nth(1).unwrap();
+            let expected = expected.map(|what| {
+                format!(
+                    "/{UNIT} {what}: {line}, and {program} is in neither the image nor the base"
+                )
+            });
+            assert_eq!(found, Vec::from_iter(expected), "{line}");
         }
     }
 

@@ -17,6 +17,8 @@ Examples:
       Also says what becomes of the two where a host merges both
   sysext-build check store/*.raw --base new.packages --repo new.repo --os-release new.os-release
       The same where the new system is known by the list of its packages
+  sysext-build check gdb-16.2-1.x86-64.raw --base new-root/ --test gdb.toml
+      Says whether an image still works after an update of the OS, and runs the recipe's tests there
   sysext-build check tool.raw --as tool --client systemd-252,sysextmgr
       Says what these clients do with an image that is linked as tool.raw
 
@@ -82,6 +84,10 @@ pub struct CheckArguments {
     )]
     pub client: Vec<String>,
 
+    /// Also try out the [[test]] tables of a recipe, with each image alone merged
+    /// over the base, or this host
+    #[arg(long, value_name = "RECIPE", conflicts_with_all = ["from", "manifests"], help_heading = "Hosts")]
+    pub test: Option<PathBuf>,
     /// Also derive a SYSEXT_LEVEL from what the images use of the base: a digest of sonames and
     /// symbol versions, for the os-release of every base that has all of them
     #[arg(long, requires = "base", help_heading = "Hosts")]

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod table;
+mod tried;
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,8 @@ pub fn run(arguments: &CheckArguments, report: &Report) -> Result<()> {
     let survey = survey(arguments, report)?;
     let workers = inputs::workers(arguments.jobs)?;
     let images = images(&arguments.images)?;
-    let (rows, together) = survey.rows(&images, workers)?;
+    let (mut rows, together) = survey.rows(&images, workers)?;
+    tried::add(arguments, &survey, &mut rows, report)?;
     let level = survey.needs.then(|| level(&rows)).transpose()?;
     let mut answer = Answer::new(&survey, &rows, &together, arguments.verbosity.verbose);
     answer.level = level.as_ref();

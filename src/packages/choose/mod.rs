@@ -152,16 +152,7 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         .chain(assumption(&assumed, all))
         .chain(needless.findings())
         .collect();
-    for already in &resolution.already {
-        let asked = (request.install.get(already.request)).map(ToString::to_string);
-        let has = already.base.and_then(|index| pool.base().get(index));
-        let has = has.map(|package| package.nevra.to_string());
-        let text = format!(
-            "{} is already in the base",
-            has.or(asked).unwrap_or_default()
-        );
-        findings.push(Finding::new(&kinds::IN_BASE, text));
-    }
+    findings.extend(in_base(&pool, &request, &resolution));
     findings.extend(replaced(&pool, &request, &resolution));
     if chosen.is_empty() {
         let says_why = |finding: &&Finding| {
@@ -188,6 +179,21 @@ pub fn choose(question: Question<'_>) -> Result<Choice> {
         assumed,
         pool,
     })
+}
+
+/// Says what was asked for and is in the base.
+fn in_base(pool: &Pool, request: &Request, resolution: &Resolution) -> Vec<Finding> {
+    let said = resolution.already.iter().map(|already| {
+        let asked = (request.install.get(already.request)).map(ToString::to_string);
+        let has = already.base.and_then(|index| pool.base().get(index));
+        let has = has.map(|package| package.nevra.to_string());
+        let text = format!(
+            "{} is already in the base",
+            has.or(asked).unwrap_or_default()
+        );
+        Finding::new(&kinds::IN_BASE, text)
+    });
+    said.collect()
 }
 
 /// What packages require by their scriptlets alone, and what can't be had: no scriptlet is run, so that
