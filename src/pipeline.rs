@@ -311,7 +311,7 @@ impl<'a> Making<'a> {
         let images = (&mut image, companion.as_ref().map(AsFd::as_fd));
         self.judge_files((planned, said), selection, &contents, under, images)?;
         if let Some(directory) = &self.inputs.tree {
-            pack::unpack(&mut image, directory, self.report())?;
+            pack::unpack(&mut image, directory, companion_of(planned), self.report())?;
         }
         Ok(())
     }
@@ -491,7 +491,7 @@ impl<'a> Making<'a> {
         let images = (&mut *image, of_companion);
         self.judge_files((planned, said), selection, &contents, under, images)?;
         if let Some(directory) = &inputs.tree {
-            pack::unpack(image, directory, report)?;
+            pack::unpack(image, directory, companion_of(planned), report)?;
         }
         let prover = self.run.prover.as_ref();
         let manifest = publish::manifest::of(planned, under.base, selection, &mut packed, prover)?;
@@ -552,6 +552,12 @@ impl<'a> Making<'a> {
             manifest,
         }))
     }
+}
+
+/// Returns the name of the companion of an image.
+fn companion_of(planned: &Planned) -> Option<&str> {
+    let companion = planned.companion.as_ref()?;
+    Some(&companion.image.identity.name)
 }
 
 /// Returns the file system of an image that was written.

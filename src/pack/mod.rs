@@ -190,7 +190,12 @@ pub fn image(
     report.stage(
         "pack",
         &format!(
-            "{}, {} -> {}  {} in {} blocks, {}{}",
+            "{}{}, {} -> {}  {} in {} blocks, {}{}",
+            // An image and its companion are packed one after the other.
+            match store::main_of(&planned.identity.name) {
+                Some(_) => format!("{}: ", planned.identity.name),
+                None => String::new(),
+            },
             counted(plan.files, "file"),
             bytes(plan.size),
             bytes(packed.summary.bytes),
@@ -291,6 +296,7 @@ pub fn names(
 pub fn unpack(
     image: &mut (impl io::Read + io::Seek),
     directory: &Path,
+    companion: Option<&str>,
     report: &Report,
 ) -> Result<()> {
     image
@@ -298,6 +304,10 @@ pub fn unpack(
         .map_err(|error| Failure::io("reading the image back", error))?;
     let alone = unpack::unpack(image, directory)?;
     report.stage("tree", &directory.display().to_string());
+    if let Some(companion) = companion {
+        let text = format!("--tree: what is in {companion} is not there");
+        report.stage("note", &text);
+    }
     for (what, count) in [
         ("set-uid and set-gid bits", alone.set_id),
         ("extended attributes", alone.attributes),
