@@ -23,7 +23,7 @@ mod opened;
 mod proved;
 
 pub use opened::mounted_parts;
-pub use proved::{Proof, damage, prove, sign};
+pub use proved::{Proof, damage, hash_to_sign, prove, sign};
 
 use crate::pack::linkage;
 use crate::pack::modules::{self, Modules};

@@ -367,6 +367,96 @@ fn what_is_signed_later_is_what_is_signed_at_once() {
     assert!(fs::read(desk.path("command/tool-1.x86-64.raw")).unwrap() == at_once);
 }
 
+#[test(OPENSSL, judges::program("sh"), judges::program("cpio"))]
+fn several_are_signed_by_an_archive() {
+    let desk = Desk::with_key();
+    let sign = |line: &str| {
+        let mut sign = program();
+        sign.current_dir(desk.0.path()).arg("sign-verity");
+        sign.args(line.split_whitespace()).output().unwrap()
+    };
+    let at_once = fs::read(desk.build("signed", SIGNED)).unwrap();
+    // Two of one list, by their names; the second has other bytes.
+    desk.build("store", DEFERRED);
+    fs::write(desk.path("tree/usr/bin/more"), "more").unwrap();
+    let other = "--name other --image-version 1 --arch x86-64 --overlay tree --match any";
+    let mut build = program();
+    build.current_dir(desk.0.path()).args(other.split(' '));
+    build.args(DEFERRED.split(' '));
+    output_of(build.args(["--allow", "unchecked-base", "-o", "store"]));
+    let images = "store/tool-1.x86-64.raw store/other-1.x86-64.raw";
+    let outcome = sign(&format!("--json --hashes hashes.cpio {images}"));
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    let roots = json(&outcome)["root_hashes"].clone();
+    fs::create_dir(desk.path("hashes")).unwrap();
+    let unpack = "cd hashes; cpio -idm --quiet < ../hashes.cpio; cd roothashes; for file in *; do \
+                  openssl dgst -sha256 -sign ../../key.pem -out $file.sig $file; done";
+    let pack = "cd hashes; find roothashes -name *.sig | cpio -o -H newc --quiet > ../back.cpio";
+    let shell = |script: &str| {
+        let mut shell = Command::new("sh");
+        output_of(shell.args(["-euc", script]).current_dir(desk.0.path()));
+    };
+    shell(unpack);
+    shell(pack);
+    for (name, root) in roots.as_object().unwrap() {
+        let file = desk.path(&format!("hashes/roothashes/{name}.roothash"));
+        assert_eq!(&fs::read_to_string(file).unwrap(), root);
+    }
+    assert_eq!(roots.as_object().unwrap().len(), 2);
+    let join = "--json --signatures back.cpio --verity-cert one.crt";
+    for (line, code, expected) in [
+        (
+            "store/tool-1.x86-64.raw",
+            1,
+            "has a signature for other-1.x86-64.raw, too, which was not named",
+        ),
+        (
+            "store/tool-1.x86-64.raw signed/tool-1.x86-64.raw",
+            1,
+            "has no signature for tool-1.x86-64.raw",
+        ),
+    ] {
+        let outcome = sign(&format!("{join} {line}"));
+        let said = text(&outcome.stdout);
+        assert_eq!(outcome.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+        let manifest = desk.manifest(&desk.path("store/tool-1.x86-64.raw"));
+        assert_eq!(manifest["signature"], "deferred");
+    }
+    let outcome = sign(&format!("{join} {images}"));
+    assert!(outcome.status.success(), "{}", text(&outcome.stdout));
+    assert!(fs::read(desk.image("store")).unwrap() == at_once);
+    output_of(program().args(["store", "verify"]).arg(desk.path("store")));
+    for (line, code, expected) in [
+        // What is signed waits for nothing.
+        (
+            "--hashes hashes.cpio store/tool-1.x86-64.raw",
+            1,
+            "it is signed",
+        ),
+        (
+            "--hashes hashes.cpio signed/tool-1.x86-64.raw store/tool-1.x86-64.raw",
+            1,
+            "it is signed",
+        ),
+        (
+            "--signature back.cpio --verity-cert one.crt store/tool-1.x86-64.raw store/other-1.x86-64.raw",
+            2,
+            "--signature FILE is that of one image",
+        ),
+        (
+            "--hashes out.cpio --verity-cert one.crt a.raw",
+            2,
+            "can't be used with",
+        ),
+    ] {
+        let outcome = sign(line);
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected) || code == 2, "{said}");
+    }
+}
+
 #[test(OPENSSL, judges::program("sh"))]
 fn what_can_not_be_signed_stays_as_it_is() {
     let desk = Desk::with_key();

@@ -355,7 +355,7 @@ fn checking_an_os_update() {
     );
 }
 
-#[test(SHELL, programs!("sha256sum"))]
+#[test(SHELL, programs!("sha256sum", "openssl", "cpio", "find"))]
 fn open_build_service() {
     Reader::new().read("docs/guide/obs.md");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::workshop::{Scratch, fixture, names, os_release, program, text};
+use crate::workshop::{Scratch, fixture, names, os_release, output_of, program, text};
 
 const ZSTD: &str = "payload-zstd-1-1.noarch.rpm";
 const XZ: &str = "payload-xz-1-1.noarch.rpm";
@@ -88,6 +88,161 @@ impl Build {
         assert!(outcome.status.success(), "{said}");
         names(&self.0.join("other"))
     }
+}
+
+/// Has each root hash of an archive signed, as the service does, and the signatures in another.
+const SIGN: &str = r#"
+mkdir signing
+cd signing
+cpio -idm --quiet < ../other/hashes.cpio.rsasign
+find . -type f | while read -r file; do
+    openssl dgst -sha256 -sign ../project.key -out "$file.sig" "$file"
+done
+find . -name '*.sig' | cpio -o -H newc --quiet > ../hashes.cpio.rsasign.sig
+"#;
+
+impl Build {
+    /// Has the service sign disk images: its recipe says that it needs the certificate.
+    fn with_certificate(packages: &[&str]) -> Self {
+        let build = Self::of(packages);
+        let recipe = "name = \"kit\"\nversion = \"2\"\nformat = \"ddi\"\nsbom = [\"spdx\"]\n\
+                      packages = [\"../RPMS/noarch/payload-zstd-1-1.noarch.rpm\"]\n";
+        fs::write(build.top().join("SOURCES/kit.sysext.toml"), recipe).unwrap();
+        build.shell(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout project.key -subj /CN=project \
+             -days 3650 -out over/usr/src/packages/SOURCES/_projectcert.crt",
+        );
+        build
+    }
+
+    fn shell(&self, script: &str) {
+        let mut shell = Command::new("sh");
+        output_of(shell.args(["-euc", script]).current_dir(self.0.path()));
+    }
+
+    /// Returns the build that follows, with the results of this one as its sources.
+    fn followed_by(&self) -> Self {
+        let next = Self::of(&[]);
+        let sources = next.top().join("SOURCES");
+        let of_signer = ["hashes.cpio.rsasign.sig"].map(|name| self.0.join(name));
+        let certificate = self.top().join("SOURCES/_projectcert.crt");
+        let packages = fs::read_dir(self.top().join("RPMS/noarch")).unwrap();
+        let results = fs::read_dir(self.0.join("other")).unwrap();
+        let results = packages.chain(results).map(|entry| entry.unwrap().path());
+        for path in results.chain(of_signer).chain([certificate]) {
+            fs::copy(&path, sources.join(path.file_name().unwrap())).unwrap();
+        }
+        // What rpmbuild makes of the recipe.
+        let source_package = next.top().join("SRPMS/sysext-build-signatures-1-0.src.rpm");
+        fs::create_dir(source_package.parent().unwrap()).unwrap();
+        fs::write(source_package, "").unwrap();
+        next
+    }
+}
+
+/// What the service publishes of the image that it signs.
+const KIT: &str = "kit-2.160.29.1.x86-64";
+
+#[test(
+    root(),
+    programs!("unshare", "sh", "mount", "chroot", "su", "openssl", "cpio", "rpmspec", "sha256sum")
+)]
+fn disk_images_are_signed_by_the_service() {
+    let first = Build::with_certificate(&[ZSTD]);
+    let left = ["hashes.cpio.rsasign", "sysext-build.followup.spec"];
+    let kit = ["spdx.json", "spdx.json.sha256"].map(|ending| format!("{KIT}.{ending}"));
+    let mut images = published(KIT);
+    images.extend(kit);
+    images.sort();
+    let mut expected = images.clone();
+    expected.extend(left.map(str::to_owned));
+    expected.sort();
+    assert_eq!(first.publishes(), expected);
+    first.shell(SIGN);
+    assert_eq!(
+        names(&first.0.join("signing/roothashes")),
+        [format!("{KIT}.roothash"), format!("{KIT}.roothash.sig")]
+    );
+    // The service takes the recipe of the next build from the results.
+    let mut shown = Command::new("rpmspec");
+    let shown = shown.arg("-P").arg(first.0.join("other").join(left[1]));
+    let shown = output_of(shown);
+    let recipe = fs::read_to_string(first.0.join("other").join(left[1])).unwrap();
+    assert!(recipe.starts_with("# needssslcertforbuild\n"), "{recipe}");
+    assert!(shown.contains("Name: sysext-build-signatures\n"), "{shown}");
+    assert!(!shown.contains("%files"), "{shown}");
+
+    let second = first.followed_by();
+    assert_eq!(second.publishes(), images);
+    second.shell("cd other && cat *.sha256 | sha256sum --check --strict");
+    assert_eq!(names(&second.top().join("SRPMS")).len(), 1);
+    let signed = second.0.join("other").join(format!("{KIT}.raw"));
+    let mut at_once = program();
+    at_once
+        .env("SOURCE_DATE_EPOCH", "1000")
+        .current_dir(first.0.path());
+    at_once.args(
+        "--obs --offline -o at-once --build-number 160.29.1 --verity-key project.key".split(' '),
+    );
+    at_once
+        .arg("--verity-cert")
+        .arg(first.top().join("SOURCES/_projectcert.crt"));
+    at_once.arg("--os-release").arg(os_release("tumbleweed"));
+    output_of(at_once.arg(first.top().join("SOURCES/kit.sysext.toml")));
+    for name in images {
+        // How the image was asked for is in its manifest.
+        let differs = name.contains(".manifest.gz");
+        let at_once = fs::read(first.0.join("at-once").join(&name)).unwrap();
+        let joined = fs::read(signed.with_file_name(&name)).unwrap();
+        assert!(differs || at_once == joined, "{name}");
+    }
+}
+
+#[test(root(), programs!("unshare", "sh", "mount", "chroot", "su", "openssl", "cpio"))]
+fn what_is_not_the_signature_of_an_image_fails_the_build() {
+    let first = Build::with_certificate(&[ZSTD]);
+    first.publishes();
+    first.shell("cp project.key good.key; cp other/hashes.cpio.rsasign hashes");
+    // Of another key, of another text, of another image, none.
+    for (script, expected) in [
+        (
+            "openssl genrsa -out project.key 2048",
+            "is not by the key of the certificate CN=project",
+        ),
+        (
+            "mkdir changed; cd changed; cpio -idm --quiet < ../hashes; printf 00 | tee roothashes/*; \
+             find . -type f | cpio -o -H newc --quiet > ../other/hashes.cpio.rsasign",
+            "is not by the key of the certificate CN=project",
+        ),
+        (
+            "mkdir changed; cd changed; cpio -idm --quiet < ../hashes; \
+             mv roothashes/kit* roothashes/other.roothash; \
+             find . -type f | cpio -o -H newc --quiet > ../other/hashes.cpio.rsasign",
+            "has no signature for kit-2.160.29.1.x86-64.raw",
+        ),
+        ("", "is damaged"),
+    ] {
+        first.shell(
+            "rm -rf signing changed; cp good.key project.key; cp hashes other/hashes.cpio.rsasign",
+        );
+        first.shell(script);
+        first.shell(SIGN);
+        if script.is_empty() {
+            first.shell("truncate -s 300 hashes.cpio.rsasign.sig");
+        }
+        let second = first.followed_by();
+        let outcome = second.run();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+    // Without the certificate nothing could be joined.
+    let build = Build::with_certificate(&[ZSTD]);
+    fs::remove_file(build.top().join("SOURCES/_projectcert.crt")).unwrap();
+    let outcome = build.run();
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("# needssslcertforbuild"), "{said}");
 }
 
 /// Returns the names of an image's files as the service publishes them.

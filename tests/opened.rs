@@ -392,6 +392,13 @@ const ROWS: &[Row] = &[
         Some(MIB / 16),
     ),
     row(
+        "raw.cpio",
+        "sign-verity disks/payload-zstd-1-1.x86-64.raw --signatures raw.cpio --verity-cert certificate",
+        Followed,
+        NoDirectory,
+        Some(16 * MIB),
+    ),
+    row(
         "secret",
         "store sign store --sign-key secret",
         Followed,
@@ -419,6 +426,33 @@ const fn row(
 /// A directory with a good file in each place.
 struct Scene(Scratch);
 
+/// Returns a file of an archive, as cpio writes it.
+fn archived(name: &str, mode: u32, text: &str) -> String {
+    let numbers = [
+        0,
+        mode,
+        0,
+        0,
+        1,
+        0,
+        text.len() as u32,
+        0,
+        0,
+        0,
+        0,
+        name.len() as u32 + 1,
+        0,
+    ];
+    let numbers = numbers.map(|number| format!("{number:08x}")).concat();
+    let padded = |text: String| {
+        format!(
+            "{text}{}",
+            "\0".repeat(text.len().next_multiple_of(4) - text.len())
+        )
+    };
+    padded(format!("070701{numbers}{name}\0")) + &padded(text.to_owned())
+}
+
 impl Scene {
     fn new() -> Self {
         let scratch = Scratch::new();
@@ -438,6 +472,9 @@ impl Scene {
         fs::write(scratch.join("b.toml"), include).unwrap();
         // What it signs is not looked at where an image is signed already.
         fs::write(scratch.join("raw"), "signature").unwrap();
+        let name = "roothashes/payload-zstd-1-1.x86-64.roothash.sig";
+        let archive = archived(name, 0o100_644, "signature") + &archived("TRAILER!!!", 0, "");
+        fs::write(scratch.join("raw.cpio"), archive).unwrap();
         fs::write(scratch.join("contexts"), "/.* a:b:c:s0\n").unwrap();
         fs::write(scratch.join("common"), "match = \"any\"\n").unwrap();
         fs::write(scratch.join("base"), "outside-1-1.noarch\n").unwrap();

@@ -23,6 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         _ => {
             let _ = verity::pkcs7::signer(bytes);
+            let _ = verity::archive::read_signatures(bytes);
             if let Ok(Some(block)) = SignatureBlock::parse(bytes) {
                 let _ = verity::pkcs7::signer(&block.signature);
             }

@@ -532,15 +532,17 @@ pub fn root_key(
                 .hint("or a command that signs with it: --verity-signer COMMAND"));
         }
     };
-    let certificates = signing::read_certificates(path)?;
-    let Some(certificate) = certificates.into_iter().next() else {
-        let path = path.display();
-        return Err(Failure::usage(format!("--verity-cert: {path} is empty")));
-    };
     Ok(Some(RootKey {
         source,
-        certificate,
+        certificate: certificate(path)?,
     }))
+}
+
+/// Reads the certificate of what signs disk images.
+pub fn certificate(path: &Path) -> Result<verity::Certificate> {
+    let certificates = signing::read_certificates(path)?;
+    (certificates.into_iter().next())
+        .ok_or_else(|| Failure::usage(format!("--verity-cert: {} is empty", path.display())))
 }
 
 /// Says what proves an image of a format.

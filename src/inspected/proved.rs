@@ -93,6 +93,16 @@ pub fn damage(path: &Path) -> Result<Option<String>> {
     }
 }
 
+/// Reads all of an image that waits for a signature, and returns the root hash to sign.
+pub fn hash_to_sign(path: &Path) -> Result<Digest> {
+    let mut file = files::open(path, Links::Follow)?;
+    let parts = Parts::of(path, &mut file)?;
+    let proved = parts.prove(path, &mut file)?;
+    let has_room = parts.partitions().has_room(&proved);
+    has_room.map_err(|error| unproved(path, error))?;
+    Ok(proved.root)
+}
+
 /// Reads all of an image, and writes a signature of its root hash into the room that there is for it.
 /// One that the key of the certificate has signed stays as it is. Returns the root hash.
 pub fn sign<F: Read + Write + Seek>(

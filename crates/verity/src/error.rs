@@ -28,6 +28,9 @@ pub enum Error {
     /// It is not a signature as systemd and Linux want it.
     #[error("the signature {0}")]
     Signature(String),
+    /// It is not an archive of signatures.
+    #[error("the archive {0}")]
+    Archive(String),
     /// Not a certificate, or not one to sign with.
     #[error("{origin}: {reason}")]
     Certificate {

@@ -11,9 +11,10 @@
 //! the signature, which Linux checks against the certificates that it has.
 //!
 //! [`check`] reads such hashes back and compares them with the data, in memory that does not depend
-//! on their length. [`pkcs7`] signs and checks, with the numbers of RustCrypto; PKCS#1 v1.5, the only
+//! on their length. [`archive`] has what a build service signs. [`pkcs7`] signs and checks, with the numbers of RustCrypto; PKCS#1 v1.5, the only
 //! way that Linux takes, gives the same signature each time.
 
+pub mod archive;
 mod block;
 mod certificate;
 mod check;

@@ -17,4 +17,4 @@ pub use gpg::ENVIRONMENT as GPG_ENVIRONMENT;
 pub use memory::{Memory, Notes};
 pub use passphrase::{PASSPHRASE_VARIABLE, Passphrase, PassphraseSource};
 pub use signer::{KeyChanges, KeySource, Settings, Signer, published_keys};
-pub use verity::{RootKey, RootKeySource, RootSigner, read_certificates};
+pub use verity::{RootKey, RootKeySource, RootSigner, read_certificates, read_signatures};

@@ -1,12 +1,13 @@
 //! What signs what is in an image, and the certificate by which clients know it: a secret key in a
 //! file, a command that has one, or what somebody else has signed.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use ::verity::{Certificate, Digest, Error, SignatureBlock, SigningKey};
+use ::verity::{Certificate, Digest, Error, SignatureBlock, SigningKey, archive};
 use anyhow::anyhow;
 use files::{Links, SecretFile};
 use sha2::{Digest as _, Sha256};
@@ -70,7 +71,23 @@ pub fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
     })
 }
 
+/// Reads an archive of signatures: each under the name of its image, without `.raw`.
+pub fn read_signatures(path: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let bytes = files::read(path, archive::MAX_ARCHIVE, Links::Follow)?;
+    archive::read_signatures(&bytes)
+        .map_err(|error| Failure::refused(anyhow!("{}: {error}", path.display())))
+}
+
 impl RootSigner {
+    /// Takes a signature that was made elsewhere.
+    pub fn of_signature(raw: Vec<u8>, certificate: &Certificate) -> Self {
+        Self {
+            how: How::Made(raw),
+            certificate: certificate.clone(),
+            finding: None,
+        }
+    }
+
     /// Opens the key. May ask for its passphrase.
     pub fn open(key: &RootKey) -> Result<Self> {
         let certificate = key.certificate.clone();
