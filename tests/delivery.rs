@@ -356,6 +356,83 @@ fn the_keyring_is_packed_as_clients_take_it() {
     assert!(!Path::new("x.tar").exists());
 }
 
+/// What a host needs that takes nothing but images that are signed inside.
+#[test(programs!("openssl", "sh", "tar"))]
+fn certificates_are_given_to_clients() {
+    let scratch = Scratch::new();
+    let mut build = program();
+    build.args("--match any --allow unchecked-base --format ddi -o store".split(' '));
+    build.arg("--verity-key").arg(fixture("keys/image.key.pem"));
+    build.arg("--verity-cert").arg(fixture("keys/image.crt"));
+    build.arg(fixture("payload-zstd-1-1.noarch.rpm"));
+    output_of(build.current_dir(scratch.path()));
+    let shell = |script: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", script]).current_dir(scratch.path());
+        shell.output().unwrap()
+    };
+    fs::copy(fixture("keys/image.crt"), scratch.join("image.crt")).unwrap();
+    let outcome = shell(
+        "openssl x509 -in image.crt -outform DER -out image.der
+        sha256sum < image.der
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout other.pem -subj /CN=o -days 1 -out other.crt",
+    );
+    let fingerprint = text(&outcome.stdout)[..64].to_owned();
+    let store = scratch.join("store");
+    let tarball = scratch.join("with.tar");
+    let arguments = ["--url", URL, "--tarball", tarball.to_str().unwrap()];
+    let outcome = on_store("sysupdate", &store, &arguments);
+    let note = format!("the SHA-256 {fingerprint}, which is not in the archive");
+    assert!(
+        text(&outcome.stderr).contains(&note),
+        "{}",
+        text(&outcome.stderr)
+    );
+    let der = scratch.join("image.der");
+    let arguments = [&arguments[..], &["--verity-cert", der.to_str().unwrap()]].concat();
+    let outcome = on_store("sysupdate", &store, &arguments);
+    assert!(!text(&outcome.stderr).contains("not in the archive"));
+    let name = format!("etc/verity.d/sysext-{}.crt", &fingerprint[..16]);
+    let script =
+        format!("tar -x -f with.tar; openssl x509 -in {name} -outform DER | cmp - image.der");
+    let outcome = shell(&script);
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+
+    // The commands of the page, as they are copied from it.
+    let outcome = on_store("page", &store, &["--json"]);
+    let page = fs::read_to_string(store.join("index.html")).unwrap();
+    assert_eq!(json(&outcome)["index"]["certificates"][0], fingerprint);
+    let commands = page.split("Trust the certificate").nth(1).unwrap();
+    let commands = commands.split_once("<pre tabindex=\"0\">").unwrap().1;
+    let commands = commands.split_once("</pre>").unwrap().0;
+    let commands = [
+        ("&#39;", "'"),
+        ("&quot;", "\""),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ]
+    .into_iter()
+    .fold(commands.to_owned(), |text, (from, to)| {
+        text.replace(from, to)
+    })
+    .replace("/etc/verity.d", "host");
+    for (certificate, is_taken) in [("other.crt", false), ("none", false), ("image.crt", true)] {
+        let outcome = shell(&commands.replace("CERTIFICATE", certificate));
+        assert_eq!(
+            outcome.status.success(),
+            is_taken,
+            "{}",
+            text(&outcome.stderr)
+        );
+        assert_eq!(scratch.join("host").exists(), is_taken);
+    }
+    let name = format!("host/sysext-{}.crt", &fingerprint[..16]);
+    let outcome = shell(&format!(
+        "openssl x509 -in {name} -outform DER | cmp - image.der"
+    ));
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+}
+
 #[test]
 fn what_can_not_be_defined_is_refused_in_one_line() {
     let scratch = Scratch::new();

@@ -32,6 +32,9 @@ pub struct SysupdateArguments {
     /// Public keys to add to the archive; they become the client's only /etc/systemd/import-pubring.gpg
     #[arg(long, value_name = "FILE", requires = "tarball")]
     pub keyring: Option<PathBuf>,
+    /// Certificates of what signs disk images, to add to the archive: files of the client's /etc/verity.d
+    #[arg(long, value_name = "FILE", requires = "tarball")]
+    pub verity_cert: Vec<PathBuf>,
     /// What signs the list, which has the archive of the definitions.
     #[command(flatten)]
     pub signing: SigningArguments,

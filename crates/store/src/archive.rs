@@ -17,7 +17,7 @@ use crate::directory::{Directory, Found};
 use crate::error::Error;
 use crate::freshness;
 use crate::sums::Sums;
-use crate::tarball::{read_tarball, write_tarball};
+use crate::tarball::{Trusted, read_tarball, write_tarball};
 use crate::transaction::Transaction;
 use crate::verify::{Finding, kinds};
 use crate::{Listing, Store, replace_file_below};
@@ -50,7 +50,7 @@ impl Store {
             source,
         };
         let mut tarball = Vec::new();
-        write_tarball(definitions, None, TIME, &mut tarball).map_err(failed)?;
+        write_tarball(definitions, &Trusted::default(), TIME, &mut tarball).map_err(failed)?;
         let bytes = manifest::pack(&tarball).map_err(failed)?;
         self.put_file(ARCHIVE, Some(&bytes), listing)
     }

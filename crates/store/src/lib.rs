@@ -125,7 +125,7 @@ pub use prune::{Per, Pruning};
 pub use replace::{replace_file, replace_file_below};
 pub use serial::{Issued, Serial, Setback};
 pub use sums::{Entry, SumsProblem};
-pub use tarball::{KEYRING, write_tarball};
+pub use tarball::{KEYRING, Trusted, certificate_name, write_tarball};
 pub use temporary::Temporary;
 pub use verify::{
     CheckSignature, Examination, FINDINGS, Finding, FindingKind, LookInside, Severity, Verdict,

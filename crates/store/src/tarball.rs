@@ -1,9 +1,9 @@
 //! Definitions packed for clients: `tar -x -C /`.
 //!
 //! The archive has the definitions below `etc/`, the directories that older clients do not make
-//! themselves, and the keyring where systemd looks for it. Directories that a client has anyway,
+//! themselves, and the keyring and certificates where systemd looks for them. Directories that a client has anyway,
 //! such as `etc/`, are not in it, since unpacking would give them the archive's owner and mode. The
-//! bytes depend on the definitions, the keyring and the time alone.
+//! bytes depend on the definitions, what is trusted and the time alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _, Write};
@@ -18,16 +18,33 @@ pub const KEYRING: &str = "import-pubring.gpg";
 /// Most bytes of a file in an archive of definitions; ours have one thousand.
 const MAX_FILE: u64 = 64 << 10;
 
-/// Writes an archive of `definitions`, in the order of their names.
-///
-/// `keyring` are the bytes of a binary OpenPGP keyring, `time` is that of all entries in seconds
-/// since 1970.
+/// Where systemd 256 and newer look for the certificates of what is signed inside.
+const CERTIFICATES: &str = "etc/verity.d";
+
+/// What a client is to trust.
+#[derive(Clone, Debug, Default)]
+pub struct Trusted {
+    /// A binary OpenPGP keyring, of what signs lists.
+    pub keyring: Option<Vec<u8>>,
+    /// Certificates in PEM of what signs disk images, by their file names, which end in `.crt`.
+    pub certificates: BTreeMap<String, String>,
+}
+
+/// Returns the file name that a certificate has on clients, by the hexadecimal digits of its SHA-256.
+#[must_use]
+pub fn certificate_name(fingerprint: &str) -> String {
+    let start: String = fingerprint.chars().take(16).collect();
+    format!("sysext-{start}.crt")
+}
+
+/// Writes an archive of `definitions`, in the order of their names, and of what clients are to
+/// trust; `time` is that of all entries in seconds since 1970.
 ///
 /// # Errors
 /// What `out` reports.
 pub fn write_tarball(
     definitions: &[Definition],
-    keyring: Option<&[u8]>,
+    trusted: &Trusted,
     time: u32,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -43,9 +60,13 @@ pub fn write_tarball(
         }
         directories.insert(directory);
     }
-    if let Some(keyring) = keyring {
+    if let Some(keyring) = &trusted.keyring {
         // Where systemd 254 and newer look for it; the newest also know another name.
-        files.insert(format!("etc/systemd/{KEYRING}"), keyring.to_vec());
+        files.insert(format!("etc/systemd/{KEYRING}"), keyring.clone());
+    }
+    for (name, pem) in &trusted.certificates {
+        directories.insert(CERTIFICATES.to_owned());
+        files.insert(format!("{CERTIFICATES}/{name}"), pem.clone().into_bytes());
     }
 
     let mut archive = Builder::new(out);
@@ -62,7 +83,7 @@ pub fn write_tarball(
     archive.finish()
 }
 
-/// Reads back what [`write_tarball`] writes without a keyring; the error completes "the archive …".
+/// Reads back what [`write_tarball`] writes without what is trusted; the error completes "the archive …".
 pub(crate) fn read_tarball(bytes: &[u8], time: u32) -> Result<Vec<Definition>, String> {
     let failed = |error: io::Error| format!("can't be read: {error}");
     let mut files = BTreeMap::new();
@@ -92,7 +113,7 @@ pub(crate) fn read_tarball(bytes: &[u8], time: u32) -> Result<Vec<Definition>, S
     };
     let definitions: Vec<_> = files.keys().filter_map(define).collect();
     let mut again = Vec::new();
-    write_tarball(&definitions, None, time, &mut again).map_err(failed)?;
+    write_tarball(&definitions, &Trusted::default(), time, &mut again).map_err(failed)?;
     match again == bytes {
         true => Ok(definitions),
         false => Err("is not what this version of sysext-build writes".to_owned()),
@@ -134,7 +155,11 @@ mod tests {
 
     fn tarball(definitions: &[Definition], keyring: Option<&[u8]>, time: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write_tarball(definitions, keyring, time, &mut bytes).unwrap();
+        let trusted = Trusted {
+            keyring: keyring.map(<[u8]>::to_vec),
+            ..Trusted::default()
+        };
+        write_tarball(definitions, &trusted, time, &mut bytes).unwrap();
         bytes
     }
 
@@ -211,6 +236,27 @@ mod tests {
             assert!(found.contains(line), "{line} is not in {found:#?}");
         }
         assert_eq!(found.len(), expected.len() + 3);
+    }
+
+    #[test]
+    fn certificates_are_where_systemd_looks_for_them() {
+        let trusted = Trusted {
+            certificates: [("a.crt".to_owned(), "pem".to_owned())].into(),
+            ..Trusted::default()
+        };
+        let mut bytes = Vec::new();
+        write_tarball(&[], &trusted, 7, &mut bytes).unwrap();
+        assert_eq!(
+            listed(&bytes),
+            [
+                "755 root:0 7 0 etc/verity.d/",
+                "644 root:0 7 3 etc/verity.d/a.crt"
+            ]
+        );
+        assert_eq!(
+            certificate_name(&"0123456789abcdef".repeat(4)),
+            "sysext-0123456789abcdef.crt"
+        );
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl Certificate {
         Sha256::digest(&self.der).into()
     }
 
+    /// Returns the text of a file that has it alone, in PEM.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::written(LABEL, &self.der)
+    }
+
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
     }

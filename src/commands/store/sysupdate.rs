@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use serde::Serialize;
-use store::{ARCHIVE, Definition, Delivery, Layout, Listing, Store, StoreUrl, kinds};
+use store::{ARCHIVE, Definition, Delivery, Layout, Listing, Store, StoreUrl, Trusted, kinds};
 
 use super::report_left_out;
 use crate::cli::delivery::{Signed, SysupdateArguments};
@@ -41,10 +41,7 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     let url = StoreUrl::new(&arguments.url)
         .map_err(|problem| Failure::usage(format!("--url {:?} {problem}", arguments.url)))?;
     let settings = inputs::signing(&arguments.signing)?;
-    // Armored keys come as clients take them.
-    let keyring = (arguments.keyring.clone())
-        .map(|path| trust::keyring(&[path]).map(|keys| keys.to_binary()))
-        .transpose()?;
+    let trusted = trusted(arguments)?;
     let reading = page::read(&arguments.directory, "", None)?;
     report_left_out(&reading.left_out, report);
     let verify = match arguments.signed {
@@ -70,7 +67,7 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     if let Some(path) = &arguments.tarball {
         let mut bytes = Vec::new();
         let time = inputs::source_date_epoch()?.unwrap_or(0);
-        store::write_tarball(&definitions, keyring.as_deref(), time, &mut bytes)
+        store::write_tarball(&definitions, &trusted, time, &mut bytes)
             .map_err(|error| Failure::io(format!("writing {}", path.display()), error))?;
         store::replace_file(path, &bytes).map_err(store_failure)?;
     }
@@ -86,6 +83,7 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
     );
     if let Some(path) = &arguments.tarball {
         report.stage("tarball", &path.display().to_string());
+        note_certificates(&reading.index, &trusted, report);
     }
     if !verify {
         report.stage(
@@ -109,6 +107,39 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Reads what clients are to trust.
+fn trusted(arguments: &SysupdateArguments) -> Result<Trusted> {
+    // Armored keys come as clients take them.
+    let keyring = (arguments.keyring.clone())
+        .map(|path| trust::keyring(&[path]).map(|keys| keys.to_binary()))
+        .transpose()?;
+    let mut certificates = BTreeMap::new();
+    for path in &arguments.verity_cert {
+        for certificate in signing::read_certificates(path)? {
+            let name = store::certificate_name(&hex::encode(certificate.fingerprint()));
+            certificates.insert(name, certificate.to_pem());
+        }
+    }
+    Ok(Trusted {
+        keyring,
+        certificates,
+    })
+}
+
+/// Names the certificates that hosts with a policy need for images, and that the archive lacks.
+fn note_certificates(index: &Index, trusted: &Trusted, report: &Report) {
+    for fingerprint in &index.certificates {
+        let name = store::certificate_name(fingerprint);
+        if !trusted.certificates.contains_key(&name) {
+            let text = format!(
+                "images are signed inside by the certificate with the SHA-256 {fingerprint}, which is not in \
+                 the archive; to add it: --verity-cert FILE"
+            );
+            report.stage("note", &text);
+        }
+    }
 }
 
 /// Puts the definitions of each directory of the store on its list; returns the fingerprint of the

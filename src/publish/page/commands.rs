@@ -16,6 +16,8 @@ use super::index::{Extension, Image, Index};
 const KEYRING: &str = "/etc/systemd/import-pubring.gpg";
 /// Where systemd 258 and newer look for them; they ignore [`KEYRING`] where this is.
 const NEW_KEYRING: &str = "/etc/systemd/import-pubring.pgp";
+/// Where systemd 256 and newer look for certificates.
+const CERTIFICATES: &str = "/etc/verity.d";
 /// Stands for the store's address where the page does not know it.
 const UNKNOWN_URL: &str = "https://STORE/";
 
@@ -49,6 +51,22 @@ pub fn trust(index: &Index) -> Option<String> {
         &format!("if [ -e {NEW_KEYRING} ]; then cat key.gpg >> {NEW_KEYRING}; fi"),
     ];
     Some(block(&steps.map(str::to_owned)))
+}
+
+/// Returns the commands that make a client trust a certificate, which the administrator has: it is
+/// not in the store. They compare it with the one that the images name.
+pub fn trust_certificate(fingerprint: &str) -> String {
+    let name = store::certificate_name(fingerprint);
+    let steps = [
+        "found=$(openssl x509 -in 'CERTIFICATE' -outform DER | sha256sum)",
+        &format!(
+            "[ \"$found\" = '{fingerprint}  -' ] || {{ echo 'it is another certificate' >&2; exit 1; }}"
+        ),
+        &format!("mkdir -p {CERTIFICATES}"),
+        &format!("openssl x509 -in 'CERTIFICATE' -out {CERTIFICATES}/{name}"),
+        &format!("chmod 0644 {CERTIFICATES}/{name}"),
+    ];
+    format!("(\nset -e\n{}\n)\n", steps.join("\n"))
 }
 
 /// Returns the commands that fetch files of an extension's directory, and check them by its list.
@@ -190,6 +208,7 @@ mod tests {
             bytes: 0,
             sha256: String::new(),
             manifest: None,
+            signed_by: None,
             fits: Fits::default(),
             packages: Vec::new(),
             companion: None,
@@ -267,6 +286,25 @@ ln -sfn /var/lib/sysext-store/gcc/gcc-14-1.x86-64.raw /etc/extensions/gcc.raw
 systemd-sysext refresh
 )
 "#
+        );
+    }
+
+    #[test]
+    fn of_a_certificate() {
+        let fingerprint = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            trust_certificate(&fingerprint),
+            format!(
+                r#"(
+set -e
+found=$(openssl x509 -in 'CERTIFICATE' -outform DER | sha256sum)
+[ "$found" = '{fingerprint}  -' ] || {{ echo 'it is another certificate' >&2; exit 1; }}
+mkdir -p /etc/verity.d
+openssl x509 -in 'CERTIFICATE' -out /etc/verity.d/sysext-0123456789abcdef.crt
+chmod 0644 /etc/verity.d/sysext-0123456789abcdef.crt
+)
+"#
+            )
         );
     }
 

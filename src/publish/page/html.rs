@@ -26,6 +26,7 @@ pub fn page(index: &Index) -> String {
     page.line("<main id=\"main\">");
     page.overview(index);
     page.trust(index);
+    page.trust_certificates(index);
     for extension in &index.extensions {
         page.extension(index, extension);
     }
@@ -131,6 +132,22 @@ impl Page {
 a web server can show any. The commands stop at the first that fails.</p>",
         );
         self.pre(&commands);
+    }
+
+    fn trust_certificates(&mut self, index: &Index) {
+        if index.certificates.is_empty() {
+            return;
+        }
+        self.line(
+            "<h2>Trust the certificate</h2>\n<p>Images of this store are signed inside, too, for hosts \
+whose <code>ImagePolicy=</code> demands that. Such a host, with systemd 256 or newer, needs the certificate; older ones \
+and those that trust no files need it in the keyring of the kernel. Once on each, as root: in the place of \
+<code>CERTIFICATE</code> type the file that the publisher gave you in another way than by this page. A host without such \
+a policy needs nothing more.</p>",
+        );
+        for fingerprint in &index.certificates {
+            self.pre(&commands::trust_certificate(fingerprint));
+        }
     }
 
     fn overview(&mut self, index: &Index) {
@@ -406,6 +423,7 @@ mod tests {
                 bytes: 1,
                 sha256: text.to_owned(),
                 manifest: some(),
+                signed_by: some(),
                 fits: Fits {
                     id: some(),
                     sysext_level: some(),
@@ -529,6 +547,7 @@ mod tests {
             bytes: 3 << 20,
             sha256: "0123456789abcdef".repeat(4),
             manifest: None,
+            signed_by: None,
             fits: Fits {
                 id: Some(system.to_owned()),
                 ..Fits::default()
@@ -677,6 +696,22 @@ mod tests {
             let manifest = format!("{directory}gdb-2-1.x86-64.manifest.gz");
             assert!(links.contains(&&*manifest), "{row}");
             assert!(links.contains(&"#extension-gdb"), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_is_named_where_images_are_signed_inside() {
+        let mut index = store_of("x");
+        let heading = "Trust the certificate";
+        assert!(!page(&index).contains(heading));
+        index.certificates = vec!["ab".repeat(32), "cd".repeat(32)];
+        let page = page(&index);
+        assert!(page.contains(heading));
+        for fingerprint in &index.certificates {
+            assert!(
+                page.contains(&format!("&#39;{fingerprint}  -&#39;")),
+                "{page}"
+            );
         }
     }
 

@@ -33,7 +33,8 @@
 //!
 //! Extensions are in the order of their names, the images of each from the newest to the oldest as
 //! `systemd-sysupdate` orders them, packages in the order of the manifest. Keys without a value are
-//! left out. An image may have a `companion` with the same keys, see `--etc confext`. Files are named relative to the store's `directory` of the extension, which is empty
+//! left out. `certificates` and an image's `signed_by` are SHA-256 of certificates that vouch for what is in
+//! images. An image may have a `companion` with the same keys, see `--etc confext`. Files are named relative to the store's `directory` of the extension, which is empty
 //! or ends in `/`. Readers should go by `index_version`, and pass over keys that they don't know.
 
 use serde::Serialize;
@@ -57,6 +58,9 @@ pub struct Index {
     /// Where in the store the public keyring is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyring: Option<String>,
+    /// SHA-256 of the certificates that vouch for what is in images, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
     /// In the order of their names.
     pub extensions: Vec<Extension>,
 }
@@ -109,6 +113,9 @@ pub struct Image {
     /// The file name of its manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
+    /// SHA-256 of the certificate that vouches for what is in it, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     /// The systems that it is for.
     pub fits: Fits,
     /// What it is made of.
@@ -159,6 +166,7 @@ impl Index {
             signed: false,
             signing_keys: Vec::new(),
             keyring: None,
+            certificates: Vec::new(),
             extensions: Vec::new(),
         }
     }
@@ -221,6 +229,7 @@ mod tests {
             bytes: 7,
             sha256: "00".to_owned(),
             manifest: None,
+            signed_by: None,
             fits: Fits::default(),
             packages: Vec::new(),
             companion: None,
@@ -230,6 +239,7 @@ mod tests {
             built: some("2026-03-04"),
             architecture: some("x86-64"),
             manifest: some("a-1.manifest.gz"),
+            signed_by: some("c"),
             fits: Fits {
                 id: some("os"),
                 sysext_level: some("2"),
@@ -263,11 +273,12 @@ mod tests {
         index.signed = true;
         index.signing_keys = vec!["F".to_owned()];
         index.keyring = some("k");
+        index.certificates = vec!["c".to_owned()];
         index.extensions[0].directory = "a/".to_owned();
         index.extensions[0].definitions = some("sysupdate.a.d/");
         index.extensions[0].summary = some("S");
         index.extensions[0].images = vec![whole];
-        let long = r#"{"index_version":1,"title":"T","url":"https://a/","signed":true,"signing_keys":["F"],"keyring":"k","extensions":[{"name":"a","directory":"a/","definitions":"sysupdate.a.d/","summary":"S","images":[{"file":"a-1.raw","version":"1","evr":"0:1","built":"2026-03-04","architecture":"x86-64","bytes":7,"sha256":"00","manifest":"a-1.manifest.gz","fits":{"ID":"os","SYSEXT_LEVEL":"2","VERSION_ID":"1","SYSEXT_SCOPE":"system"},"packages":[{"name":"a","version":"1","architecture":"x86_64"}]}]}]}"#;
+        let long = r#"{"index_version":1,"title":"T","url":"https://a/","signed":true,"signing_keys":["F"],"keyring":"k","certificates":["c"],"extensions":[{"name":"a","directory":"a/","definitions":"sysupdate.a.d/","summary":"S","images":[{"file":"a-1.raw","version":"1","evr":"0:1","built":"2026-03-04","architecture":"x86-64","bytes":7,"sha256":"00","manifest":"a-1.manifest.gz","signed_by":"c","fits":{"ID":"os","SYSEXT_LEVEL":"2","VERSION_ID":"1","SYSEXT_SCOPE":"system"},"packages":[{"name":"a","version":"1","architecture":"x86_64"}]}]}]}"#;
         assert_eq!(compact(&index), parsed(long));
     }
 }

@@ -110,6 +110,10 @@ pub fn read(root: &Path, title: &str, url: Option<String>) -> Result<Reading> {
             is_defined.then(|| format!("{}/", store::definitions_directory(&extension.name)));
         index.extensions.push(extension);
     }
+    let images = index.extensions.iter().flat_map(|one| &one.images);
+    let images = images.flat_map(|image| std::iter::once(image).chain(image.companion.as_deref()));
+    let certificates: BTreeSet<_> = images.filter_map(|image| image.signed_by.clone()).collect();
+    index.certificates = certificates.into_iter().collect();
     Ok(Reading {
         index,
         left_out,
@@ -237,6 +241,7 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
         bytes,
         sha256: hex::encode(image.sha256),
         manifest: image.manifest_file.clone(),
+        signed_by: manifest.and_then(signed_by),
         fits: Fits {
             id: extension("ID"),
             sysext_level: extension("SYSEXT_LEVEL"),
@@ -252,6 +257,15 @@ fn image(image: &ListedImage, path: &Path) -> Result<Image> {
             .collect(),
         companion: None,
     })
+}
+
+/// Returns which certificate vouches for what is in an image, as far as its manifest says what can be
+/// one.
+fn signed_by(manifest: &Summary) -> Option<String> {
+    let fingerprint = manifest.image.as_ref()?.signed_by.as_ref()?;
+    let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    let is_digest = fingerprint.len() == 64 && fingerprint.bytes().all(is_digit);
+    is_digest.then(|| fingerprint.clone())
 }
 
 /// Returns the day of an image's own time; nothing for one that is not SquashFS.
@@ -498,6 +512,7 @@ mod tests {
                 bytes: 5,
                 sha256: hex::encode(digest),
                 manifest: some("apt-1.x86-64.manifest.gz"),
+                signed_by: None,
                 fits: Fits {
                     id: some("os"),
                     sysext_level: None,
