@@ -9,6 +9,7 @@
 //! | `index` | the format, and how pieces are cut |
 //! | `found` | which pieces other files have |
 //! | `assemble` | the file, from both sources |
+//! | `patch` | a patch from one image to the next: contents, packed again |
 
 #![cfg_attr(
     test,
@@ -21,6 +22,7 @@
 mod assemble;
 mod found;
 mod index;
+pub mod patch;
 #[cfg(test)]
 mod tests;
 

@@ -22,7 +22,7 @@ mod tree;
 
 use std::io::{self, Read, Seek};
 
-pub use blocks::blocks;
+pub use blocks::{Packed, blocks, packed};
 pub use content::{Algorithm, ContentId};
 pub use kind::Kind;
 pub use section::Section;

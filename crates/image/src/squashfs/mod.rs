@@ -31,6 +31,7 @@
 //! Source of the format: the kernel's `fs/squashfs/squashfs_fs.h`, and the description that
 //! squashfs-tools-ng keeps (`doc/format.adoc`).
 
+mod again;
 mod blocks;
 mod compressors;
 mod contents;
@@ -54,6 +55,7 @@ mod workers;
 mod xattr;
 mod zstd;
 
+pub use again::{BlockKind, Codec, PACKER, StoredBlock};
 pub use compressors::Compressor;
 pub use error::Error;
 pub use filling::Filling;

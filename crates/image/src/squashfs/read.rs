@@ -35,8 +35,9 @@ use self::inode::{Inode, Kind};
 use self::layout::Layout;
 use self::storage::{Storage, read_at};
 use self::xattr::Xattrs;
-use super::compressors::{Decoder, NoDecoder};
-use super::format::{SUPERBLOCK_SIZE, Superblock};
+use super::again::{BlockKind, StoredBlock};
+use super::compressors::{Compressor, Decoder, NoDecoder};
+use super::format::{BLOCK_RAW, FLAG_COMPRESSOR_OPTIONS, SUPERBLOCK_SIZE, Superblock};
 use crate::content::ContentId;
 use crate::tree::Tree;
 
@@ -83,6 +84,8 @@ impl Outline {
 /// An image that is read. It needs [`Seek`] and does its own buffering.
 pub struct Image<R> {
     facts: Facts,
+    /// Options of the compressor follow the superblock.
+    has_options: bool,
     storage: Storage<R>,
     /// The id table: owners and groups by the index that inodes have.
     ids: Vec<u32>,
@@ -139,6 +142,7 @@ impl<R: Read + Seek> Image<R> {
                 inode_count: superblock.inode_count,
                 fragment_count: superblock.fragment_count,
             },
+            has_options: superblock.flags & FLAG_COMPRESSOR_OPTIONS != 0,
             storage,
             ids,
             xattrs,
@@ -163,13 +167,51 @@ impl<R: Read + Seek> Image<R> {
     /// data block of a file in the [`tree`](Self::tree), and of each fragment block. In a hostile
     /// image they may overlap.
     pub fn blocks(&mut self) -> Result<Vec<(u64, u32)>, ReadError> {
+        let blocks = self.data_blocks()?.into_iter();
+        Ok(blocks.map(|block| (block.start, block.length)).collect())
+    }
+
+    /// Returns the same, and the blocks of the tables of inodes and directories, sorted. What does not
+    /// look like a block of a table ends it.
+    pub fn stored(&mut self) -> Result<Vec<StoredBlock>, ReadError> {
+        let mut blocks = self.data_blocks()?;
+        self.storage.add_tables(&mut blocks);
+        blocks.sort_unstable();
+        Ok(blocks)
+    }
+
+    fn data_blocks(&mut self) -> Result<Vec<StoredBlock>, ReadError> {
         let mut blocks = walk::read_blocks(&mut self.storage, &self.ids, self.xattrs.as_ref())?;
         for number in 0..self.facts.fragment_count {
             blocks.push(self.storage.fragment_place(number)?);
         }
+        let stored = |(start, word): (u64, u32)| StoredBlock {
+            start,
+            length: word & !BLOCK_RAW,
+            kind: match word & BLOCK_RAW {
+                0 => BlockKind::Data,
+                _ => BlockKind::Raw,
+            },
+        };
+        let mut blocks: Vec<_> = blocks.into_iter().map(stored).collect();
         blocks.sort_unstable();
         blocks.dedup();
         Ok(blocks)
+    }
+
+    /// Returns the compressor with its level, as far as the image says it. What a writer does not say
+    /// is its default.
+    pub fn compressor(&mut self) -> Option<Compressor> {
+        let options = match self.has_options {
+            true => self.storage.options(),
+            false => None,
+        };
+        let level = options.and_then(|bytes| Some(u32::from_le_bytes(*bytes.first_chunk()?)));
+        let text = match (self.facts.compressor, level) {
+            (name @ ("gzip" | "zstd"), Some(level)) => format!("{name}:{level}"),
+            (name, _) => name.to_owned(),
+        };
+        text.parse().ok()
     }
 
     /// Returns a stream of the bytes behind an id of this image's [`tree`](Self::tree).

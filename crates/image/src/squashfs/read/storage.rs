@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::error::ReadError;
 use super::layout::{FIRST_BYTE, Layout, Lookup, Table};
+use crate::squashfs::again::{BlockKind, StoredBlock};
 use crate::squashfs::compressors::Decoder;
 use crate::squashfs::format::{BLOCK_RAW, METADATA_RAW, METADATA_SIZE};
 
@@ -194,9 +195,57 @@ impl<R: Read + Seek> Storage<R> {
     /// Returns offset and length of a fragment block by its number.
     pub(super) fn fragment_place(&mut self, number: u32) -> Result<(u64, u32), ReadError> {
         let (offset, word) = self.fragment_entry(number)?;
-        let length = stored_length(word, self.layout.block_size)
+        stored_length(word, self.layout.block_size)
             .map_err(|problem| ReadError::Block { offset, problem })?;
-        Ok((offset, length))
+        Ok((offset, word))
+    }
+
+    /// Returns the compressor's options.
+    pub(super) fn options(&mut self) -> Option<Vec<u8>> {
+        let length = self.metadata_length(FIRST_BYTE, self.layout.inodes.start)?;
+        let bytes = read_at(&mut self.input, FIRST_BYTE + 2, length as usize - 2).ok()?;
+        Some(bytes)
+    }
+
+    /// Adds the blocks of the tables of inodes and directories.
+    pub(super) fn add_tables(&mut self, blocks: &mut Vec<StoredBlock>) {
+        let Layout {
+            inodes,
+            directories,
+            fragments,
+            ids,
+            ..
+        } = self.layout;
+        // The blocks of what follows begin before the index by which it is found.
+        let first = |storage: &mut Self, table: &Lookup| {
+            let (index, _) = table.locate(0)?;
+            let bytes = read_at(&mut storage.input, index, 8).ok()?;
+            Some(u64::from_le_bytes(*bytes.first_chunk()?))
+        };
+        let ends = [first(self, &fragments), first(self, &ids)];
+        let behind = |end: &u64| *end > directories.start;
+        let end = ends.into_iter().flatten().filter(behind).min();
+        let end = end.unwrap_or(directories.end).min(directories.end);
+        for (mut start, end) in [(inodes.start, inodes.end), (directories.start, end)] {
+            while let Some(length) = self.metadata_length(start, end) {
+                blocks.push(StoredBlock {
+                    start,
+                    length,
+                    kind: BlockKind::Metadata,
+                });
+                start += u64::from(length);
+            }
+        }
+    }
+
+    /// Returns the length of a metadata block with its header, if there can be one between two
+    /// offsets.
+    fn metadata_length(&mut self, start: u64, end: u64) -> Option<u32> {
+        let bytes = read_at(&mut self.input, start, 2).ok()?;
+        let length = u16::from_le_bytes(*bytes.first_chunk()?) & !METADATA_RAW;
+        let whole = u32::from(length) + 2;
+        let fits = usize::from(length) <= METADATA_SIZE && length > 0;
+        (fits && start.checked_add(whole.into())? <= end).then_some(whole)
     }
 
     /// Returns the offset of a fragment block and the word that describes its size.

@@ -81,7 +81,8 @@ pub(super) fn read_tree<R: Read + Seek>(
     Ok(walk(storage, ids, xattrs)?.tree)
 }
 
-/// Returns offset and length of each data block that a file of the tree has, sorted.
+/// Returns offset of each data block that a file of the tree has, and the word that says how it is
+/// stored, sorted.
 pub(super) fn read_blocks<R: Read + Seek>(
     storage: &mut Storage<R>,
     ids: &[u32],
@@ -95,7 +96,7 @@ pub(super) fn read_blocks<R: Read + Seek>(
         for word in place.block_words {
             let length = word & !BLOCK_RAW;
             if length > 0 {
-                blocks.push((next, length));
+                blocks.push((next, word));
             }
             next = next.saturating_add(length.into());
         }
