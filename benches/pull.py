@@ -4,8 +4,9 @@
 RPMS is a repository that has the packages of examples/store; each CHANGED is the same repository
 with other builds of some packages. The images of examples/store are built from RPMS, and then from each
 CHANGED into the same store, which a server that counts serves. For each image that was built again,
-a client with the image of RPMS alone pulls it. Prints what the server sent of list, index and image, as a share
-of the image, and the size of the index; fails if an image that arrives is another.
+a client with the image of RPMS alone pulls it: by blocks, and then by a patch. Prints what the server sent of
+list, index and image, or patch, as a share of the image, and the size of the index; fails if an image that
+arrives is another.
 
 With --settings, each is an argument for the build, such as --settings=--block-size=128K.
 """
@@ -87,7 +88,7 @@ with tempfile.TemporaryDirectory() as work:
             "-q", "--build-number", "auto", "-o", store, *recipes)
 
     build(arguments.rpms, work / "first")
-    print(f"{'image':<42} {'size':>12} {'fetched':>12} {'share':>7} {'requests':>8} {'index':>7}")
+    print(f"{'image':<42} {'size':>12} {'by':<6} {'fetched':>12} {'share':>7} {'requests':>8} {'index':>7}")
     for changed in arguments.changed:
         store = work / "store"
         shutil.rmtree(store, ignore_errors=True)
@@ -95,19 +96,23 @@ with tempfile.TemporaryDirectory() as work:
         build(changed, store)
         run("store", "index", store)
         Counting.directory = store
-        for image in sorted(path for path in store.glob("*.raw") if not (work / "first" / path.name).exists()):
-            with gzip.open(image.with_suffix(".manifest.gz")) as manifest:
-                name = json.load(manifest)["config"]["name"]
-            into = work / "into"
-            shutil.rmtree(into, ignore_errors=True)
-            into.mkdir()
-            for old in (work / "first").glob(f"{name}-[0-9]*.raw"):
-                shutil.copy(old, into)
-            Counting.sent = Counting.requests = 0
-            run("pull", url, name, "--into", into, "--unsigned", "--arch", "x86-64", stdout=subprocess.DEVNULL)
-            digests = [hashlib.sha256(path.read_bytes()).digest() for path in (image, into / image.name)]
-            if digests[0] != digests[1]:
-                raise SystemExit(f"{image.name}: another image arrived")
-            size, index = image.stat().st_size, image.with_suffix(".blocks").stat().st_size
-            print(f"{image.name:<42} {size:>12} {Counting.sent:>12} {Counting.sent / size:>7.2%}"
-                  f" {Counting.requests:>8} {index / size:>7.3%}")
+        new = sorted(path for path in store.glob("*.raw") if not (work / "first" / path.name).exists())
+        for way in ["blocks", "patch"]:
+            if way == "patch":
+                run("store", "delta", "--from", "9", store)
+            for image in new:
+                with gzip.open(image.with_suffix(".manifest.gz")) as manifest:
+                    name = json.load(manifest)["config"]["name"]
+                into = work / "into"
+                shutil.rmtree(into, ignore_errors=True)
+                into.mkdir()
+                for old in (work / "first").glob(f"{name}-[0-9]*.raw"):
+                    shutil.copy(old, into)
+                Counting.sent = Counting.requests = 0
+                run("pull", url, name, "--into", into, "--unsigned", "--arch", "x86-64", stdout=subprocess.DEVNULL)
+                digests = [hashlib.sha256(path.read_bytes()).digest() for path in (image, into / image.name)]
+                if digests[0] != digests[1]:
+                    raise SystemExit(f"{image.name}: another image arrived")
+                size, index = image.stat().st_size, image.with_suffix(".blocks").stat().st_size
+                print(f"{image.name:<42} {size:>12} {way:<6} {Counting.sent:>12} {Counting.sent / size:>7.2%}"
+                      f" {Counting.requests:>8} {index / size:>7.3%}")

@@ -12,7 +12,7 @@ use crate::server::{Fault, Server};
 use crate::workshop::{Scratch, fixture, json, names, output_of, program, sha256sum, text};
 
 /// Bytes that don't compress, the same for each seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed * 2 + 1;
     let mut byte = || {
         state ^= state << 13;
@@ -25,17 +25,22 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 /// A store with two versions of an extension, of which the second has one other file; and a client
 /// that has the first.
-struct Update {
-    scratch: Scratch,
-    server: Server,
+pub struct Update {
+    pub scratch: Scratch,
+    pub server: Server,
 }
 
 /// What the second version has, by its file name.
-const NEW: &str = "n-2.x86-64.raw";
-const OLD: &str = "n-1.x86-64.raw";
+pub const NEW: &str = "n-2.x86-64.raw";
+pub const OLD: &str = "n-1.x86-64.raw";
 
 impl Update {
     fn new() -> Self {
+        Self::to(&noise(100, 41_000))
+    }
+
+    /// An update in which one of the files comes to have these contents.
+    pub fn to(contents: &[u8]) -> Self {
         let scratch = Scratch::new();
         let tree = scratch.join("tree/usr/share/n");
         fs::create_dir_all(&tree).unwrap();
@@ -47,7 +52,7 @@ impl Update {
             scratch,
         };
         update.build("1");
-        fs::write(tree.join("20"), noise(100, 41_000)).unwrap();
+        fs::write(tree.join("20"), contents).unwrap();
         update.build("2");
         update.succeed(&["store", "index", "store"]);
         update.server.load(&update.scratch.join("store"), "/store");
@@ -78,21 +83,21 @@ impl Update {
         assert_eq!(said, "");
     }
 
-    fn succeed(&self, arguments: &[&str]) -> String {
+    pub fn succeed(&self, arguments: &[&str]) -> String {
         let outcome = self.command(arguments).output().unwrap();
         let said = text(&outcome.stderr);
         assert!(outcome.status.success(), "{arguments:?}: {said}");
         said
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.args(arguments).current_dir(self.scratch.path());
         command
     }
 
     /// The client has the first version alone.
-    fn reset(&self) {
+    pub fn reset(&self) {
         let _ = fs::remove_dir_all(self.scratch.join("images"));
         fs::create_dir(self.scratch.join("images")).unwrap();
         fs::copy(self.stored(OLD), self.image(OLD)).unwrap();
@@ -102,15 +107,15 @@ impl Update {
         self.server.sent();
     }
 
-    fn stored(&self, name: &str) -> PathBuf {
+    pub fn stored(&self, name: &str) -> PathBuf {
         self.scratch.join("store").join(name)
     }
 
-    fn image(&self, name: &str) -> PathBuf {
+    pub fn image(&self, name: &str) -> PathBuf {
         self.scratch.join("images").join(name)
     }
 
-    fn pull_command(&self, more: &[&str]) -> Command {
+    pub fn pull_command(&self, more: &[&str]) -> Command {
         let store = format!("{}/store", self.server.url());
         let mut command = self.command(&["pull", &store, "n", "--into", "images", "--unsigned"]);
         command.args(["--arch", "x86-64", "--timeout", "2", "--retries", "1"]);
@@ -118,13 +123,13 @@ impl Update {
         command
     }
 
-    fn pull(&self, more: &[&str]) -> Output {
+    pub fn pull(&self, more: &[&str]) -> Output {
         self.pull_command(more).output().unwrap()
     }
 
     /// Says whether the client has the new image, which is then the right one, and nothing that is
     /// half of one.
-    fn has_new(&self) -> bool {
+    pub fn has_new(&self) -> bool {
         let has = self.image(NEW).exists();
         if has {
             assert!(fs::read(self.image(NEW)).unwrap() == fs::read(self.stored(NEW)).unwrap());
@@ -146,7 +151,7 @@ impl Update {
         (lines.next().unwrap(), lines.next().unwrap())
     }
 
-    fn size(&self, name: &str) -> usize {
+    pub fn size(&self, name: &str) -> usize {
         self.stored(name).metadata().unwrap().len() as usize
     }
 }

@@ -63,6 +63,7 @@ mod oci;
 mod opened;
 mod opt;
 mod packaging;
+mod patches;
 mod provenance;
 mod pull;
 mod readme;

@@ -20,7 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((which, bytes)) = bytes.split_first() else { return };
     if let Ok(text) = str::from_utf8(bytes) {
         let _ = (Serial::parse(text), check_name(text));
-        let _ = Definition::parse("a", text, text);
+        let text = text.to_owned();
+        let _ = Definition::parse("a", &|_| Some(&text));
     }
     let directory = std::env::temp_dir().join(format!("fuzz-store-{}", std::process::id()));
     let file = FILES[usize::from(*which) % FILES.len()];

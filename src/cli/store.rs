@@ -45,6 +45,8 @@ pub enum StoreVerb {
     Gate(Box<StoreGateArguments>),
     /// Write indexes of the images' pieces, by which clients fetch only what changed
     Index(IndexArguments),
+    /// Make patches from older images to the newest ones, of which clients fetch less than of the blocks
+    Delta(DeltaArguments),
     /// Write an OCI image layout, from which skopeo copies to a registry
     Oci(OciArguments),
     /// Write index.html for people and index.json for programs
@@ -66,6 +68,7 @@ impl StoreVerb {
             Self::Sysupdate(arguments) => arguments.verbosity,
             Self::Gate(arguments) => arguments.verbosity,
             Self::Index(arguments) => arguments.verbosity,
+            Self::Delta(arguments) => arguments.verbosity,
             Self::Oci(arguments) => arguments.verbosity,
             Self::Page(arguments) => arguments.verbosity,
         }
@@ -108,6 +111,28 @@ pub struct IndexArguments {
     /// What signs the list.
     #[command(flatten)]
     pub signing: SigningArguments,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+/// The arguments of `store delta`.
+#[derive(Debug, Args)]
+pub struct DeltaArguments {
+    /// Directory of the store
+    pub directory: PathBuf,
+    /// Extensions to make patches of [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// From so many of the versions before the newest
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub from: NonZero<usize>,
+    /// What signs the list.
+    #[command(flatten)]
+    pub signing: SigningArguments,
+    /// Number of patches to make at the same time [default: one per core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,

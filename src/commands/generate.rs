@@ -221,6 +221,7 @@ mod tests {
             "-store-sysupdate",
             "-store-gate",
             "-store-index",
+            "-store-delta",
             "-store-oci",
             "-store-page",
             "-why",

@@ -1,5 +1,5 @@
 //! What belongs to an image besides its manifest: bills of materials, statements about how it was
-//! built, and the index of its pieces.
+//! built, the index of its pieces, and patches that make it of older ones.
 //!
 //! Such files are listed and signed as images are, so that what clients and people read is what the
 //! owner published. Their names begin as the image's does, but for its `.raw`: no pattern of a client
@@ -14,6 +14,10 @@ pub const ATTACHED: [&str; 4] = [".spdx.json", ".cdx.json", STATEMENT, INDEX_SUF
 pub const STATEMENT: &str = ".sigstore.json";
 /// What stands before the id of a key.
 const REBUILT: &str = ".rebuilt-";
+/// What stands before the version of the image that a patch is applied to.
+const FROM: &str = ".from-";
+/// What the name of a patch ends in.
+pub const PATCH_SUFFIX: &str = ".patch";
 /// Number of hexadecimal digits of such an id.
 const KEY_ID: usize = 16;
 
@@ -35,6 +39,13 @@ pub fn rebuilt_file(image: &str, key_id: &str) -> String {
     beside(image, &format!("{REBUILT}{key_id}{STATEMENT}"))
 }
 
+/// Returns the file name of the patch that makes an image of the one of the same name in an older
+/// version.
+#[must_use]
+pub fn patch_name(image: &str, older: &str) -> String {
+    beside(image, &format!("{FROM}{older}{PATCH_SUFFIX}"))
+}
+
 /// Whether a file belongs to an image, by its name; the manifest is not one of these.
 #[must_use]
 pub fn is_attached(name: &str, image: &str) -> bool {
@@ -44,7 +55,9 @@ pub fn is_attached(name: &str, image: &str) -> bool {
     };
     let key_id = (rest.strip_prefix(REBUILT)).and_then(|rest| rest.strip_suffix(STATEMENT));
     let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    let older = (rest.strip_prefix(FROM)).and_then(|rest| rest.strip_suffix(PATCH_SUFFIX));
     ATTACHED.contains(&rest)
+        || older.is_some_and(|version| !version.is_empty())
         || key_id.is_some_and(|id| id.len() == KEY_ID && id.bytes().all(is_digit))
 }
 
@@ -72,6 +85,9 @@ mod tests {
             ("a-1.x86-64.rebuilt-0123456789abcdef.sigstore.json", true),
             ("a-1.x86-64.rebuilt-0123456789abcdeF.sigstore.json", false),
             ("a-1.x86-64.rebuilt-.sigstore.json", false),
+            ("a-1.x86-64.from-0.9-1.patch", true),
+            ("a-1.x86-64.from-.patch", false),
+            ("a-1.x86-64.patch", false),
             ("a-1.x86-64.manifest.gz", false),
             ("a-1.x86-64.raw", false),
             ("a-1.x86-64.raw.spdx.json", false),
@@ -85,5 +101,6 @@ mod tests {
         assert!(!is_attached("a-1.x86-64.spdx.json", "a-1.raw"));
         let rebuilt = rebuilt_file(image, "0123456789abcdef");
         assert!(is_attached(&rebuilt, image));
+        assert_eq!(patch_name(image, "0.9-1"), "a-1.x86-64.from-0.9-1.patch");
     }
 }

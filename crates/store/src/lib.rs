@@ -13,6 +13,7 @@
 //! ├── strace-6.11-1.1.x86-64.manifest.gz  its manifest (gzip'd JSON), listed
 //! ├── strace-6.11-1.1.x86-64.spdx.json    what else belongs to it (`attached`), listed
 //! ├── strace-6.11-1.1.x86-64.blocks       the index of its pieces, listed, if it has one
+//! ├── strace-6.11-1.1.x86-64.from-6.11-1.patch  what makes it of an older image, listed, if there is one
 //! │                                       for a moment, under the lock:
 //! ├── .sysext-build-new.tmp                 a file on its way to its name
 //! ├── .sysext-build-old-*.tmp               what `replace` replaces
@@ -102,7 +103,9 @@ use std::path::{Path, PathBuf};
 
 pub use amend::Amend;
 pub use archive::{ARCHIVE, compare_definitions, remove_other_definitions, write_definitions};
-pub use attached::{ATTACHED, STATEMENT, is_attached, rebuilt_file, statement_file};
+pub use attached::{
+    ATTACHED, PATCH_SUFFIX, STATEMENT, is_attached, patch_name, rebuilt_file, statement_file,
+};
 pub use companion::{Half, companion_of, family_of, halves, main_of};
 pub use compat::{
     COMPAT, CompatProblem, Compatibility, JudgedBase, JudgedImage, JudgedWord, MAX_COMPAT,
@@ -114,7 +117,7 @@ pub use definition::{
 pub use error::{Error, SignError};
 pub use foresight::Prospect;
 pub use freshness::{BestBefore, DayProblem, NotADay};
-pub use index::{INDEX_SUFFIX, ImageIndex, index_name};
+pub use index::{INDEX_SUFFIX, ImagePart, index_name};
 pub use inventory::{ListedImage, directories, halves_of, has_list};
 pub use layout::Layout;
 pub use ledger::MAX_KEYRING_SIZE;

@@ -2,21 +2,24 @@
 //!
 //! Which image is the newest, and whose word counts, is decided as by systemd-sysupdate. What the
 //! images that are there have of the new one is found by the index of its pieces (docs/blocks.md).
-//! Where the store has no such index, the image is fetched whole.
+//! Where the store has no such index, the image is fetched whole; where it has a patch for an image
+//! that is there (docs/patches.md), that is all that is fetched.
 
 mod source;
 mod target;
 
 use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use architecture::Architecture;
+use delta::patch::{MAX_PATCH, Patch, PatchError};
 use delta::{Assembled, Found, Index, MAX_INDEX};
 use files::{Directory, Links};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use store::{Offer, Offered, index_name, order, version_of};
+use store::{Offer, Offered, index_name, order, patch_name, version_of};
 
 use self::source::Source;
 use self::target::Partial;
@@ -48,6 +51,9 @@ struct Answer {
     kept: u64,
     /// How often the store was asked for a part of the image, or for all of it.
     requests: u32,
+    /// It was made by a patch.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_patched: bool,
     /// The link to the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<PathBuf>,
@@ -178,10 +184,11 @@ impl Pull<'_> {
             copied: 0,
             kept: 0,
             requests: 0,
+            is_patched: false,
             link: None,
             signed_by: None,
         };
-        let partial = Partial::lock(&directory, &offered.file)?;
+        let mut partial = Partial::lock(&directory, &offered.file)?;
         answer.state = match partial.is_there(&offered.sha256)? {
             Some(true) => {
                 partial.drop_file()?;
@@ -191,6 +198,17 @@ impl Pull<'_> {
             None => "new",
         };
         let haves = self.haves(into, &directory, offered)?;
+        // What an earlier attempt has left was made of blocks.
+        if partial.length()? == 0
+            && let Some(patched) = self.patched(into, offered, &mut partial)?
+        {
+            answer.bytes = Some(partial.finish()?);
+            answer.fetched = patched;
+            answer.copied = answer.bytes.unwrap_or_default().saturating_sub(patched);
+            answer.requests = 1;
+            answer.is_patched = true;
+            return Ok(answer);
+        }
         let index = self.index(offered)?;
         let source = Source::open(&self.place, &offered.file)?;
         let (partial, assembled) = match index {
@@ -238,6 +256,46 @@ impl Pull<'_> {
             }
         }
         Ok(haves)
+    }
+
+    /// Makes the image of an older one by a patch, if the store has one for an image that is there.
+    /// Returns how many bytes the patch has; `None` where there is no image after all, and the file is
+    /// empty then.
+    fn patched(
+        &self,
+        into: &Directory,
+        offered: &Offered,
+        partial: &mut Partial<'_>,
+    ) -> Result<Option<u64>> {
+        for (version, file) in self.there(into)? {
+            let name = patch_name(&offered.file, &version);
+            let Some(listed) = self.offer.digest_of(&name) else {
+                continue;
+            };
+            let Ok(old) = into.open_file(&file) else {
+                continue;
+            };
+            let shown = self.place.shown(&name);
+            let problem = match self.place.file(&name, MAX_PATCH)? {
+                None => format!("{shown} is not there"),
+                Some(bytes) if Sha256::digest(&bytes)[..] != listed => {
+                    format!("{shown} is not the listed file")
+                }
+                Some(bytes) => match apply(&bytes, old, offered, &mut partial.file) {
+                    Ok(()) => return Ok(Some(bytes.len() as u64)),
+                    Err(Unapplied::File(error)) => {
+                        partial.clear()?;
+                        let path = self.arguments.into.display();
+                        return Err(Failure::io(format!("writing into {path}"), error));
+                    }
+                    Err(Unapplied::Patch(problem)) => format!("{shown} {problem}"),
+                },
+            };
+            partial.clear()?;
+            let text = format!("{problem}; the image is made of its blocks");
+            self.report.stage("note", &text);
+        }
+        Ok(None)
     }
 
     /// Reads the index of an image; `None`, and a line that says why, if there is none that is of
@@ -339,6 +397,72 @@ impl Pull<'_> {
     }
 }
 
+/// Why a patch made no image.
+enum Unapplied {
+    /// The new image can't be written.
+    File(io::Error),
+    /// The text completes the sentence "the patch …".
+    Patch(String),
+}
+
+/// Applies a patch to an older image; what is in the new file is the listed image then.
+fn apply(
+    bytes: &[u8],
+    old: File,
+    offered: &Offered,
+    new: &mut File,
+) -> std::result::Result<(), Unapplied> {
+    let problem = |problem: PatchError| Unapplied::Patch(problem.to_string());
+    let patch = Patch::parse(bytes).map_err(problem)?;
+    if *patch.new_image() != offered.sha256 {
+        return Err(Unapplied::Patch("makes another image".to_owned()));
+    }
+    let mut written = Written {
+        file: BufWriter::new(new),
+        hash: Sha256::new(),
+        problem: None,
+    };
+    let applied = patch.apply(&mut BufReader::new(old), &mut written, &|_| ());
+    let flushed = written.flush();
+    if let Some(error) = written.problem.or(flushed.err()) {
+        return Err(Unapplied::File(error));
+    }
+    applied.map_err(problem)?;
+    match written.hash.finalize()[..] == offered.sha256 {
+        true => Ok(()),
+        false => Err(Unapplied::Patch(
+            "makes other bytes of the image that is there".to_owned(),
+        )),
+    }
+}
+
+/// The new image as it is written, with its hash; and why it could not be written.
+struct Written<'a> {
+    file: BufWriter<&'a mut File>,
+    hash: Sha256,
+    problem: Option<io::Error>,
+}
+
+impl Write for Written<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.file.write(bytes) {
+            Ok(length) => {
+                self.hash.update(bytes.get(..length).unwrap_or_default());
+                Ok(length)
+            }
+            Err(error) => {
+                let kind = error.kind();
+                self.problem = Some(error);
+                Err(kind.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// An image that may have pieces of the new one.
 struct Have {
     path: PathBuf,
@@ -376,6 +500,10 @@ impl Answer {
         let Some(length) = self.bytes else {
             return format!("{shown} is up to date{link}");
         };
+        let way = match self.is_patched {
+            true => "a patch".to_owned(),
+            false => counted(self.requests as usize, "request"),
+        };
         let saved = 100.0 * (1.0 - self.fetched as f64 / length.max(1) as f64);
         let kept = match self.kept {
             0 => String::new(),
@@ -385,7 +513,7 @@ impl Answer {
             "{shown}  fetched {} of {} in {}{kept}, {:.1} % saved{link}",
             bytes(self.fetched),
             bytes(length),
-            counted(self.requests as usize, "request"),
+            way,
             saved.max(0.0)
         )
     }

@@ -75,6 +75,13 @@ impl<'a> Partial<'a> {
         Ok(metadata.map_err(|error| self.failure(error))?.len())
     }
 
+    /// Begins again with nothing.
+    pub fn clear(&mut self) -> Result<()> {
+        (self.file.set_len(0))
+            .and_then(|()| self.file.rewind())
+            .map_err(|error| self.failure(error))
+    }
+
     /// Gives it its name, when it is on the disk; returns its length.
     pub fn finish(mut self) -> Result<u64> {
         let length = self.length()?;

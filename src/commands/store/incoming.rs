@@ -7,11 +7,12 @@ use anyhow::anyhow;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use delta::Index;
+use delta::patch::Patch;
 use image::squashfs::Image;
 use manifest::Summary;
 use memchr::memmem;
 use serde_json::Value;
-use store::{Added, INDEX_SUFFIX, Severity, Temporary, kinds};
+use store::{Added, INDEX_SUFFIX, PATCH_SUFFIX, Severity, Temporary, kinds};
 
 use super::verify::look_inside;
 use crate::check::shadow;
@@ -56,6 +57,9 @@ pub fn check_attached(path: &Path, file: &mut Temporary, image: &[u8; 32]) -> Re
     if path.to_string_lossy().ends_with(INDEX_SUFFIX) {
         return check_index(path, &bytes, image);
     }
+    if path.to_string_lossy().ends_with(PATCH_SUFFIX) {
+        return check_patch(path, &bytes, image);
+    }
     let document: Value = serde_json::from_slice(&bytes)
         .map_err(|error| Failure::refused(anyhow!("{} is not JSON: {error}", path.display())))?;
     // What is signed is in base64.
@@ -82,6 +86,19 @@ fn check_index(path: &Path, bytes: &[u8], image: &[u8; 32]) -> Result<()> {
         false => {
             let text = anyhow!("{} is not of the image next to it", path.display());
             Err(Failure::refused(text).hint("remove it: sysext-build store index makes another"))
+        }
+    }
+}
+
+/// Refuses a patch that can't be read, or makes another image.
+fn check_patch(path: &Path, bytes: &[u8], image: &[u8; 32]) -> Result<()> {
+    let patch = Patch::parse(bytes)
+        .map_err(|problem| Failure::refused(anyhow!("{}: the patch {problem}", path.display())))?;
+    match patch.new_image() == image {
+        true => Ok(()),
+        false => {
+            let text = anyhow!("{} does not make the image next to it", path.display());
+            Err(Failure::refused(text).hint("remove it: sysext-build store delta makes another"))
         }
     }
 }

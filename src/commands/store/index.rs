@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use delta::{Index, MAX_INDEX};
 use serde::Serialize;
-use store::{ImageIndex, Listing, Store};
+use store::{ImagePart, Listing, Store};
 
 use crate::cli::store::IndexArguments;
 use crate::inputs;
@@ -40,10 +40,10 @@ pub fn run(arguments: &IndexArguments, report: &Report) -> Result<()> {
             now: settings.now,
         };
         if !new.is_empty() {
-            store.put_indexes(&new, listing()).map_err(store_failure)?;
+            store.put_parts(&new, listing()).map_err(store_failure)?;
         }
         for index in stale {
-            (store.put_indexes(&[index], listing())).map_err(store_failure)?;
+            (store.put_parts(&[index], listing())).map_err(store_failure)?;
         }
         if let Some(signer) = &signer {
             signer.conclude(&store, report)?;
@@ -64,7 +64,7 @@ pub fn run(arguments: &IndexArguments, report: &Report) -> Result<()> {
 }
 
 /// Makes the indexes of images that have none, and of those that have one of other bytes.
-fn indexes(store: &Store) -> Result<(Vec<ImageIndex>, Vec<ImageIndex>)> {
+fn indexes(store: &Store) -> Result<(Vec<ImagePart>, Vec<ImagePart>)> {
     let list = store.list().map_err(store_failure)?;
     let (mut new, mut stale) = (Vec::new(), Vec::new());
     for image in list.images().map_err(store_failure)? {
@@ -90,7 +90,8 @@ fn indexes(store: &Store) -> Result<(Vec<ImageIndex>, Vec<ImageIndex>)> {
             let hint = format!("see sysext-build store verify {}", store.dir().display());
             return Err(Failure::refused(text).hint(hint));
         }
-        let made = ImageIndex {
+        let made = ImagePart {
+            name: store::index_name(&image.file),
             image: image.file,
             sha256: image.sha256,
             bytes: index.to_bytes(),

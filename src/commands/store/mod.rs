@@ -1,6 +1,7 @@
 //! `store`: the directory that images are served from. One module a verb.
 
 mod add;
+mod delta;
 mod gate;
 mod incoming;
 mod index;
@@ -39,6 +40,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::Sysupdate(arguments) => sysupdate::run(arguments, report),
         StoreVerb::Gate(arguments) => gate::run(arguments, report),
         StoreVerb::Index(arguments) => index::run(arguments, report),
+        StoreVerb::Delta(arguments) => delta::run(arguments, report),
         StoreVerb::Oci(arguments) => oci::run(arguments, report),
         StoreVerb::Page(arguments) => page::run(arguments, report),
     }

@@ -22,7 +22,7 @@ use crate::words::failure::{Failure, Result, store_failure};
 use crate::words::quantity::counted;
 
 /// The types of what is beside images, by what the file names end in.
-const TYPES: [(&str, &str); 5] = [
+const TYPES: [(&str, &str); 6] = [
     (".spdx.json", "application/spdx+json"),
     (".cdx.json", "application/vnd.cyclonedx+json"),
     (
@@ -37,6 +37,7 @@ const TYPES: [(&str, &str); 5] = [
         store::INDEX_SUFFIX,
         "application/vnd.sysext-build.blocks.v1",
     ),
+    (store::PATCH_SUFFIX, "application/vnd.sysext-build.patch.v1"),
 ];
 
 #[derive(Serialize)]

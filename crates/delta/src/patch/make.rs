@@ -38,11 +38,20 @@ pub enum Patchless {
     Compression(&'static str),
 }
 
+/// A patch that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// How many bytes of the new image are in blocks that the old one does not have.
+    pub missing: u64,
+}
+
 /// Makes the patch from an old image to a new one, each of which is read from its start.
 ///
 /// # Errors
 /// [`Patchless`].
-pub fn make<R: Read + Seek>(old: &mut R, new: &mut R) -> Result<Vec<u8>, Patchless> {
+pub fn make<R: Read + Seek>(old: &mut R, new: &mut R) -> Result<Made, Patchless> {
     make_in_parts(old, new, MAX_CONTENTS)
 }
 
@@ -52,7 +61,7 @@ pub(super) fn make_in_parts<R: Read + Seek>(
     old: &mut R,
     new: &mut R,
     prefix: usize,
-) -> Result<Vec<u8>, Patchless> {
+) -> Result<Made, Patchless> {
     let (old_blocks, old_index) = look_at(old, "the older")?;
     let (new_blocks, new_index) = look_at(new, "the newer")?;
     let way = new_blocks.way.ok_or(Patchless::Unknown("the newer"))?;
@@ -86,7 +95,8 @@ pub(super) fn make_in_parts<R: Read + Seek>(
         .collect();
     let mut segment = Segment::default();
     let mut offset = 0;
-    making.missing = found.missing(&new_index).max(1);
+    let missing = found.missing(&new_index);
+    making.missing = missing.max(1);
     let mut done = 0;
     for (number, piece) in new_index.pieces().iter().enumerate() {
         let start = offset;
@@ -110,7 +120,10 @@ pub(super) fn make_in_parts<R: Read + Seek>(
         }
     }
     segment.finish(&mut making, done, &mut patch)?;
-    Ok(patch)
+    Ok(Made {
+        bytes: patch,
+        missing,
+    })
 }
 
 /// Returns where an image's blocks are, and an index that has them as pieces.

@@ -45,7 +45,7 @@ use std::io;
 
 use image::squashfs::{BlockKind, Compressor, PACKER};
 
-pub use make::{Patchless, make};
+pub use make::{Made, Patchless, make};
 
 /// Begins a patch, with the version of the format.
 const MAGIC: &[u8; 8] = b"PATCH-01";

@@ -78,7 +78,9 @@ fn apply(patch: &[u8], old: &[u8]) -> Result<Vec<u8>, PatchError> {
 }
 
 fn made(old: &[u8], new: &[u8]) -> Vec<u8> {
-    make(&mut Cursor::new(old), &mut Cursor::new(new)).unwrap()
+    make(&mut Cursor::new(old), &mut Cursor::new(new))
+        .unwrap()
+        .bytes
 }
 
 #[test]
@@ -165,7 +167,9 @@ fn large_images_are_patched_in_segments() {
     let old = of(&|_| ());
     let new = of(&|bytes| drop(bytes.splice(10..10, *b"a few bytes")));
     let in_parts = |prefix| {
-        make::make_in_parts(&mut Cursor::new(&old), &mut Cursor::new(&new), prefix).unwrap()
+        make::make_in_parts(&mut Cursor::new(&old), &mut Cursor::new(&new), prefix)
+            .unwrap()
+            .bytes
     };
     for prefix in [1 << 20, 600_000] {
         let patch = in_parts(prefix);
