@@ -19,9 +19,11 @@ use image::{Content, ContentId, Kind, Section, Stored, Tree, Visit};
 use manifest::{ImageFile, Manifest};
 use serde::de::DeserializeOwned;
 
+mod named;
 mod opened;
 mod proved;
 
+pub use named::Named;
 pub use opened::mounted_parts;
 pub use proved::{Proof, damage, hash_to_sign, prove, sign};
 

@@ -114,12 +114,9 @@ fn schemas_of_image_and_base_are_compiled_together() {
     assert!(compiled == judged(&tree), "{said}");
     let made = format!("/{SCHEMAS}/gschemas.compiled, made of 4 files and 2 of the base");
     assert!(said.contains(&made), "{said}");
-    assert_eq!(
-        said.matches("left out of gschemas.compiled").count(),
-        1,
-        "{said}"
-    );
-    let left_out = format!("/{wrong} is left out of gschemas.compiled: line 1: ");
+    assert_eq!(said.matches("gschemas.compiled lacks").count(), 1, "{said}");
+    let left_out =
+        format!("gschemas.compiled lacks what is wrong in /{wrong} (of new-1-1.noarch): line 1: ");
     assert!(said.contains(&left_out), "{said}");
     assert!(
         !said.contains("index-not-made") && !said.contains("cache-hidden"),

@@ -457,6 +457,35 @@ fn several_are_signed_by_an_archive() {
     }
 }
 
+/// A run that was killed between the two changes of the list has left the image without one.
+#[test(OPENSSL)]
+fn an_image_that_was_taken_off_its_list_is_listed_again_as_it_is_said() {
+    let desk = Desk::with_key();
+    let image = desk.build("store", DEFERRED);
+    let list = desk.path("store/SHA256SUMS");
+    let lines = fs::read_to_string(&list).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+    let other = format!("{}  other\n", "0".repeat(64));
+    for is_empty in [true, false] {
+        fs::write(&list, if is_empty { "" } else { &other }).unwrap();
+        let mut sign = program();
+        sign.current_dir(desk.0.path()).arg("sign-verity");
+        sign.args("--verity-key key.pem --verity-cert one.crt".split(' '));
+        let outcome = sign.arg("store/tool-1.x86-64.raw").output().unwrap();
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{said}");
+        let command = "store add store store/tool-1.x86-64.raw";
+        let told = format!("to list it: sysext-build {command}\n");
+        assert!(said.contains(&told), "{said}");
+    }
+    fs::write(&list, "").unwrap();
+    let mut add = program();
+    let command = "store add store store/tool-1.x86-64.raw";
+    output_of(add.current_dir(desk.0.path()).args(command.split(' ')));
+    output_of(program().args(["store", "verify"]).arg(desk.path("store")));
+    assert_eq!(desk.manifest(&image)["signature"], "signed");
+}
+
 #[test(OPENSSL, judges::program("sh"))]
 fn what_can_not_be_signed_stays_as_it_is() {
     let desk = Desk::with_key();

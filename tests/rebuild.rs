@@ -108,6 +108,12 @@ fn options_are_those_of_the_manifest() {
             .output()
             .unwrap();
         answered(&outcome, true);
+        // Nobody finds it where it was built.
+        let said = text(&outcome.stderr);
+        assert!(
+            !said.lines().any(|line| line.starts_with("store ")),
+            "{said}"
+        );
         let left = fs::read_dir(scratch.path()).unwrap().count();
         assert_eq!(left, 2, "{more:?}: the store and the packages");
     }

@@ -239,7 +239,13 @@ impl Caches {
     }
 
     /// Makes them of these contents. Where an image brings nothing to one, the base's is right as it is.
-    pub fn files(&self, tree: &Tree, contents: &BTreeMap<ContentId, Vec<u8>>) -> Files {
+    /// `owner` says which package has the file at a path.
+    pub fn files(
+        &self,
+        tree: &Tree,
+        contents: &BTreeMap<ContentId, Vec<u8>>,
+        owner: &dyn Fn(&str) -> Option<String>,
+    ) -> Files {
         let (mut files, mut findings) = (BTreeMap::new(), Vec::new());
         for one in &self.planned {
             let mut sources = one.of_base.clone();
@@ -254,8 +260,9 @@ impl Caches {
             let news = made.ignored.iter();
             let news = news.filter(|one| !known.ignored.contains(one));
             findings.extend(news.map(|Ignored { file, problem }| {
-                let name = one.kind.name;
-                let text = format!("/{directory}/{file} is left out of {name}: {problem}");
+                let (name, path) = (one.kind.name, format!("{directory}/{file}"));
+                let of = owner(&path).map_or_else(String::new, |owner| format!(" (of {owner})"));
+                let text = format!("{name} lacks what is wrong in /{path}{of}: {problem}");
                 Finding::new(&kinds::INDEX_INCOMPLETE, text)
             }));
             let made = made.files.into_iter();
@@ -420,7 +427,7 @@ pub fn made_again(
         planned: vec![planned],
         ..Caches::default()
     };
-    Some(caches.files(tree, &contents).0)
+    Some(caches.files(tree, &contents, &|_| None).0)
 }
 
 #[cfg(test)]
@@ -492,5 +499,33 @@ mod tests {
             assert_eq!(planned.is_ok(), is_made, "{path}");
         }
         assert!(KINDS[0].planned(directory.to_owned(), own, None).is_err());
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_with_its_package() {
+        let (directory, name) = ("usr/share/mime", "packages/bad.xml");
+        let text = "<mime-info xmlns='http://www.freedesktop.org/standards/shared-mime-info'>\
+                    <mime-type type='a/b'><glob pattern='*.b' weight='x'/></mime-type></mime-info>";
+        let id = ContentId::new("bad");
+        let own = [(name.to_owned(), (id.clone(), text.len() as u64))];
+        let base = base(&["/usr/bin/x"]);
+        let files = BaseFiles::of(&base);
+        let mime = KINDS.iter().find(|kind| kind.name == "mime.cache").unwrap();
+        let planned = mime.planned(directory.to_owned(), own.into(), files.as_ref());
+        let caches = Caches {
+            planned: vec![planned.unwrap()],
+            ..Caches::default()
+        };
+        let contents = [(id, text.as_bytes().to_vec())].into();
+        let owner = |path: &str| {
+            (path == format!("{directory}/{name}")).then(|| "bad-1-1.noarch".to_owned())
+        };
+        let (_, findings) = caches.files(&Tree::default(), &contents, &owner);
+        let said: Vec<_> = findings.iter().map(|one| one.text.as_str()).collect();
+        let expected = "mime.cache lacks what is wrong in /usr/share/mime/packages/bad.xml (of bad-1-1.noarch): ";
+        assert!(
+            said.len() == 1 && said[0].starts_with(expected) && said[0].contains("wrong weight"),
+            "{said:?}"
+        );
     }
 }

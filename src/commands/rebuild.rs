@@ -20,7 +20,7 @@ use crate::cli::RebuildArguments;
 use crate::commands::diff;
 use crate::findings::Waivers;
 use crate::inputs::{self, Inputs, recipe, recorded};
-use crate::inspected::{beside, not_an_image, read_manifest};
+use crate::inspected::{Named, beside, read_manifest};
 use crate::pack::Hands;
 use crate::packages::by_digest::{self, Wanted};
 use crate::packages::lock::Locking;
@@ -118,6 +118,7 @@ pub fn run(arguments: &RebuildArguments, report: &Report) -> Result<()> {
     inputs.packages.files = found.files.into_values().collect();
     let directory = Temporary::make(&arguments.work_dir)?;
     inputs.destination.output.clone_from(&directory.0);
+    inputs.destination.is_passing = true;
     let run = Run::new(
         pipeline::signers(&inputs)?,
         Hands::new(inputs.packing.workers, 1),
@@ -145,46 +146,15 @@ pub fn run(arguments: &RebuildArguments, report: &Report) -> Result<()> {
 impl Original {
     /// Reads the manifest of an image, and the digest of the image if that is here.
     fn read(path: &Path) -> Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let (manifest, file) = match name.strip_suffix(manifest::SUFFIX) {
-            Some(stem) => (read_manifest(path, Links::Follow)?, format!("{stem}.raw")),
-            None => {
-                if let Some(failure) = not_an_image(path)? {
-                    return Err(failure.hint("name an image, or its manifest"));
-                }
-                (
-                    read_manifest(&beside(path), Links::Refuse)?,
-                    name.to_string(),
-                )
-            }
-        };
-        let manifest: Summary = manifest.ok_or_else(|| {
-            Failure::refused(anyhow!("{} has no manifest next to it", path.display()))
-                .hint("what an image is built from is in the manifest that is written with it")
-        })?;
-        let said = manifest
-            .image
-            .as_ref()
-            .and_then(|image| image.sha256.clone());
-        let said = said.ok_or_else(|| not_recorded(&file, "its digest"))?;
-        let is_here = file == *name;
-        if is_here {
-            let mut image = files::open(path, Links::Follow)?;
-            let (_, digest) = sha256(&mut image)
-                .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
-            let digest = hex::encode(digest);
-            if digest != said {
-                let path = path.display();
-                return Err(Failure::refused(anyhow!(
-                    "{path} has the SHA-256 {digest}, and its manifest is about one with {said}"
-                )));
-            }
-        }
+        let named = Named::read(path)?;
+        let image = named.manifest.image.as_ref();
+        let said = image.and_then(|image| image.sha256.clone());
+        let sha256 = said.ok_or_else(|| not_recorded(&named.file, "its digest"))?;
         Ok(Self {
-            path: is_here.then(|| path.to_owned()),
-            file,
-            manifest,
-            sha256: said,
+            file: named.file,
+            path: named.path,
+            manifest: named.manifest,
+            sha256,
         })
     }
 

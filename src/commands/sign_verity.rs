@@ -263,6 +263,17 @@ impl<'a> Target<'a> {
             false => "no list has it".to_owned(),
         };
         report.stage("store", &format!("{}  {became}", self.path.display()));
+        let sums = self.directory.join(SUMS);
+        if !is_listed && sums.symlink_metadata().is_ok() {
+            // A run that was killed may have taken it off the list, to put it there again.
+            let text = format!(
+                "{} lacks the image; to list it: sysext-build store add {} {}",
+                sums.display(),
+                self.directory.display(),
+                self.path.display(),
+            );
+            report.stage("note", &text);
+        }
         if !report.is_json() {
             return Ok(());
         }

@@ -568,7 +568,7 @@ kinds! {
                 image do without: --allow index-not-made.";
 
     INDEX_INCOMPLETE: Note "index-incomplete",
-        "a file is wrong, so the index that is made of it and of others leaves it out",
+        "a file is wrong, so the index that is made of it and of others leaves out that or what is wrong in it",
         why "An installation would leave it out, too, and say so where nobody looks. A schema of settings \
              with an error is not there for programs, which end when they ask for it.",
         repair "Mend the file or tell its packagers. If nothing asks for it: --allow index-incomplete.";

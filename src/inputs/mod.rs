@@ -225,11 +225,7 @@ impl Inputs {
                 matching: image.matching.unwrap_or_default(),
                 updates: updates(arguments, layout)?,
                 etc: image.etc.clone(),
-                labelling: match image.selinux.as_deref().map(Path::to_str) {
-                    None | Some(Some("auto")) => Labelling::Auto,
-                    Some(Some("none")) => Labelling::None,
-                    Some(_) => Labelling::File(image.selinux.clone().unwrap_or_default()),
-                },
+                labelling: labelling(image.selinux.as_deref()),
                 start: image.start.clone(),
                 preset: image.preset.unwrap_or(false),
                 merge_unit: !image.no_merge_unit.unwrap_or(false),
@@ -248,6 +244,7 @@ impl Inputs {
                 now: clock()?,
                 bills: image.sbom.iter().map(|form| (*form).into()).collect(),
                 blocks: image.blocks.unwrap_or(false),
+                is_passing: false,
             },
             signing: signing_beside(&arguments.signing, has_other_key(arguments))?,
             dry_run: arguments.dry_run,
@@ -258,6 +255,15 @@ impl Inputs {
             build: recorded::of(arguments, &inputs),
             ..inputs
         })
+    }
+}
+
+/// Says where labels come from.
+fn labelling(typed: Option<&Path>) -> Labelling {
+    match (typed, typed.and_then(Path::to_str)) {
+        (None, _) | (_, Some("auto")) => Labelling::Auto,
+        (_, Some("none")) => Labelling::None,
+        (Some(path), _) => Labelling::File(path.to_owned()),
     }
 }
 

@@ -48,8 +48,12 @@ pub struct Taken {
 
 impl Taken {
     /// Adds what is made of contents: caches, and other names of units. Says what the caches leave
-    /// out.
-    pub fn make(mut self, planned: &mut Planned) -> Result<(Self, Vec<Finding>)> {
+    /// out, and which of these packages has it.
+    pub fn make(
+        mut self,
+        planned: &mut Planned,
+        packages: &[String],
+    ) -> Result<(Self, Vec<Finding>)> {
         let mut wanted = planned.plan.caches.contents();
         wanted.extend(planned.aliases.contents().cloned());
         if wanted.is_empty() && planned.plan.caches.are_none() {
@@ -60,7 +64,9 @@ impl Taken {
         let mut contents = BTreeMap::new();
         let mut see = |id: &ContentId, bytes| drop(contents.insert(id.clone(), bytes));
         self.packer = (self.packer.look_back(&wanted, &mut see)).map_err(packer_failure)?;
-        let (caches, findings) = (planned.plan.caches).files(&planned.plan.tree, &contents);
+        let plan = &planned.plan;
+        let owner = |path: &str| packages.get(plan.package_of(path)?).cloned();
+        let (caches, findings) = plan.caches.files(&plan.tree, &contents, &owner);
         for (path, bytes) in caches {
             if planned.plan.is_of_overlay(&path) {
                 continue;

@@ -157,9 +157,12 @@ pub fn image(
         (Output::new(output, around), kept.as_ref()),
         &mut progress,
     )?;
+    let names: Vec<_> = (sources.iter())
+        .map(|source| source.package.nevra.to_string())
+        .collect();
     drop(sources);
     packages.were_read();
-    let (taken, made) = taken.make(planned)?;
+    let (taken, made) = taken.make(planned, &names)?;
     let plan = &mut planned.plan;
     let settled = times::settle(plan, &taken.stamps)?;
     let reused = taken.reused;

@@ -159,11 +159,21 @@ impl Plan {
 
     /// Says whether the overlay brings a file.
     pub fn is_of_overlay(&self, path: &str) -> bool {
+        self.origin(path)
+            .is_some_and(|origin| origin.package == OVERLAY)
+    }
+
+    /// Returns the number of the package that brings a file.
+    pub fn package_of(&self, path: &str) -> Option<usize> {
+        let origin = self.origin(path)?;
+        (origin.package != OVERLAY).then_some(origin.package as usize)
+    }
+
+    fn origin(&self, path: &str) -> Option<&Origin> {
         let Some(image::Visit::Leaf(id, _)) = self.tree.get(path) else {
-            return false;
+            return None;
         };
-        let origin = self.origins.get(Tree::leaf_index(id));
-        origin.is_some_and(|origin| origin.package == OVERLAY)
+        self.origins.get(Tree::leaf_index(id))
     }
 
     /// Puts a file that is made here where one may be already; returns the id of its content.

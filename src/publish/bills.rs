@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::anyhow;
 use manifest::Manifest;
 use sbom::{Bill, Format};
 
@@ -20,6 +21,17 @@ pub fn subject<L>(manifest: &Manifest<L>, file: String) -> Subject {
     }
 }
 
+/// Makes the bill of an image of what its manifest says.
+pub fn of<'a, L>(manifest: &'a Manifest<L>, subject: &'a Subject) -> Result<Bill<'a>> {
+    Bill::new(manifest, subject).map_err(|problem| {
+        let file = &subject.file;
+        Failure::refused(anyhow!(
+            "the manifest of {file} makes no bill of materials: {problem}"
+        ))
+        .hint("it is damaged, or by another program: build the image again")
+    })
+}
+
 /// Writes a bill.
 pub fn written(bill: &Bill<'_>, format: Format) -> Result<Vec<u8>> {
     let written = format.write(bill, env!("CARGO_PKG_VERSION"));
@@ -33,7 +45,7 @@ pub fn all<L>(
     forms: &BTreeSet<Format>,
 ) -> Result<Vec<(String, Vec<u8>)>> {
     let subject = subject(manifest, image.to_owned());
-    let bill = Bill::new(manifest, &subject);
+    let bill = of(manifest, &subject)?;
     let stem = image.strip_suffix(".raw").unwrap_or(image);
     let write = |form: &Format| Ok((format!("{stem}{}", form.suffix()), written(&bill, *form)?));
     forms.iter().map(write).collect()

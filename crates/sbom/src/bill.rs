@@ -6,6 +6,7 @@ use manifest::{Manifest, Package};
 
 use crate::licence::Licence;
 use crate::names::{self, Named, identifier};
+use crate::time;
 
 /// The image that a bill is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,42 @@ impl Missing {
     }
 }
 
+/// Why there is no bill of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// What is said of it would be said of two.
+    #[error("it has the package {0} twice")]
+    Twice(String),
+    /// Not 64 hexadecimal digits.
+    #[error("the SHA-256 of {of} is {sha256:?}, which is not one")]
+    Digest {
+        /// A package, or the image.
+        of: String,
+        /// What is said.
+        sha256: String,
+    },
+    /// After the year 9999, in which both forms end.
+    #[error("the time of the image is {0}, which is after the year 9999")]
+    Time(u64),
+}
+
+/// Number of hexadecimal digits of a SHA-256.
+const DIGITS: usize = 64;
+
+/// Fails if a text is not the SHA-256 of something.
+fn check_digest(of: &str, sha256: Option<&str>) -> Result<(), Error> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    match sha256 {
+        Some(sha256) if sha256.len() != DIGITS || !sha256.bytes().all(is_digit) => {
+            Err(Error::Digest {
+                of: of.to_owned(),
+                sha256: sha256.chars().take(2 * DIGITS).collect(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A bill of materials.
 #[derive(Clone, Debug)]
 pub struct Bill<'a> {
@@ -75,8 +112,11 @@ pub(crate) struct Part<'a> {
 
 impl<'a> Bill<'a> {
     /// Makes the bill of an image of what its manifest says.
-    #[must_use]
-    pub fn new<L>(manifest: &'a Manifest<L>, subject: &'a Subject) -> Self {
+    ///
+    /// # Errors
+    /// The manifest says what no bill can: see [`Error`].
+    pub fn new<L>(manifest: &'a Manifest<L>, subject: &'a Subject) -> Result<Self, Error> {
+        check(manifest, subject)?;
         let config = &manifest.config;
         let distribution = config.distribution.as_deref();
         let distribution = distribution.map(|id| (id, config.release.as_deref()));
@@ -85,6 +125,7 @@ impl<'a> Bill<'a> {
             missing.insert(Missing::ImageDigest);
         }
         let mut contained = Vec::with_capacity(manifest.packages.len());
+        let mut ids = Identifiers::default();
         for package in &manifest.packages {
             for (is_missing, what) in [
                 (package.sha256.is_none(), Missing::PackageDigests),
@@ -96,7 +137,7 @@ impl<'a> Bill<'a> {
                 }
             }
             contained.push(Part {
-                id: identifier(package.nevra.as_ref().unwrap_or(&package.name)),
+                id: ids.of(identifier(package.nevra.as_ref().unwrap_or(&package.name))),
                 name: package.name.clone(),
                 evr: package.version.clone(),
                 purl: names::purl(
@@ -120,7 +161,7 @@ impl<'a> Bill<'a> {
             let name = named.as_ref().map_or(&relied.nevra, |named| &named.name);
             Part {
                 // The base may have what the image brings in its place.
-                id: format!("base-{}", identifier(&relied.nevra)),
+                id: ids.of(format!("base-{}", identifier(&relied.nevra))),
                 purl: names::purl(
                     (name, evr.as_deref().unwrap_or_default()),
                     architecture,
@@ -148,14 +189,14 @@ impl<'a> Bill<'a> {
             let ids = nevras.into_iter().flatten().filter_map(|one| ids.get(one));
             part.requires = ids.cloned().collect();
         }
-        Self {
+        Ok(Self {
             subject,
             name: &config.name,
             version: config.version.as_deref(),
             contained,
             of_base,
             missing,
-        }
+        })
     }
 
     /// Returns what the manifest does not say.
@@ -175,6 +216,42 @@ impl<'a> Bill<'a> {
     }
 }
 
+/// Fails if a manifest says what no bill can.
+fn check<L>(manifest: &Manifest<L>, subject: &Subject) -> Result<(), Error> {
+    check_digest(&subject.file, subject.sha256.as_deref())?;
+    if subject.time > time::LAST {
+        return Err(Error::Time(subject.time));
+    }
+    let mut known = BTreeSet::new();
+    for package in &manifest.packages {
+        let nevra = package.nevra.as_ref();
+        check_digest(nevra.unwrap_or(&package.name), package.sha256.as_deref())?;
+        if let Some(nevra) = nevra
+            && !known.insert(nevra)
+        {
+            return Err(Error::Twice(nevra.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The identifiers of a bill, each of which means one thing: packages of which only the name is known,
+/// and names that differ in what an identifier lacks, get a number.
+#[derive(Default)]
+struct Identifiers(BTreeSet<String>);
+
+impl Identifiers {
+    fn of(&mut self, wanted: String) -> String {
+        let numbered = (2..).map(|number: u64| format!("{wanted}-{number}"));
+        let mut all = std::iter::once(wanted.clone()).chain(numbered);
+        let free = all
+            .find(|id| !self.0.contains(id))
+            .unwrap_or(wanted.clone());
+        self.0.insert(free.clone());
+        free
+    }
+}
+
 impl Part<'_> {
     /// Returns who distributes it, without what has a meaning of its own for SPDX.
     pub(crate) fn vendor(&self) -> Option<String> {
@@ -182,5 +259,103 @@ impl Part<'_> {
         let plain = vendor.replace('(', "[").replace(')', "]");
         let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
         (!plain.is_empty()).then_some(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use manifest::Summary;
+
+    use super::*;
+
+    fn bill_of(json: &str, subject: &Subject) -> Result<Vec<String>, Error> {
+        let manifest = Summary::parse(json.as_bytes()).unwrap();
+        let bill = Bill::new(&manifest, subject)?;
+        Ok(bill.parts().map(|part| part.id.clone()).collect())
+    }
+
+    fn subject() -> Subject {
+        Subject {
+            file: "a-1.raw".to_owned(),
+            sha256: None,
+            time: 0,
+        }
+    }
+
+    #[test]
+    fn each_package_has_an_identifier_of_its_own() {
+        let json = r#"{"config":{"name":"a"},
+            "packages":[{"name":"b"},{"name":"b"},{"name":"b-2"},{"name":"base-c-1-1.x"},
+                        {"name":"x y"},{"name":"x-y"}],
+            "relies_on":[{"nevra":"c-1-1.x","provides":[]},{"nevra":"c-1-1.x","provides":[]}]}"#;
+        assert_eq!(
+            bill_of(json, &subject()).unwrap(),
+            [
+                "b",
+                "b-2",
+                "b-2-2",
+                "base-c-1-1.x",
+                "x-y",
+                "x-y-2",
+                "base-c-1-1.x-2",
+                "base-c-1-1.x-3"
+            ]
+        );
+    }
+
+    #[test]
+    fn hostile_manifests_are_refused() {
+        let good = "a".repeat(64);
+        for (packages, expected) in [
+            (
+                r#"{"name":"b","nevra":"b-1-1.x"},{"name":"c","nevra":"b-1-1.x"}"#.to_owned(),
+                "it has the package b-1-1.x twice",
+            ),
+            (
+                r#"{"name":"b","nevra":"b-1-1.x","sha256":"none"}"#.to_owned(),
+                "the SHA-256 of b-1-1.x is \"none\", which is not one",
+            ),
+            (
+                format!(r#"{{"name":"b","sha256":"{}"}}"#, good.to_uppercase()),
+                "the SHA-256 of b is \"AAAA",
+            ),
+        ] {
+            let json = format!(r#"{{"config":{{"name":"a"}},"packages":[{packages}]}}"#);
+            let said = bill_of(&json, &subject()).unwrap_err().to_string();
+            assert!(said.starts_with(expected), "{said}");
+        }
+        let json =
+            format!(r#"{{"config":{{"name":"a"}},"packages":[{{"name":"b","sha256":"{good}"}}]}}"#);
+        for (sha256, time, expected) in [
+            (Some("b".repeat(64)), time::LAST, None),
+            (
+                Some("b".repeat(63)),
+                0,
+                Some("the SHA-256 of a-1.raw is \"bbb"),
+            ),
+            (
+                None,
+                time::LAST + 1,
+                Some("the time of the image is 253402300800, which is after"),
+            ),
+            (
+                None,
+                u64::MAX,
+                Some("the time of the image is 18446744073709551615"),
+            ),
+        ] {
+            let subject = Subject {
+                sha256,
+                time,
+                ..subject()
+            };
+            let said = bill_of(&json, &subject)
+                .err()
+                .map(|error| error.to_string());
+            match (&said, expected) {
+                (Some(said), Some(expected)) => assert!(said.starts_with(expected), "{said}"),
+                _ => assert_eq!(said.as_deref(), expected),
+            }
+        }
     }
 }

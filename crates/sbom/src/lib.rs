@@ -22,7 +22,7 @@ mod names;
 mod spdx_json;
 mod time;
 
-pub use bill::{Bill, Missing, Subject};
+pub use bill::{Bill, Error, Missing, Subject};
 pub use licence::Licence;
 pub use names::purl;
 

@@ -1,5 +1,8 @@
 //! Times as both forms write them.
 
+/// The last second of the year 9999, in seconds since 1970; neither form has a later one.
+pub(crate) const LAST: u64 = 253_402_300_799;
+
 /// Returns a time in seconds since 1970 as `YYYY-MM-DDThh:mm:ssZ`.
 pub(crate) fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -33,6 +36,7 @@ mod tests {
             (1_709_251_199, "2024-02-29T23:59:59Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
             (4_294_967_295, "2106-02-07T06:28:15Z"),
+            (super::LAST, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(utc(seconds), expected);
         }

@@ -107,7 +107,7 @@ fn bills_are_valid() {
     ] {
         let manifest = Summary::parse(json.as_bytes()).unwrap();
         for format in Format::ALL {
-            judge(&Bill::new(&manifest, subject), format, "valid");
+            judge(&Bill::new(&manifest, subject).unwrap(), format, "valid");
         }
     }
 }
@@ -147,6 +147,6 @@ fn licences_of_real_packages() {
         time: 0,
     };
     for format in Format::ALL {
-        judge(&Bill::new(&manifest, &subject), format, "real");
+        judge(&Bill::new(&manifest, &subject).unwrap(), format, "real");
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 
 use der::{Decode as _, Document, Encode as _};
 use rsa::pkcs1::DecodeRsaPublicKey as _;
-use rsa::traits::PublicKeyParts as _;
 use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::CertificateInner;
 use x509_cert::name::Name;
@@ -17,7 +16,7 @@ use crate::{Digest, Error, pem};
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const LABEL: &str = "CERTIFICATE";
 /// Least and most bits of a key: less is not safe, more is not read by Linux.
-pub(crate) const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 /// Longest certificate in bytes.
 const MAX_CERTIFICATE: usize = 64 << 10;
 
@@ -75,15 +74,11 @@ impl Certificate {
                 key.algorithm.oid
             ));
         }
-        let key = (key.subject_public_key.as_bytes())
-            .and_then(|bytes| rsa::PublicKey::from_pkcs1_der(bytes).ok())
-            .ok_or("the certificate's key is not one of RSA with up to 4096 bits")?;
-        let bits = key.n_bits_precision() as usize;
-        if !KEY_BITS.contains(&bits) {
-            return Err(format!(
-                "the certificate's key has {bits} bits, too few to be safe"
-            ));
-        }
+        let key = (key.subject_public_key.as_bytes()).unwrap_or_default();
+        let numbers = rsa::pkcs1::RsaPublicKeyRef::from_der(key).map_err(damaged)?;
+        check_bits(bits(numbers.modulus.as_bytes()))?;
+        let key = rsa::PublicKey::from_pkcs1_der(key)
+            .map_err(|error| format!("the certificate's key is not one of RSA: {error}"))?;
         Ok(Self {
             der: bytes.to_vec(),
             issuer: about.issuer().clone(),
@@ -114,6 +109,26 @@ impl Certificate {
         let same = |one: der::Result<Vec<u8>>, other: der::Result<Vec<u8>>| matches!((one, other), (Ok(one), Ok(other)) if one == other);
         same(self.issuer.to_der(), issuer.to_der()) && same(self.number.to_der(), number.to_der())
     }
+}
+
+/// Returns how many bits a number has, of its bytes from the greatest on.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let number = number.get(zeros..).unwrap_or_default();
+    let first = number.first().map_or(0, |byte| byte.leading_zeros());
+    number.len() * 8 - first as usize
+}
+
+fn check_bits(bits: usize) -> Result<(), String> {
+    let problem = match bits {
+        bits if bits < *KEY_BITS.start() => "too few to be safe",
+        bits if bits > *KEY_BITS.end() => "more than Linux reads",
+        _ => return Ok(()),
+    };
+    let (least, most) = (KEY_BITS.start(), KEY_BITS.end());
+    Err(format!(
+        "the certificate's key has {bits} bits, {problem}: RSA of {least} to {most} bits is taken"
+    ))
 }
 
 impl fmt::Display for Certificate {

@@ -205,6 +205,12 @@ fn certificates_are_read_as_openssl_writes_them() {
     assert_eq!(place.certificates("chain").len(), 2);
     place.run("openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out short.pem");
     place.certify("short.pem", "short");
+    for bits in ["512", "8192"] {
+        place.run(&format!(
+            "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:{bits} -out {bits}.pem"
+        ));
+        place.certify(&format!("{bits}.pem"), bits);
+    }
     place.run("openssl genpkey -algorithm ed25519 -out other.pem");
     place.certify("other.pem", "other");
     place.write("none", b"");
@@ -212,7 +218,15 @@ fn certificates_are_read_as_openssl_writes_them() {
     for (name, expected) in [
         (
             "short.crt",
-            "the certificate's key has 1024 bits, too few to be safe",
+            "the certificate's key has 1024 bits, too few to be safe: RSA of 2048 to 4096 bits is taken",
+        ),
+        (
+            "512.crt",
+            "the certificate's key has 512 bits, too few to be safe: RSA of 2048 to 4096 bits is taken",
+        ),
+        (
+            "8192.crt",
+            "the certificate's key has 8192 bits, more than Linux reads: RSA of 2048 to 4096 bits is taken",
         ),
         (
             "other.crt",
