@@ -81,6 +81,7 @@ mod services;
 mod set;
 mod signing;
 mod spoken;
+mod staged;
 mod state;
 mod store;
 mod sysupdate;

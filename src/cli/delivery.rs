@@ -29,6 +29,10 @@ pub struct SysupdateArguments {
     /// is being made
     #[arg(long, value_name = "FILE")]
     pub tarball: Option<PathBuf>,
+    /// Have the archive's definitions take images from /var/lib/sysext-staged, where pull --stage brings
+    /// them; what the store itself delivers stays as it is
+    #[arg(long, requires = "tarball")]
+    pub staged: bool,
     /// Public keys to add to the archive; they become the client's only /etc/systemd/import-pubring.gpg
     #[arg(long, value_name = "FILE", requires = "tarball")]
     pub keyring: Option<PathBuf>,

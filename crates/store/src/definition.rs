@@ -40,6 +40,8 @@ use crate::name::{NameProblem, check_name};
 
 /// Where clients keep images, outside of what systemd-sysext searches.
 pub const IMAGE_DIRECTORY: &str = "/var/lib/sysext-store";
+/// Where images are that came without systemd-sysupdate, for it to install.
+pub const STAGING_DIRECTORY: &str = "/var/lib/sysext-staged";
 /// Where the links are that systemd-sysext merges, of extensions without a companion.
 const LINK_DIRECTORY: &str = "/etc/extensions";
 /// Where they are of extensions with a companion, which makes `/etc` read-only.
@@ -253,6 +255,7 @@ pub struct Definition {
     instances: u32,
     ending: &'static str,
     has_companion: bool,
+    is_staged: bool,
 }
 
 impl Definition {
@@ -282,6 +285,7 @@ impl Definition {
             instances: delivery.instances,
             ending: delivery.ending,
             has_companion: false,
+            is_staged: false,
         })
     }
 
@@ -290,6 +294,16 @@ impl Definition {
     pub fn with_companion(self, has_companion: bool) -> Definition {
         Definition {
             has_companion,
+            ..self
+        }
+    }
+
+    /// Has clients take images from [`STAGING_DIRECTORY`] instead of from the store: what brings them
+    /// there has verified them. Such a definition is not read back by [`Definition::parse`].
+    #[must_use]
+    pub fn staged(self) -> Definition {
+        Definition {
+            is_staged: true,
             ..self
         }
     }
@@ -360,6 +374,9 @@ impl Definition {
         if self.directory != IMAGE_DIRECTORY {
             directories.push(&self.directory);
         }
+        if self.is_staged {
+            directories.push(STAGING_DIRECTORY);
+        }
         directories
     }
 
@@ -405,7 +422,10 @@ impl Definition {
             ending,
             ..
         } = self;
-        let source = &source.escaped;
+        let (kind, source) = match self.is_staged {
+            false => ("url-file", source.escaped.as_str()),
+            true => ("regular-file", STAGING_DIRECTORY),
+        };
         let verify = if self.verify { "yes" } else { "no" };
         format!(
             "\
@@ -416,7 +436,7 @@ Features={component}
 Verify={verify}
 
 [Source]
-Type=url-file
+Type={kind}
 Path={source}
 MatchPattern={name}-@v{ending}
 
@@ -534,6 +554,25 @@ Documentation=https://example.org/x/
 Enabled=yes
 "
         );
+    }
+
+    #[test]
+    fn a_client_that_stages_images() {
+        let url = "https://example.org/x";
+        let definition = Definition::new("strace", &delivery(url)).unwrap();
+        let staged = definition.clone().staged();
+        let text = |definition: &Definition| definition.files()[0].1.clone();
+        let expected = text(&definition).replace(
+            "Type=url-file\nPath=https://example.org/x/\n",
+            "Type=regular-file\nPath=/var/lib/sysext-staged\n",
+        );
+        assert_eq!(text(&staged), expected);
+        let more: Vec<_> = (staged.client_directories().into_iter())
+            .filter(|directory| !definition.client_directories().contains(directory))
+            .collect();
+        assert_eq!(more, [STAGING_DIRECTORY]);
+        let files: BTreeMap<_, _> = staged.files().into_iter().collect();
+        assert_eq!(Definition::parse("strace", &|name| files.get(name)), None);
     }
 
     #[test]

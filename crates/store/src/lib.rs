@@ -112,7 +112,8 @@ pub use compat::{
 };
 pub use definition::{
     CONFEXT_LINK_DIRECTORY, DEFAULT_INSTANCES, Definition, DefinitionProblem, Delivery,
-    IMAGE_DIRECTORY, MAX_INSTANCES, StoreUrl, definitions_directory, link_directory,
+    IMAGE_DIRECTORY, MAX_INSTANCES, STAGING_DIRECTORY, StoreUrl, definitions_directory,
+    link_directory,
 };
 pub use error::{Error, SignError};
 pub use foresight::Prospect;

@@ -51,6 +51,9 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
         Signed::No => false,
     };
     let mut defined = define(&reading.index, arguments, &url, verify)?;
+    if arguments.staged {
+        return staged(arguments, defined.into_values().flatten(), &trusted, report);
+    }
     if arguments.names.is_empty() {
         // Where nothing is left to be defined, the archive goes.
         for path in super::directories(&arguments.directory)? {
@@ -65,11 +68,7 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
             .map_err(store_failure)?;
     }
     if let Some(path) = &arguments.tarball {
-        let mut bytes = Vec::new();
-        let time = inputs::source_date_epoch()?.unwrap_or(0);
-        store::write_tarball(&definitions, &trusted, time, &mut bytes)
-            .map_err(|error| Failure::io(format!("writing {}", path.display()), error))?;
-        store::replace_file(path, &bytes).map_err(store_failure)?;
+        write_tarball(path, &definitions, &trusted)?;
     }
 
     report.stage(
@@ -106,6 +105,47 @@ pub fn run(arguments: &SysupdateArguments, report: &Report) -> Result<()> {
             left_out: &reading.left_out,
         })?;
     }
+    Ok(())
+}
+
+/// Writes an archive for clients to which images come without systemd-sysupdate.
+fn staged(
+    arguments: &SysupdateArguments,
+    definitions: impl Iterator<Item = Definition>,
+    trusted: &Trusted,
+    report: &Report,
+) -> Result<()> {
+    let definitions: Vec<_> = definitions.map(Definition::staged).collect();
+    let Some(path) = &arguments.tarball else {
+        return Err(Failure::usage("--staged needs --tarball FILE"));
+    };
+    write_tarball(path, &definitions, trusted)?;
+    let text = format!(
+        "{} of images in {}: {}",
+        counted(definitions.len(), "definition"),
+        store::STAGING_DIRECTORY,
+        path.display()
+    );
+    report.stage("tarball", &text);
+    match report.is_json() {
+        false => Ok(()),
+        true => report.json(&Written {
+            url: store::STAGING_DIRECTORY.to_owned(),
+            verify: false,
+            definitions: Vec::new(),
+            tarball: Some(path),
+            signed_by: None,
+            left_out: &[],
+        }),
+    }
+}
+
+fn write_tarball(path: &Path, definitions: &[Definition], trusted: &Trusted) -> Result<()> {
+    let mut bytes = Vec::new();
+    let time = inputs::source_date_epoch()?.unwrap_or(0);
+    store::write_tarball(definitions, trusted, time, &mut bytes)
+        .map_err(|error| Failure::io(format!("writing {}", path.display()), error))?;
+    store::replace_file(path, &bytes).map_err(store_failure)?;
     Ok(())
 }
 
