@@ -88,6 +88,8 @@ pub struct VouchedList {
     pub bytes: Vec<u8>,
     /// Fingerprint of the key that signed it.
     pub signed_by: Option<String>,
+    /// The signature, if it had to have one.
+    pub signature: Option<Vec<u8>>,
 }
 
 /// Where a store is.
@@ -139,11 +141,16 @@ impl Place {
         }
     }
 
+    /// Reads the signature of the list; `None` if there is none.
+    pub fn signature(&self) -> Result<Option<Vec<u8>>> {
+        self.file(SIGNATURE, MAX_SIGNATURE)
+    }
+
     /// Reads the list, and checks its signature by the keys that may sign, if anyone has to.
     pub fn list(&self, trusted: Option<&Trusted>) -> Result<VouchedList> {
         // The signature first: while a list is published, it is the one that is there earlier.
         let signature = match trusted {
-            Some(_) => self.file(SIGNATURE, MAX_SIGNATURE)?,
+            Some(_) => self.signature()?,
             None => None,
         };
         let Some(bytes) = self.file(SUMS, MAX_LIST)? else {
@@ -154,6 +161,7 @@ impl Place {
             return Ok(VouchedList {
                 bytes,
                 signed_by: None,
+                signature: None,
             });
         };
         let shown = self.shown(SIGNATURE);
@@ -168,6 +176,7 @@ impl Place {
         Ok(VouchedList {
             bytes,
             signed_by: Some(verified.fingerprint),
+            signature: Some(signature),
         })
     }
 }

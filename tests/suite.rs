@@ -56,6 +56,7 @@ mod labels;
 mod ledger;
 mod loader;
 mod lock;
+mod mirror;
 mod network;
 mod numbers;
 mod obs;

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use store::BestBefore;
 
-use super::LookupArguments;
 use super::SigningArguments;
 use super::delivery::{PageArguments, SysupdateArguments};
+use super::{LookupArguments, NetworkArguments, TrustArguments};
 use crate::publish::oci::media_type;
 use crate::report::Verbosity;
 
@@ -47,6 +47,8 @@ pub enum StoreVerb {
     Index(IndexArguments),
     /// Make patches from older images to the newest ones, of which clients fetch less than of the blocks
     Delta(DeltaArguments),
+    /// Bring a copy of a store up to date, of which only what changed is fetched
+    Mirror(MirrorArguments),
     /// Write an OCI image layout, from which skopeo copies to a registry
     Oci(OciArguments),
     /// Write index.html for people and index.json for programs
@@ -69,6 +71,7 @@ impl StoreVerb {
             Self::Gate(arguments) => arguments.verbosity,
             Self::Index(arguments) => arguments.verbosity,
             Self::Delta(arguments) => arguments.verbosity,
+            Self::Mirror(arguments) => arguments.verbosity,
             Self::Oci(arguments) => arguments.verbosity,
             Self::Page(arguments) => arguments.verbosity,
         }
@@ -133,6 +136,35 @@ pub struct DeltaArguments {
     /// Number of patches to make at the same time [default: one per core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// How much to say, and in which form.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+const MIRROR_EXAMPLES: &str = "\
+Examples:
+  sysext-build store mirror https://example.org/store/ mirror/ --keyring store.asc
+      Makes mirror/ a copy of the store, or brings it up to date; it can be served meanwhile
+
+What the list names comes, and nothing else: pages, keys and definitions in directories do not. The list
+and its signature are the owner's, so that clients trust the mirror as they trust the store.";
+
+/// The arguments of `store mirror`.
+#[derive(Debug, Args)]
+#[command(after_help = MIRROR_EXAMPLES)]
+pub struct MirrorArguments {
+    /// Directory of the store, or its http, https or file URL: that of one SHA256SUMS
+    #[arg(value_name = "STORE")]
+    pub store: String,
+    /// Directory of the copy; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Whose word counts.
+    #[command(flatten)]
+    pub trust: TrustArguments,
+    /// How to fetch.
+    #[command(flatten)]
+    pub network: NetworkArguments,
     /// How much to say, and in which form.
     #[command(flatten)]
     pub verbosity: Verbosity,

@@ -222,6 +222,7 @@ mod tests {
             "-store-gate",
             "-store-index",
             "-store-delta",
+            "-store-mirror",
             "-store-oci",
             "-store-page",
             "-why",

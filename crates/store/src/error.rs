@@ -192,6 +192,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: Setback,
     },
+    /// A file that a list from elsewhere names is not there.
+    #[error("{path} is listed and not there", path = .path.display())]
+    Missing {
+        /// Path of the file.
+        path: PathBuf,
+    },
     /// Another key has signed the list.
     #[error(
         "{path} is by key {former}, and key {key} is to sign now: clients that do not have the new \

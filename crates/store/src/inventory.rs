@@ -11,8 +11,11 @@ use sha2::{Digest as _, Sha256};
 use crate::companion::{Half, halves, main_file, main_of};
 use crate::directory::{Directory, SUMS};
 use crate::error::Error;
+use crate::freshness;
 use crate::order;
-use crate::sums::{IMAGE_SUFFIX, Sums};
+use crate::serial::Serial;
+use crate::sums::{Entry, IMAGE_SUFFIX, Sums};
+use crate::withdrawn;
 
 /// A listed image.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,12 +189,20 @@ pub(crate) fn read_unlisted_manifest<L: DeserializeOwned>(
 
 /// The text before the first `-` that a digit follows: the name of an extension, as far as a file
 /// name without a manifest lets one guess.
-pub(crate) fn guess_name(image: &str) -> &str {
+#[must_use]
+pub fn guess_name(image: &str) -> &str {
     let stem = image.strip_suffix(IMAGE_SUFFIX).unwrap_or(image);
     let version = (stem.as_bytes())
         .windows(2)
         .position(|pair| matches!(pair, [b'-', b'0'..=b'9']));
     version.and_then(|at| stem.get(..at)).unwrap_or(stem)
+}
+
+/// Whether a line says something of the list itself, so that there is no file of that name.
+pub(crate) fn is_about_the_list(entry: &Entry) -> bool {
+    freshness::day_of(&entry.name).is_some()
+        || Serial::parse(&entry.name).is_some()
+        || withdrawn::image_of(&entry.name).is_some()
 }
 
 #[cfg(test)]

@@ -78,6 +78,11 @@ impl Offer {
         images
     }
 
+    /// All lines.
+    pub(crate) fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
     /// The listed digest of a file.
     #[must_use]
     pub fn digest_of(&self, file: &str) -> Option<[u8; 32]> {

@@ -11,7 +11,7 @@
 pub(crate) const MAX_SUMS_SIZE: u64 = 8 << 20;
 
 /// What the name of every image ends in.
-pub(crate) const IMAGE_SUFFIX: &str = ".raw";
+pub const IMAGE_SUFFIX: &str = ".raw";
 
 /// Number of hex digits of a SHA-256.
 const HEX: usize = 64;

@@ -5,8 +5,9 @@
 //! Where the store has no such index, the image is fetched whole; where it has a patch for an image
 //! that is there (docs/patches.md), that is all that is fetched.
 
+pub mod bring;
 mod source;
-mod target;
+pub mod target;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
@@ -15,17 +16,15 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use architecture::Architecture;
 use delta::patch::{MAX_PATCH, Patch, PatchError};
-use delta::{Assembled, Found, Index, MAX_INDEX};
 use files::{Directory, Links};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use store::{Offer, Offered, index_name, order, patch_name, version_of};
+use store::{Offer, Offered, order, patch_name, version_of};
 
-use self::source::Source;
+use self::bring::{Bringing, Have};
 use self::target::Partial;
 use crate::cli::PullArguments;
 use crate::inputs;
-use crate::publish::indexes;
 use crate::report::Report;
 use crate::served::{Place, Trusted};
 use crate::words::failure::{Failure, Result};
@@ -209,17 +208,17 @@ impl Pull<'_> {
             answer.is_patched = true;
             return Ok(answer);
         }
-        let index = self.index(offered)?;
-        let source = Source::open(&self.place, &offered.file)?;
-        let (partial, assembled) = match index {
-            Some(index) => self.assemble(&index, haves, partial, &source)?,
-            None => self.whole(partial, &source, &offered.sha256)?,
+        let bringing = Bringing {
+            place: &self.place,
+            offer: &self.offer,
+            report: self.report,
         };
-        answer.bytes = Some(partial.finish()?);
-        answer.fetched = source.fetched();
-        answer.copied = assembled.copied;
-        answer.kept = assembled.kept;
-        answer.requests = assembled.requests;
+        let brought = bringing.image(partial, haves, &offered.file, &offered.sha256)?;
+        answer.bytes = Some(brought.bytes);
+        answer.fetched = brought.fetched;
+        answer.copied = brought.assembled.copied;
+        answer.kept = brought.assembled.kept;
+        answer.requests = brought.assembled.requests;
         Ok(answer)
     }
 
@@ -297,104 +296,6 @@ impl Pull<'_> {
         }
         Ok(None)
     }
-
-    /// Reads the index of an image; `None`, and a line that says why, if there is none that is of
-    /// use.
-    fn index(&self, offered: &Offered) -> Result<Option<Index>> {
-        let name = index_name(&offered.file);
-        let Some(listed) = self.offer.digest_of(&name) else {
-            return Ok(self.without(&format!("the store has no index of {}", offered.file)));
-        };
-        let Some(bytes) = self.place.file(&name, MAX_INDEX)? else {
-            return Ok(self.without(&format!("{} is not there", self.place.shown(&name))));
-        };
-        if Sha256::digest(&bytes)[..] != listed {
-            let text = format!("{} is not the listed file", self.place.shown(&name));
-            return Ok(self.without(&text));
-        }
-        match Index::parse(&bytes) {
-            Ok(index) if *index.sha256() == offered.sha256 => Ok(Some(index)),
-            Ok(_) => Ok(self.without(&format!("{name} is of an image with other bytes"))),
-            Err(problem) => Ok(self.without(&format!("{name} {problem}"))),
-        }
-    }
-
-    fn without(&self, reason: &str) -> Option<Index> {
-        let text = format!("{reason}; the image is fetched whole");
-        self.report.stage("note", &text);
-        None
-    }
-
-    /// Assembles the image.
-    fn assemble<'d>(
-        &self,
-        index: &Index,
-        haves: Vec<Have>,
-        mut partial: Partial<'d>,
-        source: &Source<'_>,
-    ) -> Result<(Partial<'d>, Assembled)> {
-        let mut found = Found::new(index);
-        let mut others = Vec::new();
-        for (number, mut have) in (0..).zip(haves) {
-            match have.index() {
-                Ok(of_have) => found.look_in(index, number, &of_have),
-                Err(problem) => {
-                    let path = have.path.display();
-                    let text = format!("nothing is taken from {path}: its index {problem}");
-                    self.report.stage("note", &text);
-                }
-            }
-            others.push(have.file);
-        }
-        let bar = self.report.bar("pull", index.length());
-        let mut fetch = |ask, file: &mut File| source.deliver(ask, index.length(), file, &bar);
-        let made = delta::assemble(index, &found, &mut others, &mut partial.file, &mut fetch);
-        bar.finish_and_clear();
-        match made {
-            Ok(assembled) => Ok((partial, assembled)),
-            Err(delta::Error::File(error)) => {
-                partial.drop_file()?;
-                let path = self.arguments.into.display();
-                Err(Failure::io(format!("writing into {path}"), error))
-            }
-            Err(delta::Error::Fetch(failure)) => Err(failure),
-            Err(delta::Error::Other(digest)) => {
-                partial.drop_file()?;
-                let problem = format!("its SHA-256 is {}", hex::encode(digest));
-                Err(self.not_listed(source, &problem))
-            }
-        }
-    }
-
-    /// Brings the whole image.
-    fn whole<'d>(
-        &self,
-        mut partial: Partial<'d>,
-        source: &Source<'_>,
-        sha256: &[u8; 32],
-    ) -> Result<(Partial<'d>, Assembled)> {
-        let kept = partial.length()?;
-        let problem = source.deliver_whole(sha256, &mut partial.file)?;
-        if let Some(problem) = problem {
-            partial.drop_file()?;
-            return Err(self.not_listed(source, &problem));
-        }
-        let length = partial.length()?;
-        let assembled = Assembled {
-            kept: kept.min(length.saturating_sub(source.fetched())),
-            requests: 1,
-            ..Assembled::default()
-        };
-        Ok((partial, assembled))
-    }
-
-    fn not_listed(&self, source: &Source<'_>, problem: &str) -> Failure {
-        Failure::refused(anyhow!(
-            "{} is not the listed image: {problem}",
-            source.shown()
-        ))
-        .hint("if the store changed in between, try again")
-    }
 }
 
 /// Why a patch made no image.
@@ -460,33 +361,6 @@ impl Write for Written<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-/// An image that may have pieces of the new one.
-struct Have {
-    path: PathBuf,
-    file: File,
-}
-
-impl Have {
-    /// Reads the index beside the image if that is for a file of its length, or makes one. Whether it
-    /// is right does not matter: pieces are compared as they are copied.
-    fn index(&mut self) -> std::result::Result<Index, String> {
-        let length = self
-            .file
-            .metadata()
-            .map_err(|error| format!("can't be made: {error}"))?;
-        let length = length.len();
-        if let Some(name) = self.path.file_name().and_then(|name| name.to_str()) {
-            let beside = self.path.with_file_name(index_name(name));
-            let read = files::read(&beside, MAX_INDEX, Links::Refuse).ok();
-            let index = read.and_then(|bytes| Index::parse(&bytes).ok());
-            if let Some(index) = index.filter(|index| index.length() == length) {
-                return Ok(index);
-            }
-        }
-        indexes::of(&mut self.file, length).map_err(|error| error.to_string())
     }
 }
 

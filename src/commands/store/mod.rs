@@ -7,6 +7,7 @@ mod incoming;
 mod index;
 mod list;
 mod merge;
+mod mirror;
 mod oci;
 mod page;
 mod promote;
@@ -41,6 +42,7 @@ pub fn run(verb: &StoreVerb, report: &Report) -> Result<()> {
         StoreVerb::Gate(arguments) => gate::run(arguments, report),
         StoreVerb::Index(arguments) => index::run(arguments, report),
         StoreVerb::Delta(arguments) => delta::run(arguments, report),
+        StoreVerb::Mirror(arguments) => mirror::run(arguments, report),
         StoreVerb::Oci(arguments) => oci::run(arguments, report),
         StoreVerb::Page(arguments) => page::run(arguments, report),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use manifest::Summary;
 
 use super::beside::{SUM_SUFFIX, agrees};
-use super::survey::{Looks, Survey, is_about_the_list};
+use super::survey::{Looks, Survey};
 use super::{Examination, Finding, Verdict, kinds};
 use crate::collision;
 use crate::companion::halves;
@@ -14,7 +14,7 @@ use crate::definition::is_delivered;
 use crate::directory::{Directory, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::freshness;
-use crate::inventory;
+use crate::inventory::{self, is_about_the_list};
 use crate::name::check_name;
 use crate::order;
 use crate::publish;

@@ -11,19 +11,10 @@ use rustix::fs::Stat;
 use super::{Examination, Finding, LookInside};
 use crate::directory::{self, Directory, SUMS};
 use crate::error::Error;
-use crate::freshness;
+use crate::inventory::is_about_the_list;
 use crate::pending;
 use crate::publish;
-use crate::serial::Serial;
-use crate::sums::{Entry, IMAGE_SUFFIX, Sums};
-use crate::withdrawn;
-
-/// Whether a line says something of the list itself, so that there is no file of that name.
-pub(super) fn is_about_the_list(entry: &Entry) -> bool {
-    freshness::day_of(&entry.name).is_some()
-        || Serial::parse(&entry.name).is_some()
-        || withdrawn::image_of(&entry.name).is_some()
-}
+use crate::sums::{IMAGE_SUFFIX, Sums};
 
 /// What tells one file from the next that has its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,202 @@
+//! The bytes of an image: of older images as far as these have them, and the rest from the store.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use delta::{Assembled, Found, Index, MAX_INDEX};
+use files::Links;
+use sha2::{Digest as _, Sha256};
+use store::{Offer, index_name};
+
+use super::source::Source;
+use super::target::Partial;
+use crate::publish::indexes;
+use crate::report::Report;
+use crate::served::Place;
+use crate::words::failure::{Failure, Result};
+
+/// What brings images of a store.
+pub struct Bringing<'a> {
+    /// Where the store is.
+    pub place: &'a Place,
+    /// What it lists.
+    pub offer: &'a Offer,
+    /// Where notes go.
+    pub report: &'a Report,
+}
+
+/// An image that has its name.
+pub struct Brought {
+    /// Its length.
+    pub bytes: u64,
+    /// How many bytes came from the store.
+    pub fetched: u64,
+    /// How it came together.
+    pub assembled: Assembled,
+}
+
+impl Bringing<'_> {
+    /// Brings an image of this digest.
+    pub fn image(
+        &self,
+        partial: Partial<'_>,
+        haves: Vec<Have>,
+        file: &str,
+        sha256: &[u8; 32],
+    ) -> Result<Brought> {
+        // Without an older image, there is nothing that an index could save.
+        let index = match haves.is_empty() {
+            true => None,
+            false => self.index(file, sha256)?,
+        };
+        let source = Source::open(self.place, file)?;
+        let (partial, assembled) = match index {
+            Some(index) => self.assemble(&index, haves, partial, &source)?,
+            None => self.whole(partial, &source, sha256)?,
+        };
+        Ok(Brought {
+            bytes: partial.finish()?,
+            fetched: source.fetched(),
+            assembled,
+        })
+    }
+
+    /// Brings a file of this digest that no older one has parts of.
+    pub fn other(&self, partial: Partial<'_>, file: &str, sha256: &[u8; 32]) -> Result<Brought> {
+        let source = Source::open(self.place, file)?;
+        let (partial, assembled) = self.whole(partial, &source, sha256)?;
+        Ok(Brought {
+            bytes: partial.finish()?,
+            fetched: source.fetched(),
+            assembled,
+        })
+    }
+
+    /// Reads the index of an image; `None`, and a line that says why, if there is none that is of
+    /// use.
+    fn index(&self, file: &str, sha256: &[u8; 32]) -> Result<Option<Index>> {
+        let name = index_name(file);
+        let Some(listed) = self.offer.digest_of(&name) else {
+            return Ok(self.without(&format!("the store has no index of {file}")));
+        };
+        let Some(bytes) = self.place.file(&name, MAX_INDEX)? else {
+            return Ok(self.without(&format!("{} is not there", self.place.shown(&name))));
+        };
+        if Sha256::digest(&bytes)[..] != listed {
+            let text = format!("{} is not the listed file", self.place.shown(&name));
+            return Ok(self.without(&text));
+        }
+        match Index::parse(&bytes) {
+            Ok(index) if index.sha256() == sha256 => Ok(Some(index)),
+            Ok(_) => Ok(self.without(&format!("{name} is of an image with other bytes"))),
+            Err(problem) => Ok(self.without(&format!("{name} {problem}"))),
+        }
+    }
+
+    fn without(&self, reason: &str) -> Option<Index> {
+        let text = format!("{reason}; the image is fetched whole");
+        self.report.stage("note", &text);
+        None
+    }
+
+    /// Assembles the image.
+    fn assemble<'d>(
+        &self,
+        index: &Index,
+        haves: Vec<Have>,
+        mut partial: Partial<'d>,
+        source: &Source<'_>,
+    ) -> Result<(Partial<'d>, Assembled)> {
+        let mut found = Found::new(index);
+        let mut others = Vec::new();
+        for (number, mut have) in (0..).zip(haves) {
+            match have.index() {
+                Ok(of_have) => found.look_in(index, number, &of_have),
+                Err(problem) => {
+                    let path = have.path.display();
+                    let text = format!("nothing is taken from {path}: its index {problem}");
+                    self.report.stage("note", &text);
+                }
+            }
+            others.push(have.file);
+        }
+        let bar = self.report.bar("pull", index.length());
+        let mut fetch = |ask, file: &mut File| source.deliver(ask, index.length(), file, &bar);
+        let made = delta::assemble(index, &found, &mut others, &mut partial.file, &mut fetch);
+        bar.finish_and_clear();
+        match made {
+            Ok(assembled) => Ok((partial, assembled)),
+            Err(delta::Error::File(error)) => {
+                partial.drop_file()?;
+                let shown = source.shown();
+                Err(Failure::io(format!("writing what {shown} is to be"), error))
+            }
+            Err(delta::Error::Fetch(failure)) => Err(failure),
+            Err(delta::Error::Other(digest)) => {
+                partial.drop_file()?;
+                let problem = format!("its SHA-256 is {}", hex::encode(digest));
+                Err(self.not_listed(source, &problem))
+            }
+        }
+    }
+
+    /// Brings the whole image.
+    fn whole<'d>(
+        &self,
+        mut partial: Partial<'d>,
+        source: &Source<'_>,
+        sha256: &[u8; 32],
+    ) -> Result<(Partial<'d>, Assembled)> {
+        let kept = partial.length()?;
+        let problem = source.deliver_whole(sha256, &mut partial.file)?;
+        if let Some(problem) = problem {
+            partial.drop_file()?;
+            return Err(self.not_listed(source, &problem));
+        }
+        let length = partial.length()?;
+        let assembled = Assembled {
+            kept: kept.min(length.saturating_sub(source.fetched())),
+            requests: 1,
+            ..Assembled::default()
+        };
+        Ok((partial, assembled))
+    }
+
+    fn not_listed(&self, source: &Source<'_>, problem: &str) -> Failure {
+        Failure::refused(anyhow!(
+            "{} is not the listed image: {problem}",
+            source.shown()
+        ))
+        .hint("if the store changed in between, try again")
+    }
+}
+
+/// An image that may have pieces of the new one.
+pub struct Have {
+    /// Its path.
+    pub path: PathBuf,
+    /// It.
+    pub file: File,
+}
+
+impl Have {
+    /// Reads the index beside the image if that is for a file of its length, or makes one. Whether it
+    /// is right does not matter: pieces are compared as they are copied.
+    fn index(&mut self) -> std::result::Result<Index, String> {
+        let length = self
+            .file
+            .metadata()
+            .map_err(|error| format!("can't be made: {error}"))?;
+        let length = length.len();
+        if let Some(name) = self.path.file_name().and_then(|name| name.to_str()) {
+            let beside = self.path.with_file_name(index_name(name));
+            let read = files::read(&beside, MAX_INDEX, Links::Refuse).ok();
+            let index = read.and_then(|bytes| Index::parse(&bytes).ok());
+            if let Some(index) = index.filter(|index| index.length() == length) {
+                return Ok(index);
+            }
+        }
+        indexes::of(&mut self.file, length).map_err(|error| error.to_string())
+    }
+}

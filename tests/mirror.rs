@@ -1,0 +1,234 @@
+//! `store mirror`: what a copy of a store has, whatever happens on the way.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::pull::{NEW, OLD, Update, noise};
+use crate::server::Fault;
+use crate::workshop::{json, names, text};
+
+/// A store with a signed list of one image, and how it comes to have two.
+struct Mirrored(Update);
+
+/// With what lists are signed. Stores that are made in the same second by the same key are one, to those
+/// who remember what they signed; so each has a memory of its own.
+const KEY: [&str; 4] = ["--sign-key", "key.pem", "--state-dir", "state"];
+
+impl Mirrored {
+    fn new() -> Self {
+        let update = Update::to(&noise(100, 41_000));
+        let this = Self(update);
+        let fixture = crate::workshop::fixture("keys/test.secret.asc");
+        fs::copy(fixture, this.0.scratch.join("key.pem")).unwrap();
+        let mut chmod = Command::new("chmod");
+        chmod.arg("600").arg(this.0.scratch.join("key.pem"));
+        assert!(chmod.status().unwrap().success());
+        this.0
+            .succeed(&[&["store", "promote", "store", "one", OLD][..], &KEY].concat());
+        let mut copy = Command::new("cp");
+        copy.args(["-a", "one", "two"])
+            .current_dir(this.0.scratch.path());
+        assert!(copy.status().unwrap().success());
+        this.0
+            .succeed(&[&["store", "promote", "store", "two", NEW][..], &KEY].concat());
+        this.serve("one");
+        this
+    }
+
+    /// Has the server serve this store.
+    fn serve(&self, store: &str) {
+        let server = &self.0.server;
+        server.recover();
+        for name in names(&self.0.scratch.join("two")) {
+            server.always(&format!("/s/{name}"), Fault::Status(404));
+        }
+        server.recover();
+        server.load(&self.0.scratch.join(store), "/s");
+        server.requests();
+        server.sent();
+    }
+
+    fn command(&self) -> Command {
+        let url = format!("{}/s", self.0.server.url());
+        let mut command = self.0.command(&["store", "mirror", &url, "mirror"]);
+        command.args([
+            "--keyring",
+            "one/import-pubring.gpg",
+            "--timeout",
+            "2",
+            "--retries",
+            "1",
+        ]);
+        command
+    }
+
+    fn mirror(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    fn succeed(&self) -> String {
+        let outcome = self.mirror();
+        let said = text(&outcome.stderr);
+        assert!(outcome.status.success(), "{said}");
+        said
+    }
+
+    /// Makes sure that each file that the mirror's list names is there, byte for byte.
+    fn is_whole(&self) -> Vec<String> {
+        let mirror = self.0.scratch.join("mirror");
+        let Ok(list) = fs::read_to_string(mirror.join("SHA256SUMS")) else {
+            return Vec::new();
+        };
+        let listed = list.lines().map(|line| line.split_once("  ").unwrap());
+        let files: Vec<_> = listed
+            .filter(|(_, name)| name.starts_with("n-"))
+            .map(|(digest, name)| {
+                let found = crate::workshop::sha256sum(&mirror.join(name));
+                assert_eq!(found, digest, "{name}");
+                name.to_owned()
+            })
+            .collect();
+        let signature = fs::read(mirror.join("SHA256SUMS.gpg")).unwrap();
+        let is_of = |store: &str| {
+            let of = |name: &str| fs::read(self.0.scratch.join(store).join(name)).unwrap();
+            of("SHA256SUMS") == list.as_bytes() && of("SHA256SUMS.gpg") == signature
+        };
+        assert!(["one", "two"].into_iter().any(is_of), "{list}");
+        files
+    }
+}
+
+#[test]
+fn a_mirror_has_what_the_list_names() {
+    let mirrored = Mirrored::new();
+    let said = mirrored.succeed();
+    assert!(said.contains("mirror  3 of 3 files, fetched "), "{said}");
+    assert_eq!(mirrored.is_whole().len(), 3);
+    let mirror = mirrored.0.scratch.join("mirror");
+    let before = names(&mirror);
+    assert!(
+        !before.iter().any(|name| name.ends_with(".part")),
+        "{before:?}"
+    );
+    assert!(mirrored.succeed().contains("mirror is up to date: 3 files"));
+
+    // The next version is made of the one that is there.
+    mirrored.serve("two");
+    let answer = json(&mirrored.command().arg("--json").output().unwrap());
+    let (fetched, bytes) = (
+        answer["fetched"].as_u64().unwrap(),
+        answer["bytes"].as_u64().unwrap(),
+    );
+    assert!(fetched * 5 < bytes, "{answer}");
+    assert_eq!(answer["brought"][0], NEW);
+    assert_eq!(mirrored.is_whole().len(), 6);
+
+    // An earlier list is none that may follow.
+    mirrored.serve("one");
+    let outcome = mirrored.mirror();
+    let said = text(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("rolled-back: "), "{said}");
+    assert_eq!(mirrored.is_whole().len(), 6);
+
+    // What the list does not name any more goes, and no more than that.
+    fs::write(mirror.join("robots.txt"), "mine").unwrap();
+    mirrored
+        .0
+        .succeed(&[&["store", "remove", "two", OLD][..], &KEY].concat());
+    mirrored.serve("two");
+    let said = mirrored.succeed();
+    assert!(said.contains("3 files removed"), "{said}");
+    assert_eq!(mirrored.is_whole().len(), 3);
+    assert!(!mirror.join(OLD).exists() && mirror.join("robots.txt").exists());
+}
+
+#[test]
+fn nobody_vouches_for_the_list_or_a_file_is_another() {
+    let mirrored = Mirrored::new();
+    mirrored.succeed();
+    mirrored.serve("two");
+    let server = &mirrored.0.server;
+    let good = fs::read(mirrored.0.scratch.join("two/SHA256SUMS")).unwrap();
+    let image = fs::read(mirrored.0.scratch.join("two").join(NEW)).unwrap();
+    let other = [&image[..image.len() - 1], b"x"].concat();
+    let manifest = "/s/n-2.x86-64.manifest.gz";
+    for (path, bytes, expected) in [
+        (
+            "/s/SHA256SUMS",
+            &[&good[..], b"\n"].concat()[..],
+            "does not count",
+        ),
+        ("/s/SHA256SUMS.gpg", b"x", "does not count"),
+        (&format!("/s/{NEW}"), &other, "is not the listed image"),
+        (manifest, b"x", "is not the listed image"),
+    ] {
+        mirrored.serve("two");
+        server.put(path, bytes);
+        let outcome = mirrored.mirror();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{path}: {said}");
+        assert!(said.contains(expected), "{path}: {said}");
+        assert_eq!(mirrored.is_whole().len(), 3, "{path}");
+    }
+    mirrored.serve("two");
+    mirrored.succeed();
+    assert_eq!(mirrored.is_whole().len(), 6);
+}
+
+/// Whenever it dies, what the list names is there, and the next attempt goes on.
+#[test]
+fn killed_mirrors_and_mirrors_at_once() {
+    let mirrored = Mirrored::new();
+    mirrored.succeed();
+    mirrored.serve("two");
+    let directory = mirrored.0.scratch.join("mirror");
+    let reset = || {
+        for name in names(&directory) {
+            fs::remove_file(directory.join(name)).unwrap();
+        }
+        mirrored.serve("one");
+        mirrored.succeed();
+        mirrored.serve("two");
+    };
+    let mut killed = 0;
+    for round in 0..60_u64 {
+        if round % 6 == 0 {
+            reset();
+        }
+        mirrored
+            .0
+            .server
+            .always(&format!("/s/{NEW}"), Fault::Slow(4000));
+        let mut child = mirrored.command().stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(round * 7919 % 150));
+        let _ = child.kill();
+        killed += u32::from(!child.wait().unwrap().success());
+        assert!(mirrored.is_whole().len() >= 3);
+    }
+    assert!(killed > 0);
+    reset();
+    let children = [(); 3].map(|()| mirrored.command().stderr(Stdio::null()).spawn().unwrap());
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(mirrored.is_whole().len(), 6);
+    let arguments = [
+        "store",
+        "verify",
+        "mirror",
+        "--keyring",
+        "one/import-pubring.gpg",
+        "--state-dir",
+        "state",
+    ];
+    let verified = mirrored.0.command(&arguments).output().unwrap();
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+    assert!(
+        !names(Path::new(&directory))
+            .iter()
+            .any(|name| name.ends_with(".part"))
+    );
+}
