@@ -5,9 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use judges::{Need, cached, repository};
 use serde_json::Value;
 
-use crate::workshop::{Scratch, fixture, json, os_release, program, text};
+use crate::client::TRIXIE;
+use crate::workshop::{Scratch, fixture, json, os_release, output_of, program, text};
+
+/// A repository of real software.
+const RPMS_OF_DEBIAN: Need = repository();
+/// An environment of Python with spdx-tools and cyclonedx-python-lib.
+const BILLS: Need = cached("bills");
 
 const RPMS: [&str; 4] = [
     "hello-tools-1.1~rc1-2.x86_64.rpm",
@@ -217,6 +224,49 @@ fn a_package_with_one_other_byte_is_named_before_anything_is_built() {
         .output()
         .unwrap();
     answered(&outcome, true);
+}
+
+/// What `tests/clients/recipes.sh` demands of a store of recipes over a repository of real software:
+/// bills that are valid, and images that are the same again wherever and by whomever they are built.
+#[test(
+    RPMS_OF_DEBIAN,
+    BILLS,
+    TRIXIE,
+    root(),
+    programs!("unshare", "mount", "chroot", "setpriv", "python3", "cmp")
+)]
+fn a_store_of_recipes_is_the_same_again_elsewhere() {
+    let scratch = Scratch::new();
+    let names = fs::read_to_string(RPMS_OF_DEBIAN.path().join("base-packages.txt")).unwrap();
+    let names: Vec<_> = names.lines().map(|name| format!("{name:?}")).collect();
+    let system =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/store/parts/system.os-release");
+    let common = format!(
+        "base-install = [{}]\nos-release = \"system.os-release\"\narch = \"x86-64\"\nversion = \"12\"\n",
+        names.join(", ")
+    );
+    let recipes = scratch.join("recipes");
+    fs::create_dir_all(recipes.join("parts")).unwrap();
+    fs::copy(&system, recipes.join("parts/system.os-release")).unwrap();
+    fs::write(recipes.join("parts/system.toml"), common).unwrap();
+    let mut script = Command::new("timeout");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    script.arg("300").arg(scripts.join("recipes.sh"));
+    script.arg(program().get_program());
+    script.args([RPMS_OF_DEBIAN.path(), TRIXIE.path(), BILLS.path()]);
+    for (name, packages) in [
+        ("debug", "\"strace\", \"gdb\""),
+        ("strace", "\"strace\""),
+        ("python", "\"python3-minimal\""),
+    ] {
+        let text = format!(
+            "include = [\"parts/system.toml\"]\nname = \"{name}\"\npackages = [{packages}]\n"
+        );
+        let path = recipes.join(format!("{name}.toml"));
+        fs::write(&path, text).unwrap();
+        script.arg(path);
+    }
+    output_of(&mut script);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use manifest::{Build, ImageFile, Summary};
 use rpm_input::FileKind;
 use serde::Serialize;
 
-use crate::base::Base;
+use crate::base::{Base, PackageSource};
 use crate::cli::RebuildArguments;
 use crate::commands::diff;
 use crate::findings::Waivers;
@@ -212,6 +212,7 @@ impl Original {
         typed.image.base = arguments.base.clone().or(typed.image.base);
         typed.image.os_release = arguments.os_release.clone().or(typed.image.os_release);
         typed.jobs = arguments.jobs;
+        typed.repo.clone_from(&arguments.lookup.repo);
         let mut inputs = match &arguments.recipe {
             None => Inputs::new(&typed)?,
             Some(recipe) => recipe::inputs(recipe, &typed)?,
@@ -219,7 +220,10 @@ impl Original {
         inputs.packages.names.clear();
         inputs.packages.files.clear();
         inputs.packages.not_files.clear();
-        inputs.packages.repositories.clear();
+        // A base that is installed is one of packages of repositories; nothing of them is added.
+        if !matches!(inputs.base.packages, PackageSource::Install(_)) {
+            inputs.packages.repositories.clear();
+        }
         inputs.packages.locking = Locking::None;
         inputs.packages.plan_first = false;
         inputs.packages.in_order = true;

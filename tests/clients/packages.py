@@ -89,7 +89,7 @@ def is_elf(path):
 
 def main(out):
     work = Path(tempfile.mkdtemp(prefix="packages-", dir=out))
-    for directory in ("archives/partial", "roots", "specs"):
+    for directory in ("archives/partial", "build", "roots", "specs"):
         (work / directory).mkdir(parents=True)
     (work / "status").touch()
     apt = ["apt-get", "-y", "-o", f"Dir::State::status={work}/status", "-o", "Debug::NoLocking=1",
