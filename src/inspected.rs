@@ -25,7 +25,7 @@ mod proved;
 
 pub use named::Named;
 pub use opened::mounted_parts;
-pub use proved::{Proof, damage, hash_to_sign, prove, sign};
+pub use proved::{Proof, damage, digest_with, hash_to_sign, prove, sign, signature};
 
 use crate::pack::linkage;
 use crate::pack::modules::{self, Modules};

@@ -280,3 +280,37 @@ fn so_many_keys_vouch_for_an_image() {
     fs::write(store.join(own), &first).unwrap();
     verify("2", &[0, 1], 1, "is not the listed file");
 }
+
+/// What somebody has said of an image before it was signed inside is not said of it afterwards.
+#[test(OPENSSL)]
+fn a_statement_that_a_signature_ends_is_named() {
+    let scratch = Scratch::new();
+    let key = key(&scratch, "a", &["-algorithm", "ed25519"]);
+    let deferred = ["--format", "ddi", "--verity", "defer"];
+    output_of(&mut build(&scratch, "first", &deferred));
+    let first = scratch.join("first");
+    let file = names(&first)
+        .into_iter()
+        .find(|name| name.ends_with(".raw"));
+    let file = file.unwrap();
+    let mut again = program();
+    again.arg("rebuild");
+    again.arg("--provenance").arg(&key).arg(first.join(&file));
+    output_of(again.arg(fixture("payload-zstd-1-1.noarch.rpm")));
+    let store = scratch.join("second");
+    let mut add = program();
+    add.args(["store", "add"]).arg(&store);
+    output_of(add.arg(first.join(&file)));
+    let statement = |name: &String| name.contains(".rebuilt-");
+    let name = names(&store).into_iter().find(statement).unwrap();
+    let mut sign = program();
+    sign.arg("sign-verity").arg(store.join(&file));
+    sign.arg("--verity-key").arg(fixture("keys/image.key.pem"));
+    sign.arg("--verity-cert").arg(fixture("keys/image.crt"));
+    let outcome = sign.output().unwrap();
+    let said = text(&outcome.stderr);
+    assert!(outcome.status.success(), "{said}");
+    let expected = format!("{name} said how the image before was built, and is removed");
+    assert!(said.contains(&expected), "{said}");
+    assert!(!names(&store).iter().any(statement));
+}

@@ -126,6 +126,68 @@ fn options_are_those_of_the_manifest() {
     }
 }
 
+/// The signature is of the same contents, or of none.
+#[test]
+fn what_is_signed_inside_is_compared_with_its_signature() {
+    let scratch = Scratch::new();
+    let key = fixture("keys/image.key.pem");
+    let certificate = fixture("keys/image.crt");
+    let signed = [
+        "--format",
+        "ddi",
+        "--verity-key",
+        key.to_str().unwrap(),
+        "--verity-cert",
+        certificate.to_str().unwrap(),
+    ];
+    let image = built(&scratch, &signed);
+    let again = |from: &Path| {
+        let mut command = rebuild(&scratch, from);
+        command.arg(scratch.join("rpms")).output().unwrap()
+    };
+    answered(&again(&image), true);
+    // Of the signature, a manifest knows nothing but whose it is.
+    let outcome = again(&image.with_extension("manifest.gz"));
+    let said = text(&outcome.stdout);
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("name the image itself"), "{said}");
+
+    // Signed later, and other contents that somebody signed.
+    for (options, is_same) in [(&[][..], true), (&["--drop", "/usr/share/doc"][..], false)] {
+        let later = Scratch::new();
+        let deferred = ["--format", "ddi", "--verity", "defer"];
+        let image = built(&later, &[&deferred[..], options].concat());
+        let mut sign = program();
+        sign.arg("sign-verity").arg(&image);
+        sign.arg("--verity-key")
+            .arg(&key)
+            .arg("--verity-cert")
+            .arg(&certificate);
+        output_of(&mut sign);
+        let manifest = image.with_extension("manifest.gz");
+        if !is_same {
+            let text =
+                read_manifest(&manifest).replace("\"/usr/share/doc\"", "\"/usr/share/none\"");
+            write_manifest(&manifest, &text);
+        }
+        let mut command = rebuild(&later, &image);
+        let outcome = command.arg(later.join("rpms")).output().unwrap();
+        answered(&outcome, is_same);
+    }
+}
+
+fn read_manifest(path: &Path) -> String {
+    let file = fs::File::open(path).unwrap();
+    std::io::read_to_string(flate2::read::GzDecoder::new(file)).unwrap()
+}
+
+fn write_manifest(path: &Path, text: &str) {
+    let file = fs::File::create(path).unwrap();
+    let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    file.finish().unwrap();
+}
+
 #[test]
 fn source_date_epoch_is_that_of_the_manifest() {
     let scratch = Scratch::new();

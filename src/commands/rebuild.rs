@@ -16,11 +16,11 @@ use rpm_input::FileKind;
 use serde::Serialize;
 
 use crate::base::{Base, PackageSource};
-use crate::cli::RebuildArguments;
+use crate::cli::{RebuildArguments, WithoutKey};
 use crate::commands::diff;
 use crate::findings::Waivers;
 use crate::inputs::{self, Inputs, recipe, recorded};
-use crate::inspected::{Named, beside, read_manifest};
+use crate::inspected::{self, Named, beside, read_manifest};
 use crate::pack::Hands;
 use crate::packages::by_digest::{self, Wanted};
 use crate::packages::lock::Locking;
@@ -35,6 +35,8 @@ use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result, package_failure, store_failure};
 use crate::words::text::Text;
 
+/// The option that signs what is in an image.
+const VERITY_KEY: &str = "verity-key";
 /// Names that are tried for the directory.
 const TRIED: u32 = 1000;
 
@@ -170,6 +172,26 @@ impl Original {
         Ok(path)
     }
 
+    /// Says whether what is in it is signed.
+    fn is_signed(&self) -> bool {
+        let image = self.manifest.image.as_ref();
+        image.and_then(|image| image.signature.as_deref()) == Some(ImageFile::SIGNED)
+    }
+
+    /// Returns the SHA-256 of the image that was built again; with the signature of the first, which is
+    /// of the same contents or of none.
+    fn digest_of(&self, again: &Path) -> Result<[u8; 32]> {
+        match self.path.as_ref().filter(|_| self.is_signed()) {
+            Some(path) => inspected::digest_with(again, &inspected::signature(path)?),
+            None => {
+                let failed = |error| Failure::io(format!("reading {}", again.display()), error);
+                let (_, digest) =
+                    sha256(&mut files::open(again, Links::Refuse)?).map_err(failed)?;
+                Ok(digest)
+            }
+        }
+    }
+
     /// Returns how it was asked for, or why it can't be asked for again.
     fn build(&self, arguments: &RebuildArguments) -> Result<Build> {
         let file = &self.file;
@@ -177,17 +199,19 @@ impl Original {
             let text = anyhow!("{file} is a companion, which is built with its image");
             return Err(Failure::refused(text).hint(format!("build that again: {main}")));
         }
-        let image = self.manifest.image.as_ref();
-        if image.and_then(|image| image.signature.as_deref()) == Some(ImageFile::SIGNED) {
+        if self.is_signed() && self.path.is_none() {
             let text =
                 anyhow!("{file} has a signature inside, which only the owner of its key can make");
-            return Err(Failure::refused(text)
-                .hint("build it with --verity defer, build that again, and sign it after that"));
+            return Err(Failure::refused(text).hint(
+                "name the image itself, of which the signature is taken, next to its manifest",
+            ));
         }
         let build =
             (self.manifest.build.clone()).ok_or_else(|| not_recorded(file, "its options"))?;
-        if !build.files.is_empty() && arguments.recipe.is_none() {
-            let named: Vec<_> = build.files.iter().map(|name| format!("--{name}")).collect();
+        // Its work is in the image.
+        let named = build.files.iter().filter(|name| *name != VERITY_KEY);
+        let named: Vec<_> = named.map(|name| format!("--{name}")).collect();
+        if !named.is_empty() && arguments.recipe.is_none() {
             let text = anyhow!(
                 "{file} was built with {}: what that names is not in its manifest",
                 named.join(", ")
@@ -204,6 +228,9 @@ impl Original {
         // What the manifest has wins over the recipe.
         let mut typed = recorded::arguments(build, placeholder)?;
         typed.output.clone_from(&arguments.work_dir);
+        if self.is_signed() {
+            typed.verity = Some(WithoutKey::Defer);
+        }
         typed.network = arguments.lookup.network.clone();
         let config = &self.manifest.config;
         typed.image.name = Some(config.name.clone());
@@ -261,8 +288,7 @@ impl Original {
 
     /// Compares it with the one that was built again from these packages.
     fn compare(&self, again: &Path, packages: &[PathBuf]) -> Result<Answer> {
-        let failed = |error| Failure::io(format!("reading {}", again.display()), error);
-        let (_, digest) = sha256(&mut files::open(again, Links::Refuse)?).map_err(failed)?;
+        let digest = self.digest_of(again)?;
         let mut answer = Answer {
             image: self.file.clone(),
             identical: self.sha256 == hex::encode(digest),

@@ -1,6 +1,6 @@
 //! Whether the bytes of a disk image are those that its hashes and its signature stand for.
 
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use ::verity::{Certificate, Digest, Error, SignatureBlock};
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::opened::has_hashes;
 use super::{image_failure, is_refusal, mounted_parts};
+use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result};
 
 /// What was found out about a disk image.
@@ -101,6 +102,42 @@ pub fn hash_to_sign(path: &Path) -> Result<Digest> {
     let has_room = parts.partitions().has_room(&proved);
     has_room.map_err(|error| unproved(path, error))?;
     Ok(proved.root)
+}
+
+/// Reads all of an image that is signed, and returns what its signature's partition has.
+pub fn signature(path: &Path) -> Result<SignatureBlock> {
+    let mut file = files::open(path, Links::Follow)?;
+    let parts = Parts::of(path, &mut file)?;
+    match parts.prove(path, &mut file)?.by {
+        ProvedBy::Signature(block) => Ok(block),
+        _ => Err(Failure::refused(anyhow!(
+            "{} is not signed",
+            path.display()
+        ))),
+    }
+}
+
+/// Returns the SHA-256 that an image with room for a signature has with this one; as it is, if the
+/// signature is of something else.
+pub fn digest_with(path: &Path, block: &SignatureBlock) -> Result<Digest> {
+    let mut file = files::open(path, Links::Refuse)?;
+    let parts = Parts::of(path, &mut file)?;
+    let proved = parts.prove(path, &mut file)?;
+    parts
+        .partitions()
+        .has_room(&proved)
+        .map_err(|error| unproved(path, error))?;
+    let failed = |error| image_failure(path, error);
+    file.rewind().map_err(failed)?;
+    let Some(room) = parts.signature.filter(|_| proved.root == block.root) else {
+        return Ok(sha256(&mut file).map_err(failed)?.1);
+    };
+    let block = block.to_bytes().map_err(Failure::refused)?;
+    let mut after = files::open(path, Links::Refuse)?;
+    let after_room = room.start + block.len() as u64;
+    after.seek(SeekFrom::Start(after_room)).map_err(failed)?;
+    let mut whole = file.take(room.start).chain(&*block).chain(after);
+    Ok(sha256(&mut whole).map_err(failed)?.1)
 }
 
 /// Reads all of an image, and writes a signature of its root hash into the room that there is for it.
