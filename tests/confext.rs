@@ -462,6 +462,25 @@ fn an_image_and_its_companion_go_together() {
     refused(&add(&[companion]), &alone(companion, main));
     assert!(add(&[main, companion]).status.success());
     assert_eq!(images_in(&scratch.join("added")), images());
+    // Who pulls one of them hears of the other.
+    fs::create_dir(scratch.join("pulled")).unwrap();
+    let pulled = program()
+        .arg("pull")
+        .args([
+            &store,
+            Path::new("lamp"),
+            Path::new("--into"),
+            &scratch.join("pulled"),
+        ])
+        .args(["--unsigned", "--arch", "x86-64"])
+        .output()
+        .unwrap();
+    let said = text(&pulled.stderr);
+    let expected = format!("note      {companion} has its files of /etc: pull lamp.confext, too");
+    assert!(
+        pulled.status.success() && said.contains(&expected),
+        "{said}"
+    );
     // Somebody takes half of it off the list, and the file away.
     let sums = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
     for (gone, left) in [(companion, main), (main, companion)] {

@@ -87,6 +87,8 @@ fn whatever_becomes_of_a_patch() {
     };
     update.server.always(&path, Fault::Status(404));
     refused("gone", "is not there");
+    update.server.always(&path, Fault::Status(500));
+    refused("a server that fails", "can't be fetched: ");
     let mut other = good.clone();
     *other.last_mut().unwrap() ^= 1;
     update.server.put(&path, &other);

@@ -102,6 +102,7 @@ fn full() -> Manifest {
         extension: BTreeMap::from([("ID".to_owned(), "opensuse-tumbleweed".to_owned())]),
         requires: Some(texts(&["libc.so.6(GLIBC_2.34)(64bit)"])),
         modules: BTreeMap::from([("6.1-1".to_owned(), 2)]),
+        companion: text("a.confext-2-A.3-1.x86-64.raw"),
         relies_on: vec![ReliedOn {
             nevra: "glibc-2.41-1.x86_64".to_owned(),
             provides: texts(&["libc.so.6(GLIBC_2.34)(64bit)"]),

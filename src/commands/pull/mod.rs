@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 use store::{Offer, Offered, order, patch_name, version_of};
 
 use self::bring::{Bringing, Have};
+use self::source::MAX_IMAGE;
 use self::target::Partial;
 use crate::cli::PullArguments;
 use crate::inputs;
@@ -111,6 +112,7 @@ pub fn run(arguments: &PullArguments, report: &Report) -> Result<()> {
         return Ok(());
     }
     let mut answer = pull.bring(&into, &offered)?;
+    pull.say_companion(&offered);
     answer.signed_by = list.signed_by;
     if let Some(directory) = &arguments.link {
         let link = format!("{name}.raw");
@@ -144,6 +146,17 @@ impl Pull<'_> {
                 version.unwrap_or_default()
             ))
         })
+    }
+
+    /// Says so where the image is of no use without another one that is offered.
+    fn say_companion(&self, offered: &Offered) {
+        let companion = store::companion_of(self.name);
+        let rest = offered.file.strip_prefix(self.name).unwrap_or_default();
+        let file = format!("{companion}{rest}");
+        if self.offer.digest_of(&file).is_some() {
+            let text = format!("{file} has its files of /etc: pull {companion}, too");
+            self.report.stage("note", &text);
+        }
     }
 
     /// Returns the images of the extension that are in a directory, the newest first.
@@ -266,6 +279,7 @@ impl Pull<'_> {
         offered: &Offered,
         partial: &mut Partial<'_>,
     ) -> Result<Option<u64>> {
+        // One attempt is enough: blocks cost no more than the whole image.
         for (version, file) in self.there(into)? {
             let name = patch_name(&offered.file, &version);
             let Some(listed) = self.offer.digest_of(&name) else {
@@ -275,12 +289,13 @@ impl Pull<'_> {
                 continue;
             };
             let shown = self.place.shown(&name);
-            let problem = match self.place.file(&name, MAX_PATCH)? {
-                None => format!("{shown} is not there"),
-                Some(bytes) if Sha256::digest(&bytes)[..] != listed => {
+            let problem = match self.place.file(&name, MAX_PATCH) {
+                Err(failure) => format!("{shown} can't be fetched: {:#}", failure.source),
+                Ok(None) => format!("{shown} is not there"),
+                Ok(Some(bytes)) if Sha256::digest(&bytes)[..] != listed => {
                     format!("{shown} is not the listed file")
                 }
-                Some(bytes) => match apply(&bytes, old, offered, &mut partial.file) {
+                Ok(Some(bytes)) => match apply(&bytes, old, offered, &mut partial.file) {
                     Ok(()) => return Ok(Some(bytes.len() as u64)),
                     Err(Unapplied::File(error)) => {
                         partial.clear()?;
@@ -293,6 +308,7 @@ impl Pull<'_> {
             partial.clear()?;
             let text = format!("{problem}; the image is made of its blocks");
             self.report.stage("note", &text);
+            break;
         }
         Ok(None)
     }
@@ -317,6 +333,11 @@ fn apply(
     let patch = Patch::parse(bytes).map_err(problem)?;
     if *patch.new_image() != offered.sha256 {
         return Err(Unapplied::Patch("makes another image".to_owned()));
+    }
+    if patch.length() > MAX_IMAGE {
+        return Err(Unapplied::Patch(format!(
+            "makes more than {MAX_IMAGE} bytes"
+        )));
     }
     let mut written = Written {
         file: BufWriter::new(new),

@@ -13,7 +13,7 @@ use crate::words::digest::sha256;
 use crate::words::failure::{Failure, Result};
 
 /// Longest image that is fetched without an index, which says how long it is.
-const MAX_IMAGE: u64 = 64 << 30;
+pub const MAX_IMAGE: u64 = 64 << 30;
 
 /// An image of a store.
 pub struct Source<'a> {

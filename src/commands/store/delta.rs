@@ -10,7 +10,7 @@ use delta::patch::{MAX_PATCH, Made, Patch, make};
 use files::Links;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use store::{ImagePart, List, ListedImage, Listing, Store, patch_name};
+use store::{ImagePart, List, ListedImage, Store, patch_name};
 
 use crate::cli::store::DeltaArguments;
 use crate::inputs;
@@ -69,7 +69,7 @@ pub fn run(arguments: &DeltaArguments, report: &Report) -> Result<()> {
         let images = images.into_iter().filter(is_meant).collect();
         let pairs = pairs(images, arguments.from, &list)?;
         let made = parallel::map(&pairs, workers, |pair| patch(&store, pair))?;
-        let (mut new, mut stale) = (Vec::new(), Vec::new());
+        let mut parts = Vec::new();
         for (pair, made) in pairs.iter().zip(made) {
             let made = match made {
                 Ok(made) => made,
@@ -89,31 +89,19 @@ pub fn run(arguments: &DeltaArguments, report: &Report) -> Result<()> {
             };
             report.stage("patch", &row.text());
             rows.push(row);
-            let part = ImagePart {
+            parts.push(ImagePart {
                 image: pair.new.file.clone(),
                 sha256: pair.new.sha256,
                 name: pair.name.clone(),
                 bytes: made.bytes,
-            };
-            match list.digest_of(&part.name) {
-                Some(_) => stale.push(part),
-                None => new.push(part),
-            }
+            });
         }
-        let listing = || Listing {
-            signing: (signer.as_ref()).map(|signer| signer.signing(directory)),
-            best_before: None,
-            now: settings.now,
-        };
-        if !new.is_empty() {
-            store.put_parts(&new, listing()).map_err(store_failure)?;
-        }
-        for part in stale {
-            store.put_parts(&[part], listing()).map_err(store_failure)?;
-        }
-        if let Some(signer) = &signer {
-            signer.conclude(&store, report)?;
-        }
+        super::put_parts(
+            (&store, &list),
+            parts,
+            (signer.as_ref(), settings.now),
+            report,
+        )?;
     }
     check_names(arguments, &known)?;
     let text = match rows.len() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use delta::{Index, MAX_INDEX};
 use serde::Serialize;
-use store::{ImagePart, Listing, Store};
+use store::{ImagePart, List, Store};
 
 use crate::cli::store::IndexArguments;
 use crate::inputs;
@@ -32,22 +32,15 @@ pub fn run(arguments: &IndexArguments, report: &Report) -> Result<()> {
     let mut images = Vec::new();
     for directory in &directories {
         let store = Store::open(directory).map_err(store_failure)?;
-        let (new, stale) = indexes(&store)?;
-        images.extend((new.iter().chain(&stale)).map(|index| directory.join(&index.image)));
-        let listing = || Listing {
-            signing: (signer.as_ref()).map(|signer| signer.signing(directory)),
-            best_before: None,
-            now: settings.now,
-        };
-        if !new.is_empty() {
-            store.put_parts(&new, listing()).map_err(store_failure)?;
-        }
-        for index in stale {
-            (store.put_parts(&[index], listing())).map_err(store_failure)?;
-        }
-        if let Some(signer) = &signer {
-            signer.conclude(&store, report)?;
-        }
+        let list = store.list().map_err(store_failure)?;
+        let parts = indexes(&store, &list)?;
+        images.extend(parts.iter().map(|part| directory.join(&part.image)));
+        super::put_parts(
+            (&store, &list),
+            parts,
+            (signer.as_ref(), settings.now),
+            report,
+        )?;
     }
     let text = match images.len() {
         0 => "each image has an index".to_owned(),
@@ -64,11 +57,9 @@ pub fn run(arguments: &IndexArguments, report: &Report) -> Result<()> {
 }
 
 /// Makes the indexes of images that have none, and of those that have one of other bytes.
-fn indexes(store: &Store) -> Result<(Vec<ImagePart>, Vec<ImagePart>)> {
-    let list = store.list().map_err(store_failure)?;
-    let (mut new, mut stale) = (Vec::new(), Vec::new());
+fn indexes(store: &Store, list: &List) -> Result<Vec<ImagePart>> {
+    let mut parts = Vec::new();
     for image in list.images().map_err(store_failure)? {
-        let has_name = list.digest_of(&store::index_name(&image.file)).is_some();
         let bytes = list
             .index_of(&image.file, MAX_INDEX)
             .map_err(store_failure)?;
@@ -90,16 +81,12 @@ fn indexes(store: &Store) -> Result<(Vec<ImagePart>, Vec<ImagePart>)> {
             let hint = format!("see sysext-build store verify {}", store.dir().display());
             return Err(Failure::refused(text).hint(hint));
         }
-        let made = ImagePart {
+        parts.push(ImagePart {
             name: store::index_name(&image.file),
             image: image.file,
             sha256: image.sha256,
             bytes: index.to_bytes(),
-        };
-        match has_name {
-            true => stale.push(made),
-            false => new.push(made),
-        }
+        });
     }
-    Ok((new, stale))
+    Ok(parts)
 }

@@ -22,8 +22,10 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use store::{ImagePart, List, Listing, Store};
 
 use crate::cli::store::StoreVerb;
+use crate::publish::signing::Signer;
 use crate::report::Report;
 use crate::words::failure::{Failure, Result, store_failure};
 
@@ -71,5 +73,32 @@ fn demand_list(root: &Path) -> Result<()> {
 fn report_left_out(left_out: &[String], report: &Report) {
     for line in left_out {
         report.stage("note", &format!("left-out: {line}"));
+    }
+}
+
+/// Puts files that belong to images into a store: what is new in one change of the list, and each that takes
+/// the place of another in one of its own.
+fn put_parts(
+    (store, list): (&Store, &List),
+    parts: Vec<ImagePart>,
+    (signer, now): (Option<&Signer>, u64),
+    report: &Report,
+) -> Result<()> {
+    let listing = || Listing {
+        signing: signer.map(|signer| signer.signing(store.dir())),
+        best_before: None,
+        now,
+    };
+    let is_there = |part: &ImagePart| list.digest_of(&part.name).is_some();
+    let (stale, new): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_there);
+    if !new.is_empty() {
+        store.put_parts(&new, listing()).map_err(store_failure)?;
+    }
+    for part in stale {
+        (store.put_parts(&[part], listing())).map_err(store_failure)?;
+    }
+    match signer {
+        Some(signer) => signer.conclude(store, report),
+        None => Ok(()),
     }
 }
