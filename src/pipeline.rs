@@ -14,7 +14,6 @@ use linkage::Linkage;
 use manifest::{Build, Manifest};
 use rpm_input::Package;
 use sha2::{Digest as _, Sha256};
-use store::Temporary;
 
 use crate::answer::{self, Built, With};
 use crate::base::files::BaseFiles;
@@ -431,11 +430,11 @@ impl<'a> Making<'a> {
         self,
         planned: &mut Planned,
         packages: Packages<'_>,
-        output: Temporary,
+        directory: &ImageDirectory<'_>,
     ) -> Result<Packed> {
         let (inputs, report, hands) = (self.inputs, self.report(), &self.run.hands);
         if inputs.proving.is_none() {
-            let output = (output, None, hands);
+            let output = (directory.temporary()?, None, hands);
             return pack::image(planned, packages, &inputs.packing, output, report);
         }
         let Some(prover) = &self.run.prover else {
@@ -444,7 +443,8 @@ impl<'a> Making<'a> {
         let prove = |root| prover.prove(root);
         let architecture = planned.identity.architecture;
         let around = publish::disk::around(architecture, planned.built_from.as_ref(), &prove)?;
-        let output = (output, Some(&around), hands);
+        let hashes = directory.temporary()?;
+        let output = (directory.temporary()?, Some((&around, hashes)), hands);
         let packed = pack::image(planned, packages, &inputs.packing, output, report)?;
         let root = packed.root.as_ref().map(verity::signed_text);
         let root = root.unwrap_or_default();
@@ -478,7 +478,7 @@ impl<'a> Making<'a> {
             None => Err(Failure::refused(anyhow!("{} is not here", one.1.nevra))),
         };
         let packages = Packages::Last(chosen, &late as &Late<'_>);
-        let mut packed = self.pack(planned, packages, directory.temporary()?)?;
+        let mut packed = self.pack(planned, packages, &directory)?;
         self.turn.packed();
         let contents = Contents {
             linkage: &packed.linkage,
@@ -538,7 +538,7 @@ impl<'a> Making<'a> {
         let packages = Packages::Shared(own.collect());
         let image = &mut companion.image;
         image.built_from = Some(publish::built_from::of_companion(image));
-        let packed = self.pack(image, packages, directory.temporary()?)?;
+        let packed = self.pack(image, packages, directory)?;
         let (companion, prover) = (&*companion, self.run.prover.as_ref());
         let image = &companion.image;
         let manifest = Manifest {

@@ -137,7 +137,7 @@ pub fn image(
     planned: &mut Planned,
     packages: Packages<'_>,
     packing: &Packing,
-    (output, around, hands): (Temporary, Option<&Around<'_>>, &Hands),
+    (output, around, hands): (Temporary, Option<(&Around<'_>, Temporary)>, &Hands),
     report: &Report,
 ) -> Result<Packed> {
     let sources = packages.sources();
@@ -147,6 +147,7 @@ pub fn image(
         Err(failure) => (None, Some(failure)),
     };
     let moved = relocated::rewrite(&mut planned.plan, &sources)?;
+    let (around, hashes) = around.unzip();
     let bar = report.bar("pack", planned.plan.size);
     let mut progress = |bytes| bar.inc(bytes);
     let start = Clocks::start();
@@ -154,7 +155,7 @@ pub fn image(
         &planned.plan,
         &sources,
         (packing, hands),
-        (Output::new(output, around), kept.as_ref()),
+        (Output::new(output, around.zip(hashes)), kept.as_ref()),
         &mut progress,
     )?;
     let names: Vec<_> = (sources.iter())

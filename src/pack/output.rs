@@ -24,7 +24,7 @@ pub enum Output {
     /// A bare file system.
     Bare(Temporary),
     /// A disk image, whose file system it is.
-    Disk(Box<ProtectedDisk<Temporary>>),
+    Disk(Box<ProtectedDisk<Temporary, Temporary>>),
 }
 
 /// A file that has its image.
@@ -38,11 +38,14 @@ pub struct Whole {
 }
 
 impl Output {
-    /// Begins an image in an empty file.
-    pub fn new(file: Temporary, around: Option<&Around<'_>>) -> Self {
+    /// Begins an image in an empty file. The hashes of a disk wait in another one for its end.
+    pub fn new(file: Temporary, around: Option<(&Around<'_>, Temporary)>) -> Self {
         match around {
             None => Self::Bare(file),
-            Some(around) => Self::Disk(Box::new(ProtectedDisk::new(file, around.salt))),
+            Some((around, hashes)) => {
+                let disk = ProtectedDisk::with_spool(file, around.salt, hashes);
+                Self::Disk(Box::new(disk))
+            }
         }
     }
 

@@ -180,7 +180,7 @@ mod tests {
         let data: Vec<_> = (0..blocks * 4096).map(|n| (n / 7) as u8).collect();
         let mut hasher = Hasher::new([9; 32]);
         hasher.update(&data);
-        let tree = hasher.finish().unwrap();
+        let mut tree = hasher.finish().unwrap();
         let mut hashes = Vec::new();
         tree.write([1; 16], &mut hashes).unwrap();
         (data, hashes, tree.root())

@@ -377,7 +377,7 @@ fn trees_are_those_of_veritysetup() {
             .collect();
         let mut hasher = Hasher::new([0xa5; 32]);
         data.chunks(100_001).for_each(|bytes| hasher.update(bytes));
-        let tree = hasher.finish().unwrap();
+        let mut tree = hasher.finish().unwrap();
         let mut ours = Vec::new();
         tree.write([0x11; 16], &mut ours).unwrap();
         place.write("data", &data);

@@ -3,7 +3,7 @@
 //! The file system is written into a [`ProtectedDisk`] as into a file. Its hashes are made while it
 //! passes; they, the signature and the table follow when it is whole.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest as _, Sha256};
 use verity::{BLOCK_SIZE, Digest, HashTree, Hasher, SIGNATURE_SIZE, SignatureBlock};
@@ -37,27 +37,34 @@ pub enum Proof {
 /// A disk image whose file system is being written. It reads and writes that alone, from offset 0.
 ///
 /// What was written may be read again. It is written in order; the first 4096 bytes alone may be
-/// written again, since a file system has its superblock there.
+/// written again, since a file system has its superblock there. The hashes wait in a spool for its end.
 #[derive(Debug)]
-pub struct ProtectedDisk<W> {
+pub struct ProtectedDisk<W, S = Cursor<Vec<u8>>> {
     out: W,
-    hasher: Hasher,
+    hasher: Hasher<S>,
     position: u64,
 }
 
 /// A disk image that has its file system.
 #[derive(Debug)]
-pub struct Hashed<W> {
+pub struct Hashed<W, S = Cursor<Vec<u8>>> {
     out: W,
-    tree: HashTree,
+    tree: HashTree<S>,
 }
 
 impl<W: Write + Seek> ProtectedDisk<W> {
-    /// Starts with an empty file. The salt goes into each hash.
+    /// Starts with an empty file, and keeps the hashes in memory. The salt goes into each hash.
     pub fn new(out: W, salt: [u8; 32]) -> Self {
+        Self::with_spool(out, salt, Cursor::default())
+    }
+}
+
+impl<W: Write + Seek, S: Read + Write + Seek> ProtectedDisk<W, S> {
+    /// Starts with an empty file and an empty spool.
+    pub fn with_spool(out: W, salt: [u8; 32], spool: S) -> Self {
         Self {
             out,
-            hasher: Hasher::new(salt),
+            hasher: Hasher::with_spool(salt, spool),
             position: 0,
         }
     }
@@ -68,7 +75,7 @@ impl<W: Write + Seek> ProtectedDisk<W> {
     }
 
     /// Ends the file system, which has a length that is a multiple of 4096.
-    pub fn hashed(self) -> Result<Hashed<W>, verity::Error> {
+    pub fn hashed(self) -> Result<Hashed<W, S>, verity::Error> {
         Ok(Hashed {
             out: self.out,
             tree: self.hasher.finish()?,
@@ -76,7 +83,7 @@ impl<W: Write + Seek> ProtectedDisk<W> {
     }
 }
 
-impl<W: Write + Seek> Hashed<W> {
+impl<W: Write + Seek, S: Read + Write + Seek> Hashed<W, S> {
     /// Returns the root hash.
     pub fn root(&self) -> Digest {
         self.tree.root()
@@ -107,7 +114,11 @@ impl<W: Write + Seek> Hashed<W> {
     }
 }
 
-fn table(tree: &HashTree, kinds: &Kinds, has_signature: bool) -> NewTable {
+fn table<S: Read + Write + Seek>(
+    tree: &HashTree<S>,
+    kinds: &Kinds,
+    has_signature: bool,
+) -> NewTable {
     let root = tree.root();
     let (first, last) = root.split_at(root.len() / 2);
     let part = |bytes: &[u8]| bytes.first_chunk().copied().unwrap_or_default();
@@ -149,7 +160,7 @@ fn derived(root: &Digest, what: &str) -> [u8; 16] {
     id
 }
 
-impl<W: Write + Seek> Write for ProtectedDisk<W> {
+impl<W: Write + Seek, S: Read + Write + Seek> Write for ProtectedDisk<W, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = self.hasher.length();
         self.out.seek(SeekFrom::Start(FIRST + self.position))?;
@@ -181,7 +192,7 @@ impl<W: Write + Seek> Write for ProtectedDisk<W> {
     }
 }
 
-impl<W: Read + Seek> Read for ProtectedDisk<W> {
+impl<W: Read + Seek, S: Read + Write + Seek> Read for ProtectedDisk<W, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.hasher.length().saturating_sub(self.position);
         self.out.seek(SeekFrom::Start(FIRST + self.position))?;
@@ -191,7 +202,7 @@ impl<W: Read + Seek> Read for ProtectedDisk<W> {
     }
 }
 
-impl<W> Seek for ProtectedDisk<W> {
+impl<W, S: Read + Write + Seek> Seek for ProtectedDisk<W, S> {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         let position = match position {
             SeekFrom::Start(offset) => Some(offset),
