@@ -1,6 +1,7 @@
 //! `store mirror`: what a copy of a store has, whatever happens on the way.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -20,17 +21,16 @@ impl Mirrored {
     fn new() -> Self {
         let update = Update::to(&noise(100, 41_000));
         let this = Self(update);
-        let fixture = crate::workshop::fixture("keys/test.secret.asc");
-        fs::copy(fixture, this.0.scratch.join("key.pem")).unwrap();
-        let mut chmod = Command::new("chmod");
-        chmod.arg("600").arg(this.0.scratch.join("key.pem"));
-        assert!(chmod.status().unwrap().success());
-        this.0
-            .succeed(&[&["store", "promote", "store", "one", OLD][..], &KEY].concat());
-        let mut copy = Command::new("cp");
-        copy.args(["-a", "one", "two"])
-            .current_dir(this.0.scratch.path());
-        assert!(copy.status().unwrap().success());
+        let key = this.0.scratch.join("key.pem");
+        fs::copy(crate::workshop::fixture("keys/test.secret.asc"), &key).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let first = ["store", "promote", "store", "one", OLD];
+        this.0.succeed(&[&first[..], &KEY].concat());
+        let [one, two] = ["one", "two"].map(|store| this.0.scratch.join(store));
+        fs::create_dir(&two).unwrap();
+        for name in names(&one) {
+            fs::copy(one.join(&name), two.join(&name)).unwrap();
+        }
         this.0
             .succeed(&[&["store", "promote", "store", "two", NEW][..], &KEY].concat());
         this.serve("one");
