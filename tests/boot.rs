@@ -82,8 +82,12 @@ look() {
     systemctl --failed --plain --no-legend
 }
 settle() {
+    # What the image has restarted once it is merged is active before that and after it.
+    seen=0
     for second in $(seq 120); do
-        test "$(systemctl is-active beacon.service)" != active || break
+        if test "$(systemctl is-active beacon.service)" = active &&
+            ! systemctl list-jobs --plain --no-legend | grep -q beacon; then seen=$((seen + 1)); else seen=0; fi
+        test $seen -lt 4 || break
         sleep 1
     done
 }
