@@ -258,14 +258,14 @@ impl InspectedImage {
         Some(self.path.with_file_name(other + rest))
     }
 
-    /// Returns the path of its companion, if that is there.
+    /// Returns the path of its companion, or of a companion that of its image, if that is there.
     pub fn companion_beside(&self) -> Option<PathBuf> {
         self.path_beside().filter(|path| is_file(path))
     }
 
     /// Reads what is in the image beside it, if it is there.
     pub fn read_beside(&mut self) -> Result<()> {
-        let path = self.path_beside().filter(|path| is_file(path));
+        let path = self.companion_beside();
         let inside = path.map(|path| Self::open_alone(&path)).transpose()?;
         self.beside = inside.and_then(|one| one.inside).map(|inside| inside.tree);
         Ok(())

@@ -47,7 +47,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// The end of a link's name that is no part of the extension's.
+    /// The end of a link's name that does not belong to the name of the extension.
     fn suffix(self) -> &'static str {
         match self {
             Self::Sysext => ".sysext",

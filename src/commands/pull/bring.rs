@@ -37,8 +37,8 @@ pub struct Brought {
 }
 
 impl Bringing<'_> {
-    /// Brings an image of this digest.
-    pub fn image(
+    /// Brings an image, or another file, of this digest; `haves` may have parts of it.
+    pub fn file(
         &self,
         partial: Partial<'_>,
         haves: Vec<Have>,
@@ -55,17 +55,6 @@ impl Bringing<'_> {
             Some(index) => self.assemble(&index, haves, partial, &source)?,
             None => self.whole(partial, &source, sha256)?,
         };
-        Ok(Brought {
-            bytes: partial.finish()?,
-            fetched: source.fetched(),
-            assembled,
-        })
-    }
-
-    /// Brings a file of this digest that no older one has parts of.
-    pub fn other(&self, partial: Partial<'_>, file: &str, sha256: &[u8; 32]) -> Result<Brought> {
-        let source = Source::open(self.place, file)?;
-        let (partial, assembled) = self.whole(partial, &source, sha256)?;
         Ok(Brought {
             bytes: partial.finish()?,
             fetched: source.fetched(),

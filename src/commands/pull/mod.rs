@@ -226,7 +226,7 @@ impl Pull<'_> {
             offer: &self.offer,
             report: self.report,
         };
-        let brought = bringing.image(partial, haves, &offered.file, &offered.sha256)?;
+        let brought = bringing.file(partial, haves, &offered.file, &offered.sha256)?;
         answer.bytes = Some(brought.bytes);
         answer.fetched = brought.fetched;
         answer.copied = brought.assembled.copied;

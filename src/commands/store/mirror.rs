@@ -5,7 +5,6 @@
 //! with the owner's signature, and only then what it does not name any more goes. What was brought
 //! before a transfer broke stays, and is not fetched again.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use files::{Directory, Links};
@@ -89,7 +88,7 @@ pub fn run(arguments: &MirrorArguments, report: &Report) -> Result<()> {
     match report.is_json() {
         true => report.json(&answer),
         false => {
-            report.stage("mirror", &answer.text(&files));
+            report.stage("mirror", &answer.text(files.len()));
             Ok(())
         }
     }
@@ -114,13 +113,11 @@ impl Mirroring<'_> {
         if partial.is_there(sha256)? == Some(true) {
             return partial.drop_file();
         }
-        let brought = match name.ends_with(IMAGE_SUFFIX) {
-            true => {
-                let haves = self.haves(name)?;
-                self.bringing.image(partial, haves, name, sha256)?
-            }
-            false => self.bringing.other(partial, name, sha256)?,
+        let haves = match name.ends_with(IMAGE_SUFFIX) {
+            true => self.haves(name)?,
+            false => Vec::new(),
         };
+        let brought = self.bringing.file(partial, haves, name, sha256)?;
         answer.brought.push(name.to_owned());
         answer.bytes += brought.bytes;
         answer.fetched += brought.fetched;
@@ -146,24 +143,20 @@ impl Mirroring<'_> {
 }
 
 impl Answer {
-    fn text(&self, files: &[(&str, [u8; 32])]) -> String {
-        let all: BTreeSet<&str> = files.iter().map(|(name, _)| *name).collect();
+    fn text(&self, files: usize) -> String {
         let shown = Path::new(&self.directory).display();
         let gone = match self.removed.len() {
             0 => String::new(),
             count => format!(", {} removed", counted(count, "file")),
         };
         if self.brought.is_empty() {
-            return format!(
-                "{shown} is up to date: {}{gone}",
-                counted(all.len(), "file")
-            );
+            return format!("{shown} is up to date: {}{gone}", counted(files, "file"));
         }
         let saved = 100.0 * (1.0 - self.fetched as f64 / self.bytes.max(1) as f64);
         format!(
             "{shown}  {} of {}, fetched {} of {}, {:.1} % saved{gone}",
             self.brought.len(),
-            counted(all.len(), "file"),
+            counted(files, "file"),
             bytes(self.fetched),
             bytes(self.bytes),
             saved.max(0.0)

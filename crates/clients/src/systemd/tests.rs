@@ -117,7 +117,7 @@ fn confexts() {
             "iiii",
         ),
         ("x", short("ID=_any\nSYSEXT_SCOPE=initrd\n"), vec![], "iaaa"),
-        // From 257 on, .confext is no part of the name.
+        // From 257 on, .confext does not belong to the name.
         ("x.confext", long("ID=_any\n"), vec![], "iarr"),
         ("x.confext", short("ID=_any\n"), vec![], "iraa"),
         ("x.sysext", short("ID=_any\n"), vec![], "irar"),

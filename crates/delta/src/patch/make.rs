@@ -18,7 +18,7 @@ const MIN_WINDOW: u32 = 10;
 /// Length of a step that copies, and of a block in a plan, in bytes; others are shorter.
 const LONGEST: usize = 17;
 
-/// Why there is no patch. The text completes the sentence "no patch: …".
+/// Why a patch can't be made. The text follows "no patch: ".
 #[derive(Debug, thiserror::Error)]
 pub enum Patchless {
     /// One of the images is in a form that is not known here, or damaged.
@@ -90,9 +90,7 @@ pub(super) fn make_in_parts<R: Read + Seek>(
     debug_assert_eq!(patch.len(), HEADER);
     let mut found = Found::new(&new_index);
     found.look_in(&new_index, 0, &old_index);
-    let kinds: BTreeMap<_, _> = (new_blocks.blocks.iter())
-        .map(|block| ((block.start, block.length), block.kind))
-        .collect();
+    let kinds = kinds(&new_blocks);
     let mut segment = Segment::default();
     let mut offset = 0;
     let missing = found.missing(&new_index);
@@ -148,6 +146,13 @@ fn look_at<R: Read + Seek>(
     Ok((found, index))
 }
 
+/// Returns the kinds of blocks by their offsets and lengths.
+fn kinds(packed: &Packed) -> BTreeMap<(u64, u32), BlockKind> {
+    let blocks = packed.blocks.iter();
+    let kinds = blocks.map(|block| ((block.start, block.length), block.kind));
+    kinds.collect()
+}
+
 /// What is compared with each other: contents of files, or tables.
 fn class(kind: BlockKind) -> bool {
     kind == BlockKind::Metadata
@@ -183,9 +188,7 @@ impl<R: Read + Seek> Making<'_, R> {
         blocks: &Packed,
     ) -> Result<(), Patchless> {
         let known: BTreeSet<Piece> = new.pieces().iter().copied().collect();
-        let kinds: BTreeMap<_, _> = (blocks.blocks.iter())
-            .map(|block| ((block.start, block.length), block.kind))
-            .collect();
+        let kinds = kinds(blocks);
         let mut offset = 0;
         for piece in old.pieces() {
             let (start, length) = (offset, piece.length);
@@ -197,7 +200,7 @@ impl<R: Read + Seek> Making<'_, R> {
                 continue;
             }
             let bytes = read(self.old, start, length)?;
-            // What another compressor made is no help.
+            // What another compressor made can't be unpacked here.
             if let Some(contents) = self.codec.unpack(kind, &bytes) {
                 self.vanished.push(Vanished {
                     offset: start,

@@ -46,7 +46,7 @@ impl Codec {
     /// Returns what packs as images with this compressor and block size are packed.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// Not enough memory.
     pub fn new(compressor: Compressor, block_size: u32) -> Result<Self, Error> {
         let name = compressor.name();
         let problem = || "it can't be unpacked".to_owned();
