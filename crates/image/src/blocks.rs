@@ -1,8 +1,7 @@
 //! Where the blocks of compressed contents are in an image of any kind.
 
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::disk::Table;
 use crate::kind::Kind;
 use crate::section::Section;
 use crate::squashfs::{Compressor, Image, StoredBlock};
@@ -12,25 +11,13 @@ use crate::squashfs::{Compressor, Image, StoredBlock};
 ///
 /// # Errors
 /// An image that is damaged or hostile, with the kind [`io::ErrorKind::InvalidData`].
-pub fn blocks<R: Read + Seek>(mut input: R) -> io::Result<Vec<(u64, u32)>> {
-    match Kind::of(&mut input)? {
-        Kind::Squashfs(_) => Ok(Image::open(input)?.blocks()?),
-        Kind::Disk(table) => on_disk(input, &table),
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// Returns those of all SquashFS file systems on a disk. What the partitions are for does not matter.
-fn on_disk<R: Read + Seek>(mut input: R, table: &Table) -> io::Result<Vec<(u64, u32)>> {
+pub fn blocks<R: Read + Seek>(input: R) -> io::Result<Vec<(u64, u32)>> {
     let mut blocks = Vec::new();
-    for partition in &table.partitions {
-        let mut section = Section::new(&mut input, partition.start, partition.length)?;
-        if !matches!(Kind::of(&mut section)?, Kind::Squashfs(_)) {
-            continue;
-        }
-        let found = Image::open(section)?.blocks()?.into_iter();
-        blocks.extend(found.map(|(start, length)| (partition.start + start, length)));
-    }
+    file_systems(input, |mut image, offset| {
+        let found = image.blocks()?.into_iter();
+        blocks.extend(found.map(|(start, length)| (offset + start, length)));
+        Ok(())
+    })?;
     blocks.sort_unstable();
     Ok(blocks)
 }
@@ -48,40 +35,46 @@ pub struct Packed {
 ///
 /// # Errors
 /// An image that is damaged or hostile, with the kind [`io::ErrorKind::InvalidData`].
-pub fn packed<R: Read + Seek>(mut input: R) -> io::Result<Packed> {
+pub fn packed<R: Read + Seek>(input: R) -> io::Result<Packed> {
     let mut packed = Packed {
         blocks: Vec::new(),
         way: None,
     };
-    match Kind::of(&mut input)? {
-        Kind::Squashfs(_) => packed.add(input, 0)?,
-        Kind::Disk(table) => {
-            for partition in &table.partitions {
-                let mut section = Section::new(&mut input, partition.start, partition.length)?;
-                if matches!(Kind::of(&mut section)?, Kind::Squashfs(_)) {
-                    packed.add(section, partition.start)?;
-                }
-            }
-        }
-        _ => {}
-    }
-    packed.blocks.sort_unstable();
-    Ok(packed)
-}
-
-impl Packed {
-    /// Adds those of a file system that begins at an offset.
-    fn add<R: Read + Seek>(&mut self, input: R, offset: u64) -> io::Result<()> {
-        let mut image = Image::open(input)?;
+    file_systems(input, |mut image, offset| {
         let size = image.facts().block_size;
-        if self.way.is_none() {
-            self.way = image.compressor().map(|compressor| (compressor, size));
+        if packed.way.is_none() {
+            packed.way = image.compressor().map(|compressor| (compressor, size));
         }
         let blocks = image.stored()?.into_iter();
-        self.blocks.extend(blocks.map(|block| StoredBlock {
+        packed.blocks.extend(blocks.map(|block| StoredBlock {
             start: offset + block.start,
             ..block
         }));
         Ok(())
+    })?;
+    packed.blocks.sort_unstable();
+    Ok(packed)
+}
+
+/// Gives each SquashFS file system of an image, and where it begins: the image itself, or all on a
+/// disk. What the partitions are for does not matter.
+fn file_systems<R: Read + Seek>(
+    mut input: R,
+    mut each: impl FnMut(Image<Section<&mut R>>, u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let places = match Kind::of(&mut input)? {
+        Kind::Squashfs(_) => vec![(0, input.seek(SeekFrom::End(0))?)],
+        Kind::Disk(table) => {
+            let partitions = table.partitions.iter();
+            partitions.map(|one| (one.start, one.length)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (start, length) in places {
+        let mut section = Section::new(&mut input, start, length)?;
+        if matches!(Kind::of(&mut section)?, Kind::Squashfs(_)) {
+            each(Image::open(section)?, start)?;
+        }
     }
+    Ok(())
 }

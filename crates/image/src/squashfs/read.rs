@@ -172,7 +172,7 @@ impl<R: Read + Seek> Image<R> {
     }
 
     /// Returns the same, and the blocks of the tables of inodes and directories, sorted. What does not
-    /// look like a block of a table ends it.
+    /// look like a block of a table ends it, and so does the 1 048 576th block.
     pub fn stored(&mut self) -> Result<Vec<StoredBlock>, ReadError> {
         let mut blocks = self.data_blocks()?;
         self.storage.add_tables(&mut blocks);

@@ -292,3 +292,44 @@ fn targets_have_a_largest_length() {
         "{error}"
     );
 }
+
+/// Notes are taken of so many blocks of a table, however short a hostile image makes them.
+#[test]
+fn blocks_of_tables_are_counted() {
+    const MOST: usize = 1 << 20;
+    let options = Options {
+        compressor: "lz4".parse().unwrap(),
+        block_size: 4096,
+        workers: Workers::new(1),
+        mkfs_time: 0,
+    };
+    let packer = Packer::new(Bytes::new(Vec::new()), &options).unwrap();
+    let tree = Tree::new(Stat::implicit_directory(0));
+    let plain = packer.finish(&tree).unwrap().0.into_inner();
+    let offset =
+        |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let (inodes, directories) = (offset(&plain, 64), offset(&plain, 72));
+    let of_inodes = |more: usize| {
+        // Blocks of one byte, behind those of the inodes.
+        let filler = [1, 0x80, 0].repeat(more);
+        let added = filler.len() as u64;
+        let mut bytes = plain.clone();
+        // What the superblock and the table of ids say of what is behind.
+        for at in [40, 48, 56, 72, 80, 88, offset(&plain, 48) as usize] {
+            let old = offset(&bytes, at);
+            if old != u64::MAX && old >= directories {
+                bytes[at..at + 8].copy_from_slice(&(old + added).to_le_bytes());
+            }
+        }
+        bytes.splice(directories as usize..directories as usize, filler);
+        let blocks = Image::open(Bytes::new(bytes)).unwrap().stored().unwrap();
+        let end = directories + added;
+        let of_inodes = blocks
+            .iter()
+            .filter(|block| (inodes..end).contains(&block.start));
+        of_inodes.count()
+    };
+    assert_eq!(of_inodes(0), 1);
+    assert_eq!(of_inodes(MOST - 1), MOST);
+    assert_eq!(of_inodes(MOST), MOST);
+}

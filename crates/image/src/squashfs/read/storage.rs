@@ -17,6 +17,10 @@ const METADATA_KEPT: usize = 1024;
 /// share a block.
 const FRAGMENT_BYTES_KEPT: usize = 8 << 20;
 
+/// Most blocks of one table that are noted: 8 GiB of it. Hostile blocks may have 3 bytes each, and a
+/// note takes several times that.
+const MAX_TABLE_BLOCKS: usize = 1 << 20;
+
 /// An unpacked metadata block.
 pub(super) struct Block {
     bytes: Vec<u8>,
@@ -227,7 +231,10 @@ impl<R: Read + Seek> Storage<R> {
         let end = ends.into_iter().flatten().filter(behind).min();
         let end = end.unwrap_or(directories.end).min(directories.end);
         for (mut start, end) in [(inodes.start, inodes.end), (directories.start, end)] {
-            while let Some(length) = self.metadata_length(start, end) {
+            for _ in 0..MAX_TABLE_BLOCKS {
+                let Some(length) = self.metadata_length(start, end) else {
+                    break;
+                };
                 blocks.push(StoredBlock {
                     start,
                     length,
