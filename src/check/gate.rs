@@ -138,6 +138,7 @@ mod tests {
             link: "a".to_owned(),
             file: file.to_owned(),
             is_companion: false,
+            companion: None,
             judgements: on.into_iter().enumerate().map(judgement).collect(),
             on_base: on.into_iter().map(found).collect(),
             needs: None,

@@ -80,6 +80,8 @@ pub struct Row {
     pub file: String,
     /// It is for systemd-confext, which merges it over `/etc`.
     pub is_companion: bool,
+    /// The companion that lies beside it.
+    pub companion: Option<PathBuf>,
     /// For each target, for each client.
     pub judgements: Vec<Judgement>,
     /// What was found on each target.
@@ -325,6 +327,7 @@ impl Survey {
             on_base,
             before: known,
             is_companion: image.is_companion(),
+            companion: image.companion_beside(),
             member: self.together.then(|| Member::of(image)).flatten(),
         })
     }

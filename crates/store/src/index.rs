@@ -49,15 +49,6 @@ impl Store {
 }
 
 impl List {
-    /// The bytes of the listed index of an image, of at most so many; `None` if there is none, or not
-    /// the listed one.
-    ///
-    /// # Errors
-    /// [`Error::File`], [`Error::Io`].
-    pub fn index_of(&self, image: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        self.read(&index_name(image), limit)
-    }
-
     /// The bytes of a listed file, of at most so many; `None` if it is not there, or not the listed one.
     ///
     /// # Errors

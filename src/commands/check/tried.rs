@@ -8,7 +8,6 @@ use crate::check::survey::{Row, Survey};
 use crate::cli::CheckArguments;
 use crate::findings::{Finding, kinds};
 use crate::inputs::recipe;
-use crate::inspected::InspectedImage;
 use crate::report::Report;
 use crate::trial::test::{self, Test, Tested};
 use crate::words::failure::{Failure, Result};
@@ -55,8 +54,9 @@ fn failing(
     (base, arguments): (&std::path::Path, &CheckArguments),
 ) -> Result<Vec<Finding>> {
     let image = files::open(&row.path, Links::Follow)?;
-    let companion = InspectedImage::open(&row.path, false, arguments.link.as_deref(), None)?
-        .companion_beside()
+    let companion = row
+        .companion
+        .as_ref()
         .map(|path| files::open(path, Links::Refuse))
         .transpose()?;
     let tested = Tested {

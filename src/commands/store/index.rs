@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use delta::{Index, MAX_INDEX};
 use serde::Serialize;
-use store::{ImagePart, List, Store};
+use store::{ImagePart, List, Store, index_name};
 
 use crate::cli::store::IndexArguments;
 use crate::inputs;
@@ -61,7 +61,7 @@ fn indexes(store: &Store, list: &List) -> Result<Vec<ImagePart>> {
     let mut parts = Vec::new();
     for image in list.images().map_err(store_failure)? {
         let bytes = list
-            .index_of(&image.file, MAX_INDEX)
+            .file(&index_name(&image.file), MAX_INDEX)
             .map_err(store_failure)?;
         let known = bytes.and_then(|bytes| Index::parse(&bytes).ok());
         if known.is_some_and(|index| *index.sha256() == image.sha256) {
