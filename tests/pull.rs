@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::server::{Fault, Server};
+use crate::server::{Fault, Server, Several};
 use crate::workshop::{Scratch, fixture, json, names, output_of, program, sha256sum, text};
 
 /// Bytes that don't compress, the same for each seed.
@@ -41,6 +41,11 @@ impl Update {
 
     /// An update in which one of the files comes to have these contents.
     pub fn to(contents: &[u8]) -> Self {
+        Self::of(&[(20, contents.to_vec())])
+    }
+
+    /// An update in which these files, by their numbers below 40, come to have these contents.
+    pub fn of(changes: &[(u64, Vec<u8>)]) -> Self {
         let scratch = Scratch::new();
         let tree = scratch.join("tree/usr/share/n");
         fs::create_dir_all(&tree).unwrap();
@@ -52,7 +57,9 @@ impl Update {
             scratch,
         };
         update.build("1");
-        fs::write(tree.join("20"), contents).unwrap();
+        for (number, contents) in changes {
+            fs::write(tree.join(format!("{number:02}")), contents).unwrap();
+        }
         update.build("2");
         update.succeed(&["store", "index", "store"]);
         update.server.load(&update.scratch.join("store"), "/store");
@@ -172,7 +179,10 @@ fn only_what_changed_is_fetched() {
         "{fetched} {missing}"
     );
     let others = update.size("SHA256SUMS") + index;
-    assert_eq!(update.server.sent(), fetched + others);
+    // Two parts that came with one request have heads.
+    let sent = update.server.sent();
+    let heads = sent - fetched - others;
+    assert!(heads < 200, "{sent} {fetched}");
     assert_eq!(answer["state"], "new");
     assert_eq!(answer["sha256"], sha256sum(&update.stored(NEW)));
     let copied = answer["copied"].as_u64().unwrap() as usize;
@@ -334,6 +344,57 @@ fn whatever_the_server_does() {
             text(&outcome.stderr)
         );
         assert!(update.has_new(), "{what}");
+    }
+}
+
+/// Ten files changed, so that many parts are missing. A server that sends several at once is asked less
+/// often, and one that can't, or sends others, costs no image.
+#[test]
+fn several_parts_come_with_one_request() {
+    let changes: Vec<_> = (0..10).map(|n| (4 * n, noise(100 + n, 40_000))).collect();
+    let update = Update::of(&changes);
+    let path = format!("/store/{NEW}");
+    let whole = update.size(NEW);
+    let beside = update.size("SHA256SUMS") + update.size("n-2.x86-64.blocks");
+    let pull = |what: &str| {
+        let answer: Value = json(&update.pull(&["--json"]));
+        assert!(update.has_new(), "{what}");
+        let asked = update.server.requests().into_iter();
+        let asked: Vec<_> = asked.filter(|line| line.starts_with(&path)).collect();
+        assert_eq!(answer["requests"], asked.len(), "{what}");
+        let sent = update.server.sent() - beside;
+        (answer["fetched"].as_u64().unwrap() as usize, asked, sent)
+    };
+    let (missing, asked, sent) = pull("all is well");
+    assert!(missing < whole / 2, "{missing} of {whole}");
+    // The first part comes alone, then eight at most.
+    let parts = |line: &String| line.matches('-').count() - path.matches('-').count();
+    let counts: Vec<_> = asked.iter().map(parts).collect();
+    assert_eq!((counts[0], counts[1]), (1, 8), "{counts:?}");
+    assert!(counts.iter().all(|count| *count <= 8), "{counts:?}");
+    let runs: usize = counts.iter().sum();
+    assert_eq!(counts.len(), 1 + (runs - 1).div_ceil(8), "{counts:?}");
+    // What is between the parts is little.
+    assert!((missing..missing + 100 * runs).contains(&sent), "{sent}");
+    for (fault, most, requests) in [
+        (Several::Shuffled, sent, asked.len()),
+        // Then each comes by itself, after one request in vain.
+        (Several::First, 2 * sent, runs + 1),
+        (Several::Twice, 2 * sent, runs + 1),
+        (Several::Cut, 2 * sent, runs + 1),
+        (Several::Nameless, 2 * sent, runs + 1),
+        (Several::Forbidden, 2 * sent, runs + 1),
+        // It hangs up before it has read that.
+        (Several::Whole, sent + whole, runs + 1),
+        // Then all that is left comes in one.
+        (Several::Zeros, sent + whole, 3),
+    ] {
+        update.reset();
+        update.server.always(&path, Fault::Several(fault));
+        let what = format!("{fault:?}");
+        let (_, asked, sent) = pull(&what);
+        assert_eq!(asked.len(), requests, "{what}: {asked:?}");
+        assert!(sent <= most, "{what}: {sent} of {most}");
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Fault {
     IgnoreRange,
     /// Another part than the one that was asked for.
     WrongRange,
+    /// Where several parts were asked for, this.
+    Several(Several),
     /// So many bytes less than were asked for, and said to be no more.
     Short(usize),
     /// For a part, that part of these bytes; the whole file is as it should be.
@@ -38,6 +40,27 @@ pub enum Fault {
     Garbage,
     /// From here on the file has these bytes, and this connection ends after so many of them.
     Change(Vec<u8>, usize),
+}
+
+/// What goes wrong with an answer of several parts.
+#[derive(Clone, Copy, Debug)]
+pub enum Several {
+    /// The whole file.
+    Whole,
+    /// The last part first.
+    Shuffled,
+    /// The first part alone.
+    First,
+    /// The first part twice, and not the second.
+    Twice,
+    /// Other bytes.
+    Zeros,
+    /// The connection ends in the middle.
+    Cut,
+    /// No boundary is named.
+    Nameless,
+    /// It is forbidden.
+    Forbidden,
 }
 
 #[derive(Default)]
@@ -219,6 +242,9 @@ impl Server {
                 .push_str(" 304");
             return send(&empty(304, ""));
         }
+        if let Some(ranges) = headers.get("range").and_then(|range| several(range)) {
+            return self.answer_several(stream, &whole, ranges, fault);
+        }
         let start = (headers.get("range"))
             .filter(|_| headers.get("if-range").is_none_or(|wanted| *wanted == tag))
             .filter(|_| !matches!(fault, Some(Fault::IgnoreRange)))
@@ -286,6 +312,70 @@ impl Server {
             _ => send(part),
         }
     }
+
+    /// Answers with several parts.
+    fn answer_several(
+        &self,
+        mut stream: &TcpStream,
+        whole: &[u8],
+        mut ranges: Vec<(usize, usize)>,
+        fault: Option<Fault>,
+    ) -> bool {
+        let fault = match fault {
+            Some(Fault::Several(fault)) => Some(fault),
+            _ => None,
+        };
+        match fault {
+            Some(Several::Shuffled) => ranges.reverse(),
+            Some(Several::First) => ranges.truncate(1),
+            Some(Several::Twice) => ranges[1] = ranges[0],
+            _ => {}
+        }
+        let total = whole.len();
+        let mut body = Vec::new();
+        for (start, last) in ranges {
+            let head = format!("\r\n--end\r\nContent-Range: bytes {start}-{last}/{total}\r\n\r\n");
+            body.extend(head.into_bytes());
+            let bytes = &whole[start..=last];
+            match fault {
+                Some(Several::Zeros) => body.resize(body.len() + bytes.len(), 0),
+                _ => body.extend(bytes),
+            }
+        }
+        body.extend(b"\r\n--end--\r\n");
+        let (status, kind) = match fault {
+            Some(Several::Whole) => (200, "application/octet-stream"),
+            Some(Several::Forbidden) => (403, "text/plain"),
+            Some(Several::Nameless) => (206, "multipart/byteranges"),
+            _ => (206, "multipart/byteranges; boundary=end"),
+        };
+        if status == 200 {
+            body = whole.to_vec();
+        }
+        let length = body.len();
+        if matches!(fault, Some(Several::Cut)) {
+            body.truncate(length / 2);
+        }
+        self.state.lock().unwrap().sent += body.len();
+        let head = format!(
+            "HTTP/1.1 {status} Status\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let is_sent = stream
+            .write_all(&[head.into_bytes(), body].concat())
+            .is_ok();
+        is_sent && !matches!(fault, Some(Several::Cut))
+    }
+}
+
+/// Reads which parts are asked for, if it is more than one.
+fn several(range: &str) -> Option<Vec<(usize, usize)>> {
+    let ranges = range.strip_prefix("bytes=")?;
+    let ranges = ranges.contains(',').then(|| ranges.split(','))?;
+    let ends = |range: &str| {
+        let (start, last) = range.split_once('-')?;
+        Some((start.trim().parse().ok()?, last.trim().parse().ok()?))
+    };
+    ranges.map(ends).collect()
 }
 
 /// Reads a request: its path, and its headers in small letters.

@@ -4,15 +4,18 @@
 //! something is fetched. Each piece is compared with its hash as it is copied, so that a damaged
 //! file only costs a download, and so is each that is fetched, so that a source that sends other
 //! bytes is noticed after one range. From then on it is asked for all that is left in one go, which
-//! costs no more than the whole file would have, beside that range. The SHA-256 of the whole is
+//! costs no more than the whole file would have, beside that range. A source that has sent one range
+//! is asked for several at once, which wait in memory for their turn. The SHA-256 of the whole is
 //! computed at the end of what is in the file by then. If it is another, the file is fetched from
 //! its start once, unless it was already.
 //!
 //! A file that is not empty at the start is one that an earlier process left: the pieces at its
 //! start that are right stay.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +27,8 @@ const MAX_ASKED: u64 = 4 << 20;
 /// Pieces that are at hand, but between two that are not, are fetched with these if they have at
 /// most this many bytes: another request has as many in its headers.
 const MERGED: u64 = 1 << 10;
+/// Most ranges that are asked for at once. Some servers take more than a few for an attack.
+const MOST_RANGES: usize = 8;
 /// The file is hashed in parts of this size.
 const BUFFER: usize = 256 << 10;
 
@@ -51,6 +56,10 @@ pub enum Refusal<E> {
 
 /// Appends to a file what it is asked for.
 pub type Fetch<'a, E> = dyn FnMut(Ask, &mut File) -> Result<(), Refusal<E>> + 'a;
+
+/// Returns the bytes of several ranges of the file that were got by one request, or `None` if that
+/// can't be done.
+pub type FetchSeveral<'a> = dyn FnMut(&[Range<u64>]) -> Option<Vec<Vec<u8>>> + 'a;
 
 /// Why no file was made.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +99,7 @@ pub fn assemble<R: Read + Seek, E>(
     others: &mut [R],
     file: &mut File,
     fetch: &mut Fetch<'_, E>,
+    several: &mut FetchSeveral<'_>,
 ) -> Result<Assembled, Error<E>> {
     let mut growing = Growing {
         wanted,
@@ -101,24 +111,40 @@ pub fn assemble<R: Read + Seek, E>(
     let mut assembled = Assembled::default();
     growing.take().map_err(Error::File)?;
     assembled.kept = growing.at;
+    let mut asking = Asking {
+        several,
+        sends_several: None,
+        ahead: VecDeque::new(),
+    };
     let mut is_from_source = false;
     while let Some(piece) = growing.piece() {
-        if growing.copy(piece, found, others).map_err(Error::File)? {
+        if let Some(bytes) = asking.ahead(growing.at, piece.length) {
+            if growing.append(piece, bytes).map_err(Error::File)? {
+                continue;
+            }
+        } else if growing.copy(piece, found, others).map_err(Error::File)? {
             assembled.copied += u64::from(piece.length);
             continue;
-        }
-        let end = growing.run(found);
-        assembled.requests += 1;
-        match fetch(Ask::Part { end }, growing.file) {
-            Ok(()) => {
-                is_from_source = growing.length().map_err(Error::File)? > end;
-                growing.take().map_err(Error::File)?;
-                if !is_from_source && growing.at >= end {
-                    continue;
-                }
+        } else {
+            assembled.requests += 1;
+            let runs = growing.runs(found, asking.most(), asking.limit());
+            if runs.len() > 1 {
+                asking.ask(&runs);
+                continue;
             }
-            Err(Refusal::Part(_)) => growing.take().map_err(Error::File)?,
-            Err(Refusal::Final(error)) => return Err(Error::Fetch(error)),
+            let end = runs.first().map_or(growing.at, |run| run.end);
+            match fetch(Ask::Part { end }, growing.file) {
+                Ok(()) => {
+                    is_from_source = growing.length().map_err(Error::File)? > end;
+                    growing.take().map_err(Error::File)?;
+                    if !is_from_source && growing.at >= end {
+                        asking.sends_several.get_or_insert(true);
+                        continue;
+                    }
+                }
+                Err(Refusal::Part(_)) => growing.take().map_err(Error::File)?,
+                Err(Refusal::Final(error)) => return Err(Error::Fetch(error)),
+            }
         }
         assembled.in_one = true;
         if growing.at < wanted.length() {
@@ -139,6 +165,56 @@ pub fn assemble<R: Read + Seek, E>(
     match digest == *wanted.sha256() {
         true => Ok(assembled),
         false => Err(Error::Other(digest)),
+    }
+}
+
+/// Asks for several ranges at once.
+struct Asking<'a, 'b> {
+    several: &'a mut FetchSeveral<'b>,
+    /// Whether the source sends several; not known until it has sent one.
+    sends_several: Option<bool>,
+    /// What came, and is not in the file as yet: offset and bytes of each range, in order.
+    ahead: VecDeque<(u64, Vec<u8>)>,
+}
+
+impl Asking<'_, '_> {
+    /// Returns a piece, if it came with others.
+    fn ahead(&mut self, at: u64, length: u32) -> Option<&[u8]> {
+        let is_past = |(start, bytes): &(u64, Vec<u8>)| start + bytes.len() as u64 <= at;
+        while self.ahead.front().is_some_and(is_past) {
+            self.ahead.pop_front();
+        }
+        let (start, bytes) = self.ahead.front()?;
+        let from = usize::try_from(at.checked_sub(*start)?).ok()?;
+        bytes.get(from..)?.get(..length as usize)
+    }
+
+    /// Returns how many ranges may be asked for now.
+    fn most(&self) -> usize {
+        match self.sends_several == Some(true) && self.ahead.is_empty() {
+            true => MOST_RANGES,
+            false => 1,
+        }
+    }
+
+    /// Returns the offset up to which bytes may be asked for: what came is not fetched again.
+    fn limit(&self) -> u64 {
+        self.ahead.front().map_or(u64::MAX, |(start, _)| *start)
+    }
+
+    /// Asks for several ranges; what comes is [`ahead`](Self::ahead) then.
+    fn ask(&mut self, ranges: &[Range<u64>]) {
+        let fits = |parts: &Vec<Vec<u8>>| {
+            let lengths = parts.iter().map(|part| part.len() as u64);
+            lengths.eq(ranges.iter().map(|range| range.end - range.start))
+        };
+        match (self.several)(ranges).filter(fits) {
+            Some(parts) => {
+                let starts = ranges.iter().map(|range| range.start);
+                self.ahead = starts.zip(parts).collect();
+            }
+            None => self.sends_several = Some(false),
+        }
     }
 }
 
@@ -208,38 +284,62 @@ impl Growing<'_> {
         let Some(other) = others.get_mut(place.file as usize) else {
             return Ok(false);
         };
-        self.buffer.resize(piece.length as usize, 0);
-        let read = (other.seek(SeekFrom::Start(place.offset)))
-            .and_then(|_| other.read_exact(&mut self.buffer));
-        if read.is_err() || Short::of(&self.buffer) != piece.hash {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.resize(piece.length as usize, 0);
+        let read =
+            (other.seek(SeekFrom::Start(place.offset))).and_then(|_| other.read_exact(&mut bytes));
+        let is_copied = read.is_ok() && self.append(piece, &bytes)?;
+        self.buffer = bytes;
+        Ok(is_copied)
+    }
+
+    /// Appends the next piece, unless the bytes are others.
+    fn append(&mut self, piece: Piece, bytes: &[u8]) -> io::Result<bool> {
+        if Short::of(bytes) != piece.hash {
             return Ok(false);
         }
-        self.file.write_all(&self.buffer)?;
+        self.file.write_all(bytes)?;
         self.grow(piece);
         Ok(true)
     }
 
-    /// Returns where the run of missing pieces ends that begins here, whether or not the first one
-    /// was found.
-    fn run(&self, found: &Found) -> u64 {
-        let mut end = self.at;
-        let mut next = self.at;
+    /// Returns at most so many runs of missing pieces, from here to an offset. The first one begins here,
+    /// whether or not its first piece was found.
+    fn runs(&self, found: &Found, most: usize, limit: u64) -> Vec<Range<u64>> {
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        let (mut next, mut asked) = (self.at, 0);
         let pieces = self.wanted.pieces().iter().enumerate().skip(self.number);
         for (number, piece) in pieces {
+            let start = next;
             next += u64::from(piece.length);
-            let is_missing = number == self.number || found.place(number).is_none();
-            let is_too_far = match is_missing {
-                true => next - self.at > MAX_ASKED && end > self.at,
-                false => next - end > MERGED,
-            };
-            if is_too_far {
+            if start >= limit {
                 break;
             }
-            if is_missing {
-                end = next;
+            if number > self.number && found.place(number).is_some() {
+                continue;
+            }
+            let is_full = |more: u64| asked > 0 && asked + more > MAX_ASKED;
+            let count = runs.len();
+            match runs.last_mut() {
+                Some(run) if start - run.end <= MERGED => {
+                    let more = next - run.end;
+                    if is_full(more) {
+                        break;
+                    }
+                    run.end = next;
+                    asked += more;
+                }
+                _ => {
+                    let more = next - start;
+                    if count == most || is_full(more) {
+                        break;
+                    }
+                    runs.push(start..next);
+                    asked += more;
+                }
             }
         }
-        end
+        runs
     }
 
     /// Asks for all that is left.

@@ -26,6 +26,6 @@ pub mod patch;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::{Ask, Assembled, Error, Fetch, Refusal, assemble};
+pub use assemble::{Ask, Assembled, Error, Fetch, FetchSeveral, Refusal, assemble};
 pub use found::Found;
 pub use index::{Block, Index, IndexError, MAX_INDEX, MAX_PIECES, Piece, Short};

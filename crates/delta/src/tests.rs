@@ -1,7 +1,9 @@
 //! What can go wrong between an index and its file.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Cursor, Read as _, Seek as _, Write as _};
+use std::ops::Range;
 
 use super::*;
 
@@ -162,6 +164,14 @@ enum Source {
     OtherFrom(u64),
     /// Fails at the second request.
     Breaks,
+    /// Sends several parts at once.
+    Several,
+    /// Does so, but other bytes from this offset on.
+    SeveralLieAt(u64),
+    /// Does so, but the last one is short.
+    SeveralShort,
+    /// Does so, but not all of them.
+    SeveralLess,
 }
 
 /// What became of an attempt: how the file came together, and how many bytes were sent.
@@ -179,7 +189,26 @@ fn attempt(
         found.look_in(index, number, old);
     }
     let mut others: Vec<_> = olds.iter().map(|(old, _)| Cursor::new(old)).collect();
-    let (mut sent, mut requests) = (0, 0);
+    let (sent, mut requests) = (Cell::new(0), 0);
+    let mut several = |ranges: &[Range<u64>]| {
+        let mut served = bytes.clone();
+        let (lies_from, less, short) = match source {
+            Source::Several => (served.len(), 0, 0),
+            Source::SeveralLieAt(at) => (at as usize, 0, 0),
+            Source::SeveralLess => (served.len(), 1, 0),
+            Source::SeveralShort => (served.len(), 0, 1),
+            _ => return None,
+        };
+        served[lies_from..].fill(0);
+        let parts = ranges[less..].iter();
+        let mut parts: Vec<_> = parts
+            .map(|range| served[range.start as usize..range.end as usize].to_vec())
+            .collect();
+        let last = parts.last_mut().unwrap();
+        last.truncate(last.len() - short);
+        sent.set(sent.get() + parts.iter().map(|part| part.len() as u64).sum::<u64>());
+        Some(parts)
+    };
     let mut fetch = |ask: Ask, file: &mut File| {
         requests += 1;
         let before = file.metadata().unwrap().len();
@@ -201,19 +230,19 @@ fn attempt(
             (_, Ask::Part { end }) => (before as usize, end as usize),
             (_, Ask::Rest) => (before as usize, served.len()),
         };
-        sent += (end - start) as u64;
+        sent.set(sent.get() + (end - start) as u64);
         file.set_len(start as u64).unwrap();
         file.seek(std::io::SeekFrom::End(0)).unwrap();
         file.write_all(&served[start..end]).unwrap();
         Ok(())
     };
-    let made = assemble(index, &found, &mut others, file, &mut fetch);
+    let made = assemble(index, &found, &mut others, file, &mut fetch, &mut several);
     let assembled = made.map_err(|error| error.to_string())?;
     let mut written = Vec::new();
     file.rewind().unwrap();
     file.read_to_end(&mut written).unwrap();
     assert!(written == *bytes, "{source:?}: another file");
-    Ok((assembled, sent))
+    Ok((assembled, sent.get()))
 }
 
 #[test]
@@ -263,6 +292,66 @@ fn whatever_the_source_does() {
         let found = attempt(source, &new, std::slice::from_ref(&old), &mut nameless());
         assert_eq!(found, expected, "{source:?}");
     }
+}
+
+/// Of every two blocks one is missing, 20 in all.
+#[test]
+fn several_ranges_are_asked_for_at_once() {
+    let new = file_of(&(1..=40).collect::<Vec<_>>());
+    let old = file_of(&(1..=40).filter(|seed| seed % 2 == 0).collect::<Vec<_>>());
+    let length = new.0.len() as u64;
+    let of_old = old.0.len() as u64;
+    let missing = length - of_old;
+    // Where the block of a seed begins.
+    let start = |seed: u64| (1..seed).map(|seed| 3000 + seed * 10).sum::<u64>();
+    let between = |from: u64, to: u64| {
+        (from..to)
+            .step_by(2)
+            .map(|seed| 3000 + seed * 10)
+            .sum::<u64>()
+    };
+    for (source, copied, requests, in_one, expected) in [
+        // One, and then 8, 8 and 3 at once.
+        (Source::Several, of_old, 4, false, missing),
+        (Source::Honest, of_old, 21, false, missing),
+        // The tenth comes with the second eight.
+        (
+            Source::SeveralLieAt(start(19)),
+            start(19) - between(1, 19),
+            4,
+            true,
+            between(1, 35) + length - start(19),
+        ),
+        // Then one by one, which lies not.
+        (
+            Source::SeveralShort,
+            of_old,
+            21,
+            false,
+            missing + between(3, 19) - 1,
+        ),
+        (
+            Source::SeveralLess,
+            of_old,
+            21,
+            false,
+            missing + between(5, 19),
+        ),
+    ] {
+        let found = attempt(source, &new, std::slice::from_ref(&old), &mut nameless());
+        let (assembled, sent) = found.unwrap();
+        let (kept, expected_assembled) = (0, (copied, requests, in_one));
+        assert_eq!(assembled.kept, kept, "{source:?}");
+        let found = (assembled.copied, assembled.requests, assembled.in_one);
+        assert_eq!(found, expected_assembled, "{source:?}");
+        assert_eq!(sent, expected, "{source:?}");
+    }
+    // A block that is damaged at home is fetched alone, and what came ahead is used after it.
+    let mut damaged = old.clone();
+    let at = 3020 + 3040 + 100;
+    damaged.0[at] ^= 1;
+    let (assembled, sent) = attempt(Source::Several, &new, &[damaged], &mut nameless()).unwrap();
+    assert_eq!((assembled.requests, sent), (5, missing + 3060));
 }
 
 #[test]

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::time::Instant;
 
-use ureq::http::{HeaderMap, Response, header};
-use ureq::{Body, Timeout};
+use ureq::Body;
+use ureq::http::{HeaderMap, HeaderName, Response, header};
 
 use crate::error::Error;
-use crate::url::{redacted, redirected, without_credentials};
-use crate::{Fetcher, MINIMUM_RATE, MOST_REDIRECTS, Validators, Wanted};
+use crate::parts::ContentRange;
+use crate::request::{Request, Unanswered};
+use crate::url::redacted;
+use crate::{Fetcher, MINIMUM_RATE, Validators, Wanted};
 
 /// The body is read in pieces of this size.
 const PIECE: usize = 64 << 10;
@@ -63,10 +65,11 @@ impl Attempt<'_> {
             }
             206 if self.before > 0 || self.wanted.start_of.is_some() => {
                 let whole = self.wanted.start_of.or(self.wanted.size);
-                let start = content_range(response.headers());
-                let fits = start.is_some_and(|(start, total)| {
-                    start == self.before
-                        && (whole.zip(total)).is_none_or(|(whole, total)| whole == total)
+                let range = response.headers().get(header::CONTENT_RANGE);
+                let range = range.and_then(|range| ContentRange::parse(range.to_str().ok()?));
+                let fits = range.is_some_and(|range| {
+                    range.start == self.before
+                        && (whole.zip(range.total)).is_none_or(|(whole, total)| whole == total)
                 });
                 if !fits {
                     let reason = "the server sent a different part than requested";
@@ -96,38 +99,27 @@ impl Attempt<'_> {
         }
     }
 
-    /// Asks for the file, wherever the server says that it is now. Credentials are for the host that
-    /// the URL names, and no other gets them.
+    /// Asks for the file.
     fn send(&self) -> Result<Response<Body>, Failed> {
-        let (mut url, mut credentials) = without_credentials(self.url);
-        for _ in 0..=MOST_REDIRECTS {
-            let response = self.request(&url, credentials.take())?;
-            let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-            let place = response.headers().get(header::LOCATION);
-            let Some(place) = place.filter(|_| is_redirect) else {
-                return Ok(response);
-            };
-            let place = String::from_utf8_lossy(place.as_bytes());
-            let next = redirected(&url, &place).map_err(|reason| self.unusable(reason))?;
-            url = without_credentials(&next).0;
-        }
-        Err(self.unusable("it redirects in a loop"))
-    }
-
-    fn unusable(&self, reason: impl Into<String>) -> Failed {
-        Failed::Final(Error::Url {
-            url: redacted(self.url),
-            reason: reason.into(),
+        let request = Request {
+            fetcher: self.fetcher,
+            url: self.url,
+            direct: self.wanted.direct,
+            headers: self.headers(),
+        };
+        request.send().map_err(|problem| match problem {
+            Unanswered::Url(reason) => Failed::Final(Error::Url {
+                url: redacted(self.url),
+                reason,
+            }),
+            Unanswered::Broken(reason) => Failed::Broken(reason, self.validators.clone()),
         })
     }
 
-    fn request(&self, url: &str, credentials: Option<String>) -> Result<Response<Body>, Failed> {
-        let mut request = self.fetcher.agent.get(url);
-        if let Some(credentials) = credentials {
-            request = request.header(header::AUTHORIZATION, credentials);
-        }
+    fn headers(&self) -> Vec<(HeaderName, String)> {
+        let mut headers = Vec::new();
         if let Some(range) = self.range() {
-            request = request.header(header::RANGE, range);
+            headers.push((header::RANGE, range));
         }
         if self.before > 0 {
             // A weak tag tells nothing of single bytes.
@@ -137,30 +129,16 @@ impl Attempt<'_> {
                 .as_ref()
                 .filter(|tag| !tag.starts_with("W/"));
             if let Some(state) = strong.or(self.validators.last_modified.as_ref()) {
-                request = request.header(header::IF_RANGE, state);
+                headers.push((header::IF_RANGE, state.clone()));
             }
         } else if let Some(unless) = self.wanted.unless {
             if let Some(tag) = &unless.etag {
-                request = request.header(header::IF_NONE_MATCH, tag);
+                headers.push((header::IF_NONE_MATCH, tag.clone()));
             } else if let Some(time) = &unless.last_modified {
-                request = request.header(header::IF_MODIFIED_SINCE, time);
+                headers.push((header::IF_MODIFIED_SINCE, time.clone()));
             }
         }
-        let proxy = match self.wanted.direct {
-            true => None,
-            false => self.fetcher.proxy_for(url),
-        };
-        let request = request.config().proxy(proxy).build();
-        request.call().map_err(|error| match error {
-            ureq::Error::Io(_)
-            | ureq::Error::Timeout(_)
-            | ureq::Error::ConnectionFailed
-            | ureq::Error::HostNotFound
-            | ureq::Error::Protocol(_) => {
-                Failed::Broken(self.words(&error), self.validators.clone())
-            }
-            other => self.unusable(self.words(&other)),
-        })
+        headers
     }
 
     /// Returns which bytes are asked for, if it is not all of them.
@@ -170,36 +148,6 @@ impl Attempt<'_> {
             Some(size) => Some(format!("bytes={before}-{}", size.saturating_sub(1))),
             None if before > 0 => Some(format!("bytes={before}-")),
             None => None,
-        }
-    }
-
-    /// Says what happened, without the URLs that some of the library's errors show.
-    fn words(&self, error: &ureq::Error) -> String {
-        let timeout = self.fetcher.options.timeout.as_secs_f32();
-        match error {
-            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-                format!("no connection within {timeout} seconds")
-            }
-            ureq::Error::Timeout(_) => format!("the server was silent for {timeout} seconds"),
-            ureq::Error::Io(error) => self.io_words(error),
-            ureq::Error::HostNotFound => "unknown host".to_owned(),
-            ureq::Error::ConnectionFailed => "no connection".to_owned(),
-            // These show the URL, or how its credentials were misread.
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => "it is not a URL".to_owned(),
-            ureq::Error::RequireHttpsOnly(_) => "it is not an https URL".to_owned(),
-            other => other.to_string(),
-        }
-    }
-
-    fn io_words(&self, error: &io::Error) -> String {
-        let inner = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<ureq::Error>());
-        match (inner, error.kind()) {
-            (Some(inner), _) => self.words(inner),
-            (None, io::ErrorKind::UnexpectedEof) => "the connection ended too early".to_owned(),
-            (None, io::ErrorKind::TimedOut) => self.words(&ureq::Error::Timeout(Timeout::Global)),
-            (None, _) => error.to_string(),
         }
     }
 
@@ -290,7 +238,7 @@ impl Attempt<'_> {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failed::Broken(self.io_words(&error), state)),
+                Err(error) => return Err(Failed::Broken(self.fetcher.io_words(&error), state)),
             };
             length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
             if length > most {
@@ -316,14 +264,14 @@ impl Attempt<'_> {
 }
 
 /// Watches that a transfer does not fall below the least rate.
-struct Pace {
+pub(crate) struct Pace {
     window: std::time::Duration,
     since: Instant,
     bytes: u64,
 }
 
 impl Pace {
-    fn new(window: std::time::Duration) -> Self {
+    pub(crate) fn new(window: std::time::Duration) -> Self {
         Self {
             window,
             since: Instant::now(),
@@ -332,7 +280,7 @@ impl Pace {
     }
 
     /// Counts what has come, and says whether it was enough.
-    fn keeps(&mut self, bytes: usize) -> bool {
+    pub(crate) fn keeps(&mut self, bytes: usize) -> bool {
         self.bytes = self
             .bytes
             .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -359,12 +307,4 @@ fn validators(headers: &HeaderMap) -> Validators {
 
 fn number(value: Option<&header::HeaderValue>) -> Option<u64> {
     value?.to_str().ok()?.trim().parse().ok()
-}
-
-/// Reads `Content-Range: bytes 100-199/200`: where the part starts, and how long the file is.
-fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
-    let (range, total) = value.trim().strip_prefix("bytes")?.trim().split_once('/')?;
-    let (start, _) = range.split_once('-')?;
-    Some((start.trim().parse().ok()?, total.trim().parse().ok()))
 }

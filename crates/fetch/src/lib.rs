@@ -17,6 +17,8 @@
 //! ([`Wanted::all_if_sent`]), which then takes the place of what was there. A server that sends other
 //! bytes than were asked for, or those of a file of another length, is refused.
 //!
+//! **Several parts** of a file come with one request by [`Fetcher::parts`], where the server can.
+//!
 //! **Giving up.** A connection that can't be made, breaks, is silent for [`Options::timeout`] or
 //! slower than [`MINIMUM_RATE`] over that time, and an answer of 429 or 5xx, are tried again after
 //! a pause that doubles, [`Options::attempts`] times without progress, which is what the least rate
@@ -28,6 +30,8 @@
 
 mod attempt;
 mod error;
+mod parts;
+mod request;
 mod url;
 
 use std::fs::File;
@@ -154,7 +158,7 @@ impl Fetcher {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
-            // They are followed here, hop by hop: see `Attempt::send`.
+            // They are followed here, hop by hop: see `Request::send`.
             .max_redirects(0)
             .user_agent(options.user_agent.as_str())
             .accept_encoding("identity")
@@ -701,6 +705,124 @@ mod tests {
             assert_eq!(found, expected, "{what}");
             let asked: Vec<String> = told.try_iter().collect();
             assert_eq!(asked, ranges, "{what}");
+        }
+    }
+
+    #[test]
+    fn several_parts_of_a_file() {
+        const WHOLE: &str = "012345678901234567890123456789";
+        const FIRST: &str = "Content-Range: bytes 2-4/30";
+        const SECOND: &str = "content-range:bytes 12-15/*";
+        const NONE: &str = "the server sent a part and not which";
+        const OTHER: &str = "the server sent different parts than requested";
+        const EARLY: &str = "the connection ended too early";
+        const WRONG: &str = "the server sent parts that can't be read";
+        let part = |range: &str, body: &str| format!("\r\n--x y\r\nA: b\r\n{range}\r\n\r\n{body}");
+        let several = |kind: &str, parts: &str| {
+            format!("HTTP/1.1 206 Partial Content\r\nContent-Type: {kind}\r\n\r\n{parts}")
+        };
+        let of = |parts: &[String]| {
+            let parts = parts.concat();
+            several(
+                "multipart/byteranges; boundary=\"x y\"",
+                &format!("{parts}\r\n--x y--\r\n"),
+            )
+        };
+        let (first, second) = (part(FIRST, "234"), part(SECOND, "2345"));
+        let both = [first.clone(), second.clone()];
+        let one = |range: &str, body: &str| {
+            format!("HTTP/1.1 206 Partial Content\r\n{range}\r\n\r\n{body}")
+        };
+        let endless = format!("{}{}", part(FIRST, "234"), "\r\n".repeat(8000));
+        for (what, answer, expected) in [
+            ("as asked", of(&both), Ok(())),
+            (
+                "as in RFC 9110",
+                of(&both).replace("\"", "").replace("x y", "x"),
+                Ok(()),
+            ),
+            (
+                "another order",
+                of(&[second.clone(), first.clone()]),
+                Ok(()),
+            ),
+            (
+                "joined",
+                one("Content-Range: bytes 1-15/30", &WHOLE[1..16]),
+                Ok(()),
+            ),
+            ("one", one(FIRST, "234"), Err(OTHER)),
+            (
+                "no end",
+                of(&both).replace("\r\n--x y--\r\n", ""),
+                Err(EARLY),
+            ),
+            ("one of them", of(std::slice::from_ref(&first)), Err(OTHER)),
+            ("more", of(&[&both[..], &both[..1]].concat()), Err(WRONG)),
+            (
+                "cut",
+                of(&both).replace("2345\r\n--x y--\r\n", "23"),
+                Err(EARLY),
+            ),
+            (
+                "longer than it says",
+                of(&[first.clone() + "567", second.clone()]),
+                Err(WRONG),
+            ),
+            (
+                "of another file",
+                of(&both).replace("/30", "/31"),
+                Err(OTHER),
+            ),
+            ("backwards", of(&both).replace("2-4", "4-2"), Err(OTHER)),
+            (
+                "longer than an answer may be",
+                of(&both).replace("2-4", "2-99999999"),
+                Err(OTHER),
+            ),
+            (
+                "without a range",
+                of(&both).replace(FIRST, "B: c"),
+                Err(NONE),
+            ),
+            (
+                "with half a range",
+                of(&both).replace(FIRST, "Content-Range: bytes 2/30"),
+                Err(NONE),
+            ),
+            ("another kind", several("text/plain", "234"), Err(NONE)),
+            (
+                "no boundary",
+                several("multipart/byteranges", "--"),
+                Err(NONE),
+            ),
+            ("endless", of(&[endless]), Err(EARLY)),
+            (
+                "a long line",
+                of(&[part(&"a".repeat(2000), "")]),
+                Err("the server sent a line without an end"),
+            ),
+            (
+                "all",
+                format!("HTTP/1.1 200 OK\r\n\r\n{WHOLE}"),
+                Err("the server does not send several parts at once"),
+            ),
+            (
+                "nothing",
+                "HTTP/1.1 416 No\r\n\r\n".to_owned(),
+                Err("the server answered 416 Range Not Satisfiable"),
+            ),
+        ] {
+            let (url, told) = scripted(&[&answer]);
+            let found = fetcher().parts(&url, &[2..5, 12..16], 30);
+            let found = found.map_err(|error| error.to_string().replace(&format!("{url}: "), ""));
+            let wanted = vec![b"234".to_vec(), b"2345".to_vec()];
+            assert_eq!(
+                found,
+                expected.map(|()| wanted).map_err(str::to_owned),
+                "{what}"
+            );
+            assert_eq!(told.recv().unwrap(), "bytes=2-4,12-15", "{what}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The bytes of an image: of older images as far as these have them, and the rest from the store.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -112,7 +113,15 @@ impl Bringing<'_> {
         }
         let bar = self.report.bar("pull", index.length());
         let mut fetch = |ask, file: &mut File| source.deliver(ask, index.length(), file, &bar);
-        let made = delta::assemble(index, &found, &mut others, &mut partial.file, &mut fetch);
+        let mut several = |ranges: &[Range<u64>]| source.several(ranges, index.length(), &bar);
+        let made = delta::assemble(
+            index,
+            &found,
+            &mut others,
+            &mut partial.file,
+            &mut fetch,
+            &mut several,
+        );
         bar.finish_and_clear();
         match made {
             Ok(assembled) => Ok((partial, assembled)),

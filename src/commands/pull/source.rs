@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 
 use delta::{Ask, Refusal};
 use fetch::{Fetcher, Wanted};
@@ -100,6 +101,26 @@ impl<'a> Source<'a> {
                 Err(Refusal::Final(self.failure(error)))
             }
         }
+    }
+
+    /// Returns several parts of the image; `length` is that of the whole. `None` if they can't be had by
+    /// one request.
+    pub fn several(
+        &self,
+        ranges: &[Range<u64>],
+        length: u64,
+        bar: &ProgressBar,
+    ) -> Option<Vec<Vec<u8>>> {
+        let From::Server { urls, fetcher } = &self.from else {
+            return None;
+        };
+        let [url] = urls;
+        // Each can be asked for by itself, and what is wrong then is told.
+        let parts = fetcher.parts(url, ranges, length).ok()?;
+        let sum: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        self.fetched.set(self.fetched.get() + sum);
+        bar.set_position(ranges.last()?.end);
+        Some(parts)
     }
 
     /// Brings the whole image, of which only the SHA-256 is known. Says what is wrong with it, if it is
