@@ -119,8 +119,46 @@ impl Codec {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
-    use crate::squashfs::samples::{noise, text};
+    use crate::squashfs::samples::{noise, text, utf16, words};
+
+    /// Other bytes are those of another packer: where this fails, [`PACKER`] has to count up, and then
+    /// these digests may change.
+    #[test]
+    fn a_packer_always_makes_the_same_bytes() {
+        const OF_PACKER: u32 = 1;
+        assert_eq!(PACKER, OF_PACKER);
+        for (compressor, expected) in [
+            ("gzip:1", "91d64640f38c8b74"),
+            ("gzip:9", "2db04f8467a10f54"),
+            ("xz:6", "9881a6133a161d29"),
+            ("lz4", "ce6b9cf7878f3fbb"),
+            ("zstd:1", "42ffe004c88e01ed"),
+            ("zstd:6", "bf30793988388ba9"),
+            ("zstd:15", "55796247ecc70d8a"),
+            ("zstd:22", "2430eff9e3b62c9f"),
+        ] {
+            let mut codec = Codec::new(compressor.parse().unwrap(), 1 << 20).unwrap();
+            let (mut hash, mut bytes) = (Sha256::new(), Vec::new());
+            for contents in [text(300_000), utf16(200_000), words(200_000), text(5000)] {
+                codec.pack(BlockKind::Data, &contents, &mut bytes).unwrap();
+                hash.update(&bytes);
+            }
+            for contents in [words(8192), text(100), noise(8192)] {
+                let kind = BlockKind::Metadata;
+                codec.pack(kind, &contents, &mut bytes).unwrap();
+                hash.update(&bytes);
+            }
+            let digest = hash.finalize();
+            let start: String = digest[..8]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(start, expected, "{compressor}");
+        }
+    }
 
     #[test]
     fn blocks_are_packed_again_as_they_were() {
