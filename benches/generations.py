@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """What an update costs, by real packages in two versions: generations.py PROGRAM OLD NEW PACKAGE[,PACKAGE...]...
 [--block-size=SIZE]...
+[--recipe=RECIPE --base=ROOT]
 
 OLD and NEW have a directory for each package, with what it installs; on Debian, with its security updates:
 
     apt-cache madison PACKAGE                 # the versions
     apt-get download PACKAGE=VERSION
     dpkg-deb -x PACKAGE_*.deb OLD/PACKAGE
+
+With a recipe, OLD is a directory of RPMs, all that it takes on a base with that root directory, and NEW has later ones
+of some, such as next.py makes. Needs createrepo_c then.
 
 An image is made of all packages of OLD, and one for each argument, in which these packages are those of NEW. A client
 with the first image pulls each of the others: by blocks (list and index included), and by a patch. Prints what was fetched as
@@ -26,9 +30,11 @@ import time
 
 program = pathlib.Path(sys.argv[1]).resolve()
 old, new = (pathlib.Path(path).resolve() for path in sys.argv[2:4])
-sizes = [argument for argument in sys.argv[4:] if argument.startswith("--block-size=")] or ["--block-size=1M"]
-updates = [argument.split(",") for argument in sys.argv[4:] if argument not in sizes]
-packages = sorted(path.name for path in old.iterdir())
+options = [argument for argument in sys.argv[4:] if argument.startswith("--")]
+sizes = [option for option in options if option.startswith("--block-size=")] or ["--block-size=1M"]
+updates = [argument.split(",") for argument in sys.argv[4:] if argument not in options]
+given = dict(option.split("=", 1) for option in options)
+recipe, base = given.get("--recipe"), given.get("--base")
 FINDINGS = ["unchecked-base", "soname-missing", "interpreter-missing", "symbol-version-missing", "library-unloadable",
             "shadows-base", "not-executable", "path-missing"]
 
@@ -47,19 +53,47 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).digest()
 
 
+def names(directory):
+    """Returns the RPMs of a directory by the names of their packages."""
+    rpms = sorted(directory.rglob("*.rpm"))
+    listed = run("rpm", "-qp", "--nosignature", "--qf", "%{NAME}\n", *rpms).splitlines()
+    return dict(zip(listed, rpms, strict=True))
+
+
+of_old, of_new = (names(old), names(new)) if recipe else ({}, {})
+name = pathlib.Path(recipe).stem if recipe else "all"
+
+
 def build(store, version, updated, block_size):
+    """Makes an image, and returns it and the time that it took."""
+    said = build_of_rpms if recipe else build_of_trees
+    took = said(store, version, updated, ["-q", block_size, "--arch", "x86-64", "--image-version", version, "-o", store / "store"])
+    return store / "store" / f"{name}-{version}.x86-64.raw", took
+
+
+def build_of_rpms(store, version, updated, options):
+    repository = store / f"rpms-{version}"
+    repository.mkdir()
+    for rpm in (of_old | {package: of_new[package] for package in updated}).values():
+        shutil.copy(rpm, repository)
+    run("createrepo_c", "-q", repository)
+    _, took = timed(program, *options, "--base", base, "--repo", repository, recipe)
+    shutil.rmtree(repository)
+    return took
+
+
+def build_of_trees(store, version, updated, options):
     tree = store / "tree"
-    for package in packages:
+    for package in sorted(path.name for path in old.iterdir()):
         source = (new if package in updated else old) / package
         for top in ["usr", "lib"]:
             if (source / top).is_dir():
                 into = tree / "usr" / ("lib" if top == "lib" else "")
                 shutil.copytree(source / top, into, symlinks=True, dirs_exist_ok=True)
     allowed = [word for finding in FINDINGS for word in ("--allow", finding)]
-    _, took = timed(program, block_size, "-q", "--match", "any", "--arch", "x86-64", *allowed, "--name", "all", "--image-version", version,
-        "--overlay", tree, "-o", store / "store")
+    _, took = timed(program, *options, "--match", "any", *allowed, "--name", name, "--overlay", tree)
     shutil.rmtree(tree)
-    return store / "store" / f"all-{version}.x86-64.raw", took
+    return took
 
 
 def casync(work, images, size):
@@ -94,7 +128,7 @@ def compare(work, updated, version, block_size):
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir()
         shutil.copy(first, into)
-        said, pulled = timed(program, "pull", work / "store", f"all@{version}", "--into", into, "--unsigned",
+        said, pulled = timed(program, "pull", work / "store", f"{name}@{version}", "--into", into, "--unsigned",
                              "--arch", "x86-64", "--json")
         said = json.loads(said)
         if digest(into / image.name) != digest(image):

@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(index) = Index::parse(bytes) {
         assert_eq!(index.to_bytes(), bytes);
         let mut found = Found::new(&index);
-        found.look_in(&index, 0, &index);
+        found.look_in(&index, 0, index.pieces());
         assert_eq!(found.missing(&index), 0);
     }
     // Whatever is said of where blocks are, each byte is in one piece.

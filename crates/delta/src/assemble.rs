@@ -6,8 +6,8 @@
 //! bytes is noticed after one range. From then on it is asked for all that is left in one go, which
 //! costs no more than the whole file would have, beside that range. A source that has sent one range
 //! is asked for several at once, which wait in memory for their turn. The SHA-256 of the whole is
-//! computed at the end of what is in the file by then. If it is another, the file is fetched from
-//! its start once, unless it was already.
+//! that of these pieces, or of what is in the file where it came in one go. If it is another, the
+//! file is fetched from its start once, unless it was already.
 //!
 //! A file that is not empty at the start is one that an earlier process left: the pieces at its
 //! start that are right stay.
@@ -107,6 +107,7 @@ pub fn assemble<R: Read + Seek, E>(
         number: 0,
         at: 0,
         buffer: Vec::new(),
+        whole: Sha256::new(),
     };
     let mut assembled = Assembled::default();
     growing.take().map_err(Error::File)?;
@@ -154,7 +155,11 @@ pub fn assemble<R: Read + Seek, E>(
         }
         break;
     }
-    let mut digest = sha256(growing.file).map_err(Error::File)?;
+    let mut digest = match assembled.in_one {
+        // It may have started over.
+        true => sha256(growing.file).map_err(Error::File)?,
+        false => growing.whole.clone().finalize().into(),
+    };
     if digest != *wanted.sha256() && !is_from_source {
         (growing.number, growing.at) = (0, 0);
         growing.cut().map_err(Error::File)?;
@@ -227,6 +232,8 @@ struct Growing<'a> {
     /// How many bytes these are.
     at: u64,
     buffer: Vec<u8>,
+    /// The hash of these.
+    whole: Sha256,
 }
 
 impl Growing<'_> {
@@ -251,6 +258,7 @@ impl Growing<'_> {
         let length = self.length()?;
         if length < self.at {
             (self.number, self.at) = (0, 0);
+            self.whole = Sha256::new();
         }
         self.file.seek(SeekFrom::Start(self.at))?;
         while let Some(piece) = self.piece()
@@ -261,6 +269,7 @@ impl Growing<'_> {
             if Short::of(&self.buffer) != piece.hash {
                 break;
             }
+            self.whole.update(&self.buffer);
             self.grow(piece);
         }
         self.cut()
@@ -299,6 +308,7 @@ impl Growing<'_> {
             return Ok(false);
         }
         self.file.write_all(bytes)?;
+        self.whole.update(bytes);
         self.grow(piece);
         Ok(true)
     }

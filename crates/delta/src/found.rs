@@ -33,12 +33,12 @@ impl Found {
         }
     }
 
-    /// Looks into a file by its index. `file` is the number by which it is known later. What was
+    /// Looks into a file by its pieces. `file` is the number by which it is known later. What was
     /// found before stays.
-    pub fn look_in(&mut self, wanted: &Index, file: u32, index: &Index) {
+    pub fn look_in(&mut self, wanted: &Index, file: u32, pieces: &[Piece]) {
         debug_assert_eq!(wanted.pieces().len(), self.places.len());
         let mut offset = 0;
-        for piece in index.pieces() {
+        for piece in pieces {
             let from = self.sorted.partition_point(|(other, _)| other < piece);
             let same = self.sorted.get(from..).unwrap_or_default().iter();
             for (_, number) in same.take_while(|(other, _)| other == piece) {

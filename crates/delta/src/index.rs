@@ -121,17 +121,8 @@ impl Index {
     /// # Errors
     /// [`IndexError::TooMany`], before the file is read; [`IndexError::Input`].
     pub fn of(input: &mut dyn Read, length: u64, blocks: &[Block]) -> Result<Self, IndexError> {
-        let lengths = cut(length, blocks)?;
-        let mut pieces = Vec::with_capacity(lengths.len());
         let mut whole = Sha256::new();
-        let mut buffer = Vec::new();
-        for length in lengths {
-            buffer.resize(length as usize, 0);
-            input.read_exact(&mut buffer).map_err(IndexError::Input)?;
-            whole.update(&buffer);
-            let hash = Short::of(&buffer);
-            pieces.push(Piece { hash, length });
-        }
+        let pieces = read_pieces(input, length, blocks, &mut |bytes| whole.update(bytes))?;
         Ok(Self {
             length,
             sha256: whole.finalize().into(),
@@ -227,6 +218,38 @@ fn first(bytes: &[u8]) -> [u8; SHORT] {
         *to = *from;
     }
     short
+}
+
+/// Returns the pieces of a file of this length in bytes that is read from its start. It is cut where
+/// blocks begin and end.
+///
+/// # Errors
+/// [`IndexError::Input`], [`IndexError::TooMany`].
+pub fn pieces(
+    input: &mut dyn Read,
+    length: u64,
+    blocks: &[Block],
+) -> Result<Vec<Piece>, IndexError> {
+    read_pieces(input, length, blocks, &mut |_| ())
+}
+
+fn read_pieces(
+    input: &mut dyn Read,
+    length: u64,
+    blocks: &[Block],
+    see: &mut dyn FnMut(&[u8]),
+) -> Result<Vec<Piece>, IndexError> {
+    let lengths = cut(length, blocks)?;
+    let mut pieces = Vec::with_capacity(lengths.len());
+    let mut buffer = Vec::new();
+    for length in lengths {
+        buffer.resize(length as usize, 0);
+        input.read_exact(&mut buffer).map_err(IndexError::Input)?;
+        see(&buffer);
+        let hash = Short::of(&buffer);
+        pieces.push(Piece { hash, length });
+    }
+    Ok(pieces)
 }
 
 /// Returns the lengths of the pieces of a file.

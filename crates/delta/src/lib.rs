@@ -28,4 +28,4 @@ mod tests;
 
 pub use assemble::{Ask, Assembled, Error, Fetch, FetchSeveral, Refusal, assemble};
 pub use found::Found;
-pub use index::{Block, Index, IndexError, MAX_INDEX, MAX_PIECES, Piece, Short};
+pub use index::{Block, Index, IndexError, MAX_INDEX, MAX_PIECES, Piece, Short, pieces};

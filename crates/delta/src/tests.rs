@@ -138,7 +138,7 @@ fn an_index_has_so_many_pieces() {
     }
     // Equal pieces are found in no more than one look at each.
     let mut found = Found::new(&index);
-    found.look_in(&index, 0, &index);
+    found.look_in(&index, 0, index.pieces());
     assert_eq!(found.missing(&index), 0);
     // Nor are more made; the file need not be read to know that.
     let length = 16384 * (MAX_PIECES as u64 + 1);
@@ -186,7 +186,7 @@ fn attempt(
     let (bytes, index) = new;
     let mut found = Found::new(index);
     for (number, (_, old)) in (0..).zip(olds) {
-        found.look_in(index, number, old);
+        found.look_in(index, number, old.pieces());
     }
     let mut others: Vec<_> = olds.iter().map(|(old, _)| Cursor::new(old)).collect();
     let (sent, mut requests) = (Cell::new(0), 0);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use delta::{Assembled, Found, Index, MAX_INDEX};
+use delta::{Assembled, Found, Index, MAX_INDEX, Piece};
 use files::Links;
 use sha2::{Digest as _, Sha256};
 use store::{Offer, index_name};
@@ -101,8 +101,8 @@ impl Bringing<'_> {
         let mut found = Found::new(index);
         let mut others = Vec::new();
         for (number, mut have) in (0..).zip(haves) {
-            match have.index() {
-                Ok(of_have) => found.look_in(index, number, &of_have),
+            match have.pieces() {
+                Ok(pieces) => found.look_in(index, number, &pieces),
                 Err(problem) => {
                     let path = have.path.display();
                     let text = format!("nothing is taken from {path}: its index {problem}");
@@ -179,9 +179,9 @@ pub struct Have {
 }
 
 impl Have {
-    /// Reads the index beside the image if that is for a file of its length, or makes one. Whether it
-    /// is right does not matter: pieces are compared as they are copied.
-    fn index(&mut self) -> std::result::Result<Index, String> {
+    /// Returns the pieces of the index beside the image, if that is for a file of its length, or looks for
+    /// them. Whether they are right does not matter: they are compared as they are copied.
+    fn pieces(&mut self) -> std::result::Result<Vec<Piece>, String> {
         let length = self
             .file
             .metadata()
@@ -192,9 +192,9 @@ impl Have {
             let read = files::read(&beside, MAX_INDEX, Links::Refuse).ok();
             let index = read.and_then(|bytes| Index::parse(&bytes).ok());
             if let Some(index) = index.filter(|index| index.length() == length) {
-                return Ok(index);
+                return Ok(index.pieces().to_vec());
             }
         }
-        indexes::of(&mut self.file, length).map_err(|error| error.to_string())
+        indexes::pieces(&mut self.file, length).map_err(|error| error.to_string())
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn make_in_parts<R: Read + Seek>(
     patch.extend(name);
     debug_assert_eq!(patch.len(), HEADER);
     let mut found = Found::new(&new_index);
-    found.look_in(&new_index, 0, &old_index);
+    found.look_in(&new_index, 0, old_index.pieces());
     let kinds = kinds(&new_blocks);
     let mut segment = Segment::default();
     let mut offset = 0;
