@@ -77,7 +77,10 @@ impl Mirrored {
 
     /// Makes sure that each file that the mirror's list names is there, byte for byte.
     fn is_whole(&self) -> Vec<String> {
-        let mirror = self.0.scratch.join("mirror");
+        self.is_whole_at(&self.0.scratch.join("mirror"))
+    }
+
+    fn is_whole_at(&self, mirror: &Path) -> Vec<String> {
         let Ok(list) = fs::read_to_string(mirror.join("SHA256SUMS")) else {
             return Vec::new();
         };
@@ -176,6 +179,73 @@ fn nobody_vouches_for_the_list_or_a_file_is_another() {
     mirrored.serve("two");
     mirrored.succeed();
     assert_eq!(mirrored.is_whole().len(), 6);
+}
+
+/// A good signature by a key that the client does not trust is none, whoever asks: nothing changes.
+#[test]
+fn another_key_has_signed_the_list() {
+    let mirrored = Mirrored::new();
+    let update = &mirrored.0;
+    mirrored.succeed();
+    for directory in ["stage", "links", "mine"] {
+        fs::create_dir(update.scratch.join(directory)).unwrap();
+    }
+    let key = crate::workshop::fixture("keys/version6.public.asc");
+    fs::copy(key, update.scratch.join("mine/keys")).unwrap();
+    let keyring = ["--keyring", "mine/keys", "--arch", "x86-64"];
+    let link = std::os::unix::fs::symlink;
+    link(
+        "../images/n-1.x86-64.raw",
+        update.scratch.join("links/n.raw"),
+    )
+    .unwrap();
+    mirrored.serve("two");
+    let url = format!("{}/s", update.server.url());
+    let content = || {
+        ["images", "stage", "links", "mirror", "mine"].map(|directory| {
+            let directory = update.scratch.join(directory);
+            let read = |name: String| (fs::read(directory.join(&name)).unwrap(), name);
+            names(&directory).into_iter().map(read).collect::<Vec<_>>()
+        })
+    };
+    let before = content();
+    for store in [url.as_str(), "two"] {
+        for (arguments, more) in [
+            (&["pull", store, "n", "--into", "images"][..], &keyring[..]),
+            (
+                &["pull", store, "n@1", "--into", "images", "--link", "links"],
+                &keyring,
+            ),
+            (
+                &["pull", store, "n", "--into", "images", "--stage", "stage"],
+                &keyring,
+            ),
+            (&["store", "mirror", store, "mirror"], &keyring[..2]),
+            (&["store", "mirror", store, "new"], &keyring[..2]),
+        ] {
+            let arguments = [arguments, more].concat();
+            let outcome = update.command(&arguments).output().unwrap();
+            let said = text(&outcome.stderr);
+            assert_eq!(outcome.status.code(), Some(1), "{arguments:?}: {said}");
+            let signature = format!("{store}/SHA256SUMS.gpg does not count: it is by key ");
+            assert!(said.contains(&signature), "{arguments:?}: {said}");
+            assert!(said.contains(", which is not in mine/keys"), "{said}");
+            assert!(content() == before, "{arguments:?}");
+            assert!(!update.scratch.join("new").exists(), "{arguments:?}");
+        }
+    }
+    // No image was asked for.
+    let asked = update.server.requests();
+    assert!(
+        asked.iter().all(|path| path.starts_with("/s/SHA256SUMS")),
+        "{asked:?}"
+    );
+    // Those who trust that key have the image.
+    let mut command = update.command(&["pull", &url, "n", "--into", "images"]);
+    command.args(["--arch", "x86-64", "--keyring", "two/import-pubring.gpg"]);
+    let outcome = command.output().unwrap();
+    assert!(outcome.status.success(), "{}", text(&outcome.stderr));
+    assert!(update.has_new());
 }
 
 /// Whenever it dies, what the list names is there, and the next attempt goes on.
