@@ -301,7 +301,7 @@ fn bad_days_that_end_well() {
 #[test]
 fn without_validators_a_part_is_continued_and_checked() {
     let site = Site::new();
-    site.server.forget_tags();
+    site.server.send_tags(false);
     site.server.next(&package(), &[Fault::Cut(700)]);
     site.succeeds("resumed", &[]);
     let requests = site.server.requests();

@@ -46,6 +46,11 @@ impl Update {
 
     /// An update in which these files, by their numbers below 40, come to have these contents.
     pub fn of(changes: &[(u64, Vec<u8>)]) -> Self {
+        Self::built(changes, &[])
+    }
+
+    /// The same, of images that are built with these options.
+    pub fn built(changes: &[(u64, Vec<u8>)], options: &[&str]) -> Self {
         let scratch = Scratch::new();
         let tree = scratch.join("tree/usr/share/n");
         fs::create_dir_all(&tree).unwrap();
@@ -56,19 +61,19 @@ impl Update {
             server: Server::of(&tree),
             scratch,
         };
-        update.build("1");
+        update.build("1", options);
         for (number, contents) in changes {
             fs::write(tree.join(format!("{number:02}")), contents).unwrap();
         }
-        update.build("2");
+        update.build("2", options);
         update.succeed(&["store", "index", "store"]);
         update.server.load(&update.scratch.join("store"), "/store");
         update.reset();
         update
     }
 
-    fn build(&self, version: &str) {
-        let said = self.succeed(&[
+    pub fn build(&self, version: &str, options: &[&str]) {
+        let usual = [
             "-q",
             "--match",
             "any",
@@ -86,7 +91,8 @@ impl Update {
             version,
             "-o",
             "store",
-        ]);
+        ];
+        let said = self.succeed(&[&usual[..], options].concat());
         assert_eq!(said, "");
     }
 
@@ -345,6 +351,109 @@ fn whatever_the_server_does() {
         );
         assert!(update.has_new(), "{what}");
     }
+}
+
+/// Ten files changed, so that many parts are missing: one is asked for, then eight, then the rest. Whatever
+/// takes the image's place between two of these requests, what comes is the listed image, or nothing.
+#[test]
+fn the_image_is_replaced_between_two_requests() {
+    let changes: Vec<_> = (0..10).map(|n| (4 * n, noise(100 + n, 40_000))).collect();
+    let update = Update::of(&changes);
+    let path = format!("/store/{NEW}");
+    let good = fs::read(update.stored(NEW)).unwrap();
+    let whole = good.len();
+    let list = fs::read_to_string(update.stored("SHA256SUMS")).unwrap();
+    let lines = list.split_inclusive('\n');
+    let without_index: String = lines.filter(|line| !line.contains(".blocks")).collect();
+    let by = |bytes: &[u8]| Fault::Change(bytes.to_vec(), usize::MAX);
+    let (well, cut) = (Fault::None, Fault::Cut(20_000));
+    let each_alone = Fault::Several(Several::Forbidden);
+    let others = [
+        ("an image as long", noise(7, whole)),
+        ("a shorter one", noise(7, whole / 2)),
+        ("a longer one", noise(7, whole + 50_000)),
+    ];
+    for (of_what, other) in &others {
+        let by_other = by(other);
+        for (what, has_index, comes, faults) in [
+            ("before the second", true, false, vec![&well, &by_other]),
+            (
+                "before the third",
+                true,
+                false,
+                vec![&well, &well, &by_other],
+            ),
+            (
+                "each part comes alone",
+                true,
+                false,
+                vec![&well, &each_alone, &well, &by_other],
+            ),
+            (
+                "in the middle of a part",
+                true,
+                false,
+                vec![&cut, &by_other],
+            ),
+            (
+                "and it comes back",
+                true,
+                true,
+                vec![&well, &by_other, &by(&good)],
+            ),
+            (
+                "in the middle of the whole",
+                false,
+                false,
+                vec![&cut, &by_other],
+            ),
+        ] {
+            let faults: Vec<_> = faults.into_iter().cloned().collect();
+            for has_tags in [true, false] {
+                let what = format!("{of_what}, {what}, ETag {has_tags}");
+                update.reset();
+                update.server.send_tags(has_tags);
+                if !has_index {
+                    let list = without_index.as_bytes();
+                    update.server.put("/store/SHA256SUMS", list);
+                }
+                update.server.next(&path, &faults);
+                let outcome = update.pull(&[]);
+                let said = text(&outcome.stderr);
+                assert_eq!(update.has_new(), comes, "{what}: {said}");
+                assert_eq!(outcome.status.success(), comes, "{what}: {said}");
+                assert!(update.server.sent() <= 4 * whole, "{what}");
+                if comes {
+                    continue;
+                }
+                // The first that does not fit is told.
+                let words = match (has_index, other.len()) {
+                    (true, length) if length != whole => {
+                        &format!("the file has {length} bytes, not {whole}")
+                    }
+                    _ => "its SHA-256 is ",
+                };
+                is_clear(&outcome, words, &what);
+                // The next attempt brings what is listed then.
+                update.server.recover();
+                update.server.put(&path, &good);
+                let outcome = update.pull(&[]);
+                let said = text(&outcome.stderr);
+                assert!(outcome.status.success(), "{what}: {said}");
+                assert!(update.has_new(), "{what}");
+            }
+        }
+    }
+}
+
+/// Makes sure that an error says what happened, and what to do.
+fn is_clear(outcome: &Output, words: &str, what: &str) {
+    let said = text(&outcome.stderr);
+    let words = format!("{NEW} is not the listed image: {words}");
+    assert_eq!(outcome.status.code(), Some(1), "{what}: {said}");
+    assert!(said.contains(&words), "{what}: {said}");
+    let hint = "hint: if the store changed in between, try again";
+    assert!(said.contains(hint), "{what}: {said}");
 }
 
 /// Ten files changed, so that many parts are missing. A server that sends several at once is asked less

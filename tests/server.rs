@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 /// What goes wrong with an answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
+    /// Nothing, for once.
+    None,
     /// This status and an empty body.
     Status(u16),
     /// The connection ends after so many bytes of the body.
@@ -152,9 +154,9 @@ impl Server {
         state.always.clear();
     }
 
-    /// Sends no `ETag` from here on.
-    pub fn forget_tags(&self) {
-        self.state.lock().unwrap().without_tags = true;
+    /// Says whether an `ETag` is sent from here on.
+    pub fn send_tags(&self, are_sent: bool) {
+        self.state.lock().unwrap().without_tags = !are_sent;
     }
 
     /// Returns the requests since the last call.
@@ -243,6 +245,9 @@ impl Server {
             return send(&empty(304, ""));
         }
         if let Some(ranges) = headers.get("range").and_then(|range| several(range)) {
+            if ranges.iter().any(|(_, last)| *last >= whole.len()) {
+                return send(&empty(416, ""));
+            }
             return self.answer_several(stream, &whole, ranges, fault);
         }
         let start = (headers.get("range"))

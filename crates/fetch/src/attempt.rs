@@ -67,17 +67,14 @@ impl Attempt<'_> {
                 let whole = self.wanted.start_of.or(self.wanted.size);
                 let range = response.headers().get(header::CONTENT_RANGE);
                 let range = range.and_then(|range| ContentRange::parse(range.to_str().ok()?));
-                let fits = range.is_some_and(|range| {
-                    range.start == self.before
-                        && (whole.zip(range.total)).is_none_or(|(whole, total)| whole == total)
-                });
-                if !fits {
-                    let reason = "the server sent a different part than requested";
-                    if self.before == 0 || self.wanted.all_if_sent {
-                        return Err(self.refused(reason.to_owned()));
-                    }
-                    self.rewind(file)?;
-                    return self.broken(reason);
+                if range.is_none_or(|range| range.start != self.before) {
+                    return Err(self.unfit(file, "the server sent a different part than requested"));
+                }
+                if let Some((whole, total)) = whole.zip(range.and_then(|range| range.total))
+                    && whole != total
+                {
+                    let reason = format!("the file has {total} bytes, not {whole}");
+                    return Err(self.unfit(file, &reason));
                 }
                 self.check_length(response.headers(), self.before)?;
                 self.receive(response, file, self.before, state)
@@ -148,6 +145,17 @@ impl Attempt<'_> {
             Some(size) => Some(format!("bytes={before}-{}", size.saturating_sub(1))),
             None if before > 0 => Some(format!("bytes={before}-")),
             None => None,
+        }
+    }
+
+    /// Says that a part can't be used. It may be one of another file, and so may be what is there.
+    fn unfit(&self, file: &mut File, reason: &str) -> Failed {
+        if self.before == 0 || self.wanted.all_if_sent {
+            return self.refused(reason.to_owned());
+        }
+        match self.rewind(file) {
+            Ok(()) => Failed::Broken(reason.to_owned(), Validators::default()),
+            Err(failed) => failed,
         }
     }
 

@@ -578,7 +578,7 @@ mod tests {
             (
                 "a part of another file",
                 vec![part(&format!("Content-Range: bytes 0-9/29\r\n{ten}"), "")],
-                different,
+                Err("the file has 29 bytes, not 30"),
                 &["bytes=0-9"],
             ),
             (

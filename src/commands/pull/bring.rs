@@ -4,7 +4,6 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use delta::{Assembled, Found, Index, MAX_INDEX, Piece};
 use files::Links;
 use sha2::{Digest as _, Sha256};
@@ -134,7 +133,7 @@ impl Bringing<'_> {
             Err(delta::Error::Other(digest)) => {
                 partial.drop_file()?;
                 let problem = format!("its SHA-256 is {}", hex::encode(digest));
-                Err(self.not_listed(source, &problem))
+                Err(source.not_listed(&problem))
             }
         }
     }
@@ -150,7 +149,7 @@ impl Bringing<'_> {
         let problem = source.deliver_whole(sha256, &mut partial.file)?;
         if let Some(problem) = problem {
             partial.drop_file()?;
-            return Err(self.not_listed(source, &problem));
+            return Err(source.not_listed(&problem));
         }
         let length = partial.length()?;
         let assembled = Assembled {
@@ -159,14 +158,6 @@ impl Bringing<'_> {
             ..Assembled::default()
         };
         Ok((partial, assembled))
-    }
-
-    fn not_listed(&self, source: &Source<'_>, problem: &str) -> Failure {
-        Failure::refused(anyhow!(
-            "{} is not the listed image: {problem}",
-            source.shown()
-        ))
-        .hint("if the store changed in between, try again")
     }
 }
 

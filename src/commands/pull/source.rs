@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 
+use anyhow::anyhow;
 use delta::{Ask, Refusal};
 use fetch::{Fetcher, Wanted};
 use indicatif::ProgressBar;
@@ -93,9 +94,15 @@ impl<'a> Source<'a> {
         match fetcher.fetch(&wanted, file) {
             Ok(_) => Ok(()),
             // It was the server that could not do it, not the way to it.
-            Err(
-                error @ (fetch::Error::Content { .. } | fetch::Error::Status { code: 416, .. }),
-            ) => Err(Refusal::Part(self.failure(error))),
+            Err(fetch::Error::Content { reason, .. }) => {
+                Err(Refusal::Part(self.not_listed(&reason)))
+            }
+            Err(fetch::Error::Status {
+                code: 416, status, ..
+            }) => {
+                let reason = format!("the server answered {status}");
+                Err(Refusal::Part(self.not_listed(&reason)))
+            }
             Err(error) => {
                 give_room(&error, file);
                 Err(Refusal::Final(self.failure(error)))
@@ -174,6 +181,12 @@ impl<'a> Source<'a> {
         let copied = copied.map_err(|error| self.failure(error))?;
         self.fetched.set(self.fetched.get() + copied);
         Ok(())
+    }
+
+    /// Says that what the store has is another image.
+    pub fn not_listed(&self, problem: &str) -> Failure {
+        Failure::refused(anyhow!("{} is not the listed image: {problem}", self.shown))
+            .hint("if the store changed in between, try again")
     }
 
     fn failure(&self, error: impl Into<anyhow::Error>) -> Failure {
