@@ -1,5 +1,6 @@
 //! `store mirror`: what a copy of a store has, whatever happens on the way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -246,6 +247,85 @@ fn another_key_has_signed_the_list() {
     let outcome = command.output().unwrap();
     assert!(outcome.status.success(), "{}", text(&outcome.stderr));
     assert!(update.has_new());
+}
+
+/// The disk is full at another moment each time: what was listed stays, and the next attempt goes on.
+#[test(root(), programs!("unshare", "sh", "mount", "cp"))]
+fn a_full_disk_changes_no_list() {
+    let mirrored = Mirrored::new();
+    let scratch = &mirrored.0.scratch;
+    let (one, two) = (scratch.join("one"), scratch.join("two"));
+    let server = &mirrored.0.server;
+    server.load(&one, "/one");
+    server.load(&two, "/two");
+    // What the files take, in KiB.
+    let kib = |store: &Path| {
+        let names = names(store).into_iter();
+        let lengths = names.map(|name| fs::metadata(store.join(name)).unwrap().len());
+        lengths.map(|length| length.div_ceil(4096) * 4).sum::<u64>()
+    };
+    let (least, all) = (kib(&one), kib(&two));
+    let script = "mount -t tmpfs -o size=\"$1k\" none mirror || exit 99
+        keys=one/import-pubring.gpg; url=$2; shift 2
+        \"$@\" \"$url/one\" mirror --keyring $keys || exit 98
+        \"$@\" \"$url/two\" mirror --keyring $keys; code=$?
+        cp -a mirror/. after && mount -o remount,size=64m mirror || exit 97
+        \"$@\" \"$url/two\" mirror --keyring $keys || exit 96
+        cp -a mirror/. at-last || exit 95; exit $code";
+    fs::create_dir(scratch.join("mirror")).unwrap();
+    let mut moments = BTreeSet::new();
+    let nearly = (0..40).map(|number| all - 20 + 4 * number);
+    for size in (least + 8..all - 20).step_by(700).chain(nearly) {
+        let after = ["after", "at-last"].map(|name| scratch.join(name));
+        for directory in &after {
+            let _ = fs::remove_dir_all(directory);
+            fs::create_dir(directory).unwrap();
+        }
+        let mirror = mirrored.0.command(&["store", "mirror"]);
+        let outcome = Command::new("unshare")
+            .args([
+                "-m",
+                "sh",
+                "-c",
+                script,
+                "sh",
+                &size.to_string(),
+                server.url(),
+            ])
+            .arg(mirror.get_program())
+            .args(mirror.get_args())
+            .envs((mirror.get_envs()).filter_map(|(name, value)| Some((name, value?))))
+            .current_dir(scratch.path())
+            .output()
+            .unwrap();
+        let said = text(&outcome.stderr);
+        let listed = mirrored.is_whole_at(&after[0]).len();
+        assert_eq!(mirrored.is_whole_at(&after[1]).len(), 6, "{size}: {said}");
+        let at_last = names(&after[1]);
+        assert!(
+            !at_last.iter().any(|name| name.starts_with('.')),
+            "{at_last:?}"
+        );
+        if outcome.status.success() {
+            assert_eq!(listed, 6);
+            break;
+        }
+        moments.insert(names(&after[0]));
+        assert_eq!(outcome.status.code(), Some(3), "{size}: {said}");
+        assert!(said.contains("No space left"), "{size}: {said}");
+        assert_eq!(listed, 3, "{size}: {said}");
+        // What has a name is whole, whether or not it is listed as yet.
+        for name in names(&after[0])
+            .iter()
+            .filter(|name| name.starts_with("n-2"))
+        {
+            let is_whole =
+                fs::read(after[0].join(name)).unwrap() == fs::read(two.join(name)).unwrap();
+            assert!(is_whole, "{size}: {name}");
+        }
+    }
+    // In the image, in each file beside it, in the list.
+    assert!(moments.len() >= 4, "{moments:?}");
 }
 
 /// Whenever it dies, what the list names is there, and the next attempt goes on.

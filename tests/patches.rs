@@ -66,6 +66,188 @@ fn a_patch_is_all_that_is_fetched() {
     assert!(!list.contains(".patch"), "{list}");
 }
 
+/// Three versions with indexes and patches between them; and what each verb leaves. A patch belongs to
+/// the image that it makes: clients may have the older one for longer than the store.
+#[test]
+fn indexes_and_patches_go_with_their_image() {
+    let update = update();
+    let three = "n-3.x86-64.raw";
+    let mut contents = noise(20, 40_000);
+    contents[20_000..20_005].copy_from_slice(b"three");
+    fs::write(update.scratch.join("tree/usr/share/n/20"), contents).unwrap();
+    update.build("3", &[]);
+    update.succeed(&["store", "index", "store"]);
+    let said = update.succeed(&["store", "delta", "store", "--from", "2"]);
+    assert!(said.contains("new: 2 patches"), "{said}");
+    let one = &["blocks", "manifest.gz", "raw"].map(|end| format!("n-1.x86-64.{end}"))[..];
+    let of = |version: &str, ends: &[&str]| {
+        let ends = [&["blocks", "manifest.gz", "raw"], ends].concat();
+        let names = ends
+            .into_iter()
+            .map(|end| format!("n-{version}.x86-64.{end}"));
+        names.collect::<Vec<_>>()
+    };
+    let (two, last) = (
+        of("2", &["from-1.patch"]),
+        of("3", &["from-1.patch", "from-2.patch"]),
+    );
+    let all = [one, &two, &last].concat();
+    for (verb, into, left) in [
+        (
+            &["store", "promote", "store", "to", three][..],
+            "to",
+            last.clone(),
+        ),
+        (&["store", "promote", "store", "to", NEW], "to", two.clone()),
+        // All that is newer than what is there.
+        (&["store", "promote", "store", "to", "n"], "to", all.clone()),
+        (
+            &["store", "merge", "store", "--into", "to"],
+            "to",
+            all.clone(),
+        ),
+        (
+            &["store", "remove", "copy", OLD],
+            "copy",
+            [&two[..], &last].concat(),
+        ),
+        (
+            &["store", "remove", "copy", NEW],
+            "copy",
+            [one, &last].concat(),
+        ),
+        (
+            &["store", "remove", "copy", three],
+            "copy",
+            [one, &two].concat(),
+        ),
+        (
+            &["store", "prune", "copy", "--keep", "1"],
+            "copy",
+            last.clone(),
+        ),
+        (
+            &["store", "prune", "copy", "--keep", "2"],
+            "copy",
+            [&two[..], &last].concat(),
+        ),
+        (
+            &["store", "prune", "copy", "--keep", "1", "--dry-run"],
+            "copy",
+            all.clone(),
+        ),
+        (
+            &["store", "remove", "copy", "n", "--empty", "--dry-run"],
+            "copy",
+            all.clone(),
+        ),
+        (
+            &["store", "remove", "copy", "n", "--empty"],
+            "copy",
+            Vec::new(),
+        ),
+    ] {
+        for store in ["copy", "to"] {
+            let store = update.scratch.join(store);
+            let _ = fs::remove_dir_all(&store);
+            fs::create_dir(&store).unwrap();
+        }
+        for name in names(&update.scratch.join("store")) {
+            fs::copy(
+                update.stored(&name),
+                update.scratch.join("copy").join(&name),
+            )
+            .unwrap();
+        }
+        update.succeed(verb);
+        has_just(&update, into, left, verb);
+    }
+}
+
+/// Makes sure that a store has these files of images, as they were, lists them, and is found to be right.
+fn has_just(update: &Update, into: &str, mut left: Vec<String>, verb: &[&str]) {
+    let store = update.scratch.join(into);
+    left.sort();
+    let mut files = names(&store);
+    files.retain(|name| name.starts_with("n-"));
+    assert_eq!(files, left, "{verb:?}");
+    let list = fs::read_to_string(store.join("SHA256SUMS")).unwrap();
+    let mut listed: Vec<_> = list.lines().map(|line| line[66..].to_owned()).collect();
+    listed.retain(|name| name.starts_with("n-"));
+    listed.sort();
+    assert_eq!(listed, left, "{verb:?}");
+    for name in &left {
+        let bytes = fs::read(store.join(name)).unwrap();
+        let is_same = bytes == fs::read(update.stored(name)).unwrap();
+        assert!(is_same, "{verb:?}: {name}");
+    }
+    let verify = ["store", "verify", into];
+    let verified = update.command(&verify).output().unwrap();
+    let said = text(&verified.stdout) + &text(&verified.stderr);
+    assert!(verified.status.success(), "{verb:?}: {said}");
+    let is_named = said.contains(".patch") || said.contains(".blocks");
+    assert!(!is_named, "{verb:?}: {said}");
+}
+
+/// What belongs to bytes that were replaced goes with them.
+#[test]
+fn an_image_that_is_replaced_has_no_patch() {
+    let update = update();
+    fs::write(update.scratch.join("tree/usr/share/n/03"), b"other").unwrap();
+    update.build("2", &["--replace"]);
+    let list = fs::read_to_string(update.stored("SHA256SUMS")).unwrap();
+    for name in [PATCH, "n-2.x86-64.blocks"] {
+        assert!(!list.contains(name), "{list}");
+        assert!(!update.stored(name).exists(), "{name}");
+    }
+    update.succeed(&["store", "verify", "store"]);
+}
+
+/// The hashes and the signature of a signed disk image are in its patch.
+#[test]
+fn a_patch_makes_a_signed_disk_image() {
+    let [key, certificate] = ["image.key.pem", "image.crt"].map(|name| {
+        crate::workshop::fixture("keys")
+            .join(name)
+            .display()
+            .to_string()
+    });
+    let mut contents = noise(20, 40_000);
+    contents[20_000..20_004].copy_from_slice(b"four");
+    let options = [
+        "--format",
+        "ddi",
+        "--verity-key",
+        &key,
+        "--verity-cert",
+        &certificate,
+    ];
+    let update = Update::built(&[(20, contents)], &options);
+    let said = update.succeed(&["store", "delta", "store"]);
+    assert!(said.contains("new: 1 patch"), "{said}");
+    update.server.load(&update.scratch.join("store"), "/store");
+    let image = fs::read(update.stored(NEW)).unwrap();
+    assert_eq!(&image[512..520], b"EFI PART");
+    let patch = update.size(PATCH) as u64;
+    assert!(patch * 20 < image.len() as u64, "{patch}");
+    let answer = json(&update.pull(&["--json"]));
+    assert!(update.has_new());
+    assert_eq!(answer["is_patched"], true, "{answer}");
+    assert_eq!(answer["fetched"], patch, "{answer}");
+    assert_eq!(
+        answer["sha256"],
+        crate::workshop::sha256sum(&update.image(NEW))
+    );
+    // Where the patch can't be had, blocks make the same.
+    update.reset();
+    update
+        .server
+        .always(&format!("/store/{PATCH}"), Fault::Status(404));
+    let answer = json(&update.pull(&["--json"]));
+    assert!(update.has_new() && answer["is_patched"].is_null());
+    assert!(answer["fetched"].as_u64().unwrap() > 2 * patch, "{answer}");
+}
+
 /// Where a patch is of no use, the image is made of blocks; and it is the right one.
 #[test]
 fn whatever_becomes_of_a_patch() {

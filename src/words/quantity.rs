@@ -1,8 +1,14 @@
 //! Numbers and sizes in words.
 
-/// Returns a number with its noun: `1 path`, `2 paths`.
+/// Returns a number with its noun: `1 path`, `2 paths`, `2 patches`.
 pub fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    let hisses = ["ch", "sh"].iter().any(|end| noun.ends_with(end));
+    let end = match (number, hisses) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{number} {noun}{end}")
 }
 
 /// Returns a size for people: `812 bytes`, `128 KiB`, `2.9 MiB`.
@@ -35,9 +41,15 @@ mod tests {
         ] {
             assert_eq!(bytes(size), text);
         }
-        assert_eq!(
-            (counted(1, "path"), counted(2, "path")),
-            ("1 path".into(), "2 paths".into())
-        );
+        for (noun, one, two) in [
+            ("path", "1 path", "2 paths"),
+            ("patch", "1 patch", "2 patches"),
+            ("root hash", "1 root hash", "2 root hashes"),
+        ] {
+            assert_eq!(
+                (counted(1, noun), counted(2, noun)),
+                (one.into(), two.into())
+            );
+        }
     }
 }
