@@ -189,6 +189,43 @@ fn has_just(update: &Update, into: &str, mut left: Vec<String>, verb: &[&str]) {
     assert!(!is_named, "{verb:?}: {said}");
 }
 
+/// What is made after an image was promoted comes with the next time, and what is there stays.
+#[test]
+fn a_patch_comes_after_its_image() {
+    let update = update();
+    let promote = ["store", "promote", "store", "to", NEW];
+    let index = "n-2.x86-64.blocks";
+    let path = |name: &str| update.scratch.join("to").join(name);
+    let good = fs::read(update.stored(PATCH)).unwrap();
+    for (lost, left) in [(&[PATCH][..], Some(index)), (&[PATCH, index], None)] {
+        let _ = fs::remove_dir_all(update.scratch.join("to"));
+        update.succeed(&promote);
+        let whole = fs::read_to_string(path("SHA256SUMS")).unwrap();
+        let is_lost = |line: &&str| lost.iter().any(|name| line.contains(name));
+        let lines = whole.split_inclusive('\n');
+        let bare: String = lines.filter(|line| !is_lost(line)).collect();
+        fs::write(path("SHA256SUMS"), &bare).unwrap();
+        for name in lost {
+            fs::remove_file(path(name)).unwrap();
+        }
+        assert_eq!(path(index).exists(), left.is_some());
+        let foreseen = [&promote[..], &["--dry-run"]].concat();
+        let outcome = update.command(&foreseen).output().unwrap();
+        let said = text(&outcome.stdout);
+        assert!(said.contains("would complete  n-2.x86-64.raw"), "{said}");
+        assert_eq!(fs::read_to_string(path("SHA256SUMS")).unwrap(), bare);
+        let said = update.succeed(&promote);
+        assert!(said.contains("completed with what belongs to it"), "{said}");
+        assert!(fs::read(path(PATCH)).unwrap() == good);
+        assert!(path(index).exists());
+        assert_eq!(fs::read_to_string(path("SHA256SUMS")).unwrap(), whole);
+        let outcome = update.command(&promote).output().unwrap();
+        let said = text(&outcome.stdout);
+        assert!(said.contains("0 new, 1 unchanged"), "{said}");
+        update.succeed(&["store", "verify", "to"]);
+    }
+}
+
 /// What belongs to bytes that were replaced goes with them.
 #[test]
 fn an_image_that_is_replaced_has_no_patch() {

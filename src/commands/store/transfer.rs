@@ -54,6 +54,8 @@ struct Load {
     /// What goes, since it was taken back elsewhere.
     taken_back: Vec<Entry>,
     unchanged: BTreeSet<String>,
+    /// Those that come and are there, but without all that belongs to them.
+    completed: BTreeSet<String>,
     left_out: Vec<LeftOut>,
 }
 
@@ -88,6 +90,9 @@ struct SourceRow<'a> {
 struct DirectoryRow {
     directory: PathBuf,
     added: Vec<AddedRow>,
+    /// Images that were there, and got what belongs to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    completed: Vec<AddedRow>,
     unchanged: BTreeSet<String>,
     taken_back: Vec<String>,
     left_out: Vec<LeftOut>,
@@ -239,9 +244,15 @@ impl<'a> Transfer<'a> {
                         from: source.path.clone(),
                         reason,
                     }),
-                    None if is_there => drop(load.unchanged.insert(image.file.clone())),
                     None if load.coming.contains_key(&image.file) => {}
+                    None if is_there && load.is_complete(image, &source.list) => {
+                        load.unchanged.insert(image.file.clone());
+                    }
                     None => {
+                        if is_there {
+                            load.unchanged.remove(&image.file);
+                            load.completed.insert(image.file.clone());
+                        }
                         check_manifest(source, image)?;
                         load.coming.insert(image.file.clone(), (at, image.clone()));
                     }
@@ -350,7 +361,11 @@ impl<'a> Transfer<'a> {
                 publish::check_own_directory(&path)?;
             }
             let publications = (load.in_order().into_iter())
-                .map(|(at, image)| self.publication(&self.sources[*at], image, &store, report))
+                .map(|(at, image)| {
+                    let source = &self.sources[*at];
+                    let attached = load.missing(image, &source.list);
+                    self.publication((source, image), &attached, &store, report)
+                })
                 .collect::<Result<Vec<_>>>()?;
             ready.push((store, publications, load));
         }
@@ -372,11 +387,11 @@ impl<'a> Transfer<'a> {
         Ok(rows)
     }
 
-    /// Copies an image and its manifest, and looks at them as at every image from elsewhere.
+    /// Copies an image, its manifest and what else belongs to it, and looks at them as at every image from elsewhere.
     fn publication(
         &self,
-        source: &Source,
-        image: &ListedImage,
+        (source, image): (&Source, &ListedImage),
+        attached: &[String],
         store: &Store,
         report: &Report,
     ) -> Result<Publication> {
@@ -385,7 +400,7 @@ impl<'a> Transfer<'a> {
         let mut file = copy(&image.file)?;
         let beside = manifest::file_name(&image.file);
         let mut manifest_file = copy(&beside)?;
-        let attached = (source.list.attached(&image.file).iter())
+        let attached = (attached.iter())
             .map(|name| copy(name))
             .collect::<Result<_>>()?;
         let path = source.path.join(&beside);
@@ -517,6 +532,22 @@ impl Load {
             == list.digest_of(&beside)
     }
 
+    /// The files of a source that belong to an image and come with it. What an image that is there has
+    /// already stays as it is.
+    fn missing(&self, image: &ListedImage, list: &List) -> Vec<String> {
+        let own = (self.list.as_ref()).filter(|own| own.digest_of(&image.file).is_some());
+        let is_there = |name: &String| own.is_some_and(|own| own.digest_of(name).is_some());
+        let mut files = list.attached(&image.file);
+        files.retain(|name| !is_there(name));
+        files
+    }
+
+    /// Whether an image that is there has all that belongs to it in a source. One without a readable
+    /// manifest can't come again.
+    fn is_complete(&self, image: &ListedImage, list: &List) -> bool {
+        image.manifest.is_none() || self.missing(image, list).is_empty()
+    }
+
     /// Fails for an image that comes without its companion, or a companion without its image.
     fn check_pairs(&self) -> Result<()> {
         let coming = || self.coming.values().map(|(_, image)| image);
@@ -553,9 +584,13 @@ impl Load {
             from: sources[*at].path.clone(),
             sha256: hex::encode(image.sha256),
         };
+        let is_there = |row: &AddedRow| self.completed.contains(&row.image);
+        let coming = self.in_order().into_iter().map(added);
+        let (completed, added) = coming.partition(is_there);
         DirectoryRow {
             directory,
-            added: self.in_order().into_iter().map(added).collect(),
+            added,
+            completed,
             unchanged: self.unchanged,
             taken_back: (self.taken_back.into_iter())
                 .map(|entry| entry.name)
@@ -585,6 +620,14 @@ impl DirectoryRow {
                 &format!("{}  new, from {from}", stored(&added.image)),
             );
         }
+        for row in &self.completed {
+            let text = format!(
+                "{}  completed with what belongs to it, from {}",
+                stored(&row.image),
+                row.from.display()
+            );
+            report.stage("store", &text);
+        }
         for image in &self.taken_back {
             report.stage("store", &format!("{}  taken back", stored(image)));
         }
@@ -600,12 +643,23 @@ impl DirectoryRow {
                     added.from.display()
                 ));
             }
+            for row in &self.completed {
+                text.line(format!(
+                    "would complete  {}  from {}",
+                    row.image,
+                    row.from.display()
+                ));
+            }
             for image in &self.taken_back {
                 text.line(format!("would take back  {image}"));
             }
         }
+        let completed = match self.completed.len() {
+            0 => String::new(),
+            count => format!(" {count} completed,"),
+        };
         text.line(format!(
-            "{}: {} new, {} unchanged, {} left out",
+            "{}: {} new,{completed} {} unchanged, {} left out",
             self.directory.display(),
             self.added.len(),
             self.unchanged.len(),
