@@ -125,6 +125,21 @@ impl Place {
         })
     }
 
+    /// Returns where the store is, without credentials and wherever one asks from.
+    pub fn address(&self) -> Result<String> {
+        match self {
+            Self::Server { url, .. } => Ok(fetch::redacted(url)),
+            Self::Directory(directory) => {
+                let path = directory.path();
+                let whole = path.canonicalize();
+                let whole = whole.map_err(|error| {
+                    Failure::io(format!("looking at {}", path.display()), error)
+                })?;
+                Ok(whole.display().to_string())
+            }
+        }
+    }
+
     /// Returns what a file of the store is called in messages.
     pub fn shown(&self, name: &str) -> String {
         match self {

@@ -166,8 +166,9 @@ fn nobody_vouches_for_the_list_or_a_file_is_another() {
             "does not count",
         ),
         ("/s/SHA256SUMS.gpg", b"x", "does not count"),
-        (&format!("/s/{NEW}"), &other, "is not the listed image"),
-        (manifest, b"x", "is not the listed image"),
+        ("/s/SHA256SUMS", b"", "does not count"),
+        (&format!("/s/{NEW}"), &other, "is not the listed file"),
+        (manifest, b"x", "is not the listed file"),
     ] {
         mirrored.serve("two");
         server.put(path, bytes);
@@ -329,6 +330,60 @@ fn a_full_disk_changes_no_list() {
 }
 
 /// Whenever it dies, what the list names is there, and the next attempt goes on.
+/// What a list does not name goes, so a directory has to be a copy of that store already, or empty.
+#[test]
+fn nothing_but_a_copy_of_the_store_is_changed() {
+    let mirrored = Mirrored::new();
+    let server = &mirrored.0.server;
+    let path = |name: &str| mirrored.0.scratch.join(name);
+    let refused = |expected: &str, store: &str, directory: &str| {
+        let before = names(&path(directory));
+        let url = format!("{}/{store}", server.url());
+        let arguments = ["store", "mirror", &url, directory, "--unsigned"];
+        let outcome = mirrored.0.command(&arguments).output().unwrap();
+        let said = text(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(names(&path(directory)), before, "{expected}");
+    };
+    // A store that was built there.
+    refused("own is a store of its own, and no copy of http", "s", {
+        fs::create_dir(path("own")).unwrap();
+        for name in names(&path("store")) {
+            fs::copy(path("store").join(&name), path("own").join(&name)).unwrap();
+        }
+        "own"
+    });
+    // A copy of another one.
+    mirrored.succeed();
+    server.load(&path("two"), "/t");
+    let copy = format!("mirror is a copy of {}/s, not of ", server.url());
+    refused(&copy, "t", "mirror");
+    // The file with its address is no stray one.
+    let said = mirrored.0.succeed(&["store", "verify", "mirror"]);
+    assert!(!said.contains(".mirror"), "{said}");
+    // The address may change, if somebody says so.
+    fs::write(path("mirror/.mirror"), format!("{}/t\n", server.url())).unwrap();
+    let url = format!("{}/t/", server.url());
+    mirrored
+        .0
+        .succeed(&["store", "mirror", &url, "mirror", "--unsigned"]);
+    // Lists that no store has.
+    let digest = "0".repeat(64);
+    for (list, expected) in [
+        (String::new(), "the list names no file"),
+        (
+            format!("{digest}  .htaccess\n"),
+            "the list names \".htaccess\", which no store has",
+        ),
+        (format!("{digest}  -rf\n"), "\"-rf\""),
+        (format!("{digest}  SHA256SUMS.gpg\n"), "\"SHA256SUMS.gpg\""),
+    ] {
+        server.put("/t/SHA256SUMS", list.as_bytes());
+        refused(expected, "t", "mirror");
+    }
+}
+
 #[test]
 fn killed_mirrors_and_mirrors_at_once() {
     let mirrored = Mirrored::new();

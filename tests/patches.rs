@@ -38,7 +38,9 @@ fn a_patch_is_all_that_is_fetched() {
         (Some(true), Some(patch as u64)),
         "{answer}"
     );
-    assert_eq!(update.server.sent(), patch + update.size("SHA256SUMS"));
+    let index = update.size(&NEW.replace(".raw", ".blocks"));
+    let others = update.size("SHA256SUMS") + index;
+    assert_eq!(update.server.sent(), patch + others);
     update.reset();
     let said = text(&update.pull(&[]).stderr);
     assert!(

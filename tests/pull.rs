@@ -449,7 +449,7 @@ fn the_image_is_replaced_between_two_requests() {
 /// Makes sure that an error says what happened, and what to do.
 fn is_clear(outcome: &Output, words: &str, what: &str) {
     let said = text(&outcome.stderr);
-    let words = format!("{NEW} is not the listed image: {words}");
+    let words = format!("{NEW} is not the listed file: {words}");
     assert_eq!(outcome.status.code(), Some(1), "{what}: {said}");
     assert!(said.contains(&words), "{what}: {said}");
     let hint = "hint: if the store changed in between, try again";
@@ -517,11 +517,15 @@ fn an_index_that_is_of_no_use_costs_the_whole_image() {
             &b"x"[..],
             "n-2.x86-64.blocks is not the listed file",
         ),
-        ("none", b"", "is not there"),
+        ("none", b"404", "is not there"),
+        ("an error", b"500", "can't be had: asking the store: http"),
+        ("a loop", b"loop", "it redirects in a loop"),
     ] {
         update.reset();
         match bytes {
-            b"" => update.server.next(&index, &[Fault::Status(404)]),
+            b"404" => update.server.always(&index, Fault::Status(404)),
+            b"500" => update.server.always(&index, Fault::Status(500)),
+            b"loop" => update.server.always(&index, Fault::Redirect(index.clone())),
             bytes => update.server.put(&index, bytes),
         }
         let outcome = update.pull(&[]);
@@ -533,6 +537,21 @@ fn an_index_that_is_of_no_use_costs_the_whole_image() {
         );
         assert!(update.has_new());
     }
+    // Where there is nothing to take pieces from, it tells how long the image may be.
+    update.reset();
+    fs::remove_file(update.image(OLD)).unwrap();
+    let image = fs::read(update.stored(NEW)).unwrap();
+    update
+        .server
+        .put(&format!("/store/{NEW}"), &[&image[..], b"more"].concat());
+    let said = text(&update.pull(&[]).stderr);
+    let longer = format!(
+        "the file has {} bytes, not {}",
+        image.len() + 4,
+        image.len()
+    );
+    assert!(said.contains(&longer), "{said}");
+    assert_eq!(names(&update.scratch.join("images")), Vec::<String>::new());
     // The old list has none.
     update.reset();
     let list = fs::read_to_string(update.stored("SHA256SUMS")).unwrap();
@@ -761,9 +780,21 @@ fn links_and_stages() {
     // What is not a link stays.
     fs::remove_file(&link).unwrap();
     fs::write(&link, b"mine").unwrap();
+    update.reset();
     let outcome = update.pull(&["--link", "etc/extensions"]);
     assert_eq!(outcome.status.code(), Some(1), "{}", text(&outcome.stderr));
     assert_eq!(fs::read(&link).unwrap(), b"mine");
+    // Nothing was fetched in vain.
+    assert_eq!(update.server.sent(), update.size("SHA256SUMS"));
+
+    // What attempts have left of other versions goes, and nothing else.
+    update.reset();
+    for left in [".n-1.x86-64.raw.part", ".m-1.x86-64.raw.part"] {
+        fs::write(update.image(left), b"left").unwrap();
+    }
+    assert!(update.pull(&[]).status.success());
+    let left = [".m-1.x86-64.raw.part", OLD, NEW];
+    assert_eq!(names(&update.scratch.join("images")), left);
 
     update.reset();
     fs::create_dir(update.scratch.join("stage")).unwrap();

@@ -147,7 +147,8 @@ Examples:
       Makes mirror/ a copy of the store, or brings it up to date; it can be served meanwhile
 
 What the list names comes, and nothing else: pages, keys and definitions in directories do not. The list
-and its signature are the owner's, so that clients trust the mirror as they trust the store.";
+and its signature are the owner's, so that clients trust the mirror as they trust the store. What the list
+does not name any more is removed. A directory that is no copy of this store stays as it is.";
 
 /// The arguments of `store mirror`.
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 //! The file grows from its start to its end and is never longer than what was checked, except while
 //! something is fetched. Each piece is compared with its hash as it is copied, so that a damaged
 //! file only costs a download, and so is each that is fetched, so that a source that sends other
-//! bytes is noticed after one range. From then on it is asked for all that is left in one go, which
-//! costs no more than the whole file would have, beside that range. A source that has sent one range
+//! bytes is noticed after one range. It is asked for the whole file then, and so is one that does not
+//! send ranges, which costs no more than that, beside the range. A source that has sent one range
 //! is asked for several at once, which wait in memory for their turn. The SHA-256 of the whole is
 //! that of these pieces, or of what is in the file where it came in one go. If it is another, the
 //! file is fetched from its start once, unless it was already.
@@ -41,7 +41,7 @@ pub enum Ask {
         /// The offset.
         end: u64,
     },
-    /// All bytes up to the end. The file may start over.
+    /// All bytes up to the end; the whole file, if there are none. The file may start over.
     Rest,
 }
 
@@ -70,6 +70,9 @@ pub enum Error<E> {
     /// What is missing could not be fetched.
     #[error("{0}")]
     Fetch(E),
+    /// The source does not have a file of this length.
+    #[error("{0}")]
+    Refused(E),
     /// What came is another file.
     #[error("what came is another file, with the SHA-256 {}", hex(.0))]
     Other([u8; 32]),
@@ -148,9 +151,13 @@ pub fn assemble<R: Read + Seek, E>(
             }
         }
         assembled.in_one = true;
+        if !is_from_source {
+            growing.start_over().map_err(Error::File)?;
+            (assembled.kept, assembled.copied) = (0, 0);
+            is_from_source = true;
+        }
         if growing.at < wanted.length() {
             assembled.requests += 1;
-            is_from_source |= growing.at == 0;
             growing.rest(fetch)?;
         }
         break;
@@ -161,8 +168,7 @@ pub fn assemble<R: Read + Seek, E>(
         false => growing.whole.clone().finalize().into(),
     };
     if digest != *wanted.sha256() && !is_from_source {
-        (growing.number, growing.at) = (0, 0);
-        growing.cut().map_err(Error::File)?;
+        growing.start_over().map_err(Error::File)?;
         assembled.requests += 1;
         growing.rest(fetch)?;
         digest = sha256(growing.file).map_err(Error::File)?;
@@ -257,8 +263,7 @@ impl Growing<'_> {
     fn take(&mut self) -> io::Result<()> {
         let length = self.length()?;
         if length < self.at {
-            (self.number, self.at) = (0, 0);
-            self.whole = Sha256::new();
+            self.forget();
         }
         self.file.seek(SeekFrom::Start(self.at))?;
         while let Some(piece) = self.piece()
@@ -273,6 +278,17 @@ impl Growing<'_> {
             self.grow(piece);
         }
         self.cut()
+    }
+
+    /// Begins again with an empty file.
+    fn start_over(&mut self) -> io::Result<()> {
+        self.forget();
+        self.cut()
+    }
+
+    fn forget(&mut self) {
+        (self.number, self.at) = (0, 0);
+        self.whole = Sha256::new();
     }
 
     fn grow(&mut self, piece: Piece) {
@@ -355,7 +371,8 @@ impl Growing<'_> {
     /// Asks for all that is left.
     fn rest<E>(&mut self, fetch: &mut Fetch<'_, E>) -> Result<(), Error<E>> {
         fetch(Ask::Rest, self.file).map_err(|refusal| match refusal {
-            Refusal::Part(error) | Refusal::Final(error) => Error::Fetch(error),
+            Refusal::Part(error) => Error::Refused(error),
+            Refusal::Final(error) => Error::Fetch(error),
         })
     }
 }

@@ -156,6 +156,10 @@ enum Source {
     WholeBroken,
     /// Does not send parts.
     NoParts,
+    /// Sends nothing but the whole file.
+    NothingElse,
+    /// Does not have such a file.
+    Nothing,
     /// Does not send parts, and has dropped what was there when that turns out.
     StartsOver,
     /// Sends other bytes from this offset on, if parts are asked for.
@@ -219,7 +223,10 @@ fn attempt(
         };
         served[lies_from..].fill(0);
         let (start, end) = match (source, ask) {
-            (Source::NoParts, Ask::Part { .. }) => return Err(Refusal::Part("no parts")),
+            (Source::NoParts, Ask::Part { .. }) | (Source::Nothing, _) => {
+                return Err(Refusal::Part("no parts"));
+            }
+            (Source::NothingElse, _) if before > 0 => return Err(Refusal::Part("no parts")),
             (Source::StartsOver, Ask::Part { .. }) => {
                 file.set_len(0).unwrap();
                 return Err(Refusal::Part("no parts"));
@@ -273,18 +280,14 @@ fn whatever_the_source_does() {
             Source::WholeBroken,
             Ok((all(0, 6030, 2, true), length * 2 / 3 + length)),
         ),
-        (Source::NoParts, Ok((all(0, 6030, 2, true), length - 6030))),
-        (Source::StartsOver, Ok((all(0, 6030, 2, true), length))),
-        (
-            Source::LiesAt(0),
-            Ok((all(0, 6030, 2, true), 3300 + length - 6030)),
-        ),
+        (Source::NoParts, Ok((all(0, 0, 2, true), length))),
+        (Source::NothingElse, Ok((all(0, 0, 2, true), length))),
+        (Source::Nothing, Err("no parts".to_owned())),
+        (Source::StartsOver, Ok((all(0, 0, 2, true), length))),
+        (Source::LiesAt(0), Ok((all(0, 0, 2, true), 3300 + length))),
         (
             Source::LiesAt(16_000),
-            Ok((
-                all(0, 15_420 - 3300, 3, true),
-                3300 + 3600 + length - 15_420,
-            )),
+            Ok((all(0, 0, 3, true), 3300 + 3600 + length)),
         ),
         (Source::OtherFrom(1000), Err(other)),
         (Source::Breaks, Err("broken".to_owned())),
@@ -317,10 +320,10 @@ fn several_ranges_are_asked_for_at_once() {
         // The tenth comes with the second eight.
         (
             Source::SeveralLieAt(start(19)),
-            start(19) - between(1, 19),
+            0,
             4,
             true,
-            between(1, 35) + length - start(19),
+            between(1, 35) + length,
         ),
         // Then one by one, which lies not.
         (

@@ -124,6 +124,7 @@ pub use inventory::{ListedImage, directories, guess_name, halves_of, has_list};
 pub use layout::Layout;
 pub use ledger::MAX_KEYRING_SIZE;
 pub use ledger::{Basis, Former, Signature};
+pub use mirror::MIRROR_OF;
 pub use name::{NameProblem, check_name};
 pub use offer::{Offer, OfferProblem, Offered, version_of};
 pub use prune::{Per, Pruning};

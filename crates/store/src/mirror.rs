@@ -13,6 +13,9 @@ use crate::serial::{self, Issued, Serial, Setback};
 use crate::sums::Sums;
 use crate::{Offer, Store};
 
+/// The file with the address of the store that a directory is a copy of.
+pub const MIRROR_OF: &str = ".mirror";
+
 impl Offer {
     /// The files that the list has, in name order, each with its SHA-256: all lines that are not about the
     /// list itself.

@@ -9,7 +9,7 @@ use files::Links;
 use sha2::{Digest as _, Sha256};
 use store::{Offer, index_name};
 
-use super::source::Source;
+use super::source::{MAX_IMAGE, Source};
 use super::target::Partial;
 use crate::publish::indexes;
 use crate::report::Report;
@@ -37,23 +37,22 @@ pub struct Brought {
 }
 
 impl Bringing<'_> {
-    /// Brings an image, or another file, of this digest; `haves` may have parts of it.
+    /// Brings an image, or another file, of this digest; `haves` may have parts of it, which its index
+    /// tells.
     pub fn file(
         &self,
         partial: Partial<'_>,
         haves: Vec<Have>,
-        file: &str,
-        sha256: &[u8; 32],
+        (file, sha256): (&str, &[u8; 32]),
+        index: Option<&Index>,
     ) -> Result<Brought> {
-        // Without an older image, there is nothing that an index could save.
-        let index = match haves.is_empty() {
-            true => None,
-            false => self.index(file, sha256)?,
-        };
         let source = Source::open(self.place, file)?;
         let (partial, assembled) = match index {
-            Some(index) => self.assemble(&index, haves, partial, &source)?,
-            None => self.whole(partial, &source, sha256)?,
+            Some(index) if !haves.is_empty() => self.assemble(index, haves, partial, &source)?,
+            index => {
+                let length = index.map(Index::length);
+                self.whole(partial, &source, sha256, length)?
+            }
         };
         Ok(Brought {
             bytes: partial.finish()?,
@@ -62,31 +61,39 @@ impl Bringing<'_> {
         })
     }
 
-    /// Reads the index of an image; `None`, and a line that says why, if there is none that is of
-    /// use.
-    fn index(&self, file: &str, sha256: &[u8; 32]) -> Result<Option<Index>> {
+    /// Reads the index of an image; `None` if there is none that is of use. Where there are older images,
+    /// a line says why.
+    pub fn index(&self, file: &str, sha256: &[u8; 32], haves: &[Have]) -> Option<Index> {
+        let without = |reason: &str| {
+            if !haves.is_empty() {
+                let text = format!("{reason}; the image is fetched whole");
+                self.report.stage("note", &text);
+            }
+            None
+        };
         let name = index_name(file);
         let Some(listed) = self.offer.digest_of(&name) else {
-            return Ok(self.without(&format!("the store has no index of {file}")));
+            return without(&format!("the store has no index of {file}"));
         };
-        let Some(bytes) = self.place.file(&name, MAX_INDEX)? else {
-            return Ok(self.without(&format!("{} is not there", self.place.shown(&name))));
+        let shown = self.place.shown(&name);
+        let bytes = match self.place.file(&name, MAX_INDEX) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return without(&format!("{shown} is not there")),
+            Err(failure) => return without(&format!("{shown} can't be had: {:#}", failure.source)),
         };
         if Sha256::digest(&bytes)[..] != listed {
-            let text = format!("{} is not the listed file", self.place.shown(&name));
-            return Ok(self.without(&text));
+            return without(&format!("{shown} is not the listed file"));
         }
         match Index::parse(&bytes) {
-            Ok(index) if index.sha256() == sha256 => Ok(Some(index)),
-            Ok(_) => Ok(self.without(&format!("{name} is of an image with other bytes"))),
-            Err(problem) => Ok(self.without(&format!("{name} {problem}"))),
+            Ok(index) if index.sha256() != sha256 => {
+                without(&format!("{name} is of an image with other bytes"))
+            }
+            Ok(index) if index.length() > MAX_IMAGE => {
+                without(&format!("{name} is of more than {MAX_IMAGE} bytes"))
+            }
+            Ok(index) => Some(index),
+            Err(problem) => without(&format!("{name} {problem}")),
         }
-    }
-
-    fn without(&self, reason: &str) -> Option<Index> {
-        let text = format!("{reason}; the image is fetched whole");
-        self.report.stage("note", &text);
-        None
     }
 
     /// Assembles the image.
@@ -130,6 +137,10 @@ impl Bringing<'_> {
                 Err(Failure::io(format!("writing what {shown} is to be"), error))
             }
             Err(delta::Error::Fetch(failure)) => Err(failure),
+            Err(delta::Error::Refused(failure)) => {
+                partial.drop_file()?;
+                Err(failure)
+            }
             Err(delta::Error::Other(digest)) => {
                 partial.drop_file()?;
                 let problem = format!("its SHA-256 is {}", hex::encode(digest));
@@ -138,15 +149,16 @@ impl Bringing<'_> {
         }
     }
 
-    /// Brings the whole image.
+    /// Brings the whole image, of this length in bytes if it is known.
     fn whole<'d>(
         &self,
         mut partial: Partial<'d>,
         source: &Source<'_>,
         sha256: &[u8; 32],
+        length: Option<u64>,
     ) -> Result<(Partial<'d>, Assembled)> {
         let kept = partial.length()?;
-        let problem = source.deliver_whole(sha256, &mut partial.file)?;
+        let problem = source.deliver_whole(sha256, length, &mut partial.file)?;
         if let Some(problem) = problem {
             partial.drop_file()?;
             return Err(source.not_listed(&problem));

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use architecture::Architecture;
+use delta::Index;
 use delta::patch::{MAX_PATCH, Patch, PatchError};
 use files::{Directory, Links};
 use serde::Serialize;
@@ -111,11 +112,21 @@ pub fn run(arguments: &PullArguments, report: &Report) -> Result<()> {
         report.stage("pull", &text);
         return Ok(());
     }
+    // Before anything is fetched that could not be linked.
+    let link = format!("{name}.raw");
+    if let Some(directory) = &arguments.link {
+        target::check_link(directory, &link)?;
+    }
     let mut answer = pull.bring(&into, &offered)?;
+    let is_other = |file: &str| {
+        let architecture = architecture.systemd();
+        file != offered.file && version_of(file, name, architecture).is_some()
+    };
+    let place = arguments.stage.as_ref().unwrap_or(&arguments.into);
+    target::drop_partial(&Directory::open(place, Links::Follow)?, &is_other)?;
     pull.say_companion(&offered);
     answer.signed_by = list.signed_by;
     if let Some(directory) = &arguments.link {
-        let link = format!("{name}.raw");
         target::link(directory, &link, &arguments.into, &offered.file)?;
         answer.link = Some(directory.join(link));
     }
@@ -200,6 +211,7 @@ impl Pull<'_> {
             link: None,
             signed_by: None,
         };
+        let haves = self.haves(into, &directory, offered)?;
         let mut partial = Partial::lock(&directory, &offered.file)?;
         answer.state = match partial.is_there(&offered.sha256)? {
             Some(true) => {
@@ -209,10 +221,15 @@ impl Pull<'_> {
             Some(false) => "replaced",
             None => "new",
         };
-        let haves = self.haves(into, &directory, offered)?;
+        let bringing = Bringing {
+            place: &self.place,
+            offer: &self.offer,
+            report: self.report,
+        };
+        let index = bringing.index(&offered.file, &offered.sha256, &haves);
         // What an earlier attempt has left was made of blocks.
         if partial.length()? == 0
-            && let Some(patched) = self.patched(into, offered, &mut partial)?
+            && let Some(patched) = self.patched(into, offered, index.as_ref(), &mut partial)?
         {
             answer.bytes = Some(partial.finish()?);
             answer.fetched = patched;
@@ -221,12 +238,8 @@ impl Pull<'_> {
             answer.is_patched = true;
             return Ok(answer);
         }
-        let bringing = Bringing {
-            place: &self.place,
-            offer: &self.offer,
-            report: self.report,
-        };
-        let brought = bringing.file(partial, haves, &offered.file, &offered.sha256)?;
+        let wanted = (offered.file.as_str(), &offered.sha256);
+        let brought = bringing.file(partial, haves, wanted, index.as_ref())?;
         answer.bytes = Some(brought.bytes);
         answer.fetched = brought.fetched;
         answer.copied = brought.assembled.copied;
@@ -277,8 +290,11 @@ impl Pull<'_> {
         &self,
         into: &Directory,
         offered: &Offered,
+        index: Option<&Index>,
         partial: &mut Partial<'_>,
     ) -> Result<Option<u64>> {
+        // A patch that is longer than its image saves nothing.
+        let limit = index.map_or(MAX_PATCH, |index| index.length().min(MAX_PATCH));
         // One attempt is enough: blocks cost no more than the whole image.
         for (version, file) in self.there(into)? {
             let name = patch_name(&offered.file, &version);
@@ -289,7 +305,7 @@ impl Pull<'_> {
                 continue;
             };
             let shown = self.place.shown(&name);
-            let problem = match self.place.file(&name, MAX_PATCH) {
+            let problem = match self.place.file(&name, limit) {
                 Err(failure) => format!("{shown} can't be fetched: {:#}", failure.source),
                 Ok(None) => format!("{shown} is not there"),
                 Ok(Some(bytes)) if Sha256::digest(&bytes)[..] != listed => {

@@ -105,7 +105,7 @@ impl<'a> Source<'a> {
             }
             Err(error) => {
                 give_room(&error, file);
-                Err(Refusal::Final(self.failure(error)))
+                Err(Refusal::Final(self.unfetched(error)))
             }
         }
     }
@@ -130,9 +130,14 @@ impl<'a> Source<'a> {
         Some(parts)
     }
 
-    /// Brings the whole image, of which only the SHA-256 is known. Says what is wrong with it, if it is
-    /// another.
-    pub fn deliver_whole(&self, listed: &[u8; 32], file: &mut File) -> Result<Option<String>> {
+    /// Brings the whole image, of which the SHA-256 is known, and maybe its length in bytes. Says what is
+    /// wrong with it, if it is another.
+    pub fn deliver_whole(
+        &self,
+        listed: &[u8; 32],
+        length: Option<u64>,
+        file: &mut File,
+    ) -> Result<Option<String>> {
         let (urls, fetcher) = match &self.from {
             From::File(from) => {
                 file.set_len(0).map_err(|error| self.failure(error))?;
@@ -146,7 +151,7 @@ impl<'a> Source<'a> {
         let last = Cell::new(before);
         let wanted = Wanted {
             urls,
-            size: None,
+            size: length,
             start_of: None,
             all_if_sent: false,
             limit: MAX_IMAGE,
@@ -160,7 +165,7 @@ impl<'a> Source<'a> {
             Err(fetch::Error::Content { reason, .. }) => Ok(Some(reason)),
             Err(error) => {
                 give_room(&error, file);
-                Err(self.failure(error))
+                Err(self.unfetched(error))
             }
         }
     }
@@ -185,12 +190,23 @@ impl<'a> Source<'a> {
 
     /// Says that what the store has is another image.
     pub fn not_listed(&self, problem: &str) -> Failure {
-        Failure::refused(anyhow!("{} is not the listed image: {problem}", self.shown))
+        Failure::refused(anyhow!("{} is not the listed file: {problem}", self.shown))
             .hint("if the store changed in between, try again")
     }
 
     fn failure(&self, error: impl Into<anyhow::Error>) -> Failure {
-        Failure::io(format!("fetching {}", self.shown), error)
+        Failure::io(format!("reading {}", self.shown), error)
+    }
+
+    /// Says what went wrong on the way; such an error has the URL.
+    fn unfetched(&self, error: fetch::Error) -> Failure {
+        match error {
+            fetch::Error::File { source, .. } => {
+                Failure::io(format!("writing what comes from {}", self.shown), source)
+                    .hint("make room where it is to be, and try again")
+            }
+            error => Failure::io("asking the store", error),
+        }
     }
 }
 

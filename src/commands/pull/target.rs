@@ -106,9 +106,35 @@ impl<'a> Partial<'a> {
     }
 }
 
-/// Makes a link to a file, in place of a link that has the name.
-pub fn link(directory: &Path, name: &str, files: &Path, file: &str) -> Result<()> {
-    let target = relative(directory, files)?.join(file);
+/// Removes what attempts have left of files that are not wanted any more, unless somebody is at work on
+/// them.
+pub fn drop_partial(directory: &Directory, is_unwanted: &dyn Fn(&str) -> bool) -> Result<()> {
+    for name in directory.names()? {
+        let Some(of) = name.to_str().and_then(|name| {
+            let of = name.strip_prefix('.')?.strip_suffix(".part")?;
+            is_unwanted(of).then_some(of)
+        }) else {
+            continue;
+        };
+        let Ok(file) = directory.open_file(&name) else {
+            continue;
+        };
+        let lock = || rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        if rustix::io::retry_on_intr(lock).is_ok() {
+            let partial = Partial {
+                directory,
+                image: of.to_owned(),
+                name: format!(".{of}.part"),
+                file,
+            };
+            partial.drop_file()?;
+        }
+    }
+    Ok(())
+}
+
+/// Fails where no link of this name can be made, since something else has it; returns the directory.
+pub fn check_link(directory: &Path, name: &str) -> Result<Directory> {
     let within = Directory::open(directory, Links::Follow)?;
     let is_link = |mode| FileType::from_raw_mode(mode) == FileType::Symlink;
     if (within.stat(name)?).is_some_and(|stat| !is_link(stat.st_mode)) {
@@ -116,6 +142,13 @@ pub fn link(directory: &Path, name: &str, files: &Path, file: &str) -> Result<()
         return Err(Failure::refused(anyhow!("{path} is not a link"))
             .hint("move it away, if the image is to be used in its place"));
     }
+    Ok(within)
+}
+
+/// Makes a link to a file, in place of a link that has the name.
+pub fn link(directory: &Path, name: &str, files: &Path, file: &str) -> Result<()> {
+    let target = relative(directory, files)?.join(file);
+    let within = check_link(directory, name)?;
     // Its name ends in something that systemd-sysext does not take for an image.
     let temporary = format!(".{name}.link");
     (within.remove(&temporary))

@@ -4,22 +4,28 @@
 //! these have them, then all else that the list names. Then the list takes the place of the one before,
 //! with the owner's signature, and only then what it does not name any more goes. What was brought
 //! before a transfer broke stays, and is not fetched again.
+//!
+//! What is not on the list goes, so a directory that was made by other means is not taken for a copy: one
+//! that is has a file, `.mirror`, with the address of the store.
 
 use std::path::{Path, PathBuf};
 
-use files::{Directory, Links};
+use anyhow::anyhow;
+use files::{Directory, Links, if_there};
 use serde::Serialize;
-use store::{IMAGE_SUFFIX, List, Offer, Store, guess_name, order};
+use store::{IMAGE_SUFFIX, List, MIRROR_OF, Offer, Store, guess_name, order};
 
 use crate::cli::store::MirrorArguments;
 use crate::commands::pull::bring::{Bringing, Have};
-use crate::commands::pull::target::Partial;
+use crate::commands::pull::target::{self, Partial};
 use crate::inputs;
 use crate::report::Report;
 use crate::served::{Place, Trusted};
-use crate::words::failure::{Failure, Result, store_failure};
+use crate::words::failure::{Failure, Result, store_failure, writing_failure};
 use crate::words::quantity::{bytes, counted};
 
+/// Longest file with the address of a store, in bytes.
+const MAX_MARK: u64 = 8 << 10;
 /// Older images that are looked into for what a new one has of them.
 const LOOKED_INTO: usize = 2;
 
@@ -49,17 +55,20 @@ pub fn run(arguments: &MirrorArguments, report: &Report) -> Result<()> {
         Some(_) => list.signature.clone(),
         None => place.signature()?,
     };
-    let offer = Offer::of_list(&list.bytes, inputs::clock()?).map_err(|problem| {
-        Failure::refused(anyhow::anyhow!("{}: the list {problem}", arguments.store))
-    })?;
+    let offer = Offer::of_list(&list.bytes, inputs::clock()?)
+        .map_err(|problem| Failure::refused(anyhow!("{}: the list {problem}", arguments.store)))?;
+    check_names(&arguments.store, &offer)?;
     let path = &arguments.directory;
     std::fs::create_dir_all(path)
         .map_err(|error| Failure::io(format!("making {}", path.display()), error))?;
     let store = Store::open(path).map_err(store_failure)?;
+    let directory = Directory::open(path, Links::Follow)?;
+    let former = store.list().map_err(store_failure)?;
+    mark(&directory, &place, &former)?;
     if let Some(problem) = store.setback_by(&list.bytes).map_err(store_failure)? {
         let path = path.join(store::SUMS);
         let error = store::Error::Setback { path, problem };
-        return Err(Failure::refused(anyhow::anyhow!(error))
+        return Err(Failure::refused(anyhow!(error))
             .hint("somebody may have put an earlier list back, or served another store")
             .hint("if the list is right, begin with an empty directory"));
     }
@@ -69,8 +78,8 @@ pub fn run(arguments: &MirrorArguments, report: &Report) -> Result<()> {
             offer: &offer,
             report,
         },
-        directory: Directory::open(path, Links::Follow)?,
-        former: store.list().map_err(store_failure)?,
+        directory,
+        former,
     };
     let mut answer = Answer {
         directory: path.clone(),
@@ -85,6 +94,8 @@ pub fn run(arguments: &MirrorArguments, report: &Report) -> Result<()> {
         }
     }
     answer.removed = (store.adopt(&list.bytes, signature.as_deref())).map_err(store_failure)?;
+    let is_wanted = |name: &str| files.iter().any(|(listed, _)| *listed == name);
+    target::drop_partial(&mirroring.directory, &|name| !is_wanted(name))?;
     match report.is_json() {
         true => report.json(&answer),
         false => {
@@ -92,6 +103,49 @@ pub fn run(arguments: &MirrorArguments, report: &Report) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Fails for a list of which no store can be made, or none that is safe to serve.
+fn check_names(store: &str, offer: &Offer) -> Result<()> {
+    let files = offer.files();
+    if files.is_empty() {
+        let text = anyhow!("{store}: the list names no file");
+        return Err(Failure::refused(text)
+            .hint("nothing was removed; if the store is really empty, remove the copy"));
+    }
+    let is_other = |name: &str| name.starts_with(['.', '-']) || name.starts_with(store::SUMS);
+    match files.iter().find(|(name, _)| is_other(name)) {
+        Some((name, _)) => Err(Failure::refused(anyhow!(
+            "{store}: the list names {name:?}, which no store has"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Makes sure that a directory is a copy of this store, or becomes one.
+fn mark(directory: &Directory, place: &Place, former: &List) -> Result<()> {
+    let address = place.address()?;
+    let of = if_there(directory.read(MIRROR_OF, MAX_MARK))?;
+    let shown = directory.path().display();
+    let failure = match of {
+        Some(of) if of.trim_ascii() == address.as_bytes() => return Ok(()),
+        Some(of) => {
+            let of = String::from_utf8_lossy(of.trim_ascii());
+            anyhow!("{shown} is a copy of {of}, not of {address}")
+        }
+        None if former.bytes().is_empty() => {
+            let line = format!("{address}\n");
+            let written = directory.replace(MIRROR_OF, line.as_bytes(), 0o644);
+            return written.map_err(writing_failure);
+        }
+        None => anyhow!("{shown} is a store of its own, and no copy of {address}"),
+    };
+    Err(Failure::refused(failure)
+        .hint("what the other list does not name would be removed; give an empty directory")
+        .hint(format!(
+            "or, if that is meant: echo {address} > {}",
+            directory.path().join(MIRROR_OF).display()
+        )))
 }
 
 /// What is brought, and to where.
@@ -113,11 +167,15 @@ impl Mirroring<'_> {
         if partial.is_there(sha256)? == Some(true) {
             return partial.drop_file();
         }
-        let haves = match name.ends_with(IMAGE_SUFFIX) {
-            true => self.haves(name)?,
-            false => Vec::new(),
+        let (haves, index) = match name.ends_with(IMAGE_SUFFIX) {
+            true => {
+                let haves = self.haves(name)?;
+                let index = self.bringing.index(name, sha256, &haves);
+                (haves, index)
+            }
+            false => (Vec::new(), None),
         };
-        let brought = self.bringing.file(partial, haves, name, sha256)?;
+        let brought = (self.bringing).file(partial, haves, (name, sha256), index.as_ref())?;
         answer.brought.push(name.to_owned());
         answer.bytes += brought.bytes;
         answer.fetched += brought.fetched;

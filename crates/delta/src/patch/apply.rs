@@ -43,7 +43,12 @@ impl Patch<'_> {
             let (plan, contents) = (frame().zip(frame())).ok_or_else(cut_off)?;
             let plan = segments.bytes(plan).ok_or_else(cut_off)?;
             let contents = segments.bytes(contents).ok_or_else(cut_off)?;
+            let before = applying.left;
             applying.segment(plan, contents)?;
+            // Of what makes nothing there could be any number.
+            if applying.left == before {
+                return Err(PatchError::Damaged("a segment makes nothing"));
+            }
             progress(self.new_length - applying.left);
         }
         match applying.left {
@@ -76,6 +81,9 @@ impl<R: Read + Seek, W: Write> Applying<'_, R, W> {
             let cut_off = PatchError::Damaged("a step is cut off");
             if step == COPY {
                 let (offset, length) = (steps.u64().zip(steps.u64())).ok_or(cut_off)?;
+                if length == 0 {
+                    return Err(PatchError::Damaged("a step makes nothing"));
+                }
                 self.copy(offset, length)?;
                 continue;
             }
@@ -84,6 +92,9 @@ impl<R: Read + Seek, W: Write> Applying<'_, R, W> {
             let length = steps.u32().ok_or(cut_off)? as usize;
             let part = contents.bytes(length);
             let part = part.ok_or(PatchError::Damaged("a step wants more than there is"))?;
+            if length == 0 {
+                return Err(PatchError::Damaged("a step makes nothing"));
+            }
             if length > self.codec.limit(kind) {
                 return Err(PatchError::Damaged("no block is as long"));
             }

@@ -15,6 +15,7 @@ use crate::directory::{Directory, SIGNATURE, SUMS};
 use crate::error::Error;
 use crate::freshness;
 use crate::inventory::{self, is_about_the_list};
+use crate::mirror::MIRROR_OF;
 use crate::name::check_name;
 use crate::order;
 use crate::publish;
@@ -427,6 +428,6 @@ fn other(
         let listed = signed.strip_suffix(SUM_SUFFIX);
         signed == SUMS || listed.is_some_and(|file| sums.get(file).is_some())
     });
-    let is_known = is_manifest || is_signature || is_delivered(name);
+    let is_known = is_manifest || is_signature || is_delivered(name) || name == MIRROR_OF;
     Ok((!is_known).then(|| Finding::new(&kinds::STRAY, name, "is not listed")))
 }
