@@ -148,7 +148,7 @@ Examples:
 
 What the list names comes, and nothing else: pages, keys and definitions in directories do not. The list
 and its signature are the owner's, so that clients trust the mirror as they trust the store. What the list
-does not name any more is removed. A directory that is no copy of this store stays as it is.";
+does not name any more is removed. A directory that is not a copy of this store stays as it is.";
 
 /// The arguments of `store mirror`.
 #[derive(Debug, Args)]
