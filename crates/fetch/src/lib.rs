@@ -781,6 +781,11 @@ mod tests {
                 Err(OTHER),
             ),
             (
+                "longer than a number",
+                of(&both).replace("2-4/30", "0-18446744073709551615/*"),
+                Err(OTHER),
+            ),
+            (
                 "without a range",
                 of(&both).replace(FIRST, "B: c"),
                 Err(NONE),

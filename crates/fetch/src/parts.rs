@@ -163,7 +163,8 @@ impl<R: BufRead> Parts<R> {
 
     /// Reads the bytes of a part.
     fn read(&mut self, range: ContentRange) -> io::Result<()> {
-        let length = range.last.checked_sub(range.start).map(|less| less + 1);
+        let less = range.last.checked_sub(range.start);
+        let length = less.and_then(|less| less.checked_add(1));
         let is_of_file = range.total.is_none_or(|total| total == self.length);
         let length = length.filter(|length| *length <= self.most && is_of_file);
         let length = length.and_then(|length| usize::try_from(length).ok());
