@@ -66,8 +66,8 @@ name = pathlib.Path(recipe).stem if recipe else "all"
 
 def build(store, version, updated, block_size):
     """Makes an image, and returns it and the time that it took."""
-    said = build_of_rpms if recipe else build_of_trees
-    took = said(store, version, updated, ["-q", block_size, "--arch", "x86-64", "--image-version", version, "-o", store / "store"])
+    options = ["-q", block_size, "--arch", "x86-64", "--image-version", version, "-o", store / "store"]
+    took = (build_of_rpms if recipe else build_of_trees)(store, version, updated, options)
     return store / "store" / f"{name}-{version}.x86-64.raw", took
 
 

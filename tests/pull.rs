@@ -49,7 +49,13 @@ impl Update {
         Self::built(changes, &[])
     }
 
-    /// The same, of images that are built with these options.
+    /// An update in which every fourth file changes, so that many parts are missing.
+    fn of_ten_files() -> Self {
+        let changes: Vec<_> = (0..10).map(|n| (4 * n, noise(100 + n, 40_000))).collect();
+        Self::of(&changes)
+    }
+
+    /// The same as [`Self::of`], with images that are built with these options.
     pub fn built(changes: &[(u64, Vec<u8>)], options: &[&str]) -> Self {
         let scratch = Scratch::new();
         let tree = scratch.join("tree/usr/share/n");
@@ -353,12 +359,11 @@ fn whatever_the_server_does() {
     }
 }
 
-/// Ten files changed, so that many parts are missing: one is asked for, then eight, then the rest. Whatever
-/// takes the image's place between two of these requests, what comes is the listed image, or nothing.
+/// Of the missing parts one is asked for, then eight, then the rest. Whatever takes the image's place
+/// between two of these requests, what comes is the listed image, or nothing.
 #[test]
 fn the_image_is_replaced_between_two_requests() {
-    let changes: Vec<_> = (0..10).map(|n| (4 * n, noise(100 + n, 40_000))).collect();
-    let update = Update::of(&changes);
+    let update = Update::of_ten_files();
     let path = format!("/store/{NEW}");
     let good = fs::read(update.stored(NEW)).unwrap();
     let whole = good.len();
@@ -456,12 +461,11 @@ fn is_clear(outcome: &Output, words: &str, what: &str) {
     assert!(said.contains(hint), "{what}: {said}");
 }
 
-/// Ten files changed, so that many parts are missing. A server that sends several at once is asked less
-/// often, and one that can't, or sends others, costs no image.
+/// A server that sends several parts at once is asked less often, and one that can't, or sends others,
+/// costs no image.
 #[test]
 fn several_parts_come_with_one_request() {
-    let changes: Vec<_> = (0..10).map(|n| (4 * n, noise(100 + n, 40_000))).collect();
-    let update = Update::of(&changes);
+    let update = Update::of_ten_files();
     let path = format!("/store/{NEW}");
     let whole = update.size(NEW);
     let beside = update.size("SHA256SUMS") + update.size("n-2.x86-64.blocks");

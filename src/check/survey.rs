@@ -80,7 +80,7 @@ pub struct Row {
     pub file: String,
     /// It is for systemd-confext, which merges it over `/etc`.
     pub is_companion: bool,
-    /// The companion that lies beside it.
+    /// The companion beside it, if there is one.
     pub companion: Option<PathBuf>,
     /// For each target, for each client.
     pub judgements: Vec<Judgement>,

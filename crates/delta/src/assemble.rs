@@ -151,26 +151,19 @@ pub fn assemble<R: Read + Seek, E>(
             }
         }
         assembled.in_one = true;
+        break;
+    }
+    let mut digest: [u8; 32] = growing.whole.clone().finalize().into();
+    if assembled.in_one || digest != *wanted.sha256() {
         if !is_from_source {
             growing.start_over().map_err(Error::File)?;
             (assembled.kept, assembled.copied) = (0, 0);
-            is_from_source = true;
         }
         if growing.at < wanted.length() {
             assembled.requests += 1;
             growing.rest(fetch)?;
         }
-        break;
-    }
-    let mut digest = match assembled.in_one {
-        // It may have started over.
-        true => sha256(growing.file).map_err(Error::File)?,
-        false => growing.whole.clone().finalize().into(),
-    };
-    if digest != *wanted.sha256() && !is_from_source {
-        growing.start_over().map_err(Error::File)?;
-        assembled.requests += 1;
-        growing.rest(fetch)?;
+        // The file may have started over meanwhile.
         digest = sha256(growing.file).map_err(Error::File)?;
     }
     match digest == *wanted.sha256() {

@@ -17,7 +17,7 @@ pub(crate) struct Request<'a> {
     pub(crate) headers: Vec<(HeaderName, String)>,
 }
 
-/// Why there is no answer.
+/// Why a request was not answered.
 pub(crate) enum Unanswered {
     /// The URL, or one that it leads to, can't be used.
     Url(String),

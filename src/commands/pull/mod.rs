@@ -117,13 +117,14 @@ pub fn run(arguments: &PullArguments, report: &Report) -> Result<()> {
     if let Some(directory) = &arguments.link {
         target::check_link(directory, &link)?;
     }
-    let mut answer = pull.bring(&into, &offered)?;
+    let place = arguments.stage.as_ref().unwrap_or(&arguments.into);
+    let directory = Directory::open(place, Links::Follow)?;
+    let mut answer = pull.bring(&into, &directory, &offered)?;
     let is_other = |file: &str| {
         let architecture = architecture.systemd();
         file != offered.file && version_of(file, name, architecture).is_some()
     };
-    let place = arguments.stage.as_ref().unwrap_or(&arguments.into);
-    target::drop_partial(&Directory::open(place, Links::Follow)?, &is_other)?;
+    target::drop_partial(&directory, &is_other)?;
     pull.say_companion(&offered);
     answer.signed_by = list.signed_by;
     if let Some(directory) = &arguments.link {
@@ -193,13 +194,10 @@ impl Pull<'_> {
         Ok(newest.map(|(_, file)| file))
     }
 
-    /// Brings an image, unless it is there.
-    fn bring(&self, into: &Directory, offered: &Offered) -> Result<Answer> {
-        let stage = self.arguments.stage.as_ref();
-        let path = stage.unwrap_or(&self.arguments.into);
-        let directory = Directory::open(path, Links::Follow)?;
+    /// Brings an image into a directory, unless it is there.
+    fn bring(&self, into: &Directory, directory: &Directory, offered: &Offered) -> Result<Answer> {
         let mut answer = Answer {
-            image: path.join(&offered.file),
+            image: directory.path().join(&offered.file),
             sha256: hex::encode(offered.sha256),
             state: "unchanged",
             bytes: None,
@@ -211,8 +209,8 @@ impl Pull<'_> {
             link: None,
             signed_by: None,
         };
-        let haves = self.haves(into, &directory, offered)?;
-        let mut partial = Partial::lock(&directory, &offered.file)?;
+        let haves = self.haves(into, directory, offered)?;
+        let mut partial = Partial::lock(directory, &offered.file)?;
         answer.state = match partial.is_there(&offered.sha256)? {
             Some(true) => {
                 partial.drop_file()?;

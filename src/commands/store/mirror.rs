@@ -94,8 +94,8 @@ pub fn run(arguments: &MirrorArguments, report: &Report) -> Result<()> {
         }
     }
     answer.removed = (store.adopt(&list.bytes, signature.as_deref())).map_err(store_failure)?;
-    let is_wanted = |name: &str| files.iter().any(|(listed, _)| *listed == name);
-    target::drop_partial(&mirroring.directory, &|name| !is_wanted(name))?;
+    let is_unwanted = |name: &str| offer.digest_of(name).is_none();
+    target::drop_partial(&mirroring.directory, &is_unwanted)?;
     match report.is_json() {
         true => report.json(&answer),
         false => {

@@ -387,7 +387,8 @@ impl<'a> Transfer<'a> {
         Ok(rows)
     }
 
-    /// Copies an image, its manifest and what else belongs to it, and looks at them as at every image from elsewhere.
+    /// Copies an image, its manifest and what else belongs to it, and looks at them as at every image from
+    /// elsewhere.
     fn publication(
         &self,
         (source, image): (&Source, &ListedImage),
